@@ -1,0 +1,110 @@
+"""SGD and AdamW: Jittor's update rules with clipping that reports the norm, per-group multipliers and a saved state.
+
+Both rules are PyTorch's (tests/engine/test_optimizer.py compares them with the formulas). What is ours here is what Jittor
+leaves open: its rates follow a schedule one step late, its state cannot be saved by parameter name, and it counts backward
+passes for Adam's bias correction.
+"""
+from __future__ import annotations
+
+import jittor as jt
+import numpy as np
+
+from jsra.registry import ConfigError, register
+
+
+class _Saved:
+    """What SGD and AdamW share. `slots`: {name in a file: key of the group's list of state Vars}."""
+
+    slots = {}
+
+    def _adopt(self, params, lr, weight_decay, grad_clip):
+        """Groups (see ParameterGroups.groups) or a plain list of Vars -> Jittor groups with base rates."""
+        params = list(params)
+        if not params:
+            raise ConfigError("the optimiser got no parameters: every one of the model is frozen")
+        groups = params if isinstance(params[0], dict) else [dict(params=params)]
+        if grad_clip is not None and not (set(grad_clip) <= {"max_norm", "norm_type"} and grad_clip.get("norm_type", 2) == 2):
+            raise ConfigError(f"grad_clip is dict(max_norm=...), with norm_type 2 only; it is {dict(grad_clip)}")
+        self.max_norm = None if grad_clip is None else float(grad_clip["max_norm"])
+        self.base_lr, self.grad_norm = lr, None
+        adopted = []
+        for group in groups:
+            kept = [i for i, p in enumerate(group["params"]) if not p.is_stop_grad()]
+            adopted.append(
+                dict(
+                    params=[group["params"][i] for i in kept],
+                    names=[group["names"][i] if "names" in group else f"{len(adopted)}.{i}" for i in kept],
+                    lr_mult=group.get("lr_mult", 1.0),
+                    lr=lr * group.get("lr_mult", 1.0),
+                    weight_decay=weight_decay * group.get("decay_mult", 1.0),
+                )
+            )
+        return adopted
+
+    def set_lr_factor(self, factor: float):
+        """Set every group to base rate x its multiplier x `factor`, for the next step."""
+        self.lr = self.base_lr * factor
+        for group in self.param_groups:
+            group["lr"] = self.base_lr * group["lr_mult"] * factor
+
+    def pre_step(self, loss, retain_graph=False):
+        super().pre_step(loss, retain_graph)
+        if self.max_norm is not None:
+            self.clip()
+
+    def clip(self):
+        """Scale all gradients together to a 2-norm of at most max_norm; `grad_norm` keeps the norm before, a Var.
+
+        Jittor's own clip_grad_norm concatenates all gradients first, a copy of the model.
+        """
+        gradients = [g for group in self.param_groups for g in group["grads"]]
+        self.grad_norm = jt.concat([(g * g).sum().reshape(1) for g in gradients]).sum().sqrt()
+        scale = jt.minimum(self.max_norm / (self.grad_norm + 1e-6), 1.0)
+        for g in gradients:
+            g.update(g * scale)
+
+    def state(self) -> dict:
+        """{'slot.parameter name': Var} of the running averages. The step count is `n_step`."""
+        return {
+            f"{slot}.{name}": var
+            for group in self.param_groups
+            for slot, key in self.slots.items()
+            for name, var in zip(group["names"], group[key])
+        }
+
+    def load_state(self, arrays: dict, n_step: int):
+        """Take back what `state()` gave, as NumPy arrays. Raises ValueError if the parameters are not the same."""
+        current = self.state()
+        if set(current) != set(arrays):
+            differing = sorted(set(current) ^ set(arrays))
+            raise ValueError(
+                f"the saved optimiser state is of other parameters: {len(differing)} differ, {', '.join(differing[:4])} ...; "
+                "resume with the config that the run began with, or start anew from its weights (pretrained_weights)"
+            )
+        for name, var in current.items():
+            if tuple(var.shape) != arrays[name].shape:
+                raise ValueError(f"saved optimiser state {name}: shape {arrays[name].shape}, the model's is {tuple(var.shape)}")
+            var.update(jt.array(np.ascontiguousarray(arrays[name])))
+        self.n_step = int(n_step)
+
+
+@register("optimizer")
+class SGD(_Saved, jt.optim.SGD):
+    """v = momentum * v + (gradient + weight_decay * p); p = p - lr * v. See `_Saved` for `params` and `grad_clip`."""
+
+    slots = {"momentum": "values"}
+
+    def __init__(self, params, lr, momentum=0.0, weight_decay=0.0, dampening=0.0, nesterov=False, grad_clip=None):
+        groups = self._adopt(params, lr, weight_decay, grad_clip)
+        super().__init__(groups, lr, momentum, weight_decay, dampening, nesterov)
+
+
+@register("optimizer")
+class AdamW(_Saved, jt.optim.AdamW):
+    """Adam with decoupled weight decay: p = p * (1 - lr * weight_decay) - lr * m_hat / (sqrt(v_hat) + eps)."""
+
+    slots = {"exp_avg": "m", "exp_avg_sq": "values"}
+
+    def __init__(self, params, lr, betas=(0.9, 0.999), eps=1e-8, weight_decay=0.0, grad_clip=None):
+        groups = self._adopt(params, lr, weight_decay, grad_clip)
+        super().__init__(groups, lr, eps, tuple(betas), weight_decay)

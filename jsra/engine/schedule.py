@@ -1,0 +1,56 @@
+"""Learning-rate schedules: pure functions of the iteration and the epoch, so that a resumed run needs no memory of them.
+
+A schedule gives a factor; the engine sets each parameter group to base rate x the group's multiplier x factor before the
+iteration runs. Names and arguments of the schedules are JDet's.
+"""
+from __future__ import annotations
+
+from jsra.registry import ConfigError, register
+
+
+@register("scheduler")
+class StepLR:
+    """Linear (or constant, exponential) warm-up, then x gamma at each milestone.
+
+    Args:
+        milestones: the epochs (iterations, if not by_epoch) from which on the rate is multiplied by `gamma` once more.
+        warmup: 'linear', 'constant', 'exp' or None.
+        warmup_iters: iterations until the full rate; warmup_ratio: the factor at iteration 0.
+        min_lr_ratio: the factor never falls below this after warm-up.
+    The recipe of 1x: StepLR(milestones=[8, 11], warmup='linear', warmup_iters=500, warmup_ratio=0.001) over 12 epochs.
+    """
+
+    def __init__(
+        self, milestones=(), gamma=0.1, warmup=None, warmup_iters=500, warmup_ratio=1.0 / 3, by_epoch=True, min_lr_ratio=0.0
+    ):
+        if warmup not in (None, "linear", "constant", "exp"):
+            raise ConfigError(f"StepLR: warmup is {warmup!r}; it can be 'linear', 'constant', 'exp' or None")
+        if any(m <= 0 for m in milestones) or list(milestones) != sorted(milestones):
+            raise ConfigError(f"StepLR: milestones must be positive and ascending, they are {list(milestones)}")
+        if warmup and (warmup_iters <= 0 or not 0 < warmup_ratio <= 1):
+            raise ConfigError(
+                f"StepLR: warm-up needs warmup_iters > 0 and 0 < warmup_ratio <= 1, got {warmup_iters} and {warmup_ratio}"
+            )
+        self.milestones, self.gamma, self.by_epoch, self.min_lr_ratio = tuple(milestones), gamma, by_epoch, min_lr_ratio
+        self.warmup, self.warmup_iters, self.warmup_ratio = warmup, warmup_iters, warmup_ratio
+
+    def factor(self, iteration: int, epoch: int) -> float:
+        """The factor on every base rate in `iteration` of `epoch`, both counted from 0."""
+        position = epoch if self.by_epoch else iteration
+        steps = sum(position >= m for m in self.milestones)
+        return max(self.gamma**steps, self.min_lr_ratio) * self._warmup_factor(iteration)
+
+    def _warmup_factor(self, iteration):
+        if self.warmup is None or iteration >= self.warmup_iters:
+            return 1.0
+        done = iteration / self.warmup_iters
+        if self.warmup == "constant":
+            return self.warmup_ratio
+        if self.warmup == "exp":
+            return self.warmup_ratio ** (1 - done)
+        return 1 - (1 - done) * (1 - self.warmup_ratio)
+
+
+def scaled_lr(lr: float, batch_size: int, base_batch: int | None) -> float:
+    """The base rate for this batch: `lr` is meant for `base_batch` images (None: as it is, whatever the batch)."""
+    return lr if base_batch is None else lr * batch_size / base_batch

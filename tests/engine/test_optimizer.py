@@ -1,0 +1,133 @@
+"""SGD and AdamW against PyTorch's formulas written in NumPy, in float64."""
+import jittor as jt
+import numpy as np
+import pytest
+from jittor import nn
+
+from jsra.engine.groups import ParameterGroups
+from jsra.engine.optimizer import SGD, AdamW
+from jsra.registry import ConfigError
+
+
+class Net(nn.Module):
+    """A used weight, an unused one, a frozen one and running statistics."""
+
+    def __init__(self, rng):
+        self.fc = nn.Linear(3, 2)
+        self.norm = nn.BatchNorm1d(2)
+        self.unused = nn.Linear(2, 2)
+        self.frozen = nn.Linear(2, 2)
+        for p in self.frozen.parameters():
+            p.stop_grad()
+        for p in self.parameters():
+            p.update(jt.array(rng.normal(size=p.shape).astype(np.float32)))
+        self.norm.running_var.update(jt.ones(2))
+
+    def execute(self, x):
+        return (self.norm(self.fc(x)) ** 2).sum()
+
+
+def gradients(net, x):
+    """{name: float64 gradient} of the loss, from Jittor; the optimiser is what is checked here."""
+    named = [(n, p) for n, p in net.named_parameters() if not p.is_stop_grad()]
+    found = jt.grad(net(x), [p for _, p in named])
+    return {n: g.numpy().astype(np.float64) for (n, _), g in zip(named, found)}
+
+
+def clip(grads, max_norm):
+    norm = np.sqrt(sum((g**2).sum() for g in grads.values()))
+    return {n: g * min(max_norm / (norm + 1e-6), 1.0) for n, g in grads.items()}, norm
+
+
+class NumpySGD:
+    def __init__(self, momentum, nesterov):
+        self.momentum, self.nesterov, self.v = momentum, nesterov, {}
+
+    def step(self, name, p, g, lr, decay):
+        g = g + decay * p
+        v = self.v[name] = self.momentum * self.v[name] + g if name in self.v else g
+        return p - lr * (g + self.momentum * v if self.nesterov else v)
+
+
+class NumpyAdamW:
+    def __init__(self):
+        self.m, self.v, self.t = {}, {}, {}
+
+    def step(self, name, p, g, lr, decay):
+        p = p * (1 - lr * decay)
+        t = self.t[name] = self.t.get(name, 0) + 1
+        m = self.m[name] = 0.9 * self.m.get(name, 0) + 0.1 * g
+        v = self.v[name] = 0.999 * self.v.get(name, 0) + 0.001 * g * g
+        return p - lr * (m / (1 - 0.9**t)) / (np.sqrt(v / (1 - 0.999**t)) + 1e-8)
+
+
+CASES = {
+    "sgd": (lambda p: SGD(p, lr=0.1, momentum=0.9, weight_decay=0.02), lambda: NumpySGD(0.9, False), 0.1, 0.02, None),
+    "nesterov": (
+        lambda p: SGD(p, lr=0.1, momentum=0.9, weight_decay=0.02, nesterov=True), lambda: NumpySGD(0.9, True), 0.1, 0.02, None,
+    ),
+    "clipped": (lambda p: SGD(p, lr=0.1, momentum=0.9, grad_clip=dict(max_norm=0.5)), lambda: NumpySGD(0.9, False), 0.1, 0.0, 0.5),
+    "adamw": (lambda p: AdamW(p, lr=0.02, weight_decay=0.3), NumpyAdamW, 0.02, 0.3, None),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_steps_follow_the_formula(case, rng):
+    make, oracle, lr, decay, max_norm = CASES[case]
+    net = Net(rng)
+    rules = ParameterGroups(no_decay=("norm", "bias"), rules=[dict(match="fc.weight", lr_mult=0.5, decay_mult=2.0)])
+    optimizer, oracle = make(rules.groups(net)), oracle()
+    frozen = {n: p.numpy() for n, p in net.named_parameters() if n.startswith("frozen")}
+    expected = {n: p.numpy().astype(np.float64) for n, p in net.named_parameters() if not p.is_stop_grad()}
+    for i, factor in enumerate([1.0, 1.0, 0.1, 0.1, 0.5]):
+        x = jt.array(rng.normal(size=(5, 3)).astype(np.float32))
+        grads = gradients(net, x)
+        if max_norm:
+            grads, norm = clip(grads, max_norm)
+        optimizer.set_lr_factor(factor)
+        optimizer.step(net(x))
+        jt.sync_all()
+        for name, g in grads.items():
+            rate = lr * factor * (0.5 if name == "fc.weight" else 1.0)
+            share = 0.0 if "norm" in name or "bias" in name else 2.0 if name == "fc.weight" else 1.0
+            expected[name] = oracle.step(name, expected[name], g, rate, decay * share)
+            np.testing.assert_allclose(
+                dict(net.named_parameters())[name].numpy(), expected[name], rtol=2e-4, atol=2e-6, err_msg=f"{name}, step {i}"
+            )
+        if max_norm:
+            np.testing.assert_allclose(optimizer.grad_norm.numpy(), [norm], rtol=1e-4)
+    for name, value in frozen.items():
+        np.testing.assert_array_equal(dict(net.named_parameters())[name].numpy(), value)
+
+
+def test_state_goes_round(rng):
+    net = Net(rng)
+    a = AdamW(ParameterGroups().groups(net), lr=0.1)
+    x = jt.array(rng.normal(size=(5, 3)).astype(np.float32))
+    for _ in range(2):
+        a.step(net(x))
+    saved = {name: var.numpy() for name, var in a.state().items()}
+    assert "exp_avg.fc.weight" in saved and "exp_avg_sq.norm.bias" in saved
+    assert not any("running" in name or "frozen" in name for name in saved)
+    assert np.abs(saved["exp_avg.fc.weight"]).max() > 0
+    b = AdamW(ParameterGroups().groups(net), lr=0.1)
+    b.load_state(saved, a.n_step)
+    assert b.n_step == 2
+    for name, var in b.state().items():
+        np.testing.assert_array_equal(var.numpy(), saved[name])
+    del saved["exp_avg.fc.weight"]
+    with pytest.raises(ValueError, match="exp_avg.fc.weight"):
+        b.load_state(saved, 2)
+
+
+def test_all_frozen_is_an_error(rng):
+    net = Net(rng)
+    for p in net.parameters():
+        p.stop_grad()
+    with pytest.raises(ConfigError, match="every one of the model is frozen"):
+        SGD(ParameterGroups().groups(net), lr=0.1)
+
+
+def test_clipping_by_another_norm_is_an_error(rng):
+    with pytest.raises(ConfigError, match="norm_type"):
+        SGD(ParameterGroups().groups(Net(rng)), lr=0.1, grad_clip=dict(max_norm=1, norm_type=1))
