@@ -1,0 +1,36 @@
+// What host and device code share: function qualifiers, accumulation types, tests that survive -Ofast.
+#pragma once
+#include <cstdint>
+#include <cstring>
+
+#if defined(__CUDACC__)
+#define JSRA_HD __host__ __device__ __forceinline__
+#else
+#define JSRA_HD inline
+#endif
+
+namespace jsra {
+
+// Arithmetic is done in float for float and anything shorter, in double for double.
+template <class T> struct accumulator { using type = float; };
+template <> struct accumulator<double> { using type = double; };
+template <class T> using acc_t = typename accumulator<T>::type;
+
+// Finite and of sane size. Jittor compiles with -Ofast, under which isfinite() and v != v are always "finite": the bits
+// are compared instead.
+JSRA_HD bool is_finite(float v) {
+  uint32_t bits;
+  memcpy(&bits, &v, sizeof bits);
+  return (bits & 0x7f800000u) != 0x7f800000u;
+}
+JSRA_HD bool is_finite(double v) {
+  uint64_t bits;
+  memcpy(&bits, &v, sizeof bits);
+  return (bits & 0x7ff0000000000000ull) != 0x7ff0000000000000ull;
+}
+
+template <class T> JSRA_HD T min_of(T a, T b) { return a < b ? a : b; }
+template <class T> JSRA_HD T max_of(T a, T b) { return a > b ? a : b; }
+template <class T> JSRA_HD T clamp_to(T v, T low, T high) { return v < low ? low : (v > high ? high : v); }
+
+}  // namespace jsra

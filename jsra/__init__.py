@@ -1,0 +1,19 @@
+"""jsra: Semantic RoI Align (AAAI 2024) and every RoI feature extractor it is compared with, for Jittor.
+
+Importing jsra prepares the process for Jittor (see `jsra.runtime`), so import jsra before jittor.
+"""
+from jsra.runtime import prepare
+from jsra.version import __version__
+
+__all__ = ["Detector", "__version__"]
+
+prepare()
+
+
+def __getattr__(name):
+    # Detector pulls in Jittor, whose import takes a second (minutes, the first time): only when it is asked for.
+    if name == "Detector":
+        from jsra.inference import Detector
+
+        return Detector
+    raise AttributeError(f"module 'jsra' has no attribute {name!r}")

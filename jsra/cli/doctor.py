@@ -1,0 +1,12 @@
+"""`jsra doctor`: what was found on this machine, what jsra did with it, and the cure for what is missing."""
+
+
+def add_parser(subparsers):
+    parser = subparsers.add_parser("doctor", help="print what Jittor and jsra found on this machine, and what is missing")
+    parser.set_defaults(run=run)
+
+
+def run(args):
+    from jsra.runtime.doctor import report
+
+    print(report())

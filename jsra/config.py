@@ -1,0 +1,267 @@
+"""JDet's config language: Python or YAML files that are dictionaries, with inheritance.
+
+    _base_ = "faster_rcnn_r50_fpn.py"            # or a list of files, relative to this one; later ones win
+    model = dict(roi_head=dict(pool=dict(_cover_=True, type="RoIAlign")))   # _cover_: replace, do not merge
+
+Dictionaries merge key by key, everything else replaces. A Python file is run afresh at every load; its names become the
+keys, save those that start with two underscores, modules, functions and classes. `name` is the file's name and `work_dir`
+is `work_dirs/<name>` unless the file says otherwise. The result is the dictionary that JDet's own loader gives for the
+same file; unlike JDet's, a missing attribute is an error, not None.
+"""
+from __future__ import annotations
+
+import copy
+import inspect
+import os
+import re
+import sys
+
+import yaml
+
+from jsra.registry import ConfigError, nearest
+
+BASE, COVER = "_base_", "_cover_"
+
+
+class Config(dict):
+    """A dictionary whose keys are attributes too; dictionaries inside it, also in lists and tuples, become Configs."""
+
+    def __init__(self, *args, **kwargs):
+        super().__init__()
+        for key, value in dict(*args, **kwargs).items():
+            self[key] = value
+
+    def __setitem__(self, key, value):
+        super().__setitem__(key, _configs(value))
+
+    def __setattr__(self, key, value):
+        self[key] = value
+
+    def __getattr__(self, key):
+        try:
+            return self[key]
+        except KeyError:
+            raise AttributeError(f"the config has no {key!r}{nearest(key, map(str, self))}") from None
+
+    def __delattr__(self, key):
+        if key not in self:
+            raise AttributeError(f"the config has no {key!r}{nearest(key, map(str, self))}")
+        del self[key]
+
+    def __deepcopy__(self, memo):
+        return Config({copy.deepcopy(k, memo): copy.deepcopy(v, memo) for k, v in self.items()})
+
+    def __reduce__(self):
+        return Config, (dict(self),)
+
+    def update(self, *args, **kwargs):
+        for key, value in dict(*args, **kwargs).items():
+            self[key] = value
+
+    def setdefault(self, key, default=None):
+        if key not in self:
+            self[key] = default
+        return self[key]
+
+    def to_dict(self) -> dict:
+        """The same content as plain dictionaries and lists."""
+        return _plain(self)
+
+    def dump(self) -> str:
+        """The content as YAML, which `load_config` reads back (tuples as lists)."""
+        return yaml.safe_dump(_plain(self), sort_keys=False, allow_unicode=True, width=120)
+
+
+def _configs(value):
+    if isinstance(value, dict) and not isinstance(value, Config):
+        return Config(value)
+    if type(value) in (list, tuple):
+        return type(value)(_configs(item) for item in value)
+    return value
+
+
+def _plain(value):
+    if isinstance(value, dict):
+        return {key: _plain(item) for key, item in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [_plain(item) for item in value]
+    if hasattr(value, "tolist"):  # NumPy numbers and arrays, which a Python config may compute
+        return value.tolist()
+    return value
+
+
+def load_config(path, overrides=()) -> Config:
+    """Read a .py, .yaml or .yml config with its bases and apply overrides.
+
+    `overrides`: strings `a.b=c` (see `override`). Raises ConfigError, naming the file, for a file that is absent, that
+    does not run or parse, for a circle of bases, and for an override of a key that is not there.
+    """
+    path = os.fspath(path)
+    config = Config(_drop_code(_read_with_bases(path, ())))
+    if config.get("name") is None:
+        config["name"] = os.path.splitext(os.path.basename(path))[0]
+    if config.get("work_dir") is None:
+        config["work_dir"] = f"work_dirs/{config['name']}"
+    for text in overrides or ():
+        try:
+            override(config, text)
+        except ConfigError as error:
+            raise ConfigError(f"{path}: {error}") from None
+    return config
+
+
+def _read_with_bases(path, chain):
+    absolute = os.path.abspath(path)
+    if absolute in chain:
+        circle = " -> ".join(os.path.basename(p) for p in (*chain, absolute))
+        raise ConfigError(f"{path}: {BASE} leads back to itself ({circle})")
+    content = _read(path, chain)
+    if BASE not in content:
+        return content
+    bases = content.pop(BASE)
+    bases = [bases] if isinstance(bases, str) else bases
+    if not isinstance(bases, (list, tuple)) or not all(isinstance(b, str) for b in bases):
+        raise ConfigError(f"{path}: {BASE} must be a file name or a list of file names, it is {bases!r}")
+    merged = {}
+    for base in bases:
+        _merge(merged, _read_with_bases(os.path.join(os.path.dirname(path), base), (*chain, absolute)))
+    _merge(merged, content)
+    return merged
+
+
+def _read(path, chain):
+    wanted = f" (a {BASE} of {chain[-1]})" if chain else ""
+    if not os.path.isfile(path):
+        folder = os.path.dirname(path) or "."
+        names = os.listdir(folder) if os.path.isdir(folder) else []
+        hint = nearest(os.path.basename(path), names) if names else ""
+        raise ConfigError(f"{path}: there is no such config file{wanted}{hint if 'did you mean' in hint else ''}")
+    extension = os.path.splitext(path)[1]
+    if extension in (".yaml", ".yml"):
+        with open(path, encoding="utf8") as f:
+            try:
+                content = yaml.safe_load(f)
+            except yaml.YAMLError as error:
+                raise ConfigError(f"{path}{wanted}: not valid YAML: {error}") from None
+        content = {} if content is None else content
+        if not isinstance(content, dict):
+            raise ConfigError(f"{path}{wanted}: a config is a dictionary, this is a {type(content).__name__}")
+        return content
+    if extension == ".py":
+        return _run(path, wanted)
+    raise ConfigError(f"{path}{wanted}: a config ends in .py, .yaml or .yml")
+
+
+def _run(path, wanted):
+    """The names that a Python config defines. It may import helper modules that lie beside it; they are run afresh too."""
+    folder = os.path.dirname(os.path.abspath(path))
+    before = set(sys.modules)
+    scope = {"__file__": path, "__name__": os.path.splitext(os.path.basename(path))[0]}
+    sys.path.insert(0, folder)
+    try:
+        with open(path, encoding="utf8") as f:
+            exec(compile(f.read(), path, "exec"), scope)
+    except Exception as error:
+        line = _line_of(error, path)
+        raise ConfigError(f"{path}{line}{wanted}: {type(error).__name__}: {error}") from error
+    finally:
+        sys.path.remove(folder)
+        for name in set(sys.modules) - before:
+            file = getattr(sys.modules[name], "__file__", None)
+            if file and os.path.dirname(os.path.abspath(file)) == folder:
+                del sys.modules[name]
+    return _drop_code({key: value for key, value in scope.items() if not key.startswith("__")})
+
+
+def _line_of(error, path):
+    if isinstance(error, SyntaxError):
+        return f", line {error.lineno}"
+    trace, line = error.__traceback__, None
+    while trace is not None:
+        if trace.tb_frame.f_code.co_filename == path:
+            line = trace.tb_lineno
+        trace = trace.tb_next
+    return f", line {line}" if line else ""
+
+
+def _is_code(value):
+    return inspect.ismodule(value) or inspect.isroutine(value) or inspect.isclass(value)
+
+
+def _drop_code(value):
+    if isinstance(value, dict):
+        return {key: _drop_code(item) for key, item in value.items() if not _is_code(item)}
+    if type(value) in (list, tuple):
+        return type(value)(_drop_code(item) for item in value if not _is_code(item))
+    return value
+
+
+def _merge(into: dict, new: dict):
+    """Merge `new` into `into`. As in JDet, the presence of _cover_ replaces, whatever its value."""
+    if COVER in new:
+        into.clear()
+        into.update(_without_cover(new))
+        return
+    for key, value in new.items():
+        if isinstance(value, dict) and isinstance(into.get(key), dict):
+            _merge(into[key], value)
+        else:
+            into[key] = _without_cover(value)
+
+
+def _without_cover(value):
+    if not isinstance(value, dict):
+        return copy.deepcopy(value)
+    return {key: _without_cover(item) for key, item in value.items() if key != COVER}
+
+
+class _ValueLoader(yaml.SafeLoader):
+    """YAML for single values, in which 1e-4 is a number and None is null (neither is, in YAML 1.1)."""
+
+
+_ValueLoader.add_implicit_resolver(
+    "tag:yaml.org,2002:float", re.compile(r"^[-+]?(\d+\.?\d*|\.\d+)[eE][-+]?\d+$"), list("-+.0123456789")
+)
+_ValueLoader.add_implicit_resolver("tag:yaml.org,2002:null", re.compile(r"^None$"), ["N"])
+
+
+def override(config: Config, text: str):
+    """Set one value: `a.b.0.c=VALUE`, VALUE in YAML, numbers index lists; `+a.b=VALUE` adds a key that is not there.
+
+    Raises ConfigError with the nearest key where the path does not exist, so that a typo cannot pass.
+    """
+    path, equals, value = text.partition("=")
+    path = path.strip()
+    adds = path.startswith("+")
+    keys = path.lstrip("+").split(".")
+    if not equals or not all(keys):
+        raise ConfigError(f"override {text!r}: write it as key.key=value")
+    try:
+        value = yaml.load(value, Loader=_ValueLoader)
+    except yaml.YAMLError as error:
+        raise ConfigError(f"override {text!r}: the value is not valid YAML: {error}") from None
+    _assign(config, keys, value, adds, text, ())
+
+
+def _assign(node, keys, value, adds, text, done):
+    key, rest = keys[0], keys[1:]
+    place = ".".join(done) or "the config"
+    if isinstance(node, (list, tuple)):
+        if not re.match(r"^-?\d+$", key) or not -len(node) <= int(key) < len(node):
+            raise ConfigError(f"override {text!r}: {place} is a list of {len(node)} items; {key!r} is not one of their indices")
+        items = list(node)
+        index = int(key)
+        items[index] = _assign(items[index], rest, value, adds, text, (*done, key)) if rest else _configs(value)
+        if isinstance(node, list):
+            node[:] = items
+            return node
+        return tuple(items)
+    if not isinstance(node, dict):
+        raise ConfigError(f"override {text!r}: {place} is {node!r}, which has no keys")
+    key = next((k for k in node if str(k) == key), key)  # a YAML config may have numbers as keys
+    if key not in node and not (adds and not rest):
+        raise ConfigError(
+            f"override {text!r}: {place} has no {key!r}{nearest(key, map(str, node))}; to add a new key, write +{'.'.join((*done, *keys))}=..."
+        )
+    node[key] = _assign(node[key], rest, value, adds, text, (*done, str(key))) if rest else value
+    return node

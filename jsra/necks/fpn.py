@@ -1,0 +1,76 @@
+"""Feature Pyramid Network (Lin et al. 2017)."""
+from __future__ import annotations
+
+import jittor as jt
+import numpy as np
+from jittor import nn
+
+from jsra.registry import register
+
+EXTRA = ("pool", "on_input", "on_lateral", "on_output")
+
+
+def upsample_nearest(x, size):
+    """[B, C, h, w] -> [B, C, size[0], size[1]]: position i reads floor(i * h / size[0]), as torch's mode 'nearest'."""
+    b, c, h, w = x.shape
+    if (h, w) == tuple(size):
+        return x
+    rows = jt.array((np.arange(size[0]) * h // size[0]).astype(np.int32))
+    columns = jt.array((np.arange(size[1]) * w // size[1]).astype(np.int32))
+    return x.reindex([b, c, size[0], size[1]], ["i0", "i1", "@e0(i2)", "@e1(i3)"], extras=[rows, columns])
+
+
+def _conv(in_channels, out_channels, kernel, stride=1):
+    conv = nn.Conv2d(in_channels, out_channels, kernel, stride, kernel // 2)
+    jt.init.xavier_uniform_(conv.weight)
+    jt.init.constant_(conv.bias, 0.0)
+    return conv
+
+
+@register("neck")
+class FPN(nn.Module):
+    """execute(maps, finest first) -> tuple of num_outs maps with out_channels channels.
+
+    in_channels: channels of each map of the backbone. start_level: the first one used.
+    extra: where levels beyond the backbone's come from: 'pool' (every second position of the last output, Faster R-CNN's
+        P6), or 3x3 stride-2 convolutions on the backbone's last map ('on_input'), its lateral ('on_lateral') or the last
+        output ('on_output', then each on the one before). relu_before_extra: ReLU between those convolutions.
+    """
+
+    def __init__(self, in_channels, out_channels=256, num_outs=5, start_level=0, extra="pool", relu_before_extra=False):
+        super().__init__()
+        if extra not in EXTRA:
+            raise ValueError(f"FPN: extra must be one of {', '.join(EXTRA)}, got {extra!r}")
+        used = list(in_channels)[start_level:]
+        if not used or num_outs < len(used):
+            raise ValueError(f"FPN: {len(used)} maps from level {start_level} on, but num_outs is {num_outs}")
+        self.in_channels = tuple(in_channels)
+        self.num_outs = num_outs
+        self.start_level = start_level
+        self.extra = extra
+        self.relu_before_extra = relu_before_extra
+        self.lateral_convs = nn.ModuleList([_conv(c, out_channels, 1) for c in used])
+        self.fpn_convs = nn.ModuleList([_conv(out_channels, out_channels, 3) for _ in used])
+        self.num_extra = num_outs - len(used)
+        if extra != "pool":
+            for i in range(self.num_extra):
+                channels = in_channels[-1] if i == 0 and extra == "on_input" else out_channels
+                self.fpn_convs.append(_conv(channels, out_channels, 3, stride=2))
+
+    def execute(self, maps):
+        if len(maps) != len(self.in_channels):
+            raise ValueError(f"FPN: built for {len(self.in_channels)} maps, got {len(maps)}")
+        laterals = [conv(x) for conv, x in zip(self.lateral_convs, maps[self.start_level :])]
+        for i in range(len(laterals) - 1, 0, -1):
+            laterals[i - 1] = laterals[i - 1] + upsample_nearest(laterals[i], laterals[i - 1].shape[2:])
+        outputs = [conv(x) for conv, x in zip(self.fpn_convs, laterals)]
+        source = {"on_input": maps[-1], "on_lateral": laterals[-1]}.get(self.extra, outputs[-1])
+        for i in range(self.num_extra):
+            if self.extra == "pool":
+                source = source[:, :, ::2, ::2]
+            else:
+                if i and self.relu_before_extra:
+                    source = nn.relu(source)
+                source = self.fpn_convs[len(laterals) + i](source)
+            outputs.append(source)
+        return tuple(outputs)

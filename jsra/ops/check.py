@@ -1,0 +1,87 @@
+"""Checks of what users hand to operators: a ValueError that names the argument, its shape and what was expected."""
+from __future__ import annotations
+
+import jittor as jt
+import numpy as np
+
+FLOATS = ("float16", "bfloat16", "float32", "float64")
+
+
+def var(name: str, value, rank: int | None = None, last: int | None = None, dtypes=FLOATS) -> jt.Var:
+    """`value` if it is a Var of this rank, last size and dtype; else ValueError."""
+    if not isinstance(value, jt.Var):
+        raise ValueError(f"{name}: expected a jittor Var, got {type(value).__name__}")
+    shape = list(value.shape)
+    if rank is not None and len(shape) != rank:
+        raise ValueError(f"{name}: expected {rank} dimensions, got shape {shape}")
+    if last is not None and shape[-1] != last:
+        raise ValueError(f"{name}: expected the last dimension to be {last}, got shape {shape}")
+    if str(value.dtype) not in dtypes:
+        raise ValueError(f"{name}: expected dtype {' or '.join(dtypes)}, got {value.dtype} (shape {shape})")
+    if str(value.dtype) in ("float16", "bfloat16") and not jt.flags.use_cuda:
+        raise ValueError(f"{name}: {value.dtype} is for CUDA; on the CPU use float32 (shape {shape})")
+    return value
+
+
+def size_pair(name: str, value) -> tuple:
+    """An output size, an int or a pair of ints of at least 1, as (height, width)."""
+    pair = (value, value) if isinstance(value, (int, np.integer)) else tuple(value)
+    if len(pair) != 2 or any(not isinstance(v, (int, np.integer)) or v < 1 for v in pair):
+        raise ValueError(f"{name}: expected a positive int or (height, width), got {value!r}")
+    return int(pair[0]), int(pair[1])
+
+
+def pyramid(features, scales, levels, count: int):
+    """One feature map or the levels of a pyramid, in one form.
+
+    Args:
+        features: Var [B, C, H, W], or a list of up to 8 of one dtype and of equal B and C.
+        scales: feature cells per image pixel, a number or one for each level.
+        levels: int32 Var [count], the level of each RoI; may be None where there is one map.
+    Returns: (list of Vars, list of floats, int32 Var [count]).
+    """
+    maps = list(features) if isinstance(features, (list, tuple)) else [features]
+    if not maps:
+        raise ValueError("input: expected at least one feature map, got an empty list")
+    for i, m in enumerate(maps):
+        var("input" if m is features else f"input[{i}]", m, rank=4)
+        if list(m.shape[:2]) != list(maps[0].shape[:2]) or m.dtype != maps[0].dtype:
+            raise ValueError(
+                f"input[{i}]: expected batch, channels and dtype of input[0], {list(maps[0].shape[:2])} {maps[0].dtype}, "
+                f"got shape {list(m.shape)} {m.dtype}"
+            )
+    scales = [float(s) for s in (scales if isinstance(scales, (list, tuple)) else [scales] * len(maps))]
+    if len(scales) != len(maps) or any(not np.isfinite(s) or s <= 0 for s in scales):
+        raise ValueError(f"spatial_scale: expected {len(maps)} positive numbers, got {scales}")
+    if levels is None:
+        if len(maps) > 1:
+            raise ValueError(f"levels: {len(maps)} feature maps were given, so each RoI needs its level")
+        return maps, scales, jt.zeros((count,), dtype="int32")
+    var("levels", levels, rank=1, dtypes=("int32",))
+    if levels.shape[0] != count:
+        raise ValueError(f"levels: expected one for each of the {count} RoIs, got shape {list(levels.shape)}")
+    values = levels.numpy()
+    if count and (values.min() < 0 or values.max() >= len(maps)):
+        raise ValueError(f"levels: expected 0 to {len(maps) - 1}, got {values.min()} to {values.max()}")
+    return maps, scales, levels
+
+
+def rois(name: str, value, batches: int, like: jt.Var) -> jt.Var:
+    """RoIs [K, 5] in the dtype that the kernels of features `like` take: float64 beside float64, else float32.
+
+    ValueError for a batch index outside 0..batches-1; the index is read on the CPU, and not read on a GPU, where that
+    would stall the stream: the kernels give zeros for it there. An index that is NaN marks a degenerate RoI.
+    """
+    var(name, value, rank=2, last=5)
+    dtype = "float64" if str(like.dtype) == "float64" else "float32"
+    if str(value.dtype) != dtype:
+        value = value.cast(dtype)
+    if value.shape[0] and not jt.flags.use_cuda:
+        index = value[:, 0].numpy()
+        bad = np.flatnonzero((index < 0) | (index >= batches))
+        if len(bad):
+            raise ValueError(
+                f"{name}: row {bad[0]} has batch index {index[bad[0]]:g}, but input holds {batches} image(s) "
+                f"(expected 0 to {batches - 1}; {name} has shape {list(value.shape)})"
+            )
+    return value

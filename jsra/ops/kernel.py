@@ -1,0 +1,164 @@
+"""The gateway between the operators and their kernels: the only caller of jt.code.
+
+A kernel is a pair of launch functions of one name, in the folder of its operator:
+
+    cuda_src/<op>/cpu.h        jsra::cpu::<op>_<kernel>(inputs..., outputs..., scalars...)
+    cuda_src/<op>/<kernel>.cuh jsra::cuda::<op>_<kernel>(inputs..., outputs..., scalars..., stream)
+
+Inputs and outputs are raw pointers (a list of Vars arrives as jsra::Pointers<T>, by value), integers arrive as int64_t,
+floats as double, lists of numbers as jsra::Ints or jsra::Floats. A launch function initialises its whole output (Jittor
+does not) and does nothing when every size is zero: that is how a kernel is compiled, on one-element arrays, before its
+first use, so that a compiler error is reported as a KernelError with the compiler's first lines.
+"""
+from __future__ import annotations
+
+import contextlib
+import os
+import tempfile
+
+import jittor as jt
+
+from jsra import resources
+
+MAX_LIST = 8  # jsra::MAX_LIST in common/list.h
+_BACKENDS = ("native", "host_cuda")
+_backend = "native"
+_compiled = set()
+
+
+class KernelError(RuntimeError):
+    """A kernel that does not compile."""
+
+
+@contextlib.contextmanager
+def backend(name: str):
+    """Run kernels by another backend within a `with` block.
+
+    'native' is the CPU kernel on the CPU and the CUDA kernel on the GPU; 'host_cuda' runs the CUDA kernel files on the
+    CPU, through the stand-in for the CUDA launch in common/host_cuda.h: slow, for tests of their index arithmetic.
+    """
+    global _backend
+    if name not in _BACKENDS:
+        raise ValueError(f"backend: {name!r} is none of {', '.join(_BACKENDS)}")
+    previous, _backend = _backend, name
+    try:
+        yield
+    finally:
+        _backend = previous
+
+
+def _pack(values, prefix):
+    """Flatten inputs or outputs, and describe each argument as a C++ expression."""
+    flat, expressions = [], []
+    for value in values:
+        group = value if isinstance(value, list) else [value]
+        names = [f"{prefix}{len(flat) + i}" for i in range(len(group))]
+        flat.extend(group)
+        if value is group:
+            if not 1 <= len(group) <= MAX_LIST:
+                raise ValueError(f"a kernel takes lists of 1 to {MAX_LIST} arrays, not {len(group)}")
+            pointers = ", ".join(f"{n}_p" for n in names)
+            expressions.append(f"jsra::Pointers<{names[0]}_type>{{{{{pointers}}}}}")
+        else:
+            expressions.append(f"{names[0]}_p")
+    return flat, expressions
+
+
+def _pack_scalars(scalars):
+    """Split the scalars into jt.code's `data` and a C++ expression for each."""
+    data, expressions = {}, []
+
+    def number(key, value):
+        is_float = isinstance(value, float)
+        data[key] = value if is_float else int(value)
+        return f'data["{key}"]' if is_float else f'(int64_t)data["{key}"]'
+
+    for key, value in scalars.items():
+        if isinstance(value, (list, tuple)):
+            if len(value) > MAX_LIST:
+                raise ValueError(f"{key}: a kernel takes lists of up to {MAX_LIST} numbers, not {len(value)}")
+            kind = "Floats" if any(isinstance(v, float) for v in value) else "Ints"
+            values = [float(v) if kind == "Floats" else v for v in value]
+            items = ", ".join(number(f"{key}{i}", v) for i, v in enumerate(values))
+            expressions.append(f"jsra::{kind}{{{{{items}}}}}")
+        else:
+            expressions.append(number(key, value))
+    return data, expressions
+
+
+def _sources(op, kernel, arguments):
+    """jt.code's source arguments for one kernel under the current backend."""
+    function = f"{op}_{kernel}"
+    call = ", ".join(arguments)
+    cuda_header = f'#include "common/list.h"\n#include "{op}/{kernel}.cuh"\n'
+    if _backend == "host_cuda":
+        return {
+            "cpu_header": f"#define JSRA_HOST_CUDA\n{cuda_header}",
+            "cpu_src": f"\n jsra::cuda::{function}({call}, (cudaStream_t)0);",
+        }
+    return {
+        "cpu_header": f'#include "common/list.h"\n#include "{op}/cpu.h"\n',
+        "cpu_src": f"\n jsra::cpu::{function}({call});",
+        "cuda_header": cuda_header,
+        "cuda_src": f"\n jsra::cuda::{function}({call}, (cudaStream_t)0);",
+    }
+
+
+def _first_lines(compiler: str, jittor: str) -> str:
+    """The compiler's first errors; Jittor's own reason if the compiler did not run."""
+    lines = [line for line in compiler.splitlines() if " error: " in line]
+    lines = lines or jittor[jittor.rfind("Reason:") :].splitlines()
+    return "\n".join(lines[:8])
+
+
+def _code(shapes, dtypes, variables, data, sources):
+    results = jt.code(shapes, dtypes, variables, data=data, **sources)
+    for result in results:
+        result.compile_options = {f"FLAGS: -I{resources.folder('cuda_src')} ": 1}
+    return results
+
+
+def _compile(name, variables, outputs, data, sources):
+    """Compile by running on one-element arrays with every size zero; KernelError with the compiler's first lines."""
+    tiny = [jt.zeros([1] * max(v.ndim, 1), dtype=v.dtype) for v in variables]
+    shapes, dtypes = [[1] * max(len(s), 1) for s, _ in outputs], [d for _, d in outputs]
+    nothing = {key: 0.0 if isinstance(value, float) else 0 for key, value in data.items()}
+    with tempfile.TemporaryFile(mode="w+") as captured:
+        saved = os.dup(2)
+        os.dup2(captured.fileno(), 2)
+        try:
+            jt.sync(_code(shapes, dtypes, tiny, nothing, sources))
+        except RuntimeError as error:
+            captured.seek(0)
+            text = _first_lines(captured.read(), str(error))
+            raise KernelError(f"the kernel {name} does not compile under {_backend!r}:\n{text}") from None
+        finally:
+            os.dup2(saved, 2)
+            os.close(saved)
+
+
+def run(op: str, kernel: str, inputs, outputs, **scalars):
+    """Run a kernel: the launch function <op>_<kernel> of cuda_src/<op>.
+
+    Args:
+        op, kernel: folder and kernel, e.g. 'roi_align', 'forward'.
+        inputs: Vars, or lists of Vars of one dtype, in the order of the launch function.
+        outputs: (shape, dtype) of each output, or a list of such pairs, in that order; dtypes as strings.
+        scalars: the sizes and numbers that follow, in that order: int, float, or a list of up to 8 of one kind.
+    Returns: the outputs, a Var for one, a list of Vars for several (lists of outputs flattened). They carry no gradient:
+        wrap them in a jt.Function.
+    Raises: KernelError if the kernel does not compile.
+    """
+    variables, arguments = _pack(inputs, "in")
+    outputs, results = _pack(outputs, "out")
+    data, numbers = _pack_scalars(scalars)
+    sources = _sources(op, kernel, arguments + results + numbers)
+    signature = (
+        sources["cpu_src"], op, _backend, jt.flags.use_cuda,
+        tuple((v.ndim, str(v.dtype)) for v in variables), tuple((len(s), d) for s, d in outputs),
+    )  # fmt: skip
+    if signature not in _compiled:
+        _compile(f"{op}_{kernel}", variables, outputs, data, sources)
+        _compiled.add(signature)
+    results = _code([list(s) for s, _ in outputs], [d for _, d in outputs], variables, data, sources)
+    return results[0] if len(outputs) == 1 else results

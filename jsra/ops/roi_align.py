@@ -1,0 +1,74 @@
+"""RoI Align (He et al. 2017, Mask R-CNN)."""
+from __future__ import annotations
+
+import jittor as jt
+
+from jsra.ops import check
+from jsra.ops.kernel import run
+
+
+def roi_align(
+    input, boxes, output_size, spatial_scale=1.0, sampling_ratio=-1, aligned=False, mode="avg", levels=None
+) -> jt.Var:
+    """Sample a regular grid of bins from each box, by bilinear interpolation.
+
+    Args:
+        input: features [B, C, H, W], or a list of them, the levels of a pyramid.
+        boxes: RoIs [K, 5], (batch index, x0, y0, x1, y1) in image pixels.
+        output_size: bins, an int or (rows, columns).
+        spatial_scale: feature cells per image pixel; one for each level if there are several.
+        sampling_ratio: samples per bin and axis; 0 or less is adaptive, one for each cell the bin spans, rounded up.
+        aligned: True takes pixel centres at half-integers (shifts by -0.5 cell); False is the legacy rule, with RoIs
+            of at least one cell.
+        mode: 'avg' or 'max' over the samples of a bin.
+        levels: int32 [K], which map each RoI reads, where `input` is a list.
+    Returns: [K, C, rows, columns]. A box that is not finite, empty or inverted gives zeros and no gradient (torchvision
+        gives the value at a point for an empty one), as do bins more than a cell outside the map.
+    Raises: ValueError for a wrong rank, dtype, batch index or level.
+    Source: torchvision.ops.roi_align, whose arguments these are, but for `mode` and `levels`.
+    """
+    check.var("boxes", boxes, rank=2, last=5)
+    maps, scales, levels = check.pyramid(input, spatial_scale, levels, boxes.shape[0])
+    boxes = check.rois("boxes", boxes, maps[0].shape[0], maps[0])
+    rows, columns = check.size_pair("output_size", output_size)
+    if mode not in ("avg", "max"):
+        raise ValueError(f"mode: expected 'avg' or 'max', got {mode!r}")
+    return _RoiAlign.apply(boxes, levels, scales, (rows, columns), int(sampling_ratio), bool(aligned), *maps)
+
+
+class _RoiAlign(jt.Function):
+    def execute(self, boxes, levels, scales, bins, sampling_ratio, aligned, *maps):
+        batches, channels = maps[0].shape[:2]
+        self.inputs = boxes, levels
+        self.sizes = dict(
+            batches=batches,
+            channels=channels,
+            heights=[m.shape[2] for m in maps],
+            widths=[m.shape[3] for m in maps],
+            scales=scales,
+            count=boxes.shape[0],
+            bins_y=bins[0],
+            bins_x=bins[1],
+            sampling_ratio=sampling_ratio,
+            aligned=aligned,
+        )
+        self.dtype = str(maps[0].dtype)
+        out = ((boxes.shape[0], channels) + bins, self.dtype)
+        return run("roi_align", "forward", [list(maps), boxes, levels], [out], **self.sizes)
+
+    def grad(self, dout):
+        s = self.sizes
+        shapes = [(s["batches"], s["channels"], h, w) for h, w in zip(s["heights"], s["widths"])]
+        grads = run("roi_align", "backward", [dout, *self.inputs], [[(shape, self.dtype) for shape in shapes]], **s)
+        return (None,) * 6 + (tuple(grads) if len(shapes) > 1 else (grads,))
+
+
+class RoIAlign(jt.nn.Module):
+    """`roi_align` with its settings fixed, as torchvision.ops.RoIAlign."""
+
+    def __init__(self, output_size, spatial_scale=1.0, sampling_ratio=-1, aligned=False, mode="avg"):
+        super().__init__()
+        self.settings = (output_size, spatial_scale, sampling_ratio, aligned, mode)
+
+    def execute(self, input, rois):
+        return roi_align(input, rois, *self.settings)

@@ -1,0 +1,35 @@
+"""`prepare()`: make `import jittor` work offline and quietly in this process."""
+import os
+import sys
+
+from jsra.runtime import cuda, home, onednn
+
+# What jsra sets where the user has not.
+#   log_silent         Jittor prints a banner and progress to stderr at each import.
+#   OMP_WAIT_POLICY    spinning threads make a training step 2 to 10 times slower beside any other busy process.
+#   FIX_TORCH_ERROR    Jittor would import PyTorch, if installed, to work around an old conflict.
+_DEFAULTS = {"log_silent": "1", "OMP_WAIT_POLICY": "passive", "FIX_TORCH_ERROR": "0"}
+
+prepared = {}
+
+
+def prepare() -> dict:
+    """Set the environment for Jittor and link oneDNN; returns what was done, for `jsra doctor`.
+
+    Does nothing the second time, or if Jittor is imported already (then its set-up stands).
+    Raises OSError with the cure if the cache directory cannot be written.
+    """
+    if prepared:
+        return prepared
+    if "jittor" in sys.modules:
+        prepared["skipped"] = "jittor was imported before jsra: its own set-up stands"
+        return prepared
+    prepared["environment"] = {}
+    for name, value in _DEFAULTS.items():
+        if name not in os.environ:
+            os.environ[name] = value
+            prepared["environment"][name] = value
+    prepared["home"] = home.writable_home()
+    prepared["onednn"] = onednn.link(prepared["home"])
+    prepared["cuda"] = cuda.choose()
+    return prepared

@@ -1,0 +1,72 @@
+"""Packaging of jsra: `pip install .` or `pip install -e .`.
+
+The kernels (cuda_src) and the configs (jdet_configs) lie beside the package in the repository and inside it, as
+jsra/cuda_src and jsra/jdet_configs, in a wheel; `jsra.resources` finds them in either place.
+"""
+import os
+import shutil
+
+from setuptools import find_packages, setup
+from setuptools.command.build_py import build_py
+
+HERE = os.path.dirname(os.path.abspath(__file__))
+CARRIED = ("cuda_src", "jdet_configs")
+
+
+def version():
+    scope = {}
+    with open(os.path.join(HERE, "jsra", "version.py"), encoding="utf8") as f:
+        exec(f.read(), scope)
+    return scope["__version__"]
+
+
+class BuildWithResources(build_py):
+    """build_py that also copies the folders of CARRIED into the package."""
+
+    def run(self):
+        super().run()
+        for folder in CARRIED:
+            target = os.path.join(self.build_lib, "jsra", folder)
+            shutil.rmtree(target, ignore_errors=True)
+            shutil.copytree(os.path.join(HERE, folder), target, ignore=shutil.ignore_patterns("__pycache__"))
+
+
+X86_LINUX = "; sys_platform == 'linux' and platform_machine == 'x86_64'"
+
+setup(
+    name="jsra",
+    version=version(),
+    description="Semantic RoI Align (AAAI 2024) and its peers for the Jittor framework",
+    long_description=open(os.path.join(HERE, "README.md"), encoding="utf8").read(),
+    long_description_content_type="text/markdown",
+    license="Apache-2.0",
+    python_requires=">=3.8,<3.13",
+    packages=find_packages(include=["jsra", "jsra.*"]),
+    package_data={"jsra": ["**/*.json", "**/*.csv"]},
+    cmdclass={"build_py": BuildWithResources},
+    entry_points={"console_scripts": ["jsra = jsra.cli:main"]},
+    install_requires=[
+        # The version whose behaviour docs/design.md and the tests describe; newer ones are untried.
+        "jittor==1.3.11.0",
+        # Jittor 1.3 uses names that numpy 2 removed.
+        "numpy<2",
+        "pycocotools>=2.0.6",
+        "tqdm",
+        "pillow>=9.1",
+        "safetensors>=0.3",
+        "pyyaml",
+        # The oneDNN release that Jittor would otherwise download at its first import.
+        "onednn-cpu-gomp==2021.2.0" + X86_LINUX,
+        "onednn-devel-cpu-gomp==2021.2.0" + X86_LINUX,
+    ],
+    extras_require={
+        "jdet": ["jdet @ git+https://github.com/Jittor/JDet.git", "opencv-python-headless<4.11"],
+        "test": ["pytest", "ruff", "build"],
+        "dev": ["pytest", "ruff", "build", "matplotlib", "tensorboardX"],
+    },
+    classifiers=[
+        "License :: OSI Approved :: Apache Software License",
+        "Operating System :: POSIX :: Linux",
+        "Programming Language :: Python :: 3",
+    ],
+)
