@@ -61,7 +61,7 @@ setup(
     ],
     extras_require={
         "jdet": ["jdet @ git+https://github.com/Jittor/JDet.git", "opencv-python-headless<4.11"],
-        "test": ["pytest", "ruff", "build"],
+        "test": ["pytest", "ruff"],
         "dev": ["pytest", "ruff", "build", "matplotlib", "tensorboardX"],
     },
     classifiers=[

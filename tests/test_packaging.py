@@ -1,0 +1,52 @@
+"""What is installed is complete: a wheel holds every kernel and config, and imports where it is installed alone."""
+import os
+import subprocess
+import sys
+import zipfile
+
+import pytest
+
+ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
+
+
+@pytest.fixture(scope="module")
+def wheel(tmp_path_factory):
+    out = tmp_path_factory.mktemp("wheel")
+    # Built from a copy, so that no build folder is left in the checkout.
+    source = str(out / "source")
+    subprocess.run(["git", "checkout-index", "-a", "--prefix", source + os.sep], cwd=ROOT, check=True)
+    command = [sys.executable, "-m", "pip", "wheel", "--no-deps", "--no-build-isolation", "-q", "-w", str(out), source]
+    subprocess.run(command, check=True)
+    return str(next(out.glob("jsra-*.whl")))
+
+
+def tracked(folder):
+    listed = subprocess.run(["git", "ls-files", folder], cwd=ROOT, check=True, capture_output=True, text=True).stdout
+    return listed.split()
+
+
+@pytest.mark.skipif(not os.path.isdir(os.path.join(ROOT, ".git")), reason="lists the files that git tracks: run in a checkout")
+def test_wheel_holds_every_kernel_and_config(wheel):
+    with zipfile.ZipFile(wheel) as archive:
+        names = set(archive.namelist())
+    expected = [f"jsra/{path}" for folder in ("cuda_src", "jdet_configs") for path in tracked(folder)]
+    assert len(expected) > 10
+    missing = [path for path in expected if path not in names]
+    assert not missing, f"not in the wheel: {missing}"
+
+
+@pytest.mark.skipif(not os.path.isdir(os.path.join(ROOT, ".git")), reason="lists the files that git tracks: run in a checkout")
+def test_wheel_runs_alone(wheel, tmp_path):
+    with zipfile.ZipFile(wheel) as archive:
+        archive.extractall(tmp_path)
+    code = (
+        "import jsra, numpy as np, jittor as jt; from jsra.ops import roi_align; from jsra import resources;"
+        "boxes = jt.array(np.array([[0, 0, 0, 4, 4]], 'float32'));"
+        "print(float(roi_align(jt.ones((1, 1, 8, 8)), boxes, 1).numpy()), resources.folder('cuda_src'))"
+    )
+    environment = dict(os.environ, PYTHONPATH=str(tmp_path))
+    run = subprocess.run([sys.executable, "-c", code], cwd=tmp_path, env=environment, capture_output=True, text=True)
+    assert run.returncode == 0, run.stderr
+    value, place = run.stdout.split()
+    assert float(value) == 1.0
+    assert place == str(tmp_path / "jsra" / "cuda_src")
