@@ -3,6 +3,7 @@
 The kernels (cuda_src) and the configs (jdet_configs) lie beside the package in the repository and inside it, as
 jsra/cuda_src and jsra/jdet_configs, in a wheel; `jsra.resources` finds them in either place.
 """
+
 import os
 import shutil
 

@@ -3,6 +3,7 @@
 Constructors take built objects: `build` works from the leaves up, so that FasterRCNN(backbone, neck, ...) receives modules,
 never dictionaries.
 """
+
 from __future__ import annotations
 
 import difflib
@@ -39,7 +40,9 @@ def register(kind: str, name: str | None = None):
     def add(cls):
         key = name or cls.__name__
         if key in _entries and _entries[key][0] is not cls:
-            raise ValueError(f"{key!r} is registered already, as {_entries[key][0].__module__}.{_entries[key][0].__name__}")
+            raise ValueError(
+                f"{key!r} is registered already, as {_entries[key][0].__module__}.{_entries[key][0].__name__}"
+            )
         _entries[key] = (cls, kind)
         return cls
 
@@ -74,7 +77,11 @@ def get(name: str, path: str = "config"):
 
 def _check_arguments(cls, given, path):
     parameters = inspect.signature(cls.__init__).parameters
-    accepted = [n for n, p in parameters.items() if n != "self" and p.kind is not p.VAR_KEYWORD and p.kind is not p.VAR_POSITIONAL]
+    accepted = [
+        n
+        for n, p in parameters.items()
+        if n != "self" and p.kind is not p.VAR_KEYWORD and p.kind is not p.VAR_POSITIONAL
+    ]
     if not any(p.kind is p.VAR_KEYWORD for p in parameters.values()):
         for key in given:
             if key not in accepted:

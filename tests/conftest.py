@@ -1,9 +1,11 @@
 """What all tests share: a fresh seed that is printed when a test fails, and the places of real data and peers."""
+
 import os
 
-import jsra  # noqa: F401  (prepares the process before anything imports Jittor)
 import numpy as np
 import pytest
+
+import jsra  # noqa: F401  (prepares the process before anything imports Jittor)
 
 SHARED = os.path.abspath(os.path.join(os.path.dirname(__file__), "..", "..", "shared"))
 
@@ -12,7 +14,9 @@ def shared(*parts) -> str:
     """The path of a file of the shared data; the test is skipped where it is absent."""
     path = os.path.join(SHARED, *parts)
     if not os.path.exists(path):
-        pytest.skip(f"needs the shared data ({os.path.join('..', 'shared', *parts)}), which is not beside this checkout")
+        pytest.skip(
+            f"needs the shared data ({os.path.join('..', 'shared', *parts)}), which is not beside this checkout"
+        )
     return path
 
 

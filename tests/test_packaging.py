@@ -1,4 +1,5 @@
 """What is installed is complete: a wheel holds every kernel and config, and imports where it is installed alone."""
+
 import os
 import subprocess
 import sys
@@ -25,7 +26,9 @@ def tracked(folder):
     return listed.split()
 
 
-@pytest.mark.skipif(not os.path.isdir(os.path.join(ROOT, ".git")), reason="lists the files that git tracks: run in a checkout")
+@pytest.mark.skipif(
+    not os.path.isdir(os.path.join(ROOT, ".git")), reason="lists the files that git tracks: run in a checkout"
+)
 def test_wheel_holds_every_kernel_and_config(wheel):
     with zipfile.ZipFile(wheel) as archive:
         names = set(archive.namelist())
@@ -35,7 +38,9 @@ def test_wheel_holds_every_kernel_and_config(wheel):
     assert not missing, f"not in the wheel: {missing}"
 
 
-@pytest.mark.skipif(not os.path.isdir(os.path.join(ROOT, ".git")), reason="lists the files that git tracks: run in a checkout")
+@pytest.mark.skipif(
+    not os.path.isdir(os.path.join(ROOT, ".git")), reason="lists the files that git tracks: run in a checkout"
+)
 def test_wheel_runs_alone(wheel, tmp_path):
     with zipfile.ZipFile(wheel) as archive:
         archive.extractall(tmp_path)

@@ -1,4 +1,5 @@
 """The rules of the house that a machine can check."""
+
 import os
 import re
 import subprocess

@@ -1,4 +1,5 @@
 """The `jsra` command: one file per sub-command, each with `add_parser(subparsers)` that sets `run(args) -> exit code`."""
+
 import argparse
 import importlib
 import sys
