@@ -1,0 +1,154 @@
+"""Checkpoints: a folder of model.safetensors, optimizer.safetensors and state.json, complete or absent.
+
+    work_dir/checkpoints/iter_00000500/
+        model.safetensors      every parameter and running statistic, by its name in the model
+        optimizer.safetensors  'slot.parameter name'
+        state.json             iteration, step count, metrics, config, seed, commit, versions
+
+A folder is written under another name, flushed to the disk and then renamed, so a crash never leaves half of one. Nothing
+here is pickled. Random numbers need no saved state: the engine seeds every iteration from (seed, iteration).
+"""
+from __future__ import annotations
+
+import errno
+import json
+import os
+import re
+import shutil
+
+import jittor as jt
+import numpy as np
+
+FOLDER, MODEL, OPTIMIZER, STATE = "checkpoints", "model.safetensors", "optimizer.safetensors", "state.json"
+_NAME = re.compile(r"^iter_(\d{8,})$")
+
+
+def saved(work_dir: str) -> list:
+    """The paths of the complete checkpoints of a run, earliest iteration first."""
+    folder = os.path.join(work_dir, FOLDER)
+    names = os.listdir(folder) if os.path.isdir(folder) else []
+    found = [name for name in names if _NAME.match(name) and os.path.isfile(os.path.join(folder, name, STATE))]
+    return [os.path.join(folder, name) for name in sorted(found, key=lambda name: int(_NAME.match(name)[1]))]
+
+
+def latest(work_dir: str):
+    """The path of the last checkpoint of a run, or None."""
+    paths = saved(work_dir)
+    return paths[-1] if paths else None
+
+
+def best(work_dir: str):
+    """The path of the checkpoint with the highest score among those kept, or None if none was evaluated."""
+    scored = [(read_state(path).get("score"), path) for path in saved(work_dir)]
+    scored = [(score, path) for score, path in scored if score is not None]
+    return max(scored)[1] if scored else None
+
+
+def read_state(path: str) -> dict:
+    """The state.json of a checkpoint."""
+    with open(os.path.join(path, STATE), encoding="utf8") as f:
+        return json.load(f)
+
+
+def save(work_dir: str, model, optimizer, state: dict) -> str:
+    """Write a checkpoint of `state['iteration']` and return its path.
+
+    Raises ValueError without writing if a weight is not finite, RuntimeError with the cure if the disk is full; either
+    way the earlier checkpoints stay as they are.
+    """
+    weights = {name: var.numpy() for name, var in model.state_dict().items()}
+    broken = [name for name, array in weights.items() if array.dtype.kind == "f" and not np.isfinite(array).all()]
+    if broken:
+        raise ValueError(f"not saved: {len(broken)} weights are not finite, {', '.join(broken[:4])} ...")
+    moments = {name: var.numpy() for name, var in optimizer.state().items()}
+    folder = os.path.join(work_dir, FOLDER)
+    target = os.path.join(folder, f"iter_{state['iteration']:08d}")
+    unfinished = f"{target}.{os.getpid()}.unfinished"
+    try:
+        os.makedirs(unfinished)
+        _write_arrays(os.path.join(unfinished, MODEL), weights)
+        _write_arrays(os.path.join(unfinished, OPTIMIZER), moments)
+        _write(os.path.join(unfinished, STATE), json.dumps({**state, "n_step": optimizer.n_step}, indent=1).encode())
+        if os.path.isdir(target):  # the same iteration, saved again: an interruption right after a save
+            shutil.rmtree(target)
+        os.rename(unfinished, target)
+    except OSError as error:
+        shutil.rmtree(unfinished, ignore_errors=True)
+        if error.errno in (errno.ENOSPC, errno.EDQUOT):
+            size = sum(a.nbytes for a in (*weights.values(), *moments.values())) / 2**20
+            raise RuntimeError(
+                f"no room on the disk of {folder} for a checkpoint of {size:.0f} MiB. The last complete one is "
+                f"{latest(work_dir) or 'none'}. Free some space (or set checkpoint_keep lower), then continue with --resume"
+            ) from None
+        raise
+    _flush(folder)
+    return target
+
+
+def prune(work_dir: str, keep: int):
+    """Delete all but the last `keep` checkpoints and the best one."""
+    paths = saved(work_dir)
+    kept = {*paths[-keep:], best(work_dir)} if keep > 0 else set(paths)
+    for path in paths:
+        if path not in kept:
+            # Without its state.json a half-deleted checkpoint is no checkpoint any more.
+            os.remove(os.path.join(path, STATE))
+            shutil.rmtree(path)
+
+
+def restore(path: str, model, optimizer=None) -> dict:
+    """Set the model (and the optimiser) to a checkpoint exactly; returns its state.
+
+    Raises FileNotFoundError, or ValueError naming the keys or shapes that differ.
+    """
+    if not os.path.isfile(os.path.join(path, STATE)):
+        raise FileNotFoundError(f"{path} is not a checkpoint: it has no {STATE}")
+    state = read_state(path)
+    weights = read_arrays(os.path.join(path, MODEL))
+    current = model.state_dict()
+    differing = sorted(set(current) ^ set(weights))
+    if differing:
+        raise ValueError(
+            f"{path} is of another model: {len(differing)} names differ, {', '.join(differing[:4])} ...; resume with the "
+            "config that the run began with, or start anew from its weights (pretrained_weights)"
+        )
+    for name, var in current.items():
+        if tuple(var.shape) != weights[name].shape:
+            raise ValueError(f"{path}: {name} has shape {weights[name].shape}, the model's is {tuple(var.shape)}")
+        var.update(jt.array(weights[name]))
+    if optimizer is not None:
+        optimizer.load_state(read_arrays(os.path.join(path, OPTIMIZER)), state["n_step"])
+    jt.sync_all()
+    return state
+
+
+def read_arrays(path: str) -> dict:
+    """{name: array} of a safetensors file. Raises FileNotFoundError, or ValueError if the file is damaged."""
+    from safetensors import SafetensorError
+    from safetensors.numpy import load_file
+
+    try:
+        return load_file(path)
+    except SafetensorError as error:
+        raise ValueError(f"{path} is damaged or no safetensors file: {error}") from None
+
+
+def _write_arrays(path, arrays):
+    from safetensors.numpy import save
+
+    _write(path, save({name: np.ascontiguousarray(array) for name, array in arrays.items()}))
+
+
+def _write(path, data: bytes):
+    with open(path, "wb") as f:
+        f.write(data)
+        f.flush()
+        os.fsync(f.fileno())
+
+
+def _flush(folder):
+    handle = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)

@@ -1,0 +1,144 @@
+"""The records of a run: log.jsonl, the progress bar and, where tensorboardX is installed, TensorBoard.
+
+log.jsonl holds one JSON object per line: {"kind": "run"} when the run starts or resumes (config, seed, commit, versions),
+{"kind": "train", "iteration", "epoch", "lr", losses, ...} and {"kind": "val", "iteration", metrics}. A resumed run appends;
+`read` drops what the resumed part ran again.
+"""
+from __future__ import annotations
+
+import json
+import os
+import sys
+import time
+
+import jittor as jt
+
+FILE = "log.jsonl"
+
+
+def memory_mib() -> float:
+    """Memory of this process now, in MiB: the GPU's share under CUDA, else the resident set."""
+    if jt.flags.use_cuda:
+        return jt.get_mem_info().total_cuda_used / 2**20
+    try:
+        with open("/proc/self/statm", encoding="ascii") as f:
+            return int(f.read().split()[1]) * os.sysconf("SC_PAGE_SIZE") / 2**20
+    except OSError:
+        return float("nan")
+
+
+class Log:
+    """Writes the records of one run; a context manager. `active=False` (processes other than the first) writes nothing."""
+
+    def __init__(self, work_dir: str, total: int, iteration: int, interval: int = 20, active: bool = True):
+        self.total, self.interval, self.active = total, interval, active
+        self._began, self._from = time.time(), iteration
+        self._sums, self._count, self._since = {}, 0, time.time()
+        self._file = self._board = self._bar = None
+        if not active:
+            return
+        os.makedirs(work_dir, exist_ok=True)
+        self._file = open(os.path.join(work_dir, FILE), "a", encoding="utf8")
+        self._board = _tensorboard(work_dir)
+        if sys.stderr.isatty():
+            from tqdm import tqdm
+
+            self._bar = tqdm(total=total, initial=iteration, unit="it", dynamic_ncols=True, smoothing=0.1)
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *exception):
+        for part in (self._bar, self._board, self._file):
+            if part is not None:
+                part.close()
+
+    def say(self, text: str):
+        """Print one line without breaking the bar."""
+        if self.active:
+            self._bar.write(text) if self._bar is not None else print(text, file=sys.stderr, flush=True)
+
+    def record(self, kind: str, **values):
+        """Append one line to log.jsonl."""
+        if self._file is not None:
+            self._file.write(json.dumps({"kind": kind, "time": round(time.time(), 3), **values}) + "\n")
+            self._file.flush()
+
+    def iteration(self, iteration: int, epoch: float, lr: float, values: dict, waited: float, images: int):
+        """Take in one finished iteration; every `interval` of them their means are written.
+
+        `waited`: seconds spent waiting for the batch; `images`: images in the joint batch.
+        """
+        if not self.active:
+            return
+        self._count += 1
+        for name, value in {**values, "data_s": waited}.items():
+            self._sums[name] = self._sums.get(name, 0.0) + value
+        if self._bar is not None:
+            self._bar.set_postfix_str(f"loss {values['loss']:.3f}  lr {lr:.2g}  {memory_mib():.0f} MiB", refresh=False)
+            self._bar.update()
+        if iteration % self.interval and iteration != self.total:
+            return
+        now = time.time()
+        means = {name: value / self._count for name, value in self._sums.items()}
+        seconds = (now - self._since) / self._count
+        left = (self.total - iteration) * (now - self._began) / max(iteration - self._from, 1)
+        extra = dict(lr=lr, iteration_s=seconds, images_per_s=images / seconds, memory_mib=round(memory_mib(), 1), left_s=round(left))
+        self.record("train", iteration=iteration, epoch=round(epoch, 4), **means, **extra)
+        if self._board is not None:
+            for name, value in {**means, **extra}.items():
+                self._board.add_scalar(f"train/{name}", value, iteration)
+        if self._bar is None:
+            losses = "  ".join(f"{name} {value:.4f}" for name, value in means.items() if name.startswith("loss"))
+            self.say(
+                f"{iteration}/{self.total}  epoch {epoch:.2f}  {losses}  lr {lr:.3g}  {seconds:.3f} s/it  "
+                f"(data {means['data_s']:.3f})  {extra['memory_mib']:.0f} MiB  left {duration(left)}"
+            )
+        self._sums, self._count, self._since = {}, 0, now
+
+    def metrics(self, iteration: int, metrics: dict):
+        """Write the result of an evaluation; only its numbers go to TensorBoard."""
+        self.record("val", iteration=iteration, **metrics)
+        if self._board is not None:
+            for name, value in metrics.items():
+                if isinstance(value, (int, float)):
+                    self._board.add_scalar(f"val/{name}", value, iteration)
+        self._since = time.time()
+
+
+def _tensorboard(work_dir):
+    try:
+        from tensorboardX import SummaryWriter
+    except ImportError:
+        return None
+    return SummaryWriter(os.path.join(work_dir, "tensorboard"))
+
+
+def duration(seconds: float) -> str:
+    """Seconds as h:mm:ss."""
+    seconds = int(seconds)
+    return f"{seconds // 3600}:{seconds // 60 % 60:02d}:{seconds % 60:02d}"
+
+
+def read(path: str) -> dict:
+    """{'run': [...], 'train': [...], 'val': [...]} of a log.jsonl or of the work_dir that holds it.
+
+    What a resumed run ran again counts once, the later time. A last line cut off by a crash is left out.
+    Raises FileNotFoundError if there is none.
+    """
+    path = os.path.join(path, FILE) if os.path.isdir(path) else path
+    if not os.path.isfile(path):
+        raise FileNotFoundError(f"{path}: there is no training log; name a work_dir of `jsra train` or its {FILE}")
+    found = {"run": [], "train": [], "val": []}
+    with open(path, encoding="utf8") as f:
+        for line in f:
+            try:
+                record = json.loads(line)
+            except ValueError:
+                continue
+            kind = record.pop("kind")
+            if kind == "run":
+                for earlier in ("train", "val"):
+                    found[earlier] = [r for r in found[earlier] if r["iteration"] <= record["iteration"]]
+            found[kind].append(record)
+    return found

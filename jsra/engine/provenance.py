@@ -1,0 +1,41 @@
+"""What a result must carry to be repeated: commit, versions, machine."""
+from __future__ import annotations
+
+import os
+import platform
+import subprocess
+import sys
+
+from jsra.version import __version__
+
+
+def commit() -> str:
+    """The commit of the checkout that jsra runs from, '+changes' if files differ from it, 'unknown' outside one."""
+    folder = os.path.dirname(os.path.abspath(__file__))
+    try:
+        found = subprocess.run(
+            ["git", "-C", folder, "describe", "--always", "--abbrev=40", "--dirty=+changes", "--exclude=*"],
+            capture_output=True, text=True, timeout=10, check=True,
+        ).stdout.strip()  # fmt: skip
+    except (OSError, subprocess.SubprocessError):
+        return "unknown"
+    return found or "unknown"
+
+
+def provenance() -> dict:
+    """{commit, versions of jsra, Python, Jittor and NumPy, processor, devices, processes} as plain JSON."""
+    import jittor as jt
+    import numpy as np
+
+    return {
+        "commit": commit(),
+        "jsra": __version__,
+        "jittor": jt.__version__,
+        "numpy": np.__version__,
+        "python": platform.python_version(),
+        "platform": platform.platform(),
+        "cpus": os.cpu_count(),
+        "cuda": bool(jt.flags.use_cuda),
+        "processes": jt.world_size if jt.in_mpi else 1,
+        "command": " ".join(sys.argv),
+    }

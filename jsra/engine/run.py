@@ -1,0 +1,210 @@
+"""A training run: everything the loop works on, built from a config, and what happens at its intervals."""
+from __future__ import annotations
+
+import dataclasses
+import os
+
+import jittor as jt
+
+from jsra.engine import checkpoint
+from jsra.engine.distributed import barrier, is_main, rank, share_weights, world_size
+from jsra.engine.groups import ParameterGroups
+from jsra.engine.log import Log
+from jsra.engine.optimizer import SGD, AdamW
+from jsra.engine.provenance import provenance
+from jsra.engine.schedule import StepLR, scaled_lr
+from jsra.registry import ConfigError, build, nearest
+from jsra.runtime.seed import set_seed
+
+
+@dataclasses.dataclass
+class Run:
+    """The state of a run.
+
+    model(images, targets) -> losses in training; `loader`: see `rest_of_epoch`; evaluate(model) -> {metric: value}, or
+    None; `total`: iterations in all; intervals in iterations, 0 = only at the end; `score`: the metric that `best` means.
+    """
+
+    model: object
+    optimizer: object
+    scheduler: object
+    loader: object
+    total: int
+    work_dir: str
+    seed: int = 0
+    batch_size: int = 1
+    config: dict = dataclasses.field(default_factory=dict)
+    evaluate: object = None
+    eval_interval: int = 0
+    checkpoint_interval: int = 0
+    keep: int = 3
+    score: str | None = None
+    log_interval: int = 20
+    iteration: int = 0
+    metrics: dict = dataclasses.field(default_factory=dict)
+    last_saved: str | None = None
+    log: object = None
+
+    def __post_init__(self):
+        self.main = is_main()
+        self.epoch_length = len(self.loader)
+
+    @property
+    def epoch(self) -> float:
+        """Epochs done, with the fraction of the one under way."""
+        return self.iteration / self.epoch_length
+
+    def rest_of_epoch(self):
+        """The batches of the current epoch that have not been trained on.
+
+        The loader has len() and epoch(number, start): order and augmentation are a function of (its seed, number), and the
+        first `start` batches are left out without being read.
+        """
+        return self.loader.epoch(self.iteration // self.epoch_length, start=self.iteration % self.epoch_length)
+
+    def due(self) -> bool:
+        """Whether something happens after the iteration just done."""
+        return self._at(self.eval_interval) or self._at(self.checkpoint_interval)
+
+    def _at(self, interval):
+        return self.iteration == self.total or (interval > 0 and self.iteration % interval == 0)
+
+    def evaluate_and_save(self):
+        """Evaluate if it is time to, then save: a checkpoint carries the score of its own weights."""
+        metrics = {}
+        if self.evaluate is not None and self._at(self.eval_interval):
+            metrics = self.metrics = self.evaluate(self.model)
+            self.log.metrics(self.iteration, metrics)
+        if self.main:
+            self.last_saved = self.save(metrics)
+            checkpoint.prune(self.work_dir, self.keep)
+        barrier()
+
+    def save(self, metrics=None) -> str:
+        """Write a checkpoint of this moment; returns its path."""
+        score = None
+        if metrics:
+            key = self.score or next(iter(metrics))
+            if key not in metrics:
+                raise ConfigError(f"best_metric: the evaluation gives no {key!r}{nearest(key, metrics)}")
+            score = float(metrics[key])
+        state = {
+            "iteration": self.iteration,
+            "epoch": self.epoch,
+            "seed": self.seed,
+            "epoch_length": self.epoch_length,
+            "batch_size": self.batch_size,
+            "lr": self.optimizer.lr,
+            "score": score,
+            "metrics": metrics or {},
+            "config": self.config,
+            **provenance(),
+        }
+        return checkpoint.save(self.work_dir, self.model, self.optimizer, state)
+
+    def resume(self, path: str):
+        """Go on from a checkpoint."""
+        state = checkpoint.restore(path, self.model, self.optimizer)
+        for key in ("seed", "epoch_length", "batch_size"):
+            if state[key] != getattr(self, key):
+                print(
+                    f"warning: {path} was made with {key} {state[key]}, this run has {getattr(self, key)}: it continues, but "
+                    "not as the uninterrupted run would have",
+                    flush=True,
+                )
+        self.iteration, self.last_saved = state["iteration"], path
+
+    def start_log(self):
+        self.log = Log(self.work_dir, self.total, self.iteration, self.log_interval, active=self.main)
+        about = dict(config=self.config, seed=self.seed, batch_size=self.batch_size, **provenance())
+        self.log.record("run", iteration=self.iteration, total=self.total, **about)
+
+
+def build_run(config, resume=None, seed=None) -> Run:
+    """The run that a config describes (jsra.config.load_config).
+
+    Args:
+        resume: None, 'auto' (the latest checkpoint of work_dir, if there is one) or the path of a checkpoint.
+        seed: overrides config.seed (0 if that is absent too).
+
+    Intervals are in epochs with max_epoch, in iterations with max_iter. Raises ConfigError, and FileNotFoundError for
+    data, weights or a checkpoint that is not there.
+    """
+    from jsra.evaluation.evaluator import Evaluator
+
+    seed = int(config.get("seed") or 0) if seed is None else int(seed)
+    if (config.get("max_epoch") is None) == (config.get("max_iter") is None):
+        raise ConfigError("a config sets max_epoch or max_iter, one of them")
+    for key in ("model", "dataset", "optimizer"):
+        if key not in config:
+            raise ConfigError(f"the config has no {key!r}")
+    work_dir = config["work_dir"]
+    checkpoint_path = _checkpoint(resume, work_dir)
+    set_seed(seed)
+    dataset = build({"seed": seed, **config["dataset"]["train"]}, "dataset.train")
+    loader = dataset.loader(rank=rank(), world_size=world_size())
+    model = build(config["model"], "model")
+    jt.sync_all()  # the initial weights are drawn lazily: draw them before anything sets another seed
+    if config.get("pretrained_weights") and checkpoint_path is None:
+        from jsra.convert.load import load_weights
+
+        load_weights(model, config["pretrained_weights"])
+    share_weights(model)
+    optimizer, lr_line = build_optimizer(config, model, dataset.batch_size)
+    unit = 1 if config.get("max_iter") else len(loader)
+    run = Run(
+        model=model,
+        optimizer=optimizer,
+        scheduler=build(config["scheduler"], "scheduler") if config.get("scheduler") else StepLR(),
+        loader=loader,
+        total=(config.get("max_iter") or config["max_epoch"]) * unit,
+        work_dir=work_dir,
+        seed=seed,
+        batch_size=dataset.batch_size,
+        config=config.to_dict() if hasattr(config, "to_dict") else dict(config),
+        evaluate=Evaluator(config, "val") if config["dataset"].get("val") else None,
+        eval_interval=(config.get("eval_interval") or 0) * unit,
+        checkpoint_interval=(config.get("checkpoint_interval") or 0) * unit,
+        keep=config.get("checkpoint_keep", 3),
+        score=config.get("best_metric"),
+        log_interval=config.get("log_interval") or 20,
+    )
+    if checkpoint_path is not None:
+        run.resume(checkpoint_path)
+    run.start_log()
+    run.log.say(f"{work_dir}: {len(loader)} batches an epoch, {run.total} iterations; {lr_line}")
+    if checkpoint_path is not None:
+        run.log.say(f"resumed from {checkpoint_path}, iteration {run.iteration}")
+    return run
+
+
+def build_optimizer(config, model, batch_size: int) -> tuple:
+    """(optimiser, a line that says how its learning rate came about)."""
+    settings = dict(config["optimizer"])
+    base_batch = config.get("scale_lr_base_batch")
+    written = settings.get("lr")
+    if not isinstance(written, (int, float)):
+        raise ConfigError(f"optimizer.lr must be a number, it is {written!r}")
+    settings["lr"] = scaled_lr(written, batch_size, base_batch)
+    rules = config.get("parameter_groups_generator")
+    rules = build(rules, "parameter_groups_generator") if rules else ParameterGroups()
+    optimizer = build(settings, "optimizer", params=rules.groups(model))
+    if not isinstance(optimizer, (SGD, AdamW)):
+        raise ConfigError(f"optimizer.type: {settings['type']!r} is no optimiser; known: SGD, AdamW")
+    processes = f" over {world_size()} processes" if world_size() > 1 else ""
+    scaling = f"lr {written:g} for batch {base_batch} x {batch_size}/{base_batch} = " if base_batch else "lr "
+    return optimizer, f"batch {batch_size}{processes}, {scaling}{settings['lr']:g}"
+
+
+def _checkpoint(resume, work_dir):
+    if resume in (None, False):
+        earlier = checkpoint.latest(work_dir)
+        if earlier:
+            raise ConfigError(
+                f"{work_dir} holds a run already ({os.path.basename(earlier)}): continue it with --resume, or choose another "
+                "work_dir (--set work_dir=...) or delete it"
+            )
+        return None
+    if resume == "auto":
+        return checkpoint.latest(work_dir)
+    return checkpoint.latest(resume) or resume

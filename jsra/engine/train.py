@@ -1,0 +1,99 @@
+"""The training loop.
+
+One batch: take images and targets -> set the learning rate -> losses -> one optimiser step -> check and log. Everything
+that is random in an iteration comes from (seed, iteration), every rate from the iteration, so that a resumed run goes on
+bit for bit as the uninterrupted one would.
+"""
+from __future__ import annotations
+
+import math
+import time
+
+import jittor as jt
+import numpy as np
+
+from jsra.engine.distributed import rank, sum_over_ranks, world_size
+from jsra.engine.interrupt import Interrupted, Interruptions
+from jsra.runtime.seed import set_seed
+
+
+class NonFiniteLoss(RuntimeError):
+    """A loss became NaN or infinite; the message holds the losses, the images, a hint and the last good checkpoint."""
+
+
+def train(run) -> dict:
+    """Run what is left of `run` (jsra.engine.run.Run); returns the last metrics.
+
+    Raises NonFiniteLoss, and Interrupted (after saving) on SIGTERM or SIGINT.
+    """
+    with Interruptions() as signals, run.log:
+        while run.iteration < run.total:
+            run.model.train()
+            before = time.time()
+            for images, targets in run.rest_of_epoch():
+                waited = time.time() - before
+                set_seed(seed_of(run.seed, run.iteration))
+                factor = run.scheduler.factor(run.iteration, run.iteration // run.epoch_length)
+                run.optimizer.set_lr_factor(factor)
+                # Without stop_grad Jittor would keep what the input's own gradient needs, through every frozen layer.
+                losses = run.model(jt.array(images).stop_grad(), targets)
+                run.optimizer.step(total_loss(losses))
+                # Jittor executes lazily: without this the step would run inside the next iteration.
+                jt.sync_all()
+                values, stop = read_losses(losses, targets, run, signals)
+                run.iteration += 1
+                run.log.iteration(run.iteration, run.epoch, run.optimizer.lr, values, waited, run.batch_size)
+                if stop:
+                    raise Interrupted(stop, run.save() if run.main else "by the first process")
+                if run.due():
+                    run.evaluate_and_save()
+                    run.model.train()
+                if run.iteration == run.total:
+                    break
+                before = time.time()
+    return run.metrics
+
+
+def seed_of(seed: int, iteration: int) -> int:
+    """The seed of one iteration in this process."""
+    return int(np.random.SeedSequence([seed, iteration, rank()]).generate_state(1)[0] >> 1)
+
+
+def total_loss(losses: dict):
+    """The sum of the entries whose name begins with 'loss'; the others are only logged."""
+    parts = [value for name, value in losses.items() if name.startswith("loss")]
+    if not parts:
+        raise ValueError(f"the model returned no loss: the names {list(losses)} do not begin with 'loss'")
+    total = parts[0]
+    for part in parts[1:]:
+        total = total + part
+    return total
+
+
+def read_losses(losses: dict, targets: list, run, signals) -> tuple:
+    """({name: mean over the processes, 'loss': the total}, signal number or 0), the same in every process.
+
+    Raises NonFiniteLoss in every process if a loss of any is not finite.
+    """
+    values = {name: float(np.sum(value.numpy())) for name, value in losses.items()}
+    values["loss"] = sum(value for name, value in values.items() if name.startswith("loss"))
+    broken = not math.isfinite(values["loss"])
+    shared = sum_over_ranks([*([0.0] * len(values) if broken else values.values()), broken, signals.received or 0])
+    if shared[-2] > 0:
+        raise NonFiniteLoss(_explain(values, targets, run) if broken else "the loss of another process is not finite")
+    if world_size() > 1:
+        values = {name: float(value) / world_size() for name, value in zip(values, shared)}
+    # Processes that got the signal in different iterations stop in the same one; all of them got the same signal.
+    return values, signals.received or (15 if shared[-1] else 0)
+
+
+def _explain(values, targets, run):
+    images = [str(target.get("img_id", "?")) for target in targets]
+    parts = ", ".join(f"{name} {value:.4g}" for name, value in values.items())
+    warm = "" if run.iteration > 1000 else " (warm-up: scheduler.warmup_iters, warmup_ratio)"
+    return (
+        f"the loss is not finite in iteration {run.iteration} (epoch {run.epoch:.2f}, lr {run.optimizer.lr:.3g}): {parts}. "
+        f"Images of this batch: {', '.join(images)}. Usual causes, in order: a learning rate too high for the batch{warm}, "
+        "no gradient clipping (optimizer.grad_clip=dict(max_norm=35)), a wrong annotation (`jsra data check`), "
+        f"weights that do not fit the model. Last good checkpoint: {run.last_saved or 'none yet'}"
+    )

@@ -1,0 +1,173 @@
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+
+import jittor as jt
+import numpy as np
+import pytest
+
+from jsra.engine import checkpoint, log
+from jsra.engine.interrupt import Interrupted
+from jsra.engine.train import NonFiniteLoss, seed_of, total_loss, train
+from tests.engine.toy import ToyLoader, everything, make_run
+
+ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
+
+
+def start(run):
+    run.start_log()
+    return train(run)
+
+
+def test_trains_and_logs(tmp_path, seed):
+    run = make_run(tmp_path, seed, epochs=15, log_interval=5)
+    start(run)
+    records = log.read(str(tmp_path))
+    losses = [r["loss"] for r in records["train"]]
+    assert len(losses) == 12 and losses[-1] < losses[0]
+    first = records["train"][0]
+    assert first["iteration"] == 5 and {"loss_a", "loss_b", "size", "lr", "memory_mib", "left_s", "data_s"} <= set(first)
+    assert first["loss"] == pytest.approx(first["loss_a"] + first["loss_b"], rel=1e-6)
+    assert {"commit", "jittor", "jsra"} <= set(records["run"][0])
+
+
+def test_learning_rate_of_each_iteration(tmp_path):
+    run = make_run(tmp_path, epochs=3, log_interval=1)
+    start(run)
+    rates = [r["lr"] for r in log.read(str(tmp_path))["train"]]
+    assert rates == pytest.approx([0.05 * f for f in [0.1, 0.4, 0.7, 1, 1, 1, 1, 1, 0.1, 0.1, 0.1, 0.1]])
+
+
+@pytest.mark.parametrize("optimizer", ["SGD", "AdamW"])
+def test_resume_is_bit_equal(tmp_path, seed, optimizer):
+    """Six iterations, then a new run that resumes in mid-epoch: weights, statistics and moments equal, bit for bit."""
+    whole = make_run(tmp_path / "whole", seed, optimizer=optimizer)
+    start(whole)
+    part = make_run(tmp_path / "part", seed, optimizer=optimizer, checkpoint_interval=6)
+    part.total = 6
+    start(part)
+    rest = make_run(tmp_path / "part", seed + 1, optimizer=optimizer, checkpoint_interval=6)
+    rest.seed = seed
+    rest.resume(checkpoint.latest(str(tmp_path / "part")))
+    assert rest.iteration == 6
+    start(rest)
+    assert rest.loader.read[0][0].startswith("1-2-"), "iteration 6 is batch 2 of epoch 1"
+    expected, got = everything(whole), everything(rest)
+    assert set(expected) == set(got)
+    for name, array in expected.items():
+        np.testing.assert_array_equal(got[name], array, err_msg=name)
+    assert rest.optimizer.n_step == whole.optimizer.n_step == 12
+
+
+def test_a_loss_that_is_not_finite_stops(tmp_path):
+    run = make_run(tmp_path, epochs=3, loader=ToyLoader(poison=(1, 2)), checkpoint_interval=4)
+    with pytest.raises(NonFiniteLoss) as caught:
+        start(run)
+    text = str(caught.value)
+    assert "iteration 6" in text and "loss_a nan" in text and "1-2-0, 1-2-1" in text and "iter_00000004" in text
+    state = checkpoint.read_state(checkpoint.latest(str(tmp_path)))
+    assert state["iteration"] == 4
+    for name, array in checkpoint.read_arrays(os.path.join(checkpoint.latest(str(tmp_path)), "model.safetensors")).items():
+        assert np.isfinite(array).all(), name
+
+
+def test_best_and_last_are_kept(tmp_path):
+    scores = iter([0.1, 0.9, 0.3, 0.4, 0.2, 0.5])
+    run = make_run(tmp_path, epochs=6, evaluate=lambda model: {"AP": next(scores)}, eval_interval=4, keep=2)
+    start(run)
+    kept = [checkpoint.read_state(path)["iteration"] for path in checkpoint.saved(str(tmp_path))]
+    assert kept == [8, 20, 24]
+    assert checkpoint.best(str(tmp_path)).endswith("iter_00000008")
+    assert [r["AP"] for r in log.read(str(tmp_path))["val"]] == [0.1, 0.9, 0.3, 0.4, 0.2, 0.5]
+
+
+def test_evaluation_does_not_disturb_training(tmp_path, seed):
+    def evaluate(model):
+        model.eval()
+        jt.rand(10).sync()
+        return {"AP": 0.0}
+
+    plain, disturbed = make_run(tmp_path / "a", seed), make_run(tmp_path / "b", seed, evaluate=evaluate, eval_interval=3)
+    start(plain), start(disturbed)
+    for name, array in everything(plain).items():
+        np.testing.assert_array_equal(everything(disturbed)[name], array, err_msg=name)
+
+
+def test_signal_in_process_saves(tmp_path):
+    class Signalling(ToyLoader):
+        def epoch(self, epoch, start=0):
+            for i, batch in enumerate(super().epoch(epoch, start)):
+                if (epoch, i) == (0, 2):
+                    os.kill(os.getpid(), signal.SIGINT)
+                yield batch
+
+    run = make_run(tmp_path, loader=Signalling())
+    with pytest.raises(Interrupted, match="SIGINT.*--resume") as caught:
+        start(run)
+    assert caught.value.code == 130
+    assert checkpoint.read_state(checkpoint.latest(str(tmp_path)))["iteration"] == 3
+    assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
+
+
+SCRIPT = """
+import sys
+import jsra
+from jsra.engine.interrupt import Interrupted
+from jsra.engine.train import train
+from tests.engine.toy import make_run
+run = make_run(sys.argv[1], epochs=100000, log_interval=1)
+run.start_log()
+try:
+    train(run)
+except Interrupted as stop:
+    print(stop)
+    sys.exit(stop.code)
+"""
+
+
+def test_sigterm_of_a_process_saves_and_exits_143(tmp_path):
+    process = subprocess.Popen(
+        [sys.executable, "-c", SCRIPT, str(tmp_path)], cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True
+    )
+    deadline = time.time() + 120
+    while not (os.path.isfile(tmp_path / log.FILE) and log.read(str(tmp_path))["train"]):
+        assert process.poll() is None and time.time() < deadline, "the run did not start"
+        time.sleep(0.1)
+    process.send_signal(signal.SIGTERM)
+    out, _ = process.communicate(timeout=60)
+    assert process.returncode == 143 and "SIGTERM" in out
+    state = checkpoint.read_state(checkpoint.latest(str(tmp_path)))
+    assert state["iteration"] >= 1
+    assert json.load(open(os.path.join(checkpoint.latest(str(tmp_path)), "state.json")))["n_step"] == state["iteration"]
+
+
+def test_memory_and_graph_are_flat_over_500_iterations(tmp_path):
+    run = make_run(tmp_path, epochs=10, loader=ToyLoader(length=50), log_interval=1)
+    seen = []
+
+    run.start_log()
+    original = run.log.iteration
+
+    def watch(iteration, *args):
+        seen.append((jt.liveness_info()["lived_vars"], log.memory_mib()))
+        original(iteration, *args)
+
+    run.log.iteration = watch
+    train(run)
+    lived, memory = np.array(seen).T
+    assert len(lived) == 500
+    assert lived[20:].max() <= lived[19] + 2, "variables of earlier iterations stay alive"
+    assert memory[-50:].mean() < memory[50:100].mean() + 8, "MiB"
+
+
+def test_seeds_differ_by_iteration_and_repeat():
+    assert seed_of(1, 5) == seed_of(1, 5)
+    assert len({seed_of(s, i) for s in range(3) for i in range(50)}) == 150
+
+
+def test_model_without_losses():
+    with pytest.raises(ValueError, match="no loss.*acc"):
+        total_loss({"acc": jt.ones(1)})
