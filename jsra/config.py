@@ -4,9 +4,9 @@
     model = dict(roi_head=dict(pool=dict(_cover_=True, type="RoIAlign")))   # _cover_: replace, do not merge
 
 Dictionaries merge key by key, everything else replaces. A Python file is run afresh at every load; its names become the
-keys, save those that start with two underscores, modules, functions and classes. `name` is the file's name and `work_dir`
-is `work_dirs/<name>` unless the file says otherwise. The result is the dictionary that JDet's own loader gives for the
-same file; unlike JDet's, a missing attribute is an error, not None.
+keys, save those that start with two underscores, modules, functions and classes. `name` is the file's name and
+`work_dir` is `work_dirs/<name>` unless the file says otherwise. The result is the dictionary that JDet's own loader
+gives for the same file; unlike JDet's, a missing attribute is an error, not None.
 """
 from __future__ import annotations
 
@@ -153,7 +153,7 @@ def _read(path, chain):
 
 
 def _run(path, wanted):
-    """The names that a Python config defines. It may import helper modules that lie beside it; they are run afresh too."""
+    """The names that a Python config defines. Helper modules beside it may be imported; they are run afresh too."""
     folder = os.path.dirname(os.path.abspath(path))
     before = set(sys.modules)
     scope = {"__file__": path, "__name__": os.path.splitext(os.path.basename(path))[0]}
@@ -248,7 +248,7 @@ def _assign(node, keys, value, adds, text, done):
     place = ".".join(done) or "the config"
     if isinstance(node, (list, tuple)):
         if not re.match(r"^-?\d+$", key) or not -len(node) <= int(key) < len(node):
-            raise ConfigError(f"override {text!r}: {place} is a list of {len(node)} items; {key!r} is not one of their indices")
+            raise ConfigError(f"override {text!r}: {place} is a list of {len(node)} items; {key!r} is no index of it")
         items = list(node)
         index = int(key)
         items[index] = _assign(items[index], rest, value, adds, text, (*done, key)) if rest else _configs(value)
@@ -260,8 +260,7 @@ def _assign(node, keys, value, adds, text, done):
         raise ConfigError(f"override {text!r}: {place} is {node!r}, which has no keys")
     key = next((k for k in node if str(k) == key), key)  # a YAML config may have numbers as keys
     if key not in node and not (adds and not rest):
-        raise ConfigError(
-            f"override {text!r}: {place} has no {key!r}{nearest(key, map(str, node))}; to add a new key, write +{'.'.join((*done, *keys))}=..."
-        )
+        hint = f"{nearest(key, map(str, node))}; to add a new key, write +{'.'.join((*done, *keys))}=..."
+        raise ConfigError(f"override {text!r}: {place} has no {key!r}{hint}")
     node[key] = _assign(node[key], rest, value, adds, text, (*done, str(key))) if rest else value
     return node

@@ -1,0 +1,1 @@
+"""Datasets, transforms, loader and the embedded puppets data set."""

@@ -1,0 +1,166 @@
+"""What every detection dataset shares: samples, the filter of images without objects, the loader and the evaluation.
+
+A dataset is a list of Records plus transforms. `dataset.get(index, epoch)` is one sample; it depends on (seed, epoch,
+index) alone, never on the process that loads it. `dataset.loader(...)` gives batches, `dataset.evaluate(...)` metrics.
+"""
+from __future__ import annotations
+
+import os
+import pickle
+
+import numpy as np
+
+from jsra.data.image import new_target, read_image
+from jsra.data.masks import to_bitmaps
+from jsra.data.transforms import Compose
+from jsra.registry import ConfigError, nearest
+
+
+class Record:
+    """One image and its annotations.
+
+    boxes [n, 4] xyxy float32, labels [n] int32 (1-based), ignored [m, 4] and ignored_labels [m] (crowds, difficult
+    objects). Segmentations are kept pickled: as Python objects, their reference counts would make every forked worker
+    copy them.
+    """
+
+    __slots__ = ("img_id", "file", "width", "height", "boxes", "labels", "ignored", "ignored_labels", "_segmentations")
+
+    def __init__(self, img_id, file, width, height, boxes=(), labels=(), ignored=(), ignored_labels=(),
+                 segmentations=None):
+        self.img_id = img_id
+        self.file = file
+        self.width = width
+        self.height = height
+        self.boxes = np.asarray(boxes, np.float32).reshape(-1, 4)
+        self.labels = np.asarray(labels, np.int32).reshape(-1)
+        self.ignored = np.asarray(ignored, np.float32).reshape(-1, 4)
+        self.ignored_labels = np.asarray(ignored_labels, np.int32).reshape(-1)
+        self._segmentations = None if segmentations is None else pickle.dumps(segmentations, protocol=4)
+
+    def segmentations(self):
+        """A list of n COCO segmentations (or None each), or None if the dataset was read without masks."""
+        return None if self._segmentations is None else pickle.loads(self._segmentations)
+
+
+class DetectionDataset:
+    """Base of the datasets. A subclass fills `self.records` (list of Record), CLASSES and cat_ids, and calls `_filter`.
+
+    batch_size: images per step over all processes together. seed: of order and augmentation.
+    """
+
+    metrics = ("bbox",)
+
+    def __init__(self, classes, transforms, batch_size, num_workers, shuffle, drop_last, aspect_ratio_grouping, seed,
+                 with_masks, repeat):
+        if batch_size < 1 or num_workers < 0 or repeat < 1:
+            raise ConfigError(
+                f"{type(self).__name__}: batch_size and repeat must be at least 1 and num_workers at least 0, not "
+                f"{batch_size}, {repeat}, {num_workers}"
+            )
+        self.CLASSES = tuple(classes)
+        self.transforms = transforms if isinstance(transforms, Compose) else Compose(transforms)
+        self.batch_size = batch_size
+        self.num_workers = num_workers
+        self.shuffle = shuffle
+        self.drop_last = drop_last
+        self.aspect_ratio_grouping = aspect_ratio_grouping
+        self.seed = seed
+        self.with_masks = with_masks
+        self.repeat = repeat
+        self.records = []
+
+    def _filter(self, filter_empty_gt, filter_min_size):
+        """With filter_empty_gt, drop images without any object and those with a side below filter_min_size pixels."""
+        if filter_empty_gt:
+            self.records = [
+                r for r in self.records
+                if len(r.boxes) + len(r.ignored) and min(r.width, r.height) >= filter_min_size
+            ]  # fmt: skip
+        if not self.records:
+            raise ConfigError(f"{self!r} has no image{' with an object' if filter_empty_gt else ''}")
+
+    def __repr__(self):
+        return f"{type(self).__name__}({len(self.records)} images, {len(self.CLASSES)} classes)"
+
+    def __len__(self):
+        return len(self.records) * self.repeat
+
+    @property
+    def img_ids(self):
+        return [r.img_id for r in self.records]
+
+    def record(self, index):
+        return self.records[index % len(self.records)]
+
+    def target(self, record):
+        """A fresh target dictionary of a record, before any transform."""
+        target = new_target((record.width, record.height), record.img_id, record.file, self.CLASSES)
+        target["bboxes"], target["labels"] = record.boxes.copy(), record.labels.copy()
+        target["bboxes_ignore"] = record.ignored.copy()
+        if self.with_masks:
+            segmentations = record.segmentations() or [None] * len(record.boxes)
+            target["masks"] = to_bitmaps(segmentations, record.width, record.height)
+        return target
+
+    def get(self, index, epoch=0):
+        """(image, target) of sample `index` in `epoch`. Raises DataError where the file cannot be used."""
+        record = self.record(index)
+        image = read_image(record.file, (record.width, record.height), record.img_id)
+        return self.transforms(image, self.target(record), np.random.default_rng([self.seed, epoch, index]))
+
+    def __getitem__(self, index):
+        if not 0 <= index < len(self):
+            raise IndexError(f"sample {index} of {len(self)}")
+        return self.get(index)
+
+    def loader(self, rank=0, world_size=1, **options):
+        """The DataLoader of this dataset (see jsra.data.loader) for one of `world_size` processes."""
+        from jsra.data.loader import DataLoader
+
+        return DataLoader(self, rank=rank, world_size=world_size, **options)
+
+    def ground_truth(self) -> dict:
+        """The annotations in COCO's form, for evaluation and export."""
+        images, annotations = [], []
+        for r in self.records:
+            images.append(
+                {"id": r.img_id, "file_name": os.path.basename(r.file), "width": r.width, "height": r.height}
+            )
+            segmentations = r.segmentations() or [None] * len(r.boxes)
+            rows = [(b, c, 0, s) for b, c, s in zip(r.boxes, r.labels, segmentations)]
+            rows += [(b, c, 1, None) for b, c in zip(r.ignored, r.ignored_labels)]
+            for box, label, crowd, segmentation in rows:
+                x0, y0, x1, y1 = (float(v) for v in box)
+                annotation = {
+                    "id": len(annotations) + 1, "image_id": r.img_id, "category_id": self.cat_ids[label - 1],
+                    "bbox": [x0, y0, x1 - x0, y1 - y0], "area": (x1 - x0) * (y1 - y0), "iscrowd": crowd,
+                }  # fmt: skip
+                if segmentation is not None:
+                    annotation["segmentation"] = segmentation
+                annotations.append(annotation)
+        categories = [{"id": i, "name": name} for i, name in zip(self.cat_ids, self.CLASSES)]
+        return {"info": {}, "images": images, "annotations": annotations, "categories": categories}
+
+    def evaluate(self, results, work_dir=None, epoch=None, metrics=None, progress=False):
+        """Metrics of detections.
+
+        results: list of {img_id, boxes [n, 4] xyxy in original pixels, scores [n], labels [n] (1-based), masks (RLE)},
+        or of (result, target) pairs, one per image; where images are missing, the others alone are evaluated and the
+        table says so. metrics: names out of 'bbox', 'segm' (COCO), 'voc' (AP50 by the VOC devkit).
+        Writes the detections to work_dir/detections/<epoch>.<metric>.json in COCO's submission form if work_dir is
+        given. Returns Metrics: {name: value}, with the printable `.table`.
+        """
+        from jsra.evaluation.report import evaluate
+
+        return evaluate(self, results, work_dir, epoch, tuple(metrics or self.metrics), progress)
+
+
+def label_map(wanted, known, where):
+    """{category name: 1-based label} in the order of `wanted`; ConfigError for a name that `known` does not hold."""
+    for name in wanted:
+        if name not in known:
+            raise ConfigError(f"{where}: there is no class {name!r}{nearest(name, known)}")
+    if len(set(wanted)) != len(wanted):
+        raise ConfigError(f"{where}: a class stands twice in {list(wanted)}")
+    return {name: i + 1 for i, name in enumerate(wanted)}

@@ -1,0 +1,54 @@
+"""Reading images, and the target dictionary of an image without annotations."""
+from __future__ import annotations
+
+import numpy as np
+from PIL import Image, ImageOps
+
+
+class DataError(RuntimeError):
+    """An image or annotation that cannot be used; the message names the file, the image id and a cure."""
+
+
+def read_image(path, size=None, img_id=None):
+    """uint8 RGB [H, W, 3]. `size` (width, height) is what the annotations say, if they say it.
+
+    The EXIF orientation is applied only where the annotated size asks for it. Raises DataError for a file that is
+    absent, broken, or of another size.
+    """
+    name = f"image {path}" + (f" (image id {img_id})" if img_id is not None else "")
+    try:
+        with Image.open(path) as image:
+            if size is not None and image.size != tuple(size):
+                image = ImageOps.exif_transpose(image)
+            pixels = np.asarray(image.convert("RGB"))
+    except FileNotFoundError:
+        raise DataError(f"{name} is not there; correct the dataset's root or the annotations") from None
+    except Exception as error:
+        raise DataError(f"{name} cannot be read ({error}); replace it, or remove it from the annotations") from error
+    found = (pixels.shape[1], pixels.shape[0])
+    if size is not None and found != tuple(size):
+        raise DataError(f"{name} is {found[0]} x {found[1]} pixels, the annotations say {size[0]} x {size[1]}")
+    return pixels
+
+
+def new_target(size, img_id=0, img_file=None, classes=()):
+    """The target dictionary (design: 'Contract between the parts') of an image of `size` (width, height) without boxes.
+
+    img_id, img_file, classes; bboxes [n, 4] xyxy float32 in pixels, labels [n] int32 (1-based), bboxes_ignore [m, 4];
+    masks None or uint8 [n, H, W]; ori_img_size, img_size (after resizing), pad_shape (after padding), all (width,
+    height); scale_factor [4], what boxes were multiplied with; flip None or a direction.
+    """
+    return {
+        "img_id": img_id,
+        "img_file": img_file,
+        "classes": tuple(classes),
+        "bboxes": np.zeros((0, 4), np.float32),
+        "labels": np.zeros(0, np.int32),
+        "bboxes_ignore": np.zeros((0, 4), np.float32),
+        "masks": None,
+        "ori_img_size": tuple(size),
+        "img_size": tuple(size),
+        "pad_shape": tuple(size),
+        "scale_factor": np.ones(4, np.float32),
+        "flip": None,
+    }

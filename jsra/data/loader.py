@@ -1,0 +1,107 @@
+"""Batches of a dataset, in this process or from worker processes.
+
+    loader = DataLoader(dataset)                      # or dataset.loader(rank=, world_size=)
+    for images, targets in loader.epoch(3, start=10): # images float32 [B, 3, H, W], zeros at the right and bottom
+        ...
+    loader.close()
+
+The batches of (seed, epoch) are the same for any number of workers and after any resume. A worker that meets a broken
+file sends the error here, where it is raised as DataError with file and image id; a worker that is killed or hangs is
+noticed and named, never waited for without end. Workers are forked and never touch Jittor.
+"""
+from __future__ import annotations
+
+import numpy as np
+
+from jsra.data.sampler import epoch_order, make_batches, shard
+from jsra.data.workers import WorkerPool
+
+
+def collate(samples):
+    """[(image [3, h, w], target)] -> (float32 [B, 3, H, W] with the largest h and w, list of targets)."""
+    height = max(image.shape[1] for image, _ in samples)
+    width = max(image.shape[2] for image, _ in samples)
+    images = np.zeros((len(samples), 3, height, width), np.float32)
+    for batch_image, (image, _) in zip(images, samples):
+        batch_image[:, : image.shape[1], : image.shape[2]] = image
+    return images, [target for _, target in samples]
+
+
+class DataLoader:
+    """Batches of `dataset`, whose batch_size counts the images of all `world_size` processes together.
+
+    dataset: has get(index, epoch), batch_size, num_workers, shuffle, drop_last, aspect_ratio_grouping, seed, record().
+    num_workers: overrides the dataset's; 0 loads in this process. prefetch: batches ahead per worker. timeout: seconds
+    without a batch after which a worker counts as stuck.
+    """
+
+    def __init__(self, dataset, rank=0, world_size=1, num_workers=None, prefetch=2, timeout=600):
+        if not 0 <= rank < world_size:
+            raise ValueError(f"rank {rank} is not one of the {world_size} processes")
+        if dataset.shuffle and dataset.batch_size % world_size:
+            raise ValueError(
+                f"batch_size={dataset.batch_size} counts the images of all {world_size} processes together; it must be "
+                f"a multiple of {world_size}"
+            )
+        self.dataset = dataset
+        self.rank = rank
+        self.world_size = world_size
+        self.num_workers = dataset.num_workers if num_workers is None else num_workers
+        self.prefetch = prefetch
+        self.timeout = timeout
+        self._pool = None
+        self._wide = None
+        if dataset.aspect_ratio_grouping:
+            records = [dataset.record(i) for i in range(len(dataset))]
+            self._wide = np.array([r.width > r.height for r in records])
+        self._length = len(self._all_batches(0))
+        if not self._length:
+            raise ValueError(f"{dataset!r} has fewer images than batch_size={dataset.batch_size}, and drop_last is set")
+
+    def __len__(self):
+        """Batches per epoch, the same in every epoch and process."""
+        return self._length
+
+    def _all_batches(self, epoch):
+        d = self.dataset
+        return make_batches(epoch_order(len(d), d.seed, epoch, d.shuffle), d.batch_size, self._wide, d.drop_last)
+
+    def batches(self, epoch):
+        """The sample indices of each batch that this process loads in `epoch`."""
+        batches = self._all_batches(epoch)
+        if self.world_size == 1:
+            return batches
+        return shard(batches, self.rank, self.world_size, batches[0] if self.dataset.shuffle else None)
+
+    def load(self, indices, epoch):
+        """One batch, loaded here."""
+        return collate([self.dataset.get(index, epoch) for index in indices])
+
+    def __iter__(self):
+        return self.epoch(0)
+
+    def epoch(self, epoch, start=0):
+        """Yield (images, targets) of each batch from number `start` on. In testing, this process's part may be empty:
+        such batches are left out."""
+        batches = [b for b in self.batches(epoch)[start:] if b]
+        if not self.num_workers:
+            for indices in batches:
+                yield self.load(indices, epoch)
+            return
+        if self._pool is None:
+            self._pool = WorkerPool(self.load, self.num_workers, self.prefetch, self.timeout, self._describe)
+        yield from self._pool.run([(indices, epoch) for indices in batches])
+
+    def _describe(self, indices, epoch):
+        records = [self.dataset.record(i) for i in indices]
+        return ", ".join(f"{r.file} (image id {r.img_id})" for r in records)
+
+    def close(self):
+        """Stop the workers. Done too when the loader is deleted and when this process ends."""
+        if self._pool is not None:
+            self._pool.close()
+            self._pool = None
+
+    def __del__(self):
+        if getattr(self, "_pool", None) is not None:
+            self.close()

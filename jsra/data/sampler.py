@@ -1,0 +1,46 @@
+"""The order of the images: a list of batches that depends on (seed, epoch) alone."""
+from __future__ import annotations
+
+import numpy as np
+
+
+def epoch_order(count, seed, epoch, shuffle):
+    """The indices 0..count-1 in the order of an epoch."""
+    return np.random.default_rng([seed, epoch]).permutation(count) if shuffle else np.arange(count)
+
+
+def make_batches(order, batch_size, wide=None, drop_last=False):
+    """Cut an order into lists of batch_size indices.
+
+    wide [count] bool: then a batch holds only wide or only tall images, in the order of `order`, and what is left of
+    both kinds forms the last batches. The number of batches is the same for every order. drop_last: no short batch.
+    """
+    batches, open_batches = [], ([], [])
+    for index in order:
+        group = open_batches[int(wide[index]) if wide is not None else 0]
+        group.append(int(index))
+        if len(group) == batch_size:
+            batches.append(list(group))
+            group.clear()
+    rest = open_batches[0] + open_batches[1]
+    for start in range(0, len(rest), batch_size):
+        batch = rest[start : start + batch_size]
+        if len(batch) == batch_size or not drop_last:
+            batches.append(batch)
+    return batches
+
+
+def shard(batches, rank, world_size, fill_from=None):
+    """The part of each batch that one of `world_size` processes loads.
+
+    With fill_from (training), a batch that does not divide evenly is filled up with the first indices of that list, so
+    that every process has equally many. Without (testing), nothing is repeated, and parts may be empty.
+    """
+    parts = []
+    for batch in batches:
+        if fill_from is not None and len(batch) % world_size:
+            missing = -len(batch) % world_size
+            batch = batch + [int(fill_from[i % len(fill_from)]) for i in range(missing)]
+        size = -(-len(batch) // world_size)
+        parts.append(batch[rank * size : (rank + 1) * size])
+    return parts

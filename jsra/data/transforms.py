@@ -1,0 +1,228 @@
+"""Transforms of the training recipes: image, boxes and masks together.
+
+A transform is called as `t(image, target, rng)` and returns both. `image` is uint8 RGB [H, W, 3] until Normalize, which
+makes it float32 [3, H, W]; `target` is the dictionary of jsra.data.dataset (boxes xyxy in pixels of the image as it is
+now; sizes are (width, height)). Every random choice comes from `rng`, a numpy Generator that the dataset seeds per
+sample, so that a sample does not depend on which process loads it.
+"""
+from __future__ import annotations
+
+import numpy as np
+
+from jsra.data.resize import resize_bilinear, resize_nearest
+from jsra.registry import ConfigError, build, register
+
+BOX_KEYS = ("bboxes", "bboxes_ignore")
+
+
+def _pixels(image):
+    """uint8 [H, W, 3] from an array or a Pillow image."""
+    return np.asarray(image if isinstance(image, np.ndarray) else image.convert("RGB"))
+
+
+def _clip(boxes, width, height):
+    boxes[:, 0::2] = boxes[:, 0::2].clip(0, width)
+    boxes[:, 1::2] = boxes[:, 1::2].clip(0, height)
+    return boxes
+
+
+class Compose:
+    """Transforms one after the other; dictionaries are built through the registry."""
+
+    def __init__(self, transforms=()):
+        self.transforms = [build(t, f"transforms[{i}]") for i, t in enumerate(transforms or ())]
+        for i, transform in enumerate(self.transforms):
+            if not callable(transform):
+                raise ConfigError(f"transforms[{i}]: {transform!r} is neither a transform nor a dict with a type")
+
+    def __call__(self, image, target=None, rng=None):
+        target = {} if target is None else target
+        rng = np.random.default_rng() if rng is None else rng
+        for transform in self.transforms:
+            image, target = transform(image, target, rng)
+        return image, target
+
+
+@register("transform")
+class Resize:
+    """Resize so that the short side is `min_size`, or the long side `max_size` if that is smaller.
+
+    min_size: pixels, or a list of which one is drawn per sample. keep_ratio=False: width max_size, height min_size.
+    Sizes are rounded and boxes scaled as in mmdet: new = int(old * scale + 0.5), boxes by the true ratio of each axis.
+    Sets img_size, pad_shape and scale_factor (4 floats: x, y, x, y ratios).
+    """
+
+    def __init__(self, min_size, max_size, keep_ratio=True):
+        self.min_size = tuple(min_size) if isinstance(min_size, (list, tuple)) else (min_size,)
+        self.max_size = max_size
+        self.keep_ratio = keep_ratio
+        if not self.min_size or min(*self.min_size, max_size) < 1:
+            raise ConfigError(f"Resize: sizes must be at least 1 pixel, not min_size={min_size}, max_size={max_size}")
+
+    def size(self, width, height, rng):
+        short = self.min_size[int(rng.integers(len(self.min_size)))] if len(self.min_size) > 1 else self.min_size[0]
+        if not self.keep_ratio:
+            return self.max_size, short
+        # A short side above max_size means the two were meant the other way round, as in mmdet's scale tuples.
+        low, high = sorted((short, self.max_size))
+        scale = min(high / max(width, height), low / min(width, height))
+        return max(1, int(width * scale + 0.5)), max(1, int(height * scale + 0.5))
+
+    def __call__(self, image, target, rng):
+        image = _pixels(image)
+        old_height, old_width = image.shape[:2]
+        width, height = self.size(old_width, old_height, rng)
+        image = resize_bilinear(image, width, height)
+        ratio = np.array([width / old_width, height / old_height] * 2, np.float32)
+        for key in BOX_KEYS:
+            if key in target:
+                target[key] = _clip(target[key] * ratio, width, height)
+        if target.get("masks") is not None:
+            target["masks"] = resize_nearest(target["masks"], width, height)
+        target["img_size"] = target["pad_shape"] = (width, height)
+        target["scale_factor"] = target.get("scale_factor", np.ones(4, np.float32)) * ratio
+        return image, target
+
+
+@register("transform")
+class RandomFlip:
+    """Mirror with probability `prob`; direction 'horizontal' (x -> width - x), 'vertical' or 'diagonal' (both)."""
+
+    def __init__(self, prob=0.5, direction="horizontal"):
+        if direction not in ("horizontal", "vertical", "diagonal"):
+            raise ConfigError(f"RandomFlip: direction {direction!r}; known: horizontal, vertical, diagonal")
+        self.prob = prob
+        self.direction = direction
+
+    def __call__(self, image, target, rng):
+        image = _pixels(image)
+        target["flip"] = None
+        if rng.random() >= self.prob:
+            return image, target
+        height, width = image.shape[:2]
+        masks = target.get("masks")
+        for axis, length, name in ((1, width, "horizontal"), (0, height, "vertical")):
+            if self.direction not in (name, "diagonal"):
+                continue
+            image = np.flip(image, axis)
+            low = 1 - axis  # column of the low edge: x0 for a horizontal flip
+            for key in BOX_KEYS:
+                if key in target:
+                    boxes = target[key].copy()
+                    boxes[:, low], boxes[:, low + 2] = length - target[key][:, low + 2], length - target[key][:, low]
+                    target[key] = boxes
+            masks = None if masks is None else np.flip(masks, axis + 1)
+        if masks is not None:
+            target["masks"] = np.ascontiguousarray(masks)
+        target["flip"] = self.direction
+        return np.ascontiguousarray(image), target
+
+
+@register("transform")
+class RandomCrop:
+    """Cut out a random window, drop the boxes outside it and clip the others.
+
+    crop_size: (a, b) pixels. crop_type 'absolute': window a high, b wide (the image's size where that is smaller);
+    'absolute_range': height and width drawn separately from a..b. Without allow_negative_crop, a window without a box
+    is drawn again, up to 50 times; then the image stays whole.
+    """
+
+    def __init__(self, crop_size, crop_type="absolute", allow_negative_crop=False):
+        if crop_type not in ("absolute", "absolute_range"):
+            raise ConfigError(f"RandomCrop: crop_type {crop_type!r}; known: absolute, absolute_range")
+        if len(crop_size) != 2 or min(crop_size) < 1 or (crop_type == "absolute_range" and crop_size[0] > crop_size[1]):
+            raise ConfigError(f"RandomCrop: crop_size {crop_size} is not a pair of pixels (low, high)")
+        self.crop_size = tuple(crop_size)
+        self.crop_type = crop_type
+        self.allow_negative_crop = allow_negative_crop
+
+    def window(self, width, height, rng):
+        a, b = self.crop_size
+        if self.crop_type == "absolute":
+            h, w = min(height, a), min(width, b)
+        else:
+            h = int(rng.integers(min(height, a), min(height, b) + 1))
+            w = int(rng.integers(min(width, a), min(width, b) + 1))
+        top, left = int(rng.integers(height - h + 1)), int(rng.integers(width - w + 1))
+        return left, top, w, h
+
+    def __call__(self, image, target, rng):
+        image = _pixels(image)
+        height, width = image.shape[:2]
+        for _ in range(50):
+            left, top, w, h = self.window(width, height, rng)
+            cropped, kept = {}, {}
+            for key in BOX_KEYS:
+                if key in target:
+                    boxes = _clip(target[key] - np.array([left, top] * 2, np.float32), w, h)
+                    kept[key] = (boxes[:, 2:] > boxes[:, :2]).all(1)
+                    cropped[key] = boxes[kept[key]]
+            if self.allow_negative_crop or "bboxes" not in cropped or len(cropped["bboxes"]):
+                break
+        else:
+            return image, target
+        target.update(cropped)
+        if "bboxes" in kept:
+            target["labels"] = target["labels"][kept["bboxes"]]
+            if target.get("masks") is not None:
+                target["masks"] = target["masks"][kept["bboxes"], top : top + h, left : left + w]
+        target["img_size"] = target["pad_shape"] = (w, h)
+        return np.ascontiguousarray(image[top : top + h, left : left + w]), target
+
+
+@register("transform")
+class RandomChoice:
+    """One of several lists of transforms, drawn per sample (with probabilities `prob`, equal by default)."""
+
+    def __init__(self, pipelines, prob=None):
+        self.pipelines = [Compose(p) for p in pipelines]
+        self.prob = prob
+        if prob is not None and (len(prob) != len(pipelines) or abs(sum(prob) - 1) > 1e-6):
+            raise ConfigError(f"RandomChoice: prob must be {len(pipelines)} numbers that sum to 1, not {prob}")
+
+    def __call__(self, image, target, rng):
+        return self.pipelines[int(rng.choice(len(self.pipelines), p=self.prob))](image, target, rng)
+
+
+@register("transform")
+class Normalize:
+    """(image - mean) / std per channel -> float32 [3, H, W], RGB (to_bgr=True: BGR, mean and std in that order)."""
+
+    def __init__(self, mean, std, to_bgr=False):
+        self.mean = np.asarray(mean, np.float32).reshape(3, 1, 1)
+        self.inverse = 1 / np.asarray(std, np.float32).reshape(3, 1, 1)
+        self.to_bgr = to_bgr
+
+    def __call__(self, image, target, rng=None):
+        image = _pixels(image).transpose(2, 0, 1)
+        image = image[::-1] if self.to_bgr else image
+        out = image.astype(np.float32, order="C")
+        out -= self.mean
+        out *= self.inverse
+        return out, target
+
+
+@register("transform")
+class Pad:
+    """Zeros at the right and bottom up to a multiple of `size_divisor`; masks too. Sets pad_shape; img_size stays.
+
+    After Normalize (as in the recipes) the padding is the mean colour; before it, black.
+    """
+
+    def __init__(self, size_divisor=32):
+        if size_divisor < 1:
+            raise ConfigError(f"Pad: size_divisor must be at least 1, not {size_divisor}")
+        self.size_divisor = size_divisor
+
+    def __call__(self, image, target, rng=None):
+        channels_first = isinstance(image, np.ndarray) and image.dtype == np.float32
+        image = image if channels_first else _pixels(image)
+        height, width = image.shape[1:] if channels_first else image.shape[:2]
+        down, right = -height % self.size_divisor, -width % self.size_divisor
+        if down or right:
+            sides = ((0, 0), (0, down), (0, right))
+            image = np.pad(image, sides if channels_first else (*sides[1:], (0, 0)))
+            if target.get("masks") is not None:
+                target["masks"] = np.pad(target["masks"], sides)
+        target["pad_shape"] = (width + right, height + down)
+        return image, target

@@ -1,0 +1,127 @@
+"""Datasets in Pascal VOC's format: Annotations/*.xml, ImageSets/Main/*.txt, JPEGImages/*.jpg."""
+from __future__ import annotations
+
+import os
+import xml.etree.ElementTree as ElementTree
+
+from jsra.data.dataset import DetectionDataset, Record, label_map
+from jsra.data.image import DataError
+from jsra.data.paths import data_path, existing_file
+from jsra.registry import ConfigError, register
+
+VOC_CLASSES = (
+    "aeroplane", "bicycle", "bird", "boat", "bottle", "bus", "car", "cat", "chair", "cow", "diningtable", "dog",
+    "horse", "motorbike", "person", "pottedplant", "sheep", "sofa", "train", "tvmonitor",
+)  # fmt: skip
+
+
+def read_xml(path) -> dict:
+    """{file, width, height, objects: [{name, box (4 numbers as in the file), difficult}]} of one annotation file.
+
+    Raises DataError, naming the file, for one that is absent, broken or incomplete.
+    """
+    try:
+        root = ElementTree.parse(path).getroot()
+        size = root.find("size")
+        objects = []
+        for node in root.findall("object"):
+            box = node.find("bndbox")
+            objects.append({
+                "name": node.findtext("name").strip(),
+                "box": [float(box.findtext(k)) for k in ("xmin", "ymin", "xmax", "ymax")],
+                "difficult": int(node.findtext("difficult") or 0) == 1,
+            })  # fmt: skip
+        return {
+            "file": root.findtext("filename"), "objects": objects,
+            "width": int(size.findtext("width")), "height": int(size.findtext("height")),
+        }  # fmt: skip
+    except FileNotFoundError:
+        raise DataError(f"annotation {path} is not there; remove it from the image set") from None
+    except (ElementTree.ParseError, AttributeError, TypeError, ValueError) as error:
+        raise DataError(f"annotation {path} cannot be read as VOC XML: {error}") from None
+
+
+@register("dataset")
+class VOCDataset(DetectionDataset):
+    """One or several VOC folders and image sets.
+
+    root: a folder with Annotations, ImageSets/Main and JPEGImages, or a list of them; image_set: e.g. 'trainval', or
+    one per root: root=['data/VOCdevkit/VOC2007', 'data/VOCdevkit/VOC2012'], image_set='trainval'.
+    classes: their order gives labels 1, 2, ...; the 20 of VOC by default. Objects of other classes are left out.
+    one_based: VOC counts pixels from 1 and includes the last: its box (1, 1, W, H) is the whole image. A box becomes
+    (xmin - 1, ymin - 1, xmax, ymax), whose plain IoU is the IoU of VOC's own devkit. False: boxes as they stand.
+    Difficult objects, and with box_min_size those with a side under so many pixels, become bboxes_ignore; in evaluation
+    difficult ones are neither found nor missed. ap_mode: '11point' (VOC 2007's metric, which papers on 07+12 report) or
+    'area' (all points). metrics: 'voc' and/or 'bbox' (COCO's AP). Other arguments as for COCODataset.
+    """
+
+    def __init__(self, root, image_set="trainval", transforms=None, batch_size=1, num_workers=0, shuffle=False,
+                 drop_last=False, filter_empty_gt=True, classes=None, filter_min_size=32, box_min_size=None,
+                 one_based=True, aspect_ratio_grouping=None, seed=0, repeat=1, ap_mode="11point", metrics=("voc",)):
+        if ap_mode not in ("11point", "area"):
+            raise ConfigError(f"VOCDataset: ap_mode {ap_mode!r}; known: 11point, area")
+        grouping = shuffle if aspect_ratio_grouping is None else aspect_ratio_grouping
+        super().__init__(classes or VOC_CLASSES, transforms, batch_size, num_workers, shuffle, drop_last, grouping,
+                         seed, False, repeat)
+        self.roots = [data_path(r) for r in ([root] if isinstance(root, str) else root)]
+        self.image_sets = [image_set] * len(self.roots) if isinstance(image_set, str) else list(image_set)
+        if len(self.image_sets) != len(self.roots):
+            raise ConfigError(f"VOCDataset: {len(self.roots)} roots and {len(self.image_sets)} image sets")
+        self.cat_ids = list(range(1, len(self.CLASSES) + 1))
+        self.one_based = one_based
+        self.box_min_size = box_min_size
+        self.ap_mode = ap_mode
+        self.metrics = tuple(metrics)
+        self.records = self._records(label_map(self.CLASSES, self.CLASSES, "VOCDataset.classes"))
+        self._filter(filter_empty_gt, filter_min_size)
+
+    def entries(self):
+        """(image id, annotation file, image folder) of each line of the image sets. Ids are unique over all roots."""
+        out = []
+        for root, image_set in zip(self.roots, self.image_sets):
+            listing = existing_file(os.path.join(root, "ImageSets", "Main", f"{image_set}.txt"), "the image set")
+            prefix = f"{os.path.basename(os.path.normpath(root))}/" if len(self.roots) > 1 else ""
+            with open(listing, encoding="utf8") as f:
+                for line in f:
+                    if line.strip():
+                        name = line.split()[0]
+                        annotation = os.path.join(root, "Annotations", f"{name}.xml")
+                        out.append((prefix + name, annotation, os.path.join(root, "JPEGImages")))
+        return out
+
+    def _records(self, labels_of):
+        records = []
+        for name, annotation, folder in self.entries():
+            content = read_xml(annotation)
+            boxes, labels, ignored, ignored_labels = [], [], [], []
+            for item in content["objects"]:
+                if item["name"] not in labels_of:
+                    continue
+                box = self.box(item["box"], content["width"], content["height"])
+                width, height = box[2] - box[0], box[3] - box[1]
+                if width <= 0 or height <= 0:
+                    continue
+                if item["difficult"] or min(width, height) < (self.box_min_size or 0):
+                    ignored.append(box)
+                    ignored_labels.append(labels_of[item["name"]])
+                else:
+                    boxes.append(box)
+                    labels.append(labels_of[item["name"]])
+            file = self.image_file(folder, name, content)
+            size = content["width"], content["height"]
+            records.append(Record(name, file, *size, boxes, labels, ignored, ignored_labels))
+        return records
+
+    @staticmethod
+    def image_file(folder, name, content):
+        """The annotation's own file name, or <name>.jpg where it has none or it is not there."""
+        named = os.path.join(folder, content["file"] or "")
+        if content["file"] and os.path.isfile(named):
+            return named
+        return os.path.join(folder, f"{name.split('/')[-1]}.jpg")
+
+    def box(self, box, width, height):
+        """xyxy in continuous coordinates, cut at the image's border."""
+        x0, y0, x1, y1 = box
+        shift = 1 if self.one_based else 0
+        return [max(x0 - shift, 0), max(y0 - shift, 0), min(x1, width), min(y1, height)]

@@ -1,0 +1,209 @@
+"""Worker processes that run one function over a list of tasks, in order, and cannot hang their parent.
+
+Each worker has a pipe of its own. The parent waits on the pipe and on the process together, so that a worker that was
+killed (out of memory, say) is noticed at once; an exception in a worker arrives as an exception here. Large arrays come
+through anonymous memory files, without a copy through the pipe.
+"""
+from __future__ import annotations
+
+import mmap
+import multiprocessing
+import os
+import pickle
+import signal
+import threading
+import traceback
+from collections import deque
+from multiprocessing import connection, reduction
+
+import numpy as np
+
+_SHARED_MIN = 1 << 16  # bytes from which an array is worth a memory file of its own
+
+
+class WorkerPool:
+    """`workers` forked processes that compute function(*task).
+
+    describe(*task) names what a task reads, for messages. prefetch: tasks sent ahead to each worker. timeout: seconds
+    to wait for one result.
+    """
+
+    def __init__(self, function, workers, prefetch, timeout, describe):
+        self._function = function
+        self._count = workers
+        self._prefetch = max(1, prefetch)
+        self._timeout = timeout
+        self._describe = describe
+        self._workers = []
+
+    def run(self, tasks):
+        """Yield the results of `tasks` in order. Leaving the generator early stops the workers."""
+        _survive_children()
+        if not self._workers:
+            self._start()
+        sent, waiting, done = 0, deque(), False
+        try:
+            while sent < len(tasks) or waiting:
+                while sent < len(tasks) and len(waiting) < self._count * self._prefetch:
+                    process, pipe = self._workers[sent % self._count]
+                    self._send(process, pipe, tasks[sent])
+                    waiting.append((process, pipe, tasks[sent]))
+                    sent += 1
+                yield self._receive(*waiting.popleft())
+            done = True
+        finally:
+            if not done:  # results of unfinished tasks are still in the pipes
+                self.close()
+
+    def _start(self):
+        context = multiprocessing.get_context("fork")
+        for _ in range(self._count):
+            here, there = context.Pipe()
+            others = [pipe for _, pipe in self._workers] + [here]
+            process = context.Process(target=_work, args=(self._function, there, others), daemon=True)
+            process.start()
+            there.close()
+            self._workers.append((process, here))
+
+    def _send(self, process, pipe, task):
+        try:
+            pipe.send(task)
+        except (BrokenPipeError, ConnectionResetError):
+            self._died(process, task)
+
+    def _receive(self, process, pipe, task):
+        ready = connection.wait([pipe, process.sentinel], self._timeout)
+        if not ready:
+            raise RuntimeError(
+                f"data worker {process.pid} gave nothing for {self._timeout} s while it was reading "
+                f"{self._describe(*task)}; is the disk or network stuck? num_workers=0 loads in the main process"
+            )
+        try:
+            if pipe not in ready and not pipe.poll():
+                raise EOFError
+            kind, payload = pipe.recv()
+            if kind == "result":
+                return _unpack(payload, pipe)
+        except (EOFError, ConnectionResetError):
+            self._died(process, task)
+        error, text = payload
+        raise error from RuntimeError(f"in data worker {process.pid}:\n{text}")
+
+    def _died(self, process, task):
+        process.join(5)
+        code = process.exitcode
+        how = f"killed by {signal.Signals(-code).name}" if code is not None and code < 0 else f"ended with code {code}"
+        raise RuntimeError(
+            f"data worker {process.pid} was {how} while it was reading {self._describe(*task)}; if memory ran out, "
+            "lower num_workers or batch_size; num_workers=0 loads in the main process"
+        ) from None
+
+    def close(self):
+        """Stop the workers."""
+        workers, self._workers = self._workers, []
+        for process, pipe in workers:
+            pipe.close()
+            process.terminate()
+        for process, _ in workers:
+            process.join(5)
+            if process.is_alive():
+                process.kill()
+                process.join()
+
+
+def _survive_children():
+    """Take away Jittor's SIGCHLD handler, which ends this process when a worker is killed.
+
+    It is set in C, which is why Python knows no handler (None); one that Python knows is left.
+    """
+    if signal.getsignal(signal.SIGCHLD) is None and threading.current_thread() is threading.main_thread():
+        signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+
+
+def _work(function, pipe, others):
+    """The life of a worker: it ends when the parent closes its pipe, or is gone."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the parent, which then closes the pipe
+    signal.signal(signal.SIGTERM, signal.SIG_DFL)
+    for other in others:  # copies of the parent's ends, which would keep the pipes open after the parent's death
+        other.close()
+    while True:
+        try:
+            task = pipe.recv()
+        except (EOFError, OSError):
+            os._exit(0)
+        try:
+            result = function(*task)
+        except Exception as error:
+            message = "error", (_portable(error), traceback.format_exc())
+        else:
+            message = "result", result
+        try:
+            if message[0] == "error":
+                pipe.send(message)
+            else:
+                _pack(message[1], pipe)
+        except (BrokenPipeError, ConnectionResetError):
+            os._exit(0)
+
+
+def _portable(error):
+    """The exception itself if it survives pickling, else one with the same text."""
+    try:
+        pickle.loads(pickle.dumps(error))
+        return error
+    except Exception:
+        return RuntimeError(f"{type(error).__name__}: {error}")
+
+
+class _File:
+    """In a message, the place of an array that travels as a memory file."""
+
+    def __init__(self, shape, dtype):
+        self.shape = shape
+        self.dtype = dtype
+
+
+def _pack(value, pipe):
+    """Send ('result', value): arrays of _SHARED_MIN bytes and more follow as file descriptors."""
+    files = []
+    message = _replace(value, files)
+    pipe.send(("result", (len(files), message)))
+    for fd in files:
+        reduction.send_handle(pipe, fd, None)
+        os.close(fd)
+
+
+def _replace(value, files):
+    if isinstance(value, np.ndarray) and value.nbytes >= _SHARED_MIN and hasattr(os, "memfd_create"):
+        fd = os.memfd_create("jsra-batch")
+        value = np.ascontiguousarray(value)
+        view, written = memoryview(value).cast("B"), 0
+        while written < len(view):
+            written += os.write(fd, view[written:])
+        files.append(fd)
+        return _File(value.shape, value.dtype.str)
+    if isinstance(value, dict):
+        return {key: _replace(item, files) for key, item in value.items()}
+    if type(value) in (list, tuple):
+        return type(value)(_replace(item, files) for item in value)
+    return value
+
+
+def _unpack(payload, pipe):
+    count, message = payload
+    fds = [reduction.recv_handle(pipe) for _ in range(count)]
+    return _restore(message, iter(fds))
+
+
+def _restore(value, fds):
+    if isinstance(value, _File):
+        fd = next(fds)
+        dtype = np.dtype(value.dtype)
+        memory = mmap.mmap(fd, int(np.prod(value.shape)) * dtype.itemsize)
+        os.close(fd)
+        return np.frombuffer(memory, dtype).reshape(value.shape)
+    if isinstance(value, dict):
+        return {key: _restore(item, fds) for key, item in value.items()}
+    if type(value) in (list, tuple):
+        return type(value)(_restore(item, fds) for item in value)
+    return value

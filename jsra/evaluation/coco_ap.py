@@ -1,0 +1,90 @@
+"""COCO's average precision, by pycocotools or by faster-coco-eval where that is installed (its numbers are the same)."""
+from __future__ import annotations
+
+import contextlib
+import importlib.util
+import io
+
+import numpy as np
+
+AREAS = {"s": 1, "m": 2, "l": 3}  # area ranges of COCOeval: index 0 is all
+
+
+def _tools(backend):
+    """(COCO, COCOeval, name) of a backend: 'auto', 'pycocotools' or 'faster-coco-eval'."""
+    fast = importlib.util.find_spec("faster_coco_eval") is not None
+    if backend == "faster-coco-eval" or (backend == "auto" and fast):
+        if not fast:
+            raise RuntimeError("faster-coco-eval is not installed: pip install faster-coco-eval")
+        from faster_coco_eval import COCO, COCOeval_faster
+
+        return COCO, COCOeval_faster, "faster-coco-eval"
+    if backend not in ("auto", "pycocotools"):
+        raise ValueError(f"unknown backend {backend!r}; known: auto, pycocotools, faster-coco-eval")
+    from pycocotools.coco import COCO
+    from pycocotools.cocoeval import COCOeval
+
+    return COCO, COCOeval, "pycocotools"
+
+
+def coco_ap(ground_truth, detections, category_ids, image_ids=None, iou_type="bbox", max_detections=(1, 10, 100),
+            backend="auto"):
+    """AP and AR of COCO's protocol.
+
+    ground_truth: dict in COCO's annotation form. detections: list in its result form ({image_id, category_id, score,
+    bbox xywh and/or segmentation RLE}). category_ids: the classes to average over. image_ids: all by default.
+    Returns (values, per_class, name of the backend): values {mAP, mAP_50, mAP_75, mAP_s, mAP_m, mAP_l, AR_1, AR_10,
+    AR_100, AR_s, AR_m, AR_l} in 0..1, nan where there is nothing to find; per_class {category id: {mAP, mAP_50}}.
+    """
+    COCO, COCOeval, name = _tools(backend)
+    if iou_type == "segm":
+        # With a box beside the mask, COCO's tools take the area of the box to tell small from large.
+        detections = [{k: v for k, v in d.items() if k != "bbox"} for d in detections]
+    with contextlib.redirect_stdout(io.StringIO()):
+        truth = COCO()
+        # loadRes copies `info`, which annotation files of people's own often lack.
+        truth.dataset = {"info": {}, **ground_truth, "annotations": _annotations(ground_truth)}
+        truth.createIndex()
+        found = truth.loadRes(detections) if detections else COCO()
+        evaluation = COCOeval(truth, found, iou_type)
+        evaluation.params.catIds = list(category_ids)
+        evaluation.params.imgIds = sorted(truth.imgs if image_ids is None else image_ids)
+        evaluation.params.maxDets = list(max_detections)
+        evaluation.evaluate()
+        evaluation.accumulate()
+    precision = evaluation.eval["precision"]  # [IoU thresholds, recall points, classes, areas, detection limits]
+    recall = evaluation.eval["recall"]  # [IoU thresholds, classes, areas, detection limits]
+    thresholds = evaluation.params.iouThrs
+    values = {"mAP": _mean(precision[:, :, :, 0, -1])}
+    for percent in (50, 75):
+        values[f"mAP_{percent}"] = _mean(precision[_nearest(thresholds, percent), :, :, 0, -1])
+    for area, index in AREAS.items():
+        values[f"mAP_{area}"] = _mean(precision[:, :, :, index, -1])
+    for index, number in enumerate(max_detections):
+        values[f"AR_{number}"] = _mean(recall[:, :, 0, index])
+    for area, index in AREAS.items():
+        values[f"AR_{area}"] = _mean(recall[:, :, index, -1])
+    half = _nearest(thresholds, 50)
+    per_class = {
+        category: {"mAP": _mean(precision[:, :, i, 0, -1]), "mAP_50": _mean(precision[half, :, i, 0, -1])}
+        for i, category in enumerate(category_ids)
+    }
+    return values, per_class, name
+
+
+def _annotations(ground_truth):
+    """The annotations with what COCO's tools require of each: area and iscrowd."""
+    out = []
+    for a in ground_truth.get("annotations", ()):
+        out.append({"area": a["bbox"][2] * a["bbox"][3], "iscrowd": 0, **a})
+    return out
+
+
+def _nearest(thresholds, percent):
+    return int(np.argmin(np.abs(np.asarray(thresholds) - percent / 100)))
+
+
+def _mean(values):
+    """Mean over the entries that exist: COCO marks those without ground truth by -1."""
+    values = values[values > -1]
+    return float(values.mean()) if values.size else float("nan")
