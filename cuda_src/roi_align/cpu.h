@@ -76,5 +76,54 @@ void roi_align_backward(const T* dout, const T* rois, const int32_t* level, Poin
     }
 }
 
+// The maximum over the samples of a bin instead of the mean; argmax [count, channels, bins_y, bins_x] keeps which.
+template <class T>
+void roi_align_max_forward(Pointers<T> features, const T* rois, const int32_t* level, T* out, int32_t* argmax,
+                           int64_t batches, int64_t channels, Ints heights, Ints widths, Floats scales, int64_t count,
+                           int64_t bins_y, int64_t bins_x, int64_t sampling_ratio, int64_t aligned) {
+  using A = acc_t<T>;
+#pragma omp parallel for schedule(dynamic, 4)
+  for (int64_t k = 0; k < count; ++k) {
+    const int64_t l = level[k], height = heights.at[l], width = widths.at[l], bins = bins_y * bins_x;
+    const Roi<A> roi = read_roi(rois + 5 * k, A(scales.at[l]), aligned ? A(0.5) : A(0), batches);
+    const auto ys = roi_align_axis(roi.y0, roi.height, bins_y, sampling_ratio, aligned);
+    const auto xs = roi_align_axis(roi.x0, roi.width, bins_x, sampling_ratio, aligned);
+    for (int64_t c = 0; c < channels; ++c)
+      for (int64_t i = 0, at = (k * channels + c) * bins; i < bins; ++i, ++at) {
+        RoiAlignMax<A> best;
+        if (roi.valid)
+          best = roi_align_max<A>(features.at[l] + (roi.batch * channels + c) * height * width, ys, xs, i / bins_x,
+                                  i % bins_x, height, width);
+        out[at] = T(best.value);
+        argmax[at] = best.sample;
+      }
+  }
+}
+
+template <class T>
+void roi_align_max_backward(const T* dout, const T* rois, const int32_t* level, const int32_t* argmax,
+                            Pointers<T> grads, int64_t batches, int64_t channels, Ints heights, Ints widths,
+                            Floats scales, int64_t count, int64_t bins_y, int64_t bins_x, int64_t sampling_ratio,
+                            int64_t aligned) {
+  using A = acc_t<T>;
+#pragma omp parallel for schedule(static)
+  for (int64_t c = 0; c < channels; ++c) {
+    for (int l = 0; l < MAX_LIST; ++l)
+      if (grads.at[l])
+        for (int64_t b = 0, n = heights.at[l] * widths.at[l]; b < batches; ++b)
+          std::fill_n(grads.at[l] + (b * channels + c) * n, n, T(0));
+    for (int64_t k = 0; k < count; ++k) {
+      const int64_t l = level[k], height = heights.at[l], width = widths.at[l], bins = bins_y * bins_x;
+      const Roi<A> roi = read_roi(rois + 5 * k, A(scales.at[l]), aligned ? A(0.5) : A(0), batches);
+      if (!roi.valid) continue;
+      const auto ys = roi_align_axis(roi.y0, roi.height, bins_y, sampling_ratio, aligned);
+      const auto xs = roi_align_axis(roi.x0, roi.width, bins_x, sampling_ratio, aligned);
+      T* plane = grads.at[l] + (roi.batch * channels + c) * height * width;
+      for (int64_t i = 0, at = (k * channels + c) * bins; i < bins; ++i, ++at)
+        roi_align_max_add(plane, ys, xs, i / bins_x, i % bins_x, argmax[at], height, width, A(dout[at]));
+    }
+  }
+}
+
 }  // namespace cpu
 }  // namespace jsra

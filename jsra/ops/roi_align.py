@@ -33,13 +33,13 @@ def roi_align(
     rows, columns = check.size_pair("output_size", output_size)
     if mode not in ("avg", "max"):
         raise ValueError(f"mode: expected 'avg' or 'max', got {mode!r}")
-    return _RoiAlign.apply(boxes, levels, scales, (rows, columns), int(sampling_ratio), bool(aligned), *maps)
+    return _RoiAlign.apply(boxes, levels, scales, (rows, columns), int(sampling_ratio), bool(aligned), mode, *maps)
 
 
 class _RoiAlign(jt.Function):
-    def execute(self, boxes, levels, scales, bins, sampling_ratio, aligned, *maps):
+    def execute(self, boxes, levels, scales, bins, sampling_ratio, aligned, mode, *maps):
         batches, channels = maps[0].shape[:2]
-        self.inputs = boxes, levels
+        self.inputs = [boxes, levels]
         self.sizes = dict(
             batches=batches,
             channels=channels,
@@ -53,14 +53,20 @@ class _RoiAlign(jt.Function):
             aligned=aligned,
         )
         self.dtype = str(maps[0].dtype)
-        out = ((boxes.shape[0], channels) + bins, self.dtype)
-        return run("roi_align", "forward", [list(maps), boxes, levels], [out], **self.sizes)
+        self.backward = "backward" if mode == "avg" else "max_backward"
+        shape = (boxes.shape[0], channels) + bins
+        if mode == "avg":
+            return run("roi_align", "forward", [list(maps), boxes, levels], [(shape, self.dtype)], **self.sizes)
+        outputs = [(shape, self.dtype), (shape, "int32")]
+        out, argmax = run("roi_align", "max_forward", [list(maps), boxes, levels], outputs, **self.sizes)
+        self.inputs.append(argmax)
+        return out
 
     def grad(self, dout):
         s = self.sizes
         shapes = [(s["batches"], s["channels"], h, w) for h, w in zip(s["heights"], s["widths"])]
-        grads = run("roi_align", "backward", [dout, *self.inputs], [[(shape, self.dtype) for shape in shapes]], **s)
-        return (None,) * 6 + (tuple(grads) if len(shapes) > 1 else (grads,))
+        grads = run("roi_align", self.backward, [dout, *self.inputs], [[(shape, self.dtype) for shape in shapes]], **s)
+        return (None,) * 7 + (tuple(grads) if len(shapes) > 1 else (grads,))
 
 
 class RoIAlign(jt.nn.Module):

@@ -1,4 +1,5 @@
 """RoI Align in NumPy, from its definition: the slow oracle of the tests."""
+
 import numpy as np
 
 
@@ -41,7 +42,11 @@ def roi_align(input, boxes, output_size, spatial_scale=1.0, sampling_ratio=-1, a
         for p in range(rows):
             for q in range(columns):
                 values = [
-                    bilinear(image, y0 + p * bin_h + (i + 0.5) * bin_h / samples_y, x0 + q * bin_w + (j + 0.5) * bin_w / samples_x)
+                    bilinear(
+                        image,
+                        y0 + p * bin_h + (i + 0.5) * bin_h / samples_y,
+                        x0 + q * bin_w + (j + 0.5) * bin_w / samples_x,
+                    )
                     for i in range(samples_y)
                     for j in range(samples_x)
                 ]
