@@ -10,6 +10,7 @@ floats as double, lists of numbers as jsra::Ints or jsra::Floats. A launch funct
 does not) and does nothing when every size is zero: that is how a kernel is compiled, on one-element arrays, before its
 first use, so that a compiler error is reported as a KernelError with the compiler's first lines.
 """
+
 from __future__ import annotations
 
 import contextlib
@@ -45,6 +46,11 @@ def backend(name: str):
         yield
     finally:
         _backend = previous
+
+
+def runs_cuda_files() -> bool:
+    """Whether kernels run from the CUDA files now, on the GPU or by the stand-in: they may need scratch outputs."""
+    return _backend == "host_cuda" or bool(jt.flags.use_cuda)
 
 
 def _pack(values, prefix):

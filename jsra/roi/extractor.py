@@ -1,0 +1,79 @@
+"""From the feature pyramid and the RoIs of a batch to RoI features, through any RoI layer."""
+
+from __future__ import annotations
+
+import copy
+import math
+
+import jittor as jt
+
+from jsra.registry import build, register
+from jsra.roi.levels import roi_levels
+
+
+@register("extractor")
+class FPNRoIExtractor(jt.nn.Module):
+    """Give each RoI to the level of its size, and all of them, in one call, to one RoI layer.
+
+    Args:
+        roi_layer: layer(features, rois [K, 5], spatial_scale, levels) -> [K, C, h, w] or [K, C, N]; built, or its config.
+        out_channels: C of the maps.
+        featmap_strides: image pixels per cell of each map that is read.
+        finest_scale: RoIs whose side is below twice this read the first map.
+        per_level: True gives each level its own copy of the layer, with weights of its own (deformable packs); the layer is
+            then called once a level.
+    """
+
+    def __init__(self, roi_layer, out_channels=256, featmap_strides=(4, 8, 16, 32), finest_scale=56, per_level=False):
+        super().__init__()
+        layer = build(roi_layer) if isinstance(roi_layer, dict) else roi_layer
+        self.out_channels = int(out_channels)
+        self.featmap_strides = [int(s) for s in featmap_strides]
+        self.finest_scale = float(finest_scale)
+        if per_level:
+            self.roi_layers = jt.nn.ModuleList([layer] + [copy.deepcopy(layer) for _ in self.featmap_strides[1:]])
+        else:
+            self.roi_layer = layer
+        self.per_level = bool(per_level)
+
+    def execute(self, feats, rois):
+        """feats: maps [B, C, H, W], the first ones of the pyramid; rois: Var [K, 5] in image pixels.
+
+        Returns [K, C, h, w]; a layer's [K, C, N] with N a square becomes [K, C, sqrt(N), sqrt(N)].
+        """
+        maps = list(feats)[: len(self.featmap_strides)]
+        if len(maps) < len(self.featmap_strides):
+            raise ValueError(f"feats: expected {len(self.featmap_strides)} maps, one for each stride, got {len(maps)}")
+        scales = [1.0 / s for s in self.featmap_strides]
+        levels = roi_levels(rois, len(maps), self.finest_scale)
+        if self.per_level:
+            return _square(self._level_by_level(maps, rois, scales, levels))
+        return _square(self.roi_layer(maps, rois, scales, jt.array(levels)))
+
+    def _level_by_level(self, maps, rois, scales, levels):
+        """Every layer runs, also on no RoIs, so that the weights of all levels always have a gradient."""
+        order = levels.argsort(kind="stable")
+        parts, start = [], 0
+        for level, layer in enumerate(self.roi_layers):
+            stop = start + int((levels == level).sum())
+            chosen = rois[jt.array(order[start:stop].astype("int32"))] if stop > start else rois[:0]
+            parts.append(layer(maps[level], chosen, scales[level]))
+            start = stop
+        back = order.argsort(kind="stable").astype("int32")
+        joined = jt.concat(parts, dim=0)
+        return joined[jt.array(back)] if len(back) else joined
+
+
+@register("extractor")
+class SingleRoIExtractor(FPNRoIExtractor):
+    """JDet's name of FPNRoIExtractor, with JDet's arguments."""
+
+    def __init__(self, roi_layer, out_channels, featmap_strides, finest_scale=56):
+        super().__init__(roi_layer, out_channels, featmap_strides, finest_scale)
+
+
+def _square(out):
+    side = math.isqrt(out.shape[-1]) if out.ndim == 3 else 0
+    if out.ndim == 3 and side * side == out.shape[-1]:
+        return out.reshape((out.shape[0], out.shape[1], side, side))
+    return out

@@ -1,0 +1,44 @@
+"""RoI Align behind the interface of the RoI layers: layer(features, rois, spatial_scale, levels) -> [K, C, h, w]."""
+
+from __future__ import annotations
+
+import jittor as jt
+
+from jsra import ops
+from jsra.registry import register
+
+
+@register("roi_layer")
+class RoIAlign(jt.nn.Module):
+    """jsra.ops.roi_align with its settings fixed; the defaults are mmdet's (mmcv's): half-pixel centres, adaptive sampling.
+
+    output_size: int or (rows, columns). sampling_ratio: samples per bin and axis, 0 for adaptive. mode: 'avg' or 'max'.
+    """
+
+    def __init__(self, output_size=7, sampling_ratio=0, aligned=True, mode="avg"):
+        super().__init__()
+        self.output_size = output_size
+        self.sampling_ratio = sampling_ratio
+        self.aligned = aligned
+        self.mode = mode
+
+    def execute(self, features, rois, spatial_scale, levels=None):
+        return ops.roi_align(
+            features, rois, self.output_size, spatial_scale, self.sampling_ratio, self.aligned, self.mode, levels
+        )
+
+
+@register("roi_layer")
+class ROIAlign(RoIAlign):
+    """JDet's layer and arguments. Both versions take the legacy rule (aligned=False); version 1 first adds 1 to x1 and y1."""
+
+    def __init__(self, output_size=7, sampling_ratio=0, version=0):
+        super().__init__(output_size, sampling_ratio, aligned=False)
+        if version not in (0, 1):
+            raise ValueError(f"ROIAlign: version must be 0 or 1, got {version!r}")
+        self.version = version
+
+    def execute(self, features, rois, spatial_scale, levels=None):
+        if self.version == 1:
+            rois = jt.concat([rois[:, :3], rois[:, 3:] + 1], dim=1)
+        return super().execute(features, rois, spatial_scale, levels)
