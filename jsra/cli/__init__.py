@@ -6,7 +6,7 @@ import sys
 
 from jsra.version import __version__
 
-COMMANDS = ("doctor",)
+COMMANDS = ("doctor", "train", "test", "infer", "plot", "masks")
 
 
 def main(argv=None) -> int:
@@ -16,7 +16,24 @@ def main(argv=None) -> int:
     for name in COMMANDS:
         importlib.import_module(f"jsra.cli.{name}").add_parser(subparsers)
     args = parser.parse_args(argv)
-    return args.run(args) or 0
+    try:
+        return args.run(args) or 0
+    except _expected() as error:
+        # Whatever else is raised is a fault of the program and keeps its traceback.
+        print(f"jsra {args.command}: {error}", file=sys.stderr)
+        return 2
+
+
+def _expected() -> tuple:
+    """The errors that tell the user what to correct."""
+    from jsra.data.image import DataError
+    from jsra.registry import ConfigError
+
+    found = [ConfigError, DataError, FileNotFoundError, FileExistsError, PermissionError, ImportError]
+    for module, name in (("jsra.engine.train", "NonFiniteLoss"), ("jsra.engine.checkpoint", "CheckpointError")):
+        if module in sys.modules:
+            found.append(getattr(sys.modules[module], name))
+    return tuple(found)
 
 
 if __name__ == "__main__":

@@ -23,6 +23,10 @@ FOLDER, MODEL, OPTIMIZER, STATE = "checkpoints", "model.safetensors", "optimizer
 _NAME = re.compile(r"^iter_(\d{8,})$")
 
 
+class CheckpointError(RuntimeError):
+    """A checkpoint that cannot be written or does not fit; the message says what to do."""
+
+
 def saved(work_dir: str) -> list:
     """The paths of the complete checkpoints of a run, earliest iteration first."""
     folder = os.path.join(work_dir, FOLDER)
@@ -53,18 +57,19 @@ def read_state(path: str) -> dict:
 def save(work_dir: str, model, optimizer, state: dict) -> str:
     """Write a checkpoint of `state['iteration']` and return its path.
 
-    Raises ValueError without writing if a weight is not finite, RuntimeError with the cure if the disk is full; either
-    way the earlier checkpoints stay as they are.
+    Raises CheckpointError without writing if a weight is not finite, and with the cure if the disk is full; either way the
+    earlier checkpoints stay as they are.
     """
     weights = {name: var.numpy() for name, var in model.state_dict().items()}
     broken = [name for name, array in weights.items() if array.dtype.kind == "f" and not np.isfinite(array).all()]
     if broken:
-        raise ValueError(f"not saved: {len(broken)} weights are not finite, {', '.join(broken[:4])} ...")
+        raise CheckpointError(f"not saved: {len(broken)} weights are not finite, {', '.join(broken[:4])} ...")
     moments = {name: var.numpy() for name, var in optimizer.state().items()}
     folder = os.path.join(work_dir, FOLDER)
     target = os.path.join(folder, f"iter_{state['iteration']:08d}")
-    unfinished = f"{target}.{os.getpid()}.unfinished"
+    unfinished = f"{target}.unfinished"
     try:
+        shutil.rmtree(unfinished, ignore_errors=True)  # of a crash
         os.makedirs(unfinished)
         _write_arrays(os.path.join(unfinished, MODEL), weights)
         _write_arrays(os.path.join(unfinished, OPTIMIZER), moments)
@@ -76,7 +81,7 @@ def save(work_dir: str, model, optimizer, state: dict) -> str:
         shutil.rmtree(unfinished, ignore_errors=True)
         if error.errno in (errno.ENOSPC, errno.EDQUOT):
             size = sum(a.nbytes for a in (*weights.values(), *moments.values())) / 2**20
-            raise RuntimeError(
+            raise CheckpointError(
                 f"no room on the disk of {folder} for a checkpoint of {size:.0f} MiB. The last complete one is "
                 f"{latest(work_dir) or 'none'}. Free some space (or set checkpoint_keep lower), then continue with --resume"
             ) from None
@@ -86,7 +91,11 @@ def save(work_dir: str, model, optimizer, state: dict) -> str:
 
 
 def prune(work_dir: str, keep: int):
-    """Delete all but the last `keep` checkpoints and the best one."""
+    """Delete all but the last `keep` checkpoints and the best one (keep=0: none), and what crashes left unfinished."""
+    folder = os.path.join(work_dir, FOLDER)
+    for name in os.listdir(folder):
+        if name.endswith(".unfinished"):
+            shutil.rmtree(os.path.join(folder, name))
     paths = saved(work_dir)
     kept = {*paths[-keep:], best(work_dir)} if keep > 0 else set(paths)
     for path in paths:
@@ -99,7 +108,7 @@ def prune(work_dir: str, keep: int):
 def restore(path: str, model, optimizer=None) -> dict:
     """Set the model (and the optimiser) to a checkpoint exactly; returns its state.
 
-    Raises FileNotFoundError, or ValueError naming the keys or shapes that differ.
+    Raises FileNotFoundError, or CheckpointError naming the keys or shapes that differ.
     """
     if not os.path.isfile(os.path.join(path, STATE)):
         raise FileNotFoundError(f"{path} is not a checkpoint: it has no {STATE}")
@@ -108,29 +117,54 @@ def restore(path: str, model, optimizer=None) -> dict:
     current = model.state_dict()
     differing = sorted(set(current) ^ set(weights))
     if differing:
-        raise ValueError(
+        raise CheckpointError(
             f"{path} is of another model: {len(differing)} names differ, {', '.join(differing[:4])} ...; resume with the "
             "config that the run began with, or start anew from its weights (pretrained_weights)"
         )
     for name, var in current.items():
         if tuple(var.shape) != weights[name].shape:
-            raise ValueError(f"{path}: {name} has shape {weights[name].shape}, the model's is {tuple(var.shape)}")
+            raise CheckpointError(f"{path}: {name} has shape {weights[name].shape}, the model's is {tuple(var.shape)}")
         var.update(jt.array(weights[name]))
     if optimizer is not None:
-        optimizer.load_state(read_arrays(os.path.join(path, OPTIMIZER)), state["n_step"])
+        try:
+            optimizer.load_state(read_arrays(os.path.join(path, OPTIMIZER)), state["n_step"])
+        except ValueError as error:
+            raise CheckpointError(f"{path}: {error}") from None
     jt.sync_all()
     return state
 
 
+def weights_file(path) -> str:
+    """The file of weights that `path` means: itself, or the model of a checkpoint or of a work_dir's latest checkpoint.
+
+    Raises FileNotFoundError.
+    """
+    path = os.fspath(path)
+    if not os.path.exists(path):
+        raise FileNotFoundError(f"{path}: there are no such weights")
+    if not os.path.isdir(path):
+        return path
+    found = latest(path) or path
+    if not os.path.isfile(os.path.join(found, MODEL)):
+        raise FileNotFoundError(f"{path} holds no checkpoint: neither {FOLDER}/iter_*/ nor {MODEL}")
+    return os.path.join(found, MODEL)
+
+
+def classes_of(path):
+    """The class names that a checkpoint notes beside its weights, or None."""
+    state = os.path.join(os.path.dirname(weights_file(path)), STATE)
+    return read_state(os.path.dirname(state)).get("classes") if os.path.isfile(state) else None
+
+
 def read_arrays(path: str) -> dict:
-    """{name: array} of a safetensors file. Raises FileNotFoundError, or ValueError if the file is damaged."""
+    """{name: array} of a safetensors file. Raises FileNotFoundError, or CheckpointError if the file is damaged."""
     from safetensors import SafetensorError
     from safetensors.numpy import load_file
 
     try:
         return load_file(path)
     except SafetensorError as error:
-        raise ValueError(f"{path} is damaged or no safetensors file: {error}") from None
+        raise CheckpointError(f"{path} is damaged or no safetensors file: {error}") from None
 
 
 def _write_arrays(path, arrays):

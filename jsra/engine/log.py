@@ -83,7 +83,8 @@ class Log:
         means = {name: value / self._count for name, value in self._sums.items()}
         seconds = (now - self._since) / self._count
         left = (self.total - iteration) * (now - self._began) / max(iteration - self._from, 1)
-        extra = dict(lr=lr, iteration_s=seconds, images_per_s=images / seconds, memory_mib=round(memory_mib(), 1), left_s=round(left))
+        extra = dict(lr=lr, iteration_s=seconds, images_per_s=images / seconds)
+        extra.update(memory_mib=round(memory_mib(), 1), left_s=round(left))
         self.record("train", iteration=iteration, epoch=round(epoch, 4), **means, **extra)
         if self._board is not None:
             for name, value in {**means, **extra}.items():

@@ -83,7 +83,8 @@ class _Saved:
             )
         for name, var in current.items():
             if tuple(var.shape) != arrays[name].shape:
-                raise ValueError(f"saved optimiser state {name}: shape {arrays[name].shape}, the model's is {tuple(var.shape)}")
+                shapes = f"shape {arrays[name].shape}, the model's is {tuple(var.shape)}"
+                raise ValueError(f"saved optimiser state {name}: {shapes}")
             var.update(jt.array(np.ascontiguousarray(arrays[name])))
         self.n_step = int(n_step)
 

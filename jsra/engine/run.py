@@ -33,6 +33,7 @@ class Run:
     work_dir: str
     seed: int = 0
     batch_size: int = 1
+    classes: tuple = ()
     config: dict = dataclasses.field(default_factory=dict)
     evaluate: object = None
     eval_interval: int = 0
@@ -96,6 +97,7 @@ class Run:
             "batch_size": self.batch_size,
             "lr": self.optimizer.lr,
             "score": score,
+            "classes": list(self.classes),
             "metrics": metrics or {},
             "config": self.config,
             **provenance(),
@@ -113,6 +115,12 @@ class Run:
                     flush=True,
                 )
         self.iteration, self.last_saved = state["iteration"], path
+
+    def close(self):
+        """Stop the loader's workers."""
+        close = getattr(self.loader, "close", None)
+        if close is not None:
+            close()
 
     def start_log(self):
         self.log = Log(self.work_dir, self.total, self.iteration, self.log_interval, active=self.main)
@@ -161,6 +169,7 @@ def build_run(config, resume=None, seed=None) -> Run:
         work_dir=work_dir,
         seed=seed,
         batch_size=dataset.batch_size,
+        classes=dataset.CLASSES,
         config=config.to_dict() if hasattr(config, "to_dict") else dict(config),
         evaluate=Evaluator(config, "val") if config["dataset"].get("val") else None,
         eval_interval=(config.get("eval_interval") or 0) * unit,

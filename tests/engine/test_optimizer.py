@@ -61,14 +61,17 @@ class NumpyAdamW:
         return p - lr * (m / (1 - 0.9**t)) / (np.sqrt(v / (1 - 0.999**t)) + 1e-8)
 
 
+def sgd(**settings):
+    return lambda groups: SGD(groups, lr=0.1, momentum=0.9, **settings)
+
+
+# name: (optimiser, oracle, lr, weight decay, clipping norm)
 CASES = {
-    "sgd": (lambda p: SGD(p, lr=0.1, momentum=0.9, weight_decay=0.02), lambda: NumpySGD(0.9, False), 0.1, 0.02, None),
-    "nesterov": (
-        lambda p: SGD(p, lr=0.1, momentum=0.9, weight_decay=0.02, nesterov=True), lambda: NumpySGD(0.9, True), 0.1, 0.02, None,
-    ),
-    "clipped": (lambda p: SGD(p, lr=0.1, momentum=0.9, grad_clip=dict(max_norm=0.5)), lambda: NumpySGD(0.9, False), 0.1, 0.0, 0.5),
-    "adamw": (lambda p: AdamW(p, lr=0.02, weight_decay=0.3), NumpyAdamW, 0.02, 0.3, None),
-}  # fmt: skip
+    "sgd": (sgd(weight_decay=0.02), lambda: NumpySGD(0.9, False), 0.1, 0.02, None),
+    "nesterov": (sgd(weight_decay=0.02, nesterov=True), lambda: NumpySGD(0.9, True), 0.1, 0.02, None),
+    "clipped": (sgd(grad_clip=dict(max_norm=0.5)), lambda: NumpySGD(0.9, False), 0.1, 0.0, 0.5),
+    "adamw": (lambda groups: AdamW(groups, lr=0.02, weight_decay=0.3), NumpyAdamW, 0.02, 0.3, None),
+}
 
 
 @pytest.mark.parametrize("case", CASES)

@@ -1,0 +1,30 @@
+"""`jsra infer CONFIG WEIGHTS INPUT...`: detections of pictures, folders and videos, as pictures and JSON."""
+
+
+def add_parser(subparsers):
+    from jsra.cli.train import add_set
+
+    parser = subparsers.add_parser(
+        "infer",
+        help="detect objects in pictures, folders of pictures or videos",
+        description="Writes OUT/<name>.jpg with the boxes drawn and OUT/detections.json with all detections; a video gives "
+        "OUT/<name>.mp4 and needs opencv-python-headless or imageio[ffmpeg].",
+    )
+    parser.add_argument("config", help="a .py or .yaml config")
+    parser.add_argument("weights", help="a .safetensors, .pth or .pt file, a checkpoint folder, or a work_dir (its latest)")
+    parser.add_argument("inputs", nargs="+", metavar="input", help="pictures, folders (searched for pictures), videos")
+    add_set(parser)
+    parser.add_argument("--out", default="detections", help="folder of the results (default: %(default)s)")
+    parser.add_argument("--threshold", type=float, default=0.5, help="lowest score that is drawn (default: %(default)s)")
+    parser.set_defaults(run=run)
+
+
+def run(args):
+    from jsra.inference import Detector
+    from jsra.visualize.media import find_inputs, infer_all
+
+    inputs = find_inputs(args.inputs)  # before the model is built: a wrong path should not cost a minute
+    detector = Detector(args.config, args.weights, args.overrides)
+    path = infer_all(detector, inputs, args.out, args.threshold)
+    print(f"{len(inputs)} inputs; detections: {path}")
+    return 0

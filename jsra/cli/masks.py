@@ -1,0 +1,67 @@
+"""`jsra masks CONFIG WEIGHTS IMAGE`: the semantic masks of chosen RoIs over the image, figure 3 of the SRA paper."""
+
+
+def add_parser(subparsers):
+    from jsra.cli.train import add_set
+
+    parser = subparsers.add_parser(
+        "masks",
+        help="draw the semantic masks of RoIs over the image",
+        description="Draws a row per RoI and a column per mask. Without --boxes the RoIs are the image's best detections.",
+    )
+    parser.add_argument("config", help="a config whose RoI extractor is SemanticRoIAlign")
+    parser.add_argument("weights", help="a .safetensors, .pth or .pt file, a checkpoint folder, or a work_dir (its latest)")
+    parser.add_argument("image", help="a picture")
+    add_set(parser)
+    parser.add_argument(
+        "--boxes", nargs="+", metavar="X0,Y0,X1,Y1", help="the RoIs, in pixels of the picture; default: the best detections"
+    )
+    parser.add_argument("--detections", type=int, default=3, help="how many detections (default: %(default)s)")
+    parser.add_argument("--masks", metavar="I,J,...", help="which masks; 'all'; default: the 6 sharpest")
+    parser.add_argument("--out", default="masks.png", help="the figure (default: %(default)s)")
+    parser.set_defaults(run=run)
+
+
+def run(args):
+    from PIL import Image
+
+    from jsra.data.image import read_image
+    from jsra.inference import Detector
+    from jsra.registry import ConfigError
+    from jsra.visualize.roi_masks import roi_masks
+    from jsra.visualize.semantic_masks import draw_semantic_masks, most_telling
+
+    pixels = read_image(args.image)
+    boxes = None if args.boxes is None else [parse_box(text) for text in args.boxes]
+    detector = Detector(args.config, args.weights, args.overrides)
+    if boxes is None:
+        boxes = detector(pixels)["boxes"][: args.detections]
+        if len(boxes) == 0:
+            raise ConfigError(f"nothing was detected in {args.image}: name the RoIs with --boxes X0,Y0,X1,Y1")
+    masks, grids = roi_masks(detector, pixels, boxes)
+    count = masks.shape[1]
+    if args.masks == "all":
+        chosen = list(range(count))
+    elif args.masks:
+        chosen = [int(i) for i in args.masks.split(",")]
+        wrong = [i for i in chosen if not 0 <= i < count]
+        if wrong:
+            raise ConfigError(f"--masks: the model has masks 0 to {count - 1}, not {wrong}")
+    else:
+        chosen = most_telling(masks, grids, min(6, count))
+    Image.fromarray(draw_semantic_masks(pixels, boxes, masks, grids, chosen)).save(args.out)
+    print(args.out)
+    return 0
+
+
+def parse_box(text):
+    """[x0, y0, x1, y1] of 'x0,y0,x1,y1'; ConfigError if it is not four numbers in order."""
+    from jsra.registry import ConfigError
+
+    try:
+        box = [float(v) for v in text.split(",")]
+    except ValueError:
+        box = []
+    if len(box) != 4 or box[2] <= box[0] or box[3] <= box[1]:
+        raise ConfigError(f"--boxes {text!r}: a box is four numbers x0,y0,x1,y1 with x0 < x1 and y0 < y1")
+    return box

@@ -1,0 +1,81 @@
+"""`jsra test CONFIG WEIGHTS`: evaluate weights on a dataset, or write the result file for the COCO test server."""
+
+
+def add_parser(subparsers):
+    from jsra.cli.train import add_set
+
+    parser = subparsers.add_parser(
+        "test",
+        help="evaluate weights: AP, per-class table, result JSON",
+        description="Evaluate weights on dataset.test (or another split): prints AP and the per-class table, writes "
+        "OUT/metrics.json and OUT/detections/*.json in COCO's submission form. A split without annotations, such as "
+        "image_info_test-dev2017.json, gives the submission file alone.",
+    )
+    parser.add_argument("config", help="a .py or .yaml config")
+    parser.add_argument("weights", help="a .safetensors, .pth or .pt file, a checkpoint folder, or a work_dir (its latest)")
+    add_set(parser)
+    parser.add_argument("--split", default=None, help="train, val or test; default: test if the config has it, else val")
+    parser.add_argument("--out", help="folder for the results; default: WORK_DIR/test")
+    parser.add_argument("--format-only", action="store_true", help="write the submission file without evaluating")
+    parser.set_defaults(run=run)
+
+
+def run(args):
+    import os
+
+    from jsra.config import load_config
+    from jsra.engine.checkpoint import weights_file
+    from jsra.engine.distributed import is_main
+    from jsra.evaluation.evaluator import Evaluator
+    from jsra.inference import load_model
+    from jsra.registry import ConfigError
+    from jsra.runtime.device import use_best_device
+
+    config = load_config(args.config, args.overrides)
+    split = args.split or ("test" if config["dataset"].get("test") else "val")
+    if not config["dataset"].get(split):
+        raise ConfigError(f"{args.config}: dataset has no {split!r}")
+    weights = weights_file(args.weights)
+    out = args.out or os.path.join(config["work_dir"], "test")
+    use_best_device()
+    evaluator = Evaluator(config, split, work_dir=out)
+    dataset = evaluator.dataset
+    model = load_model(config, weights)
+    results = evaluator.results(model)
+    if not is_main():
+        return 0
+    if args.format_only or not any(len(r.boxes) + len(r.ignored) for r in dataset.records):
+        for path in write_submissions(dataset, results, out, split):
+            print(f"{len(results)} images; submission file: {path}")
+        return 0
+    metrics = dataset.evaluate(results, out, split)
+    print(metrics.table)
+    print(f"results: {write_metrics(metrics, out, split, config, weights)}")
+    return 0
+
+
+def write_submissions(dataset, results, out, name) -> list:
+    """Write the detections in COCO's submission form, with masks too where the results have them; returns the paths."""
+    from jsra.evaluation.report import by_image, submission, write_submission
+
+    results = by_image(dataset, results)
+    kinds = ["bbox"] + (["segm"] if any(r.get("masks") is not None for r in results.values()) else [])
+    return [write_submission(submission(dataset, results, kind == "segm"), out, name, kind) for kind in kinds]
+
+
+def write_metrics(metrics, out, split, config, weights) -> str:
+    """Write OUT/metrics.json: the numbers, per class too, and what they were made with."""
+    import json
+    import os
+
+    from jsra.engine.provenance import provenance
+
+    path = os.path.join(out, "metrics.json")
+    os.makedirs(out, exist_ok=True)
+    content = {
+        "metrics": dict(metrics), "per_class": metrics.per_class, "split": split, "weights": os.path.abspath(weights),
+        "config": config.to_dict(), **provenance(),
+    }  # fmt: skip
+    with open(path, "w", encoding="utf8") as f:
+        json.dump(content, f, indent=1)
+    return path

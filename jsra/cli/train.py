@@ -1,0 +1,52 @@
+"""`jsra train CONFIG`: train a detector; with `mpirun -np N jsra train CONFIG` on N devices."""
+
+
+def add_parser(subparsers):
+    parser = subparsers.add_parser(
+        "train",
+        help="train a config",
+        description="Train a config. With MPI, `mpirun -np N jsra train CONFIG` trains data-parallel; batch_size stays the "
+        "number of images of all processes together.",
+    )
+    parser.add_argument("config", help="a .py or .yaml config")
+    add_set(parser)
+    parser.add_argument(
+        "--resume", nargs="?", const="auto", metavar="CHECKPOINT",
+        help="continue bit-equal from the latest checkpoint of work_dir (or start, if there is none), or from CHECKPOINT",
+    )  # fmt: skip
+    parser.add_argument("--seed", type=int, help="overrides the config's seed")
+    parser.add_argument("--work-dir", help="overrides the config's work_dir")
+    parser.set_defaults(run=run)
+
+
+def add_set(parser):
+    """The option --set, which every command with a config has."""
+    parser.add_argument(
+        "--set", action="append", default=[], metavar="KEY=VALUE", dest="overrides",
+        help="set one value of the config, e.g. dataset.train.batch_size=4; may be repeated",
+    )  # fmt: skip
+
+
+def run(args):
+    from jsra.config import load_config
+    from jsra.engine.interrupt import Interrupted
+    from jsra.engine.run import build_run
+    from jsra.engine.train import train
+    from jsra.runtime.device import use_best_device
+
+    config = load_config(args.config, args.overrides)
+    if args.work_dir:
+        config["work_dir"] = args.work_dir
+    use_best_device()
+    training = build_run(config, resume=args.resume, seed=args.seed)
+    try:
+        metrics = train(training)
+    except Interrupted as stop:
+        training.log.say(str(stop))
+        return stop.code
+    finally:
+        training.close()
+    training.log.say(f"done: {training.last_saved}")
+    if getattr(metrics, "table", None):
+        training.log.say(metrics.table)
+    return 0

@@ -1,0 +1,117 @@
+"""Detections in three lines:
+
+    from jsra import Detector
+    detector = Detector("jdet_configs/faster_rcnn_r50_fpn_sra_1x_coco.py", "weights.safetensors")
+    result = detector("street.jpg")     # {"boxes": [n, 4], "scores": [n], "labels": [n], "names": [...]}
+"""
+from __future__ import annotations
+
+import os
+
+import numpy as np
+
+from jsra.config import Config, load_config
+from jsra.registry import ConfigError, build
+
+
+class Detector:
+    """A model with its weights and its test-time transforms.
+
+    Args:
+        config: a config file or a loaded Config.
+        weights: a .safetensors, .pth or .pt file, a checkpoint folder or a work_dir (its latest checkpoint); None keeps
+            the random initial weights.
+        overrides: strings 'a.b=c' on the config.
+        classes: names of labels 1, 2, ...; default: those of the checkpoint, else of the config.
+
+    Raises ConfigError, FileNotFoundError, and ValueError where weights and model do not fit.
+    """
+
+    def __init__(self, config, weights=None, overrides=(), classes=None):
+        from jsra.data.transforms import Compose
+        from jsra.runtime.device import use_best_device
+
+        self.device = use_best_device()
+        self.config = config if isinstance(config, Config) else load_config(config, overrides)
+        self.transforms = Compose(_test_transforms(self.config))
+        self.model = load_model(self.config, weights)
+        self.classes = tuple(classes or class_names(self.config, weights))
+
+    def prepare(self, image):
+        """(images [1, 3, h, w], [target]) of a path, a Pillow image or a uint8 RGB array [H, W, 3].
+
+        Raises jsra.data.image.DataError for a file that cannot be read, ValueError for another kind of array.
+        """
+        from jsra.data.image import new_target, read_image
+
+        name = os.fspath(image) if isinstance(image, (str, os.PathLike)) else None
+        pixels = read_image(name) if name else np.asarray(image if isinstance(image, np.ndarray) else image.convert("RGB"))
+        if pixels.dtype != np.uint8 or pixels.ndim != 3 or pixels.shape[2] != 3:
+            raise ValueError(f"an image is uint8 RGB [H, W, 3], this array is {pixels.dtype} {list(pixels.shape)}")
+        target = new_target((pixels.shape[1], pixels.shape[0]), name or 0, name, self.classes)
+        batch, target = self.transforms(pixels, target, np.random.default_rng(0))
+        return batch[None], [target]
+
+    def __call__(self, image) -> dict:
+        """The detections of one image, best first; a list of images gives a list.
+
+        Returns boxes [n, 4] xyxy in pixels of the image as given, scores [n], labels [n] (1-based), names [n], and
+        masks (COCO RLE) from a model that has them.
+        """
+        if isinstance(image, (list, tuple)):
+            return [self(one) for one in image]
+        import jittor as jt
+
+        batch, targets = self.prepare(image)
+        with jt.no_grad():
+            result = self.model(jt.array(batch), targets)[0]
+        result["names"] = [self.name(label) for label in result["labels"]]
+        return result
+
+    def name(self, label: int) -> str:
+        """The class name of a 1-based label."""
+        return self.classes[label - 1] if 0 < label <= len(self.classes) else f"class {label}"
+
+
+def load_model(config, weights=None):
+    """The config's model in evaluation mode, with `weights` as for Detector."""
+    import jittor as jt
+
+    from jsra.convert.load import load_weights
+    from jsra.engine.checkpoint import weights_file
+
+    model = build(config["model"], "model")
+    jt.sync_all()
+    if weights is not None:
+        load_weights(model, weights_file(weights))
+    model.eval()
+    return model
+
+
+def _test_transforms(config):
+    for split in ("test", "val"):
+        transforms = (config["dataset"].get(split) or {}).get("transforms")
+        if transforms:
+            return transforms
+    raise ConfigError("the config has no transforms in dataset.test or dataset.val, which inference needs")
+
+
+def class_names(config, weights=None) -> tuple:
+    """The classes of a checkpoint, else those that the config names, else those of its dataset type; () if unknown."""
+    from jsra.data.coco import COCO_CLASSES
+    from jsra.data.voc import VOC_CLASSES
+    from jsra.engine.checkpoint import classes_of
+
+    found = classes_of(weights) if weights is not None else None
+    if found:
+        return tuple(found)
+    for split in ("test", "val", "train"):
+        settings = config["dataset"].get(split) or {}
+        if settings.get("classes"):
+            return tuple(settings["classes"])
+    defaults = {"COCODataset": COCO_CLASSES, "VOCDataset": VOC_CLASSES}
+    for split in ("test", "val", "train"):
+        settings = config["dataset"].get(split) or {}
+        if settings.get("type") in defaults and not settings.get("use_anno_cats"):
+            return defaults[settings["type"]]
+    return ()

@@ -1,0 +1,21 @@
+"""Which device Jittor computes on."""
+
+from __future__ import annotations
+
+import os
+
+
+def use_best_device() -> str:
+    """Switch CUDA on if Jittor has it, and return 'cuda' or 'cpu'. JSRA_DEVICE=cpu keeps the CPU.
+
+    Under MPI Jittor gives each process of a machine its own GPU.
+    """
+    import jittor as jt
+
+    wanted = os.environ.get("JSRA_DEVICE", "")
+    if wanted not in ("", "cpu", "cuda"):
+        raise ValueError(f"JSRA_DEVICE={wanted!r}: it can be cpu or cuda")
+    if wanted == "cuda" and not jt.has_cuda:
+        raise RuntimeError("JSRA_DEVICE=cuda, but Jittor has no CUDA here: `jsra doctor` says why")
+    jt.flags.use_cuda = int(bool(jt.has_cuda) and wanted != "cpu")
+    return "cuda" if jt.flags.use_cuda else "cpu"

@@ -1,0 +1,1 @@
+"""Pictures: detections, semantic masks, training curves."""

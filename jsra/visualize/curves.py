@@ -1,0 +1,88 @@
+"""Training curves of one or several runs, with matplotlib."""
+from __future__ import annotations
+
+import os
+
+from jsra.engine import log
+from jsra.registry import ConfigError, nearest
+
+# Training records that are no losses are drawn only when asked for.
+_DEFAULT = ("loss", "lr")
+
+
+def curves(runs, keys=None) -> dict:
+    """{key: [(run name, iterations, values)]} of the runs' logs.
+
+    runs: work_dirs or log.jsonl files. keys: names of training or validation values; default: the total loss, the rate
+    and every validation value that all runs report on a small scale (AP). Raises FileNotFoundError, and ConfigError for a
+    key that no run has.
+    """
+    names = _names(runs)
+    records = [log.read(run) for run in runs]
+    series = {}
+    for name, record in zip(names, records):
+        for kind in ("train", "val"):
+            for entry in record[kind]:
+                for key, value in entry.items():
+                    if isinstance(value, (int, float)) and key not in ("iteration", "time", "epoch"):
+                        series.setdefault(key, {}).setdefault((name, kind), []).append((entry["iteration"], value))
+    wanted = keys or [k for k in _DEFAULT if k in series] + _headline(records)
+    for key in wanted:
+        if key not in series:
+            raise ConfigError(f"no run has a value {key!r}{nearest(key, series)}")
+    return {
+        key: [(name, [i for i, _ in points], [v for _, v in points]) for (name, _), points in series[key].items()]
+        for key in wanted
+    }
+
+
+def _headline(records):
+    """The first value of each evaluation: its main metric."""
+    found = []
+    for record in records:
+        for entry in record["val"]:
+            numbers = [k for k, v in entry.items() if isinstance(v, (int, float)) and k not in ("iteration", "time")]
+            if numbers and numbers[0] not in found:
+                found.append(numbers[0])
+    return found
+
+
+def _names(runs):
+    """Short names of the runs, made longer where they would be equal."""
+    paths = [os.path.dirname(p) if os.path.isfile(p) else p for p in map(os.path.normpath, map(os.path.abspath, runs))]
+    parts = 1
+    while True:
+        names = ["/".join(p.split(os.sep)[-parts:]) for p in paths]
+        if len(set(names)) == len(names) or parts > 20:
+            return names
+        parts += 1
+
+
+def plot(runs, out: str, keys=None) -> str:
+    """Draw the curves of `runs`, one panel per key, into the file `out` (.png, .svg, .pdf). Returns `out`."""
+    try:
+        import matplotlib
+    except ImportError:
+        raise ImportError("drawing curves needs matplotlib: pip install matplotlib (or 'jsra[dev]')") from None
+    matplotlib.use("Agg")
+    import matplotlib.pyplot as plt
+
+    found = curves(runs, keys)
+    if not found:
+        raise ConfigError(f"nothing to draw yet: {', '.join(map(str, runs))} logged no training record")
+    columns = min(len(found), 3)
+    rows = -(-len(found) // columns)
+    figure, axes = plt.subplots(rows, columns, figsize=(5 * columns, 3.6 * rows), squeeze=False, constrained_layout=True)
+    for axis, (key, lines) in zip(axes.flat, found.items()):
+        for name, iterations, values in lines:
+            axis.plot(iterations, values, label=name, linewidth=1.4, marker="o" if len(values) < 30 else None, markersize=3)
+        axis.set_title(key)
+        axis.set_xlabel("iteration")
+        axis.grid(alpha=0.3)
+        axis.legend(fontsize=8)
+    for axis in list(axes.flat)[len(found) :]:
+        axis.axis("off")
+    os.makedirs(os.path.dirname(os.path.abspath(out)), exist_ok=True)
+    figure.savefig(out, dpi=120)
+    plt.close(figure)
+    return out

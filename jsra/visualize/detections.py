@@ -1,0 +1,75 @@
+"""Drawing detections on an image with Pillow."""
+from __future__ import annotations
+
+import colorsys
+
+import numpy as np
+from PIL import Image, ImageDraw, ImageFont
+
+
+def color(index: int) -> tuple:
+    """The RGB colour of class `index`: hues a golden ratio apart, so that neighbours differ."""
+    hue = (0.05 + index * 0.6180339887) % 1.0
+    return tuple(int(255 * c) for c in colorsys.hsv_to_rgb(hue, 0.85, 0.95))
+
+
+def font(size: int):
+    """Pillow's own font at about `size` pixels (a fixed small one before Pillow 10.1)."""
+    try:
+        return ImageFont.load_default(size)
+    except TypeError:
+        return ImageFont.load_default()
+
+
+def draw_detections(image, result: dict, threshold: float = 0.5, most: int = 100) -> np.ndarray:
+    """The image with the boxes (and masks) of one result whose score reaches `threshold`, the best `most` of them.
+
+    image: uint8 RGB [H, W, 3]. result: boxes [n, 4] xyxy, scores [n], labels [n] (1-based), names [n] and masks (COCO RLE)
+    where there are any. Returns uint8 RGB [H, W, 3].
+    """
+    image = np.asarray(image)
+    scores = np.asarray(result["scores"], float)
+    order = [int(i) for i in np.argsort(-scores, kind="stable") if scores[i] >= threshold][:most]
+    if result.get("masks") is not None:
+        image = _with_masks(image, [(result["masks"][i], int(result["labels"][i])) for i in order])
+    picture = Image.fromarray(image)
+    draw = ImageDraw.Draw(picture)
+    height, width = image.shape[:2]
+    line = max(2, round(min(height, width) / 300))
+    letters = font(max(11, round(min(height, width) / 40)))
+    for i in reversed(order):  # the best on top
+        label = int(result["labels"][i])
+        name = result["names"][i] if "names" in result else f"class {label}"
+        box = [float(v) for v in result["boxes"][i]]
+        draw.rectangle(_inside(box, width, height), outline=color(label), width=line)
+        _caption(draw, f"{name} {scores[i]:.2f}", box, color(label), letters, width, height)
+    return np.asarray(picture)
+
+
+def _inside(box, width, height):
+    """The pixels of a box's outline, kept visible: inside the image and in order."""
+    x0, y0 = min(max(box[0], 0), width - 1), min(max(box[1], 0), height - 1)
+    return [x0, y0, max(min(box[2], width - 1), x0), max(min(box[3], height - 1), y0)]
+
+
+def _caption(draw, text, box, background, letters, width, height):
+    """A label above the box, or inside it where there is no room above."""
+    left, top, right, bottom = draw.textbbox((0, 0), text, font=letters)
+    w, h = right - left + 4, bottom - top + 4
+    x = min(max(box[0], 0), max(width - w, 0))
+    y = box[1] - h if box[1] >= h else min(max(box[1], 0), height - h)
+    draw.rectangle([x, y, x + w, y + h], fill=background)
+    dark = 0.299 * background[0] + 0.587 * background[1] + 0.114 * background[2] < 140
+    draw.text((x + 2 - left, y + 2 - top), text, fill=(255, 255, 255) if dark else (0, 0, 0), font=letters)
+
+
+def _with_masks(image, masks):
+    from pycocotools import mask as rle
+
+    out = image.astype(np.float32)
+    for mask, label in masks:
+        counts = mask["counts"]
+        counts = counts.encode("ascii") if isinstance(counts, str) else counts
+        inside = rle.decode({"size": list(mask["size"]), "counts": counts}).astype(bool)
+        out[inside] = 0.5 * out[inside] + 0.5 * np.array(color(label), np.float32)
+    return out.round().astype(np.uint8)

@@ -1,0 +1,38 @@
+"""The semantic masks that a trained detector takes for given boxes of an image."""
+from __future__ import annotations
+
+import numpy as np
+
+from jsra.registry import ConfigError
+
+
+def roi_masks(detector, pixels, boxes) -> tuple:
+    """detector: jsra.Detector; pixels: uint8 RGB [H, W, 3]; boxes [K, 4] xyxy in its pixels.
+
+    Returns masks [T, N] (RoI k's h_k * w_k positions one after the other, row by row; each mask sums to 1 over them) and
+    grids [K, 2] (h_k, w_k), NumPy. Raises ConfigError if the detector's extractor makes no masks.
+    """
+    import jittor as jt
+
+    from jsra.boxes.convert import boxes_to_rois
+    from jsra.roi.levels import roi_levels
+
+    extractor = getattr(getattr(detector.model, "roi_head", None), "box_extractor", None)
+    layer = getattr(extractor, "roi_layer", None)
+    if not hasattr(layer, "masks"):
+        raise ConfigError(
+            f"the RoI layer of this model is {type(layer).__name__}, which has no semantic masks: use a config whose box "
+            "extractor has roi_layer=dict(type='SemanticRoIAlign')"
+        )
+    batch, (target,) = detector.prepare(pixels)
+    scale = np.array([i / o for i, o in zip(target["img_size"], target["ori_img_size"])] * 2, np.float32)
+    with jt.no_grad():
+        maps = detector.model.features(jt.array(batch))[: len(extractor.featmap_strides)]
+        rois = jt.array(boxes_to_rois([np.asarray(boxes, np.float32).reshape(-1, 4) * scale]))
+        levels = jt.array(roi_levels(rois, len(maps), extractor.finest_scale))
+        masks, _, grids = layer.masks(list(maps), rois, [1.0 / s for s in extractor.featmap_strides], levels)
+    return _numpy(masks), _numpy(grids)
+
+
+def _numpy(value):
+    return value.numpy() if hasattr(value, "numpy") else np.asarray(value)

@@ -1,0 +1,117 @@
+"""Drawing the semantic masks of RoIs over the image: figure 3 of the SRA paper.
+
+A row per RoI; its first picture is the image with the box, the others each one mask, warm where the mask samples.
+"""
+from __future__ import annotations
+
+import numpy as np
+from PIL import Image, ImageDraw
+
+from jsra.visualize.detections import font
+
+
+def heat(values: np.ndarray) -> np.ndarray:
+    """[h, w] in [0, 1] -> RGB float32 [h, w, 3] in 0..255: dark blue, cyan, yellow, red."""
+    stops = np.array([[0, 0, 90], [0, 170, 220], [255, 230, 0], [215, 0, 0]], np.float32)
+    position = np.clip(values, 0, 1) * (len(stops) - 1)
+    low = np.minimum(position.astype(int), len(stops) - 2)
+    share = (position - low)[..., None]
+    return stops[low] * (1 - share) + stops[low + 1] * share
+
+
+def most_telling(masks: np.ndarray, grids: np.ndarray, count: int) -> list:
+    """The `count` masks that are sharpest on average over the RoIs, as indices in ascending order.
+
+    masks: packed [T, N], grids: [K, 2] (rows, columns). Sharpness is 1 - entropy / log(positions); of two masks that
+    sample the same places (correlation above 0.95) only the sharper counts, as long as others are left.
+    """
+    packed = np.asarray(masks, np.float64)
+    offsets = np.concatenate([[0], np.cumsum(np.prod(grids, axis=1))])
+    sharpness = np.zeros(packed.shape[1])
+    for start, end in zip(offsets[:-1], offsets[1:]):
+        p = np.clip(packed[start:end], 1e-12, None)
+        sharpness += 1 + (p * np.log(p)).sum(0) / max(np.log(end - start), 1e-6)
+    order = np.argsort(-sharpness, kind="stable")
+    with np.errstate(invalid="ignore", divide="ignore"):
+        alike = np.nan_to_num(np.corrcoef(packed.T)) > 0.95
+    alike = np.atleast_2d(alike)
+    chosen = []
+    for i in order:
+        if len(chosen) < count and not any(alike[i, j] for j in chosen):
+            chosen.append(int(i))
+    chosen += [int(i) for i in order if int(i) not in chosen][: count - len(chosen)]
+    return sorted(chosen)
+
+
+def overlay(image: np.ndarray, box, mask: np.ndarray, strength: float = 0.65) -> np.ndarray:
+    """The image with one mask [h, w] spread over its box: each of the RoI's h x w blocks gets its weight's colour.
+
+    The mask is scaled to its own largest weight; blocks that are not sampled stay as the image, dimmed.
+    """
+    x0, y0, x1, y1 = _pixels(box, image)
+    out = image.astype(np.float32) * 0.55
+    relative = (mask / max(float(mask.max()), 1e-12)).astype(np.float32)
+    size = (x1 - x0, y1 - y0)
+    weights = np.asarray(Image.fromarray(relative).resize(size, Image.BILINEAR))[..., None]
+    region = image[y0:y1, x0:x1].astype(np.float32)
+    share = strength * np.sqrt(weights)
+    out[y0:y1, x0:x1] = region * (0.75 - 0.75 * share) + heat(weights[..., 0]) * share
+    return np.clip(out, 0, 255).astype(np.uint8)
+
+
+def _pixels(box, image):
+    """The box in whole pixels, inside the image, at least one pixel."""
+    height, width = image.shape[:2]
+    x0, y0 = int(np.clip(np.floor(box[0]), 0, width - 1)), int(np.clip(np.floor(box[1]), 0, height - 1))
+    return x0, y0, int(np.clip(np.ceil(box[2]), x0 + 1, width)), int(np.clip(np.ceil(box[3]), y0 + 1, height))
+
+
+def draw_semantic_masks(image, boxes, masks, grids, chosen, side: int = 220, margin: float = 0.25) -> np.ndarray:
+    """The figure: one row per RoI, one column per chosen mask.
+
+    image: uint8 RGB [H, W, 3]; boxes [K, 4] xyxy in its pixels; masks packed [T, N] (RoI k's rows * columns lines lie one
+    after the other, row by row); grids [K, 2]; chosen: indices of masks; side: pixels of a picture; margin: of the
+    surroundings shown, as a share of the box. Returns uint8 RGB.
+    """
+    image = np.asarray(image)
+    offsets = np.concatenate([[0], np.cumsum(np.prod(grids, axis=1))]).astype(int)
+    head = 18
+    sheet = Image.new("RGB", ((len(chosen) + 1) * (side + 6) - 6, len(boxes) * (side + 6) - 6 + head), "white")
+    draw = ImageDraw.Draw(sheet)
+    letters = font(12)
+    for column, title in enumerate(["RoI", *(f"mask {n}" for n in chosen)]):
+        draw.text((column * (side + 6) + 2, 2), title, fill="black", font=letters)
+    for row, box in enumerate(boxes):
+        window = _window(box, image, margin)
+        pictures = [_with_box(image, box)]
+        for n in chosen:
+            mask = np.asarray(masks[offsets[row] : offsets[row + 1], n]).reshape(tuple(grids[row]))
+            pictures.append(overlay(image, box, mask))
+        for column, picture in enumerate(pictures):
+            place = (column * (side + 6), head + row * (side + 6))
+            _paste(sheet, picture[window[1] : window[3], window[0] : window[2]], place, side)
+    return np.asarray(sheet)
+
+
+def _window(box, image, margin):
+    """A square window around the box, as far as the image reaches."""
+    x0, y0, x1, y1 = _pixels(box, image)
+    half = (0.5 + margin) * max(x1 - x0, y1 - y0)
+    cx, cy = (x0 + x1) / 2, (y0 + y1) / 2
+    return _pixels([cx - half, cy - half, cx + half, cy + half], image)
+
+
+def _with_box(image, box):
+    picture = Image.fromarray(image)
+    x0, y0, x1, y1 = _pixels(box, image)
+    width = max(2, round(max(x1 - x0, y1 - y0) / 60))
+    ImageDraw.Draw(picture).rectangle([x0, y0, x1 - 1, y1 - 1], outline=(255, 60, 0), width=width)
+    return np.asarray(picture)
+
+
+def _paste(sheet, picture, place, side):
+    height, width = picture.shape[:2]
+    scale = side / max(height, width)
+    size = max(1, round(width * scale)), max(1, round(height * scale))
+    small = Image.fromarray(picture).resize(size, Image.BILINEAR)
+    sheet.paste(small, (place[0] + (side - size[0]) // 2, place[1] + (side - size[1]) // 2))

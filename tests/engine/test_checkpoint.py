@@ -1,0 +1,107 @@
+import errno
+import os
+
+import numpy as np
+import pytest
+
+from jsra.engine import checkpoint
+from jsra.engine.checkpoint import CheckpointError
+from tests.engine.toy import everything, make_run
+
+
+def test_files_and_names(tmp_path, seed):
+    run = make_run(tmp_path, seed)
+    run.iteration = 7
+    path = run.save({"AP": 0.25})
+    assert path == str(tmp_path / "checkpoints" / "iter_00000007")
+    assert sorted(os.listdir(path)) == ["model.safetensors", "optimizer.safetensors", "state.json"]
+    weights = checkpoint.read_arrays(os.path.join(path, "model.safetensors"))
+    assert set(weights) == set(run.model.state_dict()) and "norm.running_mean" in weights
+    state = checkpoint.read_state(path)
+    assert state["score"] == 0.25 and state["iteration"] == 7 and state["seed"] == seed and state["commit"]
+    assert checkpoint.weights_file(tmp_path) == os.path.join(path, "model.safetensors") == checkpoint.weights_file(path)
+
+
+def test_restore_is_exact(tmp_path, seed):
+    run = make_run(tmp_path, seed)
+    before = everything(run)
+    path = run.save()
+    other = make_run(tmp_path, seed + 1)
+    assert any((everything(other)[name] != before[name]).any() for name in before)
+    checkpoint.restore(path, other.model, other.optimizer)
+    for name, array in everything(other).items():
+        np.testing.assert_array_equal(array, before[name], err_msg=name)
+
+
+def test_a_crash_while_writing_leaves_the_last_one(tmp_path, monkeypatch):
+    run = make_run(tmp_path)
+    run.iteration = 1
+    first = run.save()
+    run.iteration = 2
+    with monkeypatch.context() as m:
+        m.setattr(checkpoint, "_write_arrays", lambda *a: (_ for _ in ()).throw(KeyboardInterrupt))
+        with pytest.raises(KeyboardInterrupt):
+            run.save()
+    assert checkpoint.latest(str(tmp_path)) == first
+    checkpoint.restore(first, run.model, run.optimizer)
+    assert checkpoint.latest(str(tmp_path)) == first
+    run.save()
+    assert checkpoint.latest(str(tmp_path)).endswith("iter_00000002")
+    assert checkpoint.prune(str(tmp_path), 1) is None and len(os.listdir(tmp_path / "checkpoints")) == 1
+
+
+def test_full_disk(tmp_path, monkeypatch):
+    run = make_run(tmp_path)
+    first = run.save()
+    run.iteration = 2
+
+    def full(path, data):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    with monkeypatch.context() as m:
+        m.setattr(checkpoint, "_write", full)
+        with pytest.raises(CheckpointError, match="no room.*iter_00000000.*Free some space"):
+            run.save()
+    assert os.listdir(tmp_path / "checkpoints") == [os.path.basename(first)]
+
+
+def test_weights_that_are_not_finite_are_not_saved(tmp_path):
+    run = make_run(tmp_path)
+    run.model.fc.weight.update(run.model.fc.weight * float("inf"))
+    with pytest.raises(CheckpointError, match="fc.weight"):
+        run.save()
+    assert checkpoint.latest(str(tmp_path)) is None
+
+
+def test_errors_name_what_differs(tmp_path):
+    from jittor import nn
+
+    run = make_run(tmp_path)
+    path = run.save()
+    run.model.extra = nn.Linear(2, 2)
+    with pytest.raises(CheckpointError, match="extra.bias, extra.weight"):
+        checkpoint.restore(path, run.model)
+    other = make_run(tmp_path)
+    other.model.fc = nn.Linear(4, 3)
+    with pytest.raises(CheckpointError, match=r"fc.weight has shape \(2, 4\), the model's is \(3, 4\)"):
+        checkpoint.restore(path, other.model)
+    with open(os.path.join(path, "model.safetensors"), "r+b") as f:
+        f.truncate(20)
+    with pytest.raises(CheckpointError, match="damaged"):
+        checkpoint.restore(path, make_run(tmp_path).model)
+    with pytest.raises(FileNotFoundError, match="not a checkpoint"):
+        checkpoint.restore(str(tmp_path), run.model)
+    with pytest.raises(FileNotFoundError, match="no such weights"):
+        checkpoint.weights_file(tmp_path / "absent.pth")
+    with pytest.raises(FileNotFoundError, match="holds no checkpoint"):
+        checkpoint.weights_file(tmp_path / "checkpoints")
+
+
+def test_keep_zero_keeps_all(tmp_path):
+    run = make_run(tmp_path)
+    for run.iteration in (1, 2, 3):
+        run.save()
+    checkpoint.prune(str(tmp_path), 0)
+    assert len(checkpoint.saved(str(tmp_path))) == 3
+    checkpoint.prune(str(tmp_path), 1)
+    assert [os.path.basename(p) for p in checkpoint.saved(str(tmp_path))] == ["iter_00000003"]
