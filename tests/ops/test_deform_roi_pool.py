@@ -1,0 +1,80 @@
+import jittor as jt
+import numpy as np
+import pytest
+from tests.ops.tester import Case, OperatorTester
+
+from jsra.ops.deform_roi_pool import deform_roi_pool
+from jsra.ops.reference.deform_roi_pool import deform_roi_pool as reference
+from jsra.ops.roi_align import roi_align
+
+
+def random_rois(rng, count, batches=2, extent=60.0, largest=40.0):
+    corners, sizes = rng.uniform(-5, extent, (count, 2)), rng.uniform(1, largest, (count, 2))
+    return np.concatenate([rng.integers(0, batches, (count, 1)), corners, corners + sizes], axis=1)
+
+
+def masked(op):
+    """The operator with the mask as an input that has a gradient."""
+
+    def call(input, rois, offset, mask, levels=None, **settings):
+        return op(input, rois, offset, mask=mask, levels=levels, **settings)
+
+    return call
+
+
+class TestDeformRoIPool(OperatorTester):
+    op = staticmethod(masked(deform_roi_pool))
+    reference = staticmethod(masked(reference))
+
+    def cases(self, rng):
+        features = rng.standard_normal((2, 3, 13, 17))
+        rois = random_rois(rng, 6)
+        bad = rois.copy()
+        bad[0, 3], bad[1, 1], bad[2, 3:] = bad[0, 1], np.nan, bad[2, 1:3] - 4
+        offset, mask = rng.standard_normal((6, 2, 3, 2)), rng.uniform(0, 1, (6, 3, 2))
+        settings = dict(output_size=(3, 2), spatial_scale=0.25)
+        levels = [rng.standard_normal((2, 3, 15, 16)), rng.standard_normal((2, 3, 8, 8))]
+        return [
+            Case("modulated", (features, rois, offset, mask), settings, grad=(0, 2, 3)),
+            Case(
+                "two samples",
+                (features, rois, offset, mask),
+                dict(settings, sampling_ratio=2, gamma=0.4),
+                grad=(0, 2, 3),
+            ),
+            Case("v1", (features, rois, offset, None), settings, grad=(0, 2)),
+            Case("no offset", (features, rois, None, None), settings),
+            Case("degenerate", (features, bad, offset, mask), settings, grad=(0, 2, 3)),
+            Case("none", (features, rois[:0], offset[:0], mask[:0]), settings),
+            Case(
+                "pyramid",
+                (levels, rois, offset, mask, rng.integers(0, 2, 6).astype(np.int32)),
+                dict(settings, spatial_scale=[0.25, 0.125]),
+                grad=(0, 2, 3),
+            ),
+        ]
+
+
+def test_zero_offset_is_roi_align(rng):
+    features, rois = rng.standard_normal((2, 5, 20, 20)).astype("float32"), random_rois(rng, 9).astype("float32")
+    got = deform_roi_pool(jt.array(features), jt.array(rois), jt.zeros((9, 2, 7, 7)), 7, 0.25)
+    expected = roi_align(jt.array(features), jt.array(rois), 7, 0.25, sampling_ratio=0, aligned=True)
+    assert np.abs(got.numpy() - expected.numpy()).max() < 1e-5
+
+
+def test_offset_that_is_not_finite_gives_zero(rng):
+    features, rois = jt.array(rng.standard_normal((1, 2, 9, 9)).astype("float32")), jt.array([[0.0, 4, 4, 30, 30]])
+    offset = np.zeros((1, 2, 2, 2), "float32")
+    offset[0, 0, 1, 0], offset[0, 1, 0, 1] = np.nan, np.inf
+    out = deform_roi_pool(features, rois, jt.array(offset), 2, 0.25).numpy()
+    assert (out[0, :, 1, 0] == 0).all() and (out[0, :, 0, 1] == 0).all() and (out[0, :, 0, 0] != 0).all()
+
+
+def test_bad_input():
+    features, rois = jt.zeros((1, 2, 9, 9)), jt.array([[0.0, 4, 4, 30, 30]])
+    with pytest.raises(ValueError, match=r"offset: expected shape \[1, 2, 7, 7\], got \[1, 2, 7, 6\]"):
+        deform_roi_pool(features, rois, jt.zeros((1, 2, 7, 6)), 7)
+    with pytest.raises(ValueError, match="mask: expected 3 dimensions"):
+        deform_roi_pool(features, rois, None, 7, mask=jt.zeros((1, 7)))
+    with pytest.raises(ValueError, match="batch index 1"):
+        deform_roi_pool(features, jt.array([[1.0, 4, 4, 30, 30]]), None, 7)
