@@ -1,79 +1,67 @@
 // RoI Align on the CPU.
 #pragma once
 #include <algorithm>
+#include <utility>
 
-#include "common/list.h"
+#include "common/sample_rois.h"
 #include "roi_align/math.h"
 
 namespace jsra {
 namespace cpu {
 
-// features: levels of [batches, channels, height, width]; rois [count, 5]; level [count]; out [count, channels, bins_y, bins_x].
+// A tile [bins, LINE] of the sampler to and from the operator's [channels, bins].
+template <class T> void tile_to_planes(const T* tile, int64_t bins, int64_t valid, T* planes) {
+  constexpr int64_t LINE = 64 / (int64_t)sizeof(T), N = Vector<T>::LANES;
+  int64_t i = 0;
+  if (valid == LINE)
+    for (; i + N <= bins; i += N)
+      for (int64_t g = 0; g < LINE; g += N)
+        transpose_square<T>([&](int r) { return tile + (i + r) * LINE + g; },
+                            [&](int r) { return planes + (g + r) * bins + i; });
+  for (; i < bins; ++i)
+    for (int64_t c = 0; c < valid; ++c) planes[c * bins + i] = tile[i * LINE + c];
+}
+
+template <class T> void planes_to_tile(const T* planes, int64_t bins, int64_t valid, T* tile) {
+  constexpr int64_t LINE = 64 / (int64_t)sizeof(T), N = Vector<T>::LANES;
+  int64_t i = 0;
+  if (valid == LINE)
+    for (; i + N <= bins; i += N)
+      for (int64_t g = 0; g < LINE; g += N)
+        transpose_square<T>([&](int r) { return planes + (g + r) * bins + i; },
+                            [&](int r) { return tile + (i + r) * LINE + g; });
+  for (; i < bins; ++i)
+    for (int64_t c = 0; c < LINE; ++c) tile[i * LINE + c] = planes[min_of(c, valid - 1) * bins + i];
+}
+
+// features: levels of [batches, channels, height, width]; rois [count, 5]; level [count];
+// out [count, channels, bins_y, bins_x].
 template <class T>
 void roi_align_forward(Pointers<T> features, const T* rois, const int32_t* level, T* out, int64_t batches,
                        int64_t channels, Ints heights, Ints widths, Floats scales, int64_t count, int64_t bins_y,
                        int64_t bins_x, int64_t sampling_ratio, int64_t aligned) {
-  using A = acc_t<T>;
-#pragma omp parallel for schedule(dynamic, 4)
-  for (int64_t k = 0; k < count; ++k) {
-    T* target = out + k * channels * bins_y * bins_x;
-    std::fill(target, target + channels * bins_y * bins_x, T(0));
-    const int64_t l = level[k], height = heights.at[l], width = widths.at[l];
-    const Roi<A> roi = read_roi(rois + 5 * k, A(scales.at[l]), aligned ? A(0.5) : A(0), batches);
-    if (!roi.valid) continue;
-    const auto ys = roi_align_axis(roi.y0, roi.height, bins_y, sampling_ratio, aligned);
-    const auto xs = roi_align_axis(roi.x0, roi.width, bins_x, sampling_ratio, aligned);
-    const A norm = A(1) / A(ys.samples * xs.samples);
-    const T* image = features.at[l] + roi.batch * channels * height * width;
-    for (int64_t p = 0; p < bins_y; ++p)
-      for (int64_t q = 0; q < bins_x; ++q)
-        for (int64_t i = 0; i < ys.samples; ++i)
-          for (int64_t j = 0; j < xs.samples; ++j) {
-            const Tap<A> y = tap(ys.at(p, i), height), x = tap(xs.at(q, j), width);
-            for (int64_t c = 0; c < channels; ++c) {
-              const T* plane = image + c * height * width;
-              const T *above = plane + y.low * width, *below = plane + y.high * width;
-              target[(c * bins_y + p) * bins_x + q] +=
-                  T(norm * (y.w_low * (x.w_low * above[x.low] + x.w_high * above[x.high]) +
-                            y.w_high * (x.w_low * below[x.low] + x.w_high * below[x.high])));
-            }
-          }
-  }
+  const Maps<T> maps{features, batches, channels, heights, widths, scales};
+  const RoiPlan<T> plan(maps, rois, level, count, sampling_ratio, aligned != 0, false,
+                        [=](int64_t) { return std::make_pair(bins_y, bins_x); });
+  const int64_t bins = bins_y * bins_x;
+  sample_rois(maps, plan, [=](int64_t k, int64_t c0, int64_t valid, const T* tile) {
+    tile_to_planes(tile, bins, valid, out + (k * channels + c0) * bins);
+  });
+  for (int64_t k : plan.absent) std::fill_n(out + k * channels * bins, channels * bins, T(0));
 }
 
-// The gradient to the features. Threads share out the channels, so that no two write to one cell and every run adds in
-// the same order. grads: levels of [batches, channels, height, width].
+// The gradient to the features; grads: levels of [batches, channels, height, width].
 template <class T>
 void roi_align_backward(const T* dout, const T* rois, const int32_t* level, Pointers<T> grads, int64_t batches,
                         int64_t channels, Ints heights, Ints widths, Floats scales, int64_t count, int64_t bins_y,
                         int64_t bins_x, int64_t sampling_ratio, int64_t aligned) {
-  using A = acc_t<T>;
-  for (int l = 0; l < MAX_LIST; ++l)
-    if (grads.at[l]) std::fill(grads.at[l], grads.at[l] + batches * channels * heights.at[l] * widths.at[l], T(0));
-#pragma omp parallel for schedule(static)
-  for (int64_t c = 0; c < channels; ++c)
-    for (int64_t k = 0; k < count; ++k) {
-      const int64_t l = level[k], height = heights.at[l], width = widths.at[l];
-      const Roi<A> roi = read_roi(rois + 5 * k, A(scales.at[l]), aligned ? A(0.5) : A(0), batches);
-      if (!roi.valid) continue;
-      const auto ys = roi_align_axis(roi.y0, roi.height, bins_y, sampling_ratio, aligned);
-      const auto xs = roi_align_axis(roi.x0, roi.width, bins_x, sampling_ratio, aligned);
-      const A norm = A(1) / A(ys.samples * xs.samples);
-      const T* source = dout + (k * channels + c) * bins_y * bins_x;
-      T* plane = grads.at[l] + (roi.batch * channels + c) * height * width;
-      for (int64_t p = 0; p < bins_y; ++p)
-        for (int64_t q = 0; q < bins_x; ++q)
-          for (int64_t i = 0; i < ys.samples; ++i)
-            for (int64_t j = 0; j < xs.samples; ++j) {
-              const Tap<A> y = tap(ys.at(p, i), height), x = tap(xs.at(q, j), width);
-              const A g = norm * A(source[p * bins_x + q]);
-              T *above = plane + y.low * width, *below = plane + y.high * width;
-              above[x.low] += T(g * y.w_low * x.w_low);
-              above[x.high] += T(g * y.w_low * x.w_high);
-              below[x.low] += T(g * y.w_high * x.w_low);
-              below[x.high] += T(g * y.w_high * x.w_high);
-            }
-    }
+  const Maps<T> maps{grads, batches, channels, heights, widths, scales};
+  const RoiPlan<T> plan(maps, rois, level, count, sampling_ratio, aligned != 0, true,
+                        [=](int64_t) { return std::make_pair(bins_y, bins_x); });
+  const int64_t bins = bins_y * bins_x;
+  scatter_rois(maps, plan, [=](int64_t k, int64_t c0, int64_t valid, T* tile) {
+    planes_to_tile(dout + (k * channels + c0) * bins, bins, valid, tile);
+  });
 }
 
 // The maximum over the samples of a bin instead of the mean; argmax [count, channels, bins_y, bins_x] keeps which.

@@ -1,0 +1,128 @@
+// The work of sampling many RoIs, prepared once and then done block of channels by block of channels (CPU).
+#pragma once
+#include <algorithm>
+#include <memory>
+#include <vector>
+
+#include "common/axis_weights.h"
+#include "common/channels_last.h"
+#include "common/list.h"
+#include "common/roi.h"
+#include "roi_align/math.h"
+
+namespace jsra {
+namespace cpu {
+
+// The feature maps of a pyramid: levels of [batches, channels, height, width].
+template <class T> struct Maps {
+  Pointers<T> at;
+  int64_t batches, channels;
+  Ints heights, widths;
+  Floats scales;
+};
+
+// An RoI that touches its map. `group`: level * batches + image.
+template <class A> struct PlannedRoi {
+  int64_t k;
+  int32_t group;
+  AxisWeights<A> y, x;
+};
+
+// The RoIs that touch their maps, grouped by map and ordered from top to bottom so that neighbours share cached rows, and
+// those that don't (`absent`): not finite, empty, inverted or outside, whose output is zero.
+template <class A> class RoiPlan {
+ public:
+  std::vector<PlannedRoi<A>> rois;
+  std::vector<int64_t> first;  // RoIs of group g: first[g] to first[g + 1]
+  std::vector<int64_t> absent;
+  int64_t groups, max_bins = 0, max_columns = 0;
+
+  // grid(k) -> std::pair of rows and columns of bins of RoI k. Ask for `gradient` to have the lists by cell.
+  template <class T, class B, class Grid>
+  RoiPlan(const Maps<T>& maps, const B* boxes, const int32_t* level, int64_t count, int64_t sampling_ratio,
+          bool aligned, bool gradient, Grid grid)
+      : groups(MAX_LIST * maps.batches) {
+    struct Draft {
+      RoiAlignAxis<A> y, x;
+      int64_t rows, columns, numbers;  // numbers: 4-byte words (or 8-byte, for double) that the weights take
+      int32_t group;
+    };
+    std::vector<Draft> drafts(count);
+    std::vector<int64_t> offsets(count + 1, 0);
+    for (int64_t k = 0; k < count; ++k) {
+      Draft& d = drafts[k];
+      d.group = -1;
+      const int64_t l = level[k];
+      if (l < 0 || l >= MAX_LIST) continue;
+      const int64_t height = maps.heights.at[l], width = maps.widths.at[l];
+      const Roi<A> roi = read_roi(boxes + 5 * k, A(maps.scales.at[l]), aligned ? A(0.5) : A(0), maps.batches);
+      if (!roi.valid || height * width == 0) continue;
+      const auto bins = grid(k);
+      d.rows = bins.first;
+      d.columns = bins.second;
+      d.group = (int32_t)(l * maps.batches + roi.batch);
+      d.y = roi_align_axis(roi.y0, roi.height, d.rows, sampling_ratio, aligned);
+      d.x = roi_align_axis(roi.x0, roi.width, d.columns, sampling_ratio, aligned);
+      offsets[k + 1] = words(d.rows, axis_bin_capacity(d.y, height)) + words(d.columns, axis_bin_capacity(d.x, width));
+    }
+    for (int64_t k = 0; k < count; ++k) offsets[k + 1] += offsets[k];
+    arena_.reset(new Buffer<A>(offsets[count]));
+    std::vector<PlannedRoi<A>> all(count);
+#pragma omp parallel for schedule(static)
+    for (int64_t k = 0; k < count; ++k) {
+      const Draft& d = drafts[k];
+      PlannedRoi<A>& r = all[k];
+      r.k = k;
+      r.group = d.group;
+      if (d.group < 0) continue;
+      const int64_t l = level[k], height = maps.heights.at[l], width = maps.widths.at[l];
+      A* memory = arena_->data() + offsets[k];
+      memory = place(r.y, (int32_t)d.rows, axis_bin_capacity(d.y, height), memory);
+      place(r.x, (int32_t)d.columns, axis_bin_capacity(d.x, width), memory);
+      axis_weights(d.y, height, r.y);
+      axis_weights(d.x, width, r.x);
+      if (gradient) {
+        axis_weights_by_cell(r.y);
+        axis_weights_by_cell(r.x);
+      }
+    }
+    first.assign(groups + 1, 0);
+    for (const auto& r : all) {
+      if (r.group < 0 || r.y.count == 0 || r.x.count == 0) {
+        absent.push_back(r.k);
+        continue;
+      }
+      rois.push_back(r);
+      ++first[r.group + 1];
+      max_bins = max_of<int64_t>(max_bins, (int64_t)r.y.bins * r.x.bins);
+      max_columns = max_of<int64_t>(max_columns, max_of(r.x.count, r.x.bins));
+    }
+    for (int64_t g = 0; g < groups; ++g) first[g + 1] += first[g];
+    std::sort(rois.begin(), rois.end(), [](const PlannedRoi<A>& a, const PlannedRoi<A>& b) {
+      if (a.group != b.group) return a.group < b.group;
+      if (a.y.cells[0] != b.y.cells[0]) return a.y.cells[0] < b.y.cells[0];
+      return a.k < b.k;
+    });
+  }
+
+ private:
+  // What `place` hands out, counted in A (an int32_t takes at most one).
+  static int64_t words(int64_t bins, int64_t capacity) { return 6 * bins * capacity + bins + 2; }
+  static A* place(AxisWeights<A>& w, int32_t bins, int64_t capacity, A* memory) {
+    const int64_t n = bins * capacity;
+    w.bins = bins;
+    w.weight = memory;
+    w.cell_weight = memory + n;
+    int32_t* ints = reinterpret_cast<int32_t*>(memory + 2 * n);
+    w.cells = ints;
+    w.entry = ints + n;
+    w.bin = ints + 2 * n;
+    w.by_cell = ints + 3 * n;
+    w.first = ints + 4 * n + 1;
+    return memory + words(bins, capacity);
+  }
+  std::unique_ptr<Buffer<A>> arena_;
+};
+
+}  // namespace cpu
+}  // namespace jsra
