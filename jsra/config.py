@@ -8,6 +8,7 @@ keys, save those that start with two underscores, modules, functions and classes
 `work_dir` is `work_dirs/<name>` unless the file says otherwise. The result is the dictionary that JDet's own loader
 gives for the same file; unlike JDet's, a missing attribute is an error, not None.
 """
+
 from __future__ import annotations
 
 import copy

@@ -1,25 +1,20 @@
 # The embedded data set (`jsra data puppets data/puppets`): articulated figures of six classes, with masks.
 # Beside val, the transformed splits of the fixed-pose world: `jsra test CONFIG --split test_rotation`.
 _normalize = dict(type="Normalize", mean=[123.675, 116.28, 103.53], std=[58.395, 57.12, 57.375])
-
-
-def _split(name):
-    return dict(
-        type="COCODataset",
-        root=f"data/puppets/{name}",
-        anno_file=f"data/puppets/annotations/{name}.json",
-        use_anno_cats=True,
-        transforms=[
-            dict(type="Resize", min_size=224, max_size=224),
-            _normalize,
-            dict(type="Pad", size_divisor=32),
-        ],
-        batch_size=1,
-        num_workers=1,
-        filter_empty_gt=False,
-    )
-
-
+_val = dict(
+    type="COCODataset",
+    root="data/puppets/val",
+    anno_file="data/puppets/annotations/val.json",
+    use_anno_cats=True,
+    transforms=[
+        dict(type="Resize", min_size=224, max_size=224),
+        _normalize,
+        dict(type="Pad", size_divisor=32),
+    ],
+    batch_size=1,
+    num_workers=1,
+    filter_empty_gt=False,
+)
 dataset = dict(
     train=dict(
         type="COCODataset",
@@ -36,13 +31,13 @@ dataset = dict(
         num_workers=1,
         shuffle=True,
     ),
-    val=_split("val"),
-    test=_split("val"),
-    test_fixed=_split("test_fixed"),
-    test_rotation=_split("test_rotation"),
-    test_reflection=_split("test_reflection"),
-    test_perspective=_split("test_perspective"),
-    test_pose=_split("test_pose"),
-    test_scale=_split("test_scale"),
+    val=_val,
+    test=_val,
 )
-del _normalize, _split
+for _name in ("fixed", "rotation", "reflection", "perspective", "pose", "scale"):
+    dataset[f"test_{_name}"] = dict(
+        _val,
+        root=f"data/puppets/test_{_name}",
+        anno_file=f"data/puppets/annotations/test_{_name}.json",
+    )
+del _name, _normalize, _val

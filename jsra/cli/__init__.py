@@ -6,7 +6,7 @@ import sys
 
 from jsra.version import __version__
 
-COMMANDS = ("doctor", "train", "test", "infer", "plot", "masks")
+COMMANDS = ("doctor", "data", "train", "test", "infer", "plot", "masks")
 
 
 def main(argv=None) -> int:

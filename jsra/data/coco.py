@@ -1,4 +1,5 @@
 """Datasets in COCO's annotation format."""
+
 from __future__ import annotations
 
 import json
@@ -51,16 +52,33 @@ class COCODataset(DetectionDataset):
     crowds become bboxes_ignore.
     """
 
-    def __init__(self, root, anno_file, transforms=None, batch_size=1, num_workers=0, shuffle=False, drop_last=False,
-                 filter_empty_gt=True, use_anno_cats=False, classes=None, filter_min_size=32,
-                 aspect_ratio_grouping=None, seed=0, with_masks=False, repeat=1, metrics=None):
+    def __init__(
+        self,
+        root,
+        anno_file,
+        transforms=None,
+        batch_size=1,
+        num_workers=0,
+        shuffle=False,
+        drop_last=False,
+        filter_empty_gt=True,
+        use_anno_cats=False,
+        classes=None,
+        filter_min_size=32,
+        aspect_ratio_grouping=None,
+        seed=0,
+        with_masks=False,
+        repeat=1,
+        metrics=None,
+    ):
         grouping = shuffle if aspect_ratio_grouping is None else aspect_ratio_grouping
         content = read_coco(anno_file)
         by_name = {c["name"]: c["id"] for c in content["categories"]}
         classes = classes or (list(by_name) if use_anno_cats else COCO_CLASSES)
         labels = label_map(classes, by_name, f"{anno_file}, which names {len(by_name)} categories")
-        super().__init__(classes, transforms, batch_size, num_workers, shuffle, drop_last, grouping, seed, with_masks,
-                         repeat)
+        super().__init__(
+            classes, transforms, batch_size, num_workers, shuffle, drop_last, grouping, seed, with_masks, repeat
+        )
         self.root = data_path(root)
         self.anno_file = data_path(anno_file)
         self.cat_ids = [by_name[name] for name in labels]

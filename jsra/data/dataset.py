@@ -3,6 +3,7 @@
 A dataset is a list of Records plus transforms. `dataset.get(index, epoch)` is one sample; it depends on (seed, epoch,
 index) alone, never on the process that loads it. `dataset.loader(...)` gives batches, `dataset.evaluate(...)` metrics.
 """
+
 from __future__ import annotations
 
 import os
@@ -26,8 +27,9 @@ class Record:
 
     __slots__ = ("img_id", "file", "width", "height", "boxes", "labels", "ignored", "ignored_labels", "_segmentations")
 
-    def __init__(self, img_id, file, width, height, boxes=(), labels=(), ignored=(), ignored_labels=(),
-                 segmentations=None):
+    def __init__(
+        self, img_id, file, width, height, boxes=(), labels=(), ignored=(), ignored_labels=(), segmentations=None
+    ):
         self.img_id = img_id
         self.file = file
         self.width = width
@@ -51,8 +53,19 @@ class DetectionDataset:
 
     metrics = ("bbox",)
 
-    def __init__(self, classes, transforms, batch_size, num_workers, shuffle, drop_last, aspect_ratio_grouping, seed,
-                 with_masks, repeat):
+    def __init__(
+        self,
+        classes,
+        transforms,
+        batch_size,
+        num_workers,
+        shuffle,
+        drop_last,
+        aspect_ratio_grouping,
+        seed,
+        with_masks,
+        repeat,
+    ):
         if batch_size < 1 or num_workers < 0 or repeat < 1:
             raise ConfigError(
                 f"{type(self).__name__}: batch_size and repeat must be at least 1 and num_workers at least 0, not "
@@ -124,9 +137,7 @@ class DetectionDataset:
         """The annotations in COCO's form, for evaluation and export."""
         images, annotations = [], []
         for r in self.records:
-            images.append(
-                {"id": r.img_id, "file_name": os.path.basename(r.file), "width": r.width, "height": r.height}
-            )
+            images.append({"id": r.img_id, "file_name": os.path.basename(r.file), "width": r.width, "height": r.height})
             segmentations = r.segmentations() or [None] * len(r.boxes)
             rows = [(b, c, 0, s) for b, c, s in zip(r.boxes, r.labels, segmentations)]
             rows += [(b, c, 1, None) for b, c in zip(r.ignored, r.ignored_labels)]

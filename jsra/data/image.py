@@ -1,4 +1,5 @@
 """Reading images, and the target dictionary of an image without annotations."""
+
 from __future__ import annotations
 
 import numpy as np

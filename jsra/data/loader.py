@@ -9,6 +9,7 @@ The batches of (seed, epoch) are the same for any number of workers and after an
 file sends the error here, where it is raised as DataError with file and image id; a worker that is killed or hangs is
 noticed and named, never waited for without end. Workers are forked and never touch Jittor.
 """
+
 from __future__ import annotations
 
 import numpy as np

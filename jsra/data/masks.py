@@ -1,4 +1,5 @@
 """COCO segmentations (polygons, RLE of either form) to bitmaps and back."""
+
 from __future__ import annotations
 
 import numpy as np

@@ -1,4 +1,5 @@
 """Where data lies: paths of configs are relative to the current directory; JSRA_DATA may replace their `data/`."""
+
 from __future__ import annotations
 
 import os

@@ -4,6 +4,7 @@ OpenCV's INTER_LINEAR samples at half-pixel centres without antialiasing (Pillow
 shrinks) in fixed point: weights of 11 bits, sums shifted right by 4, 16 and 2 bits. The same truncations are done here
 on floats that hold integers; about one value in 3000 differs, by 1 grey level.
 """
+
 from __future__ import annotations
 
 import numpy as np

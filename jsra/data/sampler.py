@@ -1,4 +1,5 @@
 """The order of the images: a list of batches that depends on (seed, epoch) alone."""
+
 from __future__ import annotations
 
 import numpy as np

@@ -5,6 +5,7 @@ makes it float32 [3, H, W]; `target` is the dictionary of jsra.data.dataset (box
 now; sizes are (width, height)). Every random choice comes from `rng`, a numpy Generator that the dataset seeds per
 sample, so that a sample does not depend on which process loads it.
 """
+
 from __future__ import annotations
 
 import numpy as np
@@ -200,6 +201,11 @@ class Normalize:
         out -= self.mean
         out *= self.inverse
         return out, target
+
+    def undo(self, image):
+        """uint8 RGB [H, W, 3] of a normalised image [3, H, W]."""
+        image = (image / self.inverse + self.mean).clip(0, 255).round().astype(np.uint8)
+        return np.ascontiguousarray((image[::-1] if self.to_bgr else image).transpose(1, 2, 0))
 
 
 @register("transform")

@@ -1,4 +1,5 @@
 """Datasets in Pascal VOC's format: Annotations/*.xml, ImageSets/Main/*.txt, JPEGImages/*.jpg."""
+
 from __future__ import annotations
 
 import os
@@ -55,14 +56,41 @@ class VOCDataset(DetectionDataset):
     'area' (all points). metrics: 'voc' and/or 'bbox' (COCO's AP). Other arguments as for COCODataset.
     """
 
-    def __init__(self, root, image_set="trainval", transforms=None, batch_size=1, num_workers=0, shuffle=False,
-                 drop_last=False, filter_empty_gt=True, classes=None, filter_min_size=32, box_min_size=None,
-                 one_based=True, aspect_ratio_grouping=None, seed=0, repeat=1, ap_mode="11point", metrics=("voc",)):
+    def __init__(
+        self,
+        root,
+        image_set="trainval",
+        transforms=None,
+        batch_size=1,
+        num_workers=0,
+        shuffle=False,
+        drop_last=False,
+        filter_empty_gt=True,
+        classes=None,
+        filter_min_size=32,
+        box_min_size=None,
+        one_based=True,
+        aspect_ratio_grouping=None,
+        seed=0,
+        repeat=1,
+        ap_mode="11point",
+        metrics=("voc",),
+    ):
         if ap_mode not in ("11point", "area"):
             raise ConfigError(f"VOCDataset: ap_mode {ap_mode!r}; known: 11point, area")
         grouping = shuffle if aspect_ratio_grouping is None else aspect_ratio_grouping
-        super().__init__(classes or VOC_CLASSES, transforms, batch_size, num_workers, shuffle, drop_last, grouping,
-                         seed, False, repeat)
+        super().__init__(
+            classes or VOC_CLASSES,
+            transforms,
+            batch_size,
+            num_workers,
+            shuffle,
+            drop_last,
+            grouping,
+            seed,
+            False,
+            repeat,
+        )
         self.roots = [data_path(r) for r in ([root] if isinstance(root, str) else root)]
         self.image_sets = [image_set] * len(self.roots) if isinstance(image_set, str) else list(image_set)
         if len(self.image_sets) != len(self.roots):

@@ -4,6 +4,7 @@ Each worker has a pipe of its own. The parent waits on the pipe and on the proce
 killed (out of memory, say) is noticed at once; an exception in a worker arrives as an exception here. Large arrays come
 through anonymous memory files, without a copy through the pipe.
 """
+
 from __future__ import annotations
 
 import mmap

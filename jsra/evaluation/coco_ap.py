@@ -1,4 +1,5 @@
 """COCO's average precision, by pycocotools or by faster-coco-eval where that is installed (its numbers are the same)."""
+
 from __future__ import annotations
 
 import contextlib
@@ -27,8 +28,9 @@ def _tools(backend):
     return COCO, COCOeval, "pycocotools"
 
 
-def coco_ap(ground_truth, detections, category_ids, image_ids=None, iou_type="bbox", max_detections=(1, 10, 100),
-            backend="auto"):
+def coco_ap(
+    ground_truth, detections, category_ids, image_ids=None, iou_type="bbox", max_detections=(1, 10, 100), backend="auto"
+):
     """AP and AR of COCO's protocol.
 
     ground_truth: dict in COCO's annotation form. detections: list in its result form ({image_id, category_id, score,

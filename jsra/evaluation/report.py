@@ -1,4 +1,5 @@
 """From the detections of a model to metrics, a table and the result file: what `dataset.evaluate` does."""
+
 from __future__ import annotations
 
 import json

@@ -1,4 +1,5 @@
 """Pascal VOC's average precision, as its devkit computes it, at one IoU."""
+
 from __future__ import annotations
 
 import numpy as np
