@@ -14,11 +14,12 @@ HERE = os.path.dirname(os.path.abspath(__file__))
 CARRIED = ("cuda_src", "jdet_configs")
 
 
-def version():
-    scope = {}
-    with open(os.path.join(HERE, "jsra", "version.py"), encoding="utf8") as f:
+def read(*path):
+    """What a file of the package defines, without importing the package (which needs its dependencies)."""
+    scope = {"__name__": path[-1][: -len(".py")]}
+    with open(os.path.join(HERE, "jsra", *path), encoding="utf8") as f:
         exec(f.read(), scope)
-    return scope["__version__"]
+    return scope
 
 
 class BuildWithResources(build_py):
@@ -34,16 +35,18 @@ class BuildWithResources(build_py):
 
 X86_LINUX = "; sys_platform == 'linux' and platform_machine == 'x86_64'"
 
+CUDA_WHEELS = read("runtime", "cuda_parts.py")["WHEELS"]
+
 setup(
     name="jsra",
-    version=version(),
+    version=read("version.py")["__version__"],
     description="Semantic RoI Align (AAAI 2024) and its peers for the Jittor framework",
     long_description=open(os.path.join(HERE, "README.md"), encoding="utf8").read(),
     long_description_content_type="text/markdown",
     license="Apache-2.0",
     python_requires=">=3.8,<3.13",
     packages=find_packages(include=["jsra", "jsra.*"]),
-    package_data={"jsra": ["**/*.json", "**/*.csv"]},
+    package_data={"jsra": ["**/*.json", "**/*.csv", "runtime/cuda_shims/**/*"]},
     cmdclass={"build_py": BuildWithResources},
     entry_points={"console_scripts": ["jsra = jsra.cli:main"]},
     install_requires=[
@@ -61,6 +64,8 @@ setup(
         "onednn-devel-cpu-gomp==2021.2.0" + X86_LINUX,
     ],
     extras_require={
+        # CUDA 13 and cuDNN 9 as wheels, 1.35 GB: the exact versions that docs/gpu.md tells of.
+        "cuda13": [wheel + X86_LINUX for wheels in CUDA_WHEELS.values() for wheel in wheels.split()],
         "jdet": ["jdet @ git+https://github.com/Jittor/JDet.git", "opencv-python-headless<4.11"],
         "test": ["pytest", "ruff"],
         "dev": ["pytest", "ruff", "build", "matplotlib", "tensorboardX"],

@@ -1,36 +1,92 @@
-"""Whether Jittor is to use CUDA: only with a GPU that the driver can open."""
-import ctypes
+"""Whether and how Jittor is to use CUDA, told to it through the environment. Nothing is downloaded."""
+
+from __future__ import annotations
+
+import importlib.util
 import os
-import shutil
+
+from jsra.runtime import cuda_parts, cuda_root
+from jsra.runtime.driver import query
+
+# What Jittor would download at its first import with CUDA, and the file that shows that it is there already.
+_DOWNLOADS = {
+    "use_cutt": "cutt/cutt-1.2.zip",
+    "use_cutlass": "cutlass/cutlass/include/cutlass/cutlass.h",
+    "use_nccl": "nccl/nccl-2.8.4-1/build/lib/libnccl.so",
+}
 
 
-def device_count() -> int:
-    """The number of GPUs that the NVIDIA driver offers to this process; 0 without a driver."""
-    try:
-        driver = ctypes.CDLL("libcuda.so.1")
-    except OSError:
-        return 0
-    count = ctypes.c_int(0)
-    if driver.cuInit(0) != 0 or driver.cuDeviceGetCount(ctypes.byref(count)) != 0:
-        return 0
-    return count.value
+def choose(home: str) -> str:
+    """Tell Jittor which nvcc to use, or none, and return one sentence on the choice.
 
-
-def choose() -> str:
-    """Tell Jittor which nvcc to use, and return one sentence on the choice.
-
-    An nvcc on PATH without a usable GPU breaks Jittor's import, and without any nvcc Jittor downloads a toolkit: in both
-    cases CUDA is switched off with nvcc_path="".
+    An nvcc on PATH without a usable GPU breaks Jittor's import, and a GPU without an nvcc makes it download a toolkit:
+    in both cases CUDA is switched off with nvcc_path="". A set-up that Jittor can use unaided is left alone: nvcc_path in
+    the environment, the toolkit that Jittor installed itself, or one before CUDA 12.8 with cuDNN 8. For everything newer,
+    see cuda_root.
     """
     if "nvcc_path" in os.environ:
         return f"as the environment says: nvcc_path={os.environ['nvcc_path']!r}"
-    if device_count() == 0:
-        os.environ["nvcc_path"] = ""
-        return "off: no GPU that the driver can open"
-    found = shutil.which("nvcc") or next(
-        (p for p in ("/usr/local/cuda/bin/nvcc", "/opt/cuda/bin/nvcc") if os.path.isfile(p)), None
-    )
-    if found is None:
-        os.environ["nvcc_path"] = ""
-        return "off: a GPU but no nvcc"
-    return f"on: {found}"
+    driver = query()
+    if driver.problem:
+        return _off(driver.problem)
+    cache = os.path.join(home, ".cache", "jittor")
+    _prevent_downloads(cache)
+    if os.path.isdir(os.path.join(cache, "jtcuda")):
+        return f"on: the toolkit that Jittor installed in {os.path.join(cache, 'jtcuda')}"
+    toolkit = cuda_parts.unaided()
+    if toolkit:
+        os.environ["nvcc_path"] = cuda_parts.nvcc_of(toolkit)
+        return f"on: CUDA {_dotted(toolkit.cuda)} in {toolkit.root}"
+    toolkit = cuda_parts.find(newest=driver.cuda)
+    if toolkit is None or toolkit.missing:
+        return _off(why_not(driver, toolkit))
+    if toolkit.cuda[0] >= 13 and min(driver.architectures) < 75:
+        return _off("CUDA 13 supports no GPU before compute capability 7.5: install CUDA 12.2 with cuDNN 8")
+    use(cuda_root.build(toolkit, os.path.join(cache, "jsra"), ptx=max(driver.architectures) > 90))
+    return f"on: CUDA {_dotted(toolkit.cuda)} and cuDNN {toolkit.parts['cudnn'].version}, from {toolkit.root}"
+
+
+def why_not(driver, toolkit) -> str:
+    """One sentence on what is missing between this driver and CUDA for Jittor, with the cure."""
+    if driver.cuda < (13, 0) and (toolkit is None or toolkit.is_wheels):
+        return (
+            f"the driver runs CUDA up to {_dotted(driver.cuda)}, the wheels of jsra[cuda13] need 13.0: update the driver "
+            "to 580 or later, or install CUDA 12 with cuDNN 8 on the system"
+        )
+    if toolkit is None:
+        return "no CUDA toolkit: pip install 'jsra[cuda13]'"
+    return f"CUDA {_dotted(toolkit.cuda)} in {toolkit.root} lacks {', '.join(toolkit.missing)}: {remedy(toolkit)}"
+
+
+def remedy(toolkit) -> str:
+    """How to bring what a toolkit lacks."""
+    if toolkit.cuda[0] == 13:
+        return cuda_parts.cure(toolkit.missing)
+    names = [f"nvidia-{name}-cu{toolkit.cuda[0]}" for name in toolkit.missing if name not in ("nvcc", "cudart", "cccl")]
+    return "pip install " + " ".join(names) if names else "reinstall the toolkit, or pip install 'jsra[cuda13]'"
+
+
+def use(root: str):
+    """Point Jittor to a merged root. It compiles as it runs, so all of this holds for the whole process."""
+    os.environ["nvcc_path"] = os.path.join(root, "bin", "nvcc")
+    # Jittor's -I puts its own helper_cuda.h before ours; a directory that is also a system one is searched last.
+    spec = importlib.util.find_spec("jittor")
+    if spec and spec.submodule_search_locations:
+        headers = os.path.join(spec.submodule_search_locations[0], "extern", "cuda", "inc")
+        others = [p for p in os.environ.get("CPLUS_INCLUDE_PATH", "").split(os.pathsep) if p and p != headers]
+        os.environ["CPLUS_INCLUDE_PATH"] = os.pathsep.join([headers, *others])
+
+
+def _prevent_downloads(cache):
+    for name, file in _DOWNLOADS.items():
+        if not os.path.exists(os.path.join(cache, file)):
+            os.environ.setdefault(name, "0")
+
+
+def _off(reason):
+    os.environ["nvcc_path"] = ""
+    return f"off: {reason}"
+
+
+def _dotted(version):
+    return ".".join(map(str, version)) or "unknown"

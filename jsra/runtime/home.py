@@ -1,4 +1,5 @@
 """Jittor's home: the directory under which it compiles and caches."""
+
 import json
 import os
 import tempfile

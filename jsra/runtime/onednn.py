@@ -3,6 +3,7 @@
 Jittor looks for oneDNN 2.2 in <home>/.cache/jittor/mkl/dnnl_lnx_2.2.0_cpu_gomp and otherwise downloads it. The wheels
 onednn-cpu-gomp and onednn-devel-cpu-gomp 2021.2.0 are that release; they install into <prefix>/lib and <prefix>/include.
 """
+
 import os
 import platform
 import sys

@@ -1,8 +1,11 @@
 """`prepare()`: make `import jittor` work offline and quietly in this process."""
+
+from __future__ import annotations
+
 import os
 import sys
 
-from jsra.runtime import cuda, home, onednn
+from jsra.runtime import cuda, home, onednn, python_config
 
 # What jsra sets where the user has not.
 #   log_silent         Jittor prints a banner and progress to stderr at each import.
@@ -24,12 +27,17 @@ def prepare() -> dict:
     if "jittor" in sys.modules:
         prepared["skipped"] = "jittor was imported before jsra: its own set-up stands"
         return prepared
-    prepared["environment"] = {}
+    before = dict(os.environ)
+    place = home.writable_home()
+    own = os.path.join(place, ".cache", "jittor", "jsra")
     for name, value in _DEFAULTS.items():
-        if name not in os.environ:
-            os.environ[name] = value
-            prepared["environment"][name] = value
-    prepared["home"] = home.writable_home()
-    prepared["onednn"] = onednn.link(prepared["home"])
-    prepared["cuda"] = cuda.choose()
+        os.environ.setdefault(name, value)
+    done = {
+        "home": place,
+        "python_config": python_config.provide(own),
+        "onednn": onednn.link(place),
+        "cuda": cuda.choose(place),
+    }
+    done["environment"] = {name: value for name, value in os.environ.items() if before.get(name) != value}
+    prepared.update(done)
     return prepared

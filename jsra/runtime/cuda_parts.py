@@ -1,0 +1,240 @@
+"""Find the parts of CUDA that Jittor needs: a compiler, its headers and libraries, and cuDNN.
+
+A toolkit is a tree that holds nvcc and the runtime: the one that the PyPI wheels share (nvidia/cu13) or one installed on
+the system. The libraries may lie in it, or in wheels beside Python, or where the system's packages put them. Nothing is
+run or loaded here: versions are read from headers and file names.
+"""
+
+from __future__ import annotations
+
+import glob
+import os
+import re
+import shutil
+import sys
+from typing import NamedTuple
+
+# The wheels of the extra `cuda13`, which setup.py reads from here: the versions that docs/gpu.md tells of.
+WHEELS = {
+    "nvcc": "nvidia-cuda-nvcc==13.0.88 nvidia-cuda-crt==13.0.88 nvidia-nvvm==13.0.88",
+    "cudart": "nvidia-cuda-runtime==13.0.96",
+    "cccl": "nvidia-cuda-cccl==13.0.85",
+    "cublas": "nvidia-cublas==13.1.0.3",
+    "curand": "nvidia-curand==10.4.0.35",
+    "cufft": "nvidia-cufft==12.0.0.61",
+    "cusparse": "nvidia-cusparse==12.6.3.3 nvidia-nvjitlink==13.0.88",
+    "cudnn": "nvidia-cudnn-cu13==9.19.0.56",
+}
+
+
+class Library(NamedTuple):
+    """A library: a header of it, and {CUDA's major version: the version in the file name}."""
+
+    header: str
+    soname: dict
+
+
+LIBRARIES = {
+    "cudart": Library("cuda_runtime.h", {11: ("11.0",), 12: ("12",), 13: ("13",)}),
+    "cublas": Library("cublas_v2.h", {11: ("11",), 12: ("12",), 13: ("13",)}),
+    "curand": Library("curand.h", {11: ("10",), 12: ("10",), 13: ("10",)}),
+    "cufft": Library("cufft.h", {11: ("10",), 12: ("11",), 13: ("12",)}),
+    "cusparse": Library("cusparse.h", {11: ("11",), 12: ("12",), 13: ("12",)}),
+    "cudnn": Library("cudnn.h", {11: ("8",), 12: ("9", "8"), 13: ("9",)}),
+}
+SYSTEM_INCLUDE = ("/usr/include/x86_64-linux-gnu", "/usr/include")
+SYSTEM_LIB = ("/usr/lib/x86_64-linux-gnu", "/usr/lib64", "/usr/lib")
+
+
+class Part(NamedTuple):
+    """One part as found. include and lib are directories; place is '' if the part is missing."""
+
+    name: str
+    place: str
+    version: str
+    include: str = ""
+    lib: str = ""
+
+
+class Toolkit(NamedTuple):
+    """root: the tree with bin/nvcc; cuda: its version, (13, 0); parts: {name: Part}, of every name in WHEELS."""
+
+    root: str
+    cuda: tuple
+    parts: dict
+    is_wheels: bool
+
+    @property
+    def missing(self) -> list:
+        return [name for name, part in self.parts.items() if not part.place]
+
+
+def cure(missing) -> str:
+    """The pip line that brings the missing parts."""
+    return "pip install " + " ".join(WHEELS[name] for name in missing)
+
+
+def wheel_folders() -> list:
+    """The `nvidia` folders of the Python installation, into which NVIDIA's wheels unpack."""
+    folders = (os.path.join(path, "nvidia") for path in sys.path if path)
+    return list(dict.fromkeys(os.path.realpath(f) for f in folders if os.path.isdir(f)))
+
+
+def system_toolkits() -> list:
+    """The roots of the toolkits installed on the system, the one that the environment names first."""
+    named = [os.environ.get(name) for name in ("CUDA_HOME", "CUDA_PATH")]
+    on_path = shutil.which("nvcc")
+    if on_path:
+        named.append(os.path.dirname(os.path.dirname(os.path.realpath(on_path))))
+    usual = ["/usr/local/cuda", "/opt/cuda", *sorted(glob.glob("/usr/local/cuda-*"), reverse=True)]
+    roots = dict.fromkeys(os.path.realpath(root) for root in [*named, *usual] if root)
+    return [root for root in roots if _is_toolkit(root)]
+
+
+def find(nvidia=None, roots=None, newest=None):
+    """The toolkit to use: the first complete one, wheels before the system's; else the one that lacks least; or None.
+
+    Args:
+        nvidia, roots: places to search instead of `wheel_folders()` and `system_toolkits()`.
+        newest: the newest CUDA that the driver runs, (13, 0); toolkits of a later major version are passed over.
+    """
+    nvidia = wheel_folders() if nvidia is None else nvidia
+    roots = system_toolkits() if roots is None else roots
+    wheels = [root for folder in nvidia for root in sorted(glob.glob(os.path.join(folder, "cu[0-9]*")), reverse=True)]
+    found = [_toolkit(root, nvidia, root in wheels) for root in [*wheels, *roots] if _is_toolkit(root)]
+    found = [t for t in found if t.cuda[0] in (11, 12, 13) and (not newest or t.cuda[0] <= newest[0])]
+    return min(found, key=lambda toolkit: len(toolkit.missing), default=None)
+
+
+def unaided(roots=None):
+    """A system toolkit that Jittor uses by itself: before CUDA 12.8, with cuDNN 8 where Jittor looks for it; or None."""
+    for root in system_toolkits() if roots is None else roots:
+        toolkit = _toolkit(root, [], False)
+        cudnn = toolkit.parts["cudnn"]
+        if toolkit.cuda < (12, 8) and cudnn.version.startswith("8.") and not toolkit.missing:
+            return toolkit
+    return None
+
+
+def nvcc_of(toolkit) -> str:
+    return os.path.join(toolkit.root, "bin", "nvcc")
+
+
+def _is_toolkit(root):
+    return os.path.isfile(os.path.join(root, "bin", "nvcc")) and _cuda_version(root) != ()
+
+
+def _defined(path, name):
+    """The number that a header defines a macro as, or None."""
+    try:
+        with open(path, encoding="utf8", errors="replace") as f:
+            found = re.search(rf"^\s*#\s*define\s+{name}\s+(\d+)", f.read(), re.M)
+    except OSError:
+        return None
+    return int(found.group(1)) if found else None
+
+
+def _cuda_version(root):
+    """CUDA's version as its runtime's header gives it, (13, 0); () if there is none."""
+    for include in _includes(root):
+        number = _defined(os.path.join(include, "cuda_runtime_api.h"), "CUDART_VERSION")
+        if number:
+            return number // 1000, number % 1000 // 10
+    # Wheels without nvidia-cuda-runtime: the compiler's folder says which CUDA it is of.
+    name = re.fullmatch(r"cu(\d+)", os.path.basename(root))
+    return (int(name.group(1)), 0) if name else ()
+
+
+def _includes(root):
+    return [os.path.join(root, "include"), os.path.join(root, "targets", "x86_64-linux", "include")]
+
+
+def _libs(root):
+    return [os.path.join(root, d) for d in ("lib64", "lib", os.path.join("targets", "x86_64-linux", "lib"))]
+
+
+def _toolkit(root, nvidia, is_wheels):
+    cuda = _cuda_version(root)
+    includes, libs = _includes(root), _libs(root)
+    for folder in nvidia:
+        for place in _wheel_places(folder, cuda[0]):
+            includes.append(os.path.join(place, "include"))
+            libs.append(os.path.join(place, "lib"))
+    parts = {"nvcc": _compiler(root, cuda)}
+    for name in WHEELS:
+        if name == "cccl":
+            parts[name] = _cccl(root)
+        elif name in LIBRARIES:
+            own = name == "cudart"  # the runtime must be the compiler's own
+            include, lib = (
+                (_includes(root), _libs(root)) if own else ([*includes, *SYSTEM_INCLUDE], [*libs, *SYSTEM_LIB])
+            )
+            parts[name] = _library(name, cuda[0], include, lib)
+    return Toolkit(root, cuda, parts, is_wheels)
+
+
+def _wheel_places(nvidia, major):
+    """The folders of wheels made for one CUDA: CUDA 13's share one, earlier ones have one each, and cuDNN always has."""
+    for name in sorted(os.listdir(nvidia)):
+        shared = re.fullmatch(r"cu(\d+)", name)
+        # nvidia-cudnn-cu12 and nvidia-cudnn-cu13 unpack into the same folder: only the record beside it tells them apart.
+        record = glob.glob(os.path.join(os.path.dirname(nvidia), f"nvidia_{name}_cu{major}-*.dist-info"))
+        if int(shared.group(1)) == major if shared else record:
+            yield os.path.join(nvidia, name)
+
+
+def _compiler(root, cuda):
+    """nvcc is complete with its two helpers: the front end's headers (crt) and the optimiser (nvvm)."""
+    crt = any(os.path.isfile(os.path.join(i, "crt", "host_config.h")) for i in _includes(root))
+    cicc = os.path.isfile(os.path.join(root, "nvvm", "bin", "cicc"))
+    place = os.path.join(root, "bin", "nvcc") if crt and cicc else ""
+    return Part("nvcc", place, ".".join(map(str, cuda)))
+
+
+def _cccl(root):
+    for include in _includes(root):
+        for place in (os.path.join(include, "cccl"), include):
+            number = _defined(os.path.join(place, "cub", "version.cuh"), "CUB_VERSION")
+            if number:
+                return Part("cccl", place, f"{number // 100000}.{number // 100 % 1000}.{number % 100}", place)
+    return Part("cccl", "", "")
+
+
+def _library(name, major, includes, libs):
+    """The first directory of headers and the first of libraries that hold a library, in versions that fit."""
+    library = LIBRARIES[name]
+    for soname in library.soname[major]:
+        lib = next((d for d in libs if os.path.exists(os.path.join(d, f"lib{name}.so.{soname}"))), None)
+        include = next((d for d in includes if _header_fits(name, d, soname)), None)
+        if lib and include:
+            path = os.path.join(lib, f"lib{name}.so.{soname}")
+            return Part(name, path, _version(name, path, include), include, lib)
+    return Part(name, "", "")
+
+
+def _header_fits(name, include, soname):
+    if not os.path.isfile(os.path.join(include, LIBRARIES[name].header)):
+        return False
+    return name != "cudnn" or (cudnn_version(include) or "").split(".")[0] == soname
+
+
+def cudnn_version(include) -> str | None:
+    """cuDNN's version, '9.19.0', from its headers in a directory; None if it is not there."""
+    for header in ("cudnn_version.h", "cudnn.h"):
+        numbers = [_defined(os.path.join(include, header), f"CUDNN_{p}") for p in ("MAJOR", "MINOR", "PATCHLEVEL")]
+        if None not in numbers:
+            return ".".join(map(str, numbers))
+    return None
+
+
+def _version(name, path, include):
+    """A library's version: from its header, its file's full name, or the wheel that it came with; else its soname's."""
+    if name == "cudnn":
+        return cudnn_version(include)
+    full = os.path.basename(os.path.realpath(path)).split(".so.")[-1]
+    if full.count(".") < 2:
+        for folder in glob.glob(os.path.join(path.split(f"{os.sep}nvidia{os.sep}")[0], "nvidia_*.dist-info")):
+            wheel = os.path.basename(folder)[: -len(".dist-info")]
+            if re.fullmatch(rf"nvidia_(cuda_)?{'runtime' if name == 'cudart' else name}(_cu\d+)?-.*", wheel):
+                return wheel.rsplit("-", 1)[1]
+    return full

@@ -1,0 +1,58 @@
+"""What Jittor asks python3.X-config for, where Python comes without that script.
+
+Jittor looks for the script beside the interpreter (a virtual environment has none) and in the system's directories, and
+gives up; Python itself knows the two answers that it wants.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+import sysconfig
+
+
+def headers() -> str:
+    """The directory of Python.h, '' if it is not installed."""
+    folder = sysconfig.get_path("include")
+    return folder if folder and os.path.isfile(os.path.join(folder, "Python.h")) else ""
+
+
+def found() -> str:
+    """The script that Jittor will use, '' if it will find none."""
+    minor, folder = sys.version_info.minor, os.path.dirname(sys.executable)
+    places = [
+        os.environ.get("python_config_path", ""),
+        os.path.join(folder, f"python3.{minor}-config"),
+        f"{sys.executable}-config",
+        f"/usr/bin/python3.{minor}-config",
+        f"/usr/local/bin/python3.{minor}-config",
+        os.path.join(folder, "python3-config"),
+    ]
+    return next((place for place in places if place and os.path.isfile(place)), "")
+
+
+def provide(parent: str) -> str:
+    """Write such a script under `parent` where Jittor would find none; returns one sentence on what was found."""
+    if found():
+        return found()
+    if not headers():
+        version = f"{sys.version_info.major}.{sys.version_info.minor}"
+        return f"missing: Python.h, which Jittor compiles against (apt-get install python{version}-dev)"
+    suffix = sysconfig.get_config_var("EXT_SUFFIX")
+    script = os.path.join(parent, f"python{suffix}-config")
+    text = f"""#!/bin/sh
+# Written by jsra for Jittor.
+case $1 in
+  --includes) echo '-I{headers()}' ;;
+  --extension-suffix) echo '{suffix}' ;;
+  *) exit 1 ;;
+esac
+"""
+    os.makedirs(parent, exist_ok=True)
+    unfinished = f"{script}.{os.getpid()}"
+    with open(unfinished, "w", encoding="utf8") as f:
+        f.write(text)
+    os.chmod(unfinished, 0o755)
+    os.replace(unfinished, script)
+    os.environ["python_config_path"] = script
+    return f"written, for the headers in {headers()}"
