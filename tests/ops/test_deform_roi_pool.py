@@ -1,11 +1,11 @@
 import jittor as jt
 import numpy as np
 import pytest
-from tests.ops.tester import Case, OperatorTester
 
 from jsra.ops.deform_roi_pool import deform_roi_pool
 from jsra.ops.reference.deform_roi_pool import deform_roi_pool as reference
 from jsra.ops.roi_align import roi_align
+from tests.ops.tester import Case, OperatorTester
 
 
 def random_rois(rng, count, batches=2, extent=60.0, largest=40.0):
