@@ -23,10 +23,10 @@ JSRA_HD Roi<A> read_roi(const B* row, A scale, A offset, int64_t batches) {
     if (!(row[i] > B(-1e7) && row[i] < B(1e7))) return roi;
   roi.valid = true;
   roi.batch = (int64_t)row[0];
-  roi.x0 = A(row[1]) * scale - offset;
-  roi.y0 = A(row[2]) * scale - offset;
-  roi.width = A(row[3]) * scale - offset - roi.x0;
-  roi.height = A(row[4]) * scale - offset - roi.y0;
+  roi.x0 = rounded(rounded(A(row[1]) * scale) - offset);
+  roi.y0 = rounded(rounded(A(row[2]) * scale) - offset);
+  roi.width = rounded(rounded(A(row[3]) * scale) - offset) - roi.x0;
+  roi.height = rounded(rounded(A(row[4]) * scale) - offset) - roi.y0;
   return roi;
 }
 

@@ -15,7 +15,11 @@ template <class A> struct RoiAlignAxis {
   int64_t samples;
 
   // The coordinate, in cells, of sample i of bin p: samples lie at the centres of equal parts of the bin.
-  JSRA_HD A at(int64_t p, int64_t i) const { return start + A(p) * bin + (A(i) + A(0.5)) * bin / A(samples); }
+  // Operation by operation as torchvision has it.
+  JSRA_HD A at(int64_t p, int64_t i) const {
+    const A base = rounded(start + rounded(A(p) * bin));
+    return rounded(base + rounded(rounded((A(i) + A(0.5)) * bin) / rounded(A(samples))));
+  }
 
   // The samples of bin p outside [begin, end) are more than a cell off a map of `size` cells and give nothing, so work is
   // bounded by the map however large the box is. (A few samples inside the range may be off the map too.)
@@ -35,10 +39,10 @@ template <class A> struct RoiAlignAxis {
 template <class A>
 JSRA_HD RoiAlignAxis<A> roi_align_axis(A start, A size, int64_t bins, int64_t sampling_ratio, bool aligned) {
   if (!aligned) size = max_of(size, A(1));
-  const A bin = size / A(bins);
+  const A bin = rounded(size / rounded(A(bins)));  // the inner one keeps -Ofast from multiplying by 1 / bins
   int64_t samples = sampling_ratio;
   if (samples <= 0) {
-    // ceil(size / bins), by products: under -Ofast the quotient may be a rounded-up multiple of 1 / bins.
+    // ceil(size / bins), by products: under -Ofast the quotient may be size * (1 / bins), rounded twice.
     samples = (int64_t)bin;
     while (samples > 1 && A((samples - 1) * bins) >= size) --samples;
     while (A(samples * bins) < size) ++samples;
