@@ -31,22 +31,28 @@ def add_parser(subparsers):
 
 
 def _add_config(parser):
+    from jsra.cli.train import add_set
+
     parser.add_argument("config", metavar="CONFIG", help="config file with a `dataset`")
     parser.add_argument("--split", default="train", help="which of the config's dataset entries (default: %(default)s)")
-    parser.add_argument("--set", dest="overrides", metavar="KEY=VALUE", action="append", default=[],
-                        help="change a value of the config; may be repeated")  # fmt: skip
+    add_set(parser)
 
 
-def _dataset(args, **changes):
-    """The dataset of args.split, as it stands in the file: nothing filtered."""
+def _dataset(args):
+    """The config and its dataset args.split, nothing filtered, with masks where it can have them."""
+    from inspect import signature
+
     from jsra.config import load_config
-    from jsra.registry import ConfigError, build, nearest
+    from jsra.registry import ConfigError, build, get, nearest
 
     config = load_config(args.config, args.overrides)
     splits = config.get("dataset") or {}
     if args.split not in splits:
         raise ConfigError(f"{args.config}: dataset has no split {args.split!r}{nearest(args.split, splits)}")
-    return config, build({**splits[args.split], **changes}, f"dataset.{args.split}")
+    wanted = {**splits[args.split], "filter_empty_gt": False}
+    if "with_masks" in signature(get(wanted["type"])).parameters:
+        wanted["with_masks"] = True
+    return config, build(wanted, f"dataset.{args.split}")
 
 
 def _check(args):
@@ -54,7 +60,7 @@ def _check(args):
 
     from jsra.data.check import check
 
-    _, dataset = _dataset(args, filter_empty_gt=False)
+    _, dataset = _dataset(args)
     problems = check(dataset)
     kinds = Counter()
     for p in sorted(problems, key=lambda p: p.level):
@@ -75,7 +81,7 @@ def _browse(args):
 
     from jsra.data.browse import browse
 
-    config, dataset = _dataset(args, filter_empty_gt=False)
+    config, dataset = _dataset(args)
     folder = args.out or os.path.join(config.work_dir, "browse", args.split)
     paths = browse(dataset, folder, args.count, args.seed, args.transformed)
     print(f"{len(paths)} pictures in {folder}")

@@ -11,7 +11,8 @@ from jsra.engine.schedule import StepLR
 
 class ToyNet(nn.Module):
     def __init__(self, dropout=True):
-        self.conv = nn.Conv(3, 4, 3, padding=1)
+        # No bias: before a batch norm its gradient is rounding noise, which Adam would blow up to full steps.
+        self.conv = nn.Conv(3, 4, 3, padding=1, bias=False)
         self.norm = nn.BatchNorm(4)
         self.fc = nn.Linear(4, 2)
         self.dropout = dropout

@@ -1,0 +1,52 @@
+import os
+
+import pytest
+
+from jsra.engine.log import Log
+from jsra.registry import ConfigError
+from jsra.visualize.curves import curves, plot
+
+
+def make_run(path, losses, aps=()):
+    with Log(str(path), len(losses), 0, interval=1) as log:
+        log.record("run", iteration=0)
+        for i, loss in enumerate(losses, 1):
+            log.iteration(i, i / 10, 0.02, {"loss": loss, "loss_cls": loss / 2}, 0.0, 2)
+        for i, ap in enumerate(aps, 1):
+            log.metrics(i, {"bbox_mAP": ap, "bbox_mAP_50": ap})
+    return str(path)
+
+
+def test_series_of_several_runs(tmp_path):
+    a = make_run(tmp_path / "a" / "run", [3.0, 2.0, 1.0], [0.1, 0.2])
+    b = make_run(tmp_path / "b" / "run", [4.0, 3.0])
+    found = curves([a, os.path.join(b, "log.jsonl")])
+    assert list(found) == ["loss", "lr", "bbox_mAP"]
+    assert found["loss"] == [("a/run", [1, 2, 3], [3.0, 2.0, 1.0]), ("b/run", [1, 2], [4.0, 3.0])]
+    assert found["bbox_mAP"] == [("a/run", [1, 2], [0.1, 0.2])]
+    with pytest.raises(ConfigError, match="did you mean 'loss_cls'"):
+        curves([a], ["loss_class"])
+
+
+def test_what_a_resumed_run_ran_again_counts_once(tmp_path):
+    path = make_run(tmp_path / "r", [3.0, 2.0, 1.0])
+    with Log(path, 4, 2, interval=1) as log:
+        log.record("run", iteration=2)
+        log.iteration(3, 0.3, 0.02, {"loss": 0.5}, 0.0, 2)
+    with open(os.path.join(path, "log.jsonl"), "a") as f:
+        f.write('{"kind": "train", "itera')
+    assert curves([path], ["loss"])["loss"] == [("r", [1, 2, 3], [3.0, 2.0, 0.5])]
+
+
+def test_no_run_there(tmp_path):
+    with pytest.raises(FileNotFoundError, match="jsra train"):
+        curves([str(tmp_path)])
+
+
+def test_plot_writes_a_picture(tmp_path):
+    pytest.importorskip("matplotlib", reason="needs matplotlib: pip install 'jsra[dev]'")
+    from PIL import Image
+
+    out = plot([make_run(tmp_path / "a", [3.0, 2.0], [0.1])], str(tmp_path / "figures" / "curves.png"))
+    with Image.open(out) as picture:
+        assert picture.width > 600
