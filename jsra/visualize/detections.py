@@ -24,11 +24,12 @@ def font(size: int):
 def draw_detections(image, result: dict, threshold: float = 0.5, most: int = 100) -> np.ndarray:
     """The image with the boxes (and masks) of one result whose score reaches `threshold`, the best `most` of them.
 
-    image: uint8 RGB [H, W, 3]. result: boxes [n, 4] xyxy, scores [n], labels [n] (1-based), names [n] and masks (COCO RLE)
-    where there are any. Returns uint8 RGB [H, W, 3].
+    image: uint8 RGB [H, W, 3]. result: boxes [n, 4] xyxy, scores [n] (left out for ground truth), labels [n] (1-based),
+    names [n] and masks (COCO RLE) where there are any. Returns uint8 RGB [H, W, 3].
     """
     image = np.asarray(image)
-    scores = np.asarray(result["scores"], float)
+    scored = "scores" in result
+    scores = np.asarray(result["scores"] if scored else np.ones(len(result["boxes"])), float)
     order = [int(i) for i in np.argsort(-scores, kind="stable") if scores[i] >= threshold][:most]
     if result.get("masks") is not None:
         image = _with_masks(image, [(result["masks"][i], int(result["labels"][i])) for i in order])
@@ -42,7 +43,7 @@ def draw_detections(image, result: dict, threshold: float = 0.5, most: int = 100
         name = result["names"][i] if "names" in result else f"class {label}"
         box = [float(v) for v in result["boxes"][i]]
         draw.rectangle(_inside(box, width, height), outline=color(label), width=line)
-        _caption(draw, f"{name} {scores[i]:.2f}", box, color(label), letters, width, height)
+        _caption(draw, f"{name} {scores[i]:.2f}" if scored else name, box, color(label), letters, width, height)
     return np.asarray(picture)
 
 
