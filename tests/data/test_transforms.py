@@ -1,0 +1,184 @@
+import numpy as np
+import pytest
+from PIL import Image
+
+from jsra.data.image import new_target
+from jsra.data.transforms import Compose, Normalize, Pad, RandomChoice, RandomCrop, RandomFlip, Resize
+from jsra.registry import ConfigError
+
+
+def sample(rng, width=60, height=40, boxes=((10, 5, 30, 25), (0, 0, 60, 40))):
+    """An image whose boxes are also its masks."""
+    target = new_target((width, height), 7, "x.jpg", ("a", "b"))
+    target["bboxes"] = np.array(boxes, np.float32).reshape(-1, 4)
+    target["labels"] = np.arange(1, len(boxes) + 1, dtype=np.int32)
+    target["bboxes_ignore"] = np.array([[50, 30, 58, 38]], np.float32)
+    target["masks"] = np.zeros((len(boxes), height, width), np.uint8)
+    for mask, (x0, y0, x1, y1) in zip(target["masks"], boxes):
+        mask[y0:y1, x0:x1] = 1
+    return rng.integers(0, 256, (height, width, 3), dtype=np.uint8), target
+
+
+def mask_boxes(masks):
+    out = []
+    for mask in masks:
+        y, x = np.nonzero(mask)
+        out.append([x.min(), y.min(), x.max() + 1, y.max() + 1])
+    return np.array(out)
+
+
+@pytest.mark.parametrize(
+    "size, expected",
+    [
+        ((640, 480), (1067, 800)),  # 640 * 800 / 480 = 1066.67
+        ((480, 640), (800, 1067)),
+        ((1000, 300), (1333, 400)),  # the long side limits: 300 * 1.333 = 399.9
+        ((640, 427), (1199, 800)),  # 640 * 800 / 427 = 1199.06
+    ],
+)
+def test_resize_sizes_of_the_recipe(size, expected, rng):
+    assert Resize(800, 1333).size(*size, rng) == expected
+
+
+def test_resize_scales_boxes_masks_and_records_it(rng):
+    image, target = sample(rng)
+    image, target = Resize(80, 200)(image, target, rng)
+    assert image.shape == (80, 120, 3)
+    assert target["bboxes"].tolist() == [[20, 10, 60, 50], [0, 0, 120, 80]]
+    assert target["bboxes_ignore"].tolist() == [[100, 60, 116, 76]]
+    assert np.array_equal(mask_boxes(target["masks"]), target["bboxes"])
+    assert target["img_size"] == target["pad_shape"] == (120, 80)
+    assert target["ori_img_size"] == (60, 40)
+    assert target["scale_factor"].tolist() == [2, 2, 2, 2]
+
+
+def test_resize_cuts_boxes_at_the_border(rng):
+    image, target = sample(rng)
+    target["bboxes"] = np.array([[-5, -5, 70, 50]], np.float32)
+    _, target = Resize(40, 60)(image, target, rng)
+    assert target["bboxes"].tolist() == [[0, 0, 60, 40]]
+
+
+def test_resize_draws_one_of_several_sizes(rng):
+    resize = Resize([20, 40, 80], 1000)
+    image, _ = sample(rng)
+    heights = {resize(image, {}, np.random.default_rng(i))[0].shape[0] for i in range(40)}
+    assert heights == {20, 40, 80}
+
+
+def test_resize_without_keeping_the_ratio(rng):
+    image, target = Resize(30, 90, keep_ratio=False)(*sample(rng), rng)
+    assert image.shape == (30, 90, 3)
+    assert np.allclose(target["scale_factor"], [1.5, 0.75, 1.5, 0.75])
+
+
+def test_horizontal_flip(rng):
+    image, target = sample(rng)
+    flipped, target = RandomFlip(prob=1)(image, target, rng)
+    assert np.array_equal(flipped, image[:, ::-1])
+    assert target["bboxes"].tolist() == [[30, 5, 50, 25], [0, 0, 60, 40]]
+    assert target["bboxes_ignore"].tolist() == [[2, 30, 10, 38]]
+    assert np.array_equal(mask_boxes(target["masks"]), target["bboxes"])
+    assert target["flip"] == "horizontal"
+
+
+def test_vertical_and_diagonal_flip(rng):
+    image, target = sample(rng)
+    flipped, after = RandomFlip(1, "vertical")(image, dict(target), rng)
+    assert np.array_equal(flipped, image[::-1])
+    assert after["bboxes"][0].tolist() == [10, 15, 30, 35]
+    flipped, after = RandomFlip(1, "diagonal")(image, dict(target), rng)
+    assert np.array_equal(flipped, image[::-1, ::-1])
+    assert after["bboxes"][0].tolist() == [30, 15, 50, 35]
+    assert np.array_equal(mask_boxes(after["masks"]), after["bboxes"])
+
+
+def test_flip_happens_with_its_probability(rng):
+    image, _ = sample(rng)
+    flips = sum(RandomFlip(0.5)(image, {}, rng)[1]["flip"] is not None for _ in range(400))
+    assert 140 < flips < 260
+
+
+def test_crop_moves_cuts_and_drops_boxes(rng):
+    image, target = sample(rng, boxes=((0, 0, 12, 12), (20, 10, 50, 35)))
+    crop = RandomCrop((20, 30))
+    crop.window = lambda *_: (15, 15, 30, 20)  # left, top, width, height
+    cropped, target = crop(image, target, rng)
+    assert np.array_equal(cropped, image[15:35, 15:45])
+    assert target["bboxes"].tolist() == [[5, 0, 30, 20]]
+    assert target["labels"].tolist() == [2]
+    assert target["bboxes_ignore"].tolist() == []
+    assert np.array_equal(mask_boxes(target["masks"]), target["bboxes"])
+    assert target["img_size"] == (30, 20)
+
+
+def test_crop_windows_lie_inside_and_in_range(rng):
+    for _ in range(200):
+        left, top, w, h = RandomCrop((10, 50), "absolute_range").window(60, 40, rng)
+        assert 10 <= w <= 50 and 10 <= h <= 40
+        assert 0 <= left <= 60 - w and 0 <= top <= 40 - h
+    assert RandomCrop((100, 100)).window(60, 40, rng) == (0, 0, 60, 40)
+
+
+def test_crop_without_box_only_where_allowed(rng):
+    image, target = sample(rng, boxes=((0, 0, 2, 2),))
+    kept = [len(RandomCrop((5, 5))(image, dict(target), rng)[1]["bboxes"]) for _ in range(30)]
+    assert min(kept) == 1
+    allowed = RandomCrop((5, 5), allow_negative_crop=True)
+    assert 0 in [len(allowed(image, dict(target), rng)[1]["bboxes"]) for _ in range(30)]
+
+
+def test_normalize_and_back(rng):
+    image, target = sample(rng)
+    normalize = Normalize([10, 20, 30], [2, 4, 5])
+    out, _ = normalize(image, target)
+    assert out.dtype == np.float32 and out.shape == (3, 40, 60)
+    assert np.allclose(out[1, 3, 4], (image[3, 4, 1] - 20.0) / 4)
+    assert np.array_equal(normalize.undo(out), image)
+    bgr = Normalize([10, 20, 30], [2, 4, 5], to_bgr=True)
+    assert np.allclose(bgr(image, target)[0][0, 3, 4], (image[3, 4, 2] - 10.0) / 2)
+    assert np.array_equal(bgr.undo(bgr(image, target)[0]), image)
+
+
+def test_pad_before_and_after_normalize(rng):
+    image, target = sample(rng)
+    padded, after = Pad(32)(image, dict(target))
+    assert padded.shape == (64, 64, 3) and not padded[40:].any() and not padded[:, 60:].any()
+    assert after["pad_shape"] == (64, 64) and after["img_size"] == (60, 40)
+    assert after["masks"].shape == (2, 64, 64)
+    normalized, after = Compose([Normalize([1, 1, 1], [1, 1, 1]), Pad(32)])(image, dict(target))
+    assert normalized.shape == (3, 64, 64) and not normalized[:, 40:].any()
+
+
+def test_compose_takes_dictionaries_and_pillow_images(rng):
+    image, target = sample(rng)
+    steps = [dict(type="Resize", min_size=20, max_size=30), dict(type="Normalize", mean=[0, 0, 0], std=[1, 1, 1])]
+    out, _ = Compose(steps)(Image.fromarray(image), target, rng)
+    assert out.shape == (3, 20, 30)
+
+
+def test_same_generator_same_sample(seed):
+    steps = Compose(
+        [RandomFlip(0.5), RandomChoice([[Resize([10, 20, 30], 99)], [RandomCrop((9, 30), "absolute_range")]])]
+    )
+    image, target = sample(np.random.default_rng(0))
+    runs = [steps(image, dict(target), np.random.default_rng([seed, 3, 5])) for _ in range(2)]
+    assert np.array_equal(runs[0][0], runs[1][0])
+    assert np.array_equal(runs[0][1]["bboxes"], runs[1][1]["bboxes"])
+
+
+@pytest.mark.parametrize(
+    "make, words",
+    [
+        (lambda: Resize(0, 10), "at least 1 pixel"),
+        (lambda: RandomFlip(direction="up"), "horizontal, vertical, diagonal"),
+        (lambda: RandomCrop((50, 10), "absolute_range"), "low, high"),
+        (lambda: Pad(0), "size_divisor"),
+        (lambda: Compose([dict(type="Resize", min_sizes=3, max_size=4)]), "did you mean 'min_size'"),
+        (lambda: Compose([3]), r"transforms\[0\]"),
+        (lambda: RandomChoice([[], []], prob=[0.5, 0.6]), "sum to 1"),
+    ],
+)
+def test_wrong_arguments_are_named(make, words):
+    with pytest.raises(ConfigError, match=words):
+        make()

@@ -1,0 +1,189 @@
+import copy
+import pickle
+
+import numpy as np
+import pytest
+
+from jsra.config import Config, load_config
+from jsra.registry import ConfigError
+
+
+@pytest.fixture
+def write(tmp_path):
+    def write(name, text):
+        path = tmp_path / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text)
+        return str(path)
+
+    return write
+
+
+def test_python_file(write):
+    path = write(
+        "a.py", "import os\ndef f(): pass\nclass C: pass\n_x = 3\n__y = 4\nn = 2 * 3\nmodel = dict(a=[1, dict(b=2)])\n"
+    )
+    config = load_config(path)
+    assert config == {"_x": 3, "n": 6, "model": {"a": [1, {"b": 2}]}, "name": "a", "work_dir": "work_dirs/a"}
+    assert config.model.a[1].b == 2
+
+
+def test_yaml_file_and_defaults(write):
+    path = write("b.yaml", "name: hello\nlr: 0.1\n")
+    assert load_config(path) == {"name": "hello", "lr": 0.1, "work_dir": "work_dirs/hello"}
+    assert load_config(write("c.yml", "work_dir: w\n")).work_dir == "w"
+    assert load_config(write("d.yaml", "")) == {"name": "d", "work_dir": "work_dirs/d"}
+
+
+def test_python_runs_afresh(write):
+    path = write("a.py", "a = 1")
+    assert load_config(path).a == 1
+    write("a.py", "a = 2")
+    assert load_config(path).a == 2
+
+
+def test_helper_module_beside_the_config(write):
+    for value in (1, 2):
+        write("helper_of_config.py", f"value = {value}")
+        assert load_config(write("a.py", "from helper_of_config import value")).value == value
+
+
+def test_bases_merge_in_order(write):
+    write("one.py", "a = dict(x=1, y=dict(p=1, q=2)); b = [1, 2]; c = 1")
+    write("sub/two.yaml", "a: {y: {q: 3}}\nc: 2\n")
+    path = write("leaf.py", "_base_ = ['one.py', 'sub/two.yaml']\na = dict(y=dict(r=4))\nb = [3]")
+    config = load_config(path)
+    assert config.a == {"x": 1, "y": {"p": 1, "q": 3, "r": 4}}
+    assert config.b == [3] and config.c == 2
+    assert "_base_" not in config
+
+
+def test_base_paths_are_relative_to_their_file(write):
+    write("sub/root.py", "a = 1")
+    write("sub/middle.py", "_base_ = 'root.py'")
+    assert load_config(write("leaf.py", "_base_ = 'sub/middle.py'")).a == 1
+
+
+def test_cover_replaces(write):
+    write("base.py", "a = dict(x=1, y=dict(p=1)); b = dict(z=1)")
+    config = load_config(
+        write("leaf.py", "_base_ = 'base.py'\na = dict(_cover_=True, y=dict(_cover_=True, q=2))\nb = dict(w=1)")
+    )
+    assert config.a == {"y": {"q": 2}}
+    assert config.b == {"z": 1, "w": 1}
+
+
+def test_cover_at_the_top_and_of_any_value(write):
+    write("base.py", "a = dict(x=1); b = 1")
+    # As in JDet, it is the presence of the key that replaces.
+    assert "b" not in load_config(write("top.py", "_base_ = 'base.py'\n_cover_ = True\na = dict(y=1)"))
+    assert load_config(write("leaf.py", "_base_ = 'base.py'\na = dict(_cover_=False, y=1)")).a == {"y": 1}
+
+
+def test_merging_leaves_the_base_alone(write):
+    write("base.py", "shared = dict(x=1)\na = shared\nb = shared")
+    config = load_config(write("leaf.py", "_base_ = 'base.py'\na = dict(x=2)"))
+    assert config.a == {"x": 2}
+    assert config.b == {"x": 1}
+
+
+@pytest.mark.parametrize(
+    "name, text, words",
+    [
+        ("a.py", "a = 1\nb = c\n", r"a\.py, line 2: NameError"),
+        ("a.py", "a = (1\n", r"a\.py, line 1: SyntaxError"),
+        ("a.yaml", "a: [1\n", "not valid YAML"),
+        ("a.yaml", "- 1\n", "a config is a dictionary, this is a list"),
+        ("a.json", "{}", "ends in .py, .yaml or .yml"),
+        ("a.py", "_base_ = 3", "must be a file name or a list"),
+        ("a.py", "_base_ = 'a.py'", "leads back to itself"),
+        ("a.py", "_base_ = 'nowhere.py'", r"nowhere\.py: there is no such config file \(a _base_ of .*a\.py\)"),
+    ],
+)
+def test_errors_name_the_file(write, name, text, words):
+    with pytest.raises(ConfigError, match=words):
+        load_config(write(name, text))
+
+
+def test_absent_file_suggests_the_nearest(write, tmp_path):
+    write("faster_rcnn.py", "")
+    with pytest.raises(ConfigError, match="did you mean 'faster_rcnn.py'"):
+        load_config(str(tmp_path / "fster_rcnn.py"))
+
+
+BASE = "model = dict(head=dict(lr=1, t=(1, 2)), items=[dict(size=3), 4])\nseed = 0\nnames = {1: 'a'}"
+
+
+@pytest.mark.parametrize(
+    "text, read, value",
+    [
+        ("seed=5", lambda c: c.seed, 5),
+        ("model.head.lr=1e-4", lambda c: c.model.head.lr, 1e-4),
+        ("model.head.lr=2.5E3", lambda c: c.model.head.lr, 2500.0),
+        ("model.head.lr=None", lambda c: c.model.head.lr, None),
+        ("model.head.lr=null", lambda c: c.model.head.lr, None),
+        ("model.head.lr=true", lambda c: c.model.head.lr, True),
+        ("model.head.lr=abc", lambda c: c.model.head.lr, "abc"),
+        ("model.head.lr=a=b", lambda c: c.model.head.lr, "a=b"),
+        ("model.head.lr='5'", lambda c: c.model.head.lr, "5"),
+        ("model.head={type: X, a: [1, 2]}", lambda c: c.model.head.a, [1, 2]),
+        ("model.items.0.size=9", lambda c: c.model["items"][0].size, 9),
+        ("model.items.-1=7", lambda c: c.model["items"][1], 7),
+        ("model.head.t.1=7", lambda c: c.model.head.t, (1, 7)),
+        ("names.1=b", lambda c: c.names[1], "b"),
+        ("+model.head.new=1", lambda c: c.model.head.new, 1),
+        ("+extra=[1]", lambda c: c.extra, [1]),
+    ],
+)
+def test_overrides(write, text, read, value):
+    got = read(load_config(write("a.py", BASE), [text]))
+    assert got == value and type(got) is type(value)
+
+
+@pytest.mark.parametrize(
+    "text, words",
+    [
+        ("model.haed.lr=1", r"a\.py: override 'model.haed.lr=1': model has no 'haed'; did you mean 'head'"),
+        ("sed=1", r"the config has no 'sed'; did you mean 'seed'.*\+sed="),
+        ("model.items.2.size=1", "model.items is a list of 2 items; '2' is no index"),
+        ("model.items.size=1", "'size' is no index"),
+        ("seed.x=1", "seed is 0, which has no keys"),
+        ("+model.haed.lr=1", "did you mean 'head'"),
+        ("seed", "key.key=value"),
+        ("=3", "key.key=value"),
+        ("seed=[1", "not valid YAML"),
+    ],
+)
+def test_wrong_overrides_are_refused(write, text, words):
+    with pytest.raises(ConfigError, match=words):
+        load_config(write("a.py", BASE), [text])
+
+
+def test_missing_attribute_names_the_nearest():
+    config = Config(optimizer=1, max_epoch=2)
+    with pytest.raises(AttributeError, match="did you mean 'max_epoch'"):
+        config.max_epochs  # noqa: B018
+    assert config.get("max_epochs") is None
+    assert not hasattr(config, "max_epochs")
+
+
+def test_config_behaves_as_a_dictionary():
+    config = Config(a={"b": [{"c": 1}]})
+    config.d = {"e": 2}
+    config.update(f={"g": 3})
+    assert (config.a.b[0].c, config.d.e, config.f.g) == (1, 2, 3)
+    assert config.setdefault("h", {"i": 1}).i == 1
+    for other in (copy.deepcopy(config), pickle.loads(pickle.dumps(config)), copy.copy(config)):
+        assert other == config and isinstance(other, Config)
+    deep = copy.deepcopy(config)
+    deep.a.b[0].c = 5
+    assert config.a.b[0].c == 1
+    del config.d
+    assert "d" not in config
+    assert type(config.to_dict()["a"]) is dict
+
+
+def test_dump_reads_back(write):
+    config = load_config(write("a.py", "import numpy as np\na = dict(t=(1, 2), n=np.float32(0.5), s=None)\nlr = 1e-4"))
+    assert load_config(write("b.yaml", config.dump())) == {**config, "a": {"t": [1, 2], "n": 0.5, "s": None}}
+    assert isinstance(config.a.n, np.float32)

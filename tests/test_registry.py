@@ -1,0 +1,61 @@
+import pytest
+
+from jsra import registry
+from jsra.registry import ConfigError, build, get, register, registered
+
+
+@pytest.fixture
+def entry():
+    """A class registered for the test alone."""
+
+    @register("box", "TestOnlyBox")
+    class Box:
+        def __init__(self, size, inner=None, label="x"):
+            self.size, self.inner, self.label = size, inner, label
+
+    yield Box
+    del registry._entries["TestOnlyBox"]
+
+
+def test_nested_configs_become_objects(entry):
+    box = build(dict(type="TestOnlyBox", size=1, inner=[dict(type="TestOnlyBox", size=2), dict(plain=3)]))
+    assert isinstance(box, entry) and box.size == 1
+    assert box.inner[0].size == 2 and box.inner[1] == {"plain": 3}
+
+
+def test_extra_arguments(entry):
+    assert build(dict(type="TestOnlyBox"), size=4).size == 4
+
+
+def test_config_is_not_changed(entry):
+    config = dict(type="TestOnlyBox", size=1, inner=dict(type="TestOnlyBox", size=2))
+    build(config)
+    assert config == dict(type="TestOnlyBox", size=1, inner=dict(type="TestOnlyBox", size=2))
+
+
+@pytest.mark.parametrize(
+    "config, words",
+    [
+        (dict(type="TestOnlyBxo", size=1), r"model\.type: 'TestOnlyBxo' is not registered; did you mean 'TestOnlyBox'"),
+        (dict(type="TestOnlyBox", sizes=1), r"model\.sizes: .* takes no 'sizes'; did you mean 'size'"),
+        (dict(type="TestOnlyBox"), r"model: .* needs 'size'"),
+        (dict(type="TestOnlyBox", size=1, inner=[dict(type="TestOnlyBox", sze=2)]), r"model\.inner\[0\]\.sze"),
+    ],
+)
+def test_errors_name_path_and_nearest_key(entry, config, words):
+    with pytest.raises(ConfigError, match=words):
+        build(config, "model")
+
+
+def test_kinds(entry):
+    assert "TestOnlyBox" in registered("box")
+    assert "TestOnlyBox" not in registered("loss")
+    assert get("TestOnlyBox") is entry
+    with pytest.raises(ValueError, match="did you mean 'loss'"):
+        register("los")
+
+
+def test_a_name_is_taken_once(entry):
+    with pytest.raises(ValueError, match="registered already"):
+        register("box", "TestOnlyBox")(type("Other", (), {}))
+    assert register("box", "TestOnlyBox")(entry) is entry
