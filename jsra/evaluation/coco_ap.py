@@ -39,18 +39,22 @@ def coco_ap(
     AR_100, AR_s, AR_m, AR_l} in 0..1, nan where there is nothing to find; per_class {category id: {mAP, mAP_50}}.
     """
     COCO, COCOeval, name = _tools(backend)
-    if iou_type == "segm":
-        # With a box beside the mask, COCO's tools take the area of the box to tell small from large.
-        detections = [{k: v for k, v in d.items() if k != "bbox"} for d in detections]
+    # The tools write into the detections, want numbers as image ids (VOC's are names), and, where a box stands beside a
+    # mask, take the area of the box to tell small from large.
+    number = {image["id"]: i for i, image in enumerate(ground_truth["images"], start=1)}
+    dropped = "bbox" if iou_type == "segm" else None
+    detections = [
+        {**{k: v for k, v in d.items() if k != dropped}, "image_id": number[d["image_id"]]} for d in detections
+    ]
     with contextlib.redirect_stdout(io.StringIO()):
         truth = COCO()
         # loadRes copies `info`, which annotation files of people's own often lack.
-        truth.dataset = {"info": {}, **ground_truth, "annotations": _annotations(ground_truth)}
+        truth.dataset = {"info": {}, **ground_truth, **_numbered(ground_truth, number)}
         truth.createIndex()
         found = truth.loadRes(detections) if detections else COCO()
         evaluation = COCOeval(truth, found, iou_type)
         evaluation.params.catIds = list(category_ids)
-        evaluation.params.imgIds = sorted(truth.imgs if image_ids is None else image_ids)
+        evaluation.params.imgIds = sorted(number.values() if image_ids is None else (number[i] for i in image_ids))
         evaluation.params.maxDets = list(max_detections)
         evaluation.evaluate()
         evaluation.accumulate()
@@ -74,12 +78,14 @@ def coco_ap(
     return values, per_class, name
 
 
-def _annotations(ground_truth):
-    """The annotations with what COCO's tools require of each: area and iscrowd."""
-    out = []
-    for a in ground_truth.get("annotations", ()):
-        out.append({"area": a["bbox"][2] * a["bbox"][3], "iscrowd": 0, **a})
-    return out
+def _numbered(ground_truth, number):
+    """Images and annotations with numbered images, and what the tools require of annotations: area and iscrowd."""
+    annotations = [
+        {"area": a["bbox"][2] * a["bbox"][3], "iscrowd": 0, **a, "image_id": number[a["image_id"]]}
+        for a in ground_truth.get("annotations", ())
+    ]
+    images = [{**image, "id": number[image["id"]]} for image in ground_truth["images"]]
+    return {"images": images, "annotations": annotations}
 
 
 def _nearest(thresholds, percent):

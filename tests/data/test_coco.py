@@ -1,0 +1,210 @@
+import json
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from jsra.data.coco import COCODataset
+from jsra.data.image import DataError
+from jsra.registry import ConfigError, build
+from tests.conftest import shared
+from tests.data.tiny import ANNOTATIONS, NORMALIZE, annotation, write_coco
+
+
+@pytest.fixture
+def place(tmp_path):
+    return write_coco(str(tmp_path))
+
+
+def test_targets(place):
+    dataset = COCODataset(**place, use_anno_cats=True, filter_empty_gt=False, with_masks=True)
+    assert dataset.CLASSES == ("cat", "dog", "person") and dataset.cat_ids == [20, 10, 30]
+    assert dataset.img_ids == [1, 2, 3, 4, 5] and len(dataset) == 5
+    image, target = dataset[0]
+    assert image.shape == (30, 40, 3) and image.dtype == np.uint8
+    assert target["bboxes"].dtype == np.float32 and target["labels"].dtype == np.int32
+    assert target["bboxes"].tolist() == [[5, 5, 15, 15], [20, 10, 35, 25]]
+    assert target["labels"].tolist() == [1, 2]
+    assert target["masks"].shape == (2, 30, 40) and target["masks"].sum((1, 2)).tolist() == [100, 225]
+    assert target["ori_img_size"] == target["img_size"] == (40, 30)
+    assert target["img_id"] == 1 and target["img_file"].endswith("0001.png")
+
+
+def test_crowds_are_ignored_boxes(place):
+    target = COCODataset(**place, use_anno_cats=True, filter_empty_gt=False)[1][1]
+    assert target["bboxes"].tolist() == [[0, 0, 30, 20]]
+    assert target["bboxes_ignore"].tolist() == [[2, 22, 22, 37]]
+
+
+def test_images_without_objects_are_left_out(place):
+    assert COCODataset(**place, use_anno_cats=True, filter_min_size=32).img_ids == [5]
+    assert COCODataset(**place, use_anno_cats=True, filter_min_size=0).img_ids == [1, 2, 3, 5]
+    assert COCODataset(**place, classes=["cat"], filter_min_size=0).img_ids == [1, 2]
+    with pytest.raises(ConfigError, match="no image with an object"):
+        COCODataset(**place, use_anno_cats=True, filter_min_size=100)
+
+
+def test_chosen_classes_give_the_labels(place):
+    dataset = COCODataset(**place, classes=["person", "cat"], filter_empty_gt=False)
+    assert dataset.cat_ids == [30, 20]
+    assert [dataset[i][1]["labels"].tolist() for i in range(5)] == [[2], [], [1], [], [1]]
+    assert dataset[1][1]["bboxes_ignore"].shape == (1, 4)
+    with pytest.raises(ConfigError, match="did you mean 'person'"):
+        COCODataset(**place, classes=["persn"])
+    with pytest.raises(ConfigError, match="no class 'bicycle'"):  # COCO's 80 by default
+        COCODataset(**place)
+
+
+def test_useless_annotations_are_left_out(tmp_path):
+    extra = [
+        annotation(7, 3, 30, (0, 0, 0.5, 10)),  # thinner than a pixel
+        annotation(8, 3, 30, (60, 5, 10, 10)),  # outside
+        annotation(9, 3, 30, (1, 1, 10, 10), area=0),
+        annotation(10, 3, 30, (1, 1, 10, 10), ignore=1),
+        annotation(11, 3, 99, (1, 1, 10, 10)),  # of no category
+    ]
+    dataset = COCODataset(**write_coco(str(tmp_path), ANNOTATIONS + extra), use_anno_cats=True, filter_min_size=0)
+    assert dataset[2][1]["bboxes"].tolist() == [[10, 10, 30, 25]]
+
+
+def test_repeat_and_length(place):
+    dataset = COCODataset(**place, use_anno_cats=True, filter_min_size=0, repeat=3)
+    assert len(dataset) == 12
+    assert [dataset[i][1]["img_id"] for i in range(12)] == [1, 2, 3, 5] * 3
+    with pytest.raises(IndexError):
+        dataset[12]
+
+
+def test_samples_depend_on_seed_epoch_and_index_alone(place):
+    flip = [dict(type="RandomFlip", prob=0.5)]
+    make = lambda seed: COCODataset(
+        **place, use_anno_cats=True, transforms=flip, seed=seed, repeat=40, filter_min_size=0
+    )  # noqa: E731
+    flips = lambda d, epoch: [d.get(i, epoch)[1]["flip"] is None for i in range(24)]  # noqa: E731
+    first = make(1)
+    assert flips(first, 0) == flips(make(1), 0)
+    assert flips(first, 0) != flips(first, 1)
+    assert flips(first, 0) != flips(make(2), 0)
+
+
+def test_a_sample_does_not_change_the_records(place):
+    steps = [dict(type="Resize", min_size=99, max_size=400), dict(type="RandomFlip", prob=1.0), NORMALIZE]
+    dataset = COCODataset(**place, use_anno_cats=True, transforms=steps, filter_min_size=0)
+    before = dataset[0][1]["bboxes"]
+    assert np.array_equal(dataset[0][1]["bboxes"], before)
+    assert dataset.record(0).boxes[0].tolist() == [5, 5, 15, 15]
+
+
+def test_broken_files_are_named(place, tmp_path):
+    dataset = COCODataset(**place, use_anno_cats=True, filter_min_size=0)
+    file = tmp_path / "images" / "0001.png"
+    Image.new("RGB", (7, 8)).save(file)
+    with pytest.raises(DataError, match=r"0001\.png \(image id 1\) is 7 x 8 pixels, the annotations say 40 x 30"):
+        dataset[0]
+    file.write_bytes(b"no image")
+    with pytest.raises(DataError, match=r"0001\.png \(image id 1\) cannot be read"):
+        dataset[0]
+    file.unlink()
+    with pytest.raises(DataError, match=r"0001\.png \(image id 1\) is not there"):
+        dataset[0]
+
+
+def test_exif_orientation_where_the_annotation_wants_it(place, tmp_path):
+    exif = Image.Exif()
+    exif[0x0112] = 6  # to be turned by 90 degrees
+    upright = np.zeros((40, 30, 3), np.uint8)
+    upright[:5] = 255  # a white bar at the top of image 2, which is 30 x 40
+    Image.fromarray(np.rot90(upright)).save(tmp_path / "images" / "0002.png", exif=exif)
+    image, _ = COCODataset(**place, use_anno_cats=True, filter_min_size=0)[1]
+    assert np.array_equal(image, upright)
+
+
+def test_unusable_annotation_files(tmp_path):
+    path = tmp_path / "a.json"
+    with pytest.raises(FileNotFoundError, match="JSRA_DATA"):
+        COCODataset(str(tmp_path), str(path))
+    path.write_text("[]")
+    with pytest.raises(ConfigError, match="no images and no categories"):
+        COCODataset(str(tmp_path), str(path))
+    path.write_text("{")
+    with pytest.raises(ConfigError, match="not valid JSON"):
+        COCODataset(str(tmp_path), str(path))
+
+
+def test_jsra_data_replaces_data(place, tmp_path, monkeypatch):
+    monkeypatch.setenv("JSRA_DATA", str(tmp_path))
+    dataset = COCODataset("data/images", "data/annotations.json", use_anno_cats=True, filter_min_size=0)
+    assert dataset[0][0].shape == (30, 40, 3)
+
+
+def perfect(dataset):
+    return [
+        {"img_id": r.img_id, "boxes": r.boxes, "scores": np.full(len(r.boxes), 0.9), "labels": r.labels}
+        for r in dataset.records
+    ]
+
+
+def test_evaluate(place, tmp_path):
+    dataset = COCODataset(**place, use_anno_cats=True, filter_empty_gt=False)
+    metrics = dataset.evaluate(perfect(dataset), str(tmp_path), 3)
+    assert metrics["bbox_mAP"] == pytest.approx(1) and metrics["bbox_mAP_50"] == pytest.approx(1)
+    assert metrics.per_class["bbox_mAP"] == pytest.approx({"cat": 1, "dog": 1, "person": 1})
+    assert "pycocotools" in metrics.table or "faster-coco-eval" in metrics.table
+    rows = json.loads((tmp_path / "detections" / "3.bbox.json").read_text())
+    assert rows[0] == {"image_id": 1, "category_id": 20, "bbox": [5, 5, 10, 10], "score": 0.9}
+    assert len(rows) == 5
+
+
+def test_evaluate_takes_pairs_and_parts_of_the_images(place):
+    dataset = COCODataset(**place, use_anno_cats=True, filter_empty_gt=False)
+    results = [(r, {}) for r in perfect(dataset)[:2]]
+    metrics = dataset.evaluate(results)
+    assert metrics["bbox_mAP"] == pytest.approx(1)
+    assert "evaluated on 2 of 5 images" in metrics.table
+    assert np.isnan(metrics.per_class["bbox_mAP"]["person"])
+    with pytest.raises(ValueError, match="image id 1 has two results"):
+        dataset.evaluate(results + results)
+    with pytest.raises(ValueError, match="does not have"):
+        dataset.evaluate([{**results[0][0], "img_id": 77}])
+    with pytest.raises(ConfigError, match="did you mean 'segm'"):
+        dataset.evaluate(results, metrics=["segn"])
+
+
+def test_evaluate_without_a_detection(place):
+    dataset = COCODataset(**place, use_anno_cats=True, filter_empty_gt=False)
+    empty = [{"img_id": i, "boxes": np.zeros((0, 4)), "scores": [], "labels": []} for i in dataset.img_ids]
+    assert dataset.evaluate(empty)["bbox_mAP"] == 0
+
+
+def test_evaluate_masks(place):
+    from jsra.data.masks import encode
+
+    dataset = COCODataset(**place, use_anno_cats=True, filter_empty_gt=False, with_masks=True)
+    results = perfect(dataset)
+    with pytest.raises(ValueError, match="has no 'masks'"):
+        dataset.evaluate(results, metrics=["segm"])
+    for i, result in enumerate(results):
+        result["masks"] = [encode(m) for m in dataset.target(dataset.record(i))["masks"]]
+    metrics = dataset.evaluate(results)
+    assert metrics["segm_mAP"] == pytest.approx(1) and metrics["bbox_mAP"] == pytest.approx(1)
+
+
+def test_real_images():
+    root = shared("data", "coco_mini")
+    dataset = build(
+        dict(
+            type="COCODataset",
+            root=f"{root}/train2017",
+            anno_file=f"{root}/annotations/instances_train2017.json",
+            transforms=[dict(type="Resize", min_size=800, max_size=1333), NORMALIZE, dict(type="Pad", size_divisor=32)],
+            with_masks=True,
+        )
+    )
+    assert len(dataset) == 98  # of 100; two have no annotations
+    assert len(dataset.CLASSES) == 80 and dataset.cat_ids[79] == 90
+    assert sum(len(r.ignored) for r in dataset.records) == 6  # crowds
+    image, target = dataset[0]
+    assert image.shape[1] % 32 == 0 and image.shape[2] % 32 == 0
+    assert min(target["img_size"]) == 800 or max(target["img_size"]) == 1333
+    ratio = target["masks"].sum((1, 2)) / ((target["bboxes"][:, 2:] - target["bboxes"][:, :2]).prod(1))
+    assert ((ratio > 0.05) & (ratio <= 1.05)).all()

@@ -1,0 +1,93 @@
+import numpy as np
+import pytest
+
+from jsra.data.image import DataError
+from jsra.data.voc import VOCDataset
+from jsra.registry import ConfigError
+from tests.conftest import shared
+from tests.data.tiny import voc_object, write_voc
+
+OBJECTS = {
+    1: [voc_object("cat", (1, 1, 40, 30)), voc_object("dog", (11, 6, 20, 15), difficult=1)],
+    2: [voc_object("dog", (5, 5, 14, 24)), voc_object("horse", (3, 3, 9, 9))],
+    3: [],
+}
+
+
+@pytest.fixture
+def root(tmp_path):
+    return write_voc(str(tmp_path / "VOC2007"), OBJECTS)
+
+
+def make(root, **arguments):
+    return VOCDataset(root, **{"classes": ["cat", "dog"], "filter_min_size": 0, **arguments})
+
+
+def test_targets(root):
+    dataset = make(root, filter_empty_gt=False)
+    assert dataset.img_ids == ["0001", "0002", "0003"]
+    image, target = dataset[0]
+    assert image.shape == (30, 40, 3)
+    # (1, 1, W, H) in VOC's counting from 1 is the whole image.
+    assert target["bboxes"].tolist() == [[0, 0, 40, 30]] and target["labels"].tolist() == [1]
+    assert target["bboxes_ignore"].tolist() == [[10, 5, 20, 15]]
+    assert dataset[1][1]["bboxes"].tolist() == [[4, 4, 14, 24]]  # the horse is of no class
+    assert make(root).img_ids == ["0001", "0002"]
+
+
+def test_zero_based_boxes(root):
+    assert make(root, one_based=False)[1][1]["bboxes"].tolist() == [[5, 5, 14, 24]]
+
+
+def test_small_boxes_are_ignored(root):
+    target = make(root, box_min_size=15)[1][1]
+    assert len(target["bboxes"]) == 0 and target["bboxes_ignore"].tolist() == [[4, 4, 14, 24]]
+
+
+def test_several_roots(root, tmp_path):
+    other = write_voc(str(tmp_path / "VOC2012"), {2: OBJECTS[2]}, "train")
+    dataset = make([root, other], image_set=["trainval", "train"], repeat=3)
+    assert dataset.img_ids == ["VOC2007/0001", "VOC2007/0002", "VOC2012/0002"] and len(dataset) == 9
+    assert dataset[2][1]["img_file"].startswith(str(tmp_path / "VOC2012"))
+    with pytest.raises(ConfigError, match="2 roots and 1 image sets"):
+        make([root, other], image_set=["trainval"])
+
+
+def test_broken_annotations_are_named(root):
+    path = f"{root}/Annotations/0002.xml"
+    with open(path, "w") as f:
+        f.write("<annotation><object></annotation>")
+    with pytest.raises(DataError, match=r"0002\.xml cannot be read"):
+        make(root)
+    with pytest.raises(FileNotFoundError, match="val.txt"):
+        make(root, image_set="val")
+
+
+def test_evaluate(root):
+    dataset = make(root, metrics=("voc", "bbox"), ap_mode="area", filter_empty_gt=False)
+    results = [
+        {"img_id": r.img_id, "boxes": r.boxes, "scores": np.ones(len(r.boxes)), "labels": r.labels}
+        for r in dataset.records
+    ]
+    metrics = dataset.evaluate(results)
+    assert metrics["voc_AP50"] == pytest.approx(1) and metrics["bbox_mAP"] == pytest.approx(1)
+    assert "all-point" in metrics.table
+    # Finding the difficult dog is neither right nor wrong; a box in an empty image is wrong.
+    results[0]["boxes"] = np.array([[0, 0, 40, 30], [10, 5, 20, 15]])
+    results[0]["scores"], results[0]["labels"] = [1.0, 1.0], [1, 2]
+    assert dataset.evaluate(results)["voc_AP50"] == pytest.approx(1)
+    results[2] = {"img_id": "0003", "boxes": np.array([[0, 0, 9, 9]]), "scores": [2.0], "labels": [2]}
+    metrics = dataset.evaluate(results, metrics=["voc"])
+    assert metrics.per_class["voc_AP50"] == pytest.approx({"cat": 1, "dog": 0.5})
+    dataset.ap_mode = "11point"
+    assert "11-point" in dataset.evaluate(results, metrics=["voc"]).table
+
+
+def test_blood_cells():
+    root = shared("data", "bccd")
+    dataset = VOCDataset(root, "train", classes=["RBC", "WBC", "Platelets"])
+    assert len(dataset) == 205
+    assert dataset[0][0].shape == (480, 640, 3)
+    boxes = np.concatenate([r.boxes for r in dataset.records])
+    assert len(boxes) == 2805 and (boxes[:, 2:] > boxes[:, :2]).all() and boxes.min() >= 0
+    assert len(VOCDataset(root, "val", classes=["RBC", "WBC", "Platelets"])) == 87

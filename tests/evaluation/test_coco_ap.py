@@ -1,0 +1,99 @@
+import importlib.util
+
+import numpy as np
+import pytest
+
+from jsra.evaluation.coco_ap import coco_ap
+
+
+def truth(boxes, image=1, category=1):
+    return [
+        {"id": i + 1, "image_id": image, "category_id": category, "bbox": list(b)} for i, b in enumerate(boxes)
+    ]  # area and iscrowd are filled in
+
+
+def world(annotations, images=(1,), categories=(1,)):
+    return {
+        "images": [{"id": i, "width": 100, "height": 100} for i in images],
+        "annotations": annotations,
+        "categories": [{"id": c, "name": str(c)} for c in categories],
+    }
+
+
+def found(box, score=0.9, image=1, category=1):
+    return {"image_id": image, "category_id": category, "bbox": list(box), "score": score}
+
+
+def test_perfect():
+    values, per_class, _ = coco_ap(world(truth([(0, 0, 10, 10)])), [found((0, 0, 10, 10))], [1])
+    assert [values[k] for k in ("mAP", "mAP_50", "mAP_75", "AR_1", "AR_100")] == pytest.approx([1] * 5)
+    assert values["mAP_s"] == pytest.approx(1) and np.isnan(values["mAP_m"]) and np.isnan(values["mAP_l"])
+    assert per_class == {1: {"mAP": pytest.approx(1), "mAP_50": pytest.approx(1)}}
+
+
+def test_overlap_decides_the_thresholds():
+    # IoU 72 / 100: right at 0.5, 0.55, 0.6, 0.65, 0.7, wrong at the other five.
+    values, _, _ = coco_ap(world(truth([(0, 0, 10, 10)])), [found((0, 0, 10, 7.2))], [1])
+    assert values["mAP"] == pytest.approx(0.5) and values["mAP_50"] == pytest.approx(1) and values["mAP_75"] == 0
+
+
+def test_crowds_swallow_detections():
+    annotations = truth([(0, 0, 10, 10), (50, 50, 40, 40)])
+    annotations[1]["iscrowd"] = 1
+    rows = [found((50, 50, 10, 10), 0.99), found((70, 70, 10, 10), 0.98), found((0, 0, 10, 10), 0.5)]
+    assert coco_ap(world(annotations), rows, [1])[0]["mAP"] == pytest.approx(1)
+
+
+def test_nothing_found_and_nothing_to_find():
+    assert coco_ap(world(truth([(0, 0, 10, 10)])), [], [1])[0]["mAP"] == 0
+    values, per_class, _ = coco_ap(world([]), [found((0, 0, 10, 10))], [1])
+    assert np.isnan(values["mAP"]) and np.isnan(per_class[1]["mAP"])
+
+
+def test_chosen_images_and_classes():
+    annotations = truth([(0, 0, 10, 10)]) + [
+        {"id": 2, "image_id": 2, "category_id": 2, "bbox": [0, 0, 9, 9]},
+    ]
+    rows = [found((0, 0, 10, 10))]
+    assert coco_ap(world(annotations, (1, 2), (1, 2)), rows, [1, 2])[0]["mAP"] == pytest.approx(0.5)
+    assert coco_ap(world(annotations, (1, 2), (1, 2)), rows, [1, 2], [1])[0]["mAP"] == pytest.approx(1)
+    assert coco_ap(world(annotations, (1, 2), (1, 2)), rows, [2])[0]["mAP"] == 0
+
+
+def test_images_may_have_names():
+    place = world(truth([(0, 0, 10, 10)], "2007/a"), ("2007/a", "2007/b"))
+    assert coco_ap(place, [found((0, 0, 10, 10), image="2007/a")], [1], ["2007/a"])[0]["mAP"] == pytest.approx(1)
+
+
+def test_inputs_are_not_changed():
+    annotations = truth([(0, 0, 10, 10)])
+    rows = [found((0, 0, 10, 10))]
+    coco_ap(world(annotations), rows, [1])
+    assert annotations == truth([(0, 0, 10, 10)]) and rows == [found((0, 0, 10, 10))]
+
+
+@pytest.mark.skipif(importlib.util.find_spec("faster_coco_eval") is None, reason="faster-coco-eval is not installed")
+def test_backends_agree(rng):
+    boxes = rng.uniform(0, 60, (60, 4)) + [0, 0, 5, 5]
+    annotations = [
+        {
+            "id": i + 1,
+            "image_id": int(i % 7),
+            "category_id": int(i % 3),
+            "bbox": [float(v) for v in b],
+            "iscrowd": int(i % 11 == 0),
+        }
+        for i, b in enumerate(boxes)
+    ]
+    rows = [
+        found([float(v) for v in b + rng.normal(0, 3, 4).clip(-4)], float(rng.random()), int(i % 7), int(i % 3))
+        for i, b in enumerate(np.concatenate([boxes, boxes]))
+    ]
+    place = world(annotations, range(7), range(3))
+    slow, fast = (coco_ap(place, rows, [0, 1, 2], backend=b) for b in ("pycocotools", "faster-coco-eval"))
+    assert fast[0] == pytest.approx(slow[0], abs=1e-9, nan_ok=True)
+
+
+def test_unknown_backend():
+    with pytest.raises(ValueError, match="auto, pycocotools, faster-coco-eval"):
+        coco_ap(world([]), [], [1], backend="x")
