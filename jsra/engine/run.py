@@ -6,7 +6,7 @@ import os
 
 import jittor as jt
 
-from jsra.engine import checkpoint
+from jsra.engine import amp, checkpoint
 from jsra.engine.distributed import barrier, is_main, rank, share_weights, world_size
 from jsra.engine.groups import ParameterGroups
 from jsra.engine.log import Log
@@ -135,8 +135,8 @@ def build_run(config, resume=None, seed=None) -> Run:
         resume: None, 'auto' (the latest checkpoint of work_dir, if there is one) or the path of a checkpoint.
         seed: overrides config.seed (0 if that is absent too).
 
-    Intervals are in epochs with max_epoch, in iterations with max_iter. Raises ConfigError, and FileNotFoundError for
-    data, weights or a checkpoint that is not there.
+    Intervals are in epochs with max_epoch, in iterations with max_iter. config.amp: True, or a dict of the settings of
+    jsra.engine.amp.enable. Raises ConfigError, and FileNotFoundError for data, weights or a checkpoint that is not there.
     """
     from jsra.evaluation.evaluator import Evaluator
 
@@ -159,6 +159,8 @@ def build_run(config, resume=None, seed=None) -> Run:
         load_weights(model, config["pretrained_weights"])
     share_weights(model)
     optimizer, lr_line = build_optimizer(config, model, dataset.batch_size)
+    if config.get("amp"):
+        model, optimizer = amp.enable(model, optimizer, **({} if config["amp"] is True else config["amp"]))
     unit = 1 if config.get("max_iter") else len(loader)
     run = Run(
         model=model,
