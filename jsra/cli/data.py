@@ -38,21 +38,16 @@ def _add_config(parser):
     add_set(parser)
 
 
-def _dataset(args):
-    """The config and its dataset args.split, nothing filtered, with masks where it can have them."""
-    from inspect import signature
-
+def _chosen(args):
+    """The config and its dataset entry args.split."""
     from jsra.config import load_config
-    from jsra.registry import ConfigError, build, get, nearest
+    from jsra.registry import ConfigError, nearest
 
     config = load_config(args.config, args.overrides)
     splits = config.get("dataset") or {}
     if args.split not in splits:
         raise ConfigError(f"{args.config}: dataset has no split {args.split!r}{nearest(args.split, splits)}")
-    wanted = {**splits[args.split], "filter_empty_gt": False}
-    if "with_masks" in signature(get(wanted["type"])).parameters:
-        wanted["with_masks"] = True
-    return config, build(wanted, f"dataset.{args.split}")
+    return config, splits[args.split]
 
 
 def _check(args):
@@ -60,8 +55,7 @@ def _check(args):
 
     from jsra.data.check import check
 
-    _, dataset = _dataset(args)
-    problems = check(dataset)
+    problems = check(_chosen(args)[1])
     kinds = Counter()
     for p in sorted(problems, key=lambda p: p.level):
         kinds[(p.level, p.cure)] += 1
@@ -71,17 +65,22 @@ def _check(args):
     if hidden:
         print(f"... and {hidden} more (--max 0 lists all)")
     errors = sum(p.level == "error" for p in problems)
-    boxes = sum(len(r.boxes) for r in dataset.records)
-    print(f"{dataset!r}, {boxes} boxes: {errors} errors, {len(problems) - errors} warnings")
+    print(f"dataset.{args.split}: {errors} errors, {len(problems) - errors} warnings")
     return 1 if errors else 0
 
 
 def _browse(args):
     import os
+    from inspect import signature
 
     from jsra.data.browse import browse
+    from jsra.registry import build, get
 
-    config, dataset = _dataset(args)
+    config, chosen = _chosen(args)
+    wanted = {**chosen, "filter_empty_gt": False}
+    if "with_masks" in signature(get(wanted["type"])).parameters:
+        wanted["with_masks"] = True
+    dataset = build(wanted, f"dataset.{args.split}")
     folder = args.out or os.path.join(config.work_dir, "browse", args.split)
     paths = browse(dataset, folder, args.count, args.seed, args.transformed)
     print(f"{len(paths)} pictures in {folder}")

@@ -8,10 +8,12 @@ from collections import Counter, namedtuple
 from PIL import Image, ImageOps
 from tqdm import tqdm
 
-from jsra.data.coco import COCODataset, read_coco
+from jsra.data.coco import read_coco
 from jsra.data.image import DataError
 from jsra.data.masks import area, box, to_rle
-from jsra.data.voc import VOCDataset, read_xml
+from jsra.data.paths import data_path
+from jsra.data.voc import VOC_CLASSES, read_xml, voc_entries, voc_image, voc_sets
+from jsra.registry import ConfigError
 
 # level: 'error' (training would fail, or learn something wrong) or 'warning'; where: image id, and annotation if it is one.
 Problem = namedtuple("Problem", "level where what cure")
@@ -19,13 +21,18 @@ Problem = namedtuple("Problem", "level where what cure")
 MASK_TOLERANCE = 3.0  # pixels by which a mask's box may differ from the annotated one
 
 
-def check(dataset, progress=True):
-    """All problems of a COCODataset or VOCDataset."""
-    if isinstance(dataset, COCODataset):
-        return _check_coco(dataset, progress)
-    if isinstance(dataset, VOCDataset):
-        return _check_voc(dataset, progress)
-    raise ValueError(f"cannot check a {type(dataset).__name__}")
+def check(config, progress=True):
+    """All problems of the dataset that a config dict (type COCODataset or VOCDataset) describes.
+
+    It reads the files itself: a dataset object cannot be built from files that are broken.
+    """
+    kind = config.get("type")
+    if kind == "COCODataset":
+        return check_coco(data_path(config["root"]), config["anno_file"], progress)
+    if kind == "VOCDataset":
+        sets = voc_sets(config["root"], config.get("image_set", "trainval"))
+        return check_voc(sets, config.get("classes") or VOC_CLASSES, config.get("one_based", True), progress)
+    raise ConfigError(f"cannot check a {kind!r}, only COCODataset and VOCDataset")
 
 
 def check_image(path, size, where):
@@ -65,8 +72,9 @@ def check_box(xyxy, size, where):
         yield Problem("warning", where, f"{text} is thinner than a pixel; training leaves it out", "remove it")
 
 
-def _check_coco(dataset, progress):
-    content = read_coco(dataset.anno_file)
+def check_coco(root, anno_file, progress=True):
+    """Problems of a COCO annotation file and its images in `root`."""
+    content = read_coco(anno_file)
     problems = []
     for key in ("images", "annotations", "categories"):
         counts = Counter(item["id"] for item in content.get(key, ()))
@@ -90,7 +98,7 @@ def _check_coco(dataset, progress):
     for img_id, image in tqdm(images.items(), "checking", disable=not progress, leave=False):
         where = f"image id {img_id}"
         size = image["width"], image["height"]
-        problems += check_image(os.path.join(dataset.root, image["file_name"]), size, where)
+        problems += check_image(os.path.join(root, image["file_name"]), size, where)
         if not per_image[img_id]:
             problems.append(
                 Problem("warning", where, "has no annotations", "fine for a background image; else annotate it")
@@ -140,9 +148,10 @@ def _check_annotation(a, size, categories, where):
         yield Problem("warning", where, what, "take the mask's box, or draw the mask again")
 
 
-def _check_voc(dataset, progress):
+def check_voc(sets, classes, one_based=True, progress=True):
+    """Problems of VOC folders: [(folder, image set)]."""
     problems = []
-    entries = dataset.entries()
+    entries = voc_entries(sets)
     for name, count in Counter(name for name, *_ in entries).items():
         if count > 1:
             problems.append(
@@ -156,17 +165,17 @@ def _check_voc(dataset, progress):
             problems.append(Problem("error", where, str(error), "correct the file, or remove the image from the set"))
             continue
         size = content["width"], content["height"]
-        problems += check_image(dataset.image_file(folder, name, content), size, where)
+        problems += check_image(voc_image(folder, name, content), size, where)
         if not content["objects"]:
             problems.append(
                 Problem("warning", where, "has no annotations", "fine for a background image; else annotate it")
             )
         for i, item in enumerate(content["objects"]):
             here = f"{where}, object {i + 1} ({item['name']})"
-            if item["name"] not in dataset.CLASSES:
-                what = f"class {item['name']!r} is not one of the data set's: {', '.join(dataset.CLASSES)}"
+            if item["name"] not in classes:
+                what = f"class {item['name']!r} is not one of the data set's: {', '.join(classes)}"
                 problems.append(Problem("warning", here, f"{what}; it is left out", "correct it, or add it to classes"))
             x0, y0, x1, y1 = item["box"]
-            shift = 1 if dataset.one_based else 0
+            shift = 1 if one_based else 0
             problems += check_box((x0 - shift, y0 - shift, x1, y1), size, here)
     return problems

@@ -6,6 +6,7 @@ import json
 import os
 
 from jsra.data.dataset import DetectionDataset, Record, label_map
+from jsra.data.image import DataError
 from jsra.data.paths import data_path, existing_file
 from jsra.registry import ConfigError, register
 
@@ -117,8 +118,14 @@ class COCODataset(DetectionDataset):
 
 
 def usable_box(annotation, width, height):
-    """xyxy of an annotation that training can use, else None."""
-    x, y, w, h = annotation["bbox"]
+    """xyxy of an annotation that training can use, else None. Raises DataError for a bbox that is not 4 numbers."""
+    try:
+        x, y, w, h = (float(v) for v in annotation["bbox"])
+    except (KeyError, TypeError, ValueError):
+        raise DataError(
+            f"annotation {annotation.get('id')} of image id {annotation['image_id']} has the bbox "
+            f"{annotation.get('bbox')!r}, not [x, y, width, height]; `jsra data check` lists all such problems"
+        ) from None
     inside = min(x + w, width) > max(x, 0) and min(y + h, height) > max(y, 0)
     if annotation.get("ignore") or not inside or w < 1 or h < 1 or annotation.get("area", w * h) <= 0:
         return None

@@ -42,6 +42,38 @@ def read_xml(path) -> dict:
         raise DataError(f"annotation {path} cannot be read as VOC XML: {error}") from None
 
 
+def voc_sets(root, image_set):
+    """[(folder, image set)] of the arguments of a VOCDataset."""
+    roots = [data_path(r) for r in ([root] if isinstance(root, str) else root)]
+    sets = [image_set] * len(roots) if isinstance(image_set, str) else list(image_set)
+    if len(sets) != len(roots):
+        raise ConfigError(f"VOCDataset: {len(roots)} roots and {len(sets)} image sets")
+    return list(zip(roots, sets))
+
+
+def voc_entries(sets):
+    """(image id, annotation file, image folder) of each line of the image sets. Ids are unique over all roots."""
+    out = []
+    for root, image_set in sets:
+        listing = existing_file(os.path.join(root, "ImageSets", "Main", f"{image_set}.txt"), "the image set")
+        prefix = f"{os.path.basename(os.path.normpath(root))}/" if len(sets) > 1 else ""
+        with open(listing, encoding="utf8") as f:
+            for line in f:
+                if line.strip():
+                    name = line.split()[0]
+                    annotation = os.path.join(root, "Annotations", f"{name}.xml")
+                    out.append((prefix + name, annotation, os.path.join(root, "JPEGImages")))
+    return out
+
+
+def voc_image(folder, name, content):
+    """The file that the annotation names, or <name>.jpg where it names none or that is not there."""
+    named = os.path.join(folder, content["file"] or "")
+    if content["file"] and os.path.isfile(named):
+        return named
+    return os.path.join(folder, f"{name.split('/')[-1]}.jpg")
+
+
 @register("dataset")
 class VOCDataset(DetectionDataset):
     """One or several VOC folders and image sets.
@@ -91,35 +123,18 @@ class VOCDataset(DetectionDataset):
             False,
             repeat,
         )
-        self.roots = [data_path(r) for r in ([root] if isinstance(root, str) else root)]
-        self.image_sets = [image_set] * len(self.roots) if isinstance(image_set, str) else list(image_set)
-        if len(self.image_sets) != len(self.roots):
-            raise ConfigError(f"VOCDataset: {len(self.roots)} roots and {len(self.image_sets)} image sets")
         self.cat_ids = list(range(1, len(self.CLASSES) + 1))
         self.one_based = one_based
         self.box_min_size = box_min_size
         self.ap_mode = ap_mode
         self.metrics = tuple(metrics)
-        self.records = self._records(label_map(self.CLASSES, self.CLASSES, "VOCDataset.classes"))
+        self.records = self._records(voc_sets(root, image_set))
         self._filter(filter_empty_gt, filter_min_size)
 
-    def entries(self):
-        """(image id, annotation file, image folder) of each line of the image sets. Ids are unique over all roots."""
-        out = []
-        for root, image_set in zip(self.roots, self.image_sets):
-            listing = existing_file(os.path.join(root, "ImageSets", "Main", f"{image_set}.txt"), "the image set")
-            prefix = f"{os.path.basename(os.path.normpath(root))}/" if len(self.roots) > 1 else ""
-            with open(listing, encoding="utf8") as f:
-                for line in f:
-                    if line.strip():
-                        name = line.split()[0]
-                        annotation = os.path.join(root, "Annotations", f"{name}.xml")
-                        out.append((prefix + name, annotation, os.path.join(root, "JPEGImages")))
-        return out
-
-    def _records(self, labels_of):
+    def _records(self, sets):
+        labels_of = label_map(self.CLASSES, self.CLASSES, "VOCDataset.classes")
         records = []
-        for name, annotation, folder in self.entries():
+        for name, annotation, folder in voc_entries(sets):
             content = read_xml(annotation)
             boxes, labels, ignored, ignored_labels = [], [], [], []
             for item in content["objects"]:
@@ -135,18 +150,10 @@ class VOCDataset(DetectionDataset):
                 else:
                     boxes.append(box)
                     labels.append(labels_of[item["name"]])
-            file = self.image_file(folder, name, content)
+            file = voc_image(folder, name, content)
             size = content["width"], content["height"]
             records.append(Record(name, file, *size, boxes, labels, ignored, ignored_labels))
         return records
-
-    @staticmethod
-    def image_file(folder, name, content):
-        """The annotation's own file name, or <name>.jpg where it has none or it is not there."""
-        named = os.path.join(folder, content["file"] or "")
-        if content["file"] and os.path.isfile(named):
-            return named
-        return os.path.join(folder, f"{name.split('/')[-1]}.jpg")
 
     def box(self, box, width, height):
         """xyxy in continuous coordinates, cut at the image's border."""

@@ -113,12 +113,12 @@ class WorkerPool:
 
 
 def _survive_children():
-    """Take away Jittor's SIGCHLD handler, which ends this process when a worker is killed.
+    """Undo Jittor's SIGCHLD handler, which ends this process when a worker is killed.
 
-    It is set in C, which is why Python knows no handler (None); one that Python knows is left.
+    Jittor sets it in C, behind Python's back: what Python believes to be installed is installed again.
     """
-    if signal.getsignal(signal.SIGCHLD) is None and threading.current_thread() is threading.main_thread():
-        signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+    if threading.current_thread() is threading.main_thread():  # only it may set signals
+        signal.signal(signal.SIGCHLD, signal.getsignal(signal.SIGCHLD) or signal.SIG_DFL)
 
 
 def _work(function, pipe, others):

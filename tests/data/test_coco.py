@@ -67,6 +67,12 @@ def test_useless_annotations_are_left_out(tmp_path):
     assert dataset[2][1]["bboxes"].tolist() == [[10, 10, 30, 25]]
 
 
+def test_a_box_that_is_none_is_named(tmp_path):
+    place = write_coco(str(tmp_path), [*ANNOTATIONS, {**annotation(7, 3, 30, (0, 0, 1, 1)), "bbox": [1, None, 3, 4]}])
+    with pytest.raises(DataError, match=r"annotation 7 of image id 3 has the bbox \[1, None, 3, 4\].*jsra data check"):
+        COCODataset(**place, use_anno_cats=True)
+
+
 def test_repeat_and_length(place):
     dataset = COCODataset(**place, use_anno_cats=True, filter_min_size=0, repeat=3)
     assert len(dataset) == 12
@@ -77,10 +83,13 @@ def test_repeat_and_length(place):
 
 def test_samples_depend_on_seed_epoch_and_index_alone(place):
     flip = [dict(type="RandomFlip", prob=0.5)]
-    make = lambda seed: COCODataset(
-        **place, use_anno_cats=True, transforms=flip, seed=seed, repeat=40, filter_min_size=0
-    )  # noqa: E731
-    flips = lambda d, epoch: [d.get(i, epoch)[1]["flip"] is None for i in range(24)]  # noqa: E731
+
+    def make(seed):
+        return COCODataset(**place, use_anno_cats=True, transforms=flip, seed=seed, repeat=40, filter_min_size=0)
+
+    def flips(dataset, epoch):
+        return [dataset.get(i, epoch)[1]["flip"] is None for i in range(24)]
+
     first = make(1)
     assert flips(first, 0) == flips(make(1), 0)
     assert flips(first, 0) != flips(first, 1)

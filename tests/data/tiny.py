@@ -24,11 +24,13 @@ def annotation(number, image, category, bbox, **more):
     }
 
 
+# The square (2, 22, 20, 15) of image 2 in COCO's uncompressed RLE: down the columns, 40 pixels each.
+CROWD = {"size": [40, 30], "counts": [2 * 40 + 22] + [15, 25] * 19 + [15, 323]}
 ANNOTATIONS = [
     annotation(1, 1, 20, (5, 5, 10, 10)),
     annotation(2, 1, 10, (20, 10, 15, 15)),
     annotation(3, 2, 10, (0, 0, 30, 20)),
-    annotation(4, 2, 20, (2, 22, 20, 15), iscrowd=1, segmentation={"size": [40, 30], "counts": [82, 100, 1018]}),
+    annotation(4, 2, 20, (2, 22, 20, 15), iscrowd=1, segmentation=CROWD),
     annotation(5, 3, 30, (10, 10, 20, 15)),
     annotation(6, 5, 30, (0, 0, 60, 44)),
 ]

@@ -1,0 +1,112 @@
+import copy
+import json
+
+import pytest
+from PIL import Image
+
+from jsra.cli import main
+from jsra.data.check import check, check_box, check_voc
+from tests.data.tiny import ANNOTATIONS, CATEGORIES, annotation, voc_object, write_coco, write_voc
+
+
+def problems_of(place):
+    return [(p.level, f"{p.where}: {p.what}") for p in check({"type": "COCODataset", **place}, progress=False)]
+
+
+def test_a_sound_data_set(tmp_path):
+    # Image 4 has no annotations: a warning, as it may be a background image.
+    assert problems_of(write_coco(str(tmp_path))) == [("warning", "image id 4: has no annotations")]
+
+
+@pytest.mark.parametrize(
+    "extra, level, words",
+    [
+        (
+            annotation(7, 4, 20, (30, 5, 5, 5)),
+            "error",
+            "image id 4, annotation 7: the box (30, 5, 35, 10) lies outside",
+        ),
+        (annotation(7, 4, 20, (5, 5, 0, 5)), "error", "the box (5, 5, 5, 10) is empty"),
+        (annotation(7, 4, 20, (9, 5, -4, 5), area=20), "error", "the box (9, 5, 5, 10) is inverted"),
+        (annotation(7, 4, 20, (5, 5, 30, 5)), "warning", "(5, 5, 35, 10) goes beyond the image (20 x 40)"),
+        (annotation(7, 4, 20, (5, 5, 0.5, 5), segmentation=None), "warning", "thinner than a pixel"),
+        (annotation(7, 4, 99, (1, 1, 5, 5)), "error", "category 99 is not listed"),
+        (annotation(7, 77, 20, (1, 1, 5, 5)), "error", "annotation 7: belongs to image id 77, which is not listed"),
+        (annotation(6, 4, 20, (1, 1, 5, 5)), "error", "annotations id 6: stands 2 times"),
+        (annotation(7, 5, 30, (0, 0, 60, 44)), "warning", "the box [0, 0, 60, 44] of category 30 stands 2 times"),
+        (annotation(7, 4, 20, (1, 1, 5, 5), area=0), "warning", "area is 0"),
+        ({**annotation(7, 4, 20, (1, 1, 5, 5)), "bbox": [1, 2, 3]}, "error", "bbox is [1, 2, 3]"),
+        (annotation(7, 4, 20, (1, 1, 5, 5), segmentation=[[1, 1, 2, 2]]), "error", "segmentation cannot be read"),
+        (
+            annotation(7, 4, 20, (1, 1, 5, 5), segmentation=[[9, 9, 15, 9, 15, 15]]),
+            "warning",
+            "box and mask differ by 9",
+        ),
+    ],
+)
+def test_problems_are_named(tmp_path, extra, level, words):
+    found = problems_of(write_coco(str(tmp_path), copy.deepcopy([*ANNOTATIONS, extra])))
+    assert any(level == at and words in text for at, text in found), found
+
+
+def test_files_and_categories(tmp_path):
+    place = write_coco(str(tmp_path), categories=[*CATEGORIES, {"id": 10, "name": "cat"}])
+    (tmp_path / "images" / "0001.png").unlink()
+    (tmp_path / "images" / "0002.png").write_bytes(b"x")
+    Image.new("RGB", (9, 9)).save(tmp_path / "images" / "0003.png")
+    text = "\n".join(f"{level}: {what}" for level, what in problems_of(place))
+    for words in ("0001.png is missing", "0002.png cannot be read", "0003.png is 9 x 9 pixels, annotated as 50 x 30",
+                  "error: category 'cat': stands 2 times", "error: categories id 10: stands 2 times"):  # fmt: skip
+        assert words in text
+
+
+def test_not_finite_boxes():
+    assert "not finite" in next(check_box((0, 0, float("nan"), 3), (9, 9), "here")).what
+    assert not list(check_box((0, 0, 9, 9), (9, 9), "here"))
+
+
+def test_voc(tmp_path):
+    objects = {
+        1: [voc_object("cat", (1, 1, 40, 30)), voc_object("cta", (1, 1, 9, 9))],
+        2: [voc_object("dog", (20, 5, 14, 24))],
+        3: [],
+    }
+    root = write_voc(str(tmp_path), objects)
+    found = [(p.level, f"{p.where}: {p.what}") for p in check_voc([(root, "trainval")], ["cat", "dog"], progress=False)]
+    assert len(found) == 3
+    assert found[0][0] == "warning" and "image 0001, object 2 (cta): class 'cta' is not one of" in found[0][1]
+    assert found[1] == ("error", "image 0002, object 1 (dog): the box (19, 4, 14, 24) is inverted")
+    assert found[2] == ("warning", "image 0003: has no annotations")
+    (tmp_path / "Annotations" / "0001.xml").write_text("<annotation>")
+    (tmp_path / "Annotations" / "0002.xml").unlink()
+    found = [p.what for p in check({"type": "VOCDataset", "root": root, "classes": ["cat"]}, progress=False)]
+    assert "0001.xml cannot be read" in found[0] and "0002.xml is not there" in found[1]
+
+
+@pytest.fixture
+def config(tmp_path):
+    place = write_coco(str(tmp_path))
+    path = tmp_path / "c.py"
+    path.write_text(f"dataset = dict(train=dict(type='COCODataset', use_anno_cats=True, **{place!r}))")
+    return str(path)
+
+
+def test_command_check(config, tmp_path, capsys):
+    assert main(["data", "check", config]) == 0
+    out = capsys.readouterr().out
+    assert "warning: image id 4: has no annotations; fine for a background image" in out
+    assert "dataset.train: 0 errors, 1 warnings" in out
+    content = json.loads((tmp_path / "annotations.json").read_text())
+    content["annotations"][0]["bbox"] = [100, 100, 5, 5]
+    (tmp_path / "annotations.json").write_text(json.dumps(content))
+    assert main(["data", "check", config]) == 1
+    assert "error: image id 1, annotation 1: the box (100, 100, 105, 105) lies outside" in capsys.readouterr().out
+
+
+def test_command_browse(config, tmp_path, capsys):
+    out = tmp_path / "pictures"
+    assert main(["data", "browse", config, "--out", str(out), "--count", "3"]) == 0
+    assert sorted(p.name for p in out.iterdir()) == ["0001.jpg", "0003.jpg", "0005.jpg"]
+    with Image.open(out / "0005.jpg") as picture:
+        assert picture.size == (60, 44)
+    assert "3 pictures" in capsys.readouterr().out
