@@ -1,0 +1,2 @@
+# Table 2: position embedding of the block's centre instead of the area embedding.
+model = dict(roi_head=dict(box_extractor=dict(roi_layer=dict(_cover_=True, type="SemanticRoIAlign", position="point"))))

@@ -1,0 +1,3 @@
+_base_ = "faster_rcnn_r50_fpn_roi_align_1x_coco.py"
+model = dict(backbone=dict(depth=101, groups=32, base_width=4))
+pretrained_weights = "data/weights/resnext101_32x4d-a5af3160.pth"

@@ -1,0 +1,33 @@
+"""`jsra cost CONFIG`: parameters and FLOPs of a detector, part by part, in two counts."""
+
+
+def add_parser(subparsers):
+    from jsra.cli.train import add_set
+
+    parser = subparsers.add_parser(
+        "cost",
+        help="parameters and FLOPs, part by part",
+        description="Counts the built model: by the convention that reproduces the papers' columns (1333 x 1333 without "
+        "padding, 300 RoIs, 1 multiply-accumulate = 1 FLOP), and what the code really executes. See docs/reproduce.md.",
+    )
+    parser.add_argument("config", help="a .py or .yaml config")
+    add_set(parser)
+    parser.add_argument(
+        "--size", type=int, nargs=2, default=(1333, 1333), metavar=("H", "W"), help="default: 1333 1333"
+    )
+    parser.add_argument("--rois", type=int, default=300, help="default: %(default)s")
+    parser.add_argument("--json", action="store_true", help="print JSON")
+    parser.set_defaults(run=run)
+
+
+def run(args):
+    import json
+
+    from jsra.paper import cost
+    from jsra.registry import ConfigError
+
+    if min(*args.size, args.rois) < 1:
+        raise ConfigError(f"--size {args.size[0]} {args.size[1]} --rois {args.rois}: all must be at least 1")
+    found = cost.count(cost.built(args.config, args.overrides), tuple(args.size), args.rois)
+    print(json.dumps(found, indent=1) if args.json else cost.text(found))
+    return 0

@@ -1,0 +1,84 @@
+"""`jsra table`: the papers' tables, published and measured side by side; trains what is missing."""
+
+
+def add_parser(subparsers):
+    from jsra.cli.train import add_set
+
+    parser = subparsers.add_parser(
+        "table",
+        help="the papers' tables: published and measured side by side",
+        description="Without N: all tables and the state of each row on this machine. With N: trains the rows that are not "
+        "trained yet (a run that was cut off goes on), evaluates them and prints the table.",
+    )
+    parser.add_argument("table", nargs="?", metavar="N", help="1 to 12, fig7, lrf1, lrf3")
+    parser.add_argument(
+        "--preset", choices=("paper", "mini"), default="paper",
+        help="paper: COCO, the published recipe; mini: the puppets, R18-FPN, for any machine (default: %(default)s)",
+    )  # fmt: skip
+    parser.add_argument("--rows", nargs="+", metavar="NAME", help="only these rows")
+    parser.add_argument(
+        "--seeds", type=int, default=1, metavar="K", help="trainings of each row (default: %(default)s)"
+    )
+    parser.add_argument("--cost-only", action="store_true", help="parameters and FLOPs, no training")
+    parser.add_argument("--no-train", action="store_true", help="only what is trained already")
+    parser.add_argument("--format", choices=("text", "markdown", "csv", "json"), default="text")
+    parser.add_argument("--json", dest="format", action="store_const", const="json", help="the same as --format json")
+    parser.add_argument("--plot", metavar="FILE", help="also draw the table, with error bars")
+    parser.add_argument("--root", default="work_dirs", help="where the runs lie (default: %(default)s)")
+    add_set(parser)
+    parser.set_defaults(run=run)
+
+
+def run(args):
+    from jsra.engine.interrupt import Interrupted
+    from jsra.registry import ConfigError
+
+    if args.seeds < 1:
+        raise ConfigError(f"--seeds {args.seeds}: at least 1")
+    try:
+        if args.table is None:
+            return list_tables(args)
+        return one_table(args)
+    except Interrupted as stop:
+        print(f"{stop}; the same command goes on from there")
+        return stop.code
+    except ValueError as error:
+        if isinstance(error, ConfigError):
+            raise
+        raise ConfigError(str(error)) from None
+
+
+def list_tables(args):
+    import json
+
+    from jsra.paper.measure import states
+
+    found = states(args.preset, args.seeds, args.root)
+    if args.format == "json":
+        rows = {t.key: [{"name": r.name, "state": s, "config": r.config(args.preset)} for r, s in v] for t, v in found}
+        print(json.dumps(rows, indent=1))
+        return 0
+    for table, rows in found:
+        print(f"{table.key}: {table.title}")
+        width = max(len(row.name) for row, _ in rows)
+        for row, state in rows:
+            print(f"    {row.name:<{width}}  {state}")
+    return 0
+
+
+def one_table(args):
+    import sys
+
+    from jsra.paper.measure import report
+    from jsra.paper.report import plot, render
+    from jsra.paper.rows import table
+
+    wanted = table(args.table)
+    found = report(
+        wanted, args.preset, args.rows, args.seeds, train=not (args.no_train or args.cost_only), cost_only=args.cost_only,
+        root=args.root, overrides=args.overrides, say=lambda line: print(line, file=sys.stderr, flush=True),
+    )  # fmt: skip
+    print(render(found, args.format))
+    if args.plot:
+        print(plot(found, args.plot), file=sys.stderr)
+    return 0

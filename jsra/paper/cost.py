@@ -1,0 +1,243 @@
+"""Parameters and FLOPs of a built model, counted by hooks while its graph is built; nothing is computed.
+
+Both counts take one multiply-accumulate for one FLOP, two FLOPs per element of a normalisation, and leave out sampling,
+softmax, activations and biases.
+
+- `gflops`: the convention that reproduces the papers' columns (docs/reproduce.md). Convolutions, linear layers and norms are
+  counted by their modules, other matrix products as they happen. A module type with an entry in jsra.paper.formulas is
+  counted by that: Semantic RoI Align as if every RoI had max_area positions and nothing were shared between them.
+- `executed_gflops`: the matrix products, convolutions, norms and weighted sums that this code really performs.
+
+Jittor executes lazily, so a forward pass whose results nobody reads only builds a graph of shapes: an R50-FPN is counted at
+1333 x 1333 in a fraction of a second.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import math
+import sys
+
+import jittor as jt
+import numpy as np
+from jittor import nn
+
+from jsra.ops import kernel
+from jsra.paper import formulas
+
+IMAGE_SIZE = (1333, 1333)
+NUM_ROIS = 300
+
+
+def is_statistic(name: str) -> bool:
+    """Whether a name of a state dict is a running statistic, which is no parameter."""
+    return name.rpartition(".")[2] in ("running_mean", "running_var", "num_batches_tracked")
+
+
+def parameters(module) -> dict:
+    """{name: number of elements} of every weight, frozen ones too."""
+    return {name: math.prod(var.shape) for name, var in module.state_dict().items() if not is_statistic(name)}
+
+
+class Counter:
+    """Counts the FLOPs of what the modules below `model` do within a `with` block.
+
+    paper, executed: {module name: FLOPs}. kernels: names of kernels whose work is not known to jsra.paper.formulas.
+    """
+
+    def __init__(self, model):
+        self.modules = [(name, m) for name, m in _named_modules(model)]
+        self.paper, self.executed, self.kernels = {}, {}, set()
+        self._frames = []  # (module name, FLOPs of products inside it) of the modules that are running
+        self._covered = 0  # how many of them are counted by a formula
+        self._inside_product = False
+
+    def __enter__(self):
+        for name, module in self.modules:
+            self._hook(name, module)
+        self._patches = contextlib.ExitStack()
+        for owner, attribute in (
+            (nn, "matmul"), (nn, "matmul_transpose"), (jt, "matmul"), (jt.Var, "matmul"), (jt.Var, "__matmul__"),
+        ):  # fmt: skip
+            self._patch(owner, attribute, _product)
+        for attribute in ("conv2d", "conv_transpose"):
+            self._patch(nn, attribute, _functional_conv)
+        for module in _callers_of_kernels():
+            self._patch(module, "run", self._kernel, always=True)
+        return self
+
+    def __exit__(self, *exception):
+        self._patches.close()
+        for _, module in self.modules:
+            module.remove_pre_forward_hook()
+            module.remove_forward_hook()
+
+    def _hook(self, name, module):
+        by_formula = formulas.of(module)
+
+        def before(_, args, kw=None):
+            self._frames.append([name, 0])
+            self._covered += by_formula is not None
+
+        def after(_, args, out, kw=None):
+            products = self._frames.pop()[1]
+            self._covered -= by_formula is not None
+            if by_formula is not None:
+                self._add(self.paper, name, by_formula(module, args, out))
+                self._add(self.executed, name, products)
+                return
+            known = formulas.of_layer(module, args, out)
+            self._add(self.paper, name, products if known is None else known)
+            # A layer whose products were not seen (a convolution is one fused operation) did what its module says.
+            self._add(self.executed, name, products if known is None or products else known)
+
+        module.register_pre_forward_hook(before)
+        module.register_forward_hook(after)
+
+    def _add(self, counts, name, flops):
+        if flops and not (counts is self.paper and self._covered):
+            counts[name] = counts.get(name, 0) + flops
+
+    def _patch(self, owner, attribute, work, always=False):
+        original = getattr(owner, attribute)
+
+        def counted(*args, **kw):
+            outermost, self._inside_product = not self._inside_product, True
+            try:
+                out = original(*args, **kw)
+            finally:
+                if outermost:
+                    self._inside_product = False
+            if outermost or always:
+                self._record(work(out, *args, **kw))
+            return out
+
+        setattr(owner, attribute, counted)
+        self._patches.callback(setattr, owner, attribute, original)
+
+    def _record(self, flops):
+        if self._frames:
+            self._frames[-1][1] += flops
+        else:
+            self._add(self.paper, "", flops)
+            self._add(self.executed, "", flops)
+
+    def _kernel(self, out, op, name, inputs, outputs, **scalars):
+        flops = formulas.of_kernel(op, name, inputs, outputs, scalars)
+        if flops is None:
+            self.kernels.add(f"{op}_{name}")
+        return flops or 0
+
+
+def _named_modules(model):
+    found = {}
+
+    def visit(name, module):
+        if id(module) in found:
+            return
+        found[id(module)] = (name, module)
+        for key, child in module.__dict__.items():
+            if isinstance(child, nn.Module):
+                visit(f"{name}.{key}" if name else key, child)
+        for key, child in getattr(module, "layers", {}).items() if isinstance(module, nn.Sequential) else ():
+            visit(f"{name}.{key}", child)
+
+    visit("", model)
+    return list(found.values())
+
+
+def _callers_of_kernels():
+    """The operators' modules, each of which holds jsra.ops.kernel.run under its name."""
+    return [m for m in list(sys.modules.values()) if getattr(m, "run", None) is kernel.run]
+
+
+def _product(out, a, b):
+    return math.prod(out.shape) * a.shape[-1]
+
+
+def _functional_conv(out, x, weight, *args, **kw):
+    return math.prod(out.shape) * math.prod(weight.shape[1:])
+
+
+def reference_boxes(count: int, width: int, height: int, seed: int = 0) -> np.ndarray:
+    """float32 [count, 4]: boxes of log-uniform size, 16 px to the image's short side, and log-normal ratio.
+
+    What the executed count is made on, where positions depend on the box; the papers' count does not.
+    """
+    rng = np.random.default_rng(seed)
+    side = np.exp(rng.uniform(np.log(16), np.log(min(width, height)), count))
+    ratio = np.exp(rng.normal(0, 0.25, count))
+    w, h = np.minimum(side * ratio, width), np.minimum(side / ratio, height)
+    x, y = rng.uniform(0, 1, count) * (width - w), rng.uniform(0, 1, count) * (height - h)
+    return np.stack([x, y, x + w, y + h], 1).astype(np.float32)
+
+
+def count(model, image_size=IMAGE_SIZE, num_rois: int = NUM_ROIS) -> dict:
+    """The cost of a two-stage detector on one image of image_size (height, width), without padding, with num_rois RoIs.
+
+    Returns {params, params_M, gflops, executed_gflops, image_size, num_rois, parts: [{name, params, gflops,
+    executed_gflops}], not_counted: names of kernels of unknown work}.
+    """
+    height, width = image_size
+    boxes = reference_boxes(num_rois, width, height)
+    training = model.is_training()
+    model.eval()
+    counter = Counter(model)
+    with jt.no_grad(), counter:
+        feats = model.features(jt.zeros([1, 3, height, width]))
+        model.rpn.forward_levels(feats)
+        # Extractors read boxes, and reading executes all that is pending: let go of the real maps, so that it is little.
+        feats = [jt.zeros(shape) for shape in [x.shape for x in feats]]
+        model.roi_head.box_forward(feats, [boxes])
+    if training:
+        model.train()
+    return {**summary(model, counter), "image_size": list(image_size), "num_rois": num_rois}
+
+
+def summary(model, counter) -> dict:
+    sizes = parameters(model)
+    parts = {}
+    for key, counts in (("params", sizes), ("gflops", counter.paper), ("executed_gflops", counter.executed)):
+        for name, value in counts.items():
+            part = parts.setdefault(_part(name), {"params": 0, "gflops": 0, "executed_gflops": 0})
+            part[key] += value if key == "params" else value / 1e9
+    total = {key: sum(p[key] for p in parts.values()) for key in ("params", "gflops", "executed_gflops")}
+    return {
+        **total,
+        "params_M": total["params"] / 1e6,
+        "parts": [{"name": name, **part} for name, part in parts.items()],
+        "not_counted": sorted(counter.kernels),
+    }
+
+
+def _part(name):
+    """backbone, neck, rpn, and the parts of the roi_head apart."""
+    words = name.split(".")
+    return ".".join(words[:2]) if words[0] == "roi_head" else words[0] or "other"
+
+
+def built(path, overrides=()):
+    """The model that a config describes, with random weights."""
+    from jsra.config import load_config
+    from jsra.registry import build
+
+    return build(load_config(path, overrides)["model"], "model")
+
+
+def text(cost: dict) -> str:
+    """The table that `jsra cost` prints."""
+    from jsra.evaluation.report import text_table
+
+    rows = [
+        (p["name"], f"{p['params'] / 1e6:.3f}", f"{p['gflops']:.2f}", f"{p['executed_gflops']:.2f}")
+        for p in [*cost["parts"], {**cost, "name": "total"}]
+    ]
+    height, width = cost["image_size"]
+    lines = [
+        text_table(("part", "params M", "GFLOPs", "executed"), rows),
+        f"one image of {height} x {width}, {cost['num_rois']} RoIs; 1 multiply-accumulate = 1 FLOP; GFLOPs: the papers' "
+        "convention, executed: what this code performs",
+    ]
+    if cost["not_counted"]:
+        lines.append(f"kernels whose work is not known and not counted: {', '.join(cost['not_counted'])}")
+    return "\n".join(lines)

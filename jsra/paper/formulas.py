@@ -1,0 +1,83 @@
+"""FLOPs of a layer, of a kernel, and of the module types whose paper counts another way than the code works.
+
+Shape letters: K RoIs, M positions per RoI, C channels, N masks, T positions of all RoIs.
+"""
+
+from __future__ import annotations
+
+import math
+
+from jittor import nn
+
+_BY_TYPE = {}
+
+
+def formula(*names):
+    """Decorator: the papers' count of modules of these class names, f(module, args, out) -> FLOPs."""
+
+    def add(function):
+        _BY_TYPE.update(dict.fromkeys(names, function))
+        return function
+
+    return add
+
+
+def of(module):
+    """The formula of a module's class or of the nearest class it derives from, or None."""
+    return next((_BY_TYPE[c.__name__] for c in type(module).__mro__ if c.__name__ in _BY_TYPE), None)
+
+
+NORMS = (nn.BatchNorm, nn.GroupNorm, nn.LayerNorm, nn.InstanceNorm)
+
+
+def of_layer(module, args, out):
+    """FLOPs of a convolution, a linear layer or a norm by its sizes; None for any other module."""
+    if isinstance(module, nn.Conv):
+        return math.prod(out.shape) * math.prod(module.weight.shape[1:])
+    if isinstance(module, nn.ConvTranspose):
+        return math.prod(args[0].shape) * math.prod(module.weight.shape[1:])
+    if isinstance(module, nn.Linear):
+        return math.prod(out.shape) * module.weight.shape[1]
+    if isinstance(module, NORMS):
+        return 2 * math.prod(out.shape)
+    return None
+
+
+# Kernels that only sample or select; both counts leave them out.
+SAMPLING = (
+    "roi_align", "roi_pool", "dynamic_sampler", "precise_roi_pool", "adaptive_roi_align", "deform_roi_pool",
+    "roi_align_rotated", "ps_roi_align", "ps_roi_pool", "nms", "box_iou",
+)  # fmt: skip
+
+
+def of_kernel(op, name, inputs, outputs, scalars):
+    """FLOPs of one kernel run, or None if they are not known."""
+    if op in SAMPLING:
+        return 0
+    if op == "masked_sum" and name.startswith("forward"):
+        logits, features = inputs[:2]
+        return math.prod(logits.shape) * features.shape[-1]
+    return None
+
+
+@formula("SemanticRoIAlign")
+def semantic_roi_align(module, args, out):
+    """The straightforward form: every RoI has max_area positions (or its fixed grid), z is made in full at each of them; the
+    mean of Linear(F) is Linear of the mean, once per RoI."""
+    rois = out.shape[0]
+    positions = module.grid[0] * module.grid[1] if module.grid else module.max_area
+    per_position = weights(module.fc1) + weights(module.fc2) + module.num_masks * module.in_channels
+    per_position += 2 * (module.fc1.weight.shape[1] + module.fc2.weight.shape[1])  # norm1, norm2
+    per_roi = 0
+    if module.semantic_on:
+        per_position += weights(module.semantic)
+    if module.descriptor_kind == "max":
+        per_position += weights(module.descriptor)
+    elif module.descriptor_kind != "none":
+        per_roi = weights(module.descriptor)
+    return rois * (positions * per_position + per_roi)
+
+
+def weights(layer) -> int:
+    """The multiplications of a linear layer, or of a convolution at one place."""
+    return math.prod(layer.weight.shape)

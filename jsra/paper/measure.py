@@ -1,0 +1,147 @@
+"""A table's report: for each row the published numbers, those measured here, their spread over seeds, and the state.
+
+A report is plain data, the one that `jsra table N --json` prints:
+    {table, title, preset, cost_only, columns, rows: [{name, published, measured, std, values, seeds, difference, state, note}],
+     against: name of the row that `gains` compare with, gains: [{name, column, mean, error, seeds}]}
+"""
+
+from __future__ import annotations
+
+import math
+
+from jsra.paper import run as runs
+from jsra.paper.rows import COST, NOT_BUILT, Row, Table
+
+
+def report(table: Table, preset: str = "paper", names=None, seeds: int = 1, train: bool = False, cost_only: bool = False,
+           root: str = "work_dirs", overrides=(), say=print) -> dict:  # fmt: skip
+    """Measure the rows of a table.
+
+    names: rows to take (None: all). seeds: trainings of each row, seeds 0, 1, ... train: train what is missing; otherwise
+    only what is there is read. cost_only: parameters and FLOPs alone. overrides: of every config, part of a run's identity.
+    say: called with a line before a row is trained.
+    """
+    rows = []
+    for row in table.select(names):
+        rows.append(_measure(table, row, preset, seeds, train, cost_only, root, overrides, say))
+    measured = {c for row in rows for c in row["measured"]}
+    columns = [c for c in table.columns if not cost_only or c in COST or table.kind == "cost"]
+    columns += sorted(measured - set(columns), key=_order)
+    out = {"table": table.key, "title": table.title, "preset": preset, "cost_only": cost_only, "columns": columns}
+    return {**out, "rows": rows, **gains(rows)}
+
+
+def _order(column):
+    return (column in COST, column == "AP_transformed", column)
+
+
+def _measure(table, row: Row, preset, seeds, train, cost_only, root, overrides, say):
+    path = row.config(preset)
+    published = {c: v for c, v in row.published.items() if not cost_only or c in COST or table.kind == "cost"}
+    out = {"name": row.name, "published": published, "note": row.note, "config": path}
+    values, done = {}, []
+    if path is None:
+        out["state"] = NOT_BUILT
+    else:
+        cost = _cost(table, row, path, overrides) if cost_only or table.has_cost else {}
+        if not cost_only and table.kind != "cost":
+            for one in runs.runs(row, preset, seeds, root, overrides):
+                found = _one(table, one, train, say, row)
+                if found is not None:
+                    done.append(one.seed)
+                    for column, value in found.items():
+                        values.setdefault(column, []).append(value)
+        out["state"] = _state(row, preset, seeds, root, overrides, done, cost_only or table.kind == "cost")
+        values.update({column: [value] for column, value in cost.items()})
+    values = {c: [v for v in found if v is not None] for c, found in values.items()}
+    values = {c: found for c, found in values.items() if found}
+    out["measured"] = {c: sum(v) / len(v) for c, v in values.items()}
+    out["std"] = {c: std(v) for c, v in values.items() if len(v) > 1}
+    out["values"] = {c: v for c, v in values.items() if c not in COST}
+    out["seeds"] = done
+    # A mini run's AP is that of another data set: only costs and similarities may be held against the paper's there.
+    comparable = preset == "paper" or table.kind == "invariance"
+    out["difference"] = {
+        c: out["measured"][c] - v for c, v in published.items() if c in out["measured"] and (comparable or cost_only)
+    }
+    return out
+
+
+def _one(table, one, train, say, row):
+    """{column: value} of one run of a row, or None."""
+    if train and one.state() != "trained":
+        say(f"{row.name}, seed {one.seed}: training {one.work_dir}")
+    result = one.complete(train)
+    if result is None:
+        return None
+    if table.kind == "detection":
+        return result["measured"]
+    from jsra.paper import features
+
+    return features.stored(one, table.kind)
+
+
+def _state(row, preset, seeds, root, overrides, done, cost):
+    if cost:
+        return "counted"
+    if len(done) == seeds:
+        return "trained"
+    missing = [run for run in runs.runs(row, preset, seeds, root, overrides) if run.seed not in done]
+    return "; ".join(f"seed {run.seed} {run.state()}" for run in missing)
+
+
+def _cost(table, row, path, overrides):
+    from jsra.paper import cost, formulas
+
+    if table.kind == "cost":
+        return formulas.learned_region_columns(cost.built(path, overrides), row.settings)
+    found = cost.count(cost.built(path, overrides))
+    return {c: found[c] for c in ("params_M", "gflops", "executed_gflops", "avg_samples") if c in found}
+
+
+def std(values) -> float:
+    """The sample standard deviation."""
+    mean = sum(values) / len(values)
+    return math.sqrt(sum((v - mean) ** 2 for v in values) / (len(values) - 1))
+
+
+def gains(rows, columns=("AP", "AP_transformed", "rotation", "reflection", "scaling_panning")) -> dict:
+    """Each row's gain over the row 'RoI Align' (else the first), on the seeds that both have.
+
+    error: the standard error of the difference of the two means, sqrt(s1^2 / n1 + s2^2 / n2); seeds are not paired, because
+    the same seed gives two models different initial weights.
+    """
+    if len(rows) < 2:
+        return {"against": None, "gains": []}
+    base = next((row for row in rows if row["name"].startswith("RoI Align")), rows[0])
+    found = []
+    for row in rows:
+        for column in columns:
+            ours, theirs = row["values"].get(column, []), base["values"].get(column, [])
+            if row is base or not ours or not theirs:
+                continue
+            error = None
+            if len(ours) > 1 and len(theirs) > 1:
+                error = math.sqrt(std(ours) ** 2 / len(ours) + std(theirs) ** 2 / len(theirs))
+            mean = sum(ours) / len(ours) - sum(theirs) / len(theirs)
+            found.append({"name": row["name"], "column": column, "mean": mean, "error": error, "seeds": len(ours)})
+    return {"against": base["name"], "gains": found}
+
+
+def states(preset: str = "paper", seeds: int = 1, root: str = "work_dirs") -> list:
+    """[(table, [(row, state)])] of every table on this machine; nothing is built."""
+    from jsra.paper.rows import tables
+
+    out = []
+    for table in tables().values():
+        listed = []
+        for row in table.rows:
+            found = runs.runs(row, preset, seeds, root)
+            if not found:
+                listed.append((row, NOT_BUILT if row.slug is None or preset == "paper" else "no mini config"))
+            elif table.kind == "cost":
+                listed.append((row, "counted"))
+            else:
+                listed.append((row, ", ".join(sorted({run.state() for run in found}))))
+        out.append((table, listed))
+    return out

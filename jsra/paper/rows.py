@@ -1,0 +1,201 @@
+"""The one list of the papers' table rows: what was published, which config runs the row, what it needs.
+
+The command line, the documentation and the config tests are made from `tables()`. Published numbers are read from
+tables.json (SRA's paper) and lrf.json (Learning Region Features); here stand only the configs, in the same order.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import functools
+import json
+import os
+
+from jsra import resources
+from jsra.registry import nearest
+
+HERE = os.path.dirname(os.path.abspath(__file__))
+PRESETS = ("paper", "mini")
+# Columns of tables.json that are what a row was run with, not what was measured.
+LABELS = ("method", "setting", "backbone", "schedule", "extractor", "descriptor", "semantic", "position", "threshold")
+COST = ("params_M", "gflops", "avg_samples")
+
+
+@dataclasses.dataclass(frozen=True)
+class Row:
+    """One row of a table.
+
+    name: as printed; unique in its table. published: {column: number}. settings: the row's label columns. slug: which of the
+    configs runs it (`config`), None if its model does not exist yet. note: what is assumed, or why a number cannot agree.
+    """
+
+    table: str
+    name: str
+    published: dict
+    settings: dict
+    slug: str | None = None
+    note: str = ""
+
+    def config(self, preset: str = "paper") -> str | None:
+        """The path of the row's config file, or None if there is none."""
+        if self.slug is None:
+            return None
+        pattern = {"paper": "{}", "mini": "mini/puppets_{}"}[preset]
+        path = os.path.join(resources.folder("jdet_configs"), pattern.format(_file(self.slug, preset)))
+        return path if os.path.isfile(path) else None
+
+
+def _file(slug, preset):
+    if preset == "mini":
+        return f"r18_fpn_{slug}.py"
+    model, _, rest = slug.rpartition("/")
+    return (
+        f"faster_rcnn_{model or 'r50_fpn'}_{rest}.py"
+        if rest.endswith("voc0712")
+        else (f"faster_rcnn_{model or 'r50_fpn'}_{rest}_1x_coco.py")
+    )
+
+
+@dataclasses.dataclass(frozen=True)
+class Table:
+    """A table: key ('1' ... '12', 'fig7', 'lrf1', 'lrf3'), title, measured columns, rows; kind says how it is measured.
+
+    kind: 'detection' (train and evaluate), 'invariance', 'diversity', 'cost'.
+    """
+
+    key: str
+    title: str
+    columns: tuple
+    rows: tuple
+    kind: str = "detection"
+
+    @property
+    def has_cost(self) -> bool:
+        return "params_M" in self.columns or self.kind == "cost"
+
+    def select(self, names=None) -> tuple:
+        """The rows of the given names (None: all), each matched exactly, else by the slug; ValueError if there is none."""
+        if not names:
+            return self.rows
+        known = {}
+        for row in self.rows:
+            known.setdefault(row.name, row)
+            known.setdefault(row.slug, row)
+        known.pop(None, None)
+        for name in names:
+            if name not in known:
+                raise ValueError(f"table {self.key} has no row {name!r}{nearest(name, known)}")
+        return tuple(row for row in self.rows if any(known[name] is row for name in names))
+
+
+# Which config runs each row, in the order of tables.json.
+SLUGS = {
+    "1": ("roi_align", "deform_roi_pool", "conv_masks", "self_attention", "sra"),
+    "2": ("sra_d", "sra_s", "sra_a", "sra_s_a", "sra_d_a", "sra_d_s", "sra_d_s_pe", "sra"),
+    "3": ("sra_concat", "sra_max", "sra", "sra_gamma_1st", "sra_gamma_2nd", "sra", "sra_gamma_4th"),
+    "4": (
+        "sra_n9", "sra_n25", "sra", "sra_n100", "roi_align_3x3", "roi_align_5x5", "roi_align", "roi_align_10x10",
+    ),
+    "5": ("sra_fixed_8x8", "sra_m16", "sra_m32", "sra", "sra_m128"),
+    "6": (
+        "roi_pool", "roi_align", "deform_roi_pool", "adaptive_roi_align", "precise_roi_align", "roi_attention", "sra",
+    ),
+    "11": ("roi_align", "deform_roi_pool", "sra"),
+    "12": ("roi_align", "sra"),
+    "fig7": ("sra",),
+}  # fmt: skip
+BACKBONES = {"R-50": "r50_fpn", "R-101": "r101_fpn", "RX-101-32x4d": "x101_32x4d_fpn", "RX-101-64x4d": "x101_64x4d_fpn"}
+EXTRACTORS = {"RoI Align": "roi_align", "SRA": "sra"}
+NOT_BUILT = "not built yet"
+NOTES = {
+    "gamma 1st": "the paper's value is lost; this is ours, see docs/reproduce.md",
+    "gamma 2nd": "the paper's value is lost; this is ours, see docs/reproduce.md",
+    "gamma 4th": "the paper's value is lost; this is ours, see docs/reproduce.md",
+    "gamma 3rd (default)": "the paper's value is lost; this is our default, see docs/reproduce.md",
+    "DRoIPooling": (
+        "offset and mask branches of 26.89 M weights, one pair per FPN level: 41.75 + 4 x 26.89 = 149.33 M; the paper prints "
+        "149.4, 0.07 M more, which no part of the published module accounts for"
+    ),
+    "w/ SA": "'a standard multi-head self-attention layer' is all the paper says; its widths are ours",
+}
+
+
+@functools.lru_cache(None)
+def tables() -> dict:
+    """{key: Table}, in the order of the papers."""
+    out = {}
+    for key, content in {**_read("tables.json"), **_read("lrf.json")}.items():
+        rows = content["rows"] or [{"method": name} for name in EXTRACTORS]
+        labels = [_name(key, row) for row in rows]
+        if key in ("7", "8", "9", "10"):
+            built = [row for raw, name in zip(rows, labels) for row in _other_models(key, raw, name)]
+        else:
+            slugs = SLUGS.get(key, (content.get("slug"),) * len(rows))
+            built = [_row(key, name, raw, slug) for name, raw, slug in zip(labels, rows, slugs)]
+        columns = tuple(c for c in content["columns"] if c not in LABELS)
+        out[key] = Table(key, content["title"], columns, tuple(built), _kind(key))
+    return out
+
+
+def table(key) -> Table:
+    """The table of a key such as 1, '1' or 'fig7'; ValueError with the nearest key."""
+    key = str(key).lower().replace("table", "").strip()
+    if key not in tables():
+        raise ValueError(f"there is no table {key!r}{nearest(key, tables())}")
+    return tables()[key]
+
+
+def configs(preset: str = "paper") -> dict:
+    """{config path: [(table key, row name), ...]} of every row that has one."""
+    found = {}
+    for t in tables().values():
+        for row in t.rows:
+            path = row.config(preset)
+            if path is not None:
+                found.setdefault(path, []).append((t.key, row.name))
+    return found
+
+
+def _read(name):
+    with open(os.path.join(HERE, name), encoding="utf8") as f:
+        return json.load(f)
+
+
+def _kind(key):
+    return {"11": "invariance", "fig7": "diversity"}.get(key, "cost" if key.startswith("lrf") else "detection")
+
+
+def _name(key, raw):
+    if key == "2":
+        position = {"area": "A", "point": "PE", "none": None}[raw["position"]]
+        return " + ".join(
+            filter(None, ["D" if raw["descriptor"] else None, "S" if raw["semantic"] else None, position])
+        )
+    if key in ("7", "8", "9"):
+        return " ".join(str(raw[k]) for k in ("method", "backbone", "extractor") if k in raw)
+    if key == "fig7":
+        return "SRA"
+    return raw.get("method") or raw["setting"]
+
+
+def _row(key, name, raw, slug):
+    settings = {k: v for k, v in raw.items() if k in LABELS}
+    published = {k: v for k, v in raw.items() if k not in LABELS}
+    return Row(key, name, published, settings, slug, NOTES.get(name, ""))
+
+
+def _other_models(key, raw, name):
+    """Rows of tables 7 to 10. Table 7 prints RoI Align and SRA in one line: here they are two rows."""
+    if key == "7":
+        pairs = [(f"{name}, {e}", e, {"AP": raw[f"AP_{s}"]}) for e, s in EXTRACTORS.items()]
+    else:
+        numbers = {k: v for k, v in raw.items() if k not in LABELS}
+        pairs = [(name, raw.get("extractor") or raw["method"], numbers)]
+    for label, extractor, published in pairs:
+        slug, note = None, NOT_BUILT
+        if key == "10":
+            slug, note = f"{EXTRACTORS[extractor]}_voc0712", "the VOC column; ImageNet VID (FGFA) is not built yet"
+        elif raw["method"] == "Faster R-CNN" and raw["backbone"] in BACKBONES:
+            model = BACKBONES[raw["backbone"]]
+            slug, note = EXTRACTORS[extractor] if model == "r50_fpn" else f"{model}/{EXTRACTORS[extractor]}", ""
+        yield Row(key, label, published, {k: v for k, v in raw.items() if k in LABELS}, slug, note)
