@@ -153,7 +153,7 @@ class DetectionDataset:
         categories = [{"id": i, "name": name} for i, name in zip(self.cat_ids, self.CLASSES)]
         return {"info": {}, "images": images, "annotations": annotations, "categories": categories}
 
-    def evaluate(self, results, work_dir=None, epoch=None, metrics=None, progress=False):
+    def evaluate(self, results, work_dir=None, epoch=None, metrics=None):
         """Metrics of detections.
 
         results: list of {img_id, boxes [n, 4] xyxy in original pixels, scores [n], labels [n] (1-based), masks (RLE)},
@@ -164,7 +164,7 @@ class DetectionDataset:
         """
         from jsra.evaluation.report import evaluate
 
-        return evaluate(self, results, work_dir, epoch, tuple(metrics or self.metrics), progress)
+        return evaluate(self, results, work_dir, epoch, tuple(metrics or self.metrics))
 
 
 def label_map(wanted, known, where):

@@ -24,7 +24,7 @@ class Metrics(dict):
         self.table = ""
 
 
-def evaluate(dataset, results, work_dir, epoch, metrics, progress=False):
+def evaluate(dataset, results, work_dir, epoch, metrics):
     for metric in metrics:
         if metric not in KNOWN:
             raise ConfigError(f"metrics: {metric!r} is unknown{nearest(metric, KNOWN)}")

@@ -6,12 +6,14 @@ import numpy as np
 import pytest
 
 from jsra.cli import main
+from jsra.config import load_config
 from jsra.data.check import check_coco
 from jsra.data.coco import COCODataset
 from jsra.data.masks import to_bitmap
 from jsra.data.puppets.figures import FIGURES, parts_of, posed, random_pose
 from jsra.data.puppets.generate import generate
 from jsra.data.puppets.scene import CLASSES, FIXED, SPLITS, make_scene, project
+from jsra.registry import build
 
 SIZE = 96
 
@@ -166,6 +168,24 @@ def test_hidden_figures_are_crowds(folder):
     rows = [a for split in SPLITS for a in annotations(folder, split)]
     assert all(a["iscrowd"] == (a["visible"] < 0.25 or a["area"] < 16) for a in rows)
     assert sum(not a["iscrowd"] for a in rows) > 0.9 * len(rows)
+
+
+def test_configs(folder, tmp_path, monkeypatch):
+    monkeypatch.setenv("JSRA_DATA", str(tmp_path))
+    os.symlink(folder, tmp_path / "puppets")
+    base = os.path.join(os.path.dirname(__file__), "..", "..", "jdet_configs", "_base_")
+    own = {split: split for split in SPLITS if split.startswith("test_")}
+    expected = {
+        "puppets": {"train": "train", "val": "val", "test": "val", **own},
+        "puppets_fixed": {"train": "train_fixed", "val": "test_fixed", "test": "test_fixed", **own},
+    }
+    for name, folders in expected.items():
+        config = load_config(os.path.join(base, f"{name}.py"), ["dataset.train.batch_size=2"])
+        assert {split: os.path.basename(d.root) for split, d in config.dataset.items()} == folders
+        for split in config.dataset:
+            data = build(config.dataset[split])
+            images, _ = next(data.loader(num_workers=0).epoch(0))
+            assert images.shape == (2 if split == "train" else 1, 3, 224, 224)
 
 
 def test_command(tmp_path, capsys):
