@@ -6,9 +6,6 @@
 #include <cstdlib>
 #include <cstring>
 
-// Jittor opens its handles of cuBLAS and cuDNN while it is imported, if there is a device: so there is none until then.
-extern "C" int jsra_standin_devices = 0;
-
 namespace {
 
 cudaError_t allocate(void** p, size_t size) {
@@ -26,7 +23,8 @@ cudaError_t release(void* p) {
 extern "C" {
 
 cudaError_t cudaGetDeviceCount(int* count) {
-  *count = jsra_standin_devices;
+  const char* devices = std::getenv("JSRA_STANDIN_DEVICES");
+  *count = devices ? std::atoi(devices) : 0;
   return cudaSuccess;
 }
 cudaError_t cudaGetDevice(int* device) {

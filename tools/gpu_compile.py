@@ -11,7 +11,6 @@ Prints a table, and writes it to --out. Exit code 1 if anything failed.
 from __future__ import annotations
 
 import argparse
-import ctypes
 import importlib
 import json
 import os
@@ -54,14 +53,14 @@ def outside(args):
     home = os.path.abspath(args.home)
     os.makedirs(home, exist_ok=True)
     root = cuda_root.build(toolkit, home)
-    standin = f"{root}-standin"
-    build_standin(root, standin)
+    folders = build_standins(root)
     results = []
-    for step, library in (("import", root), ("compile", standin)):
+    for step in ("import", "compile"):
+        link_libraries(root, folders[step])
         begin, log = time.time(), os.path.join(home, f"{step}.log")
         with open(log, "w", encoding="utf8") as f:
             command = [sys.executable, __file__, "--inside", step, "--home", home, "--only", args.only]
-            code = subprocess.run(command, env=environment(home, library, standin, args), stdout=f, stderr=f).returncode
+            code = subprocess.run(command, env=environment(home, root, step, args), stdout=f, stderr=f).returncode
         found = read_results(log)
         results += found or [{"name": step, "error": f"stopped, see {log}"}]
         if found and code and not any(r["error"] for r in found):
@@ -70,11 +69,13 @@ def outside(args):
     text = table(results, toolkit, args)
     print(text)
     if args.out:
-        write(args.out, text)
+        from report import write_section
+
+        write_section(args.out, "gpu-compile", text)
     return 1 if any(r["error"] for r in results) else 0
 
 
-def environment(home, root, standin, args):
+def environment(home, root, step, args):
     """The environment of a step: what jsra.runtime.cuda.use sets, a home of its own, and no look at the network."""
     from jsra.runtime import cuda
 
@@ -85,43 +86,59 @@ def environment(home, root, standin, args):
         {name: os.environ[name] for name in ("nvcc_path", "CPLUS_INCLUDE_PATH")},
         HOME=home, JITTOR_HOME=home, cuda_archs=args.arch, use_cutt="0", use_cutlass="0", use_nccl="0", use_mpi="0",
         use_cuda_host_allocator="0", https_proxy="http://127.0.0.1:9", http_proxy="http://127.0.0.1:9",
-        JSRA_STANDIN=os.path.join(standin, "lib64", "libcudart.so"),
+        JSRA_STANDIN_DEVICES="1" if step == "compile" else "0",
     )  # fmt: skip
     return env
 
 
-def build_standin(root, standin):
-    """A copy of the merged root whose runtime, cuBLAS, cuDNN ... are stand-ins; the headers are the real ones."""
-    shutil.rmtree(standin, ignore_errors=True)
-    shutil.copytree(root, standin, symlinks=True)
-    lib = os.path.join(standin, "lib64")
+def build_standins(root):
+    """{step: a folder of libraries for the root's lib64}. The root stays the same, so that one compilation serves both."""
+    folders = {step: os.path.join(root, f"lib64-{step}") for step in ("import", "compile")}
+    if not os.path.islink(os.path.join(root, "lib64")):
+        os.rename(os.path.join(root, "lib64"), folders["import"])
+    real = folders["import"]
+    shutil.rmtree(folders["compile"], ignore_errors=True)
+    shutil.copytree(real, folders["compile"], symlinks=True)
     include = f"-I{os.path.join(root, 'include')}"
-    common = ["g++", "-O1", "-fPIC", "-shared", include, "-w"]
 
-    def build(name, *arguments):
-        target = os.path.join(lib, f"lib{name}.so")
+    def build(folder, file, soname, *arguments):
+        target = os.path.join(folder, file)
         os.remove(target)
-        command = [*common, f"-Wl,-soname,lib{name}.so", "-o", target, *arguments]
-        subprocess.run(command, check=True)
+        flags = ["-O1", "-fPIC", "-shared", "-w", include, f"-Wl,-soname,{soname}", "-o", target]
+        subprocess.run(["g++", *flags, *arguments], check=True)
 
-    runtime = next(n for n in sorted(os.listdir(lib)) if n.startswith("libcudart.so."))
-    build("cudart", os.path.join(TOOLS, "cuda_standin.cpp"), "-Wl,--no-as-needed", f"-L{lib}", f"-l:{runtime}")
-    # Step 1 needs a runtime that answers 'no device'; the driver's absence makes the real one fail instead.
-    own = os.path.join(root, "lib64", "libcudart.so")
-    os.remove(own)
-    shutil.copy(os.path.join(lib, "libcudart.so"), own)
+    runtime = next(n for n in sorted(os.listdir(real)) if n.startswith("libcudart.so."))
+    for folder in folders.values():
+        link = ["-Wl,--no-as-needed", f"-L{folder}", f"-l:{runtime}"]
+        build(folder, "libcudart.so", "libcudart.so", os.path.join(TOOLS, "cuda_standin.cpp"), *link)
     for name in STUBBED:
-        own = os.path.join(TOOLS, f"cuda_standin_{name}.cpp")
-        source = os.path.join(standin, f"{name}.c")
-        written = defined(os.path.join(root, "lib64", f"lib{name}.so"))
-        text = open(own, encoding="utf8").read() if os.path.exists(own) else ""
+        by_hand = os.path.join(TOOLS, f"cuda_standin_{name}.cpp")
+        text = open(by_hand, encoding="utf8").read() if os.path.exists(by_hand) else ""
+        source = os.path.join(folders["compile"], f"{name}.c")
         with open(source, "w", encoding="utf8") as f:
-            f.writelines(f"int {s}() {{ return 0; }}\n" for s in written if not re.search(rf"\b{s},", text))
-        extra = [own] if text else []
-        build(name, *extra, "-xc", source)
+            for function in defined(os.path.join(real, f"lib{name}.so")):
+                if not re.search(rf"\b{function},", text):
+                    f.write(f"int {function}() {{ return 0; }}\n")
+        # What step 1 linked asks for the real library by its own name, and for that name as its functions' version.
+        soname = min((n for n in os.listdir(real) if n.startswith(f"lib{name}.so.")), key=len)
+        script = os.path.join(folders["compile"], f"{name}.version")
+        with open(script, "w", encoding="utf8") as f:
+            f.write(f"{soname} {{ *; }};\n")
+        version = f"-Wl,--version-script={script}"
+        build(folders["compile"], soname, soname, version, *([by_hand] if text else []), "-xc", source)
+        os.remove(os.path.join(folders["compile"], f"lib{name}.so"))
+        os.symlink(soname, os.path.join(folders["compile"], f"lib{name}.so"))
     for name in ("libcudnn_ops_infer.so", "libcudnn_ops_train.so", "libcudnn_cnn_infer.so", "libcudnn_cnn_train.so"):
-        os.remove(os.path.join(lib, name))
-        os.symlink("libcudnn.so", os.path.join(lib, name))
+        os.remove(os.path.join(folders["compile"], name))
+        os.symlink("libcudnn.so", os.path.join(folders["compile"], name))
+    return folders
+
+
+def link_libraries(root, folder):
+    link = os.path.join(root, "lib64")
+    if os.path.islink(link):
+        os.remove(link)
+    os.symlink(folder, link)
 
 
 def defined(library):
@@ -150,31 +167,28 @@ def check(name, function, only=""):
 
 
 def step_import(args):
+    loaded = {}
+
     def imports():
         import jittor as jt
 
-        assert jt.compiler.has_cuda, "Jittor did not compile CUDA in"
+        loaded["jittor"] = jt.compile_extern
 
     check("import jittor with CUDA compiled in", imports)
 
-    def libraries():
-        import jittor as jt
+    def library(name):
+        # None where Jittor was compiled without CUDA, or could not compile or load its operators for the library.
+        assert getattr(loaded["jittor"], f"{name}_ops", None), f"Jittor has no operators for {name}"
 
-        absent = [
-            n for n in ("cublas", "cudnn", "curand", "cufft", "cusparse", "cub") if not hasattr(jt.compile_extern, n)
-        ]
-        assert not absent, f"not loaded: {absent}"
-
-    check("cuBLAS, cuDNN, cuRAND, cuFFT, cuSPARSE and CUB compiled and loaded", libraries)
+    for name in ("cublas", "cudnn", "curand", "cufft", "cusparse", "cub"):
+        check(f"jittor: operators of {name}, linked to the real library", lambda name=name: library(name))
 
 
 def step_compile(args):
     import jittor as jt
-
-    ctypes.c_int.in_dll(ctypes.CDLL(os.environ["JSRA_STANDIN"]), "jsra_standin_devices").value = 1
-    jt.flags.use_cuda = 1
     from gpu_programs import programs
 
+    jt.flags.use_cuda = 1
     for name, function in programs():
         check(name, function, args.only)
 
@@ -194,18 +208,6 @@ def table(results, toolkit, args):
             f"| {r['name']} | {r['error'].splitlines()[0] if r['error'] else 'yes'} | {r.get('seconds', '')} |"
         )
     return "\n".join(lines)
-
-
-def write(path, text):
-    """Put the result between its marks in a Markdown file."""
-    begin, end = "<!-- gpu-compile: begin -->", "<!-- gpu-compile: end -->"
-    with open(path, encoding="utf8") as f:
-        page = f.read()
-    if begin not in page or end not in page:
-        raise ValueError(f"{path} does not hold the marks {begin} and {end}")
-    before, after = page.split(begin)[0], page.split(end)[1]
-    with open(path, "w", encoding="utf8") as f:
-        f.write(f"{before}{begin}\n{text}\n{end}{after}")
 
 
 if __name__ == "__main__":

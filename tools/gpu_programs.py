@@ -1,6 +1,8 @@
-"""What `gpu_compile.py` compiles: Jittor's own operators that detectors use, jsra's operators, and a training step."""
+"""What `gpu_compile.py` compiles and `gpu_check_jittor.py` runs: operators of Jittor, operators of jsra, training steps."""
 
 from __future__ import annotations
+
+import os
 
 import jittor as jt
 import numpy as np
@@ -22,7 +24,13 @@ def programs():
     for name, tester in operators():
         for dtype in DTYPES:
             yield f"jsra.ops: {name}, {dtype}", lambda tester=tester, dtype=dtype: run_operator(tester, rng, dtype)
-    yield "training step: Faster R-CNN R50-FPN with Semantic RoI Align", training_step
+    yield (
+        "training step: Faster R-CNN R50-FPN, RoI Align",
+        lambda: training_step("faster_rcnn_r50_fpn_roi_align_1x_coco"),
+    )
+    yield "training step: Faster R-CNN R50-FPN, Semantic RoI Align", training_step
+    for dtype in ("float16", "bfloat16"):
+        yield f"training step: the same with amp in {dtype}", lambda dtype=dtype: training_step(amp=dtype)
 
 
 def elementwise(dtype):
@@ -58,27 +66,81 @@ def indexing():
 def run_operator(tester, rng, dtype):
     """Every case of an operator's test, forward and backward."""
     for case in tester.cases(rng):
-        variables = [to_var(value, dtype) for value in case.inputs]
-        result = tester.op(*variables, **case.settings)
-        result = list(result) if isinstance(result, (list, tuple)) else [result]
-        jt.sync([r for r in result if isinstance(r, jt.Var)])
-        wanted = [v for i in case.grad for v in (variables[i] if isinstance(variables[i], list) else [variables[i]])]
-        if wanted:
-            loss = sum((result[i].float32() * 2).sum() for i in tester.differentiable)
-            jt.sync(jt.grad(loss, wanted))
+        outputs_and_gradients(tester, case, dtype)
+
+
+def outputs_and_gradients(tester, case, dtype, seed=0) -> tuple:
+    """A case on the current device: its outputs and the gradients of a random sum of them, as float32 arrays."""
+    variables = [to_var(value, dtype) for value in case.inputs]
+    result = tester.op(*variables, **case.settings)
+    result = list(result) if isinstance(result, (list, tuple)) else [result]
+    outputs = [to_array(r) for r in result if isinstance(r, jt.Var)]
+    wanted = [v for i in case.grad for v in (variables[i] if isinstance(variables[i], list) else [variables[i]])]
+    if not wanted:
+        return outputs, []
+    rng = np.random.default_rng(seed)
+    weights = [jt.array(rng.standard_normal(result[i].shape).astype(np.float32)) for i in tester.differentiable]
+    loss = sum((result[i].cast("float32") * w).sum() for i, w in zip(tester.differentiable, weights))
+    grads = jt.grad(loss, wanted)
+    jt.sync(grads)
+    return outputs, [to_array(g) for g in grads]
 
 
 def to_var(value, dtype):
-    """A NumPy input of a test as a Var; features (four axes or a list of maps) in `dtype`, coordinates in float32."""
+    """A NumPy input of a test as a Var: coordinates (five columns or four) in float32, other floats in `dtype`."""
     if isinstance(value, (list, tuple)) and value and isinstance(value[0], np.ndarray):
         return [to_var(v, dtype) for v in value]
     if not isinstance(value, np.ndarray):
         return value
     if value.dtype.kind == "f":
         var = jt.array(value.astype(np.float32))
-        return var.cast(dtype) if value.ndim != 2 or value.shape[1] not in (4, 5) else var
+        coordinates = value.ndim == 2 and value.shape[1] in (4, 5, 6)
+        return var if coordinates else var.cast(dtype)
     return jt.array(value)
 
 
-def training_step():
-    raise NotImplementedError
+def to_array(var):
+    return var.cast("float32").numpy() if str(var.dtype) in DTYPES else var.numpy()
+
+
+def detector(name="faster_rcnn_r50_fpn_sra_1x_coco"):
+    """A detector of jdet_configs, in training, and its config."""
+    from jsra import resources
+    from jsra.config import load_config
+    from jsra.registry import build
+
+    config = load_config(os.path.join(resources.folder("jdet_configs"), f"{name}.py"))
+    model = build(config["model"], "model")
+    model.train()
+    return model, config
+
+
+def batch(rng, height=224, width=256):
+    """One image with three objects."""
+    images = rng.standard_normal((1, 3, height, width)).astype(np.float32)
+    boxes = np.float32([[10, 20, 90, 120], [100, 30, 220, 200], [5, 150, 60, 210]])
+    target = {"img_id": 0, "bboxes": boxes, "labels": np.int32([1, 7, 3]), "img_size": (width, height)}
+    return images, [{**target, "bboxes_ignore": np.zeros((0, 4), np.float32), "ori_img_size": (width, height)}]
+
+
+def losses_of(model, images, targets, seed=0) -> dict:
+    """The losses of one batch, all random choices from `seed`."""
+    from jsra.runtime.seed import set_seed
+
+    set_seed(seed)
+    return model(jt.array(images).stop_grad(), targets)
+
+
+def training_step(name="faster_rcnn_r50_fpn_sra_1x_coco", amp=None):
+    """One step of the optimiser on one image."""
+    from jsra.engine.amp import enable
+    from jsra.engine.run import build_optimizer
+    from jsra.engine.train import total_loss
+
+    model, config = detector(name)
+    optimizer, _ = build_optimizer(config, model, 1)
+    if amp:
+        model, optimizer = enable(model, optimizer, dtype=amp)
+    images, targets = batch(np.random.default_rng(0))
+    optimizer.step(total_loss(losses_of(model, images, targets)))
+    jt.sync_all()

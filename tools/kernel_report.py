@@ -1,0 +1,235 @@
+"""Registers, shared memory and occupancy of the CUDA kernels, from the compiler, and the bytes that they must move.
+
+Needs nvcc, no GPU. `python tools/kernel_report.py --out docs/benchmarks.md` writes the section of that page.
+"""
+
+from __future__ import annotations
+
+import argparse
+import collections
+import glob
+import importlib
+import os
+import re
+import subprocess
+import sys
+import tempfile
+import time
+
+ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
+sys.path.insert(0, ROOT)
+CUDA_SRC = os.path.join(ROOT, "cuda_src")
+# Of a multiprocessor: shared memory for blocks, in bytes. Registers (65536), threads (2048) and blocks (32) are equal.
+SHARED = {80: 164 << 10, 90: 228 << 10}
+RESERVED = 1024  # shared memory that the system takes from each block
+DTYPES = ("float", "__half")
+# Dynamic shared memory of the launches for 7 x 7 bins and 256 channels, in bytes: as the launch functions compute it.
+DYNAMIC = {
+    "roi_align_forward_kernel": 768 * 8 + 64 + 124 * 49 * 4,
+    "roi_align_backward_kernel": 14 * 8 * 4,
+}
+# The sizes of the speed targets: 2 images of 800 x 1344, P2 to P5, 256 channels, 2000 RoIs.
+IMAGES, CHANNELS, ROIS, MASKS = 2, 256, 2000, 49
+CELLS = sum((800 // s) * (1344 // s) for s in (4, 8, 16, 32))
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--nvcc", default="nvcc")
+    parser.add_argument("--out", help="a Markdown page to write the section to")
+    parser.add_argument("--operators", nargs="+", help="only these folders of cuda_src")
+    args = parser.parse_args()
+    names = args.operators or [os.path.basename(os.path.dirname(f)) for f in glob.glob(f"{CUDA_SRC}/*/forward.cuh")]
+    kernels = {}
+    for name in sorted(names):
+        kernels.update({key: (name, use) for key, use in compiled(args.nvcc, name).items()})
+        print(f"{name}: compiled", file=sys.stderr, flush=True)
+    text = f"{floors()}\n\n{kernel_table(args.nvcc, kernels)}"
+    print(text)
+    if args.out:
+        from report import write_section
+
+        write_section(args.out, "kernel-report", text)
+
+
+def compiled(nvcc, operator):
+    """{(kernel, dtype, architecture): {registers, shared, spilled}} of every kernel of an operator."""
+    tests = importlib.import_module("tests.ops.test_cuda_compile")
+    found = {}
+    for dtype in DTYPES:
+        files = sorted(glob.glob(os.path.join(CUDA_SRC, operator, "*.cuh")))
+        lines = ['#include "common/list.h"', *(f'#include "{operator}/{os.path.basename(f)}"' for f in files)]
+        for file in files:
+            for parameters, function in tests.launches(file):
+                types = [tests.TYPES.get(p.split()[-1], dtype) for p in parameters.split(",")]
+                lines.append(f"auto* {function}_use = &jsra::cuda::{function}<{', '.join(types)}>;")
+        with tempfile.TemporaryDirectory() as folder:
+            source = os.path.join(folder, "all.cu")
+            with open(source, "w", encoding="utf8") as f:
+                f.write("\n".join(lines) + "\n")
+            targets = [f"-gencode=arch=compute_{n},code=sm_{n}" for n in SHARED]
+            command = [
+                nvcc,
+                "-std=c++17",
+                "-O3",
+                "--use_fast_math",
+                "-Xptxas",
+                "-v",
+                "-fatbin",
+                f"-I{CUDA_SRC}",
+                *targets,
+            ]
+            done = subprocess.run([*command, "-o", os.devnull, source], capture_output=True, text=True)
+        if done.returncode:
+            raise RuntimeError(f"{operator} does not compile:\n{done.stderr[:2000]}")
+        for key, use in parse(done.stderr).items():
+            found[(key[0], dtype, key[1])] = use
+    return found
+
+
+def parse(text):
+    """{(kernel, architecture): resources} of ptxas -v; of several instances of a template, the one with most registers."""
+    found = {}
+    entries = re.split(r"Compiling entry function '", text)[1:]
+    names = subprocess.run(
+        ["c++filt"], input="\n".join(e.split("'")[0] for e in entries), capture_output=True, text=True
+    )
+    for entry, name in zip(entries, names.stdout.splitlines()):
+        kernel = re.search(r"(\w+_kernel)", name).group(1)
+        architecture = int(re.search(r"for 'sm_(\d+)", entry).group(1))
+        used = re.search(r"Used (\d+) registers", entry)
+        shared, spilled = re.search(r"(\d+) bytes smem", entry), re.search(r"(\d+) bytes spill stores", entry)
+        use = {
+            "registers": int(used.group(1)),
+            "shared": int(shared.group(1)) if shared else 0,
+            "spilled": int(spilled.group(1)) if spilled else 0,
+        }
+        key = (kernel, architecture)
+        if key not in found or use["registers"] > found[key]["registers"]:
+            found[key] = use
+    return found
+
+
+def block_sizes():
+    """{kernel: threads of a block} as the launches give them."""
+    texts = []
+    for path in glob.glob(os.path.join(CUDA_SRC, "*", "*.cuh")):
+        with open(path, encoding="utf8") as f:
+            texts.append(f.read())
+    constants = dict(re.findall(r"constexpr int(?:64_t)? (\w+_THREADS) = (\d+);", "\n".join(texts)))
+    sizes = {}
+    for text in texts:
+        kernels = {}
+        for match in re.finditer(
+            r"auto\* (\w+) =([^;]*);|JSRA_LAUNCH\((\w+), ((?:[^()]|\([^()]*\))*), ([^,]+), [^,]+, stream", text
+        ):
+            variable, value, launched, _, block = match.groups()
+            if variable:
+                kernels[variable] = re.findall(r"(\w+_kernel)\b", value)
+                continue
+            # (unsigned int)threads: as many as there are channels, up to the constant of the file.
+            number = block.split(")")[-1].strip()
+            limit = re.findall(r"constexpr int(?:64_t)? \w+_THREADS = (\d+);", text)
+            for kernel in kernels.get(launched, ()):
+                sizes[kernel] = int(number) if number.isdigit() else int(constants.get(number) or limit[0])
+    return sizes
+
+
+def occupancy(use, threads, dynamic, architecture):
+    """(blocks on a multiprocessor, share of its 64 warps that they fill, what limits them)."""
+    warps = -(-threads // 32)
+    per_warp = -(-use["registers"] * 32 // 256) * 256  # registers are given out to warps in units of 256
+    shared = use["shared"] + dynamic + RESERVED
+    limits = {
+        "threads": 2048 // (warps * 32),
+        "registers": 65536 // (per_warp * warps),
+        "shared memory": SHARED[architecture] // shared,
+        "blocks": 32,
+    }
+    blocks = min(limits.values())
+    return blocks, blocks * warps / 64, min(limits, key=limits.get)
+
+
+def kernel_table(nvcc, kernels):
+    version = subprocess.run([nvcc, "--version"], capture_output=True, text=True).stdout.strip().splitlines()[-1]
+    sizes = block_sizes()
+    lines = [
+        "### Resources of the kernels, from the compiler",
+        "",
+        f"`nvcc -O3 --use_fast_math -Xptxas -v` ({version}), {time.strftime('%Y-%m-%d')}; no GPU was at hand. Occupancy is "
+        "the share of a multiprocessor's 64 warps that its registers, shared memory and block limits allow (7 x 7 bins, 256 "
+        "channels); of several instances of a template, the one with most registers. sm_80 / sm_90.",
+        "",
+        "| operator | kernel | type | threads | registers | shared, bytes | spilled | occupancy | limited by |",
+        "| --- | --- | --- | --- | --- | --- | --- | --- | --- |",
+    ]
+    rows = collections.defaultdict(dict)
+    for (kernel, dtype, architecture), (operator, use) in kernels.items():
+        rows[(operator, kernel, dtype.strip("_"))][architecture] = use
+    for (operator, kernel, dtype), uses in sorted(rows.items()):
+        if kernel not in sizes:
+            continue
+        threads, dynamic = sizes[kernel], DYNAMIC.get(kernel, 0)
+        found = {a: occupancy(use, threads, dynamic, a) for a, use in uses.items()}
+        cells = [
+            operator, kernel[: -len("_kernel")], dtype, threads,
+            " / ".join(str(uses[a]["registers"]) for a in SHARED), uses[90]["shared"] + dynamic,
+            " / ".join(str(uses[a]["spilled"]) for a in SHARED), " / ".join(f"{found[a][1]:.0%}" for a in SHARED),
+            found[90][2],
+        ]  # fmt: skip
+        lines.append("| " + " | ".join(map(str, cells)) + " |")
+    return "\n".join(lines)
+
+
+def positions():
+    """T of the sampler: positions of ROIS boxes whose logarithmic sizes and aspect ratios are uniform."""
+    import numpy as np
+
+    importlib.import_module("jsra")
+    from jsra.ops.reference.dynamic_sampler import choose_grid
+
+    rng = np.random.default_rng(0)
+    ratios = np.exp(rng.uniform(np.log(1 / 3), np.log(3), ROIS))
+    return sum(int(np.prod(choose_grid(float(np.sqrt(r)), float(1 / np.sqrt(r)), 64))) for r in ratios)
+
+
+def floors():
+    """What each operator must read and write at least once, in float32 and float16."""
+    total = positions()
+    maps, out = IMAGES * CELLS * CHANNELS, ROIS * CHANNELS * MASKS
+    packed, logits = total * CHANNELS, total * MASKS
+    rows = [
+        ("roi_align 7x7, forward", maps, out, 0),
+        ("roi_align 7x7, backward", out, maps, 0),
+        ("dynamic_sampler, forward", maps, packed, 0),
+        ("dynamic_sampler, backward", packed, maps, 0),
+        ("masked_sum, forward (keeps the masks)", packed + logits, out + logits, 2 * total * MASKS * CHANNELS),
+        ("masked_sum, backward", out + packed + logits, packed + logits, 4 * total * MASKS * CHANNELS),
+    ]
+    lines = [
+        "### Bytes that the kernels must move",
+        "",
+        f"{IMAGES} images of 800 x 1344, P2 to P5 ({CELLS} cells an image), {CHANNELS} channels, {ROIS} RoIs with aspect "
+        f"ratios from 1/3 to 3, {MASKS} masks, M = 64: T = {total} positions. Each array is counted once, as if all of every map "
+        "were read and caches were perfect; the time at 4.0 TB/s (what a device copy reaches on an H200, to be measured) is "
+        "the floor. In float16 the bytes halve.",
+        "",
+        "| operator | reads, MB | writes, MB | floor, us | GFLOP | floor in float16, us |",
+        "| --- | --- | --- | --- | --- | --- |",
+    ]
+    for name, reads, writes, operations in rows:
+        micro = (reads + writes) * 4 / 4.0e12 * 1e6
+        work = f"{operations / 1e9:.1f}" if operations else ""
+        cells = [name, f"{reads * 4 / 1e6:.0f}", f"{writes * 4 / 1e6:.0f}", f"{micro:.0f}", work, f"{micro / 2:.0f}"]
+        lines.append("| " + " | ".join(cells) + " |")
+    lines += [
+        "",
+        "roi_align turns the maps channels-last first and its gradient arrives channels-first: that reads and writes one "
+        f"array more each way, {2 * maps * 4 / 1e6:.0f} MB forward (the maps) and {2 * out * 4 / 1e6:.0f} MB backward (the "
+        "gradient).",
+    ]
+    return "\n".join(lines)
+
+
+if __name__ == "__main__":
+    main()
