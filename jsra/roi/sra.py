@@ -1,0 +1,166 @@
+"""Semantic RoI Align (arXiv:2312.09609): RoI features sampled from semantic parts instead of places.
+
+Shape letters: K RoIs; T their sampled positions, all in one packed array; C channels of the maps; N masks; L the length of
+half an area embedding.
+
+The authors released no code. N = 49 and M = 64 are the paper's; descriptor 256, semantic 128, hidden 256 and L = M are the
+round numbers that reproduce its parameter and FLOP columns; gamma is lost from the text, and 50 is an assumption.
+"""
+
+from __future__ import annotations
+
+import math
+
+import jittor as jt
+import numpy as np
+
+from jsra.ops import check
+from jsra.ops.dynamic_sampler import check_sampler, make_packing, sample
+from jsra.ops.masked_sum import masked_sum
+from jsra.ops.segment import segment_max, segment_mean
+from jsra.registry import register
+from jsra.roi.packed_norm import PackedBatchNorm
+from jsra.roi.sra_position import POSITIONS, axis_table, cell_rows
+
+DESCRIPTORS = ("none", "avg", "max", "concat")
+NORMS = ("batch", "layer")
+FORMS = ("fast", "straightforward")
+
+
+@register("roi_layer")
+class SemanticRoIAlign(jt.nn.Module):
+    """layer(features, rois [K, 5], spatial_scale, levels=None) -> [K, C, N].
+
+    Args:
+        in_channels: C. num_masks: N. max_area: M, the most positions of an RoI on a dynamic grid.
+        descriptor_channels, semantic_channels, hidden_channels: widths of D, S and the layer before the masks.
+        gamma: amplification of the logits before the softmax over an RoI's positions.
+        sampling_ratio: samples per block and axis, 0 for adaptive.
+        grid: 'dynamic', of each RoI's aspect ratio; or the fixed grid, an int or (rows, columns).
+        descriptor: what D says of the whole RoI: the mean ('avg') or maximum ('max') of Linear(F) over the positions,
+            Linear of the flattened F (positions by rows, channels innermost; 'concat', fixed grid only), or 'none'.
+        semantic: whether the semantic map S stands in z; if not, the position embedding itself does.
+        position: 'area' embedding, 'point' (the block's centre, 2 numbers in [-1, 1]) or 'none'.
+        norm: 'batch' over all positions of the batch, or 'layer' over the channels of a position.
+        form: 'fast', or 'straightforward' as the paper describes it: the same function.
+
+    State: descriptor, semantic, norm1, fc1, norm2, fc2 (.weight, .bias; batch norms .running_mean, .running_var). z is
+    ordered D then S (or the embedding), the columns of `semantic` F, vertical, horizontal.
+
+    Initial weights are Jittor's, which are PyTorch's, but for fc2: its logits start with a deviation of 1 / gamma, so that
+    the softmax is neither flat nor saturated (PyTorch's would give gamma * logits a deviation of 20, masks of one position
+    each, and hardly a gradient).
+    """
+
+    def __init__(
+        self,
+        in_channels=256,
+        num_masks=49,
+        max_area=64,
+        descriptor_channels=256,
+        semantic_channels=128,
+        hidden_channels=256,
+        gamma=50.0,
+        sampling_ratio=0,
+        grid="dynamic",
+        descriptor="avg",
+        semantic=True,
+        position="area",
+        norm="batch",
+        form="fast",
+    ):
+        super().__init__()
+        for name, value, known in (
+            ("descriptor", descriptor, DESCRIPTORS),
+            ("position", position, POSITIONS),
+            ("norm", norm, NORMS),
+            ("form", form, FORMS),
+        ):
+            if value not in known:
+                raise ValueError(f"SemanticRoIAlign: {name} must be one of {', '.join(known)}, got {value!r}")
+        self.grid = None if grid == "dynamic" else check.size_pair("grid", grid)
+        if descriptor == "concat" and self.grid is None:
+            raise ValueError("SemanticRoIAlign: descriptor 'concat' needs a fixed grid, such as grid=8")
+        if descriptor == "none" and not semantic and position == "none":
+            raise ValueError(
+                "SemanticRoIAlign: descriptor, semantic map and position are all off: no input for the masks"
+            )
+        self.in_channels, self.num_masks, self.max_area = in_channels, num_masks, max_area
+        self.gamma, self.sampling_ratio = float(gamma), sampling_ratio
+        self.descriptor_kind, self.semantic_on, self.position, self.form = descriptor, semantic, position, form
+        self.largest_side = max_area if self.grid is None else max(self.grid)
+        embedding = {"none": 0, "point": 2, "area": 2 * max_area}[position]
+
+        self.descriptor_width = 0 if descriptor == "none" else descriptor_channels
+        if descriptor != "none":
+            positions = self.grid[0] * self.grid[1] if descriptor == "concat" else 1
+            self.descriptor = jt.nn.Linear(in_channels * positions, descriptor_channels)
+        if semantic:
+            self.semantic = jt.nn.Linear(in_channels + embedding, semantic_channels)
+        width = self.descriptor_width + (semantic_channels if semantic else embedding)
+        make_norm = PackedBatchNorm if norm == "batch" else jt.nn.LayerNorm
+        self.norm1 = make_norm(width)
+        self.fc1 = jt.nn.Linear(width, hidden_channels)
+        self.norm2 = make_norm(hidden_channels)
+        self.fc2 = jt.nn.Linear(hidden_channels, num_masks)
+        # The mean square of a normalised value after the ReLU is 1/2.
+        deviation = 1 / (max(abs(self.gamma), 1e-6) * math.sqrt(hidden_channels / 2))
+        self.fc2.weight.assign(jt.randn(num_masks, hidden_channels) * deviation)
+        self.fc2.bias.assign(jt.zeros(num_masks))
+
+    def execute(self, features, rois, spatial_scale, levels=None):
+        """features: [B, C, H, W], or the levels of a pyramid with a list of scales; levels: int32 [K]. -> [K, C, N]."""
+        sampled, packing = self.sample(features, rois, spatial_scale, levels)
+        if packing.total == 0 and not jt.in_mpi:
+            return jt.zeros((0, self.in_channels, self.num_masks), dtype=sampled.dtype)
+        logits = self.logits(sampled, packing)
+        return masked_sum(logits, sampled, packing.offsets, self.gamma, channels_first=True)
+
+    def sample(self, features, rois, spatial_scale, levels=None):
+        """F [T, C] of the Dynamic Feature Sampler, and the packing of its positions."""
+        maps, scales, levels, rois = check_sampler(features, rois, spatial_scale, levels)
+        if maps[0].shape[1] != self.in_channels:
+            raise ValueError(f"features: expected {self.in_channels} channels (in_channels), got {maps[0].shape[1]}")
+        packing = make_packing(rois, self.max_area, self.grid)
+        return sample(maps, rois, scales, levels, packing, self.sampling_ratio), packing
+
+    def masks(self, features, rois, spatial_scale, levels=None):
+        """For drawing: the masks of each RoI as a list of K NumPy arrays [N, rows, columns], each mask with the sum 1."""
+        sampled, packing = self.sample(features, rois, spatial_scale, levels)
+        if packing.total == 0:
+            return []
+        _, masks = masked_sum(self.logits(sampled, packing), sampled, packing.offsets, self.gamma, return_masks=True)
+        parts = np.split(masks.numpy(), packing.offsets_np[1:-1])
+        return [part.T.reshape(self.num_masks, *grid) for part, grid in zip(parts, packing.grids_np)]
+
+    def logits(self, sampled, packing):
+        """Mask logits [T, N], before gamma."""
+        return self._straightforward(sampled, packing)
+
+    def _straightforward(self, sampled, packing):
+        """The paper's: z in full at every position."""
+        z = []
+        if self.descriptor_kind != "none":
+            z.append(self._descriptors(sampled, packing)[packing.owner])
+        embedding = self._embedding(packing)
+        if self.semantic_on:
+            z.append(self.semantic(jt.concat([sampled, *embedding], dim=1)))
+        else:
+            z.extend(embedding)
+        z = jt.concat(z, dim=1)
+        hidden = self.fc1(jt.nn.relu(self.norm1(z)))
+        return self.fc2(jt.nn.relu(self.norm2(hidden)))
+
+    def _descriptors(self, sampled, packing):
+        """D [K, C_d]."""
+        if self.descriptor_kind == "concat":
+            return self.descriptor(sampled.reshape((packing.count, -1)))
+        reduce = segment_max if self.descriptor_kind == "max" else segment_mean
+        return reduce(self.descriptor(sampled), packing.offsets)
+
+    def _embedding(self, packing):
+        """The halves of the position embedding, [T, L] each: none or two."""
+        if self.position == "none":
+            return []
+        table = jt.array(axis_table(self.position, self.largest_side, self.max_area))
+        return [table[rows] for rows in cell_rows(packing)]

@@ -1,0 +1,48 @@
+"""Position embeddings of Semantic RoI Align (arXiv:2312.09609, eq. 6): what describes a block's place in its grid.
+
+An embedding has two halves, one for the row of the block and one for its column, and each depends only on (index, side):
+so it is a row of one table, and `cell_rows` says which.
+"""
+
+from __future__ import annotations
+
+import functools
+
+import jittor as jt
+import numpy as np
+
+from jsra.ops.packing import Packing
+
+POSITIONS = ("none", "point", "area")
+
+
+def upsample_matrix(side: int, length: int) -> np.ndarray:
+    """[side, length]: row i is the one-hot vector of i, upsampled linearly to `length`, half-pixel (align_corners=False)."""
+    at = np.clip((np.arange(length) + 0.5) * side / length - 0.5, 0, side - 1)
+    low = np.floor(at).astype(int)
+    high = np.minimum(low + 1, side - 1)
+    matrix = np.zeros((side, length))
+    np.add.at(matrix, (low, np.arange(length)), 1 - (at - low))
+    np.add.at(matrix, (high, np.arange(length)), at - low)
+    return matrix.astype(np.float32)
+
+
+@functools.lru_cache(maxsize=8)
+def axis_table(position: str, largest: int, length: int) -> np.ndarray:
+    """[largest * (largest + 1) / 2, width]: the embedding of (index, side) for sides 1..largest, sides below first.
+
+    'area': upsampled one-hot vectors, width = length. 'point': the block's centre in [-1, 1], width = 1.
+    """
+    if position == "point":
+        rows = [(np.arange(side)[:, None] + 0.5) / side * 2 - 1 for side in range(1, largest + 1)]
+    else:
+        rows = [upsample_matrix(side, length) for side in range(1, largest + 1)]
+    return np.concatenate(rows).astype(np.float32)
+
+
+def cell_rows(packing: Packing):
+    """Which rows of the axis table describe the row and the column of each position: two int32 Vars [T]."""
+    row, column = packing.cell_np()
+    sides = packing.grids_np.astype(np.int64)[packing.owner_np()]
+    first = (sides * (sides - 1) // 2).astype(np.int32)
+    return jt.array(first[:, 0] + row), jt.array(first[:, 1] + column)
