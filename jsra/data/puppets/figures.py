@@ -244,7 +244,7 @@ def parts_of(name):
 @lru_cache(maxsize=None)
 def _normalisation(name):
     """(scale, centre) that give the figure at rest the longer side 1 about the origin."""
-    outline = np.concatenate(list(_place(name, {}).values()))
+    outline = np.concatenate(list(_place(name, _frames(name, {})).values()))
     low, high = outline.min(0), outline.max(0)
     return 1 / (high - low).max(), (low + high) / 2
 
@@ -262,8 +262,7 @@ def _frames(name, pose):
     return frames
 
 
-def _place(name, pose):
-    frames = _frames(name, pose)
+def _place(name, frames):
     return {p.name: p.outline @ frames[p.name][:, :2].T + frames[p.name][:, 2] for p in parts_of(name)}
 
 
@@ -273,7 +272,8 @@ def posed(name, pose):
     Returns {part: (outline [n, 2], joint [2], eye (centre [2], radius) or None)}.
     """
     scale, centre = _normalisation(name)
-    frames, outlines = _frames(name, pose), _place(name, pose)
+    frames = _frames(name, pose)
+    outlines = _place(name, frames)
     out = {}
     for part in parts_of(name):
         frame = frames[part.name]

@@ -103,7 +103,7 @@ def _annotation(figure, number, seen):
     """The annotation of one figure, None where nothing of it is seen."""
     k = OVERSAMPLING
     height, width = seen.shape[0] // k, seen.shape[1] // k
-    placed = figure.parts()
+    placed = figure.parts
     points = np.concatenate([outline for outline, _, _ in placed.values()])
     x0, y0 = np.clip(np.floor(points.min(0)).astype(int) - 1, 0, (width, height))
     x1, y1 = np.clip(np.ceil(points.max(0)).astype(int) + 1, 0, (width, height))

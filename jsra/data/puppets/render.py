@@ -114,14 +114,14 @@ def render(scene):
     for outline in scene.occluders:
         canvas.shadow([outline * k], 4 * k, 2.5 * k)
         canvas.paint(outline * k, np.clip(rng.uniform(40, 200, 3), 0, 255), 0)
-    picture = canvas.colours.reshape(height, k, width, k, 3).mean((1, 3))
+    picture = sum(canvas.colours[i::k, j::k] for i in range(k) for j in range(k)) / k**2
     return _photograph(picture, rng, scene), canvas.seen
 
 
 def _paint_figure(canvas, figure, number):
     k = OVERSAMPLING
     style = Style(figure.style)
-    placed = figure.parts()
+    placed = figure.parts
     size = figure.change["scale"]
     depth, blur = (0.035 * size + 1) * k, (0.015 * size + 1) * k
     canvas.shadow([outline * k for outline, _, _ in placed.values()], depth, blur)

@@ -7,6 +7,8 @@ applied to every figure, so that what is lost is lost to that transformation.
 
 from __future__ import annotations
 
+from functools import cached_property
+
 import numpy as np
 
 from jsra.data.puppets.figures import FIGURES, parts_of, posed, random_pose
@@ -32,6 +34,7 @@ class Figure:
         self.style = style
         self.matrix = _matrix(centre, scale, angle, mirrored, tilt)
 
+    @cached_property
     def parts(self):
         """{part: (outline [n, 2] in pixels, joint [2], eye outline [m, 2] or None)}, in the order of parts_of."""
         out = {}
