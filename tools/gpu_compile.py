@@ -162,7 +162,9 @@ def check(name, function, only=""):
     try:
         function()
     except Exception as caught:
-        error = f"{type(caught).__name__}: {str(caught).strip()[:300]}"
+        # Jittor's message begins with how it was called; what went wrong is at its end.
+        reason = re.split(r"[Rr]eason:", str(caught))[-1]
+        error = f"{type(caught).__name__}: {' '.join(re.sub(chr(27) + r'.[0-9;]*m', '', reason).split())[:400]}"
     print("RESULT: " + json.dumps({"name": name, "seconds": round(time.time() - begin, 1), "error": error}), flush=True)
 
 

@@ -210,9 +210,9 @@ def floors():
         "### Bytes that the kernels must move",
         "",
         f"{IMAGES} images of 800 x 1344, P2 to P5 ({CELLS} cells an image), {CHANNELS} channels, {ROIS} RoIs with aspect "
-        f"ratios from 1/3 to 3, {MASKS} masks, M = 64: T = {total} positions. Each array is counted once, as if all of every map "
-        "were read and caches were perfect; the time at 4.0 TB/s (what a device copy reaches on an H200, to be measured) is "
-        "the floor. In float16 the bytes halve.",
+        f"ratios from 1/3 to 3, {MASKS} masks, M = 64: T = {total} positions. Each array is counted once, as if all of "
+        "every map were read and caches were perfect; the time at 4.0 TB/s (about what a device copy reaches on an H200; to "
+        "be measured) is the floor. In float16 the bytes halve.",
         "",
         "| operator | reads, MB | writes, MB | floor, us | GFLOP | floor in float16, us |",
         "| --- | --- | --- | --- | --- | --- |",
