@@ -5,7 +5,7 @@
 #pragma once
 #include <cstdint>
 
-#include "common/bilinear.h"
+#include "roi_align/math.h"
 
 namespace jsra {
 namespace cpu {
@@ -18,42 +18,20 @@ template <class A> struct AxisWeights {
   A *weight, *cell_weight;
 };
 
-// Upper bound of the entries of one bin. Axis is RoiAlignAxis.
-template <class Axis> int64_t axis_bin_capacity(const Axis& axis, int64_t size) {
-  // Two cells a sample, and no more cells than the bin spans (with room for rounding) or the map has.
-  const int64_t span = axis.bin < size ? (int64_t)axis.bin + 4 : size;
-  return min_of(min_of(2 * axis.samples, span), size);
-}
-
-// Merges the samples of every bin. `w` has its arrays and w.bins set, with room for bins * axis_bin_capacity entries.
-template <class A, class Axis> void axis_weights(const Axis& axis, int64_t size, AxisWeights<A>& w) {
-  const int64_t capacity = axis_bin_capacity(axis, size);
-  const A norm = A(1) / A(axis.samples);
+// Merges the samples of every bin. `w` has its arrays and w.bins set, with room for `capacity` entries in each bin.
+template <class A>
+void axis_weights(const RoiAlignAxis<A>& axis, int64_t size, int64_t capacity, AxisWeights<A>& w) {
   int32_t n = 0;
   w.count = 0;
   for (int32_t p = 0; p < w.bins; ++p) {
-    const int32_t begin = w.first[p] = n, limit = begin + (int32_t)capacity;
-    // Samples come in ascending order, so a cell seen before is one of the last few (rounding may step back a cell).
-    auto add = [&](int64_t cell, A value) {
-      if (value == A(0)) return;
+    w.first[p] = n;
+    const int32_t end = n + roi_align_merge_bin(axis, p, size, w.entry + n, w.weight + n, (int32_t)capacity);
+    for (; n < end; ++n) {  // cells to indices into w.cells; neighbouring bins share a few
+      const int32_t cell = w.entry[n];
       int32_t j = w.count - 1;
       while (j >= 0 && j > w.count - 5 && w.cells[j] != cell) --j;
-      if (j < 0 || w.cells[j] != cell) w.cells[j = w.count++] = (int32_t)cell;
-      int32_t e = n - 1;
-      while (e >= begin && e > n - 5 && w.entry[e] != j) --e;
-      if (e >= begin && w.entry[e] == j) {
-        w.weight[e] += value * norm;
-      } else if (n < limit) {
-        w.entry[n] = j;
-        w.weight[n++] = value * norm;
-      }
-    };
-    int64_t i, end;
-    axis.range(p, size, &i, &end);
-    for (; i < end; ++i) {
-      const Tap<A> t = tap(axis.at(p, i), size);
-      add(t.low, t.w_low);
-      add(t.high, t.w_high);
+      if (j < 0 || w.cells[j] != cell) w.cells[j = w.count++] = cell;
+      w.entry[n] = j;
     }
   }
   w.first[w.bins] = n;

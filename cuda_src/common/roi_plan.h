@@ -63,7 +63,8 @@ template <class A> class RoiPlan {
       d.group = (int32_t)(l * maps.batches + roi.batch);
       d.y = roi_align_axis(roi.y0, roi.height, d.rows, sampling_ratio, aligned);
       d.x = roi_align_axis(roi.x0, roi.width, d.columns, sampling_ratio, aligned);
-      offsets[k + 1] = words(d.rows, axis_bin_capacity(d.y, height)) + words(d.columns, axis_bin_capacity(d.x, width));
+      offsets[k + 1] = words(d.rows, roi_align_bin_capacity(d.y, height)) +
+                       words(d.columns, roi_align_bin_capacity(d.x, width));
     }
     for (int64_t k = 0; k < count; ++k) offsets[k + 1] += offsets[k];
     arena_.reset(new Buffer<A>(offsets[count]));
@@ -77,10 +78,10 @@ template <class A> class RoiPlan {
       if (d.group < 0) continue;
       const int64_t l = level[k], height = maps.heights.at[l], width = maps.widths.at[l];
       A* memory = arena_->data() + offsets[k];
-      memory = place(r.y, (int32_t)d.rows, axis_bin_capacity(d.y, height), memory);
-      place(r.x, (int32_t)d.columns, axis_bin_capacity(d.x, width), memory);
-      axis_weights(d.y, height, r.y);
-      axis_weights(d.x, width, r.x);
+      memory = place(r.y, (int32_t)d.rows, roi_align_bin_capacity(d.y, height), memory);
+      place(r.x, (int32_t)d.columns, roi_align_bin_capacity(d.x, width), memory);
+      axis_weights(d.y, height, roi_align_bin_capacity(d.y, height), r.y);
+      axis_weights(d.x, width, roi_align_bin_capacity(d.x, width), r.x);
       if (gradient) {
         axis_weights_by_cell(r.y);
         axis_weights_by_cell(r.x);

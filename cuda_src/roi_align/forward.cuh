@@ -1,49 +1,139 @@
 // RoI Align on the GPU, forward.
+//
+// The maps are turned channels-last first (each byte read and written once), because then a bilinear tap of all channels is
+// one contiguous read. A block samples one RoI and a slice of channels: it merges the samples of each bin into a short list
+// of cells and weights along each axis (shared memory), every thread sums up a bin for 16 bytes of channels, and the
+// results leave through shared memory as one contiguous piece of out [count, channels, bins].
 #pragma once
-#include "common/launch.h"
 #include "common/list.h"
+#include "common/transpose.cuh"
 #include "roi_align/math.h"
 
 namespace jsra {
 namespace cuda {
 
-template <class T, class B>
-__global__ void roi_align_forward_kernel(Pointers<T> features, const B* rois, const int32_t* level, T* out,
-                                         int64_t batches, int64_t channels, Ints heights, Ints widths, Floats scales,
-                                         int64_t count, int64_t bins_y, int64_t bins_x, int64_t sampling_ratio,
-                                         bool aligned) {
-  using A = acc_t<T>;
-  JSRA_FOR_EACH(index, count * channels * bins_y * bins_x) {
-    const int64_t q = index % bins_x, p = index / bins_x % bins_y, c = index / bins_x / bins_y % channels;
-    const int64_t k = index / bins_x / bins_y / channels, l = level[k], height = heights.at[l], width = widths.at[l];
-    const Roi<A> roi = read_roi(rois + 5 * k, A(scales.at[l]), aligned ? A(0.5) : A(0), batches);
-    A sum = A(0);
-    if (roi.valid) {
-      const auto ys = roi_align_axis(roi.y0, roi.height, bins_y, sampling_ratio, aligned);
-      const auto xs = roi_align_axis(roi.x0, roi.width, bins_x, sampling_ratio, aligned);
-      const T* plane = features.at[l] + (roi.batch * channels + c) * height * width;
-      for (int64_t i = 0; i < ys.samples; ++i)
-        for (int64_t j = 0; j < xs.samples; ++j) {
-          const Tap<A> y = tap(ys.at(p, i), height), x = tap(xs.at(q, j), width);
-          const T *above = plane + y.low * width, *below = plane + y.high * width;
-          sum += y.w_low * (x.w_low * A(above[x.low]) + x.w_high * A(above[x.high])) +
-                 y.w_high * (x.w_low * A(below[x.low]) + x.w_high * A(below[x.high]));
-        }
-      sum /= A(ys.samples * xs.samples);
-    }
-    out[index] = T(sum);
+constexpr int64_t ROI_ALIGN_ENTRIES = 768;      // merged cells of both axes that a block can hold
+constexpr int64_t ROI_ALIGN_TILE_BYTES = 24576;  // results of a block, before they leave
+
+template <class T, int N> struct alignas(N * sizeof(T)) Pack { T v[N]; };
+
+// What of one RoI a block works on.
+template <class A> struct RoiAlignWork {
+  RoiAlignAxis<A> ys, xs;
+  int64_t height, width, channels, bins_y, bins_x;
+};
+
+template <class T, int N, class A> struct PackSum {
+  A v[N];
+  JSRA_HD PackSum() {
+    for (int i = 0; i < N; ++i) v[i] = A(0);
   }
+  JSRA_HD void add(A weight, const T* source) {
+    const auto pack = *reinterpret_cast<const Pack<T, N>*>(source);
+    for (int i = 0; i < N; ++i) v[i] += weight * A(pack.v[i]);
+  }
+};
+
+// The bin (p, q) of the channels at `image`, sample by sample: for boxes whose merged cells do not fit.
+template <class T, int N, class A>
+JSRA_HD PackSum<T, N, A> roi_align_bin(const T* image, const RoiAlignWork<A>& w, int64_t p, int64_t q) {
+  PackSum<T, N, A> sum;
+  const A norm = A(1) / A(w.ys.samples * w.xs.samples);
+  int64_t i, i1, j0, j1;
+  w.ys.range(p, w.height, &i, &i1);
+  w.xs.range(q, w.width, &j0, &j1);
+  for (; i < i1; ++i) {
+    const Tap<A> y = tap(w.ys.at(p, i), w.height);
+    const T *above = image + y.low * w.width * w.channels, *below = image + y.high * w.width * w.channels;
+    for (int64_t j = j0; j < j1; ++j) {
+      const Tap<A> x = tap(w.xs.at(q, j), w.width);
+      sum.add(norm * y.w_low * x.w_low, above + x.low * w.channels);
+      sum.add(norm * y.w_low * x.w_high, above + x.high * w.channels);
+      sum.add(norm * y.w_high * x.w_low, below + x.low * w.channels);
+      sum.add(norm * y.w_high * x.w_high, below + x.high * w.channels);
+    }
+  }
+  return sum;
 }
 
+// Block (k, slice). maps: levels of [batches, height, width, channels].
+template <class T, int N, class B>
+__global__ void roi_align_forward_kernel(Pointers<T> maps, const B* rois, const int32_t* level, T* out, int64_t batches,
+                                         int64_t channels, Ints heights, Ints widths, Floats scales, int64_t bins_y,
+                                         int64_t bins_x, int64_t sampling_ratio, bool aligned, int64_t slice,
+                                         bool staged) {
+  using A = acc_t<T>;
+  JSRA_DYNAMIC_SHARED(unsigned char, memory);
+  A* weights = reinterpret_cast<A*>(memory);
+  int32_t* cells = reinterpret_cast<int32_t*>(weights + ROI_ALIGN_ENTRIES);
+  int32_t* counts = cells + ROI_ALIGN_ENTRIES;  // bins_y + bins_x, of entries
+  T* tile = reinterpret_cast<T*>(counts + (bins_y + bins_x + 3) / 4 * 4);
+  const int64_t slices = (channels + slice - 1) / slice, k = blockIdx.x / slices, c0 = blockIdx.x % slices * slice;
+  const int64_t bins = bins_y * bins_x, valid = min_of(slice, channels - c0), l = level[k];
+  T* target = out + (k * channels + c0) * bins;
+
+  const Roi<A> roi = read_roi(rois + 5 * k, A(scales.at[l]), aligned ? A(0.5) : A(0), batches);
+  if (!roi.valid) {
+    for (int64_t i = threadIdx.x; i < valid * bins; i += blockDim.x) target[i] = T(A(0));
+    return;
+  }
+  const RoiAlignWork<A> w{roi_align_axis(roi.y0, roi.height, bins_y, sampling_ratio, aligned),
+                          roi_align_axis(roi.x0, roi.width, bins_x, sampling_ratio, aligned),
+                          heights.at[l], widths.at[l], channels, bins_y, bins_x};
+  const int64_t room_y = roi_align_bin_capacity(w.ys, w.height), room_x = roi_align_bin_capacity(w.xs, w.width);
+  const bool merged = bins_y * room_y + bins_x * room_x <= ROI_ALIGN_ENTRIES;
+  if (merged)
+    for (int64_t i = threadIdx.x; i < bins_y + bins_x; i += blockDim.x) {
+      const bool is_y = i < bins_y;
+      const int64_t p = is_y ? i : i - bins_y, at = is_y ? i * room_y : bins_y * room_y + p * room_x;
+      counts[i] = roi_align_merge_bin(is_y ? w.ys : w.xs, p, is_y ? w.height : w.width, cells + at, weights + at,
+                                      (int32_t)(is_y ? room_y : room_x));
+    }
+  __syncthreads();
+  const T* image = maps.at[l] + roi.batch * w.height * w.width * channels + c0;
+  const int64_t packs = valid / N;
+  for (int64_t item = threadIdx.x; item < bins * packs; item += blockDim.x) {
+    const int64_t bin = item / packs, c = item % packs * N, p = bin / bins_x, q = bin % bins_x;
+    PackSum<T, N, A> sum;
+    if (merged) {
+      const int32_t end_y = (int32_t)(p * room_y) + counts[p];
+      const int32_t first_x = (int32_t)(bins_y * room_y + q * room_x), end_x = first_x + counts[bins_y + q];
+      for (int32_t e = (int32_t)(p * room_y); e < end_y; ++e) {
+        const T* row = image + cells[e] * w.width * channels + c;
+        for (int32_t f = first_x; f < end_x; ++f) sum.add(weights[e] * weights[f], row + cells[f] * channels);
+      }
+    } else {
+      sum = roi_align_bin<T, N>(image + c, w, p, q);
+    }
+    T* result = staged ? tile : target;
+    for (int i = 0; i < N; ++i) result[(c + i) * bins + bin] = T(sum.v[i]);
+  }
+  if (!staged) return;
+  __syncthreads();
+  for (int64_t i = threadIdx.x; i < valid * bins; i += blockDim.x) target[i] = tile[i];
+}
+
+// maps_last: scratch of the size of the features. The rest: as jsra::cpu::roi_align_forward.
 template <class T, class B>
-void roi_align_forward(Pointers<T> features, const B* rois, const int32_t* level, T* out, int64_t batches,
-                       int64_t channels, Ints heights, Ints widths, Floats scales, int64_t count, int64_t bins_y,
-                       int64_t bins_x, int64_t sampling_ratio, int64_t aligned, cudaStream_t stream) {
-  const int64_t total = count * channels * bins_y * bins_x;
-  if (total == 0) return;
-  auto* kernel = roi_align_forward_kernel<T, B>;
-  JSRA_LAUNCH(kernel, blocks_for(total, 256), 256, 0, stream, features, rois, level, out, batches, channels, heights,
-              widths, scales, count, bins_y, bins_x, sampling_ratio, aligned != 0);
+void roi_align_forward(Pointers<T> features, const B* rois, const int32_t* level, T* out, Pointers<T> maps_last,
+                       int64_t batches, int64_t channels, Ints heights, Ints widths, Floats scales, int64_t count,
+                       int64_t bins_y, int64_t bins_x, int64_t sampling_ratio, int64_t aligned, cudaStream_t stream) {
+  constexpr int N = 16 / sizeof(T);
+  using A = acc_t<T>;
+  const int64_t bins = bins_y * bins_x;
+  if (count * channels * bins == 0) return;
+  for (int l = 0; l < MAX_LIST; ++l)
+    transpose(features.at[l], maps_last.at[l], batches, channels, heights.at[l] * widths.at[l], stream);
+  const bool wide = channels % N == 0;
+  int64_t slice = min_of<int64_t>(ROI_ALIGN_TILE_BYTES / (bins * (int64_t)sizeof(T)), 32 * N);
+  const bool staged = slice >= N;
+  slice = min_of(channels, staged ? slice / N * N : N);
+  const int64_t blocks = count * ((channels + slice - 1) / slice);
+  const size_t shared = ROI_ALIGN_ENTRIES * (sizeof(A) + 4) + (bins_y + bins_x + 3) / 4 * 16 +
+                        (staged ? slice * bins * sizeof(T) : 0);
+  auto* kernel = wide ? roi_align_forward_kernel<T, N, B> : roi_align_forward_kernel<T, 1, B>;
+  JSRA_LAUNCH(kernel, (unsigned int)blocks, 128, shared, stream, maps_last, rois, level, out, batches, channels, heights,
+              widths, scales, bins_y, bins_x, sampling_ratio, aligned != 0, slice, staged);
 }
 
 }  // namespace cuda

@@ -1,46 +1,67 @@
 // RoI Align with the maximum over the samples of a bin, on the GPU, the gradient to the features.
 #pragma once
-#include "common/launch.h"
-#include "common/list.h"
+#include "common/fixed_point.cuh"
 #include "roi_align/math.h"
 
 namespace jsra {
 namespace cuda {
 
-// One thread a channel: it alone writes to its planes, so no atomics and the same bits in every run.
-template <class T, class B>
+template <class T> __global__ void roi_align_max_largest_kernel(const T* dout, int64_t total, unsigned int* largest) {
+  uint32_t mine = 0;
+  JSRA_FOR_EACH(i, total) mine = max_of(mine, magnitude_bits(float(dout[i])));
+  if (mine) atomicMax(largest, mine);
+}
+
+// One thread an output, which adds to the four cells that its maximum was interpolated from.
+template <class T, class B, class I>
 __global__ void roi_align_max_backward_kernel(const T* dout, const B* rois, const int32_t* level, const int32_t* argmax,
-                                              Pointers<T> grads, int64_t batches, int64_t channels, Ints heights,
-                                              Ints widths, Floats scales, int64_t count, int64_t bins_y, int64_t bins_x,
-                                              int64_t sampling_ratio, bool aligned) {
+                                              Pointers<I> sums, int64_t batches, int64_t channels, Ints heights,
+                                              Ints widths, Floats scales, int64_t total, int64_t bins_y, int64_t bins_x,
+                                              int64_t sampling_ratio, bool aligned, const unsigned int* largest,
+                                              int64_t terms) {
   using A = acc_t<T>;
-  JSRA_FOR_EACH(index, batches * channels) {
-    const int64_t b = index / channels, c = index % channels;
-    for (int l = 0; l < MAX_LIST; ++l)
-      if (grads.at[l])
-        for (int64_t i = 0, n = heights.at[l] * widths.at[l]; i < n; ++i) grads.at[l][index * n + i] = T(0);
-    for (int64_t k = 0; k < count; ++k) {
-      const int64_t l = level[k], height = heights.at[l], width = widths.at[l];
-      const Roi<A> roi = read_roi(rois + 5 * k, A(scales.at[l]), aligned ? A(0.5) : A(0), batches);
-      if (!roi.valid || roi.batch != b) continue;
-      const auto ys = roi_align_axis(roi.y0, roi.height, bins_y, sampling_ratio, aligned);
-      const auto xs = roi_align_axis(roi.x0, roi.width, bins_x, sampling_ratio, aligned);
-      T* plane = grads.at[l] + index * height * width;
-      for (int64_t i = 0, at = (k * channels + c) * bins_y * bins_x; i < bins_y * bins_x; ++i, ++at)
-        roi_align_max_add(plane, ys, xs, i / bins_x, i % bins_x, argmax[at], height, width, A(dout[at]));
-    }
+  const uint32_t bits = *largest;
+  if (bits >= 0x7f800000u) return;  // not finite: the finishing kernel says so
+  const float unit = power_of_two(fixed_exponent(bits, terms));
+  JSRA_FOR_EACH(index, total) {
+    if (argmax[index] < 0) continue;
+    const int64_t q = index % bins_x, p = index / bins_x % bins_y, c = index / bins_x / bins_y % channels;
+    const int64_t k = index / bins_x / bins_y / channels, l = level[k], height = heights.at[l], width = widths.at[l];
+    const Roi<A> roi = read_roi(rois + 5 * k, A(scales.at[l]), aligned ? A(0.5) : A(0), batches);
+    const RoiAlignTaps<A> t =
+        roi_align_taps(roi_align_max_axis(roi.y0, roi.height, bins_y, sampling_ratio, aligned),
+                       roi_align_max_axis(roi.x0, roi.width, bins_x, sampling_ratio, aligned), p, q, argmax[index], height, width);
+    I* plane = sums.at[l] + (roi.batch * channels + c) * height * width;
+    for (int i = 0; i < 4; ++i) fixed_add(plane + t.cell[i], float(dout[index]) * float(t.weight[i]), unit);
   }
 }
 
-template <class T, class B>
+// sums: scratch of the size of the gradients; largest: scratch of one number (common/fixed_point.cuh).
+template <class T, class B, class I, class N>
 void roi_align_max_backward(const T* dout, const B* rois, const int32_t* level, const int32_t* argmax,
-                            Pointers<T> grads, int64_t batches, int64_t channels, Ints heights, Ints widths,
-                            Floats scales, int64_t count, int64_t bins_y, int64_t bins_x, int64_t sampling_ratio,
-                            int64_t aligned, cudaStream_t stream) {
-  if (batches * channels == 0) return;
-  auto* kernel = roi_align_max_backward_kernel<T, B>;
-  JSRA_LAUNCH(kernel, blocks_for(batches * channels, 32), 32, 0, stream, dout, rois, level, argmax, grads, batches,
-              channels, heights, widths, scales, count, bins_y, bins_x, sampling_ratio, aligned != 0);
+                            Pointers<T> grads, Pointers<I> sums, N* largest_scratch, int64_t batches, int64_t channels,
+                            Ints heights, Ints widths, Floats scales, int64_t count, int64_t bins_y, int64_t bins_x,
+                            int64_t sampling_ratio, int64_t aligned, cudaStream_t stream) {
+  auto* largest = reinterpret_cast<unsigned int*>(largest_scratch);
+  const int64_t total = count * channels * bins_y * bins_x, terms = 4 * count * bins_y * bins_x + 1;
+  Ints counts;
+  int64_t most = 0;
+  for (int l = 0; l < MAX_LIST; ++l) {
+    counts.at[l] = batches * channels * heights.at[l] * widths.at[l];
+    most = max_of(most, counts.at[l]);
+  }
+  if (most == 0) return;
+  auto* clear = fixed_clear_kernel<I>;
+  JSRA_LAUNCH(clear, blocks_for(most, 256), 256, 0, stream, sums, counts, largest);
+  if (total) {
+    auto* measure = roi_align_max_largest_kernel<T>;
+    JSRA_LAUNCH(measure, blocks_for(total, 256, 4096), 256, 0, stream, dout, total, largest);
+    auto* scatter = roi_align_max_backward_kernel<T, B, I>;
+    JSRA_LAUNCH(scatter, blocks_for(total, 256), 256, 0, stream, dout, rois, level, argmax, sums, batches, channels,
+                heights, widths, scales, total, bins_y, bins_x, sampling_ratio, aligned != 0, largest, terms);
+  }
+  auto* finish = fixed_finish_kernel<T, I>;
+  JSRA_LAUNCH(finish, blocks_for(most, 256), 256, 0, stream, sums, grads, counts, largest, terms);
 }
 
 }  // namespace cuda

@@ -20,8 +20,8 @@ __global__ void roi_align_max_forward_kernel(Pointers<T> features, const B* rois
     const Roi<A> roi = read_roi(rois + 5 * k, A(scales.at[l]), aligned ? A(0.5) : A(0), batches);
     RoiAlignMax<A> best;
     if (roi.valid) {
-      const auto ys = roi_align_axis(roi.y0, roi.height, bins_y, sampling_ratio, aligned);
-      const auto xs = roi_align_axis(roi.x0, roi.width, bins_x, sampling_ratio, aligned);
+      const auto ys = roi_align_max_axis(roi.y0, roi.height, bins_y, sampling_ratio, aligned);
+      const auto xs = roi_align_max_axis(roi.x0, roi.width, bins_x, sampling_ratio, aligned);
       best = roi_align_max<A>(features.at[l] + (roi.batch * channels + c) * height * width, ys, xs, p, q, height, width);
     }
     out[index] = T(best.value);

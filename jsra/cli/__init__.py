@@ -6,7 +6,7 @@ import sys
 
 from jsra.version import __version__
 
-COMMANDS = ("doctor", "data", "train", "test", "infer", "plot", "masks", "cost", "table")
+COMMANDS = ("doctor", "bench", "data", "train", "test", "infer", "plot", "masks", "cost", "table")
 
 
 def main(argv=None) -> int:

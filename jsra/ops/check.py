@@ -1,4 +1,5 @@
 """Checks of what users hand to operators: a ValueError that names the argument, its shape and what was expected."""
+
 from __future__ import annotations
 
 import jittor as jt
@@ -64,6 +65,17 @@ def pyramid(features, scales, levels, count: int):
     if count and (values.min() < 0 or values.max() >= len(maps)):
         raise ValueError(f"levels: expected 0 to {len(maps) - 1}, got {values.min()} to {values.max()}")
     return maps, scales, levels
+
+
+def roi_rows(name: str, value) -> jt.Var:
+    """RoIs as one Var [K, 5]: as given, or joined from a list of boxes [L, 4], one Var for each image."""
+    if not isinstance(value, (list, tuple)):
+        return var(name, value, rank=2, last=5)
+    parts = []
+    for i, boxes in enumerate(value):
+        var(f"{name}[{i}]", boxes, rank=2, last=4)
+        parts.append(jt.concat([jt.full((boxes.shape[0], 1), float(i)).cast(boxes.dtype), boxes], dim=1))
+    return jt.concat(parts, dim=0) if parts else jt.zeros((0, 5))
 
 
 def rois(name: str, value, batches: int, like: jt.Var) -> jt.Var:

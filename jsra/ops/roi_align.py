@@ -1,10 +1,12 @@
 """RoI Align (He et al. 2017, Mask R-CNN)."""
+
 from __future__ import annotations
 
 import jittor as jt
 
 from jsra.ops import check
-from jsra.ops.kernel import run
+from jsra.ops.kernel import run, runs_cuda_files
+from jsra.ops.scatter import gradient_outputs, map_sizes
 
 
 def roi_align(
@@ -14,7 +16,7 @@ def roi_align(
 
     Args:
         input: features [B, C, H, W], or a list of them, the levels of a pyramid.
-        boxes: RoIs [K, 5], (batch index, x0, y0, x1, y1) in image pixels.
+        boxes: RoIs [K, 5], (batch index, x0, y0, x1, y1) in image pixels; or a list of [L, 4], one for each image.
         output_size: bins, an int or (rows, columns).
         spatial_scale: feature cells per image pixel; one for each level if there are several.
         sampling_ratio: samples per bin and axis; 0 or less is adaptive, one for each cell the bin spans, rounded up.
@@ -27,7 +29,7 @@ def roi_align(
     Raises: ValueError for a wrong rank, dtype, batch index or level.
     Source: torchvision.ops.roi_align, whose arguments these are, but for `mode` and `levels`.
     """
-    check.var("boxes", boxes, rank=2, last=5)
+    boxes = check.roi_rows("boxes", boxes)
     maps, scales, levels = check.pyramid(input, spatial_scale, levels, boxes.shape[0])
     boxes = check.rois("boxes", boxes, maps[0].shape[0], maps[0])
     rows, columns = check.size_pair("output_size", output_size)
@@ -38,13 +40,9 @@ def roi_align(
 
 class _RoiAlign(jt.Function):
     def execute(self, boxes, levels, scales, bins, sampling_ratio, aligned, mode, *maps):
-        batches, channels = maps[0].shape[:2]
-        self.inputs = [boxes, levels]
-        self.sizes = dict(
-            batches=batches,
-            channels=channels,
-            heights=[m.shape[2] for m in maps],
-            widths=[m.shape[3] for m in maps],
+        sizes = map_sizes(maps)
+        self.scalars = dict(
+            **sizes,
             scales=scales,
             count=boxes.shape[0],
             bins_y=bins[0],
@@ -52,21 +50,27 @@ class _RoiAlign(jt.Function):
             sampling_ratio=sampling_ratio,
             aligned=aligned,
         )
-        self.dtype = str(maps[0].dtype)
-        self.backward = "backward" if mode == "avg" else "max_backward"
-        shape = (boxes.shape[0], channels) + bins
+        self.sizes, self.mode, self.dtype = sizes, mode, str(maps[0].dtype)
+        self.shape = (boxes.shape[0], sizes["channels"]) + bins
+        self.inputs = [boxes, levels]
+        out = (self.shape, self.dtype)
         if mode == "avg":
-            return run("roi_align", "forward", [list(maps), boxes, levels], [(shape, self.dtype)], **self.sizes)
-        outputs = [(shape, self.dtype), (shape, "int32")]
-        out, argmax = run("roi_align", "max_forward", [list(maps), boxes, levels], outputs, **self.sizes)
+            scratch = [(tuple(m.shape) if runs_cuda_files() else (1,), self.dtype) for m in maps]
+            return run("roi_align", "forward", [list(maps), boxes, levels], [out, scratch], **self.scalars)[0]
+        outputs = [out, (self.shape, "int32")]
+        out, argmax = run("roi_align", "max_forward", [list(maps), boxes, levels], outputs, **self.scalars)
         self.inputs.append(argmax)
         return out
 
     def grad(self, dout):
-        s = self.sizes
-        shapes = [(s["batches"], s["channels"], h, w) for h, w in zip(s["heights"], s["widths"])]
-        grads = run("roi_align", self.backward, [dout, *self.inputs], [[(shape, self.dtype) for shape in shapes]], **s)
-        return (None,) * 7 + (tuple(grads) if len(shapes) > 1 else (grads,))
+        if self.mode == "avg":
+            gradients = gradient_outputs(self.sizes, self.dtype)[0]
+            outputs = [gradients, (self.shape if runs_cuda_files() else (1,), self.dtype)]
+            grads = run("roi_align", "backward", [dout, *self.inputs], outputs, **self.scalars)
+        else:
+            outputs = gradient_outputs(self.sizes, self.dtype)
+            grads = run("roi_align", "max_backward", [dout, *self.inputs], outputs, **self.scalars)
+        return (None,) * 7 + tuple(grads[: len(self.sizes["heights"])])
 
 
 class RoIAlign(jt.nn.Module):

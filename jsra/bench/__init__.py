@@ -1,0 +1,1 @@
+"""Speed of operators beside other programs: `jsra bench ops`."""

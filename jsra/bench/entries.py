@@ -1,0 +1,145 @@
+"""What `jsra bench ops` measures: one entry an operator and setting.
+
+To add an operator, write a function that yields Entries and decorate it with @entries.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+import numpy as np
+
+IMAGE = (800, 1216)  # height, width in pixels; P2 of it is 200 x 304
+SHAPE = (2, 256, 200, 304)
+SCALE = 0.25
+_MAKERS = []
+
+
+@dataclass
+class Entry:
+    """One measurement.
+
+    Attributes:
+        name: unique.
+        call: the operator, of Vars and `settings`.
+        inputs: function (rng, count) -> list of NumPy arrays, the operator's Vars.
+        gradient: whether the backward is measured too.
+        peer: function of the same inputs and settings in a peer (jsra/bench/peer.py), or None.
+        peer_settings: its keyword arguments.
+        sweep: whether the growth with `count` is measured.
+        count: RoIs (or boxes).
+        compare: whether the peer's outputs are to be the same.
+    """
+
+    name: str
+    call: object
+    inputs: object
+    settings: dict = field(default_factory=dict)
+    gradient: bool = True
+    peer: str | None = None
+    peer_settings: dict = field(default_factory=dict)
+    sweep: bool = False
+    count: int | None = None
+    compare: bool = True
+
+
+def entries(function):
+    _MAKERS.append(function)
+    return function
+
+
+def all_entries() -> list:
+    """Every Entry, in the order of this file."""
+    return [entry for make in _MAKERS for entry in make()]
+
+
+def rois(rng, count):
+    """RoIs [count, 5] within two images: sides from 16 to 512 pixels, each size as likely as any other in logarithms."""
+    sizes = np.exp(rng.uniform(np.log(16), np.log(512), (count, 2)))
+    corners = rng.uniform(0, 1, (count, 2)) * (np.array(IMAGE[::-1]) - sizes)
+    batch = rng.integers(0, SHAPE[0], (count, 1))
+    return np.concatenate([batch, corners, corners + sizes], axis=1).astype(np.float32)
+
+
+def features(rng):
+    return rng.standard_normal(SHAPE, dtype=np.float32)
+
+
+def boxes(rng, count):
+    """Boxes [count, 4] in clusters, as a detector proposes them, and their scores."""
+    centres = rng.uniform(0, 1000, (max(1, count // 40), 2))
+    corners = centres[rng.integers(0, len(centres), count)] + rng.normal(0, 12, (count, 2))
+    sizes = np.exp(rng.uniform(np.log(16), np.log(256), (count, 2)))
+    found = np.concatenate([corners, corners + sizes], axis=1).astype(np.float32)
+    return found, rng.uniform(0, 1, count).astype(np.float32)
+
+
+@entries
+def _roi_align():
+    from jsra.ops import roi_align
+
+    for ratio in (2, 0):
+        settings = dict(output_size=7, spatial_scale=SCALE, sampling_ratio=ratio, aligned=True)
+        yield Entry(
+            f"roi_align ratio {ratio or 'adaptive'}",
+            roi_align,
+            lambda rng, count: [features(rng), rois(rng, count)],
+            settings,
+            peer="roi_align",
+            peer_settings=settings,
+            sweep=True,
+        )
+
+
+@entries
+def _roi_pool():
+    from jsra.ops import roi_pool
+
+    settings = dict(output_size=7, spatial_scale=SCALE)
+    make = lambda rng, count: [features(rng), rois(rng, count)]  # noqa: E731
+    yield Entry("roi_pool", roi_pool, make, settings, peer="roi_pool", peer_settings=settings)
+
+
+@entries
+def _sra():
+    from jsra.ops import dynamic_sampler, masked_sum
+
+    align = dict(output_size=7, spatial_scale=SCALE, sampling_ratio=0, aligned=True)
+    yield Entry(
+        "dynamic_sampler M 64 (beside roi_align)",
+        lambda x, r, **settings: dynamic_sampler(x, r, **settings)[0],
+        lambda rng, count: [features(rng), rois(rng, count)],
+        dict(spatial_scale=SCALE),
+        peer="roi_align",
+        peer_settings=align,
+        sweep=True,
+        compare=False,
+    )
+
+    def packed(rng, count):
+        from jsra.ops.reference.dynamic_sampler import choose_grid
+
+        sizes = [np.prod(choose_grid(r[3] - r[1], r[4] - r[2], 64)) for r in rois(rng, count)]
+        offsets = np.concatenate([[0], np.cumsum(sizes)]).astype(np.int32)
+        total = int(offsets[-1])
+        logits = rng.standard_normal((total, 49), dtype=np.float32)
+        return [logits, rng.standard_normal((total, SHAPE[1]), dtype=np.float32), offsets]
+
+    yield Entry("masked_sum N 49", masked_sum, packed, dict(gamma=50.0), sweep=True)
+
+
+@entries
+def _nms():
+    from jsra.ops import nms
+
+    settings = dict(iou_threshold=0.7)
+    yield Entry(
+        "nms",
+        nms,
+        lambda rng, count: list(boxes(rng, count)),
+        settings,
+        gradient=False,
+        peer="nms",
+        peer_settings=settings,
+        count=4000,
+    )

@@ -1,0 +1,212 @@
+"""`jsra bench ops`: forward, backward and memory of operators, and the ratios to peer programs on the same inputs."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import statistics
+import subprocess
+import tempfile
+import time
+
+import jittor as jt
+import numpy as np
+
+from jsra.bench import peer as peer_script
+from jsra.bench.entries import all_entries
+
+SWEEP = (250, 500, 1000, 2000, 4000)
+
+
+class Peer:
+    """The programs of another Python, behind a pipe."""
+
+    def __init__(self, python, threads):
+        environment = dict(os.environ, OMP_NUM_THREADS=str(threads))
+        try:
+            self.process = subprocess.Popen(
+                [python, peer_script.__file__],
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                text=True,
+                env=environment,
+            )
+        except OSError as error:
+            raise ValueError(f"--peer {python}: cannot be run ({error})") from None
+        self.programs = self._read(python)["programs"]
+        if not self.programs:
+            raise ValueError(f"--peer {python}: has neither torchvision nor onnxruntime")
+
+    def _read(self, what):
+        line = self.process.stdout.readline()
+        if not line:
+            raise RuntimeError(f"the peer process ended without an answer to {what}; its own message is above")
+        return json.loads(line)
+
+    def ask(self, program, **command):
+        self.process.stdin.write(json.dumps(dict(command, program=program)) + "\n")
+        self.process.stdin.flush()
+        return self._read(command)
+
+    def close(self):
+        self.process.stdin.close()
+        self.process.wait()
+
+
+@contextlib.contextmanager
+def recorded():
+    """Yields a list that receives every jt.Function applied within the block, so that its gradient can be called alone."""
+    made, original = [], jt.Function.__call__
+
+    def call(self, *args):
+        made.append(self)
+        return original(self, *args)
+
+    jt.Function.__call__ = call
+    try:
+        yield made
+    finally:
+        jt.Function.__call__ = original
+
+
+class Ours:
+    """An entry under Jittor."""
+
+    name = "jsra"
+
+    def __init__(self, entry, arrays):
+        self.entry, self.variables = entry, [jt.array(a) for a in arrays]
+        jt.sync(self.variables)
+        self.dout = None
+
+    def directions(self):
+        return ["forward", "backward"] if self.entry.gradient else ["forward"]
+
+    def run(self, direction):
+        """One run: seconds, and the growth of the peak resident memory in MB."""
+        if direction == "backward":
+            with recorded() as functions:
+                self._forward()
+            if len(functions) != 1:
+                raise RuntimeError(f"{self.entry.name}: {len(functions)} Functions were applied; only one can be timed")
+            if self.dout is None:
+                self.dout = jt.ones(self.out.shape, dtype=self.out.dtype)
+                self.dout.sync()
+        jt.gc()
+        peer_script.reset_peak()
+        before = peer_script.megabytes("VmRSS")
+        start = time.perf_counter()
+        if direction == "forward":
+            with jt.no_grad():
+                self._forward()
+        else:
+            grads = functions[0].grad(self.dout)
+            jt.sync([g for g in (grads if isinstance(grads, (list, tuple)) else [grads]) if g is not None])
+        return time.perf_counter() - start, peer_script.megabytes("VmHWM") - before
+
+    def _forward(self):
+        out = self.entry.call(*self.variables, **self.entry.settings)
+        self.out = out[0] if isinstance(out, (list, tuple)) else out
+        self.out.sync()
+
+
+class Theirs:
+    """An entry in a program of a peer."""
+
+    def __init__(self, peer, program):
+        self.peer, self.name = peer, program
+
+    def load(self, entry, file):
+        reply = self.peer.ask(self.name, load=file, call=entry.peer, settings=entry.peer_settings)
+        self._directions = reply.get("directions", [])
+        return "error" not in reply
+
+    def directions(self):
+        return self._directions
+
+    def run(self, direction):
+        reply = self.peer.ask(self.name, run=direction)
+        if "error" in reply:
+            raise RuntimeError(f"{self.name}: {reply['error']}")
+        return reply["seconds"], reply["megabytes"]
+
+    def result(self, folder):
+        path = os.path.join(folder, "out.npy")
+        self.peer.ask(self.name, save=path)
+        return np.load(path)
+
+
+def measure(entry, peers, count, repeat, folder, seed=0):
+    """One result a direction: {entry, direction, count, times: {program: [s]}, megabytes: {program: MB}, differs: {}}."""
+    arrays = entry.inputs(np.random.default_rng(seed), count)
+    ours, theirs = Ours(entry, arrays), []
+    if entry.peer and peers:
+        file = os.path.join(folder, "inputs.npz")
+        np.savez(file, **{f"in{i}": a for i, a in enumerate(arrays)})
+        theirs = [t for peer in peers for t in (Theirs(peer, p) for p in peer.programs) if t.load(entry, file)]
+    results = []
+    for direction in ours.directions():
+        runners = [ours] + [t for t in theirs if direction in t.directions()]
+        # The first run compiles and warms up; memory is read then, with nothing cached yet.
+        megabytes = {r.name: r.run(direction)[1] for r in runners}
+        times = {r.name: [] for r in runners}
+        for _ in range(repeat):
+            for runner in runners:
+                times[runner.name].append(runner.run(direction)[0])
+        result = dict(entry=entry.name, direction=direction, count=count, times=times, megabytes=megabytes)
+        if direction == "forward" and entry.compare:
+            out = ours.out.numpy()
+            result["differs"] = {t.name: float(np.abs(out - t.result(folder)).max()) for t in runners[1:]}
+        results.append(result)
+    return results
+
+
+def line(result):
+    """A row of the table: milliseconds, median and least, and what the peers' medians are of ours."""
+    ours = result["times"]["jsra"]
+    median = statistics.median(ours)
+    cells = [result["entry"], result["direction"], str(result["count"])]
+    cells += [f"{1e3 * median:.2f} ({1e3 * min(ours):.2f})", f"{result['megabytes']['jsra']:.0f}"]
+    for name, times in result["times"].items():
+        if name == "jsra":
+            continue
+        theirs = statistics.median(times)
+        text = f"{name} {1e3 * theirs:.1f} ({1e3 * min(times):.1f}) ms, {result['megabytes'][name]:.0f} MB"
+        text += f", x {theirs / median:.1f}"
+        if name in result.get("differs", {}):
+            text += f", outputs differ by {result['differs'][name]:.1e}"
+        cells.append(text)
+    return "| " + " | ".join(cells) + " |"
+
+
+def bench(python_peers=(), only=(), count=1000, repeat=7, sweep=True, seed=0, report=print) -> list:
+    """Measure all entries (or those whose name contains one of `only`) and report each line; the results as dicts."""
+    threads = int(os.environ.get("OMP_NUM_THREADS") or os.cpu_count())
+    chosen = [e for e in all_entries() if not only or any(o in e.name for o in only)]
+    if not chosen:
+        raise ValueError(
+            f"--only: no entry contains {' or '.join(only)}; there are {', '.join(e.name for e in all_entries())}"
+        )
+    peers = [Peer(p, threads) for p in python_peers]
+    results = []
+    try:
+        with tempfile.TemporaryDirectory() as folder:
+            report(
+                f"{threads} threads; milliseconds: median (least) of {repeat} alternating runs; MB: growth of the peak"
+            )
+            report("| operator | direction | RoIs | jsra ms | MB | peers |")
+            report("| --- | --- | --- | --- | --- | --- |")
+            for entry in chosen:
+                for result in measure(entry, peers, entry.count or count, repeat, folder, seed):
+                    results.append(result)
+                    report(line(result))
+            for entry in [e for e in chosen if e.sweep and sweep]:
+                for size in SWEEP:
+                    for result in measure(entry, [], size, max(3, repeat // 2), folder, seed):
+                        results.append(dict(result, sweep=True))
+                        report(line(result))
+    finally:
+        for peer in peers:
+            peer.close()
+    return results

@@ -1,0 +1,152 @@
+"""The side of a peer program in `jsra bench ops`: run by its own Python, which needs NumPy and torchvision or onnxruntime.
+
+It reads commands as lines of JSON and answers each with a line of JSON: {"load": file.npz, "call": name, "settings": {}},
+{"run": "forward" | "backward"} -> seconds, {"save": file.npy}, {"peak": true} -> MB. Nothing of jsra is imported.
+"""
+
+import json
+import os
+import sys
+import time
+
+import numpy as np
+
+THREADS = int(os.environ.get("OMP_NUM_THREADS") or os.cpu_count())
+
+
+def megabytes(key):
+    """A figure of /proc/self/status, e.g. VmHWM (the peak of the resident memory)."""
+    with open("/proc/self/status") as file:
+        return next(int(line.split()[1]) / 1024 for line in file if line.startswith(key))
+
+
+def reset_peak():
+    with open("/proc/self/clear_refs", "w") as file:
+        file.write("5")
+
+
+class Torchvision:
+    def __init__(self):
+        import torch
+        import torchvision
+
+        self.torch, self.ops = torch, torchvision.ops
+        torch.set_num_threads(THREADS)
+        self.name = f"torchvision {torchvision.__version__.split('+')[0]}"
+
+    def load(self, arrays, call, settings):
+        self.function = getattr(self.ops, call)
+        self.tensors = [self.torch.from_numpy(a) for a in arrays]
+        self.settings = settings
+        self.weight = None
+
+    def forward(self):
+        with self.torch.no_grad():
+            self.out = self.function(*self.tensors, **self.settings)
+
+    def prepare_backward(self):
+        first = self.tensors[0].detach().requires_grad_()
+        self.out = self.function(first, *self.tensors[1:], **self.settings)
+        if self.weight is None:
+            self.weight = self.torch.ones_like(self.out)
+
+    def backward(self):
+        self.out.backward(self.weight)
+
+    def result(self):
+        return self.out.detach().numpy()
+
+
+class Onnxruntime:
+    """Forward only; RoIAlign is the only operator of ONNX that we have."""
+
+    def __init__(self):
+        import onnxruntime
+
+        self.runtime = onnxruntime
+        self.name = f"onnxruntime {onnxruntime.__version__}"
+
+    def load(self, arrays, call, settings):
+        if call != "roi_align":
+            raise NotImplementedError(f"no {call}")
+        from onnx import TensorProto, helper
+
+        size = settings["output_size"]
+        node = helper.make_node(
+            "RoiAlign",
+            ["x", "boxes", "batch"],
+            ["y"],
+            output_height=size,
+            output_width=size,
+            sampling_ratio=max(settings["sampling_ratio"], 0),
+            spatial_scale=settings["spatial_scale"],
+            coordinate_transformation_mode="half_pixel" if settings["aligned"] else "output_half_pixel",
+        )
+        inputs = [
+            helper.make_tensor_value_info("x", TensorProto.FLOAT, [None] * 4),
+            helper.make_tensor_value_info("boxes", TensorProto.FLOAT, [None, 4]),
+            helper.make_tensor_value_info("batch", TensorProto.INT64, [None]),
+        ]
+        outputs = [helper.make_tensor_value_info("y", TensorProto.FLOAT, [None] * 4)]
+        graph = helper.make_graph([node], "roi_align", inputs, outputs)
+        model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 16)], ir_version=8)
+        options = self.runtime.SessionOptions()
+        options.intra_op_num_threads = THREADS
+        options.add_session_config_entry("session.force_spinning_stop", "1")
+        self.session = self.runtime.InferenceSession(
+            model.SerializeToString(), options, providers=["CPUExecutionProvider"]
+        )
+        x, rois = arrays
+        self.inputs = {"x": x, "boxes": rois[:, 1:].copy(), "batch": rois[:, 0].astype(np.int64)}
+
+    def forward(self):
+        self.out = self.session.run(None, self.inputs)[0]
+
+    def result(self):
+        return self.out
+
+
+def find():
+    """The programs that this Python has."""
+    for program in (Torchvision, Onnxruntime):
+        try:
+            yield program()
+        except ImportError:
+            pass
+
+
+def answer(program, command):
+    if "load" in command:
+        with np.load(command["load"]) as file:
+            arrays = [file[k] for k in sorted(file.files)]
+        program.load(arrays, command["call"], command["settings"])
+        return {"directions": [d for d in ("forward", "backward") if hasattr(program, d)]}
+    if "run" in command:
+        if command["run"] == "backward":
+            program.prepare_backward()
+        reset_peak()
+        before = megabytes("VmRSS")
+        start = time.perf_counter()
+        getattr(program, command["run"])()
+        return {"seconds": time.perf_counter() - start, "megabytes": megabytes("VmHWM") - before}
+    np.save(command["save"], program.result())
+    return {}
+
+
+def main():
+    # Libraries print to stdout now and then: keep it for the answers.
+    answers = os.fdopen(os.dup(1), "w")
+    os.dup2(2, 1)
+    programs = {p.name: p for p in find()}
+    print(json.dumps({"programs": list(programs)}), file=answers, flush=True)
+    for line in sys.stdin:
+        command = json.loads(line)
+        try:
+            reply = answer(programs[command["program"]], command)
+        except Exception as error:  # handed to the other side, which says it
+            reply = {"error": f"{type(error).__name__}: {error}"}
+        print(json.dumps(reply), file=answers, flush=True)
+
+
+if __name__ == "__main__":
+    main()
