@@ -32,7 +32,8 @@ JSRA_HD float power_of_two(int exponent) {
   return v;
 }
 
-template <class I> __global__ void fixed_clear_kernel(Pointers<I> sums, Ints counts, unsigned int* largest) {
+template <class I>
+__global__ void fixed_clear_kernel(Pointers<I> sums, Ints counts, unsigned int* largest) {
   for (int l = 0; l < MAX_LIST; ++l) JSRA_FOR_EACH(i, counts.at[l]) sums.at[l][i] = 0;
   if (blockIdx.x == 0 && threadIdx.x == 0) *largest = 0;
 }
@@ -50,8 +51,7 @@ __global__ void fixed_finish_kernel(Pointers<I> sums, Pointers<T> grads, Ints co
   const int exponent = fixed_exponent(bits, terms);
   float nan;
   memcpy(&nan, &nan_bits, sizeof nan);
-  for (int l = 0; l < MAX_LIST; ++l)
-    JSRA_FOR_EACH(i, counts.at[l]) {
+  for (int l = 0; l < MAX_LIST; ++l) JSRA_FOR_EACH(i, counts.at[l]) {
       const float sum = (float)(long long)sums.at[l][i];
       grads.at[l][i] = T(bits >= 0x7f800000u ? nan : sum * power_of_two(-exponent));
     }

@@ -143,10 +143,11 @@ void window_backward(const T* dout, Pointers<T> grads, Pointers<I> sums, N* larg
   JSRA_LAUNCH(clear, blocks_for(most, 256), 256, 0, stream, sums, counts, largest);
   if (total) {
     auto* measure = window_largest_kernel<T, Plan>;
-    JSRA_LAUNCH(measure, blocks_for(total, 256, 4096), 256, 0, stream, dout, plan, count, channels, bins_y, bins_x, largest);
+    JSRA_LAUNCH(measure, blocks_for(total, 256, 4096), 256, 0, stream, dout, plan, count, channels, bins_y, bins_x,
+                largest);
     auto* scatter = window_backward_kernel<T, I, Plan>;
-    JSRA_LAUNCH(scatter, blocks_for(total, 256), 256, 0, stream, dout, sums, sizes, plan, count, channels, bins_y, bins_x,
-                per_bin, largest, terms);
+    JSRA_LAUNCH(scatter, blocks_for(total, 256), 256, 0, stream, dout, sums, sizes, plan, count, channels, bins_y,
+                bins_x, per_bin, largest, terms);
   }
   auto* finish = fixed_finish_kernel<T, I>;
   JSRA_LAUNCH(finish, blocks_for(most, 256), 256, 0, stream, sums, grads, counts, largest, terms);
@@ -158,7 +159,8 @@ void window_slopes(const T* dout, Pointers<T> maps, const MapSizes& sizes, const
   const int64_t items = count * plan.groups * bins_y * bins_x;
   if (items * sizes.channels == 0) return;
   auto* kernel = window_slopes_kernel<T, Plan>;
-  JSRA_LAUNCH(kernel, blocks_for(items * 32, 128), 128, 0, stream, dout, maps, sizes, plan, count, bins_y, bins_x, slopes);
+  JSRA_LAUNCH(kernel, blocks_for(items * 32, 128), 128, 0, stream, dout, maps, sizes, plan, count, bins_y, bins_x,
+              slopes);
 }
 
 }  // namespace cuda

@@ -26,11 +26,13 @@
 namespace jsra {
 
 // The weight of a cell along one axis, and its slopes by the axis's own (up to two) parameters.
-template <class A> struct Share {
+template <class A>
+struct Share {
   A w, d0, d1;
 };
 
-template <class A, class Axis> struct Window {
+template <class A, class Axis>
+struct Window {
   bool valid;  // false: no output and no gradient
   int64_t level, image;
   A factor;
@@ -48,12 +50,14 @@ enum Slope { VALUE, Y0, Y1, X0, X1, SLOPES };  // wy*wx, dy0*wx, dy1*wx, wy*dx0,
 
 // The mean of `samples` bilinear samples at first, first + step, ... d0 is the slope by `first`: zero where the border
 // clamps the sample.
-template <class A> struct SampledAxis {
+template <class A>
+struct SampledAxis {
   A first, step;
   int64_t samples, size;
 
   JSRA_CALLS_BACK
-  template <class F> JSRA_HD void each(F f) const {
+  template <class F>
+  JSRA_HD void each(F f) const {
     if (!is_finite(first) || !is_finite(step) || samples <= 0) return;
     const A norm = A(1) / A(samples);
     // Only the samples that can touch the map, or a box far larger than it would take for ever.

@@ -13,7 +13,8 @@ namespace jsra {
 namespace cpu {
 
 // [rows, columns] to [columns, rows], in blocks that fit the cache.
-template <class T> void transpose(const T* source, T* target, int64_t rows, int64_t columns) {
+template <class T>
+void transpose(const T* source, T* target, int64_t rows, int64_t columns) {
   constexpr int64_t BLOCK = 32;
 #pragma omp parallel for schedule(static)
   for (int64_t j0 = 0; j0 < columns; j0 += BLOCK)
@@ -25,7 +26,8 @@ template <class T> void transpose(const T* source, T* target, int64_t rows, int6
 }
 
 // A channels-last copy of the levels: [batches, height * width, channels].
-template <class T> class ChannelsLast {
+template <class T>
+class ChannelsLast {
  public:
   ChannelsLast(const MapSizes& sizes, bool zero) : sizes_(sizes) {
     for (int l = 0; l < MAX_LIST; ++l) {
@@ -54,11 +56,13 @@ template <class T> class ChannelsLast {
 };
 
 // The cells along one axis, each once: samples that share a cell are added up.
-template <class A> struct AxisCells {
+template <class A>
+struct AxisCells {
   std::vector<int64_t> cell;
   std::vector<Share<A>> share;
 
-  template <class Axis> void fill(const Axis& axis) {
+  template <class Axis>
+  void fill(const Axis& axis) {
     cell.clear();
     share.clear();
     axis.each([this](int64_t c, Share<A> s) {
@@ -143,7 +147,8 @@ template <class T, class Plan>
 void window_backward(const T* dout, Pointers<T> grads, const MapSizes& sizes, const Plan& plan, int64_t count,
                      int64_t bins_y, int64_t bins_x) {
   using A = acc_t<T>;
-  const int64_t channels = sizes.channels, bins = bins_y * bins_x, per_group = max_of<int64_t>(1, channels / max_of<int64_t>(1, plan.groups));
+  const int64_t channels = sizes.channels, bins = bins_y * bins_x,
+                per_group = max_of<int64_t>(1, channels / max_of<int64_t>(1, plan.groups));
   ChannelsLast<T> last(sizes, true);
   constexpr int64_t GRAIN = 16;
   const int64_t grains = (channels + GRAIN - 1) / GRAIN;

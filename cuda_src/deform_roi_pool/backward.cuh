@@ -10,7 +10,7 @@ template <class Plan, class B>
 __global__ void deform_roi_pool_finish_kernel(Plan plan, int64_t total, int64_t bins_y, int64_t bins_x,
                                               const float* slopes, B* doffset, B* dmask) {
   JSRA_FOR_EACH(i, total)
-    plan.finish(i / bins_x / bins_y, i / bins_x % bins_y, i % bins_x, slopes + i * SLOPES, doffset, dmask);
+  plan.finish(i / bins_x / bins_y, i / bins_x % bins_y, i % bins_x, slopes + i * SLOPES, doffset, dmask);
 }
 
 template <class T, class B, class I, class N>

@@ -22,9 +22,9 @@ void deform_roi_pool_forward(Pointers<T> features, const T* rois, const int32_t*
 template <class T, class I, class N>
 void deform_roi_pool_backward(const T* dout, Pointers<T> features, const T* rois, const int32_t* level, const T* offset,
                               const T* mask, Pointers<T> grads, Pointers<I>, N*, acc_t<T>* slopes, T* doffset, T* dmask,
-                              int64_t batches, int64_t channels, Ints heights, Ints widths, Floats scales, int64_t count,
-                              int64_t bins_y, int64_t bins_x, int64_t sampling_ratio, double gamma, int64_t has_offset,
-                              int64_t has_mask) {
+                              int64_t batches, int64_t channels, Ints heights, Ints widths, Floats scales,
+                              int64_t count, int64_t bins_y, int64_t bins_x, int64_t sampling_ratio, double gamma,
+                              int64_t has_offset, int64_t has_mask) {
   const auto plan = deform_roi_pool_plan<acc_t<T>>(rois, level, offset, mask, has_offset, has_mask, batches, heights,
                                                    widths, scales, bins_y, bins_x, sampling_ratio, gamma);
   const MapSizes sizes{batches, channels, heights, widths};

@@ -13,8 +13,8 @@ void deform_roi_pool_forward(Pointers<T> features, const B* rois, const int32_t*
                              int64_t has_offset, int64_t has_mask, cudaStream_t stream) {
   const auto plan = deform_roi_pool_plan<acc_t<T>>(rois, level, offset, mask, has_offset, has_mask, batches, heights,
                                                    widths, scales, bins_y, bins_x, sampling_ratio, gamma);
-  window_forward(features, MapSizes{batches, channels, heights, widths}, plan, count, channels, bins_y, bins_x, false, out,
-                 stream);
+  window_forward(features, MapSizes{batches, channels, heights, widths}, plan, count, channels, bins_y, bins_x, false,
+                 out, stream);
 }
 
 }  // namespace cuda

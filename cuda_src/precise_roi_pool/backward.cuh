@@ -12,10 +12,10 @@ __global__ void precise_roi_pool_finish_kernel(Plan plan, int64_t count, const f
 }
 
 template <class T, class B, class I, class N>
-void precise_roi_pool_backward(const T* dout, Pointers<T> features, const B* rois, const int32_t* level, Pointers<T> grads,
-                               Pointers<I> sums, N* largest, float* slopes, B* drois, int64_t batches, int64_t channels,
-                               Ints heights, Ints widths, Floats scales, int64_t count, int64_t bins_y, int64_t bins_x,
-                               cudaStream_t stream) {
+void precise_roi_pool_backward(const T* dout, Pointers<T> features, const B* rois, const int32_t* level,
+                               Pointers<T> grads, Pointers<I> sums, N* largest, float* slopes, B* drois,
+                               int64_t batches, int64_t channels, Ints heights, Ints widths, Floats scales,
+                               int64_t count, int64_t bins_y, int64_t bins_x, cudaStream_t stream) {
   using Plan = PreciseRoiPool<acc_t<T>, B>;
   const Plan plan{rois, level, batches, heights, widths, scales, bins_y, bins_x, 1};
   const MapSizes sizes{batches, channels, heights, widths};

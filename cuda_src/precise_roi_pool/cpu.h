@@ -6,7 +6,8 @@
 namespace jsra {
 namespace cpu {
 
-// features: levels of [batches, channels, height, width]; rois [count, 5]; level [count]; out [count, channels, bins_y, bins_x].
+// features: levels of [batches, channels, height, width]; rois [count, 5]; level [count];
+// out [count, channels, bins_y, bins_x].
 template <class T>
 void precise_roi_pool_forward(Pointers<T> features, const T* rois, const int32_t* level, T* out, int64_t batches,
                               int64_t channels, Ints heights, Ints widths, Floats scales, int64_t count, int64_t bins_y,
@@ -17,9 +18,10 @@ void precise_roi_pool_forward(Pointers<T> features, const T* rois, const int32_t
 
 // slopes [count, bins_y * bins_x, SLOPES]: scratch. sums and largest: scratch of the CUDA kernel, not used here.
 template <class T, class I, class N>
-void precise_roi_pool_backward(const T* dout, Pointers<T> features, const T* rois, const int32_t* level, Pointers<T> grads,
-                               Pointers<I>, N*, acc_t<T>* slopes, T* drois, int64_t batches, int64_t channels, Ints heights,
-                               Ints widths, Floats scales, int64_t count, int64_t bins_y, int64_t bins_x) {
+void precise_roi_pool_backward(const T* dout, Pointers<T> features, const T* rois, const int32_t* level,
+                               Pointers<T> grads, Pointers<I>, N*, acc_t<T>* slopes, T* drois, int64_t batches,
+                               int64_t channels, Ints heights, Ints widths, Floats scales, int64_t count,
+                               int64_t bins_y, int64_t bins_x) {
   const PreciseRoiPool<acc_t<T>, T> plan{rois, level, batches, heights, widths, scales, bins_y, bins_x, 1};
   const MapSizes sizes{batches, channels, heights, widths};
   window_backward(dout, grads, sizes, plan, count, bins_y, bins_x);

@@ -11,8 +11,8 @@ void precise_roi_pool_forward(Pointers<T> features, const B* rois, const int32_t
                               int64_t channels, Ints heights, Ints widths, Floats scales, int64_t count, int64_t bins_y,
                               int64_t bins_x, cudaStream_t stream) {
   const PreciseRoiPool<acc_t<T>, B> plan{rois, level, batches, heights, widths, scales, bins_y, bins_x, 1};
-  window_forward(features, MapSizes{batches, channels, heights, widths}, plan, count, channels, bins_y, bins_x, false, out,
-                 stream);
+  window_forward(features, MapSizes{batches, channels, heights, widths}, plan, count, channels, bins_y, bins_x, false,
+                 out, stream);
 }
 
 }  // namespace cuda

@@ -7,7 +7,8 @@ namespace jsra {
 
 // The share of cell i along one axis: the integral of max(0, 1 - |t - i|) over [begin, end], divided by the length.
 // d0 and d1 are its slopes by begin and by end.
-template <class A> struct IntegralAxis {
+template <class A>
+struct IntegralAxis {
   A begin, end;
   int64_t size;
 
@@ -20,19 +21,23 @@ template <class A> struct IntegralAxis {
   JSRA_HD static A triangle(A t) { return max_of(A(0), A(1) - (t < A(0) ? -t : t)); }
 
   JSRA_CALLS_BACK
-  template <class F> JSRA_HD void each(F f) const {
+  template <class F>
+  JSRA_HD void each(F f) const {
     if (!(end > begin)) return;
     const A norm = A(1) / (end - begin);
-    const int64_t first = (int64_t)clamp_to(begin, A(0), A(size)), last = (int64_t)clamp_to(end, A(-1), A(size - 2)) + 1;
+    const int64_t first = (int64_t)clamp_to(begin, A(0), A(size)),
+                  last = (int64_t)clamp_to(end, A(-1), A(size - 2)) + 1;
     for (int64_t i = first; i <= last; ++i) {
       const A c = A(i);
-      const A w = norm * (piece(max_of(begin, c - A(1)), min_of(end, c), c) + piece(max_of(begin, c), min_of(end, c + A(1)), c));
+      const A w = norm * (piece(max_of(begin, c - A(1)), min_of(end, c), c) +
+                          piece(max_of(begin, c), min_of(end, c + A(1)), c));
       f(i, Share<A>{w, norm * (w - triangle(begin - c)), norm * (triangle(end - c) - w)});
     }
   }
 };
 
-template <class A, class B> struct PreciseRoiPool {
+template <class A, class B>
+struct PreciseRoiPool {
   const B* rois;
   const int32_t* level;
   int64_t batches;
@@ -46,12 +51,17 @@ template <class A, class B> struct PreciseRoiPool {
     const int64_t l = level[k];
     const Roi<A> r = read_roi(rois + 5 * k, A(scales.at[l]), A(0), batches);
     const A bin_h = r.height / A(bins_y), bin_w = r.width / A(bins_x);
-    return {r.valid, l, r.batch, A(1), IntegralAxis<A>{r.y0 + A(p) * bin_h, r.y0 + A(p + 1) * bin_h, heights.at[l]},
+    return {r.valid,
+            l,
+            r.batch,
+            A(1),
+            IntegralAxis<A>{r.y0 + A(p) * bin_h, r.y0 + A(p + 1) * bin_h, heights.at[l]},
             IntegralAxis<A>{r.x0 + A(q) * bin_w, r.x0 + A(q + 1) * bin_w, widths.at[l]}};
   }
 
   // The gradient of box k from the slopes of its bins: the edges of bin q lie at q and q + 1 parts of the way from x0 to x1.
-  template <class S> JSRA_HD void finish(int64_t k, const S* slopes, B* drois) const {
+  template <class S>
+  JSRA_HD void finish(int64_t k, const S* slopes, B* drois) const {
     A sum[5] = {A(0), A(0), A(0), A(0), A(0)};
     const bool valid = read_roi(rois + 5 * k, A(1), A(0), batches).valid;
     for (int64_t bin = 0; valid && bin < bins_y * bins_x; ++bin) {

@@ -1,8 +1,10 @@
-"""Outputs of backward kernels that add up a gradient to feature maps (cuda_src/common/window*.h)."""
+"""What operators on windows of feature maps share (cuda_src/common/window*.h): their sizes, and their gradients' outputs."""
 
 from __future__ import annotations
 
-from jsra.ops.kernel import runs_cuda_files
+import jittor as jt
+
+from jsra.ops.kernel import run, runs_cuda_files
 
 SLOPES = 5  # jsra::SLOPES in cuda_src/common/window.h
 
@@ -27,3 +29,22 @@ def gradient_outputs(sizes: dict, dtype: str) -> list:
 def box_dtype(dtype: str) -> str:
     """The dtype of what lies beside features of a dtype: boxes, offsets, scratch."""
     return "float64" if dtype == "float64" else "float32"
+
+
+class SampleMaps(jt.Function):
+    """An operator whose gradient goes to the feature maps alone: forward(maps, boxes, levels), backward(dout, boxes, levels).
+
+    SampleMaps.apply(op, boxes, levels, channels, settings, *maps) gives [count, channels, bins_y, bins_x], of the settings,
+    which are the scalars of the kernels after the sizes of the maps.
+    """
+
+    def execute(self, op, boxes, levels, channels, settings, *maps):
+        self.op, self.inputs, self.dtype = op, (boxes, levels), str(maps[0].dtype)
+        self.sizes = {**map_sizes(maps), **settings}
+        out = ((settings["count"], channels, settings["bins_y"], settings["bins_x"]), self.dtype)
+        return run(op, "forward", [list(maps), boxes, levels], [out], **self.sizes)
+
+    def grad(self, dout):
+        outputs = gradient_outputs(self.sizes, self.dtype)
+        grads = run(self.op, "backward", [dout, *self.inputs], outputs, **self.sizes)
+        return (None,) * 5 + tuple(grads[: len(self.sizes["heights"])])

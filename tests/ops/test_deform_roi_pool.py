@@ -5,12 +5,8 @@ import pytest
 from jsra.ops.deform_roi_pool import deform_roi_pool
 from jsra.ops.reference.deform_roi_pool import deform_roi_pool as reference
 from jsra.ops.roi_align import roi_align
+from tests.ops.rois import DEGENERATE, random_rois
 from tests.ops.tester import Case, OperatorTester
-
-
-def random_rois(rng, count, batches=2, extent=60.0, largest=40.0):
-    corners, sizes = rng.uniform(-5, extent, (count, 2)), rng.uniform(1, largest, (count, 2))
-    return np.concatenate([rng.integers(0, batches, (count, 1)), corners, corners + sizes], axis=1)
 
 
 def masked(op):
@@ -28,9 +24,7 @@ class TestDeformRoIPool(OperatorTester):
 
     def cases(self, rng):
         features = rng.standard_normal((2, 3, 13, 17))
-        rois = random_rois(rng, 6)
-        bad = rois.copy()
-        bad[0, 3], bad[1, 1], bad[2, 3:] = bad[0, 1], np.nan, bad[2, 1:3] - 4
+        rois = random_rois(rng, 6, 2, 60, 50)
         offset, mask = rng.standard_normal((6, 2, 3, 2)), rng.uniform(0, 1, (6, 3, 2))
         settings = dict(output_size=(3, 2), spatial_scale=0.25)
         levels = [rng.standard_normal((2, 3, 15, 16)), rng.standard_normal((2, 3, 8, 8))]
@@ -44,7 +38,7 @@ class TestDeformRoIPool(OperatorTester):
             ),
             Case("v1", (features, rois, offset, None), settings, grad=(0, 2)),
             Case("no offset", (features, rois, None, None), settings),
-            Case("degenerate", (features, bad, offset, mask), settings, grad=(0, 2, 3)),
+            Case("degenerate", (features, DEGENERATE[:6], offset, mask), settings, grad=(0, 2, 3)),
             Case("none", (features, rois[:0], offset[:0], mask[:0]), settings),
             Case(
                 "pyramid",
@@ -56,7 +50,10 @@ class TestDeformRoIPool(OperatorTester):
 
 
 def test_zero_offset_is_roi_align(rng):
-    features, rois = rng.standard_normal((2, 5, 20, 20)).astype("float32"), random_rois(rng, 9).astype("float32")
+    features, rois = (
+        rng.standard_normal((2, 5, 20, 20)).astype("float32"),
+        random_rois(rng, 9, 2, 60, 50).astype("float32"),
+    )
     got = deform_roi_pool(jt.array(features), jt.array(rois), jt.zeros((9, 2, 7, 7)), 7, 0.25)
     expected = roi_align(jt.array(features), jt.array(rois), 7, 0.25, sampling_ratio=0, aligned=True)
     assert np.abs(got.numpy() - expected.numpy()).max() < 1e-5

@@ -1,0 +1,19 @@
+// Adaptive RoI Align on the GPU, forward.
+#pragma once
+#include "common/window.cuh"
+#include "adaptive_roi_align/math.h"
+
+namespace jsra {
+namespace cuda {
+
+template <class T, class B>
+void adaptive_roi_align_forward(Pointers<T> features, const B* rois, const int32_t* level, T* out, int64_t batches,
+                                int64_t channels, Ints heights, Ints widths, Floats scales, int64_t count,
+                                int64_t bins_y, int64_t bins_x, cudaStream_t stream) {
+  const AdaptiveRoiAlign<acc_t<T>, B> plan{rois, level, batches, heights, widths, scales, bins_y, bins_x, 1};
+  window_forward(features, MapSizes{batches, channels, heights, widths}, plan, count, channels, bins_y, bins_x, false,
+                 out, stream);
+}
+
+}  // namespace cuda
+}  // namespace jsra
