@@ -77,13 +77,18 @@ def load_model(config, weights=None):
     """The config's model in evaluation mode, with `weights` as for Detector."""
     import jittor as jt
 
-    from jsra.convert.load import load_weights
-    from jsra.engine.checkpoint import weights_file
+    from jsra.engine import checkpoint
 
     model = build(config["model"], "model")
     jt.sync_all()
     if weights is not None:
-        load_weights(model, weights_file(weights))
+        path = checkpoint.weights_file(weights)
+        if os.path.isfile(os.path.join(os.path.dirname(path), checkpoint.STATE)):
+            checkpoint.restore(os.path.dirname(path), model)
+        else:
+            from jsra.convert.load import load_weights
+
+            load_weights(model, path)
     model.eval()
     return model
 

@@ -1,0 +1,141 @@
+"""The commands from training to pictures, on a detector of twelve weights."""
+import json
+import os
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from jsra.cli import main
+from jsra.engine import checkpoint, log
+from tests.toy_detector import write_config
+
+
+@pytest.fixture(scope="module")
+def trained(tmp_path_factory):
+    """A trained run: (folder, config path)."""
+    folder = tmp_path_factory.mktemp("run")
+    config = write_config(folder)
+    assert main(["train", config, "--seed", "3"]) == 0
+    return folder, config
+
+
+def test_train_leaves_a_log_and_checkpoints(trained):
+    folder, _ = trained
+    records = log.read(str(folder / "work"))
+    assert [r["iteration"] for r in records["train"]] == list(range(1, 21))
+    assert records["train"][-1]["loss"] < records["train"][0]["loss"]
+    assert records["val"][0]["bbox_mAP_50"] > 0.9
+    assert records["run"][0]["seed"] == 3 and records["run"][0]["config"]["optimizer"]["lr"] == 1.0
+    assert [checkpoint.read_state(p)["iteration"] for p in checkpoint.saved(str(folder / "work"))] == [8, 16, 20]
+    assert checkpoint.read_state(checkpoint.best(str(folder / "work")))["iteration"] == 20
+    assert checkpoint.classes_of(folder / "work") == ["red", "green"]
+
+
+def test_an_earlier_run_is_not_overwritten(trained, capsys):
+    assert main(["train", trained[1]]) == 2
+    assert "holds a run already" in capsys.readouterr().err
+
+
+def test_resumed_training_equals_the_uninterrupted(trained, tmp_path, capsys):
+    config = write_config(tmp_path)
+    half = tmp_path / "half"
+    assert main(["train", config, "--seed", "3", "--work-dir", str(half), "--set", "max_epoch=2"]) == 0
+    assert main(["train", config, "--seed", "3", "--work-dir", str(half), "--resume"]) == 0
+    assert "resumed from" in capsys.readouterr().err
+    a = checkpoint.read_arrays(checkpoint.weights_file(trained[0] / "work"))
+    b = checkpoint.read_arrays(checkpoint.weights_file(half))
+    for name, array in a.items():
+        np.testing.assert_array_equal(b[name], array, err_msg=name)
+
+
+def test_rate_is_scaled_to_the_batch_and_printed(tmp_path, capsys):
+    config = write_config(tmp_path, scale_lr_base_batch=16)
+    assert main(["train", config, "--set", "max_epoch=1"]) == 0
+    assert "batch 2, lr 1 for batch 16 x 2/16 = 0.125" in capsys.readouterr().err
+
+
+def test_test(trained, tmp_path, capsys):
+    folder, config = trained
+    assert main(["test", config, str(folder / "work"), "--out", str(tmp_path)]) == 0
+    assert "green" in capsys.readouterr().out
+    content = json.load(open(tmp_path / "metrics.json"))
+    assert content["metrics"]["bbox_mAP_50"] > 0.9 and content["commit"] and content["split"] == "test"
+    rows = json.load(open(tmp_path / "detections" / "test.bbox.json"))
+    assert {"image_id", "category_id", "bbox", "score"} == set(rows[0])
+
+
+def test_test_without_annotations_writes_the_submission_only(trained, tmp_path, capsys):
+    folder, config = trained
+    path = folder / "data" / "info.json"
+    content = json.load(open(folder / "data" / "annotations.json"))
+    path.write_text(json.dumps({k: content[k] for k in ("images", "categories")}))
+    arguments = ["--set", f"dataset.test.anno_file={path}", "--set", "+dataset.test.filter_empty_gt=False"]
+    assert main(["test", config, str(folder / "work"), "--out", str(tmp_path), *arguments]) == 0
+    assert "submission file" in capsys.readouterr().out
+    assert len(json.load(open(tmp_path / "detections" / "test.bbox.json"))) == 8
+    assert not (tmp_path / "metrics.json").exists()
+
+
+def test_infer(trained, tmp_path):
+    folder, config = trained
+    pictures = [str(folder / "data" / "images" / f"{i}.png") for i in (0, 1)]
+    assert main(["infer", config, str(folder / "work"), *pictures, "--out", str(tmp_path), "--threshold", "0.3"]) == 0
+    found = json.load(open(tmp_path / "detections.json"))
+    assert [found[p]["names"] for p in pictures] == [["red"], ["green"]]
+    truth = json.load(open(folder / "data" / "annotations.json"))["annotations"][0]["bbox"]
+    np.testing.assert_allclose(found[pictures[0]]["boxes"][0], [truth[0], truth[1], truth[0] + truth[2], truth[1] + truth[3]])
+    with Image.open(tmp_path / "0.jpg") as picture:
+        assert picture.size == (120, 100)
+
+
+def test_plot(trained, tmp_path):
+    pytest.importorskip("matplotlib", reason="needs matplotlib: pip install 'jsra[dev]'")
+    assert main(["plot", str(trained[0] / "work"), "--out", str(tmp_path / "c.png")]) == 0
+    assert os.path.getsize(tmp_path / "c.png") > 5000
+
+
+def test_masks_of_a_model_without_any(trained, capsys):
+    folder, config = trained
+    picture = str(folder / "data" / "images" / "0.png")
+    assert main(["masks", config, str(folder / "work"), picture, "--boxes", "0,0,50,50"]) == 2
+    assert "SemanticRoIAlign" in capsys.readouterr().err
+    assert main(["masks", config, str(folder / "work"), picture, "--boxes", "50,0,0,50"]) == 2
+    assert "x0 < x1" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    "arguments, message",
+    [
+        (["train", "absent.py"], "there is no such config file"),
+        (["train", "{config}", "--set", "optimizer.lrr=1"], "did you mean 'lr'"),
+        (["train", "{config}", "--work-dir", "{tmp}/w", "--set", "dataset.train.anno_file=data/none.json"], "JSRA_DATA"),
+        (["train", "{config}", "--work-dir", "{tmp}/w", "--set", "optimizer.lr=fast"], "must be a number"),
+        (["train", "{config}", "--work-dir", "{tmp}/w", "--resume", "{tmp}/none"], "not a checkpoint"),
+        (["test", "{config}", "absent.safetensors"], "no such weights"),
+        (["test", "{config}", "{config}", "--split", "holdout"], "no 'holdout'"),
+        (["infer", "{config}", "{work}", "absent.jpg"], "no such picture"),
+        (["plot", "{tmp}"], "no training log"),
+    ],
+)
+def test_errors_say_what_to_do(trained, tmp_path, capsys, monkeypatch, arguments, message):
+    monkeypatch.delenv("JSRA_DATA", raising=False)
+    folder, config = trained
+    arguments = [a.format(config=config, tmp=tmp_path, work=folder / "work") for a in arguments]
+    assert main(arguments) == 2
+    assert message in capsys.readouterr().err
+
+
+def test_wrong_weights_name_the_keys(trained, tmp_path, capsys):
+    from safetensors.numpy import save_file
+
+    path = str(tmp_path / "other.safetensors")
+    save_file({"backbone.conv1.weight": np.zeros((2, 2), np.float32)}, path)
+    assert main(["test", trained[1], path]) == 2
+    assert "fc.weight" in capsys.readouterr().err
+
+
+def test_a_loss_that_is_not_finite_ends_with_a_message(tmp_path, capsys):
+    config = write_config(tmp_path)
+    assert main(["train", config, "--set", "optimizer.lr=1e38"]) == 2
+    assert "not finite" in capsys.readouterr().err

@@ -1,0 +1,60 @@
+import os
+
+import jittor as jt
+import numpy as np
+import pytest
+
+from jsra.config import load_config
+from jsra.evaluation.evaluator import Evaluator, detect
+from tests.toy_detector import ToyDetector, write_config
+
+
+@pytest.fixture
+def evaluator(tmp_path):
+    return Evaluator(load_config(write_config(tmp_path)), "val", progress=False)
+
+
+def knowing():
+    """A detector that knows the colours."""
+    model = ToyDetector()
+    model.fc.weight.update(jt.array(np.array([[0, 0, 0], [9, -9, 0], [-9, 9, 0]], np.float32)))
+    model.fc.bias.update(jt.zeros(3))
+    return model
+
+
+def test_a_perfect_detector_gets_full_marks(evaluator, tmp_path):
+    metrics = evaluator(knowing(), "final")
+    assert metrics["bbox_mAP"] == pytest.approx(1.0) and metrics["bbox_mAP_50"] == pytest.approx(1.0)
+    assert metrics.per_class["bbox_mAP"] == pytest.approx({"red": 1.0, "green": 1.0})
+    assert "green" in metrics.table
+    assert os.path.isfile(tmp_path / "work" / "detections" / "final.bbox.json")
+
+
+def test_results_are_in_the_order_of_the_images_and_the_mode_is_restored(evaluator):
+    model = knowing()
+    model.train()
+    results = list(detect(model, evaluator.dataset.loader(num_workers=0)))
+    assert [r["img_id"] for r in results] == list(range(8))
+    assert model.is_training()
+    model.eval()
+    evaluator.results(model)
+    assert not model.is_training()
+
+
+def test_memory_of_the_graph_is_released(evaluator):
+    model = knowing()
+    evaluator.results(model)
+    before = jt.liveness_info()["lived_vars"]
+    for _ in range(3):
+        evaluator.results(model)
+    assert jt.liveness_info()["lived_vars"] <= before + 1
+
+
+def test_a_half_knowing_detector(evaluator):
+    """Always 'red': the four red ones are right, the four green ones false alarms of the same score order."""
+    model = knowing()
+    model.fc.weight.update(jt.zeros((3, 3)))
+    model.fc.bias.update(jt.array(np.array([0, 5, 0], np.float32)))
+    metrics = evaluator(model)
+    assert metrics.per_class["bbox_mAP_50"]["green"] == 0.0
+    assert 0.4 < metrics.per_class["bbox_mAP_50"]["red"] < 0.9

@@ -1,0 +1,48 @@
+import numpy as np
+import pytest
+from PIL import Image
+
+from jsra import Detector
+from jsra.config import load_config
+from tests.toy_detector import write_config
+
+
+@pytest.fixture
+def config(tmp_path):
+    return write_config(tmp_path)
+
+
+def test_path_array_and_picture_give_the_same(config, tmp_path):
+    detector = Detector(config)
+    path = str(tmp_path / "data" / "images" / "3.png")
+    a, b, c = detector(path), detector(np.asarray(Image.open(path))), detector(Image.open(path))
+    for key in ("boxes", "scores", "labels"):
+        np.testing.assert_array_equal(a[key], b[key])
+        np.testing.assert_array_equal(a[key], c[key])
+    assert a["names"] == [("red", "green")[a["labels"][0] - 1]]
+    assert len(detector([path, path])) == 2
+
+
+def test_boxes_are_in_pixels_of_the_image_given(config, tmp_path):
+    settings = load_config(config)
+    path = str(tmp_path / "data" / "images" / "0.png")
+    plain = Detector(settings)(path)["boxes"]
+    settings["dataset"]["test"]["transforms"].insert(0, dict(type="Resize", min_size=200, max_size=240))
+    np.testing.assert_allclose(Detector(settings)(path)["boxes"], plain, atol=0.51)
+
+
+def test_classes_of_the_config_or_of_the_dataset_type(config):
+    settings = load_config(config)
+    assert Detector(settings).classes == ("red", "green")
+    for split in settings["dataset"].values():
+        del split["classes"]
+    assert Detector(settings).classes[0] == "person" and len(Detector(settings).classes) == 80
+    assert Detector(settings, classes=["a"]).name(2) == "class 2"
+
+
+def test_wrong_images(config, tmp_path):
+    detector = Detector(config)
+    with pytest.raises(ValueError, match=r"uint8 RGB"):
+        detector(np.zeros((4, 4), np.float32))
+    with pytest.raises(RuntimeError, match="absent.png is not there"):
+        detector(str(tmp_path / "absent.png"))
