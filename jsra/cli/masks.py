@@ -38,8 +38,8 @@ def run(args):
         boxes = detector(pixels)["boxes"][: args.detections]
         if len(boxes) == 0:
             raise ConfigError(f"nothing was detected in {args.image}: name the RoIs with --boxes X0,Y0,X1,Y1")
-    masks, grids = roi_masks(detector, pixels, boxes)
-    count = masks.shape[1]
+    masks = roi_masks(detector, pixels, boxes)
+    count = len(masks[0])
     if args.masks == "all":
         chosen = list(range(count))
     elif args.masks:
@@ -48,8 +48,8 @@ def run(args):
         if wrong:
             raise ConfigError(f"--masks: the model has masks 0 to {count - 1}, not {wrong}")
     else:
-        chosen = most_telling(masks, grids, min(6, count))
-    Image.fromarray(draw_semantic_masks(pixels, boxes, masks, grids, chosen)).save(args.out)
+        chosen = most_telling(masks, min(6, count))
+    Image.fromarray(draw_semantic_masks(pixels, boxes, masks, chosen)).save(args.out)
     print(args.out)
     return 0
 

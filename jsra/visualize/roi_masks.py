@@ -6,11 +6,10 @@ import numpy as np
 from jsra.registry import ConfigError
 
 
-def roi_masks(detector, pixels, boxes) -> tuple:
+def roi_masks(detector, pixels, boxes) -> list:
     """detector: jsra.Detector; pixels: uint8 RGB [H, W, 3]; boxes [K, 4] xyxy in its pixels.
 
-    Returns masks [T, N] (RoI k's h_k * w_k positions one after the other, row by row; each mask sums to 1 over them) and
-    grids [K, 2] (h_k, w_k), NumPy. Raises ConfigError if the detector's extractor makes no masks.
+    Returns an array [N, rows, columns] per box, each mask with the sum 1. Raises ConfigError if the detector's extractor makes no masks.
     """
     import jittor as jt
 
@@ -30,9 +29,4 @@ def roi_masks(detector, pixels, boxes) -> tuple:
         maps = detector.model.features(jt.array(batch))[: len(extractor.featmap_strides)]
         rois = jt.array(boxes_to_rois([np.asarray(boxes, np.float32).reshape(-1, 4) * scale]))
         levels = jt.array(roi_levels(rois, len(maps), extractor.finest_scale))
-        masks, _, grids = layer.masks(list(maps), rois, [1.0 / s for s in extractor.featmap_strides], levels)
-    return _numpy(masks), _numpy(grids)
-
-
-def _numpy(value):
-    return value.numpy() if hasattr(value, "numpy") else np.asarray(value)
+        return layer.masks(list(maps), rois, [1.0 / s for s in extractor.featmap_strides], levels)

@@ -19,22 +19,17 @@ def heat(values: np.ndarray) -> np.ndarray:
     return stops[low] * (1 - share) + stops[low + 1] * share
 
 
-def most_telling(masks: np.ndarray, grids: np.ndarray, count: int) -> list:
+def most_telling(masks: list, count: int) -> list:
     """The `count` masks that are sharpest on average over the RoIs, as indices in ascending order.
 
-    masks: packed [T, N], grids: [K, 2] (rows, columns). Sharpness is 1 - entropy / log(positions); of two masks that
-    sample the same places (correlation above 0.95) only the sharper counts, as long as others are left.
+    masks: an array [N, rows, columns] per RoI, whose masks sum to 1. Sharpness is 1 - entropy / log(positions); of two
+    masks that sample the same places (correlation above 0.95) only the sharper counts, as long as others are left.
     """
-    packed = np.asarray(masks, np.float64)
-    offsets = np.concatenate([[0], np.cumsum(np.prod(grids, axis=1))])
-    sharpness = np.zeros(packed.shape[1])
-    for start, end in zip(offsets[:-1], offsets[1:]):
-        p = np.clip(packed[start:end], 1e-12, None)
-        sharpness += 1 + (p * np.log(p)).sum(0) / max(np.log(end - start), 1e-6)
-    order = np.argsort(-sharpness, kind="stable")
+    flat = [np.asarray(m, np.float64).reshape(len(m), -1) for m in masks]
+    sharpness = sum(1 + (p * np.log(np.maximum(p, 1e-12))).sum(1) / max(np.log(p.shape[1]), 1e-6) for p in flat)
     with np.errstate(invalid="ignore", divide="ignore"):
-        alike = np.nan_to_num(np.corrcoef(packed.T)) > 0.95
-    alike = np.atleast_2d(alike)
+        alike = np.atleast_2d(np.nan_to_num(np.corrcoef(np.concatenate(flat, axis=1)))) > 0.95
+    order = np.argsort(-sharpness, kind="stable")
     chosen = []
     for i in order:
         if len(chosen) < count and not any(alike[i, j] for j in chosen):
@@ -66,15 +61,13 @@ def _pixels(box, image):
     return x0, y0, int(np.clip(np.ceil(box[2]), x0 + 1, width)), int(np.clip(np.ceil(box[3]), y0 + 1, height))
 
 
-def draw_semantic_masks(image, boxes, masks, grids, chosen, side: int = 220, margin: float = 0.25) -> np.ndarray:
+def draw_semantic_masks(image, boxes, masks, chosen, side: int = 220, margin: float = 0.25) -> np.ndarray:
     """The figure: one row per RoI, one column per chosen mask.
 
-    image: uint8 RGB [H, W, 3]; boxes [K, 4] xyxy in its pixels; masks packed [T, N] (RoI k's rows * columns lines lie one
-    after the other, row by row); grids [K, 2]; chosen: indices of masks; side: pixels of a picture; margin: of the
-    surroundings shown, as a share of the box. Returns uint8 RGB.
+    image: uint8 RGB [H, W, 3]; boxes [K, 4] xyxy in its pixels; masks: [N, rows, columns] per RoI; chosen: indices of
+    masks; side: pixels of a picture; margin: of the surroundings shown, as a share of the box. Returns uint8 RGB.
     """
     image = np.asarray(image)
-    offsets = np.concatenate([[0], np.cumsum(np.prod(grids, axis=1))]).astype(int)
     head = 18
     sheet = Image.new("RGB", ((len(chosen) + 1) * (side + 6) - 6, len(boxes) * (side + 6) - 6 + head), "white")
     draw = ImageDraw.Draw(sheet)
@@ -84,9 +77,7 @@ def draw_semantic_masks(image, boxes, masks, grids, chosen, side: int = 220, mar
     for row, box in enumerate(boxes):
         window = _window(box, image, margin)
         pictures = [_with_box(image, box)]
-        for n in chosen:
-            mask = np.asarray(masks[offsets[row] : offsets[row + 1], n]).reshape(tuple(grids[row]))
-            pictures.append(overlay(image, box, mask))
+        pictures += [overlay(image, box, np.asarray(masks[row][n])) for n in chosen]
         for column, picture in enumerate(pictures):
             place = (column * (side + 6), head + row * (side + 6))
             _paste(sheet, picture[window[1] : window[3], window[0] : window[2]], place, side)

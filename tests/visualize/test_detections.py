@@ -25,8 +25,8 @@ def test_outline_lies_on_the_box_and_threshold_holds():
 
 def test_boxes_outside_and_inverted_do_not_fail():
     image = np.zeros((40, 60, 3), np.uint8)
-    rows = [([-50, -50, -10, -10], 0.9, 1), ([100, 100, 200, 200], 0.9, 2), ([30, 30, 10, 10], 0.9, 3), ([0, 0, 60, 40], 0.9, 1)]
-    assert draw_detections(image, result(*rows)).shape == image.shape
+    boxes = [[-50, -50, -10, -10], [100, 100, 200, 200], [30, 30, 10, 10], [0, 0, 60, 40]]
+    assert draw_detections(image, result(*((box, 0.9, i + 1) for i, box in enumerate(boxes)))).shape == image.shape
     np.testing.assert_array_equal(draw_detections(image, result()), image)
 
 

@@ -11,9 +11,8 @@ from jsra.visualize.media import find_inputs, infer_all
 def detector(pixels):
     """One box: the image's inner half."""
     h, w = pixels.shape[:2]
-    return dict(
-        boxes=np.array([[w / 4, h / 4, 3 * w / 4, 3 * h / 4]], np.float32), scores=np.array([0.8]), labels=np.array([2]), names=["cat"]
-    )
+    box = np.array([[w / 4, h / 4, 3 * w / 4, 3 * h / 4]], np.float32)
+    return dict(boxes=box, scores=np.array([0.8]), labels=np.array([2]), names=["cat"])
 
 
 @pytest.fixture

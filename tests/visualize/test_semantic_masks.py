@@ -18,20 +18,19 @@ def test_overlay_is_warm_where_the_mask_samples():
 
 
 def test_most_telling_prefers_sharp_and_different_masks():
-    grids = np.array([[2, 4], [3, 3]])
-    sharp = lambda i: np.concatenate([np.eye(8)[i], np.eye(9)[i]])  # noqa: E731
-    flat = np.concatenate([np.full(8, 1 / 8), np.full(9, 1 / 9)])
-    half = 0.5 * sharp(5) + 0.5 * flat
-    masks = np.stack([flat, sharp(1), sharp(1), half, sharp(2)], 1)
-    assert most_telling(masks, grids, 3) == [1, 3, 4]
-    assert most_telling(masks, grids, 2) == [1, 4]
-    assert most_telling(masks, grids, 5) == [0, 1, 2, 3, 4]
+    def masks(size):
+        spot, flat = np.eye(size), np.full(size, 1 / size)
+        return np.stack([flat, spot[1], spot[1], 0.5 * spot[5] + 0.5 * flat, spot[2]])
+
+    found = [masks(8).reshape(5, 2, 4), masks(9).reshape(5, 3, 3)]
+    assert most_telling(found, 3) == [1, 3, 4]
+    assert most_telling(found, 2) == [1, 4]
+    assert most_telling(found, 5) == [0, 1, 2, 3, 4]
 
 
 def test_sheet_has_a_row_per_roi_and_a_column_per_mask(rng):
     image = rng.integers(0, 255, (90, 120, 3)).astype(np.uint8)
     boxes = [[10, 10, 60, 80], [-5, 30, 130, 95], [50, 50, 50.5, 50.5]]
-    grids = np.array([[8, 8], [5, 12], [8, 8]])
-    masks = rng.dirichlet(np.ones(188), 10).T.astype(np.float32)
-    sheet = draw_semantic_masks(image, boxes, masks, grids, [0, 3], side=50)
+    masks = [rng.dirichlet(np.ones(h * w), 10).reshape(10, h, w) for h, w in ((8, 8), (5, 12), (8, 8))]
+    sheet = draw_semantic_masks(image, boxes, masks, [0, 3], side=50)
     assert sheet.shape == (3 * 56 - 6 + 18, 3 * 56 - 6, 3)
