@@ -1,4 +1,5 @@
 """Cross entropy on logits: softmax over classes, or an independent sigmoid for each."""
+
 from __future__ import annotations
 
 import jittor as jt

@@ -1,4 +1,5 @@
 """L1 and smooth L1 on box deltas."""
+
 from __future__ import annotations
 
 import jittor as jt

@@ -1,4 +1,5 @@
 """What every loss shares: weights, the denominator, the loss weight."""
+
 from __future__ import annotations
 
 

@@ -1,10 +1,12 @@
 """Feature Pyramid Network (Lin et al. 2017)."""
+
 from __future__ import annotations
 
 import jittor as jt
 import numpy as np
 from jittor import nn
 
+from jsra.ops.conv import Conv2d
 from jsra.registry import register
 
 EXTRA = ("pool", "on_input", "on_lateral", "on_output")
@@ -21,7 +23,7 @@ def upsample_nearest(x, size):
 
 
 def _conv(in_channels, out_channels, kernel, stride=1):
-    conv = nn.Conv2d(in_channels, out_channels, kernel, stride, kernel // 2)
+    conv = Conv2d(in_channels, out_channels, kernel, stride, kernel // 2)
     jt.init.xavier_uniform_(conv.weight)
     jt.init.constant_(conv.bias, 0.0)
     return conv

@@ -1,4 +1,5 @@
 """One seeded NumPy generator for every random choice of the process (samplers, data order), whose state can be saved."""
+
 from __future__ import annotations
 
 import numpy as np
