@@ -15,13 +15,16 @@ from __future__ import annotations
 
 import contextlib
 import os
+import re
 import tempfile
 
 import jittor as jt
+import numpy as np
 
 from jsra import resources
 
 MAX_LIST = 8  # jsra::MAX_LIST in common/list.h
+_COLOUR = re.compile(r"\x1b\[[0-9;]*[mK]")
 _BACKENDS = ("native", "host_cuda")
 _backend = "native"
 _compiled = set()
@@ -75,15 +78,15 @@ def _pack_scalars(scalars):
     data, expressions = {}, []
 
     def number(key, value):
-        is_float = isinstance(value, float)
-        data[key] = value if is_float else int(value)
+        is_float = isinstance(value, (float, np.floating))
+        data[key] = float(value) if is_float else int(value)
         return f'data["{key}"]' if is_float else f'(int64_t)data["{key}"]'
 
     for key, value in scalars.items():
         if isinstance(value, (list, tuple)):
             if len(value) > MAX_LIST:
                 raise ValueError(f"{key}: a kernel takes lists of up to {MAX_LIST} numbers, not {len(value)}")
-            kind = "Floats" if any(isinstance(v, float) for v in value) else "Ints"
+            kind = "Floats" if any(isinstance(v, (float, np.floating)) for v in value) else "Ints"
             values = [float(v) if kind == "Floats" else v for v in value]
             items = ", ".join(number(f"{key}{i}", v) for i, v in enumerate(values))
             expressions.append(f"jsra::{kind}{{{{{items}}}}}")
@@ -112,7 +115,8 @@ def _sources(op, kernel, arguments):
 
 def _first_lines(compiler: str, jittor: str) -> str:
     """The compiler's first errors; Jittor's own reason if the compiler did not run."""
-    lines = [line for line in compiler.splitlines() if " error: " in line]
+    compiler, jittor = (_COLOUR.sub("", text) for text in (compiler, jittor))
+    lines = [line for line in compiler.splitlines() if "error: " in line]
     lines = lines or jittor[jittor.rfind("Reason:") :].splitlines()
     return "\n".join(lines[:8])
 

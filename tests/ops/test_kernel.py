@@ -1,0 +1,114 @@
+import os
+
+import jittor as jt
+import numpy as np
+import pytest
+
+from jsra import resources
+from jsra.ops import kernel
+
+CPU = """
+#pragma once
+#include "common/list.h"
+namespace jsra {
+namespace cpu {
+template <class T>
+void gateway_forward(Pointers<T> x, const int32_t* index, T* sum, Pointers<T> copies, int64_t count, int64_t first,
+                     double scale, Ints shifts, Floats weights) {
+  for (int64_t i = 0; i < count; ++i) {
+    sum[i] = T(scale) * x.at[0][i] + T(weights.at[0]) * x.at[1][i] + T(weights.at[1]) + T(first + shifts.at[2] + index[i]);
+    copies.at[0][i] = x.at[0][i];
+    copies.at[1][i] = x.at[1][i];
+  }
+}
+}  // namespace cpu
+}  // namespace jsra
+"""
+BROKEN = """
+#pragma once
+namespace jsra {
+namespace cpu {
+template <class T> void broken_forward(const T* x, T* out, int64_t count) {
+  for (int64_t i = 0; i < count; ++i) out[i] = x[i] + no_such_name;
+}
+}  // namespace cpu
+}  // namespace jsra
+"""
+CUDA = """
+#pragma once
+#include "common/launch.h"
+#include "common/list.h"
+namespace jsra {
+namespace cuda {
+// Reverses each block of 4 through shared memory: fibers must meet at the barrier.
+template <class T> __global__ void reverse_kernel(const T* x, T* out) {
+  JSRA_DYNAMIC_SHARED(T, tile);
+  tile[threadIdx.x] = x[blockIdx.x * blockDim.x + threadIdx.x];
+  __syncthreads();
+  out[blockIdx.x * blockDim.x + threadIdx.x] = tile[blockDim.x - 1 - threadIdx.x];
+}
+template <class T> void gateway_reverse(const T* x, T* out, int64_t count, cudaStream_t stream) {
+  auto* kernel = reverse_kernel<T>;
+  if (count) JSRA_LAUNCH(kernel, (unsigned int)(count / 4), 4, 4 * sizeof(T), stream, x, out);
+}
+}  // namespace cuda
+}  // namespace jsra
+"""
+
+
+@pytest.fixture
+def gateway(tmp_path, monkeypatch):
+    """A folder of kernels of the test's own, beside cuda_src/common."""
+    os.symlink(os.path.join(resources.folder("cuda_src"), "common"), tmp_path / "common")
+    (tmp_path / "gateway").mkdir()
+    (tmp_path / "broken").mkdir()
+    (tmp_path / "broken" / "cpu.h").write_text(BROKEN)
+    (tmp_path / "gateway" / "cpu.h").write_text(CPU)
+    (tmp_path / "gateway" / "reverse.cuh").write_text(CUDA)
+    monkeypatch.setattr(resources, "folder", lambda name: str(tmp_path))
+
+
+def test_inputs_outputs_and_scalars_arrive_in_order(gateway):
+    x, y = np.arange(4, dtype=np.float32), np.array([5, 7, 1, 2], np.float32)
+    index = np.array([10, 20, 30, 40], np.int32)
+    out, first, second = kernel.run(
+        "gateway",
+        "forward",
+        [[jt.array(x), jt.array(y)], jt.array(index)],
+        [((4,), "float32"), [((4,), "float32"), ((4,), "float32")]],
+        count=4,
+        first=np.int64(1000),
+        scale=np.float32(2.5),
+        shifts=[1, 2, 300],
+        weights=(0.5, 10000),
+    )
+    assert np.allclose(out.numpy(), 2.5 * x + 0.5 * y + 10000 + 1000 + 300 + index)
+    assert np.array_equal(first.numpy(), x) and np.array_equal(second.numpy(), y)
+
+
+def test_a_kernel_that_does_not_compile_says_what_the_compiler_said(gateway):
+    with pytest.raises(kernel.KernelError, match="kernel broken_forward does not compile.*\n.*no_such_name") as caught:
+        kernel.run("broken", "forward", [jt.ones((3,))], [((3,), "float32")], count=3)
+    assert len(str(caught.value).splitlines()) < 12
+    # Jittor goes on working.
+    assert jt.ones((2,)).sum().item() == 2
+
+
+def test_backend_runs_the_cuda_file_on_the_host(gateway):
+    x = jt.array(np.arange(8, dtype=np.float32))
+    with kernel.backend("host_cuda"):
+        assert kernel.runs_cuda_files()
+        out = kernel.run("gateway", "reverse", [x], [((8,), "float32")], count=8).numpy()
+    assert out.tolist() == [3, 2, 1, 0, 7, 6, 5, 4]
+    assert kernel.runs_cuda_files() == bool(jt.flags.use_cuda)
+
+
+def test_bad_lists_and_backends_are_refused():
+    nine = [jt.ones((1,))] * 9
+    with pytest.raises(ValueError, match="lists of 1 to 8 arrays, not 9"):
+        kernel.run("gateway", "forward", [nine], [((1,), "float32")])
+    with pytest.raises(ValueError, match="shifts: a kernel takes lists of up to 8 numbers, not 9"):
+        kernel.run("gateway", "forward", [nine[0]], [((1,), "float32")], shifts=list(range(9)))
+    with pytest.raises(ValueError, match="'gpu' is none of native, host_cuda"):
+        with kernel.backend("gpu"):
+            pass
