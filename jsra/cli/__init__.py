@@ -6,7 +6,7 @@ import sys
 
 from jsra.version import __version__
 
-COMMANDS = ("doctor", "bench", "data", "train", "test", "infer", "plot", "masks", "cost", "table")
+COMMANDS = ("doctor", "bench", "data", "train", "test", "infer", "plot", "masks", "cost", "table", "invariance", "diversity")
 
 
 def main(argv=None) -> int:

@@ -1,7 +1,8 @@
 """A table's report: for each row the published numbers, those measured here, their spread over seeds, and the state.
 
 A report is plain data, the one that `jsra table N --json` prints:
-    {table, title, preset, cost_only, columns, rows: [{name, published, measured, std, values, seeds, difference, state, note}],
+    {table, title, preset, cost_only, columns,
+     rows: [{name, published, measured, std, values, seeds, difference, state, note}],
      against: name of the row that `gains` compare with, gains: [{name, column, mean, error, seeds}]}
 """
 

@@ -1,0 +1,108 @@
+"""How the masks of an RoI differ: figure 7 of the SRA paper, and the two divergences of Learning Region Features.
+
+For each object, the masks of its box: [N, P], each a distribution over the P positions.
+    similarity    cosine of every two masks; the figure's histogram is over pairs, each averaged over the objects
+    kl_parts      mean KL divergence of every ordered two masks
+    kl_mask       KL of the object's own mask, as a distribution over the positions, against the maximum over the N masks
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from jsra.paper.features import Objects, masks_of
+
+THRESHOLD = 0.3  # of figure 7
+EPSILON = 1e-9
+
+
+def measure(model, config, split: str = "val", limit: int = 100) -> dict:
+    """{share_below_percent, share_below_percent_single, mean_similarity, kl_parts, kl_mask, objects}.
+
+    share_below_percent: of the pairs of masks, those whose similarity averaged over objects is below 0.3;
+    ..._single: the same over all pairs of all objects, not averaged. kl_mask is left out where the data have no masks.
+    """
+    found = collect(model, config, split, limit)
+    pairs = found["similarity"]
+    average = pairs.mean(0)
+    out = {
+        "share_below_percent": 100 * float((average < THRESHOLD).mean()),
+        "share_below_percent_single": 100 * float((pairs < THRESHOLD).mean()),
+        "mean_similarity": float(pairs.mean()),
+        "kl_parts": float(np.mean(found["kl_parts"])),
+        "objects": len(pairs),
+    }
+    if found["kl_mask"]:
+        out["kl_mask"] = float(np.mean(found["kl_mask"]))
+    return out
+
+
+def collect(model, config, split: str = "val", limit: int = 100) -> dict:
+    """{similarity: [objects, pairs], kl_parts: list, kl_mask: list} of the objects of `limit` images."""
+    objects = Objects(config, split, limit)
+    found = {"similarity": [], "kl_parts": [], "kl_mask": []}
+    for image, boxes, masks in objects:
+        for i, own in enumerate(masks_of(model, objects.after(image), boxes)):
+            flat = own.reshape(len(own), -1)
+            found["similarity"].append(similarities(flat))
+            found["kl_parts"].append(kl_between_parts(flat))
+            if masks is not None:
+                truth = on_grid(masks[i], boxes[i], own.shape[1:])
+                if truth.sum() > 0:
+                    found["kl_mask"].append(kl(truth.ravel(), flat.max(0)))
+    if not found["similarity"]:
+        raise ValueError(f"dataset.{split} has no object of at least a few pixels")
+    found["similarity"] = np.stack(found["similarity"])
+    return found
+
+
+def similarities(masks) -> np.ndarray:
+    """[N (N - 1) / 2]: the cosine of every two of the masks [N, P]."""
+    unit = masks / np.maximum(np.linalg.norm(masks, axis=1, keepdims=True), 1e-12)
+    return (unit @ unit.T)[np.triu_indices(len(masks), 1)]
+
+
+def kl_between_parts(masks) -> float:
+    """Mean of KL(m_i || m_j) over the ordered pairs i != j of masks [N, P]."""
+    p = masks / masks.sum(1, keepdims=True)
+    log = np.log(p + EPSILON)
+    divergence = (p * log).sum(1)[:, None] - p @ log.T
+    count = len(masks)
+    return float((divergence.sum() - np.trace(divergence)) / (count * (count - 1)))
+
+
+def kl(p, q) -> float:
+    """KL(p || q) of two non-negative vectors, each made to sum to 1."""
+    p, q = p / p.sum(), q / q.sum()
+    return float((p * (np.log(p + EPSILON) - np.log(q + EPSILON))).sum())
+
+
+def on_grid(mask, box, grid) -> np.ndarray:
+    """[rows, columns]: the share of each block of the box that the mask [H, W] covers, sampled at 4 x 4 points a block."""
+    (rows, columns), fine = grid, 4
+    x = box[0] + (np.arange(columns * fine) + 0.5) / (columns * fine) * (box[2] - box[0])
+    y = box[1] + (np.arange(rows * fine) + 0.5) / (rows * fine) * (box[3] - box[1])
+    column = np.clip(np.floor(x).astype(int), 0, mask.shape[1] - 1)
+    row = np.clip(np.floor(y).astype(int), 0, mask.shape[0] - 1)
+    return mask[np.ix_(row, column)].reshape(rows, fine, columns, fine).mean((1, 3))
+
+
+def histogram(similarity, out: str, title: str = "") -> str:
+    """Figure 7: the histogram of the pairs' similarities, averaged over objects, drawn into a file."""
+    import matplotlib
+
+    matplotlib.use("Agg")
+    from matplotlib import pyplot
+
+    figure, axis = pyplot.subplots(figsize=(5, 3))
+    axis.hist(
+        similarity.mean(0), bins=np.linspace(0, 1, 41), weights=np.full(similarity.shape[1], 100 / similarity.shape[1])
+    )
+    axis.axvline(THRESHOLD, color="tab:orange", linewidth=1)
+    axis.set_xlabel("cosine similarity of two masks, averaged over objects")
+    axis.set_ylabel("% of pairs")
+    axis.set_title(title, fontsize=9)
+    figure.tight_layout()
+    figure.savefig(out, dpi=120)
+    pyplot.close(figure)
+    return out

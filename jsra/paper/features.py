@@ -1,0 +1,121 @@
+"""Objects of a data set and what a model's RoI extractor makes of them: the ground of the invariance and diversity studies.
+
+Pictures are taken as the model sees them: the config's test transforms up to Normalize are applied first, then the study's
+own change of picture and boxes, then the rest.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+
+import numpy as np
+
+from jsra.registry import ConfigError, build
+
+MIN_SIDE = 12  # pixels; smaller objects are left out
+
+
+class Objects:
+    """The images of a config's dataset entry with their objects, at the size the model takes.
+
+    `after(image, sizes)`: the rest of the transforms.
+    """
+
+    def __init__(self, config, split: str = "val", limit: int | None = None):
+        settings = dict(config["dataset"][split])
+        transforms = list(settings.get("transforms") or ())
+        cut = next((i for i, t in enumerate(transforms) if t["type"] == "Normalize"), len(transforms))
+        self.rest = transforms[cut:]
+        mask_option = {"with_masks": True} if settings["type"] == "COCODataset" else {}
+        settings.update(transforms=transforms[:cut], filter_empty_gt=False, **mask_option)
+        self.dataset = build(settings, f"dataset.{split}")
+        self.limit = limit
+        from jsra.data.transforms import Compose
+
+        self._after = Compose(self.rest)
+
+    def __iter__(self):
+        """(uint8 image [H, W, 3], boxes [n, 4], masks bool [n, H, W] or None) of the images with large enough objects."""
+        taken = 0
+        for index in range(len(self.dataset.records)):
+            if self.limit is not None and taken >= self.limit:
+                return
+            image, target = self.dataset.get(index)
+            boxes, masks = target["bboxes"], target.get("masks")
+            large = (boxes[:, 2:] - boxes[:, :2] >= MIN_SIDE).all(1)
+            if large.any():
+                taken += 1
+                yield np.asarray(image), boxes[large], None if masks is None else np.asarray(masks)[large] > 0
+
+    def after(self, image):
+        """float32 [1, 3, H, W]: the picture normalised and padded."""
+        from jsra.data.image import new_target
+
+        height, width = image.shape[:2]
+        pixels, _ = self._after(image, new_target((width, height)), np.random.default_rng(0))
+        return pixels[None]
+
+
+def extractor_of(model):
+    """The box head's RoI extractor; ConfigError for a model without one."""
+    extractor = getattr(getattr(model, "roi_head", None), "box_extractor", None)
+    if extractor is None:
+        raise ConfigError(f"{type(model).__name__} has no roi_head.box_extractor, whose features this compares")
+    return extractor
+
+
+def roi_inputs(model, pixels, boxes):
+    """(maps, rois [K, 5], scales, levels) of boxes [K, 4] in the pixels [1, 3, H, W] of one image."""
+    import jittor as jt
+
+    from jsra.boxes.convert import boxes_to_rois
+    from jsra.roi.levels import roi_levels
+
+    extractor = extractor_of(model)
+    rois = boxes_to_rois([np.asarray(boxes, np.float32)])
+    maps = list(model.features(jt.array(pixels)))[: len(extractor.featmap_strides)]
+    levels = roi_levels(rois, len(maps), extractor.finest_scale)
+    return maps, jt.array(rois), [1.0 / s for s in extractor.featmap_strides], jt.array(levels)
+
+
+def roi_features(model, pixels, boxes) -> np.ndarray:
+    """float32 [K, C * h * w]: the features that the box head is given."""
+    import jittor as jt
+
+    with jt.no_grad():
+        maps, rois, _, _ = roi_inputs(model, pixels, boxes)
+        features = extractor_of(model)(maps, rois)
+        return features.reshape(features.shape[0], -1).numpy()
+
+
+def masks_of(model, pixels, boxes) -> list:
+    """The extractor's masks for boxes [K, 4]: a list of K arrays [N, rows, columns], each mask with the sum 1."""
+    import jittor as jt
+
+    extractor = extractor_of(model)
+    layer = getattr(extractor, "roi_layer", None)
+    if not hasattr(layer, "masks"):
+        raise ConfigError(f"the RoI layer {type(layer).__name__} makes no masks: take a config with SemanticRoIAlign")
+    with jt.no_grad():
+        return layer.masks(*roi_inputs(model, pixels, boxes))
+
+
+def stored(run, kind: str) -> dict:
+    """{column: value} of a finished run (jsra.paper.run.Run), computed once and kept beside its result.
+
+    kind: 'invariance' or 'diversity'.
+    """
+    path = os.path.join(run.work_dir, f"{kind}.json")
+    if os.path.isfile(path):
+        with open(path, encoding="utf8") as f:
+            found = json.load(f)
+        if found["fingerprint"] == run.fingerprint:
+            return found["measured"]
+    from jsra.paper import diversity, invariance
+
+    measured = {"invariance": invariance.measure, "diversity": diversity.measure}[kind](run.model(), run.config)
+    with open(f"{path}.unfinished", "w", encoding="utf8") as f:
+        json.dump({"fingerprint": run.fingerprint, "measured": measured}, f, indent=1)
+    os.replace(f"{path}.unfinished", path)
+    return measured
