@@ -9,7 +9,8 @@ from jsra.registry import ConfigError
 def roi_masks(detector, pixels, boxes) -> list:
     """detector: jsra.Detector; pixels: uint8 RGB [H, W, 3]; boxes [K, 4] xyxy in its pixels.
 
-    Returns an array [N, rows, columns] per box, each mask with the sum 1. Raises ConfigError if the detector's extractor makes no masks.
+    Returns an array [N, rows, columns] per box, each mask with the sum 1. Raises ConfigError if the detector's extractor
+    makes no masks.
     """
     import jittor as jt
 
