@@ -45,7 +45,7 @@ def main():
         return 1
     checks = Checks(args)
     print(f"| check | difference or result | s |\n| --- | --- | --- |\n{about(jt)}", flush=True)
-    for name, function in [*basics(), *operators_on_both(checks), *steps(checks), *long_runs(checks, args)]:
+    for name, function in [*basics(checks), *operators_on_both(checks), *steps(checks), *long_runs(checks, args)]:
         checks.run(name, function)
     if args.table:
         checks.run("a row of the mini table", mini_row)
@@ -126,7 +126,7 @@ def rounded(value, dtype):
     return to_array(to_var(value, dtype))
 
 
-def basics():
+def basics(checks):
     """Jittor's own operators, against NumPy or the CPU."""
     import jittor as jt
 
@@ -134,11 +134,8 @@ def basics():
 
     def on_both(function, tolerance=1e-3):
         def check():
-            results = []
-            for device in (1, 0):
-                jt.flags.use_cuda = device
-                results.append([r.numpy() for r in function()])
-            return judged(difference(*results), tolerance)
+            got, expected = (checks.on(device, lambda: [r.numpy() for r in function()]) for device in ("cuda", "cpu"))
+            return judged(difference(got, expected), tolerance)
 
         return check
 

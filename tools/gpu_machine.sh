@@ -3,7 +3,10 @@
 #
 #   here:  tools/gpu_machine.sh carry 3.12     builds build/gpu_carry: wheels for that Python (31 MB; without oneDNN,
 #                                              which is 65 MB: the CPU's side of the comparison is slow there)
-#   there: tools/gpu_machine.sh run [OUT]      from the same checkout with build/gpu_carry in it; writes to OUT
+#   there: tools/gpu_machine.sh run [OUT [STEP ...]]   from the same checkout with build/gpu_carry in it; writes to OUT
+#
+# What is compiled stays in build/gpu_home, so that a run that was cut off goes on quickly. Steps: doctor gpu_check
+# jittor_basics operators training mini_row (default: all, in this order).
 #
 # There, CUDA 13 comes from a toolkit, from NVIDIA's wheels beside Python, or from both; g++ and Python.h are needed.
 # What is missing is named by the first step, `jsra doctor`.
@@ -25,26 +28,27 @@ carry() {
 }
 
 run() {
-  local out=${1:-build/gpu_results} python venv failed=0
+  local out=${1:-build/gpu_results} python venv=$PWD/build/gpu_venv failed=0
+  local steps=" ${*:2} "
   mkdir -p "$out"
   out=$(cd "$out" && pwd)
-  venv=$(mktemp -d)
   # The system's packages stay visible: NVIDIA's libraries and PyTorch with torchvision, which gpu_check.py compares with.
   python3 -m venv --without-pip --system-site-packages "$venv"
   python=$venv/bin/python
   python3 -m pip --python "$python" install --quiet --no-index --no-deps "$carry"/*.whl || return 1
-  export PYTHONPATH=$PWD:$PWD/tools JITTOR_HOME=${JITTOR_HOME:-$venv/home} HOME=${JITTOR_HOME:-$venv/home}
+  export PYTHONPATH=$PWD:$PWD/tools JITTOR_HOME=$PWD/build/gpu_home HOME=$PWD/build/gpu_home
   mkdir -p "$HOME"
   step() { # name, command: its output goes to OUT/name.txt, and the next step follows whatever comes of it
     local name=$1 begin=$SECONDS
     shift
+    [[ $steps =~ ^\ *$ || $steps == *" $name "* ]] || return 0
     "$@" >"$out/$name.txt" 2>&1
     local code=$?
     [ $code = 0 ] || failed=1
     echo "$name: exit code $code, $((SECONDS - begin)) s"
   }
   step doctor "$python" -c "import sys; from jsra.cli import main; sys.exit(main(['doctor']))"
-  cat "$out/doctor.txt"
+  [ -f "$out/doctor.txt" ] && cat "$out/doctor.txt"
   # First without Jittor: the kernels alone, against PyTorch and torchvision.
   step gpu_check "$python" tools/gpu_check.py
   step jittor_basics "$python" tools/gpu_check_jittor.py --only "^jittor"
@@ -56,5 +60,5 @@ run() {
 
 case ${1:-} in
   carry | run) "$@" ;;
-  *) sed -n '2,10s/^# \{0,1\}//p' "$0" && exit 2 ;;
+  *) sed -n '2,13s/^# \{0,1\}//p' "$0" && exit 2 ;;
 esac
