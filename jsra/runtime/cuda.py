@@ -6,7 +6,7 @@ import importlib.util
 import os
 
 from jsra.runtime import cuda_parts, cuda_root
-from jsra.runtime.driver import query
+from jsra.runtime.driver import claim, query
 
 # What Jittor would download at its first import with CUDA, and the file that shows that it is there already.
 _DOWNLOADS = {
@@ -26,10 +26,13 @@ def choose(home: str) -> str:
     """
     if "nvcc_path" in os.environ:
         return f"as the environment says: nvcc_path={os.environ['nvcc_path']!r}"
+    cache = os.path.join(home, ".cache", "jittor")
+    rank = os.environ.get("OMPI_COMM_WORLD_LOCAL_RANK")
+    if not _use_nccl(cache) and rank is not None:
+        claim(int(rank))
     driver = query()
     if driver.problem:
         return _off(driver.problem)
-    cache = os.path.join(home, ".cache", "jittor")
     _prevent_downloads(cache)
     if os.path.isdir(os.path.join(cache, "jtcuda")):
         return f"on: the toolkit that Jittor installed in {os.path.join(cache, 'jtcuda')}"
@@ -77,9 +80,24 @@ def use(root: str):
         os.environ["CPLUS_INCLUDE_PATH"] = os.pathsep.join([headers, *others])
 
 
+def _use_nccl(cache) -> bool:
+    """Point Jittor to an installed NCCL; returns whether it has one. It opens libnccl.so, which the wheel does not hold."""
+    if os.environ.get("use_nccl", "1") != "1":
+        return False
+    if "nccl_lib_path" in os.environ or os.path.exists(os.path.join(cache, _DOWNLOADS["use_nccl"])):
+        return True
+    part = cuda_parts.nccl()
+    if part is None:
+        return False
+    os.environ["nccl_include_path"] = part.include
+    os.environ["nccl_lib_path"] = cuda_root.link_plain_name(part, os.path.join(cache, "jsra"))
+    return True
+
+
 def _prevent_downloads(cache):
     for name, file in _DOWNLOADS.items():
-        if not os.path.exists(os.path.join(cache, file)):
+        elsewhere = name == "use_nccl" and "nccl_lib_path" in os.environ
+        if not elsewhere and not os.path.exists(os.path.join(cache, file)):
             os.environ.setdefault(name, "0")
 
 

@@ -26,6 +26,9 @@ WHEELS = {
     "cudnn": "nvidia-cudnn-cu13==9.19.0.56",
 }
 
+# For several GPUs; not part of the extra.
+NCCL_WHEEL = "nvidia-nccl-cu13==2.32.3"
+
 
 class Library(NamedTuple):
     """A library: a header of it, and {CUDA's major version: the version in the file name}."""
@@ -113,6 +116,16 @@ def unaided(roots=None):
         cudnn = toolkit.parts["cudnn"]
         if toolkit.cuda < (12, 8) and cudnn.version.startswith("8.") and not toolkit.missing:
             return toolkit
+    return None
+
+
+def nccl(nvidia=None):
+    """The wheel of NCCL as a Part, or None."""
+    for folder in wheel_folders() if nvidia is None else nvidia:
+        include, lib = os.path.join(folder, "nccl", "include"), os.path.join(folder, "nccl", "lib")
+        path = os.path.join(lib, "libnccl.so.2")
+        if os.path.isfile(path) and os.path.isfile(os.path.join(include, "nccl.h")):
+            return Part("nccl", path, _version("nccl", path, include), include, lib)
     return None
 
 

@@ -74,6 +74,20 @@ def build(toolkit, parent: str, ptx: bool = False) -> str:
     return root
 
 
+def link_plain_name(part, parent: str) -> str:
+    """A directory under `parent` that holds a part's library under its plain name, libX.so, beside its own; its path."""
+    key = hashlib.sha256(part.place.encode()).hexdigest()[:12]
+    folder = os.path.join(parent, f"{part.name}-{key}")
+    os.makedirs(folder, exist_ok=True)
+    for name in (f"lib{part.name}.so", os.path.basename(part.place)):
+        path = os.path.join(folder, name)
+        if not os.path.islink(path):
+            unfinished = f"{path}.{os.getpid()}"
+            os.symlink(part.place, unfinished)
+            os.replace(unfinished, path)
+    return folder
+
+
 def plan(toolkit, ptx: bool = False) -> tuple:
     """({path in the root: what it links to}, {path in the root: the text of a file})."""
     files = {os.path.join("include", path): text for path, text in _shims()}

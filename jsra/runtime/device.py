@@ -8,7 +8,7 @@ import os
 def use_best_device() -> str:
     """Switch CUDA on if Jittor has it, and return 'cuda' or 'cpu'. JSRA_DEVICE=cpu keeps the CPU.
 
-    Under MPI Jittor gives each process of a machine its own GPU.
+    Under MPI each process of a machine has its own GPU (jsra.runtime.cuda).
     """
     import jittor as jt
 

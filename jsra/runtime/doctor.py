@@ -118,6 +118,9 @@ def _cuda():
         capabilities = ", ".join(f"{a // 10}.{a % 10}" for a in gpu.architectures)
         text = f"CUDA up to {'.'.join(map(str, gpu.cuda))}, GPUs of compute capability {capabilities}"
         yield Row("  driver", "ok", text)
+    nccl = cuda_parts.nccl()
+    cure = "" if nccl else f"only for several GPUs: pip install {cuda_parts.NCCL_WHEEL}"
+    yield Row("  NCCL", "ok" if nccl else "-", f"{nccl.version}, {nccl.place}" if nccl else "no wheel", cure)
     toolkit = cuda_parts.unaided() or cuda_parts.find(newest=gpu.cuda or None)
     if toolkit is None:
         yield Row("  toolkit", "-" if gpu.problem else "missing", "none", "pip install 'jsra[cuda13]'")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ctypes
+import os
 from typing import NamedTuple
 
 
@@ -34,6 +35,20 @@ def query(library: str = "libcuda.so.1") -> Driver:
     if number.value == 0:
         return Driver(cuda, (), "the NVIDIA driver shows no GPU to this process (CUDA_VISIBLE_DEVICES?)")
     return Driver(cuda, tuple(_architecture(driver, i) for i in range(number.value)), "")
+
+
+def claim(rank: int, gpus: str = "/proc/driver/nvidia/gpus"):
+    """Show this process one GPU only, the one of its rank on this machine; must come before `query` opens the driver.
+
+    Jittor sets the device by rank only with NCCL: without it, all processes would work on the first GPU.
+    """
+    shown = os.environ.get("CUDA_VISIBLE_DEVICES")
+    if shown is not None:
+        names = [name for name in shown.split(",") if name.strip()]
+    else:
+        names = [str(i) for i in range(len(os.listdir(gpus)))] if os.path.isdir(gpus) else []
+    if names:
+        os.environ["CUDA_VISIBLE_DEVICES"] = names[rank % len(names)]
 
 
 def _architecture(driver, index):

@@ -7,7 +7,10 @@ from jsra.runtime.driver import Driver
 from tests.runtime import fake_cuda
 
 H200 = Driver((13, 0), (90,), "")
-NAMES = ("nvcc_path", "use_cutt", "use_cutlass", "use_nccl", "CPLUS_INCLUDE_PATH")
+NAMES = (
+    "nvcc_path", "use_cutt", "use_cutlass", "use_nccl", "nccl_lib_path", "nccl_include_path", "CPLUS_INCLUDE_PATH",
+    "CUDA_VISIBLE_DEVICES", "OMPI_COMM_WORLD_LOCAL_RANK",
+)  # fmt: skip
 
 
 @pytest.fixture
@@ -103,3 +106,37 @@ def test_a_gpu_newer_than_jittor(machine, monkeypatch, architecture, ptx):
     cuda.choose(str(machine))
     with open(os.environ["nvcc_path"], encoding="utf8") as f:
         assert ("compute_90" in f.read()) == ptx
+
+
+def test_nccl_from_its_wheel(machine):
+    fake_cuda.write(f"{machine}/site/nvidia/nccl/include/nccl.h")
+    fake_cuda.write(f"{machine}/site/nvidia/nccl/lib/libnccl.so.2")
+    assert cuda.choose(str(machine)).startswith("on: ")
+    assert "use_nccl" not in os.environ and os.environ["nccl_include_path"].endswith("nvidia/nccl/include")
+    assert os.path.isfile(os.path.join(os.environ["nccl_lib_path"], "libnccl.so"))
+    del os.environ["nvcc_path"], os.environ["nccl_lib_path"]
+    assert cuda.choose(str(machine)).startswith("on: "), "the links are there already"
+
+
+def test_nccl_is_not_used_against_the_users_will(machine, monkeypatch):
+    fake_cuda.write(f"{machine}/site/nvidia/nccl/include/nccl.h")
+    fake_cuda.write(f"{machine}/site/nvidia/nccl/lib/libnccl.so.2")
+    monkeypatch.setenv("use_nccl", "0")
+    cuda.choose(str(machine))
+    assert "nccl_lib_path" not in os.environ
+
+
+def test_each_process_of_mpi_has_its_own_gpu(machine, monkeypatch):
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "4,5,6")
+    monkeypatch.setenv("OMPI_COMM_WORLD_LOCAL_RANK", "4")
+    cuda.choose(str(machine))
+    assert os.environ["CUDA_VISIBLE_DEVICES"] == "5", "three GPUs, the fifth process"
+
+
+def test_nccl_gives_the_gpus_out_itself(machine, monkeypatch):
+    fake_cuda.write(f"{machine}/site/nvidia/nccl/include/nccl.h")
+    fake_cuda.write(f"{machine}/site/nvidia/nccl/lib/libnccl.so.2")
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "4,5,6")
+    monkeypatch.setenv("OMPI_COMM_WORLD_LOCAL_RANK", "1")
+    cuda.choose(str(machine))
+    assert os.environ["CUDA_VISIBLE_DEVICES"] == "4,5,6"

@@ -1,9 +1,10 @@
+import os
 import shutil
 import subprocess
 
 import pytest
 
-from jsra.runtime.driver import query
+from jsra.runtime.driver import claim, query
 
 # The four functions of the driver that are asked, for a machine with two GPUs.
 SOURCE = r"""
@@ -41,3 +42,19 @@ def test_the_driver_fails(tmp_path):
 
 def test_no_driver():
     assert query("libno_such_driver.so").problem.startswith("no NVIDIA driver")
+
+
+@pytest.mark.parametrize("rank, expected", [(0, "0"), (1, "1"), (2, "0")])
+def test_claiming_a_gpu_by_rank(tmp_path, monkeypatch, rank, expected):
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "x")
+    monkeypatch.delenv("CUDA_VISIBLE_DEVICES")
+    for address in ("0000:01:00.0", "0000:02:00.0"):
+        (tmp_path / address).mkdir()
+    claim(rank, str(tmp_path))
+    assert os.environ["CUDA_VISIBLE_DEVICES"] == expected
+
+
+def test_claiming_nothing_where_there_is_nothing(tmp_path, monkeypatch):
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "")
+    claim(1, str(tmp_path))
+    assert os.environ["CUDA_VISIBLE_DEVICES"] == ""
