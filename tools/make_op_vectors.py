@@ -82,9 +82,16 @@ def ps_roi_align(rng):
 
 @operator
 def ps_roi_pool(rng):
+    """torchvision clips bins to size - 1 in its output and to size in its gradient: gradients only where neither clips."""
     features = rng.standard_normal((2, 12, 13, 17))
-    yield Case("random", (features, rois(rng, 6)), dict(output_size=2, spatial_scale=0.25), grad=(0,))
-    yield Case("whole", (features, whole_rois(rng, 6)), dict(output_size=2, spatial_scale=0.25), grad=(0,))
+    yield Case("random", (features, rois(rng, 6)), dict(output_size=2, spatial_scale=0.25))
+    yield Case("whole", (features, whole_rois(rng, 6)), dict(output_size=2, spatial_scale=0.25))
+    yield Case(
+        "inside",
+        (features, rois(rng, 6, width=28, height=24, high=20)),
+        dict(output_size=2, spatial_scale=0.25),
+        grad=(0,),
+    )
 
 
 def boxes_and_scores(rng, count, ties=False):

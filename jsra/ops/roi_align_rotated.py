@@ -1,0 +1,58 @@
+"""RoI Align on rotated boxes (Ma et al. 2018, RRPN; Ding et al. 2019, RoI Transformer)."""
+
+from __future__ import annotations
+
+import jittor as jt
+
+from jsra.ops import check
+from jsra.ops.scatter import SampleMaps
+
+
+def roi_align_rotated(
+    input, rois, output_size, spatial_scale, sampling_ratio=0, aligned=True, clockwise=False, levels=None
+) -> jt.Var:
+    """RoI Align (average) in the frame of a rotated box.
+
+    A sample (u, v) of the upright box, measured from its centre (cx, cy), reads the map at
+    (cx + u cos a + v sin a, cy + v cos a - u sin a), where a is the angle (its negative if clockwise).
+
+    Args:
+        input: features [B, C, H, W], or a list of them, the levels of a pyramid.
+        rois: [K, 6], (batch index, centre x, centre y, width, height in image pixels, angle in radians).
+        output_size: bins, an int or (rows, columns).
+        spatial_scale: feature cells per image pixel; one for each level if there are several.
+        sampling_ratio: samples per bin and axis; 0 or less is adaptive, one for each cell the bin spans, rounded up
+            (1024 at most).
+        aligned: True takes pixel centres at half-integers; False is the legacy rule, with RoIs of at least one cell.
+        clockwise: the sense of positive angles.
+        levels: int32 [K], which map each RoI reads, where `input` is a list.
+    Returns: [K, C, rows, columns]; zeros, and no gradient, for a box that is not finite or has no extent.
+    Raises: ValueError for a wrong rank, dtype, batch index or level.
+    Source: mmcv.ops.roi_align_rotated, whose arguments these are, but for `levels`.
+    """
+    check.var("rois", rois, rank=2, last=6)
+    maps, scales, levels = check.pyramid(input, spatial_scale, levels, rois.shape[0])
+    like = check.rois("rois", rois[:, :5], maps[0].shape[0], maps[0])
+    rows, columns = check.size_pair("output_size", output_size)
+    settings = dict(
+        scales=scales,
+        count=rois.shape[0],
+        bins_y=rows,
+        bins_x=columns,
+        sampling_ratio=int(sampling_ratio),
+        aligned=bool(aligned),
+        clockwise=bool(clockwise),
+    )
+    rois = rois.cast(str(like.dtype))
+    return SampleMaps.apply("roi_align_rotated", rois, levels, maps[0].shape[1], settings, *maps)
+
+
+class RoIAlignRotated(jt.nn.Module):
+    """`roi_align_rotated` with its settings fixed, as mmcv.ops.RoIAlignRotated; call it with (input, rois)."""
+
+    def __init__(self, output_size, spatial_scale, sampling_ratio=0, aligned=True, clockwise=False):
+        super().__init__()
+        self.settings = (output_size, spatial_scale, sampling_ratio, aligned, clockwise)
+
+    def execute(self, input, rois):
+        return roi_align_rotated(input, rois, *self.settings)

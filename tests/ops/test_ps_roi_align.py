@@ -1,0 +1,34 @@
+import jittor as jt
+import pytest
+
+from jsra.ops.ps_roi_align import ps_roi_align
+from jsra.ops.reference.ps_roi_align import ps_roi_align as reference
+from tests.ops.rois import DEGENERATE, random_rois
+from tests.ops.tester import Case, OperatorTester
+
+
+class TestPSRoIAlign(OperatorTester):
+    op = staticmethod(ps_roi_align)
+    reference = staticmethod(reference)
+    vectors = "ps_roi_align.npz"
+
+    def cases(self, rng):
+        features, rois = rng.standard_normal((2, 12, 13, 17)), random_rois(rng, 6, 2, 60, 50)
+        settings = dict(output_size=(3, 2), spatial_scale=0.25)
+        levels = [rng.standard_normal((2, 12, 15, 16)), rng.standard_normal((2, 12, 8, 8))]
+        return [
+            Case("adaptive", (features, rois), settings),
+            Case("two samples", (features, rois), dict(settings, sampling_ratio=2)),
+            Case("degenerate", (features, DEGENERATE), settings),
+            Case("none", (features, rois[:0]), settings),
+            Case(
+                "pyramid",
+                (levels, rois),
+                dict(settings, spatial_scale=[0.25, 0.125], levels=jt.array([0, 1, 1, 0, 1, 0])),
+            ),
+        ]
+
+
+def test_bad_input():
+    with pytest.raises(ValueError, match=r"expected a multiple of 3 \* 3 channels, one for each bin, got 10"):
+        ps_roi_align(jt.zeros((1, 10, 9, 9)), jt.zeros((3, 5)), 3)
