@@ -6,7 +6,21 @@ import sys
 
 from jsra.version import __version__
 
-COMMANDS = ("doctor", "bench", "data", "train", "test", "infer", "plot", "masks", "cost", "table", "invariance", "diversity")
+COMMANDS = (
+    "demo",
+    "doctor",
+    "bench",
+    "data",
+    "train",
+    "test",
+    "infer",
+    "plot",
+    "masks",
+    "cost",
+    "table",
+    "invariance",
+    "diversity",
+)
 
 
 def main(argv=None) -> int:

@@ -1,0 +1,1 @@
+_base_ = "../_base_/bccd_r18_fpn.py"
