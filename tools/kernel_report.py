@@ -16,9 +16,10 @@ import sys
 import tempfile
 import time
 
+from cuda_library import CUDA_SRC, instances, operators
+
 ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 sys.path.insert(0, ROOT)
-CUDA_SRC = os.path.join(ROOT, "cuda_src")
 # Of a multiprocessor: shared memory for blocks, in bytes. Registers (65536), threads (2048) and blocks (32) are equal.
 SHARED = {80: 164 << 10, 90: 228 << 10}
 RESERVED = 1024  # shared memory that the system takes from each block
@@ -39,9 +40,8 @@ def main():
     parser.add_argument("--out", help="a Markdown page to write the section to")
     parser.add_argument("--operators", nargs="+", help="only these folders of cuda_src")
     args = parser.parse_args()
-    names = args.operators or [os.path.basename(os.path.dirname(f)) for f in glob.glob(f"{CUDA_SRC}/*/forward.cuh")]
     kernels = {}
-    for name in sorted(names):
+    for name in args.operators or operators():
         kernels.update({key: (name, use) for key, use in compiled(args.nvcc, name).items()})
         print(f"{name}: compiled", file=sys.stderr, flush=True)
     text = f"{floors()}\n\n{kernel_table(args.nvcc, kernels)}"
@@ -54,19 +54,12 @@ def main():
 
 def compiled(nvcc, operator):
     """{(kernel, dtype, architecture): {registers, shared, spilled}} of every kernel of an operator."""
-    tests = importlib.import_module("tests.ops.test_cuda_compile")
     found = {}
     for dtype in DTYPES:
-        files = sorted(glob.glob(os.path.join(CUDA_SRC, operator, "*.cuh")))
-        lines = ['#include "common/list.h"', *(f'#include "{operator}/{os.path.basename(f)}"' for f in files)]
-        for file in files:
-            for parameters, function in tests.launches(file):
-                types = [tests.TYPES.get(p.split()[-1], dtype) for p in parameters.split(",")]
-                lines.append(f"auto* {function}_use = &jsra::cuda::{function}<{', '.join(types)}>;")
         with tempfile.TemporaryDirectory() as folder:
             source = os.path.join(folder, "all.cu")
             with open(source, "w", encoding="utf8") as f:
-                f.write("\n".join(lines) + "\n")
+                f.write(instances(operator, (dtype,)))
             targets = [f"-gencode=arch=compute_{n},code=sm_{n}" for n in SHARED]
             command = [
                 nvcc,

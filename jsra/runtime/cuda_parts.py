@@ -201,7 +201,7 @@ def _compiler(root, cuda):
     crt = any(os.path.isfile(os.path.join(i, "crt", "host_config.h")) for i in _includes(root))
     cicc = os.path.isfile(os.path.join(root, "nvvm", "bin", "cicc"))
     place = os.path.join(root, "bin", "nvcc") if crt and cicc else ""
-    return Part("nvcc", place, ".".join(map(str, cuda)))
+    return Part("nvcc", place, _wheel_version(place, "nvcc") or ".".join(map(str, cuda)))
 
 
 def _cccl(root):
@@ -245,9 +245,14 @@ def _version(name, path, include):
     if name == "cudnn":
         return cudnn_version(include)
     full = os.path.basename(os.path.realpath(path)).split(".so.")[-1]
-    if full.count(".") < 2:
-        for folder in glob.glob(os.path.join(path.split(f"{os.sep}nvidia{os.sep}")[0], "nvidia_*.dist-info")):
-            wheel = os.path.basename(folder)[: -len(".dist-info")]
-            if re.fullmatch(rf"nvidia_(cuda_)?{'runtime' if name == 'cudart' else name}(_cu\d+)?-.*", wheel):
-                return wheel.rsplit("-", 1)[1]
-    return full
+    return full if full.count(".") >= 2 else _wheel_version(path, "runtime" if name == "cudart" else name) or full
+
+
+def _wheel_version(path, name) -> str:
+    """The version of the wheel nvidia-[cuda-]<name>[-cu13] that a file belongs to, '' for a file of no wheel."""
+    site, inside, _ = path.partition(f"{os.sep}nvidia{os.sep}")
+    for record in glob.glob(os.path.join(site, "nvidia_*.dist-info")) if inside else []:
+        wheel, _, version = os.path.basename(record)[: -len(".dist-info")].rpartition("-")
+        if re.fullmatch(rf"nvidia_(cuda_)?{name}(_cu\d+)?", wheel):
+            return version
+    return ""
