@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import jittor as jt
 
+from jsra.ops.add_norm_relu import add_norm_relu
+
 
 class PackedBatchNorm(jt.nn.BatchNorm):
     """jt.nn.BatchNorm over the rows of [T, C]; weight, bias, running_mean and running_var under the same names.
@@ -15,20 +17,40 @@ class PackedBatchNorm(jt.nn.BatchNorm):
     """
 
     def execute(self, x):
-        scale, shift = self.scale_shift(*self.moments(x)) if self.is_train else self.frozen()
-        return x * scale + shift
+        mean, variance = self.running_mean, self.running_var
+        if self.is_train:
+            mean, variance, count = self.moments(x)
+            self.update_running(mean, variance, count)
+        return normalise(x, mean, variance, self.weight, self.bias, self.eps)
 
-    def frozen(self):
-        """Scale and shift [C] by the running statistics."""
-        return self.scale_shift(self.running_mean, self.running_var)
+    def part_relu(self, columns, x, tables, rows):
+        """relu(norm(s)) of a part of the channels, s = x + the rows of `tables` (as jsra.ops.add_norm_relu.add_norm_relu).
 
-    def scale_shift(self, mean, variance):
-        """Scale and shift [C] that normalise by a mean and variance [C], and apply weight and bias."""
-        scale = self.weight / jt.sqrt(variance + self.eps)
-        return scale, self.bias - mean * scale
+        columns: the slice of this norm's channels that s has. Returns (out, moments), moments = (mean, variance, count) for
+        `update_running`, or None in evaluation.
+        """
+        weight, bias = self.weight[columns], self.bias[columns]
+        if not self.is_train:
+            statistics = jt.stack([self.running_mean[columns], self.running_var[columns]])
+            return add_norm_relu(x, tables, rows, weight, bias, statistics, self.eps)[0], None
+        if self.sync and jt.in_mpi:
+            for i, table in enumerate(tables):
+                x = x + table[rows[i]]
+            moments = self.moments(x)
+            return jt.nn.relu(normalise(x, *moments[:2], weight, bias, self.eps)), moments
+        out, measured = add_norm_relu(x, tables, rows, weight, bias, eps=self.eps)
+        return out, (measured[0], measured[1], jt.array([float(x.shape[0])]))
+
+    def repeated_relu(self, columns, x, repeats):
+        """As part_relu for rows x [K, C] that stand for repeats [K] (a float Var) equal rows each."""
+        weight, bias = self.weight[columns], self.bias[columns]
+        mean, variance, moments = self.running_mean[columns], self.running_var[columns], None
+        if self.is_train:
+            moments = mean, variance, _ = self.moments(x, repeats)
+        return jt.nn.relu(normalise(x, mean, variance, weight, bias, self.eps)), moments
 
     def moments(self, x, repeats=None):
-        """Mean and variance [C] of the rows of x, row i counted repeats[i] times (a float Var); updates the running ones."""
+        """Mean, variance [C] and number [1] of the rows of x, row i counted repeats[i] times (a float Var)."""
         weighted = x if repeats is None else x * repeats.unsqueeze(1)
         count = jt.array([float(x.shape[0])]) if repeats is None else repeats.sum()
         count = self._over_ranks(count).detach()
@@ -37,12 +59,10 @@ class PackedBatchNorm(jt.nn.BatchNorm):
         deviation = x - mean
         squares = deviation * deviation
         squares = squares if repeats is None else squares * repeats.unsqueeze(1)
-        variance = self._over_ranks(squares.sum(0)) / some
-        self.update_running(mean, variance, count)
-        return mean, variance
+        return mean, self._over_ranks(squares.sum(0)) / some, count
 
     def update_running(self, mean, variance, count):
-        """Move the running statistics towards a mean and biased variance of `count` rows (Var [1]); not for no rows."""
+        """Move the running statistics towards a mean and biased variance of `count` rows; not for no rows."""
         some = (count > 0).float32() * self.momentum
         unbiased = variance * (count / jt.maximum(count - 1, jt.ones_like(count)))
         for running, new in ((self.running_mean, mean), (self.running_var, unbiased)):
@@ -50,3 +70,9 @@ class PackedBatchNorm(jt.nn.BatchNorm):
 
     def _over_ranks(self, value):
         return value.mpi_all_reduce("add") if self.sync and jt.in_mpi else value
+
+
+def normalise(x, mean, variance, weight, bias, eps):
+    """weight * (x - mean) / sqrt(variance + eps) + bias, in the order that reads x once."""
+    scale = weight / jt.sqrt(variance + eps)
+    return x * scale + (bias - mean * scale)

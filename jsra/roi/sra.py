@@ -20,6 +20,7 @@ from jsra.ops.masked_sum import masked_sum
 from jsra.ops.segment import segment_max, segment_mean
 from jsra.registry import register
 from jsra.roi.packed_norm import PackedBatchNorm
+from jsra.roi.sra_fast import fast_logits
 from jsra.roi.sra_position import POSITIONS, axis_table, cell_rows
 
 DESCRIPTORS = ("none", "avg", "max", "concat")
@@ -134,8 +135,8 @@ class SemanticRoIAlign(jt.nn.Module):
         return [part.T.reshape(self.num_masks, *grid) for part, grid in zip(parts, packing.grids_np)]
 
     def logits(self, sampled, packing):
-        """Mask logits [T, N], before gamma."""
-        return self._straightforward(sampled, packing)
+        """Mask logits [T, N], before gamma; the fast form's are off by a constant for each mask, which the softmax ignores."""
+        return fast_logits(self, sampled, packing) if self.form == "fast" else self._straightforward(sampled, packing)
 
     def _straightforward(self, sampled, packing):
         """The paper's: z in full at every position."""
