@@ -145,8 +145,11 @@ def test_boxes_as_a_list_and_the_module(rng):
         (dict(input=np.zeros((3, 4, 4))), r"input: expected 4 dimensions, got shape \[3, 4, 4\]"),
         (dict(input=np.zeros((1, 3, 4, 4), np.int32)), r"input: expected dtype .*float32.*, got int32"),
         (dict(boxes=np.zeros((2, 4))), r"boxes: expected the last dimension to be 5, got shape \[2, 4\]"),
-        (dict(boxes=np.array([[0, 0, 0, 1, 1], [1, 0, 0, 1, 1]])), "boxes: row 1 has batch index 1, but input holds 1"),
-        (dict(boxes=np.array([[-1, 0, 0, 1, 1]])), "boxes: row 0 has batch index -1"),
+        (
+            dict(boxes=np.array([[0, 0, 0, 1, 1], [1.0, 0, 0, 1, 1]])),
+            "boxes: row 1 has batch index 1, but input holds 1",
+        ),
+        (dict(boxes=np.array([[-1.0, 0, 0, 1, 1]])), "boxes: row 0 has batch index -1"),
         (dict(output_size=0), "output_size: expected a positive int"),
         (dict(spatial_scale=-1.0), "spatial_scale: expected 1 positive numbers"),
         (dict(mode="mean"), "mode: expected 'avg' or 'max'"),

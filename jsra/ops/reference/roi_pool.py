@@ -10,11 +10,11 @@ def _half_away(v):
 
 
 def _cells(start, end, bins, size):
-    """The cells [begin, end) of each bin along one axis, cut to the map."""
+    """The cells [begin, end) of each bin along one axis, cut to the map; in float32, as torchvision."""
     first, last = _half_away(start), _half_away(end)
     bin_size = np.float32(max(last - first + 1, 1)) / np.float32(bins)
     for p in range(bins):
-        begin, stop = int(np.floor(p * bin_size)), int(np.ceil((p + 1) * bin_size))
+        begin, stop = int(np.floor(np.float32(p) * bin_size)), int(np.ceil(np.float32(p + 1) * bin_size))
         yield min(max(first + begin, 0), size), min(max(first + stop, 0), size)
 
 
