@@ -40,9 +40,15 @@ def main():
     parser.add_argument("--out", help="a Markdown page to write the section to")
     parser.add_argument("--operators", nargs="+", help="only these folders of cuda_src")
     args = parser.parse_args()
-    kernels = {}
+    kernels, failed = {}, []
     for name in args.operators or operators():
-        kernels.update({key: (name, use) for key, use in compiled(args.nvcc, name).items()})
+        try:
+            found = compiled(args.nvcc, name)
+        except RuntimeError as error:
+            failed.append(name)
+            print(error, file=sys.stderr, flush=True)
+            continue
+        kernels.update({(name, *key): use for key, use in found.items()})
         print(f"{name}: compiled", file=sys.stderr, flush=True)
     text = f"{floors()}\n\n{kernel_table(args.nvcc, kernels)}"
     print(text)
@@ -50,6 +56,9 @@ def main():
         from report import write_section
 
         write_section(args.out, "kernel-report", text)
+    if failed:
+        print(f"did not compile: {', '.join(failed)}", file=sys.stderr)
+    return 1 if failed else 0
 
 
 def compiled(nvcc, operator):
@@ -157,7 +166,7 @@ def kernel_table(nvcc, kernels):
         "| --- | --- | --- | --- | --- | --- | --- | --- | --- |",
     ]
     rows = collections.defaultdict(dict)
-    for (kernel, dtype, architecture), (operator, use) in kernels.items():
+    for (operator, kernel, dtype, architecture), use in kernels.items():
         rows[(operator, kernel, dtype.strip("_"))][architecture] = use
     for (operator, kernel, dtype), uses in sorted(rows.items()):
         if kernel not in sizes:
@@ -225,4 +234,4 @@ def floors():
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main())
