@@ -1,23 +1,46 @@
 """Operators with CPU and CUDA kernels, under torchvision's names and signatures where torchvision has them."""
 
+from jsra.ops.adaptive_roi_align import AdaptiveRoIAlign, adaptive_roi_align
 from jsra.ops.boxes import box_area, box_iou, clip_boxes_to_image, remove_small_boxes
+from jsra.ops.deform_conv2d import DeformConv2d, deform_conv2d
+from jsra.ops.deform_roi_pool import DeformRoIPool, deform_roi_pool
 from jsra.ops.dynamic_sampler import dynamic_sampler
 from jsra.ops.masked_sum import masked_sum
 from jsra.ops.nms import batched_nms, nms
+from jsra.ops.precise_roi_pool import PreciseRoIPool, precise_roi_pool
+from jsra.ops.ps_roi_align import PSRoIAlign, ps_roi_align
+from jsra.ops.ps_roi_pool import PSRoIPool, ps_roi_pool
 from jsra.ops.roi_align import RoIAlign, roi_align
+from jsra.ops.roi_align_rotated import RoIAlignRotated, roi_align_rotated
 from jsra.ops.roi_pool import RoIPool, roi_pool
+from jsra.ops.segment_matmul import segment_matmul
 
 __all__ = [
+    "AdaptiveRoIAlign",
+    "DeformConv2d",
+    "DeformRoIPool",
+    "PSRoIAlign",
+    "PSRoIPool",
+    "PreciseRoIPool",
     "RoIAlign",
+    "RoIAlignRotated",
     "RoIPool",
+    "adaptive_roi_align",
     "batched_nms",
     "box_area",
     "box_iou",
     "clip_boxes_to_image",
+    "deform_conv2d",
+    "deform_roi_pool",
     "dynamic_sampler",
     "masked_sum",
     "nms",
+    "precise_roi_pool",
+    "ps_roi_align",
+    "ps_roi_pool",
     "remove_small_boxes",
     "roi_align",
+    "roi_align_rotated",
     "roi_pool",
+    "segment_matmul",
 ]

@@ -1,0 +1,71 @@
+import jittor as jt
+import numpy as np
+import pytest
+
+from jsra.ops.deform_conv2d import DeformConv2d, deform_conv2d
+from jsra.ops.reference.deform_conv2d import deform_conv2d as reference
+from tests.ops.tester import Case, OperatorTester
+
+
+def positional(op):
+    """The operator with bias and mask as inputs that have gradients."""
+
+    def call(input, offset, weight, bias, mask, **settings):
+        return op(input, offset, weight, bias, mask=mask, **settings)
+
+    return call
+
+
+class TestDeformConv2d(OperatorTester):
+    op = staticmethod(positional(deform_conv2d))
+    reference = staticmethod(positional(reference))
+    vectors = "deform_conv2d.npz"
+
+    def cases(self, rng):
+        def case(name, grad, groups=1, offset_groups=1, masked=True, kernel=(3, 2), **settings):
+            full = {"stride": 1, "padding": 0, "dilation": 1, **settings}
+            size = [7, 8]
+            s, p, d = ([v, v] if isinstance(v, int) else list(v) for v in full.values())
+            out = [(n + 2 * p[i] - d[i] * (kernel[i] - 1) - 1) // s[i] + 1 for i, n in enumerate(size)]
+            taps = kernel[0] * kernel[1] * offset_groups
+            inputs = (
+                rng.standard_normal((2, 4, *size)),
+                rng.uniform(-2, 2, (2, 2 * taps, *out)),
+                rng.standard_normal((6, 4 // groups, *kernel)),
+                rng.standard_normal(6),
+                rng.uniform(0, 1, (2, taps, *out)) if masked else None,
+            )
+            return Case(name, inputs, settings, grad)
+
+        return [
+            case("v2", (0, 1, 2, 3, 4)),
+            case("v1", (0, 1, 2, 3), masked=False, padding=1),
+            case("groups", (0, 1, 2, 3, 4), groups=2, offset_groups=4, stride=(2, 1), padding=(1, 2), dilation=(1, 2)),
+        ]
+
+
+def test_zero_offset_is_a_convolution(rng):
+    x, w = (
+        jt.array(rng.standard_normal((2, 4, 9, 9)).astype("f")),
+        jt.array(rng.standard_normal((5, 4, 3, 3)).astype("f")),
+    )
+    got = deform_conv2d(x, jt.zeros((2, 18, 5, 5)), w, stride=2, padding=1).numpy()
+    assert np.abs(got - jt.nn.conv2d(x, w, stride=2, padding=1).numpy()).max() < 1e-4
+
+
+def test_module_trains(rng):
+    layer = DeformConv2d(4, 6, 3, padding=1)
+    out = layer(jt.array(rng.standard_normal((2, 4, 5, 5)).astype("f")), jt.zeros((2, 18, 5, 5)))
+    assert out.shape == [2, 6, 5, 5] and len(layer.parameters()) == 2
+    grads = jt.grad(out.sum(), layer.parameters())
+    assert np.allclose(grads[1].numpy(), 50)
+
+
+def test_bad_input():
+    x, w = jt.zeros((1, 4, 9, 9)), jt.zeros((6, 4, 3, 3))
+    with pytest.raises(ValueError, match=r"offset: expected shape \[1, 18, 7, 7\], .* got \[1, 18, 7, 6\]"):
+        deform_conv2d(x, jt.zeros((1, 18, 7, 6)), w)
+    with pytest.raises(ValueError, match=r"mask: expected shape \[1, 9, 7, 7\]"):
+        deform_conv2d(x, jt.zeros((1, 18, 7, 7)), w, mask=jt.zeros((1, 18, 7, 7)))
+    with pytest.raises(ValueError, match="weight: shape"):
+        deform_conv2d(x, jt.zeros((1, 18, 7, 7)), jt.zeros((6, 3, 3, 3)))
