@@ -1,0 +1,63 @@
+"""RoIAttn (Liang and Song 2022, Excavating RoI Attention for Underwater Object Detection): attention across RoIs."""
+
+from __future__ import annotations
+
+import jittor as jt
+import numpy as np
+
+from jsra import ops
+from jsra.ops import check
+from jsra.registry import register
+
+
+class ExternalAttention(jt.nn.Module):
+    """x [K, D] -> x + M_v A, where A [K, S] = softmax over the RoIs of an image of M_k x, divided by its sum over S.
+
+    S tokens; M_k: Linear(D, S), M_v: Linear(S, D), without biases.
+    """
+
+    def __init__(self, channels, num_tokens):
+        super().__init__()
+        self.M_k = jt.nn.Linear(channels, num_tokens, bias=False)
+        self.M_v = jt.nn.Linear(num_tokens, channels, bias=False)
+
+    def execute(self, x, images):
+        """images: a list of index arrays, the RoIs of each image; together all of them."""
+        logits = self.M_k(x)
+        parts = [jt.nn.softmax(logits[jt.array(rows)], dim=0) for rows in images]
+        back = np.argsort(np.concatenate(images), kind="stable").astype(np.int32)
+        attention = jt.concat(parts, 0)[jt.array(back)]
+        attention = attention / attention.sum(1, keepdims=True)
+        return x + self.M_v(attention)
+
+
+@register("roi_layer")
+class RoIAttention(jt.nn.Module):
+    """External attention among the RoIs of an image, on their flattened RoI Align features.
+
+        x = flatten(RoI Align(X, b)) [C * h * w];  depth times:  x = x + M_v A(x)         see ExternalAttention
+
+    layer(features, rois, spatial_scale, levels) -> [K, C, h, w]. An RoI's features depend on the image's other RoIs.
+
+    What is in: the published module with the published defaults, external attention, depth 2, 40 tokens. What is not: the
+    second branch for regression (RoIs 1.3 times as large, from features with coordinate channels), the DoubleConvFC head and
+    the loss weights of 2. Those change the head and the training, and Semantic RoI Align compares extractors within one
+    detector ("incorporates several self-attention layers on the RoI Align extracted feature"); it does not say what it kept.
+    """
+
+    def __init__(self, output_size=7, in_channels=256, num_tokens=40, depth=2, sampling_ratio=0):
+        super().__init__()
+        self.bins, self.sampling_ratio = check.size_pair("output_size", output_size), int(sampling_ratio)
+        width = in_channels * self.bins[0] * self.bins[1]
+        self.blocks = jt.nn.ModuleList([ExternalAttention(width, num_tokens) for _ in range(depth)])
+
+    def execute(self, features, rois, spatial_scale, levels=None):
+        out = ops.roi_align(features, rois, self.bins, spatial_scale, self.sampling_ratio, True, "avg", levels)
+        if rois.shape[0] == 0:
+            return out
+        index = np.nan_to_num(rois[:, 0].numpy(), nan=-1.0)
+        images = [np.flatnonzero(index == i).astype(np.int32) for i in np.unique(index)]
+        x = out.reshape(out.shape[0], -1)
+        for block in self.blocks:
+            x = block(x, images)
+        return x.reshape(out.shape)
