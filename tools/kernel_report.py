@@ -165,7 +165,7 @@ def kernel_table(nvcc, kernels):
         "| operator | kernel | type | threads | registers | shared, bytes | spilled | occupancy | limited by |",
         "| --- | --- | --- | --- | --- | --- | --- | --- | --- |",
     ]
-    rows = collections.defaultdict(dict)
+    rows, seen = collections.defaultdict(dict), set()
     for (operator, kernel, dtype, architecture), use in kernels.items():
         rows[(operator, kernel, dtype.strip("_"))][architecture] = use
     for (operator, kernel, dtype), uses in sorted(rows.items()):
@@ -179,7 +179,10 @@ def kernel_table(nvcc, kernels):
             " / ".join(str(uses[a]["spilled"]) for a in SHARED), " / ".join(f"{found[a][1]:.0%}" for a in SHARED),
             found[90][2],
         ]  # fmt: skip
-        lines.append("| " + " | ".join(map(str, cells)) + " |")
+        # Kernels of common/ with the same resources in several operators stand once.
+        if tuple(cells[1:]) not in seen:
+            lines.append("| " + " | ".join(map(str, cells)) + " |")
+        seen.add(tuple(cells[1:]))
     return "\n".join(lines)
 
 
