@@ -97,6 +97,12 @@ def build_standins(root):
     if not os.path.islink(os.path.join(root, "lib64")):
         os.rename(os.path.join(root, "lib64"), folders["import"])
     real = folders["import"]
+    stamp, sources = os.path.join(folders["compile"], "built-from"), ""
+    for name in sorted(n for n in os.listdir(TOOLS) if n.startswith("cuda_standin") or n == "gpu_compile.py"):
+        with open(os.path.join(TOOLS, name), encoding="utf8") as f:
+            sources += f.read()
+    if os.path.exists(stamp) and open(stamp, encoding="utf8").read() == sources:
+        return folders
     shutil.rmtree(folders["compile"], ignore_errors=True)
     shutil.copytree(real, folders["compile"], symlinks=True)
     include = f"-I{os.path.join(root, 'include')}"
@@ -131,6 +137,8 @@ def build_standins(root):
     for name in ("libcudnn_ops_infer.so", "libcudnn_ops_train.so", "libcudnn_cnn_infer.so", "libcudnn_cnn_train.so"):
         os.remove(os.path.join(folders["compile"], name))
         os.symlink("libcudnn.so", os.path.join(folders["compile"], name))
+    with open(stamp, "w", encoding="utf8") as f:
+        f.write(sources)
     return folders
 
 
