@@ -88,7 +88,7 @@ def load_model(config, weights=None):
         else:
             from jsra.convert.load import load_weights
 
-            load_weights(model, path)
+            load_weights(model, path, strict=True)
     model.eval()
     return model
 

@@ -19,7 +19,7 @@ COMMANDS = (
     "cost",
     "table",
     "invariance",
-    "diversity",
+    "diversity", "figure",
 )
 
 
@@ -44,7 +44,11 @@ def _expected() -> tuple:
     from jsra.registry import ConfigError
 
     found = [ConfigError, DataError, FileNotFoundError, FileExistsError, PermissionError, ImportError]
-    for module, name in (("jsra.engine.train", "NonFiniteLoss"), ("jsra.engine.checkpoint", "CheckpointError")):
+    for module, name in (
+        ("jsra.engine.train", "NonFiniteLoss"),
+        ("jsra.engine.checkpoint", "CheckpointError"),
+        ("jsra.convert.torch_file", "WeightsError"),
+    ):
         if module in sys.modules:
             found.append(getattr(sys.modules[module], name))
     return tuple(found)

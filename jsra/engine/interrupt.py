@@ -24,6 +24,8 @@ class Interruptions:
     def __enter__(self):
         for number in self.SIGNALS:
             self._previous[number] = signal.signal(number, self._note)
+            # System calls go on afterwards: Jittor's wait for the lock of its cache is an error when interrupted.
+            signal.siginterrupt(number, False)
         return self
 
     def _note(self, number, frame):

@@ -2,7 +2,9 @@
 from __future__ import annotations
 
 import dataclasses
+import math
 import os
+import sys
 
 import jittor as jt
 
@@ -76,6 +78,8 @@ class Run:
         if self.evaluate is not None and self._at(self.eval_interval):
             metrics = self.metrics = self.evaluate(self.model)
             self.log.metrics(self.iteration, metrics)
+            numbers = [f"{name} {value:.4f}" for name, value in metrics.items() if isinstance(value, float)]
+            self.log.say(f"{self.iteration}/{self.total}  {'  '.join(numbers)}")
         if self.main:
             self.last_saved = self.save(metrics)
             checkpoint.prune(self.work_dir, self.keep)
@@ -88,7 +92,7 @@ class Run:
             key = self.score or next(iter(metrics))
             if key not in metrics:
                 raise ConfigError(f"best_metric: the evaluation gives no {key!r}{nearest(key, metrics)}")
-            score = float(metrics[key])
+            score = float(metrics[key]) if math.isfinite(metrics[key]) else None
         state = {
             "iteration": self.iteration,
             "epoch": self.epoch,
@@ -108,11 +112,11 @@ class Run:
         """Go on from a checkpoint."""
         state = checkpoint.restore(path, self.model, self.optimizer)
         for key in ("seed", "epoch_length", "batch_size"):
-            if state[key] != getattr(self, key):
+            if state[key] != getattr(self, key) and self.main:
                 print(
                     f"warning: {path} was made with {key} {state[key]}, this run has {getattr(self, key)}: it continues, but "
                     "not as the uninterrupted run would have",
-                    flush=True,
+                    file=sys.stderr,
                 )
         self.iteration, self.last_saved = state["iteration"], path
 
