@@ -5,7 +5,7 @@
 #pragma once
 #include <cstdint>
 
-#include "roi_align/math.h"
+#include "common/macros.h"
 
 namespace jsra {
 namespace cpu {
@@ -19,13 +19,14 @@ template <class A> struct AxisWeights {
 };
 
 // Merges the samples of every bin. `w` has its arrays and w.bins set, with room for `capacity` entries in each bin.
-template <class A>
-void axis_weights(const RoiAlignAxis<A>& axis, int64_t size, int64_t capacity, AxisWeights<A>& w) {
+// sampling.merge(axis, p, size, cells, weights, limit) fills in bin p (RoiAlignSampling in roi_plan.h).
+template <class A, class Sampling, class Axis>
+void axis_weights(const Sampling& sampling, const Axis& axis, int64_t size, int64_t capacity, AxisWeights<A>& w) {
   int32_t n = 0;
   w.count = 0;
   for (int32_t p = 0; p < w.bins; ++p) {
     w.first[p] = n;
-    const int32_t end = n + roi_align_merge_bin(axis, p, size, w.entry + n, w.weight + n, (int32_t)capacity);
+    const int32_t end = n + sampling.merge(axis, p, size, w.entry + n, w.weight + n, (int32_t)capacity);
     for (; n < end; ++n) {  // cells to indices into w.cells; neighbouring bins share a few
       const int32_t cell = w.entry[n];
       int32_t j = w.count - 1;

@@ -153,5 +153,30 @@ void block_to_row(const T* row, int64_t plane, int64_t valid, int64_t x0, int64_
   }
 }
 
+// A tile [bins, LINE] to the operator's [channels, bins], and back.
+template <class T> void tile_to_planes(const T* tile, int64_t bins, int64_t valid, T* planes) {
+  constexpr int64_t LINE = 64 / (int64_t)sizeof(T), N = Vector<T>::LANES;
+  int64_t i = 0;
+  if (valid == LINE)
+    for (; i + N <= bins; i += N)
+      for (int64_t g = 0; g < LINE; g += N)
+        transpose_square<T>([&](int r) { return tile + (i + r) * LINE + g; },
+                            [&](int r) { return planes + (g + r) * bins + i; });
+  for (; i < bins; ++i)
+    for (int64_t c = 0; c < valid; ++c) planes[c * bins + i] = tile[i * LINE + c];
+}
+
+template <class T> void planes_to_tile(const T* planes, int64_t bins, int64_t valid, T* tile) {
+  constexpr int64_t LINE = 64 / (int64_t)sizeof(T), N = Vector<T>::LANES;
+  int64_t i = 0;
+  if (valid == LINE)
+    for (; i + N <= bins; i += N)
+      for (int64_t g = 0; g < LINE; g += N)
+        transpose_square<T>([&](int r) { return planes + (g + r) * bins + i; },
+                            [&](int r) { return tile + (i + r) * LINE + g; });
+  for (; i < bins; ++i)
+    for (int64_t c = 0; c < LINE; ++c) tile[i * LINE + c] = planes[min_of(c, valid - 1) * bins + i];
+}
+
 }  // namespace cpu
 }  // namespace jsra

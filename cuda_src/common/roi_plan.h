@@ -28,6 +28,23 @@ template <class A> struct PlannedRoi {
   AxisWeights<A> y, x;
 };
 
+// How RoI Align reads an RoI: what RoiPlan asks for each axis. (RoI pooling has its own, in roi_pool/cpu.h.)
+template <class A> struct RoiAlignSampling {
+  using Axis = RoiAlignAxis<A>;
+  int64_t ratio;
+  bool aligned;
+
+  A offset() const { return aligned ? A(0.5) : A(0); }
+  Axis y(const Roi<A>& roi, int64_t bins) const { return roi_align_axis(roi.y0, roi.height, bins, ratio, aligned); }
+  Axis x(const Roi<A>& roi, int64_t bins) const { return roi_align_axis(roi.x0, roi.width, bins, ratio, aligned); }
+  // The most cells that a bin can have.
+  int64_t capacity(const Axis& axis, int64_t size) const { return roi_align_bin_capacity(axis, size); }
+  // Fills in the cells and weights of bin p, at most `limit`; returns how many.
+  int32_t merge(const Axis& axis, int64_t p, int64_t size, int32_t* cells, A* weights, int32_t limit) const {
+    return roi_align_merge_bin(axis, p, size, cells, weights, limit);
+  }
+};
+
 // The RoIs that touch their maps, grouped by map and ordered from top to bottom so that neighbours share cached rows, and
 // those that don't (`absent`): not finite, empty, inverted or outside, whose output is zero.
 template <class A> class RoiPlan {
@@ -41,10 +58,15 @@ template <class A> class RoiPlan {
   template <class T, class B, class Grid>
   RoiPlan(const Maps<T>& maps, const B* boxes, const int32_t* level, int64_t count, int64_t sampling_ratio,
           bool aligned, bool gradient, Grid grid)
+      : RoiPlan(maps, boxes, level, count, RoiAlignSampling<A>{sampling_ratio, aligned}, gradient, grid) {}
+
+  template <class T, class B, class Sampling, class Grid>
+  RoiPlan(const Maps<T>& maps, const B* boxes, const int32_t* level, int64_t count, const Sampling& sampling,
+          bool gradient, Grid grid)
       : groups(MAX_LIST * maps.batches) {
     struct Draft {
-      RoiAlignAxis<A> y, x;
-      int64_t rows, columns, numbers;  // numbers: 4-byte words (or 8-byte, for double) that the weights take
+      typename Sampling::Axis y, x;
+      int64_t rows, columns, capacity_y, capacity_x;
       int32_t group;
     };
     std::vector<Draft> drafts(count);
@@ -55,16 +77,17 @@ template <class A> class RoiPlan {
       const int64_t l = level[k];
       if (l < 0 || l >= MAX_LIST) continue;
       const int64_t height = maps.heights.at[l], width = maps.widths.at[l];
-      const Roi<A> roi = read_roi(boxes + 5 * k, A(maps.scales.at[l]), aligned ? A(0.5) : A(0), maps.batches);
+      const Roi<A> roi = read_roi(boxes + 5 * k, A(maps.scales.at[l]), sampling.offset(), maps.batches);
       if (!roi.valid || height * width == 0) continue;
       const auto bins = grid(k);
       d.rows = bins.first;
       d.columns = bins.second;
       d.group = (int32_t)(l * maps.batches + roi.batch);
-      d.y = roi_align_axis(roi.y0, roi.height, d.rows, sampling_ratio, aligned);
-      d.x = roi_align_axis(roi.x0, roi.width, d.columns, sampling_ratio, aligned);
-      offsets[k + 1] = words(d.rows, roi_align_bin_capacity(d.y, height)) +
-                       words(d.columns, roi_align_bin_capacity(d.x, width));
+      d.y = sampling.y(roi, d.rows);
+      d.x = sampling.x(roi, d.columns);
+      d.capacity_y = sampling.capacity(d.y, height);
+      d.capacity_x = sampling.capacity(d.x, width);
+      offsets[k + 1] = words(d.rows, d.capacity_y) + words(d.columns, d.capacity_x);
     }
     for (int64_t k = 0; k < count; ++k) offsets[k + 1] += offsets[k];
     arena_.reset(new Buffer<A>(offsets[count]));
@@ -78,10 +101,10 @@ template <class A> class RoiPlan {
       if (d.group < 0) continue;
       const int64_t l = level[k], height = maps.heights.at[l], width = maps.widths.at[l];
       A* memory = arena_->data() + offsets[k];
-      memory = place(r.y, (int32_t)d.rows, roi_align_bin_capacity(d.y, height), memory);
-      place(r.x, (int32_t)d.columns, roi_align_bin_capacity(d.x, width), memory);
-      axis_weights(d.y, height, roi_align_bin_capacity(d.y, height), r.y);
-      axis_weights(d.x, width, roi_align_bin_capacity(d.x, width), r.x);
+      memory = place(r.y, (int32_t)d.rows, d.capacity_y, memory);
+      place(r.x, (int32_t)d.columns, d.capacity_x, memory);
+      axis_weights(sampling, d.y, height, d.capacity_y, r.y);
+      axis_weights(sampling, d.x, width, d.capacity_x, r.x);
       if (gradient) {
         axis_weights_by_cell(r.y);
         axis_weights_by_cell(r.x);

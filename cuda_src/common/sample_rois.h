@@ -82,7 +82,9 @@ template <class T> struct BlockTasks {
 
 }  // namespace detail
 
-template <class T, class Emit> void sample_rois(const Maps<T>& maps, const RoiPlan<T>& plan, Emit emit) {
+// Calls work(block, stride, roi, c0, valid, scratch, tile) for each RoI and block of channels: the block [height, stride,
+// LINE] holds the channels c0 to c0 + valid of the RoI's image; tile has room for its bins, scratch for its columns.
+template <class T, class Work> void over_blocks(const Maps<T>& maps, const RoiPlan<T>& plan, Work work) {
   constexpr int64_t LINE = 64 / (int64_t)sizeof(T);
   const detail::BlockTasks<T> tasks(maps, plan, false);
 #pragma omp parallel
@@ -98,13 +100,18 @@ template <class T, class Emit> void sample_rois(const Maps<T>& maps, const RoiPl
         tasks.touched[i]->runs(y, width, [&](int64_t x0, int64_t x1, bool touched) {
           if (touched) row_to_block(planes + y * width, plane, valid, x0, x1, width, block.data() + y * stride * LINE);
         });
-      for (int64_t r = plan.first[g]; r < plan.first[g + 1]; ++r) {
-        const PlannedRoi<T>& roi = plan.rois[r];
-        separable_forward(block.data(), stride, roi.y, roi.x, scratch.data(), tile.data());
-        emit(roi.k, c0, valid, tile.data());
-      }
+      for (int64_t r = plan.first[g]; r < plan.first[g + 1]; ++r)
+        work(block.data(), stride, plan.rois[r], c0, valid, scratch.data(), tile.data());
     }
   }
+}
+
+template <class T, class Emit> void sample_rois(const Maps<T>& maps, const RoiPlan<T>& plan, Emit emit) {
+  over_blocks(maps, plan, [=](const T* block, int64_t stride, const PlannedRoi<T>& roi, int64_t c0, int64_t valid,
+                              T* scratch, T* tile) {
+    separable_forward(block, stride, roi.y, roi.x, scratch, tile);
+    emit(roi.k, c0, valid, tile);
+  });
 }
 
 template <class T, class Fetch> void scatter_rois(const Maps<T>& maps, const RoiPlan<T>& plan, Fetch fetch) {

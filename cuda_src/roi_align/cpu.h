@@ -9,31 +9,6 @@
 namespace jsra {
 namespace cpu {
 
-// A tile [bins, LINE] of the sampler to and from the operator's [channels, bins].
-template <class T> void tile_to_planes(const T* tile, int64_t bins, int64_t valid, T* planes) {
-  constexpr int64_t LINE = 64 / (int64_t)sizeof(T), N = Vector<T>::LANES;
-  int64_t i = 0;
-  if (valid == LINE)
-    for (; i + N <= bins; i += N)
-      for (int64_t g = 0; g < LINE; g += N)
-        transpose_square<T>([&](int r) { return tile + (i + r) * LINE + g; },
-                            [&](int r) { return planes + (g + r) * bins + i; });
-  for (; i < bins; ++i)
-    for (int64_t c = 0; c < valid; ++c) planes[c * bins + i] = tile[i * LINE + c];
-}
-
-template <class T> void planes_to_tile(const T* planes, int64_t bins, int64_t valid, T* tile) {
-  constexpr int64_t LINE = 64 / (int64_t)sizeof(T), N = Vector<T>::LANES;
-  int64_t i = 0;
-  if (valid == LINE)
-    for (; i + N <= bins; i += N)
-      for (int64_t g = 0; g < LINE; g += N)
-        transpose_square<T>([&](int r) { return planes + (g + r) * bins + i; },
-                            [&](int r) { return tile + (i + r) * LINE + g; });
-  for (; i < bins; ++i)
-    for (int64_t c = 0; c < LINE; ++c) tile[i * LINE + c] = planes[min_of(c, valid - 1) * bins + i];
-}
-
 // features: levels of [batches, channels, height, width]; rois [count, 5]; level [count];
 // out [count, channels, bins_y, bins_x]. The second Pointers: scratch of the CUDA kernel, unused.
 template <class T>
