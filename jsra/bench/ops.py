@@ -181,9 +181,17 @@ def line(result):
     return "| " + " | ".join(cells) + " |"
 
 
+def machine() -> dict:
+    """Where the numbers come from."""
+    with open("/proc/cpuinfo", encoding="utf8") as file:
+        names = [text.split(":", 1)[1].strip() for text in file if text.startswith("model name")]
+    threads = int(os.environ.get("OMP_NUM_THREADS") or os.cpu_count())
+    return dict(cpu=names[0] if names else "unknown", threads=threads, date=time.strftime("%Y-%m-%d"))
+
+
 def bench(python_peers=(), only=(), count=1000, repeat=7, sweep=True, seed=0, report=print) -> list:
     """Measure all entries (or those whose name contains one of `only`) and report each line; the results as dicts."""
-    threads = int(os.environ.get("OMP_NUM_THREADS") or os.cpu_count())
+    threads = machine()["threads"]
     chosen = [e for e in all_entries() if not only or any(o in e.name for o in only)]
     if not chosen:
         raise ValueError(

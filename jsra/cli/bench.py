@@ -24,10 +24,10 @@ def add_parser(subparsers):
 def _ops(args):
     import json
 
-    import jsra  # noqa: F401  (prepares the process before Jittor is imported)
-    from jsra.bench.ops import bench
+    import jsra
+    from jsra.bench.ops import bench, machine
 
     results = bench(args.peer, args.only, args.count, args.repeat, not args.no_sweep)
     if args.json:
         with open(args.json, "w", encoding="utf8") as file:
-            json.dump(results, file, indent=1)
+            json.dump(dict(jsra=jsra.__version__, **machine(), results=results), file, indent=1)

@@ -1,0 +1,59 @@
+import json
+import sys
+
+import numpy as np
+import pytest
+
+from jsra.bench import entries, ops
+from jsra.cli import main
+
+
+@pytest.fixture
+def small(monkeypatch):
+    """Maps of 16 channels and 13 x 19 cells instead of 256 and 200 x 304."""
+    monkeypatch.setattr(entries, "SHAPE", (2, 16, 13, 19))
+    monkeypatch.setattr(entries, "IMAGE", (520, 760))
+
+
+def test_every_entry_runs_both_directions(small):
+    lines = []
+    results = ops.bench(count=5, repeat=1, sweep=False, report=lines.append)
+    measured = {(r["entry"], r["direction"]) for r in results}
+    expected = {
+        (e.name, d) for e in entries.all_entries() for d in (("forward", "backward") if e.gradient else ("forward",))
+    }
+    assert measured == expected
+    assert all(len(r["times"]["jsra"]) == 1 and r["times"]["jsra"][0] > 0 for r in results)
+    assert len(lines) == 3 + len(results) and all(line.startswith("| ") for line in lines[1:])
+
+
+def test_the_command_writes_json(small, tmp_path, monkeypatch, capsys):
+    monkeypatch.setattr(ops, "SWEEP", (2, 4))
+    path = tmp_path / "bench.json"
+    arguments = ["bench", "ops", "--only", "roi_align ratio 2", "--count", "3", "--repeat", "1", "--json", str(path)]
+    assert main(arguments) == 0
+    results = json.loads(path.read_text())["results"]
+    assert [(r["direction"], r["count"], r.get("sweep", False)) for r in results] == [
+        ("forward", 3, False),
+        ("backward", 3, False),
+        ("forward", 2, True),
+        ("backward", 2, True),
+        ("forward", 4, True),
+        ("backward", 4, True),
+    ]
+    assert "roi_align ratio 2 | forward | 3" in capsys.readouterr().out
+
+
+def test_the_same_seed_gives_the_same_inputs():
+    first, second = (entries.rois(np.random.default_rng(3), 50) for _ in range(2))
+    assert np.array_equal(first, second)
+    assert (first[:, 3:] > first[:, 1:3]).all() and first[:, 3].max() <= entries.IMAGE[1]
+
+
+def test_wrong_arguments_say_what_there_is():
+    with pytest.raises(ValueError, match="no entry contains roi_salign; there are roi_align ratio 2"):
+        ops.bench(only=["roi_salign"])
+    with pytest.raises(ValueError, match="--peer /no/such/python: cannot be run"):
+        ops.bench(["/no/such/python"], only=["nms"])
+    with pytest.raises(ValueError, match="has neither torchvision nor onnxruntime"):
+        ops.bench([sys.executable], only=["nms"])
