@@ -74,7 +74,7 @@ def _python():
     if numpy and int(numpy.split(".")[0]) < 2:
         yield Row("NumPy", "ok", numpy)
     else:
-        yield Row("NumPy", "missing", numpy or "not installed", "Jittor needs an older one: pip install 'numpy<2'")
+        yield Row("NumPy", "missing", numpy or "not installed", "Jittor needs one before 2: pip install 'numpy<2'")
     jittor = _version("jittor")
     untried = f"tried with {_JITTOR} only: pip install jittor=={_JITTOR}"
     yield Row("Jittor", "ok" if jittor else "missing", jittor or "not installed", "" if jittor == _JITTOR else untried)
