@@ -8,11 +8,11 @@ how each layer can sample, not what a trained one does.
 import argparse
 import os
 
-import jsra.roi  # noqa: F401  (registers the layers)
 import jittor as jt
 import numpy as np
 from PIL import Image
 
+import jsra.roi  # noqa: F401  (registers the layers)
 from jsra.registry import build
 from jsra.visualize.sampling import draw_sampling, sampling_weights
 
@@ -33,10 +33,10 @@ LAYERS = {
     "RoISelfAttention": (dict(output_size=7, in_channels=CHANNELS, num_heads=1, head_channels=16), {"qkv": 0.7}),
     "LearnedRegionFeatures": (
         dict(in_channels=CHANNELS, embed_channels=128, geometry_channels=64),
-        {"box_embed": 0.06, "box_parts": 0.25, "image_embed": 0.06, "appearance": 0.5},
+        {"box_embed": 0.06, "box_parts": 0.04, "image_embed": 0.06, "appearance": 0.12},
     ),
-    "RoITransformer": (dict(output_size=7, in_channels=CHANNELS), {"fc": 0.01}),
-    "SemanticRoIAlign": (dict(in_channels=CHANNELS), {}),
+    "RoITransformer": (dict(output_size=7, in_channels=CHANNELS), {"fc": 0.003}),
+    "SemanticRoIAlign": (dict(in_channels=CHANNELS), {"fc2": 0.006}),
 }
 PARTS = (0, 10, 24, 46)
 
@@ -78,7 +78,9 @@ def main():
         picture = Image.fromarray(draw_sampling(pixels, box, weights, PARTS, STRIDE))
         path = os.path.join(FOLDER, f"{name}.jpg")
         picture.save(path, quality=80)
-        print(f"{path}: {os.path.getsize(path) / 1024:.0f} KB, weights {weights.shape}, sums {weights.sum((1, 2)).mean():.3f}")
+        print(
+            f"{path}: {os.path.getsize(path) / 1024:.0f} KB, weights {weights.shape}, sums {weights.sum((1, 2)).mean():.3f}"
+        )
 
 
 if __name__ == "__main__":

@@ -138,7 +138,7 @@ class Positions:
 
     def __init__(self, layer, rois, scales, shapes, levels):
         self.shapes, self.levels = [tuple(s) for s in shapes], levels
-        self.images = np.nan_to_num(rois[:, 0]).astype(int)
+        self.images = np.where(np.isfinite(rois[:, 0]), rois[:, 0], 0).astype(int)
         sizes = np.array([(w, h) for h, w in self.shapes])[levels].reshape(-1, 2)
         boxes = rois[:, 1:] * np.asarray(scales)[levels].reshape(-1, 1)
         boxes[~np.isfinite(rois[:, 0])] = np.nan

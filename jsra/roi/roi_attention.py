@@ -55,7 +55,8 @@ class RoIAttention(jt.nn.Module):
         out = ops.roi_align(features, rois, self.bins, spatial_scale, self.sampling_ratio, True, "avg", levels)
         if rois.shape[0] == 0:
             return out
-        index = np.nan_to_num(rois[:, 0].numpy(), nan=-1.0)
+        index = rois[:, 0].numpy()
+        index = np.where(np.isfinite(index), index, -1)
         images = [np.flatnonzero(index == i).astype(np.int32) for i in np.unique(index)]
         x = out.reshape(out.shape[0], -1)
         for block in self.blocks:

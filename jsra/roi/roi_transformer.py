@@ -54,7 +54,8 @@ class RoITransformer(jt.nn.Module):
         v = jt.array(((np.arange(rows * s) + 0.5) / (rows * s) - 0.5).astype(np.float32)).reshape(1, -1, 1)
         u = jt.array(((np.arange(columns * s) + 0.5) / (columns * s) - 0.5).astype(np.float32)).reshape(1, 1, -1)
         # A degenerate box has no shape; its output is zero whatever the offsets.
-        size = jt.array(np.maximum(np.nan_to_num((rois[:, 3:5] - rois[:, 1:3]).numpy(), nan=1.0, posinf=1.0), 1e-3))
+        size = (rois[:, 3:5] - rois[:, 1:3]).numpy()
+        size = jt.array(np.maximum(np.where(np.isfinite(size), size, 1), 1e-3).astype(np.float32))
         ratio = (size[:, 0] / size[:, 1]).reshape(-1, 1, 1)
         scale, angle = _scale(t), t[:, 4].reshape(-1, 1, 1) * (2 * math.pi)
         cos, sin = jt.cos(angle), jt.sin(angle)
