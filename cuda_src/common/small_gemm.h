@@ -37,12 +37,17 @@ inline void gemm_tile(int64_t depth, const T* a, int64_t a_row, int64_t a_depth,
       for (int j = 0; j < VECTORS; ++j) sum[i][j] += factor * row[j];
     }
   }
+#pragma GCC unroll 8
   for (int i = 0; i < ROWS; ++i) {
     T* target = out + i * out_stride;
     if (columns >= VECTORS * N) {
+#pragma GCC unroll 4
       for (int j = 0; j < VECTORS; ++j) *reinterpret_cast<U*>(target + j * N) = sum[i][j];
     } else {
-      std::memcpy(target, sum[i], columns * sizeof(T));
+      T row[VECTORS * N];  // not straight from `sum`, which must stay in registers
+#pragma GCC unroll 4
+      for (int j = 0; j < VECTORS; ++j) *reinterpret_cast<U*>(row + j * N) = sum[i][j];
+      std::memcpy(target, row, columns * sizeof(T));
     }
   }
 }

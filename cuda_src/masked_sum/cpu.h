@@ -31,6 +31,9 @@ void masked_sum_softmax(const T* logits, int64_t length, int64_t n, T gamma, T* 
     for (int64_t i = 0; i < n; ++i) masks[l * stride + i] *= sum[i];
 }
 
+// A distance of rows of n numbers, whole vectors, that does not put the rows into few sets of the cache.
+template <class T> constexpr int64_t spread_stride(int64_t n) { return padded<T>(n) + line<T>(); }
+
 inline int64_t longest(const int32_t* offsets, int64_t count) {
   int64_t most = 0;
   for (int64_t k = 0; k < count; ++k) most = std::max<int64_t>(most, offsets[k + 1] - offsets[k]);
@@ -42,26 +45,25 @@ inline int64_t longest(const int32_t* offsets, int64_t count) {
 template <class T>
 void masked_sum_forward(const T* logits, const T* features, const int32_t* offsets, T* out, T* masks, int64_t count,
                         int64_t n, int64_t channels, double gamma, int64_t channels_first) {
-  const int64_t most = longest(offsets, count), wide = padded<T>(n), deep = padded<T>(channels);
+  const int64_t most = longest(offsets, count), wide = padded<T>(n), deep = spread_stride<T>(channels);
 #pragma omp parallel
   {
-    Buffer<T> weights(most * wide + 2 * n), rows(channels_first || deep == channels ? 0 : most * deep);
+    Buffer<T> weights(most * wide + 2 * n), rows(most * deep);
     std::fill_n(weights.data(), most * wide, T(0));
+    std::fill_n(rows.data(), most * deep, T(0));
 #pragma omp for schedule(dynamic, 4)
     for (int64_t k = 0; k < count; ++k) {
       const int64_t begin = offsets[k], length = offsets[k + 1] - begin;
-      T *m = weights.data(), *scratch = m + most * wide, *target = out + k * n * channels;
-      const T* f = features + begin * channels;
-      masked_sum_softmax(logits + begin * n, length, n, T(gamma), m, wide, scratch);
-      for (int64_t l = 0; l < length; ++l) std::copy_n(m + l * wide, n, masks + (begin + l) * n);
-      if (channels_first) {
-        small_gemm<T>(channels, n, length, f, 1, channels, m, wide, target, n);
-      } else if (deep == channels) {
-        small_gemm<T>(n, channels, length, m, 1, wide, f, channels, target, channels);
-      } else {
-        for (int64_t l = 0; l < length; ++l) std::copy_n(f + l * channels, channels, rows.data() + l * deep);
-        small_gemm<T>(n, channels, length, m, 1, wide, rows.data(), deep, target, channels);
+      T *m = weights.data(), *f = rows.data(), *target = out + k * n * channels;
+      masked_sum_softmax(logits + begin * n, length, n, T(gamma), m, wide, m + most * wide);
+      for (int64_t l = 0; l < length; ++l) {
+        std::copy_n(m + l * wide, n, masks + (begin + l) * n);
+        std::copy_n(features + (begin + l) * channels, channels, f + l * deep);
       }
+      if (channels_first)
+        small_gemm<T>(channels, n, length, f, 1, deep, m, wide, target, n);
+      else
+        small_gemm<T>(n, channels, length, m, 1, wide, f, deep, target, channels);
     }
   }
 }
@@ -71,7 +73,7 @@ template <class T>
 void masked_sum_backward(const T* dout, const T* dmasks, const T* masks, const T* features, const int32_t* offsets,
                          T* dlogits, T* dfeatures, T*, int64_t count, int64_t n, int64_t channels, double gamma,
                          int64_t channels_first, int64_t has_dmasks) {
-  const int64_t wide = padded<T>(n), deep = padded<T>(channels);
+  const int64_t wide = spread_stride<T>(n), deep = spread_stride<T>(channels);
 #pragma omp parallel
   {
     // dout of one RoI both ways, with whole vectors to read in each row.

@@ -66,8 +66,8 @@ __global__ void nms_overlap_kernel(const T* boxes, const int32_t* groups, const 
 
 // One block. 32 boxes at a time: the first warp settles them among themselves, then every thread adds to its words what
 // those that stay suppress.
-__global__ inline void nms_sweep_kernel(const int32_t* order, const int32_t* mask, int32_t* keep, int32_t* kept,
-                                        int64_t count, int64_t words) {
+template <class I>
+__global__ void nms_sweep_kernel(const I* order, const I* mask, I* keep, I* kept, int64_t count, int64_t words) {
   JSRA_DYNAMIC_SHARED(uint32_t, shared);
   uint32_t* removed = shared;            // [words]
   uint32_t* staying = shared + words;    // [1], bits of the current 32
@@ -121,7 +121,7 @@ void nms_forward(const T* boxes, const T* scores, const int32_t* groups, int32_t
   auto* overlap = nms_overlap_kernel<T>;
   JSRA_LAUNCH(overlap, blocks_for(count * words, 128), 128, 0, stream, boxes, groups, order, largest, mask, count, words,
               mode, threshold);
-  auto* sweep = nms_sweep_kernel;
+  auto* sweep = nms_sweep_kernel<int32_t>;
   JSRA_LAUNCH(sweep, 1, NMS_SWEEP_THREADS, (words + 1) * sizeof(uint32_t), stream, order, mask, keep, kept, count, words);
 }
 

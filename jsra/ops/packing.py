@@ -52,7 +52,7 @@ class Packing:
 
 @functools.lru_cache(maxsize=None)
 def grid_table(max_area: int) -> np.ndarray:
-    """int32 [n, 2]: the largest (rows, columns) of each aspect ratio, rows * columns <= max_area, by rising columns / rows."""
+    """int32 [n, 2]: of each aspect ratio the largest (rows, columns) of at most max_area; by rising columns / rows."""
     largest = {}
     for rows in range(1, max_area + 1):
         for columns in range(1, max_area // rows + 1):

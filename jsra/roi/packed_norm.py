@@ -39,7 +39,7 @@ class PackedBatchNorm(jt.nn.BatchNorm):
             moments = self.moments(x)
             return jt.nn.relu(normalise(x, *moments[:2], weight, bias, self.eps)), moments
         out, measured = add_norm_relu(x, tables, rows, weight, bias, eps=self.eps)
-        return out, (measured[0], measured[1], jt.array([float(x.shape[0])]))
+        return out, (measured[0], measured[1], jt.array([float(x.shape[0])]).cast(str(measured.dtype)))
 
     def repeated_relu(self, columns, x, repeats):
         """As part_relu for rows x [K, C] that stand for repeats [K] (a float Var) equal rows each."""
@@ -51,8 +51,10 @@ class PackedBatchNorm(jt.nn.BatchNorm):
 
     def moments(self, x, repeats=None):
         """Mean, variance [C] and number [1] of the rows of x, row i counted repeats[i] times (a float Var)."""
+        # Every number in the dtype of x: in Jittor float32 times float64 is float32.
+        repeats = None if repeats is None else repeats.cast(str(x.dtype))
         weighted = x if repeats is None else x * repeats.unsqueeze(1)
-        count = jt.array([float(x.shape[0])]) if repeats is None else repeats.sum()
+        count = jt.array([float(x.shape[0])]).cast(str(x.dtype)) if repeats is None else repeats.sum()
         count = self._over_ranks(count).detach()
         some = jt.maximum(count, jt.ones_like(count))
         mean = self._over_ranks(weighted.sum(0)) / some
@@ -63,7 +65,7 @@ class PackedBatchNorm(jt.nn.BatchNorm):
 
     def update_running(self, mean, variance, count):
         """Move the running statistics towards a mean and biased variance of `count` rows; not for no rows."""
-        some = (count > 0).float32() * self.momentum
+        some = (count > 0).cast(str(count.dtype)) * self.momentum
         unbiased = variance * (count / jt.maximum(count - 1, jt.ones_like(count)))
         for running, new in ((self.running_mean, mean), (self.running_var, unbiased)):
             running.update((running + (new.detach() - running) * some).cast(str(running.dtype)))

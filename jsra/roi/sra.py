@@ -135,7 +135,7 @@ class SemanticRoIAlign(jt.nn.Module):
         return [part.T.reshape(self.num_masks, *grid) for part, grid in zip(parts, packing.grids_np)]
 
     def logits(self, sampled, packing):
-        """Mask logits [T, N], before gamma; the fast form's are off by a constant for each mask, which the softmax ignores."""
+        """Mask logits [T, N], before gamma; the fast form's lack a constant a mask, which the softmax ignores."""
         return fast_logits(self, sampled, packing) if self.form == "fast" else self._straightforward(sampled, packing)
 
     def _straightforward(self, sampled, packing):
@@ -143,7 +143,7 @@ class SemanticRoIAlign(jt.nn.Module):
         z = []
         if self.descriptor_kind != "none":
             z.append(self._descriptors(sampled, packing)[packing.owner])
-        embedding = self._embedding(packing)
+        embedding = self._embedding(packing, sampled.dtype)
         if self.semantic_on:
             z.append(self.semantic(jt.concat([sampled, *embedding], dim=1)))
         else:
@@ -159,9 +159,9 @@ class SemanticRoIAlign(jt.nn.Module):
         reduce = segment_max if self.descriptor_kind == "max" else segment_mean
         return reduce(self.descriptor(sampled), packing.offsets)
 
-    def _embedding(self, packing):
+    def _embedding(self, packing, dtype):
         """The halves of the position embedding, [T, L] each: none or two."""
         if self.position == "none":
             return []
-        table = jt.array(axis_table(self.position, self.largest_side, self.max_area))
+        table = jt.array(axis_table(self.position, self.largest_side, self.max_area)).cast(str(dtype))
         return [table[rows] for rows in cell_rows(packing)]

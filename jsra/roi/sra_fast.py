@@ -44,13 +44,17 @@ def _local(sra, sampled, packing):
     total, channels = sampled.shape
     table, rows = None, jt.zeros((1, total), dtype="int32")
     if sra.position != "none":
-        table = jt.array(axis_table(sra.position, sra.largest_side, sra.max_area))
+        table = jt.array(axis_table(sra.position, sra.largest_side, sra.max_area)).cast(str(sampled.dtype))
         rows = jt.stack(cell_rows(packing))
     if not sra.semantic_on:
         if table is None:
             return None
         embedding = jt.concat([table[rows[0]], table[rows[1]]], dim=1)
-        return embedding, [jt.zeros((1, embedding.shape[1]))], jt.zeros((1, total), dtype="int32")
+        return (
+            embedding,
+            [jt.zeros((1, embedding.shape[1]), dtype=embedding.dtype)],
+            jt.zeros((1, total), dtype="int32"),
+        )
     weight, bias = sra.semantic.weight, sra.semantic.bias
     x = jt.nn.linear(sampled, weight[:, :channels])
     if table is None:

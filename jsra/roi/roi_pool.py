@@ -1,0 +1,20 @@
+"""RoI pooling behind the interface of the RoI layers."""
+
+from __future__ import annotations
+
+import jittor as jt
+
+from jsra import ops
+from jsra.registry import register
+
+
+@register("roi_layer")
+class RoIPool(jt.nn.Module):
+    """jsra.ops.roi_pool with its output size (int or (rows, columns)) fixed."""
+
+    def __init__(self, output_size=7):
+        super().__init__()
+        self.output_size = output_size
+
+    def execute(self, features, rois, spatial_scale, levels=None):
+        return ops.roi_pool(features, rois, self.output_size, spatial_scale, levels)
