@@ -48,6 +48,18 @@ def best(work_dir: str):
     return max(scored)[1] if scored else None
 
 
+def path_of(work_dir: str, iteration: int) -> str:
+    """Where the checkpoint of an iteration lies."""
+    return os.path.join(work_dir, FOLDER, f"iter_{iteration:08d}")
+
+
+def note(path: str, **values):
+    """Add values to the state.json of a checkpoint."""
+    state = os.path.join(path, STATE)
+    _write(state + ".unfinished", json.dumps({**read_state(path), **values}, indent=1).encode())
+    os.replace(state + ".unfinished", state)
+
+
 def read_state(path: str) -> dict:
     """The state.json of a checkpoint."""
     with open(os.path.join(path, STATE), encoding="utf8") as f:
@@ -66,7 +78,7 @@ def save(work_dir: str, model, optimizer, state: dict) -> str:
         raise CheckpointError(f"not saved: {len(broken)} weights are not finite, {', '.join(broken[:4])} ...")
     moments = {name: var.numpy() for name, var in optimizer.state().items()}
     folder = os.path.join(work_dir, FOLDER)
-    target = os.path.join(folder, f"iter_{state['iteration']:08d}")
+    target = path_of(work_dir, state["iteration"])
     unfinished = f"{target}.unfinished"
     try:
         shutil.rmtree(unfinished, ignore_errors=True)  # of a crash
@@ -74,7 +86,7 @@ def save(work_dir: str, model, optimizer, state: dict) -> str:
         _write_arrays(os.path.join(unfinished, MODEL), weights)
         _write_arrays(os.path.join(unfinished, OPTIMIZER), moments)
         _write(os.path.join(unfinished, STATE), json.dumps({**state, "n_step": optimizer.n_step}, indent=1).encode())
-        if os.path.isdir(target):  # the same iteration, saved again: an interruption right after a save
+        if os.path.isdir(target):  # the same iteration, saved again: by an interruption right after a save
             shutil.rmtree(target)
         os.rename(unfinished, target)
     except OSError as error:

@@ -1,7 +1,10 @@
 """SIGTERM and SIGINT: finish the iteration, save, and leave with the exit code that the signal stands for."""
 from __future__ import annotations
 
+import contextlib
+import os
 import signal
+import time
 
 
 class Interrupted(Exception):
@@ -20,6 +23,7 @@ class Interruptions:
     def __init__(self):
         self.received = None
         self._previous = {}
+        self._saved = None
 
     def __enter__(self):
         for number in self.SIGNALS:
@@ -31,11 +35,51 @@ class Interruptions:
     def _note(self, number, frame):
         self.received = number
         self._restore()
+        if self._saved is not None:
+            raise Interrupted(number, self._saved)
 
     def _restore(self):
         while self._previous:
             number, handler = self._previous.popitem()
             signal.signal(number, handler)
 
+    @contextlib.contextmanager
+    def leaving_at_once(self, saved: str):
+        """Within it a signal, also one that came before, raises Interrupted: the state is in the checkpoint `saved`."""
+        self._saved = saved
+        try:
+            if self.received:
+                raise Interrupted(self.received, saved)
+            yield
+        finally:
+            self._saved = None
+
+    def came(self, within: float = 0.5) -> bool:
+        """Whether a signal came, or comes within so many seconds: one to a whole process group reaches all in any order."""
+        end = time.time() + within
+        while not self.received and time.time() < end:
+            time.sleep(0.02)
+        return bool(self.received)
+
     def __exit__(self, *exception):
         self._restore()
+
+
+def isolate_compilers():
+    """Keep signals to the process group (Ctrl-C, `timeout`, batch systems) from Jittor's compiler processes.
+
+    One that dies leaves its pool locked, and this process then waits for it for ever, at the latest at its exit. They end
+    with this process (Jittor asks the kernel for that). No effect on those that run already.
+    """
+    import jittor_utils
+
+    original = jittor_utils.pool_initializer
+    if getattr(original, "isolated", False):
+        return
+
+    def isolated():
+        os.setpgid(0, 0)
+        original()
+
+    isolated.isolated = True
+    jittor_utils.pool_initializer = isolated

@@ -11,6 +11,7 @@ import jittor as jt
 from jsra.engine import amp, checkpoint
 from jsra.engine.distributed import barrier, is_main, rank, share_weights, world_size
 from jsra.engine.groups import ParameterGroups
+from jsra.engine.interrupt import isolate_compilers
 from jsra.engine.log import Log
 from jsra.engine.optimizer import SGD, AdamW
 from jsra.engine.provenance import provenance
@@ -72,27 +73,38 @@ class Run:
     def _at(self, interval):
         return self.iteration == self.total or (interval > 0 and self.iteration % interval == 0)
 
-    def evaluate_and_save(self):
-        """Evaluate if it is time to, then save: a checkpoint carries the score of its own weights."""
-        metrics = {}
+    def save_and_evaluate(self, signals):
+        """Save, then evaluate if it is time to: an evaluation that is stopped or fails loses nothing."""
+        self.save()
+        barrier()
         if self.evaluate is not None and self._at(self.eval_interval):
-            metrics = self.metrics = self.evaluate(self.model)
-            self.log.metrics(self.iteration, metrics)
-            numbers = [f"{name} {value:.4f}" for name, value in metrics.items() if isinstance(value, float)]
+            with signals.leaving_at_once(self.last_saved):
+                self.metrics = self.evaluate(self.model)
+            self.log.metrics(self.iteration, self.metrics)
+            numbers = [f"{name} {value:.4f}" for name, value in self.metrics.items() if isinstance(value, float)]
             self.log.say(f"{self.iteration}/{self.total}  {'  '.join(numbers)}")
+            if self.main:
+                checkpoint.note(self.last_saved, metrics=self.metrics, score=self._score(self.metrics))
         if self.main:
-            self.last_saved = self.save(metrics)
             checkpoint.prune(self.work_dir, self.keep)
         barrier()
 
-    def save(self, metrics=None) -> str:
-        """Write a checkpoint of this moment; returns its path."""
-        score = None
-        if metrics:
-            key = self.score or next(iter(metrics))
-            if key not in metrics:
-                raise ConfigError(f"best_metric: the evaluation gives no {key!r}{nearest(key, metrics)}")
-            score = float(metrics[key]) if math.isfinite(metrics[key]) else None
+    def catch_up(self, signals):
+        """Evaluate a resumed checkpoint whose evaluation was stopped."""
+        if self.evaluate is not None and self.iteration and not self.metrics and self._at(self.eval_interval):
+            self.save_and_evaluate(signals)
+
+    def _score(self, metrics):
+        key = self.score or next(iter(metrics))
+        if key not in metrics:
+            raise ConfigError(f"best_metric: the evaluation gives no {key!r}{nearest(key, metrics)}")
+        return float(metrics[key]) if math.isfinite(metrics[key]) else None
+
+    def save(self) -> str:
+        """Write a checkpoint of this moment (the first process does); returns its path."""
+        self.last_saved = checkpoint.path_of(self.work_dir, self.iteration)
+        if not self.main:
+            return self.last_saved
         state = {
             "iteration": self.iteration,
             "epoch": self.epoch,
@@ -100,9 +112,9 @@ class Run:
             "epoch_length": self.epoch_length,
             "batch_size": self.batch_size,
             "lr": self.optimizer.lr,
-            "score": score,
+            "score": None,
+            "metrics": {},
             "classes": list(self.classes),
-            "metrics": metrics or {},
             "config": self.config,
             **provenance(),
         }
@@ -118,7 +130,7 @@ class Run:
                     "not as the uninterrupted run would have",
                     file=sys.stderr,
                 )
-        self.iteration, self.last_saved = state["iteration"], path
+        self.iteration, self.metrics, self.last_saved = state["iteration"], state["metrics"], path
 
     def close(self):
         """Stop the loader's workers."""
@@ -144,6 +156,7 @@ def build_run(config, resume=None, seed=None) -> Run:
     """
     from jsra.evaluation.evaluator import Evaluator
 
+    isolate_compilers()
     seed = int(config.get("seed") or 0) if seed is None else int(seed)
     if (config.get("max_epoch") is None) == (config.get("max_iter") is None):
         raise ConfigError("a config sets max_epoch or max_iter, one of them")

@@ -27,10 +27,11 @@ def train(run) -> dict:
     Raises NonFiniteLoss, and Interrupted (after saving) on SIGTERM or SIGINT.
     """
     with Interruptions() as signals, run.log:
+        run.catch_up(signals)
         while run.iteration < run.total:
             run.model.train()
             before = time.time()
-            for images, targets in run.rest_of_epoch():
+            for images, targets in _until_signal(run, signals):
                 waited = time.time() - before
                 set_seed(seed_of(run.seed, run.iteration))
                 factor = run.scheduler.factor(run.iteration, run.iteration // run.epoch_length)
@@ -44,14 +45,24 @@ def train(run) -> dict:
                 run.iteration += 1
                 run.log.iteration(run.iteration, run.epoch, run.optimizer.lr, values, waited, run.batch_size)
                 if stop:
-                    raise Interrupted(stop, run.save() if run.main else "by the first process")
+                    raise Interrupted(stop, run.save())
                 if run.due():
-                    run.evaluate_and_save()
+                    run.save_and_evaluate(signals)
                     run.model.train()
                 if run.iteration == run.total:
                     break
                 before = time.time()
     return run.metrics
+
+
+def _until_signal(run, signals):
+    """The batches left of the epoch. A signal that kills the data workers too is no error of the data: save and leave."""
+    try:
+        yield from run.rest_of_epoch()
+    except RuntimeError:
+        if world_size() == 1 and signals.came():
+            raise Interrupted(signals.received, run.save()) from None
+        raise
 
 
 def seed_of(seed: int, iteration: int) -> int:

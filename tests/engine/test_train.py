@@ -185,8 +185,46 @@ def test_resuming_with_another_batch_warns(tmp_path, capsys):
 def test_the_best_metric_can_be_chosen_and_may_be_undefined(tmp_path):
     from jsra.registry import ConfigError
 
-    run = make_run(tmp_path, score="AP50")
-    assert checkpoint.read_state(run.save({"AP": 0.1, "AP50": 0.6}))["score"] == 0.6
-    assert checkpoint.read_state(run.save({"AP50": float("nan")}))["score"] is None
+    scores = iter([{"AP": 0.1, "AP50": 0.6}, {"AP50": float("nan")}, {"AP5": 0.1}])
+    run = make_run(tmp_path, score="AP50", evaluate=lambda model: next(scores), eval_interval=4, keep=0)
     with pytest.raises(ConfigError, match="did you mean 'AP5'"):
-        run.save({"AP5": 0.1})
+        start(run)
+    assert [checkpoint.read_state(path)["score"] for path in checkpoint.saved(str(tmp_path))] == [0.6, None, None]
+
+
+def test_a_signal_during_evaluation_leaves_at_once_and_resuming_evaluates(tmp_path, seed):
+    def evaluate(model):
+        os.kill(os.getpid(), signal.SIGTERM)
+        time.sleep(20)
+
+    run = make_run(tmp_path, seed, evaluate=evaluate, eval_interval=4)
+    with pytest.raises(Interrupted, match="iter_00000004") as caught:
+        start(run)
+    assert caught.value.code == 143
+    calls = []
+    rest = make_run(tmp_path, seed, evaluate=lambda model: calls.append(1) or {"AP": 0.5}, eval_interval=4)
+    rest.resume(checkpoint.latest(str(tmp_path)))
+    start(rest)
+    assert len(calls) == 3, "iterations 4, 8 and 12"
+    assert [r["iteration"] for r in log.read(str(tmp_path))["val"]] == [4, 8, 12]
+
+
+def test_a_signal_that_kills_the_data_workers_too_saves(tmp_path):
+    class Dying(ToyLoader):
+        def epoch(self, epoch, start=0):
+            yield from list(super().epoch(epoch, start))[:2]
+            os.kill(os.getpid(), signal.SIGTERM)
+            raise RuntimeError("data worker 17 was killed by SIGTERM")
+
+    with pytest.raises(Interrupted, match="SIGTERM.*iter_00000002"):
+        start(make_run(tmp_path, loader=Dying()))
+    assert checkpoint.read_state(checkpoint.latest(str(tmp_path)))["iteration"] == 2
+
+
+def test_an_evaluation_that_fails_loses_nothing(tmp_path):
+    def evaluate(model):
+        raise MemoryError
+
+    with pytest.raises(MemoryError):
+        start(make_run(tmp_path, evaluate=evaluate, eval_interval=4))
+    assert checkpoint.read_state(checkpoint.latest(str(tmp_path)))["iteration"] == 4
