@@ -2,7 +2,8 @@
 # CPU cores. Chosen on RoI Align alone (docs/reproduce.md); every extractor gets the same schedule, data and proposals.
 _base_ = ["models/faster_rcnn_r50_fpn.py", "puppets_fixed.py"]
 _normalize = dict(type="Normalize", mean=[123.675, 116.28, 103.53], std=[58.395, 57.12, 57.375])
-_split = dict(transforms=[dict(type="Resize", min_size=160, max_size=160), _normalize])
+_transforms = [dict(type="Resize", min_size=160, max_size=160), _normalize]
+_split = dict(transforms=_transforms, batch_size=10)
 model = dict(
     backbone=dict(depth=18, frozen_stages=-1, norm_eval=False),
     neck=dict(in_channels=[64, 128, 256, 512], out_channels=128),
@@ -19,7 +20,7 @@ model = dict(
     ),
 )
 dataset = dict(
-    train=dict(**_split, batch_size=8),
+    train=dict(transforms=_transforms, batch_size=8),
     val=_split,
     test=_split,
     test_fixed=_split,
@@ -35,4 +36,4 @@ max_epoch = 12
 eval_interval = 0
 checkpoint_interval = 3
 log_interval = 25
-del _normalize, _split
+del _normalize, _split, _transforms

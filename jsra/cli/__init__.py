@@ -19,7 +19,8 @@ COMMANDS = (
     "cost",
     "table",
     "invariance",
-    "diversity", "figure",
+    "diversity",
+    "figure",
 )
 
 

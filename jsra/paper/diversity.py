@@ -42,14 +42,16 @@ def collect(model, config, split: str = "val", limit: int = 100) -> dict:
     objects = Objects(config, split, limit)
     found = {"similarity": [], "kl_parts": [], "kl_mask": []}
     for image, boxes, masks in objects:
-        for i, own in enumerate(masks_of(model, objects.after(image), boxes)):
-            flat = own.reshape(len(own), -1)
+        for i, (flat, places) in enumerate(masks_of(model, objects.after(image), boxes)):
+            if flat.shape[1] == 0:  # a support without a cell
+                continue
             found["similarity"].append(similarities(flat))
             found["kl_parts"].append(kl_between_parts(flat))
             if masks is not None:
-                truth = on_grid(masks[i], boxes[i], own.shape[1:])
+                on = on_grid if isinstance(places, tuple) else at_points
+                truth = on(masks[i], boxes[i], places).ravel()
                 if truth.sum() > 0:
-                    found["kl_mask"].append(kl(truth.ravel(), flat.max(0)))
+                    found["kl_mask"].append(kl(truth, flat.max(0)))
     if not found["similarity"]:
         raise ValueError(f"dataset.{split} has no object of at least a few pixels")
     found["similarity"] = np.stack(found["similarity"])
@@ -85,6 +87,13 @@ def on_grid(mask, box, grid) -> np.ndarray:
     column = np.clip(np.floor(x).astype(int), 0, mask.shape[1] - 1)
     row = np.clip(np.floor(y).astype(int), 0, mask.shape[0] - 1)
     return mask[np.ix_(row, column)].reshape(rows, fine, columns, fine).mean((1, 3))
+
+
+def at_points(mask, box, points) -> np.ndarray:
+    """[P]: the mask [H, W] at points [P, 2]; 0 outside the picture."""
+    x, y = np.floor(points).astype(int).T
+    inside = (x >= 0) & (y >= 0) & (x < mask.shape[1]) & (y < mask.shape[0])
+    return np.where(inside, mask[y.clip(0, mask.shape[0] - 1), x.clip(0, mask.shape[1] - 1)], 0).astype(float)
 
 
 def histogram(similarity, out: str, title: str = "") -> str:

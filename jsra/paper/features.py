@@ -90,15 +90,23 @@ def roi_features(model, pixels, boxes) -> np.ndarray:
 
 
 def masks_of(model, pixels, boxes) -> list:
-    """The extractor's masks for boxes [K, 4]: a list of K arrays [N, rows, columns], each mask with the sum 1."""
+    """What the extractor samples for boxes [K, 4]: K pairs (weights [N, P], places).
+
+    Each row of the weights sums to 1. places: (rows, columns) of a grid that divides the box, P = rows * columns, row by row;
+    for Learned Region Features an array [P, 2] of points (x, y) in pixels.
+    """
     import jittor as jt
 
     extractor = extractor_of(model)
     layer = getattr(extractor, "roi_layer", None)
-    if not hasattr(layer, "masks"):
+    if not (hasattr(layer, "masks") or hasattr(layer, "weights")):
         raise ConfigError(f"the RoI layer {type(layer).__name__} makes no masks: take a config with SemanticRoIAlign")
     with jt.no_grad():
-        return layer.masks(*roi_inputs(model, pixels, boxes))
+        inputs = roi_inputs(model, pixels, boxes)
+        if hasattr(layer, "masks"):
+            return [(np.asarray(m).reshape(len(m), -1), tuple(m.shape[1:])) for m in layer.masks(*inputs)]
+        strides = np.asarray(extractor.featmap_strides)[inputs[-1].numpy()]
+        return [(w, (cells + 0.5) * s) for (cells, w), s in zip(layer.weights(*inputs), strides)]
 
 
 def stored(run, kind: str) -> dict:

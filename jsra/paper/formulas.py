@@ -57,6 +57,12 @@ def of_kernel(op, name, inputs, outputs, scalars):
     if op == "masked_sum" and name.startswith("forward"):
         logits, features = inputs[:2]
         return math.prod(logits.shape) * features.shape[-1]
+    if op == "segment" and name == "forward":  # a mean: one addition per element; a maximum: none
+        return math.prod(inputs[0].shape)
+    if op == "segment_matmul" and name == "forward":
+        return math.prod(inputs[0].shape) * inputs[1].shape[1]
+    if op == "add_norm_relu" and name == "forward":
+        return 2 * math.prod(outputs[0][0])
     return None
 
 
@@ -76,6 +82,46 @@ def semantic_roi_align(module, args, out):
     elif module.descriptor_kind != "none":
         per_roi = weights(module.descriptor)
     return rois * (positions * per_position + per_roi)
+
+
+@formula("LearnedRegionFeatures")
+def learned_region_features(module, args, out):
+    """Table 1 of the paper, with the positions that these RoIs have on these maps."""
+    import numpy as np
+
+    from jsra.ops import check
+    from jsra.roi.learned_region import Positions
+
+    features, rois, spatial_scale, levels = (*args, None)[:4]
+    maps, scales, levels = check.pyramid(features, spatial_scale, levels, rois.shape[0])
+    shapes = [m.shape[2:] for m in maps]
+    positions = Positions(module, rois.numpy().astype(np.float64), scales, shapes, levels.numpy()).total
+    return sum(learned_region_terms(module, rois.shape[0], sum(h * w for h, w in shapes), positions).values())
+
+
+def learned_region_terms(module, rois: int, cells: int, positions: int) -> dict:
+    """The paper's terms P1 to P5; cells: of all maps, positions: of all RoIs."""
+    per_position = positions * module.num_parts
+    geometry, appearance = module.geometry_on, module.appearance_on
+    return {
+        "P1": cells * weights(module.image_embed) if geometry else 0,
+        "P2": rois * (weights(module.box_embed) + weights(module.box_parts)) if geometry else 0,
+        "P3": per_position * module.geometry_channels if geometry else 0,
+        "P4": cells * weights(module.appearance) if appearance else 0,
+        "P5": per_position * module.in_channels,
+    }
+
+
+def learned_region_columns(model, settings: dict) -> dict:
+    """{P1 ... P5, gflops} of the model's extractor under the conditions of the paper's table 1, in its unit, 2^30 FLOPs.
+
+    300 RoIs on the one map of 38 x 63 cells that 600 x 1000 pixels give at stride 16; settings: a row's, with `positions`,
+    the average number of positions of an RoI.
+    """
+    layer = next(m for m in model.modules() if type(m).__name__ == "LearnedRegionFeatures")
+    terms = learned_region_terms(layer, 300, 38 * 63, 300 * settings["positions"])
+    terms["gflops"] = sum(terms.values())
+    return {name: flops / 2**30 for name, flops in terms.items()}
 
 
 def weights(layer) -> int:

@@ -26,10 +26,14 @@ def report(table: Table, preset: str = "paper", names=None, seeds: int = 1, trai
     for row in table.select(names):
         rows.append(_measure(table, row, preset, seeds, train, cost_only, root, overrides, say))
     measured = {c for row in rows for c in row["measured"]}
-    columns = [c for c in table.columns if not cost_only or c in COST or table.kind == "cost"]
+    columns = [c for c in table.columns if not cost_only or _is_cost(c)]
     columns += sorted(measured - set(columns), key=_order)
     out = {"table": table.key, "title": table.title, "preset": preset, "cost_only": cost_only, "columns": columns}
     return {**out, "rows": rows, **gains(rows)}
+
+
+def _is_cost(column):
+    return column in COST or column in ("P1", "P2", "P3", "P4", "P5")
 
 
 def _order(column):
@@ -38,7 +42,7 @@ def _order(column):
 
 def _measure(table, row: Row, preset, seeds, train, cost_only, root, overrides, say):
     path = row.config(preset)
-    published = {c: v for c, v in row.published.items() if not cost_only or c in COST or table.kind == "cost"}
+    published = {c: v for c, v in row.published.items() if not cost_only or _is_cost(c)}
     out = {"name": row.name, "published": published, "note": row.note, "config": path}
     values, done = {}, []
     if path is None:
@@ -95,7 +99,8 @@ def _cost(table, row, path, overrides):
     from jsra.paper import cost, formulas
 
     if table.kind == "cost":
-        return formulas.learned_region_columns(cost.built(path, overrides), row.settings)
+        found = formulas.learned_region_columns(cost.built(path, overrides), row.settings)
+        return {c: v for c, v in found.items() if c in table.columns}
     found = cost.count(cost.built(path, overrides))
     return {c: found[c] for c in ("params_M", "gflops", "executed_gflops", "avg_samples") if c in found}
 

@@ -98,7 +98,8 @@ def _legend(report):
     lines = []
     if any(row["published"] for row in report["rows"]):
         difference = ", difference" if any(row["difference"] for row in report["rows"]) else ""
-        lines.append(f"measured here ± standard deviation over seeds (published{difference})")
+        what = "counted here" if report["cost_only"] else "measured here ± standard deviation over seeds"
+        lines.append(f"{what} (published{difference})")
     if report["preset"] == "mini" and any(row["published"] for row in report["rows"]):
         lines.append(
             "mini runs are trained on the puppets: their AP says nothing about the published one, which is COCO's"

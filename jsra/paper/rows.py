@@ -17,7 +17,18 @@ from jsra.registry import nearest
 HERE = os.path.dirname(os.path.abspath(__file__))
 PRESETS = ("paper", "mini")
 # Columns of tables.json that are what a row was run with, not what was measured.
-LABELS = ("method", "setting", "backbone", "schedule", "extractor", "descriptor", "semantic", "position", "threshold")
+LABELS = (
+    "method",
+    "setting",
+    "backbone",
+    "schedule",
+    "extractor",
+    "descriptor",
+    "semantic",
+    "position",
+    "threshold",
+    "positions",
+)
 COST = ("params_M", "gflops", "avg_samples")
 
 

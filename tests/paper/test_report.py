@@ -1,0 +1,81 @@
+import csv
+import io
+import json
+
+import pytest
+
+from jsra.paper import measure
+from jsra.paper.report import FORMATS, plot, render
+
+
+@pytest.fixture
+def report():
+    """Two rows, the second over two seeds; numbers that are checked by hand below."""
+    rows = [
+        {
+            "name": "RoI Align", "published": {"AP": 37.5, "params_M": 41.8}, "note": "", "state": "trained",
+            "measured": {"AP": 36.0, "params_M": 41.753}, "std": {"AP": 1.0}, "values": {"AP": [35.0, 37.0]},
+            "difference": {"AP": -1.5, "params_M": -0.047}, "seeds": [0, 1],
+        },
+        {
+            "name": "SRA", "published": {"AP": 39.2}, "note": "assumed", "state": "seed 1 not trained",
+            "measured": {"AP": 40.0}, "std": {}, "values": {"AP": [40.0]}, "difference": {"AP": 0.8}, "seeds": [0],
+        },
+    ]  # fmt: skip
+    return {
+        "table": "1", "title": "a title", "preset": "paper", "cost_only": False, "columns": ["AP", "params_M"], "rows": rows,
+        **measure.gains(rows),
+    }  # fmt: skip
+
+
+def test_text(report):
+    lines = render(report).splitlines()
+    assert lines[0] == "Table 1, paper: a title"
+    assert lines[1].split() == ["row", "AP", "params_M", "state"]
+    assert "36.0 ±1.0 (37.5, -1.5)" in lines[2] and "41.8 (41.8, -0.0)" in lines[2]
+    assert lines[3].startswith("SRA*") and "40.0 (39.2, +0.8)" in lines[3] and "seed 1 not trained" in lines[3]
+    assert "SRA - RoI Align, AP: +4.00 (1 seeds)" in lines
+    assert lines[-1] == "* SRA: assumed"
+
+
+def test_markdown(report):
+    lines = render(report, "markdown").splitlines()
+    assert lines[2] == "| row | AP | params_M | state |"
+    assert lines[4] == "| RoI Align | 36.0 ±1.0 (37.5, -1.5) | 41.8 (41.8, -0.0) | trained |"
+
+
+def test_csv(report):
+    rows = list(csv.DictReader(io.StringIO(render(report, "csv"))))
+    assert [(r["row"], r["column"], r["measured"], r["seeds"]) for r in rows] == [
+        ("RoI Align", "AP", "36.0", "2"), ("RoI Align", "params_M", "41.753", ""), ("SRA", "AP", "40.0", "1"),
+    ]  # fmt: skip
+
+
+def test_json(report):
+    assert json.loads(render(report, "json")) == report
+
+
+def test_unknown_format(report):
+    with pytest.raises(ValueError, match="json"):
+        render(report, "xml")
+    assert len(FORMATS) == 4
+
+
+def test_plot(report, tmp_path):
+    pytest.importorskip("matplotlib", reason="the plot needs matplotlib")
+    path = plot(report, str(tmp_path / "table.png"))
+    with open(path, "rb") as f:
+        assert f.read(4) == b"\x89PNG"
+
+
+def test_gains_have_the_error_of_a_difference_of_means():
+    rows = [
+        {"name": "RoI Align", "values": {"AP": [10.0, 12.0]}},
+        {"name": "SRA", "values": {"AP": [13.0, 14.0, 15.0, 14.0]}},
+    ]
+    found = measure.gains(rows)
+    assert found["against"] == "RoI Align"
+    (gain,) = found["gains"]
+    # s1 = sqrt(2), n1 = 2; s2 = sqrt(2/3), n2 = 4: sqrt(2/2 + (2/3)/4)
+    assert gain["mean"] == pytest.approx(3.0)
+    assert gain["error"] == pytest.approx((1 + 1 / 6) ** 0.5)

@@ -1,0 +1,56 @@
+import json
+import os
+
+import pytest
+
+from jsra.paper import rows
+from tests.conftest import shared
+
+
+def test_published_numbers_are_those_of_the_paper():
+    with open(shared("paper", "tables.json"), encoding="utf8") as f:
+        published = json.load(f)
+    for key, content in published.items():
+        found = rows.table(key)
+        assert found.title == content["title"]
+        if key == "7":
+            numbers = [v for raw in content["rows"] for v in (raw["AP_roi_align"], raw["AP_sra"])]
+            assert [row.published["AP"] for row in found.rows] == numbers
+        elif content["rows"]:
+            assert len(found.rows) == len(content["rows"])
+            for row, raw in zip(found.rows, content["rows"]):
+                assert {**row.settings, **row.published} == raw
+
+
+def test_every_row_of_tables_1_to_6_has_its_configs():
+    for key in ("1", "2", "3", "4", "5", "6", "11", "12", "fig7"):
+        for row in rows.table(key).rows:
+            for preset in rows.PRESETS:
+                assert row.config(preset), f"table {key}, {row.name}: no {preset} config"
+
+
+def test_rows_without_a_model_say_so():
+    states = {row.name: row.slug for row in rows.table(7).rows}
+    assert states["Mask R-CNN Swin-T, SRA"] is None
+    assert states["Faster R-CNN R-101, SRA"] == "r101_fpn/sra"
+    assert os.path.basename(rows.table(7).select(["Faster R-CNN R-101, SRA"])[0].config()) == (
+        "faster_rcnn_r101_fpn_sra_1x_coco.py"
+    )
+
+
+def test_select_by_name_or_slug():
+    table = rows.table(1)
+    assert [row.name for row in table.select(["sra", "RoI Align"])] == ["RoI Align", "SRA"]
+    with pytest.raises(ValueError, match="table 1 has no row 'RoI Algin'; did you mean 'RoI Align'"):
+        table.select(["RoI Algin"])
+
+
+def test_unknown_table():
+    with pytest.raises(ValueError, match="no table '13'"):
+        rows.table(13)
+
+
+def test_names_are_unique():
+    for table in rows.tables().values():
+        names = [row.name for row in table.rows]
+        assert len(set(names)) == len(names)

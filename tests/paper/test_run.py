@@ -1,0 +1,122 @@
+"""The table runner end to end on a handful of small pictures: trains, goes on, reads what is there, refuses what changed."""
+
+import json
+import os
+
+import numpy as np
+import pytest
+
+from jsra.paper import features, invariance, measure
+from jsra.paper.rows import table
+from jsra.paper.run import RESULT, Run
+from jsra.registry import ConfigError
+
+SPLITS = ("fixed", "rotation", "reflection", "perspective", "pose", "scale")
+
+
+@pytest.fixture(scope="module")
+def data(tmp_path_factory):
+    from jsra.data.puppets.generate import generate
+    from jsra.data.puppets.scene import FIXED
+
+    folder = str(tmp_path_factory.mktemp("puppets"))
+    return generate(folder, train=4, test=2, size=64, workers=1, splits=FIXED, progress=False)
+
+
+@pytest.fixture(scope="module")
+def overrides(data):
+    """One epoch of two steps."""
+    changes = ["max_epoch=1", "dataset.train.batch_size=2", "scheduler.milestones=[1]"]
+    places = {
+        "train": "train_fixed",
+        "val": "test_fixed",
+        "test": "test_fixed",
+        **{f"test_{s}": f"test_{s}" for s in SPLITS},
+    }
+    for name, split in places.items():
+        changes += [f"dataset.{name}.root={data}/{split}", f"dataset.{name}.anno_file={data}/annotations/{split}.json"]
+    return changes
+
+
+@pytest.fixture(scope="module")
+def trained(overrides, tmp_path_factory):
+    """The table of one row, and where it lies."""
+    root = str(tmp_path_factory.mktemp("runs"))
+    said = []
+    found = measure.report(table(1), "mini", ["SRA"], 1, train=True, root=root, overrides=overrides, say=said.append)
+    assert said and "SRA, seed 0: training" in said[0]
+    return found, root
+
+
+def test_a_row_is_trained_and_evaluated_on_every_split(trained):
+    found, _ = trained
+    (row,) = found["rows"]
+    assert row["state"] == "trained" and row["seeds"] == [0]
+    assert {"AP", "AP50", "AP_transformed", "params_M", "gflops"} <= set(row["measured"])
+    transformed = [f"AP_{s}" for s in SPLITS if s != "fixed"]
+    assert row["measured"]["AP_transformed"] == pytest.approx(np.mean([row["measured"][c] for c in transformed]))
+    assert "AP_fixed" not in row["measured"]  # that is val
+    # A mini model is not the paper's: nothing to hold against its columns.
+    assert row["published"]["AP"] == 39.2 and row["difference"] == {}
+
+
+def test_what_is_there_is_read(trained, overrides):
+    found, root = trained
+    again = measure.report(table(1), "mini", ["SRA"], 1, train=True, root=root, overrides=overrides, say=pytest.fail)
+    assert again == found
+
+
+def test_without_training_nothing_is_measured_but_the_cost(tmp_path, overrides):
+    found = measure.report(table(1), "mini", ["SRA"], 2, root=str(tmp_path), overrides=overrides)
+    (row,) = found["rows"]
+    assert row["state"] == "seed 0 not trained; seed 1 not trained"
+    assert set(row["measured"]) == {"params_M", "gflops", "executed_gflops"}
+
+
+def test_a_run_cut_off_before_its_result_goes_on(trained, overrides):
+    found, root = trained
+    run = Run(table(1).select(["SRA"])[0].config("mini"), 0, root, overrides)
+    path = os.path.join(run.work_dir, RESULT)
+    with open(path, encoding="utf8") as f:
+        before = json.load(f)
+    os.remove(path)
+    assert run.state() == "at iteration 2"
+    after = run.complete()
+    assert after["measured"] == before["measured"] and after["seconds"]["from_iteration"] == 2
+
+
+def test_a_result_of_another_config_is_refused(trained, overrides):
+    _, root = trained
+    changed = Run(table(1).select(["SRA"])[0].config("mini"), 0, root, [*overrides, "optimizer.lr=0.1"])
+    assert changed.state() == "changed"
+    with pytest.raises(ConfigError, match="another config: delete"):
+        changed.complete()
+
+
+def test_invariance_of_what_does_not_change(trained, overrides):
+    """A turn by nothing leaves the features alone; the other transformations do not."""
+    _, root = trained
+    run = Run(table(1).select(["SRA"])[0].config("mini"), 0, root, overrides)
+    model = run.model()
+    still = invariance.measure(model, run.config, limit=2, kinds=("rotation",), max_angle=0.0)
+    assert still["rotation"] == pytest.approx(1.0, abs=1e-5)
+    moved = invariance.measure(model, run.config, limit=2)
+    assert all(-1 <= moved[kind] < 1 for kind in invariance.KINDS)
+
+
+def test_studies_are_kept_beside_the_run(trained, overrides):
+    _, root = trained
+    run = Run(table("fig7").rows[0].config("mini"), 0, root, overrides)
+    first = features.stored(run, "diversity")
+    assert 0 <= first["share_below_percent"] <= 100 and first["kl_parts"] >= 0 and first["objects"] > 0
+    assert os.path.isfile(os.path.join(run.work_dir, "diversity.json"))
+    assert features.stored(run, "diversity") == first
+
+
+def test_figure_of_the_masks(trained, overrides):
+    from jsra.paper import figures
+
+    _, root = trained
+    run = Run(table(1).select(["SRA"])[0].config("mini"), 0, root, overrides)
+    picture = figures.draw({"SRA": run.model()}, run.config, angles=(90.0,), parts=2, side=60)
+    assert picture.shape[0] == 3 * (60 + 16) and picture.dtype == np.uint8

@@ -1,0 +1,79 @@
+"""Every config in jdet_configs is read, built and trained for one step, at a small size."""
+
+import os
+
+import jittor as jt
+import numpy as np
+import pytest
+
+from jsra import resources
+from jsra.config import load_config
+from jsra.engine.run import build_optimizer
+from jsra.engine.train import total_loss
+from jsra.paper import rows
+from jsra.registry import build, get
+
+ROOT = resources.folder("jdet_configs")
+SIDE = 64
+
+
+def leaves():
+    found = []
+    for place, folders, names in os.walk(ROOT):
+        folders[:] = sorted(f for f in folders if f not in ("_base_", "__pycache__"))
+        found += [os.path.relpath(os.path.join(place, n), ROOT) for n in sorted(names) if n.endswith((".py", ".yaml"))]
+    return found
+
+
+LEAVES = leaves()
+
+
+def batch(rng, config):
+    """Two pictures of noise with two objects each, one of them small."""
+    classes = config.model.roi_head.box_head.num_classes
+    boxes = np.array([[4, 6, 40, 60], [30, 20, 44, 30]], np.float32)
+    targets = [
+        {
+            "img_id": i, "bboxes": boxes, "labels": rng.integers(1, classes + 1, 2).astype(np.int32),
+            "bboxes_ignore": np.zeros((0, 4), np.float32), "img_size": (SIDE, SIDE), "ori_img_size": (SIDE, SIDE),
+            "pad_shape": (SIDE, SIDE),
+        }
+        for i in range(2)
+    ]  # fmt: skip
+    return rng.normal(0, 1, (2, 3, SIDE, SIDE)).astype(np.float32), targets
+
+
+@pytest.mark.parametrize("path", LEAVES)
+def test_one_training_step(path, rng):
+    config = load_config(os.path.join(ROOT, path))
+    for split, settings in config.dataset.items():
+        get(settings["type"], f"dataset.{split}")
+        build(list(settings["transforms"]), f"dataset.{split}.transforms")
+    build(config.scheduler, "scheduler")
+    config.model.roi_head.sampler["num"] = 16
+    config.model.rpn.train_proposals["max_per_img"] = 32
+    model = build(config.model, "model")
+    optimizer, _ = build_optimizer(config, model, config.dataset.train.batch_size)
+    model.train()
+    images, targets = batch(rng, config)
+    head = model.roi_head.box_head.cls.weight
+    before = head.numpy()
+    losses = model(jt.array(images), targets)
+    assert {"loss_rpn_cls", "loss_rpn_box", "loss_cls", "loss_box"} <= set(losses)
+    loss = total_loss(losses)
+    optimizer.step(loss)
+    jt.sync_all()
+    assert np.isfinite(loss.item())
+    assert np.isfinite(head.numpy()).all() and np.abs(head.numpy() - before).max() > 0
+
+
+def test_every_row_runs_a_config_that_is_tested():
+    tested = {os.path.join(ROOT, path) for path in LEAVES}
+    for preset in rows.PRESETS:
+        assert set(rows.configs(preset)) <= tested
+
+
+def test_names_are_unique():
+    """`name` is the place of a run's results."""
+    names = [load_config(os.path.join(ROOT, path)).name for path in LEAVES]
+    assert len(set(names)) == len(names)
