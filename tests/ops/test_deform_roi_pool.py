@@ -18,6 +18,23 @@ def masked(op):
     return call
 
 
+def smooth_offsets(rng, rois, bins, scales, ratio=0, gamma=0.1):
+    """Random offsets [K, 2, *bins] with which no sample lies within 1e-3 of a cell, where it would have no derivative."""
+    out = np.zeros((len(rois), 2) + bins)
+    for k, axis, p, q in np.ndindex(*out.shape):
+        low, high = rois[k, 1 + axis] * scales[k] - 0.5, rois[k, 3 + axis] * scales[k] - 0.5
+        count, index = bins[1 - axis], (q, p)[axis]
+        samples = ratio if ratio > 0 else max(int(np.ceil((high - low) / count)), 1)
+        at = low + (index + (np.arange(samples) + 0.5) / samples) * (high - low) / count
+        while True:
+            offset = rng.standard_normal()
+            moved = at + gamma * (high - low) * offset
+            if np.abs(moved - np.round(moved)).min() > 1e-3:
+                break
+        out[k, axis, p, q] = offset
+    return out
+
+
 class TestDeformRoIPool(OperatorTester):
     op = staticmethod(masked(deform_roi_pool))
     reference = staticmethod(masked(reference))
@@ -25,14 +42,16 @@ class TestDeformRoIPool(OperatorTester):
     def cases(self, rng):
         features = rng.standard_normal((2, 3, 13, 17))
         rois = random_rois(rng, 6, 2, 60, 50)
-        offset, mask = rng.standard_normal((6, 2, 3, 2)), rng.uniform(0, 1, (6, 3, 2))
+        mask, which = rng.uniform(0, 1, (6, 3, 2)), rng.integers(0, 2, 6).astype(np.int32)
+        scale = np.full(6, 0.25)
+        offset = smooth_offsets(rng, rois, (3, 2), scale)
         settings = dict(output_size=(3, 2), spatial_scale=0.25)
         levels = [rng.standard_normal((2, 3, 15, 16)), rng.standard_normal((2, 3, 8, 8))]
         return [
             Case("modulated", (features, rois, offset, mask), settings, grad=(0, 2, 3)),
             Case(
                 "two samples",
-                (features, rois, offset, mask),
+                (features, rois, smooth_offsets(rng, rois, (3, 2), scale, 2, 0.4), mask),
                 dict(settings, sampling_ratio=2, gamma=0.4),
                 grad=(0, 2, 3),
             ),
@@ -42,7 +61,7 @@ class TestDeformRoIPool(OperatorTester):
             Case("none", (features, rois[:0], offset[:0], mask[:0]), settings),
             Case(
                 "pyramid",
-                (levels, rois, offset, mask, rng.integers(0, 2, 6).astype(np.int32)),
+                (levels, rois, smooth_offsets(rng, rois, (3, 2), np.where(which, 0.125, 0.25)), mask, which),
                 dict(settings, spatial_scale=[0.25, 0.125]),
                 grad=(0, 2, 3),
             ),
