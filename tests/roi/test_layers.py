@@ -10,6 +10,7 @@ from tests.ops.rois import DEGENERATE, random_rois
 
 CHANNELS = 8
 LAYERS = {
+    "RoIPool": dict(output_size=3),
     "RoIAlign": dict(output_size=3),
     "DeformRoIPoolPack": dict(output_size=3, in_channels=CHANNELS, fc_channels=16),
     "ModulatedDeformRoIPoolPack": dict(output_size=3, in_channels=CHANNELS, fc_channels=16),
