@@ -49,11 +49,9 @@ class _Conv2d(jt.Function):
     def grad(self, gradient):
         x, weight, settings = self.saved
         library, name = _library(x)
-        dx = dw = None
-        if not x.is_stop_grad():
-            dx = getattr(library, name + "_backward_x")(weight, gradient, *x.shape[2:], *settings)
-        if not weight.is_stop_grad():
-            dw = getattr(library, name + "_backward_w")(x, gradient, *weight.shape[2:], *settings)
+        # An input without gradient drops its part before it is ever computed.
+        dx = getattr(library, name + "_backward_x")(weight, gradient, *x.shape[2:], *settings)
+        dw = getattr(library, name + "_backward_w")(x, gradient, *weight.shape[2:], *settings)
         return dx, dw, None
 
 
