@@ -83,8 +83,8 @@ class Ours:
     def directions(self):
         return ["forward", "backward"] if self.entry.gradient else ["forward"]
 
-    def run(self, direction):
-        """One run: seconds, and the growth of the peak resident memory in MB."""
+    def run(self, direction, cold=False):
+        """One run: seconds, and the growth of the peak resident memory in MB, which is right with an empty pool (`cold`)."""
         if direction == "backward":
             with recorded() as functions:
                 self._forward()
@@ -93,7 +93,8 @@ class Ours:
             if self.dout is None:
                 self.dout = jt.ones(self.out.shape, dtype=self.out.dtype)
                 self.dout.sync()
-        jt.gc()
+        if cold:
+            jt.gc()
         peer_script.reset_peak()
         before = peer_script.megabytes("VmRSS")
         start = time.perf_counter()
@@ -126,7 +127,7 @@ class Theirs:
     def directions(self):
         return self._directions
 
-    def run(self, direction):
+    def run(self, direction, cold=False):
         reply = self.peer.ask(self.name, run=direction)
         if "error" in reply:
             raise RuntimeError(f"{self.name}: {reply['error']}")
@@ -150,7 +151,7 @@ def measure(entry, peers, count, repeat, folder, seed=0):
     for direction in ours.directions():
         runners = [ours] + [t for t in theirs if direction in t.directions()]
         # The first run compiles and warms up; memory is read then, with nothing cached yet.
-        megabytes = {r.name: r.run(direction)[1] for r in runners}
+        megabytes = {r.name: r.run(direction, cold=True)[1] for r in runners}
         times = {r.name: [] for r in runners}
         for _ in range(repeat):
             for runner in runners:
