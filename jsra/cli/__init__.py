@@ -13,6 +13,7 @@ COMMANDS = (
     "data",
     "train",
     "test",
+    "convert",
     "infer",
     "plot",
     "masks",

@@ -1,0 +1,107 @@
+"""Weights files of every kind that is read and written: {name: NumPy array} in memory."""
+
+from __future__ import annotations
+
+import json
+import os
+import struct
+
+import numpy as np
+
+from jsra.convert import torch_file
+from jsra.convert.torch_file import WeightsError
+
+TORCH = (".pth", ".pt", ".bin", ".ckpt")
+# Where frameworks put the state dict within a checkpoint.
+_NESTED = ("state_dict", "model", "model_state_dict", "module", "state_dict_ema")
+_SAFETENSORS = {
+    "F64": "<f8", "F32": "<f4", "F16": "<f2", "I64": "<i8", "I32": "<i4", "I16": "<i2", "I8": "i1", "U8": "u1", "BOOL": "?",
+}  # fmt: skip
+
+
+def read_weights(path) -> dict:
+    """{name: array} of a .pth, .pt, .safetensors or .npz file.
+
+    A checkpoint's state dict is found within it; the 'module.' of data-parallel training is dropped. Floating-point numbers
+    become float32. Raises FileNotFoundError, WeightsError.
+    """
+    path = os.fspath(path)
+    if not os.path.isfile(path):
+        raise FileNotFoundError(f"{path}: there is no such weights file")
+    extension = os.path.splitext(path)[1].lower()
+    if extension in TORCH:
+        arrays = _state_dict(torch_file.read(path), path)
+    elif extension == ".safetensors":
+        arrays = _read_safetensors(path)
+    elif extension == ".npz":
+        with np.load(path, allow_pickle=False) as stored:
+            arrays = {name: stored[name] for name in stored.files}
+    else:
+        raise WeightsError(
+            f"{path}: {extension or 'a file without extension'} is none of .pth, .pt, .safetensors, .npz"
+        )
+    if arrays and all(name.startswith("module.") for name in arrays):
+        arrays = {name[len("module.") :]: array for name, array in arrays.items()}
+    return {name: a.astype(np.float32) if a.dtype.kind == "f" else a for name, a in arrays.items()}
+
+
+def write_weights(path, arrays: dict):
+    """Write {name: array} as .pth, .pt, .safetensors or .npz, whole or not at all."""
+    path = os.fspath(path)
+    extension = os.path.splitext(path)[1].lower()
+    unfinished = f"{path}.unfinished{extension}"
+    if extension in TORCH:
+        torch_file.write(unfinished, arrays)
+    elif extension == ".safetensors":
+        from safetensors.numpy import save_file
+
+        save_file({name: np.ascontiguousarray(a) for name, a in arrays.items()}, unfinished)
+    elif extension == ".npz":
+        np.savez(unfinished, **arrays)
+    else:
+        raise WeightsError(
+            f"{path}: {extension or 'a file without extension'} is none of .pth, .pt, .safetensors, .npz"
+        )
+    os.replace(unfinished, path)
+
+
+def _state_dict(content, path) -> dict:
+    for key in _NESTED:
+        if isinstance(content, dict) and isinstance(content.get(key), dict):
+            content = content[key]
+    if not isinstance(content, dict):
+        raise WeightsError(f"{path}: holds {type(content).__name__}, not a dictionary of tensors")
+    arrays = {str(name): value for name, value in content.items() if isinstance(value, np.ndarray)}
+    if not arrays:
+        raise WeightsError(f"{path}: no tensors in it; its keys are {', '.join(map(str, list(content)[:8]))}")
+    return arrays
+
+
+def _read_safetensors(path) -> dict:
+    """Read by hand: the library's NumPy form does not know bfloat16."""
+    size = os.path.getsize(path)
+    with open(path, "rb") as file:
+        head = file.read(8)
+        length = struct.unpack("<Q", head)[0] if len(head) == 8 else size
+        if length > size - 8:
+            raise WeightsError(f"{path}: not a safetensors file, or cut off")
+        try:
+            header = json.loads(file.read(length))
+        except ValueError as error:
+            raise WeightsError(f"{path}: the header is damaged: {error}") from None
+        data = file.read()
+    arrays = {}
+    for name, entry in header.items():
+        if name == "__metadata__":
+            continue
+        begin, end = entry["data_offsets"]
+        if not 0 <= begin <= end <= len(data):
+            raise WeightsError(f"{path}: {name} lies outside the file, which is damaged or cut off")
+        if entry["dtype"] == "BF16":
+            array = torch_file.widen_bfloat16(np.frombuffer(data[begin:end], "<u2"))
+        elif entry["dtype"] in _SAFETENSORS:
+            array = np.frombuffer(data[begin:end], _SAFETENSORS[entry["dtype"]])
+        else:
+            raise WeightsError(f"{path}: {name} has dtype {entry['dtype']}, which is not supported")
+        arrays[name] = array.reshape(entry["shape"]).copy()
+    return arrays

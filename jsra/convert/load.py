@@ -1,0 +1,79 @@
+"""Weights of a file into a model, and the account of what fitted."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import jittor as jt
+
+from jsra.convert.convert import to_jsra
+from jsra.convert.files import read_weights
+from jsra.convert.torch_file import WeightsError
+
+
+class Report(NamedTuple):
+    """Names of the model: matched, missing (the file has none), mismatched (name -> the two shapes). Names of the file:
+    unexpected (no place in the model), ignored (needed nowhere). reshaped: name -> how rows were moved to fit."""
+
+    family: str
+    matched: list
+    missing: list
+    unexpected: list
+    mismatched: dict
+    reshaped: dict
+    ignored: list
+
+    def __str__(self):
+        lines = [f"{len(self.matched)} weights matched ({self.family} names)"]
+        for title, names in (("missing", self.missing), ("unexpected", self.unexpected), ("ignored", self.ignored)):
+            if names:
+                lines.append(f"{len(names)} {title}: {_shortened(names)}")
+        for title, notes in (("of another shape", self.mismatched), ("reshaped", self.reshaped)):
+            if notes:
+                lines.append(f"{len(notes)} {title}: {_shortened([f'{k} ({v})' for k, v in notes.items()])}")
+        return "\n".join(lines)
+
+
+def _shortened(names, most=12) -> str:
+    names = list(names)
+    rest = f", ... and {len(names) - most} more" if len(names) > most else ""
+    return ", ".join(names[:most]) + rest
+
+
+def match(shapes: dict, converted) -> Report:
+    """What of `converted` (jsra.convert.convert.Converted, by our names) fits a model of {name: shape}."""
+    matched, mismatched = [], {}
+    for name, shape in shapes.items():
+        if name in converted.arrays:
+            found = tuple(converted.arrays[name].shape)
+            if found == tuple(shape):
+                matched.append(name)
+            else:
+                mismatched[name] = f"{list(found)} in the file, {list(shape)} in the model"
+    missing = [name for name in shapes if name not in converted.arrays]
+    unexpected = converted.unexpected + [name for name in converted.arrays if name not in shapes]
+    reshaped = {k: v for k, v in converted.reshaped.items() if k in shapes}
+    return Report(converted.family, matched, missing, unexpected, mismatched, reshaped, converted.ignored)
+
+
+def load_weights(model, path, strict=False, classes=None, family=None) -> Report:
+    """Copy the weights of a file (.pth, .pt, .safetensors, .npz; names of this package, mmdet or torchvision) into the model.
+
+    strict: every weight of the model must be there and fit. Otherwise what fits is loaded, as when a backbone is pretrained
+    or the classes differ; but the backbone must be complete, if the file has any of it. classes, family: see
+    jsra.convert.convert.to_jsra. Returns the Report; raises WeightsError and leaves the model as it was.
+    """
+    converted = to_jsra(read_weights(path), family, classes)
+    state = model.state_dict()
+    report = match({name: tuple(var.shape) for name, var in state.items()}, converted)
+    absent = report.missing + list(report.mismatched)
+    if not report.matched:
+        raise WeightsError(f"{path}: nothing in it fits the model\n{report}")
+    needed = absent if strict else [n for n in absent if n.startswith("backbone.")]
+    if needed and (strict or any(n.startswith("backbone.") for n in converted.arrays)):
+        raise WeightsError(
+            f"{path}: {len(needed)} weights that the model needs are missing or of another shape\n{report}"
+        )
+    for name in report.matched:
+        state[name].update(jt.array(converted.arrays[name]))
+    return report

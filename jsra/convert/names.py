@@ -1,0 +1,86 @@
+"""The names of weights in this package and in PyTorch's detection libraries.
+
+A row gives our name and theirs; {i} stands for a number, {p} for the rest of the name. The first row that fits counts, so a
+row may repeat one side: older spellings come after the one that is written.
+"""
+
+from __future__ import annotations
+
+import re
+
+MMDET = (
+    ("backbone.{p}", "backbone.{p}"),
+    ("neck.lateral_convs.{i}.{p}", "neck.lateral_convs.{i}.conv.{p}"),
+    ("neck.fpn_convs.{i}.{p}", "neck.fpn_convs.{i}.conv.{p}"),
+    ("rpn.convs.0.{p}", "rpn_head.rpn_conv.{p}"),
+    ("rpn.cls.{p}", "rpn_head.rpn_cls.{p}"),
+    ("rpn.box.{p}", "rpn_head.rpn_reg.{p}"),
+    ("roi_head.box_head.fcs.{i}.{p}", "roi_head.bbox_head.shared_fcs.{i}.{p}"),
+    ("roi_head.box_head.cls.{p}", "roi_head.bbox_head.fc_cls.{p}"),
+    ("roi_head.box_head.box.{p}", "roi_head.bbox_head.fc_reg.{p}"),
+    ("roi_head.box_extractor.{p}", "roi_head.bbox_roi_extractor.{p}"),
+)
+
+TORCHVISION = (
+    ("backbone.{p}", "backbone.body.{p}"),
+    ("neck.lateral_convs.{i}.{p}", "backbone.fpn.inner_blocks.{i}.0.{p}"),
+    ("neck.lateral_convs.{i}.{p}", "backbone.fpn.inner_blocks.{i}.{p}"),
+    ("neck.fpn_convs.{i}.{p}", "backbone.fpn.layer_blocks.{i}.0.{p}"),
+    ("neck.fpn_convs.{i}.{p}", "backbone.fpn.layer_blocks.{i}.{p}"),
+    ("rpn.convs.{i}.{p}", "rpn.head.conv.{i}.0.{p}"),
+    ("rpn.convs.0.{p}", "rpn.head.conv.{p}"),
+    ("rpn.cls.{p}", "rpn.head.cls_logits.{p}"),
+    ("rpn.box.{p}", "rpn.head.bbox_pred.{p}"),
+    ("roi_head.box_head.fcs.0.{p}", "roi_heads.box_head.fc6.{p}"),
+    ("roi_head.box_head.fcs.1.{p}", "roi_heads.box_head.fc7.{p}"),
+    ("roi_head.box_head.cls.{p}", "roi_heads.box_predictor.cls_score.{p}"),
+    ("roi_head.box_head.box.{p}", "roi_heads.box_predictor.bbox_pred.{p}"),
+)
+
+# A classification network of torchvision (or mmdet's ResNeXt files): the backbone's names without a prefix.
+BACKBONE = tuple(
+    (f"backbone.{name}.{{p}}", f"{name}.{{p}}") for name in ("conv1", "bn1", "layer1", "layer2", "layer3", "layer4")
+)
+
+FAMILIES = {"mmdet": MMDET, "torchvision": TORCHVISION, "backbone": BACKBONE}
+# What no model of ours has a place for, and needs none.
+IGNORED = re.compile(r"(^|\.)num_batches_tracked$|^fc\.(weight|bias)$|^classifier\.")
+
+
+def _pattern(template: str):
+    escaped = re.escape(template).replace(r"\{i\}", r"(?P<i>\d+)").replace(r"\{p\}", r"(?P<p>.+)")
+    return re.compile(f"^{escaped}$")
+
+
+_TO_OURS = {f: [(_pattern(theirs), ours) for ours, theirs in rows] for f, rows in FAMILIES.items()}
+_FROM_OURS = {f: [(_pattern(ours), theirs) for ours, theirs in rows] for f, rows in FAMILIES.items()}
+
+
+def _rename(name: str, rules):
+    for pattern, template in rules:
+        found = pattern.match(name)
+        if found:
+            return template.format(**found.groupdict())
+    return None
+
+
+def to_ours(name: str, family: str):
+    """Our name of a weight, or None if the family's names hold no such weight."""
+    return name if family == "jsra" else _rename(name, _TO_OURS[family])
+
+
+def from_ours(name: str, family: str):
+    """The family's name of one of our weights, or None if it has none."""
+    return name if family == "jsra" else _rename(name, _FROM_OURS[family])
+
+
+def family_of(names) -> str:
+    """Whose names these are: 'mmdet', 'torchvision', 'backbone' (a classification network) or 'jsra'."""
+    names = set(names)
+    if any(n.startswith(("rpn_head.", "roi_head.bbox_head.", "bbox_head.")) for n in names):
+        return "mmdet"
+    if any(n.startswith(("backbone.body.", "backbone.fpn.", "roi_heads.")) for n in names):
+        return "torchvision"
+    if "conv1.weight" in names or any(n.startswith("layer1.") for n in names):
+        return "backbone"
+    return "jsra"

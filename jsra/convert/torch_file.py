@@ -1,0 +1,231 @@
+"""Reading and writing PyTorch's .pth files without PyTorch, and without running what they hold.
+
+A .pth file is a pickle, which may name any function to be called. The unpickler here knows tensors and plain containers;
+anything else that is named is refused, apart from the log objects of training frameworks, which become inert.
+"""
+
+from __future__ import annotations
+
+import collections
+import io
+import pickle
+import struct
+import zipfile
+
+import numpy as np
+
+# Storage class -> dtype; bfloat16 is read as its bits and widened to float32.
+_DTYPES = {
+    "DoubleStorage": "<f8", "FloatStorage": "<f4", "HalfStorage": "<f2", "BFloat16Storage": "bfloat16",
+    "LongStorage": "<i8", "IntStorage": "<i4", "ShortStorage": "<i2", "CharStorage": "i1", "ByteStorage": "u1",
+    "BoolStorage": "?",
+}  # fmt: skip
+_INERT = ("mmengine.", "mmcv.", "mmdet.", "numpy.")
+_LEGACY_MAGIC = 0x1950A86A20F9469CFC6C
+
+
+class WeightsError(RuntimeError):
+    """A weights file that cannot be read, or does not fit; the message says why."""
+
+
+class _Storage:
+    """The numbers that tensors share; filled in when the file's data part is read."""
+
+    def __init__(self, dtype: str, key: str, count: int):
+        self.dtype, self.key, self.count = dtype, key, count
+        self.data = None
+
+    @property
+    def item_size(self) -> int:
+        return 2 if self.dtype == "bfloat16" else np.dtype(self.dtype).itemsize
+
+    def fill(self, raw: bytes):
+        if len(raw) < self.count * self.item_size:
+            raise WeightsError(
+                f"storage {self.key!r} holds {len(raw)} bytes, {self.count * self.item_size} were expected"
+            )
+        bits = np.frombuffer(raw, "<u2" if self.dtype == "bfloat16" else self.dtype, self.count)
+        self.data = widen_bfloat16(bits) if self.dtype == "bfloat16" else bits
+
+
+def widen_bfloat16(bits: np.ndarray) -> np.ndarray:
+    """uint16 bit patterns of bfloat16 numbers -> float32, exactly."""
+    return (bits.astype("<u4") << 16).view("<f4")
+
+
+class _Tensor:
+    """A tensor before its storage is read."""
+
+    def __init__(self, storage, offset, size, stride, *_):
+        if not isinstance(storage, _Storage):
+            raise WeightsError("a tensor without a storage: the file is damaged or not what it says")
+        self.storage, self.offset, self.size, self.stride = storage, int(offset), tuple(size), tuple(stride)
+
+    def array(self) -> np.ndarray:
+        data = self.storage.data
+        if any(s == 0 for s in self.size):
+            return np.zeros(self.size, data.dtype)
+        last = self.offset + sum((n - 1) * s for n, s in zip(self.size, self.stride))
+        if self.offset < 0 or any(n < 0 or s < 0 for n, s in zip(self.size, self.stride)) or last >= len(data):
+            raise WeightsError(f"a tensor of shape {self.size} reaches beyond its storage of {len(data)} numbers")
+        strides = [s * data.itemsize for s in self.stride]
+        return np.lib.stride_tricks.as_strided(data[self.offset :], self.size, strides).copy()
+
+
+class _Inert:
+    """Stands in for an object that weights do not need: takes whatever it is given, does nothing."""
+
+    def __init__(self, *_, **__):
+        pass
+
+    def _ignore(self, *_, **__):
+        return None
+
+    __setstate__ = __setitem__ = append = extend = update = _ignore
+
+
+def _rebuild_parameter(data, *_):
+    return data
+
+
+class _Unpickler(pickle.Unpickler):
+    def __init__(self, file, storages: dict):
+        super().__init__(file, encoding="utf-8")
+        self.storages = storages
+
+    def find_class(self, module, name):
+        if (module, name) == ("collections", "OrderedDict"):
+            return collections.OrderedDict
+        if (module, name) == ("torch._utils", "_rebuild_tensor_v2"):
+            return _Tensor
+        if (module, name) == ("torch._utils", "_rebuild_parameter"):
+            return _rebuild_parameter
+        if module in ("torch", "torch.storage") and name in _DTYPES:
+            return _DTYPES[name]
+        if module == "torch" and name == "Size":
+            return tuple
+        if module.startswith(_INERT):
+            return _Inert
+        raise WeightsError(
+            f"refused: the file asks for {module}.{name}, which weights do not need and which could run code"
+        )
+
+    def persistent_load(self, pid):
+        # ('storage', class, key, device, count) and, in the legacy format, the part of another storage that it is.
+        if not isinstance(pid, tuple) or len(pid) < 5 or pid[0] != "storage" or pid[1] not in _DTYPES.values():
+            raise WeightsError("refused: a persistent object that is not a tensor's storage")
+        if len(pid) > 5 and pid[5] is not None:
+            raise WeightsError(
+                "legacy files whose storages are views of others are not supported: save it with torch again"
+            )
+        key = str(pid[2])
+        if key not in self.storages:
+            self.storages[key] = _Storage(pid[1], key, int(pid[4]))
+        return self.storages[key]
+
+
+def _load_pickle(file, storages):
+    try:
+        return _Unpickler(file, storages).load()
+    except WeightsError:
+        raise
+    except Exception as error:  # a damaged pickle raises nearly anything
+        raise WeightsError(f"the pickle is damaged: {type(error).__name__}: {error}") from None
+
+
+def _read_zip(path):
+    storages = {}
+    with zipfile.ZipFile(path) as archive:
+        inside = [n for n in archive.namelist() if n.endswith("/data.pkl") or n == "data.pkl"]
+        if not inside:
+            raise WeightsError(
+                "a zip file without data.pkl is no PyTorch checkpoint (TorchScript archives are not read)"
+            )
+        folder = inside[0][: -len("data.pkl")]
+        if f"{folder}byteorder" in archive.namelist() and archive.read(f"{folder}byteorder") != b"little":
+            raise WeightsError("the file was written on a big-endian machine")
+        content = _load_pickle(io.BytesIO(archive.read(inside[0])), storages)
+        for key, storage in storages.items():
+            storage.fill(archive.read(f"{folder}data/{key}"))
+    return content
+
+
+def _read_legacy(path):
+    storages = {}
+    with open(path, "rb") as file:
+        if _load_pickle(file, {}) != _LEGACY_MAGIC:
+            raise WeightsError("neither of PyTorch's two formats")
+        _load_pickle(file, {})  # protocol version
+        _load_pickle(file, {})  # sizes of the writer's integers
+        content = _load_pickle(file, storages)
+        for key in _load_pickle(file, {}):
+            storage = storages.get(str(key))
+            if storage is None:
+                raise WeightsError(f"storage {key!r} belongs to no tensor")
+            (count,) = struct.unpack("<q", file.read(8))
+            storage.fill(file.read(count * storage.item_size))
+    return content
+
+
+def read(path: str) -> dict:
+    """The checkpoint in a .pth or .pt file: its dictionaries and lists, with NumPy arrays in place of tensors.
+
+    Both of PyTorch's formats (zip, and the older sequence of pickles). bfloat16 becomes float32.
+    Raises WeightsError for a damaged file and for one that names anything but tensors and containers.
+    """
+    try:
+        content = _read_zip(path) if zipfile.is_zipfile(path) else _read_legacy(path)
+        return _arrays(content)
+    except WeightsError as error:
+        raise WeightsError(f"{path}: {error}") from None
+    except (KeyError, struct.error, zipfile.BadZipFile) as error:
+        raise WeightsError(f"{path}: damaged: {error}") from None
+
+
+def _arrays(value):
+    if isinstance(value, _Tensor):
+        return value.array()
+    if isinstance(value, dict):
+        return {key: _arrays(item) for key, item in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [_arrays(item) for item in value]
+    return value
+
+
+def write(path: str, arrays: dict):
+    """Write {name: array} as a state dict in PyTorch's zip format: torch.load(path, weights_only=True) reads it."""
+    names = {np.dtype(d).str.lstrip("<|"): n for n, d in _DTYPES.items() if d != "bfloat16"}
+    out = io.BytesIO()
+    out.write(b"\x80\x02ccollections\nOrderedDict\n)R(")
+    payload = []
+    for key, (name, array) in enumerate(arrays.items()):
+        array = np.array(array, order="C")
+        kind = names.get(array.dtype.str.lstrip("<|"))
+        if kind is None:
+            raise WeightsError(f"{name}: PyTorch has no storage of dtype {array.dtype}")
+        strides = [s // array.itemsize for s in array.strides]
+        out.write(_text(name) + b"ctorch._utils\n_rebuild_tensor_v2\n(")
+        out.write(b"(" + _text("storage") + f"ctorch\n{kind}\n".encode() + _text(str(key)) + _text("cpu"))
+        out.write(_number(array.size) + b"tQ" + _number(0))
+        out.write(b"(" + b"".join(map(_number, array.shape)) + b"t(" + b"".join(map(_number, strides)) + b"t")
+        out.write(b"\x89ccollections\nOrderedDict\n)RtR")
+        payload.append((str(key), array))
+    out.write(b"u.")
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_STORED) as archive:
+        archive.writestr("archive/data.pkl", out.getvalue())
+        archive.writestr("archive/byteorder", "little")
+        for key, array in payload:
+            archive.writestr(f"archive/data/{key}", array.tobytes())
+        archive.writestr("archive/version", "3\n")
+
+
+def _text(text: str) -> bytes:
+    """The pickle opcode of a string."""
+    raw = text.encode()
+    return b"X" + struct.pack("<I", len(raw)) + raw
+
+
+def _number(value: int) -> bytes:
+    """The pickle opcode of an integer of up to 255 bytes."""
+    raw = int(value).to_bytes(9, "little", signed=True)
+    return b"\x8a" + bytes([len(raw)]) + raw

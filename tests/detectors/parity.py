@@ -1,0 +1,102 @@
+"""Inputs on which this package is compared with mmdet and torchvision: made alike by tools/make_mmdet_reference.py, which runs
+in the peer's Python, and by the tests. NumPy and PIL only.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import zlib
+
+import numpy as np
+
+IMAGES = {139: 800, 632: 480, 724: 480}  # id in coco_mini/val2017: shorter side
+TRAINING = (632, 724)  # one batch; 632 has a crowd region
+SAMPLES = 64
+FOLDER = os.path.join(os.path.dirname(__file__), "reference")
+# Gradients that are compared, by our names.
+GRADIENTS = (
+    "backbone.layer2.0.conv1.weight", "backbone.layer4.2.bn2.weight", "backbone.layer3.1.conv2.weight",
+    "neck.lateral_convs.0.weight", "neck.fpn_convs.2.weight", "rpn.convs.0.weight", "rpn.box.weight",
+    "roi_head.box_head.fcs.0.weight", "roi_head.box_head.cls.weight",
+)  # fmt: skip
+
+
+def seeded(name: str, shape, seed: int = 0) -> np.ndarray:
+    """Weights of one name, the same in every framework: scaled so that activations neither die nor explode through the
+    network, statistics are not trivial and some detections are confident."""
+    rng = np.random.default_rng([zlib.crc32(name.encode()), seed])
+    kind = name.rsplit(".", 1)[-1]
+    if kind == "running_var":
+        return rng.uniform(0.5, 1.5, shape).astype(np.float32)
+    if kind == "running_mean":
+        return rng.normal(0, 0.1, shape).astype(np.float32)
+    if len(shape) == 1:
+        if ".bn" in name or "downsample" in name or name.startswith("bn"):
+            centre = 0.0 if kind == "bias" else 0.3 if ".bn3" in name else 1.0
+            return rng.normal(centre, 0.1, shape).astype(np.float32)
+        return rng.normal(0, 0.05, shape).astype(np.float32)
+    gain = {"rpn.cls": 0.7, "rpn.box": 0.3, "roi_head.box_head.cls": 4.0, "roi_head.box_head.box": 0.6}
+    general = 0.4 if name.startswith("neck.") else 1.4
+    scale = gain.get(name.rsplit(".", 1)[0], general)
+    weight = rng.standard_normal(shape)
+    if name == "roi_head.box_head.cls.weight":
+        weight -= weight.mean(axis=1, keepdims=True)  # or one class, favoured by the mean feature, wins everywhere
+    return (weight * (scale / np.sqrt(np.prod(shape[1:])))).astype(np.float32)
+
+
+def sampled(array: np.ndarray, name: str) -> np.ndarray:
+    """SAMPLES of the numbers, always at the same places."""
+    rng = np.random.default_rng([zlib.crc32(name.encode()), array.size])
+    return array.reshape(-1)[rng.integers(0, array.size, SAMPLES)]
+
+
+def load_image(folder: str, image_id: int):
+    """(normalised float32 [3, H, W] padded to multiples of 32, (w, h) before padding, (w, h) of the file)."""
+    from PIL import Image
+
+    image = Image.open(os.path.join(folder, "val2017", f"{image_id:012d}.jpg")).convert("RGB")
+    scale = IMAGES[image_id] / min(image.size)
+    size = tuple(int(round(s * scale)) for s in image.size)
+    pixels = np.asarray(image.resize(size, Image.BILINEAR), np.float32)
+    pixels = (pixels - np.float32([123.675, 116.28, 103.53])) / np.float32([58.395, 57.12, 57.375])
+    padded = np.zeros((3, -(-size[1] // 32) * 32, -(-size[0] // 32) * 32), np.float32)
+    padded[:, : size[1], : size[0]] = pixels.transpose(2, 0, 1)
+    return padded, size, image.size
+
+
+def load_boxes(folder: str, image_id: int):
+    """(boxes [n, 4] in pixels of the resized image, labels [n] 1-based, crowd boxes [m, 4])."""
+    with open(os.path.join(folder, "annotations", "instances_val2017.json"), encoding="utf8") as file:
+        data = json.load(file)
+    order = {c["id"]: i + 1 for i, c in enumerate(sorted(data["categories"], key=lambda c: c["id"]))}
+    info = next(i for i in data["images"] if i["id"] == image_id)
+    scale = IMAGES[image_id] / min(info["width"], info["height"])
+    found = [a for a in data["annotations"] if a["image_id"] == image_id]
+
+    def boxes(crowd):
+        xywh = np.array([a["bbox"] for a in found if a["iscrowd"] == crowd], np.float64).reshape(-1, 4) * scale
+        return np.concatenate([xywh[:, :2], xywh[:, :2] + xywh[:, 2:]], axis=1).astype(np.float32)
+
+    return boxes(0), np.array([order[a["category_id"]] for a in found if not a["iscrowd"]], np.int64), boxes(1)
+
+
+def proposals(boxes: np.ndarray, size, seed: int, per_object: int = 12, random: int = 60) -> np.ndarray:
+    """Boxes around the objects and anywhere in an image of `size` (w, h), for the losses of the second stage."""
+    rng = np.random.default_rng(seed)
+    sides = np.tile(boxes[:, 2:] - boxes[:, :2], 2)
+    near = np.repeat(boxes, per_object, 0) + rng.normal(0, 0.15, (len(boxes) * per_object, 4)) * np.repeat(
+        sides, per_object, 0
+    )
+    first = rng.uniform(0, 0.7, (random, 2)) * size
+    away = np.concatenate([first, first + rng.uniform(8, 200, (random, 2))], axis=1)
+    every = np.concatenate([near, away])
+    every = np.clip(every, 0, np.array([*size, *size]))
+    large = (every[:, 2] - every[:, 0] > 2) & (every[:, 3] - every[:, 1] > 2)
+    return every[large].astype(np.float32)
+
+
+def batch(images: list) -> np.ndarray:
+    """Arrays [3, H, W] -> [B, 3, H, W], zeros on the right and below."""
+    h, w = (max(i.shape[axis] for i in images) for axis in (1, 2))
+    return np.stack([np.pad(i, ((0, 0), (0, h - i.shape[1]), (0, w - i.shape[2]))) for i in images])
