@@ -15,6 +15,7 @@ MAX_LIST = 8
 # What a launch function's template parameters stand for: T the features; B boxes and M masks beside them; I, N scratch.
 TYPES = {"B": "float", "M": "float", "I": "long long", "N": "int"}
 ELEMENTS = ("float", "__half", "__nv_bfloat16")
+FLOAT_ONLY = ("nms",)  # whose wrapper hands over float32 whatever it is given
 
 
 def operators() -> list:
@@ -43,7 +44,7 @@ def instances(operator, elements=ELEMENTS) -> str:
             raise ValueError(f"{path} has no launch function {operator}_{kernel}")
         lines.append(f'#include "{operator}/{kernel}.cuh"')
         names = [parameter.split()[-1] for parameter in found.group(1).split(",")]
-        for element in elements:
+        for element in elements[:1] if operator in FLOAT_ONLY else elements:
             types = ", ".join(TYPES.get(name, element) for name in names)
             pointers.append(f"auto* {operator}_{kernel}_{element} = &jsra::cuda::{operator}_{kernel}<{types}>;")
     return "\n".join([*lines, 'extern "C" {', *pointers, "}", ""])
