@@ -89,13 +89,14 @@ class ResNet(nn.Module):
         part keeps no memory for gradients.
     norm_eval: batch statistics are frozen everywhere, weights of the norms still train.
     zero_init_residual: the last norm of each block starts at 0, so that blocks start as identities.
+    norm_eps: added to the variances (torchvision's own COCO weights: 0).
     groups, base_width: ResNeXt; see `ResNeXt`.
     out_channels: (attribute) channels of each returned map.
     """
 
     def __init__(
         self, depth, out_indices=(0, 1, 2, 3), strides=(1, 2, 2, 2), dilations=(1, 1, 1, 1), frozen_stages=-1,
-        norm_eval=False, zero_init_residual=True, groups=1, base_width=64,
+        norm_eval=False, zero_init_residual=True, groups=1, base_width=64, norm_eps=1e-5,
     ):  # fmt: skip
         super().__init__()
         if depth not in DEPTHS:
@@ -111,7 +112,7 @@ class ResNet(nn.Module):
 
         self.conv1 = Conv2d(3, 64, 7, 2, 3, bias=False)
         jt.init.relu_invariant_gauss_(self.conv1.weight, mode="fan_out")
-        self.bn1 = BatchNorm2d(64, frozen=norm_eval or frozen_stages >= 0)
+        self.bn1 = BatchNorm2d(64, frozen=norm_eval or frozen_stages >= 0, eps=norm_eps)
         self.maxpool = nn.Pool(3, 2, 1, op="maximum")
         channels = 64
         for stage in range(self.num_stages):
@@ -119,7 +120,7 @@ class ResNet(nn.Module):
             frozen = norm_eval or stage < self.frozen_stages
 
             def norm(c, frozen=frozen):
-                return BatchNorm2d(c, frozen=frozen)
+                return BatchNorm2d(c, frozen=frozen, eps=norm_eps)
 
             planes = 64 * 2**stage
             for index in range(counts[stage]):

@@ -17,6 +17,7 @@ class AnchorGenerator:
 
     octave_base_scale and scales_per_octave may stand in for scales: base * 2^(i / scales_per_octave). base_sizes: what the
     scales multiply, the strides by default. center_offset: position of the centre within a cell of the stride, 0 to 1.
+    round_sides: anchors of the position (0, 0) have whole coordinates, as in torchvision.
     """
 
     def __init__(
@@ -28,6 +29,7 @@ class AnchorGenerator:
         octave_base_scale=None,
         scales_per_octave=None,
         center_offset=0.0,
+        round_sides=False,
     ):
         if scales is None:
             if octave_base_scale is None or scales_per_octave is None:
@@ -40,6 +42,7 @@ class AnchorGenerator:
         self.ratios = np.asarray(ratios, np.float32)
         self.scales = np.asarray(scales, np.float32)
         self.center_offset = center_offset
+        self.round_sides = round_sides
         self.num_base_anchors = len(self.ratios) * len(self.scales)
         self.base_anchors = [self._base(size) for size in self.base_sizes]
         self._cache = {}
@@ -53,7 +56,8 @@ class AnchorGenerator:
         w = (size * w_ratio[:, None] * self.scales[None]).reshape(-1)
         h = (size * h_ratio[:, None] * self.scales[None]).reshape(-1)
         half = np.float32(0.5)
-        return np.stack([centre - half * w, centre - half * h, centre + half * w, centre + half * h], axis=1)
+        base = np.stack([centre - half * w, centre - half * h, centre + half * w, centre + half * h], axis=1)
+        return np.round(base) if self.round_sides else base
 
     def grid(self, level: int, size) -> np.ndarray:
         """Anchors [H * W * A, 4] of one level for a map of `size` (H, W); kept, so do not write into it."""

@@ -1,5 +1,5 @@
-"""Inputs on which this package is compared with mmdet and torchvision: made alike by tools/make_mmdet_reference.py, which runs
-in the peer's Python, and by the tests. NumPy and PIL only.
+"""Inputs on which this package is compared with mmdet and torchvision: made alike by tools/make_*_reference.py, which run in
+the peer's Python, and by the tests. NumPy and PIL only.
 """
 
 from __future__ import annotations

@@ -16,10 +16,8 @@ from tests.conftest import shared
 from tests.detectors import parity
 
 
-def build_baseline(**cfg):
-    config = load_config(os.path.join(folder("jdet_configs"), "_base_", "models", "faster_rcnn_r50_fpn.py"))
-    for key, value in cfg.items():
-        config["model"][key].update(value)
+def build_model(name="faster_rcnn_r50_fpn.py"):
+    config = load_config(os.path.join(folder("jdet_configs"), "_base_", "models", name))
     return registry.build(config["model"], "model")
 
 
@@ -31,7 +29,7 @@ def reference():
 
 @pytest.fixture(scope="module")
 def model():
-    model = build_baseline()
+    model = build_model()
     for name, var in model.state_dict().items():
         var.update(jt.array(parity.seeded(name, tuple(var.shape))))
     return model
@@ -81,7 +79,7 @@ def assert_same_set(ours, theirs, tolerance=0.05):
 
 def test_training_losses_and_gradients(reference):
     folder = shared("data", "coco_mini")
-    model = build_baseline()
+    model = build_model()
     everything = 10**7
     model.rpn.sampler.num = model.roi_head.sampler.num = everything
     model.rpn.sampler.pos_fraction = model.roi_head.sampler.pos_fraction = 1.0

@@ -1,0 +1,109 @@
+"""Names, class order and box layout between jsra, mmdet and torchvision."""
+
+import numpy as np
+import pytest
+
+from jsra.convert.check import incomplete_parts
+from jsra.convert.convert import COCO_IDS, from_jsra, to_jsra
+from jsra.convert.names import FAMILIES, family_of, from_ours, to_ours
+from jsra.convert.torch_file import WeightsError
+
+OURS = (
+    "backbone.conv1.weight", "backbone.layer3.5.bn2.running_var", "backbone.layer1.0.downsample.0.weight",
+    "neck.lateral_convs.2.bias", "neck.fpn_convs.3.weight", "rpn.convs.0.bias", "rpn.cls.weight", "rpn.box.bias",
+    "roi_head.box_head.fcs.0.weight", "roi_head.box_head.fcs.1.bias", "roi_head.box_head.cls.bias",
+    "roi_head.box_head.box.weight",
+)  # fmt: skip
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+def test_names_there_and_back(family):
+    for name in OURS:
+        theirs = from_ours(name, family)
+        if family == "backbone" and not name.startswith("backbone."):
+            assert theirs is None
+        else:
+            assert to_ours(theirs, family) == name
+    assert family_of(from_ours(n, family) for n in OURS if from_ours(n, family)) == family
+    assert family_of(OURS) == "jsra"
+
+
+def test_older_names_of_torchvision():
+    assert to_ours("backbone.fpn.inner_blocks.1.weight", "torchvision") == "neck.lateral_convs.1.weight"
+    assert to_ours("backbone.fpn.layer_blocks.0.bias", "torchvision") == "neck.fpn_convs.0.bias"
+    assert to_ours("rpn.head.conv.weight", "torchvision") == "rpn.convs.0.weight"
+
+
+def class_layers(classes, features=2):
+    """Row i of the class scores holds i; rows of box c hold c + 0, .1, .2, .3."""
+    scores = np.repeat(np.arange(classes + 1, dtype=np.float32)[:, None], features, 1)
+    boxes = np.repeat((np.arange(1, classes + 1)[:, None] + np.arange(4) * 0.1).reshape(-1, 1), features, 1)
+    return {"roi_head.box_head.cls.weight": scores, "roi_head.box_head.box.weight": boxes.astype(np.float32)}
+
+
+def test_mmdet_has_the_background_last():
+    ours = class_layers(3)
+    theirs = from_jsra(ours, "mmdet")
+    np.testing.assert_array_equal(theirs.arrays["roi_head.bbox_head.fc_cls.weight"][:, 0], [1, 2, 3, 0])
+    np.testing.assert_array_equal(
+        theirs.arrays["roi_head.bbox_head.fc_reg.weight"], ours["roi_head.box_head.box.weight"]
+    )
+    assert list(theirs.reshaped) == ["roi_head.bbox_head.fc_cls.weight"]
+    back = to_jsra(theirs.arrays)
+    assert back.family == "mmdet"
+    for name, array in ours.items():
+        np.testing.assert_array_equal(back.arrays[name], array)
+
+
+def test_torchvision_has_boxes_of_the_background():
+    ours = class_layers(3)
+    theirs = from_jsra(ours, "torchvision")
+    np.testing.assert_array_equal(theirs.arrays["roi_heads.box_predictor.cls_score.weight"][:, 0], [0, 1, 2, 3])
+    boxes = theirs.arrays["roi_heads.box_predictor.bbox_pred.weight"][:, 0]
+    np.testing.assert_allclose(boxes, [0, 0, 0, 0, 1, 1.1, 1.2, 1.3, 2, 2.1, 2.2, 2.3, 3, 3.1, 3.2, 3.3], rtol=1e-6)
+    back = to_jsra(theirs.arrays)
+    for name, array in ours.items():
+        np.testing.assert_array_equal(back.arrays[name], array)
+
+
+def test_coco80_takes_the_categories_out_of_91_rows():
+    theirs = from_jsra(class_layers(90), "torchvision").arrays
+    ours = to_jsra(theirs, classes="coco80").arrays
+    assert len(COCO_IDS) == 80
+    np.testing.assert_array_equal(ours["roi_head.box_head.cls.weight"][:, 0], [0, *COCO_IDS])
+    np.testing.assert_allclose(ours["roi_head.box_head.box.weight"][::4, 0], COCO_IDS)
+    # The 12th label is the stop sign, category 13: id 12, the street sign, has no annotations.
+    assert ours["roi_head.box_head.cls.weight"][12, 0] == 13
+
+
+def test_counters_and_classifiers_are_ignored_and_the_unknown_is_named():
+    x = np.zeros(1, np.float32)
+    result = to_jsra({"conv1.weight": x, "bn1.num_batches_tracked": x, "fc.weight": x, "head.extra": x})
+    assert result.family == "backbone" and list(result.arrays) == ["backbone.conv1.weight"]
+    assert result.ignored == ["bn1.num_batches_tracked", "fc.weight"] and result.unexpected == ["head.extra"]
+
+
+def test_wrong_requests():
+    with pytest.raises(WeightsError, match="unknown family"):
+        to_jsra({}, "mxnet")
+    with pytest.raises(WeightsError, match="coco80"):
+        to_jsra({}, "jsra", classes="voc")
+
+
+def test_incomplete_parts():
+    complete = [
+        "backbone.conv1.weight", "backbone.bn1.weight", "backbone.bn1.bias", "backbone.bn1.running_mean",
+        "backbone.bn1.running_var", "backbone.layer1.0.conv1.weight", "backbone.layer1.1.conv1.weight",
+        "neck.lateral_convs.0.weight", "neck.fpn_convs.0.weight", "rpn.cls.weight", "rpn.cls.bias", "rpn.box.weight",
+        "roi_head.box_head.cls.weight",
+    ]  # fmt: skip
+    assert incomplete_parts(complete) == []
+    assert incomplete_parts([n for n in complete if n.startswith("backbone.")]) == []
+    for name, found in (
+        ("backbone.bn1.running_var", "backbone.bn1.running_var"),
+        ("rpn.cls.weight", "rpn.cls.weight"),
+        ("rpn.box.weight", "rpn.box.*"),
+        ("backbone.layer1.0.conv1.weight", "backbone.layer1.0.*"),
+        ("backbone.conv1.weight", "backbone.conv1.*"),
+    ):
+        assert found in incomplete_parts([n for n in complete if n != name]), name

@@ -1,0 +1,96 @@
+"""Weights of a file into a small model: what fits, what is reported, what is refused."""
+
+import jittor as jt
+import numpy as np
+import pytest
+from jittor import nn
+
+from jsra.convert.files import write_weights
+from jsra.convert.load import load_weights
+from jsra.convert.torch_file import WeightsError
+
+
+class Model(nn.Module):
+    """Names of a detector, few numbers."""
+
+    def __init__(self, classes=2):
+        super().__init__()
+        self.backbone = nn.Module()
+        self.backbone.conv1 = nn.Conv2d(3, 4, 1, bias=False)
+        self.roi_head = nn.Module()
+        self.roi_head.box_head = nn.Module()
+        self.roi_head.box_head.cls = nn.Linear(4, classes + 1)
+
+
+def arrays_of(model):
+    return {name: var.numpy() for name, var in model.state_dict().items()}
+
+
+def test_mmdet_file(tmp_path, rng):
+    model = Model()
+    conv = rng.standard_normal((4, 3, 1, 1)).astype(np.float32)
+    scores, bias = rng.standard_normal((3, 4)).astype(np.float32), rng.standard_normal(3).astype(np.float32)
+    path = tmp_path / "a.pth"
+    write_weights(
+        path,
+        {
+            "backbone.conv1.weight": conv,
+            "roi_head.bbox_head.fc_cls.weight": scores,
+            "roi_head.bbox_head.fc_cls.bias": bias,
+        },
+    )
+    report = load_weights(model, path, strict=True)
+    assert report.family == "mmdet" and len(report.matched) == 3 and not report.missing
+    np.testing.assert_array_equal(model.backbone.conv1.weight.numpy(), conv)
+    np.testing.assert_array_equal(model.roi_head.box_head.cls.weight.numpy(), scores[[2, 0, 1]])
+    np.testing.assert_array_equal(model.roi_head.box_head.cls.bias.numpy(), bias[[2, 0, 1]])
+    assert "background moved" in str(report)
+
+
+def test_a_pretrained_backbone_is_enough_unless_strict(tmp_path):
+    model = Model()
+    path = tmp_path / "b.safetensors"
+    write_weights(path, {"conv1.weight": np.ones((4, 3, 1, 1), np.float32), "fc.bias": np.ones(5, np.float32)})
+    before = arrays_of(model)
+    with pytest.raises(WeightsError, match="2 weights that the model needs are missing"):
+        load_weights(model, path, strict=True)
+    for name, array in arrays_of(model).items():
+        np.testing.assert_array_equal(array, before[name])
+    report = load_weights(model, path)
+    assert report.missing == ["roi_head.box_head.cls.weight", "roi_head.box_head.cls.bias"]
+    assert report.ignored == ["fc.bias"]
+    assert (model.backbone.conv1.weight.numpy() == 1).all()
+
+
+def test_other_classes_are_left_out_unless_strict(tmp_path):
+    path = tmp_path / "c.npz"
+    write_weights(path, arrays_of(Model(classes=5)))
+    model = Model(classes=2)
+    report = load_weights(model, path)
+    assert report.matched == ["backbone.conv1.weight"]
+    assert report.mismatched["roi_head.box_head.cls.weight"] == "[6, 4] in the file, [3, 4] in the model"
+    with pytest.raises(WeightsError, match="of another shape"):
+        load_weights(model, path, strict=True)
+
+
+def test_half_a_backbone_and_nothing_at_all(tmp_path):
+    path = tmp_path / "d.npz"
+    write_weights(
+        path, {"backbone.conv1.weight": np.ones((4, 3, 3, 3), np.float32), "roi_head.box_head.cls.bias": np.ones(3)}
+    )
+    with pytest.raises(WeightsError, match="1 weights that the model needs"):
+        load_weights(Model(), path)
+    write_weights(path, {"other.weight": np.ones(3, np.float32)})
+    with pytest.raises(WeightsError, match="nothing in it fits"):
+        load_weights(Model(), path)
+
+
+def test_frozen_parameters_stay_frozen(tmp_path):
+    model = Model()
+    model.backbone.conv1.weight.stop_grad()
+    path = tmp_path / "e.npz"
+    write_weights(path, arrays_of(Model()))
+    load_weights(model, path)
+    assert model.backbone.conv1.weight.is_stop_grad()
+    assert not model.roi_head.box_head.cls.weight.is_stop_grad()
+    jt.sync_all()
