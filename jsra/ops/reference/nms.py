@@ -1,0 +1,30 @@
+"""Non-maximum suppression in NumPy, box by box: the slow oracle of the tests."""
+
+import numpy as np
+
+
+def nms(boxes, scores, iou_threshold):
+    """As jsra.ops.nms; in float32, whose rounding decides pairs at the threshold."""
+    boxes, scores = boxes.astype(np.float32), scores.astype(np.float32)
+    area = (boxes[:, 2] - boxes[:, 0]) * (boxes[:, 3] - boxes[:, 1])
+    kept = []
+    # nan first, as in PyTorch; equal scores by index.
+    for i in sorted(range(len(boxes)), key=lambda i: (not np.isnan(scores[i]), -scores[i], i)):
+        for j in kept:
+            width = min(boxes[i, 2], boxes[j, 2]) - max(boxes[i, 0], boxes[j, 0])
+            height = min(boxes[i, 3], boxes[j, 3]) - max(boxes[i, 1], boxes[j, 1])
+            finite = np.isfinite(area[i]) and np.isfinite(area[j])
+            if finite and width > 0 and height > 0:
+                inter = width * height
+                if float(inter / (area[i] + area[j] - inter)) > iou_threshold:
+                    break
+        else:
+            kept.append(i)
+    return np.array(kept, np.int32)
+
+
+def batched_nms(boxes, scores, idxs, iou_threshold):
+    """As jsra.ops.batched_nms, group by group (it may differ where moving the groups rounds)."""
+    kept = [np.flatnonzero(idxs == g)[nms(boxes[idxs == g], scores[idxs == g], iou_threshold)] for g in np.unique(idxs)]
+    kept = np.concatenate(kept) if kept else np.zeros(0, np.int64)
+    return kept[np.lexsort((kept, -scores.astype(np.float32)[kept]))].astype(np.int32)
