@@ -1,33 +1,50 @@
-"""`jsra bench`: how fast the operators are, here and in other programs."""
+"""`jsra bench`: how fast the operators and the extractors are, here and in other programs."""
 
 
 def add_parser(subparsers):
-    parser = subparsers.add_parser("bench", help="measure operators, beside other programs")
+    parser = subparsers.add_parser("bench", help="measure operators and extractors, beside other programs")
     commands = parser.add_subparsers(dest="bench_command", metavar="COMMAND", required=True)
 
-    ops = commands.add_parser("ops", help="time and memory of each operator, forward and backward")
-    ops.add_argument(
+    ops = _command(commands, "ops", _ops, 7, "time and memory of each operator, forward and backward")
+    ops.add_argument("--no-sweep", action="store_true", help="leave out the growth from 250 to 4000 RoIs")
+    _command(commands, "roi", _roi, 3, "time of each RoI feature extractor, beside roi_align of a peer")
+
+
+def _command(commands, name, function, repeat, text):
+    parser = commands.add_parser(name, help=text)
+    parser.add_argument(
         "--peer",
         action="append",
         default=[],
         metavar="PYTHON",
         help="a Python that has torchvision or onnxruntime, which then run the same inputs in turn (may be repeated)",
     )
-    ops.add_argument("--only", action="append", default=[], metavar="TEXT", help="entries whose name contains this")
-    ops.add_argument("--count", type=int, default=1000, help="RoIs (default: %(default)s)")
-    ops.add_argument("--repeat", type=int, default=7, help="runs of each (default: %(default)s)")
-    ops.add_argument("--no-sweep", action="store_true", help="leave out the growth from 250 to 4000 RoIs")
-    ops.add_argument("--json", metavar="FILE", help="write the results there")
-    ops.set_defaults(run=_ops)
+    parser.add_argument("--only", action="append", default=[], metavar="TEXT", help="only this entry (may be repeated)")
+    parser.add_argument("--count", type=int, default=1000, help="RoIs (default: %(default)s)")
+    parser.add_argument("--repeat", type=int, default=repeat, help="runs of each (default: %(default)s)")
+    parser.add_argument("--json", metavar="FILE", help="write the results there")
+    parser.set_defaults(run=function)
+    return parser
 
 
 def _ops(args):
+    from jsra.bench.ops import bench
+
+    _write(args.json, bench(args.peer, args.only, args.count, args.repeat, not args.no_sweep))
+
+
+def _roi(args):
+    from jsra.bench.roi import bench
+
+    _write(args.json, bench(args.peer, args.only, args.count, args.repeat))
+
+
+def _write(path, results):
     import json
 
     import jsra
-    from jsra.bench.ops import bench, machine
+    from jsra.bench.ops import machine
 
-    results = bench(args.peer, args.only, args.count, args.repeat, not args.no_sweep)
-    if args.json:
-        with open(args.json, "w", encoding="utf8") as file:
+    if path:
+        with open(path, "w", encoding="utf8") as file:
             json.dump(dict(jsra=jsra.__version__, **machine(), results=results), file, indent=1)
