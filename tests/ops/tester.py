@@ -10,6 +10,7 @@ Inherited: forward against the NumPy reference, gradient against central differe
 executed on the host (forward and backward), the same bits from two runs, no work for no RoIs (a case of its own), and the
 committed vectors of a peer program.
 """
+
 from __future__ import annotations
 
 import functools
@@ -106,7 +107,9 @@ class OperatorTester:
         for case in self.cases(rng):
             got = outputs(self.op(*to_vars(case.inputs), **case.settings))
             expected = self.reference(*case.inputs, **case.settings)
-            compare(got, list(expected) if isinstance(expected, (list, tuple)) else [expected], self.tolerance, case.name)
+            compare(
+                got, list(expected) if isinstance(expected, (list, tuple)) else [expected], self.tolerance, case.name
+            )
 
     def test_gradient(self, rng):
         """Central differences in float64, along random directions and single coordinates of every input."""
@@ -115,7 +118,9 @@ class OperatorTester:
                 continue
             weights = self._weights(case, rng)
             grads = self._gradients(case, weights, double=True)
-            flat = [(i, j) for i in case.grad for j in range(len(case.inputs[i]) if isinstance(case.inputs[i], list) else 1)]
+            flat = [
+                (i, j) for i in case.grad for j in range(len(case.inputs[i]) if isinstance(case.inputs[i], list) else 1)
+            ]
             for (i, j), grad in zip(flat, grads):
                 source = case.inputs[i][j] if isinstance(case.inputs[i], list) else case.inputs[i]
                 if not source.size:
@@ -175,7 +180,9 @@ class OperatorTester:
         if self.vectors is None:
             pytest.skip("no peer program has this operator on the CPU: the NumPy reference stands alone")
         for case, weights, out, grads in read_vectors(self.vectors):
-            compare(outputs(self.op(*to_vars(case.inputs), **case.settings)), out, self.tolerance, f"{case.name} (peer)")
+            compare(
+                outputs(self.op(*to_vars(case.inputs), **case.settings)), out, self.tolerance, f"{case.name} (peer)"
+            )
             if grads:
                 compare(self._gradients(case, weights), grads, self.tolerance, f"{case.name} (peer, gradients)")
 
