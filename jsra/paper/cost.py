@@ -22,7 +22,8 @@ import jittor as jt
 import numpy as np
 from jittor import nn
 
-from jsra.ops import kernel
+from jsra.ops import conv, kernel
+from jsra.ops.dynamic_sampler import make_packing
 from jsra.paper import formulas
 
 IMAGE_SIZE = (1333, 1333)
@@ -47,6 +48,7 @@ class Counter:
 
     def __init__(self, model):
         self.modules = [(name, m) for name, m in _named_modules(model)]
+        self._owners = {id(v): name for name, m in self.modules for v in m.__dict__.values() if isinstance(v, jt.Var)}
         self.paper, self.executed, self.kernels = {}, {}, set()
         self._frames = []  # (module name, FLOPs of products inside it) of the modules that are running
         self._covered = 0  # how many of them are counted by a formula
@@ -62,7 +64,12 @@ class Counter:
             self._patch(owner, attribute, _product)
         for attribute in ("conv2d", "conv_transpose"):
             self._patch(nn, attribute, _functional_conv)
-        for module in _callers_of_kernels():
+        for module in _holders("conv2d", conv.conv2d):
+            self._patch(module, "conv2d", _functional_conv)
+        # For inference, layers are fused into kernels that no hook sees; step by step they do the same work.
+        for module in _holders("fusible", getattr(sys.modules.get("jsra.ops.fused_conv2d"), "fusible", None)):
+            self._replace(module, "fusible", lambda *args: False)
+        for module in _holders("run", kernel.run):
             self._patch(module, "run", self._kernel, always=True)
         return self
 
@@ -109,14 +116,22 @@ class Counter:
                 if outermost:
                     self._inside_product = False
             if outermost or always:
-                self._record(work(out, *args, **kw))
+                self._record(work(out, *args, **kw), args)
             return out
 
-        setattr(owner, attribute, counted)
-        self._patches.callback(setattr, owner, attribute, original)
+        self._replace(owner, attribute, counted)
 
-    def _record(self, flops):
-        if self._frames:
+    def _replace(self, owner, attribute, value):
+        self._patches.callback(setattr, owner, attribute, getattr(owner, attribute))
+        setattr(owner, attribute, value)
+
+    def _record(self, flops, args):
+        """Credit a product to the module whose weight it takes, where that is known, else to the one that is running."""
+        owner = next((self._owners[id(a)] for a in args if id(a) in self._owners), None)
+        if owner is not None and not any(name == owner for name, _ in self._frames):
+            self._add(self.paper, owner, flops)
+            self._add(self.executed, owner, flops)
+        elif self._frames:
             self._frames[-1][1] += flops
         else:
             self._add(self.paper, "", flops)
@@ -146,9 +161,9 @@ def _named_modules(model):
     return list(found.values())
 
 
-def _callers_of_kernels():
-    """The operators' modules, each of which holds jsra.ops.kernel.run under its name."""
-    return [m for m in list(sys.modules.values()) if getattr(m, "run", None) is kernel.run]
+def _holders(name, function):
+    """The modules that hold a function under its name: the one that defines it, and those that import it."""
+    return [m for m in list(sys.modules.values()) if function is not None and vars(m).get(name) is function]
 
 
 def _product(out, a, b):
@@ -176,7 +191,8 @@ def count(model, image_size=IMAGE_SIZE, num_rois: int = NUM_ROIS) -> dict:
     """The cost of a two-stage detector on one image of image_size (height, width), without padding, with num_rois RoIs.
 
     Returns {params, params_M, gflops, executed_gflops, image_size, num_rois, parts: [{name, params, gflops,
-    executed_gflops}], not_counted: names of kernels of unknown work}.
+    executed_gflops}], not_counted: names of kernels of unknown work}, and avg_samples, the mean number of positions of an
+    RoI of `reference_boxes`, for Semantic RoI Align.
     """
     height, width = image_size
     boxes = reference_boxes(num_rois, width, height)
@@ -191,7 +207,12 @@ def count(model, image_size=IMAGE_SIZE, num_rois: int = NUM_ROIS) -> dict:
         model.roi_head.box_forward(feats, [boxes])
     if training:
         model.train()
-    return {**summary(model, counter), "image_size": list(image_size), "num_rois": num_rois}
+    found = {**summary(model, counter), "image_size": list(image_size), "num_rois": num_rois}
+    layer = getattr(model.roi_head.box_extractor, "roi_layer", None)
+    if hasattr(layer, "max_area"):
+        rois = jt.array(np.concatenate([np.zeros((num_rois, 1), np.float32), boxes], 1))
+        found["avg_samples"] = make_packing(rois, layer.max_area, layer.grid).total / num_rois
+    return found
 
 
 def summary(model, counter) -> dict:
