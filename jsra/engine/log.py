@@ -11,13 +11,13 @@ import os
 import sys
 import time
 
-import jittor as jt
-
 FILE = "log.jsonl"
 
 
 def memory_mib() -> float:
     """Memory of this process now, in MiB: the GPU's share under CUDA, else the resident set."""
+    import jittor as jt  # here, because reading logs needs none
+
     if jt.flags.use_cuda:
         return jt.get_mem_info().total_cuda_used / 2**20
     try:

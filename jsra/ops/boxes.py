@@ -5,6 +5,7 @@ from __future__ import annotations
 import jittor as jt
 
 from jsra.ops import check
+from jsra.ops.is_finite import is_finite
 
 
 def box_area(boxes) -> jt.Var:
@@ -30,7 +31,7 @@ def box_iou(boxes1, boxes2) -> jt.Var:
     sides = []
     for boxes in (boxes1, boxes2):
         area = box_area(boxes)
-        sides.append(_unit(jt.logical_not(jt.logical_or(jt.isnan(area), jt.isinf(area))), boxes))
+        sides.append(_unit(is_finite(area), boxes))
     # One coordinate at a time: Jittor fuses these into one pass, five times faster than slices of [:, :2].
     (ax0, ay0, ax1, ay1), (bx0, by0, bx1, by1) = sides
     width = jt.minimum(ax1.unsqueeze(1), bx1.unsqueeze(0)) - jt.maximum(ax0.unsqueeze(1), bx0.unsqueeze(0))
@@ -51,9 +52,9 @@ def clip_boxes_to_image(boxes, size) -> jt.Var:
 
 
 def remove_small_boxes(boxes, min_size) -> jt.Var:
-    """int32 indices of the boxes [n, 4] whose sides are both at least `min_size`; never one that is not a number."""
+    """int32 indices of the boxes [n, 4] with finite sides of at least `min_size` (torchvision keeps infinite ones)."""
     check.var("boxes", boxes, rank=2, last=4)
     width, height = boxes[:, 2] - boxes[:, 0], boxes[:, 3] - boxes[:, 1]
     large = jt.logical_and(width >= float(min_size), height >= float(min_size))
-    large = jt.logical_and(large, jt.logical_not(jt.isnan(width + height)))
+    large = jt.logical_and(large, is_finite(width + height))
     return jt.nonzero(large)[:, 0]

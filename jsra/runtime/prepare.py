@@ -11,7 +11,9 @@ from jsra.runtime import cuda, home, onednn, python_config
 #   log_silent         Jittor prints a banner and progress to stderr at each import.
 #   OMP_WAIT_POLICY    spinning threads make a training step 2 to 10 times slower beside any other busy process.
 #   FIX_TORCH_ERROR    Jittor would import PyTorch, if installed, to work around an old conflict.
-_DEFAULTS = {"log_silent": "1", "OMP_WAIT_POLICY": "passive", "FIX_TORCH_ERROR": "0"}
+#   cache_name         Jittor names its cache after the git branch of the folder that it is installed in: a virtual
+#                      environment inside a checkout would compile all anew after each change of branch.
+_DEFAULTS = {"log_silent": "1", "OMP_WAIT_POLICY": "passive", "FIX_TORCH_ERROR": "0", "cache_name": "jsra"}
 
 prepared = {}
 

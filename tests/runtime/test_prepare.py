@@ -12,7 +12,7 @@ from jsra.runtime.home import jittor_home
 
 # Any attempt to reach the network fails at once.
 OFFLINE = dict.fromkeys(("http_proxy", "https_proxy", "HTTP_PROXY", "HTTPS_PROXY", "all_proxy"), "http://127.0.0.1:9")
-SET_BY_JSRA = ("log_silent", "OMP_WAIT_POLICY", "FIX_TORCH_ERROR", "nvcc_path", "use_mkl", "python_config_path")
+SET_BY_JSRA = ("log_silent", "OMP_WAIT_POLICY", "FIX_TORCH_ERROR", "cache_name", "nvcc_path", "use_mkl", "python_config_path")
 
 
 def run(code, **environment):

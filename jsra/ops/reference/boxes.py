@@ -25,4 +25,4 @@ def clip_boxes_to_image(boxes, size):
 
 def remove_small_boxes(boxes, min_size):
     sides = boxes[:, 2:] - boxes[:, :2]
-    return np.flatnonzero((sides >= min_size).all(axis=1)).astype(np.int32)
+    return np.flatnonzero(((sides >= min_size) & np.isfinite(sides)).all(axis=1)).astype(np.int32)
