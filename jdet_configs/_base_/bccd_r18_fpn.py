@@ -17,9 +17,9 @@ model = dict(
     ),
 )
 optimizer = dict(type="AdamW", lr=0.0005, weight_decay=0.05, grad_clip=dict(max_norm=10))
-scheduler = dict(type="StepLR", milestones=[32, 38], warmup="linear", warmup_iters=100, warmup_ratio=0.01)
-max_epoch = 40
-eval_interval = 10
+scheduler = dict(type="StepLR", milestones=[19, 23], warmup="linear", warmup_iters=100, warmup_ratio=0.01)
+max_epoch = 24
+eval_interval = 12
 checkpoint_interval = 5
 log_interval = 10
 seed = 0
