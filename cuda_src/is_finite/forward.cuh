@@ -10,7 +10,8 @@ template <class T> __global__ void is_finite_kernel(const T* x, bool* out, int64
 }
 
 // As jsra::cpu::is_finite_forward.
-template <class T> void is_finite_forward(const T* x, bool* out, int64_t count, cudaStream_t stream) {
+template <class T>
+void is_finite_forward(const T* x, bool* out, int64_t count, cudaStream_t stream) {
   if (count == 0) return;
   auto* kernel = is_finite_kernel<T>;
   JSRA_LAUNCH(kernel, blocks_for(count, 256), 256, 0, stream, x, out, count);

@@ -54,7 +54,3 @@ def _expected() -> tuple:
         if module in sys.modules:
             found.append(getattr(sys.modules[module], name))
     return tuple(found)
-
-
-if __name__ == "__main__":
-    sys.exit(main())
