@@ -157,6 +157,8 @@ def _run(path, wanted):
     """The names that a Python config defines. Helper modules beside it may be imported; they are run afresh too."""
     folder = os.path.dirname(os.path.abspath(path))
     before = set(sys.modules)
+    # A helper that was edited within the second, to the same size, would be taken from its old .pyc.
+    writes_bytecode, sys.dont_write_bytecode = sys.dont_write_bytecode, True
     scope = {"__file__": path, "__name__": os.path.splitext(os.path.basename(path))[0]}
     sys.path.insert(0, folder)
     try:
@@ -166,6 +168,7 @@ def _run(path, wanted):
         line = _line_of(error, path)
         raise ConfigError(f"{path}{line}{wanted}: {type(error).__name__}: {error}") from error
     finally:
+        sys.dont_write_bytecode = writes_bytecode
         sys.path.remove(folder)
         for name in set(sys.modules) - before:
             file = getattr(sys.modules[name], "__file__", None)
