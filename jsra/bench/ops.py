@@ -15,18 +15,22 @@ import numpy as np
 
 from jsra.bench import peer as peer_script
 from jsra.bench.entries import all_entries
+from jsra.runtime import prepare
 
 SWEEP = (250, 500, 1000, 2000, 4000)
 
 
 class Peer:
-    """The programs of another Python, behind a pipe."""
+    """The programs of another process, behind a pipe: what `script` (arguments of `python`) serves."""
 
-    def __init__(self, python, threads):
-        environment = dict(os.environ, OMP_NUM_THREADS=str(threads))
+    def __init__(self, python, threads, script=(peer_script.__file__,), known="torchvision nor onnxruntime"):
+        # As the user has it: without what jsra set for Jittor, such as how threads wait.
+        ours = prepare().get("environment", {})
+        environment = {name: value for name, value in os.environ.items() if ours.get(name) != value}
+        environment["OMP_NUM_THREADS"] = str(threads)
         try:
             self.process = subprocess.Popen(
-                [python, peer_script.__file__],
+                [python, *script],
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
                 text=True,
@@ -36,7 +40,7 @@ class Peer:
             raise ValueError(f"--peer {python}: cannot be run ({error})") from None
         self.programs = self._read(python)["programs"]
         if not self.programs:
-            raise ValueError(f"--peer {python}: has neither torchvision nor onnxruntime")
+            raise ValueError(f"--peer {python}: has neither {known}")
 
     def _read(self, what):
         line = self.process.stdout.readline()

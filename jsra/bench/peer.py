@@ -1,7 +1,8 @@
 """The side of a peer program in `jsra bench ops`: run by its own Python, which needs NumPy and torchvision or onnxruntime.
 
-It reads commands as lines of JSON and answers each with a line of JSON: {"load": file.npz, "call": name, "settings": {}},
-{"run": "forward" | "backward"} -> seconds, {"save": file.npy}, {"peak": true} -> MB. Nothing of jsra is imported.
+It reads commands as lines of JSON and answers each with a line of JSON: {"load": file.npz, "call": name, "settings": {}} ->
+directions, {"run": direction} -> seconds, megabytes (growth of the peak) and peak, {"save": file.npy}. Nothing of jsra is
+imported.
 """
 
 import json
@@ -36,7 +37,7 @@ class Torchvision:
 
     def load(self, arrays, call, settings):
         self.function = getattr(self.ops, call)
-        self.tensors = [self.torch.from_numpy(a) for a in arrays]
+        self.tensors = [self.torch.from_numpy(a) for a in arrays.values()]
         self.settings = settings
         self.weight = None
 
@@ -96,7 +97,7 @@ class Onnxruntime:
         self.session = self.runtime.InferenceSession(
             model.SerializeToString(), options, providers=["CPUExecutionProvider"]
         )
-        x, rois = arrays
+        x, rois = arrays.values()
         self.inputs = {"x": x, "boxes": rois[:, 1:].copy(), "batch": rois[:, 0].astype(np.int64)}
 
     def forward(self):
@@ -106,9 +107,9 @@ class Onnxruntime:
         return self.out
 
 
-def find():
-    """The programs that this Python has."""
-    for program in (Torchvision, Onnxruntime):
+def find(kinds):
+    """The programs of these classes that this Python has."""
+    for program in kinds:
         try:
             yield program()
         except ImportError:
@@ -118,27 +119,32 @@ def find():
 def answer(program, command):
     if "load" in command:
         with np.load(command["load"]) as file:
-            arrays = [file[k] for k in sorted(file.files)]
+            arrays = {name: file[name] for name in sorted(file.files)}
         program.load(arrays, command["call"], command["settings"])
-        return {"directions": [d for d in ("forward", "backward") if hasattr(program, d)]}
+        return {"directions": [d for d in ("forward", "backward", "inference", "training") if hasattr(program, d)]}
     if "run" in command:
-        if command["run"] == "backward":
-            program.prepare_backward()
+        prepare = getattr(program, f"prepare_{command['run']}", None)
+        if prepare is not None:
+            prepare()
         reset_peak()
         before = megabytes("VmRSS")
         start = time.perf_counter()
         getattr(program, command["run"])()
-        return {"seconds": time.perf_counter() - start, "megabytes": megabytes("VmHWM") - before}
+        seconds, peak = time.perf_counter() - start, megabytes("VmHWM")
+        extra = program.memory() if hasattr(program, "memory") else {}
+        return {"seconds": seconds, "megabytes": peak - before, "peak": peak, **extra}
     np.save(command["save"], program.result())
     return {}
 
 
-def main():
+def serve(kinds):
+    """Answer commands from stdin until it ends."""
     # Libraries print to stdout now and then: keep it for the answers.
     answers = os.fdopen(os.dup(1), "w")
     os.dup2(2, 1)
-    programs = {p.name: p for p in find()}
-    print(json.dumps({"programs": list(programs)}), file=answers, flush=True)
+    programs = {p.name: p for p in find(kinds)}
+    families = {name: getattr(p, "family", None) for name, p in programs.items()}
+    print(json.dumps({"programs": families}), file=answers, flush=True)
     for line in sys.stdin:
         command = json.loads(line)
         try:
@@ -149,4 +155,4 @@ def main():
 
 
 if __name__ == "__main__":
-    main()
+    serve((Torchvision, Onnxruntime))

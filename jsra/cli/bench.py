@@ -1,13 +1,16 @@
-"""`jsra bench`: how fast the operators and the extractors are, here and in other programs."""
+"""`jsra bench`: how fast the operators, the extractors and whole detectors are, here and in other programs."""
 
 
 def add_parser(subparsers):
-    parser = subparsers.add_parser("bench", help="measure operators and extractors, beside other programs")
+    parser = subparsers.add_parser("bench", help="measure operators, extractors and detectors, beside other programs")
     commands = parser.add_subparsers(dest="bench_command", metavar="COMMAND", required=True)
 
     ops = _command(commands, "ops", _ops, 7, "time and memory of each operator, forward and backward")
     ops.add_argument("--no-sweep", action="store_true", help="leave out the growth from 250 to 4000 RoIs")
-    _command(commands, "roi", _roi, 3, "time of each RoI feature extractor, beside roi_align of a peer")
+    roi = _command(commands, "roi", _roi, 3, "time of each RoI feature extractor, beside roi_align of a peer")
+    for parser in (ops, roi):
+        parser.add_argument("--count", type=int, default=1000, help="RoIs (default: %(default)s)")
+    _command(commands, "model", _model, 5, "inference and a training step of Faster R-CNN R50-FPN; a peer may be mmdet's")
 
 
 def _command(commands, name, function, repeat, text):
@@ -20,7 +23,6 @@ def _command(commands, name, function, repeat, text):
         help="a Python that has torchvision or onnxruntime, which then run the same inputs in turn (may be repeated)",
     )
     parser.add_argument("--only", action="append", default=[], metavar="TEXT", help="only this entry (may be repeated)")
-    parser.add_argument("--count", type=int, default=1000, help="RoIs (default: %(default)s)")
     parser.add_argument("--repeat", type=int, default=repeat, help="runs of each (default: %(default)s)")
     parser.add_argument("--json", metavar="FILE", help="write the results there")
     parser.set_defaults(run=function)
@@ -37,6 +39,12 @@ def _roi(args):
     from jsra.bench.roi import bench
 
     _write(args.json, bench(args.peer, args.only, args.count, args.repeat))
+
+
+def _model(args):
+    from jsra.bench.model import bench
+
+    _write(args.json, bench(args.peer, args.only, args.repeat))
 
 
 def _write(path, results):

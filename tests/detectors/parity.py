@@ -10,6 +10,8 @@ import zlib
 
 import numpy as np
 
+from jsra.bench.weights import seeded  # noqa: F401  (the weights of both sides)
+
 IMAGES = {139: 800, 632: 480, 724: 480}  # id in coco_mini/val2017: shorter side
 TRAINING = (632, 724)  # one batch; 632 has a crowd region
 SAMPLES = 64
@@ -20,29 +22,6 @@ GRADIENTS = (
     "neck.lateral_convs.0.weight", "neck.fpn_convs.2.weight", "rpn.convs.0.weight", "rpn.box.weight",
     "roi_head.box_head.fcs.0.weight", "roi_head.box_head.cls.weight",
 )  # fmt: skip
-
-
-def seeded(name: str, shape, seed: int = 0) -> np.ndarray:
-    """Weights of one name, the same in every framework: scaled so that activations neither die nor explode through the
-    network, statistics are not trivial and some detections are confident."""
-    rng = np.random.default_rng([zlib.crc32(name.encode()), seed])
-    kind = name.rsplit(".", 1)[-1]
-    if kind == "running_var":
-        return rng.uniform(0.5, 1.5, shape).astype(np.float32)
-    if kind == "running_mean":
-        return rng.normal(0, 0.1, shape).astype(np.float32)
-    if len(shape) == 1:
-        if ".bn" in name or "downsample" in name or name.startswith("bn"):
-            centre = 0.0 if kind == "bias" else 0.3 if ".bn3" in name else 1.0
-            return rng.normal(centre, 0.1, shape).astype(np.float32)
-        return rng.normal(0, 0.05, shape).astype(np.float32)
-    gain = {"rpn.cls": 0.7, "rpn.box": 0.3, "roi_head.box_head.cls": 4.0, "roi_head.box_head.box": 0.6}
-    general = 0.4 if name.startswith("neck.") else 1.4
-    scale = gain.get(name.rsplit(".", 1)[0], general)
-    weight = rng.standard_normal(shape)
-    if name == "roi_head.box_head.cls.weight":
-        weight -= weight.mean(axis=1, keepdims=True)  # or one class, favoured by the mean feature, wins everywhere
-    return (weight * (scale / np.sqrt(np.prod(shape[1:])))).astype(np.float32)
 
 
 def sampled(array: np.ndarray, name: str) -> np.ndarray:

@@ -1,0 +1,184 @@
+"""`jsra bench model`: a detector's inference and training step, here and in peer programs on the same weights and image.
+
+Each of our models has a process of its own, so that its memory is its own; all programs take turns.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import statistics
+import sys
+import tempfile
+
+import numpy as np
+
+from jsra import resources
+from jsra.bench.ops import Peer, machine
+from jsra.bench.weights import seeded
+from jsra.convert.convert import from_jsra
+from jsra.registry import nearest
+
+# name -> (config in jdet_configs, the family of peers whose function it is, the model that it is compared with).
+OURS = {
+    "RoI Align": ("faster_rcnn_r50_fpn_roi_align_1x_coco.py", "mmdet", None),
+    "RoI Align, torchvision's form": ("_base_/models/faster_rcnn_r50_fpn_torchvision.py", "torchvision", None),
+    "SRA": ("faster_rcnn_r50_fpn_sra_1x_coco.py", None, "RoI Align"),
+}
+WORKS = ("inference", "training")
+PEER_SCRIPT = os.path.join(os.path.dirname(__file__), "model_peer.py")  # not importable here: it is the peers'
+SIZE = (800, 1216)  # height, width
+WARM_UP = 2
+
+
+class Program:
+    """One program in one process. name: of the table's row; beside: the row that it is compared with, or None."""
+
+    def __init__(self, process, program, name, beside=None):
+        self.process, self.program, self.name, self.beside = process, program, name, beside
+
+    def ask(self, **command):
+        reply = self.process.ask(self.program, **command)
+        if "error" in reply:
+            raise RuntimeError(f"{self.name}: {reply['error']}")
+        return reply
+
+    def detections(self, folder):
+        """[n, 6]: box, score, label."""
+        path = os.path.join(folder, "detections.npy")
+        self.ask(save=path)
+        return np.load(path)
+
+
+def picture(size, seed=0):
+    """A picture of the embedded data set, normalised, [3, height, width] float32; 12 boxes and labels to train on."""
+    from jsra.data.puppets.render import render
+    from jsra.data.puppets.scene import make_scene
+
+    height, width = size
+    pixels = render(make_scene("train", 0, seed, max(size)))[0][:height, :width].astype(np.float32)
+    pixels = (pixels - np.float32([123.675, 116.28, 103.53])) / np.float32([58.395, 57.12, 57.375])
+    rng = np.random.default_rng(seed)
+    sides = np.exp(rng.uniform(np.log(0.04), np.log(0.5), (12, 2)))
+    corners = rng.uniform(0, 1, (12, 2)) * (1 - sides)
+    boxes = np.concatenate([corners, corners + sides], axis=1) * [width, height, width, height]
+    return np.ascontiguousarray(pixels.transpose(2, 0, 1)), boxes.astype(np.float32), np.arange(12, dtype=np.int32) % 3 + 1
+
+
+def weights(config):
+    """Seeded weights of a config's model, by our names."""
+    from jsra.config import load_config
+    from jsra.registry import build
+
+    model = build(load_config(config)["model"], config)
+    return {name: seeded(name, tuple(var.shape)) for name, var in model.state_dict().items()}
+
+
+def differences(ours, theirs):
+    """(number of ours, of theirs, largest distance of a box from its partner in pixels, and of their scores).
+
+    Partner: the nearest box of the same label.
+    """
+    if not len(ours) or not len(theirs):
+        return len(ours), len(theirs), float("nan"), float("nan")
+    distance = np.abs(ours[:, None, :4] - theirs[None, :, :4]).max(axis=2)
+    distance += np.where(ours[:, None, 5] == theirs[None, :, 5], 0, 1e6)
+    partner = distance.argmin(axis=1)
+    scores = np.abs(ours[:, 4] - theirs[partner, 4]).max()
+    return len(ours), len(theirs), float(distance.min(axis=1).max()), float(scores)
+
+
+def _start(stack, python_peers, folder, size, threads):
+    """The programs, loaded: those of the peers right after the model of ours whose function they are."""
+    peers = [
+        stack.enter_context(
+            contextlib.closing(Peer(p, threads, (PEER_SCRIPT,), "torchvision, onnxruntime nor mmdet"))
+        )
+        for p in python_peers
+    ]
+    image, boxes, labels = picture(size)
+    programs = []
+    for name, (config, family, beside) in OURS.items():
+        config = os.path.join(resources.folder("jdet_configs"), config)
+        own = weights(config)
+        process = Peer(sys.executable, threads, ("-m", "jsra.bench.model_worker"))
+        stack.enter_context(contextlib.closing(process))
+        theirs = [(p, program) for p in peers for program, of in p.programs.items() if of == family]
+        mine = Program(process, "jsra", name, beside)
+        group = [(mine, own)]
+        if theirs:
+            named = from_jsra(own, family).arrays
+            group += [(Program(p, program, program, name), named) for p, program in theirs]
+        for program, arrays in group:
+            file = os.path.join(folder, "model.npz")
+            np.savez(file, image=image, boxes=boxes, labels=labels, **arrays)
+            program.directions = program.ask(load=file, call=config, settings={})["directions"]
+            os.remove(file)
+            programs.append(program)
+    return programs
+
+
+def measure(work, programs, repeat, folder):
+    """One result a program: {work, program, beside, seconds: [s], peak, pool: MB, differs}."""
+    programs = [p for p in programs if work in p.directions]
+    replies = {p.name: [] for p in programs}
+    for turn in range(WARM_UP + repeat):
+        for program in programs:
+            reply = program.ask(run=work)
+            if turn >= WARM_UP:
+                replies[program.name].append(reply)
+    found = {p.name: p.detections(folder) for p in programs} if work == "inference" else {}
+    results = []
+    for program in programs:
+        result = dict(work=work, program=program.name, beside=program.beside)
+        result["seconds"] = [reply["seconds"] for reply in replies[program.name]]
+        result["peak"] = max(reply["peak"] for reply in replies[program.name])
+        result["pool"] = replies[program.name][-1].get("pool")
+        if found and program.program != "jsra":
+            result["differs"] = differences(found[program.beside], found[program.name])
+        results.append(result)
+    return results
+
+
+def lines(results):
+    """The rows of the table: seconds, peak memory, and what the model of ours is of the program beside it."""
+    by_name = {r["program"]: r for r in results}
+    for r in results:
+        seconds = f"{statistics.median(r['seconds']):.2f} ({min(r['seconds']):.2f})"
+        pool = "" if r["pool"] is None else f", {r['pool']:.0f} of them Jittor's"
+        cells = [r["work"], r["program"], seconds, f"{r['peak']:.0f}{pool}", _ratio(r, by_name.get(r["beside"]))]
+        yield "| " + " | ".join(cells) + " |"
+
+
+def _ratio(result, other):
+    """A peer: what ours takes of its time. SRA: what it takes of RoI Align's, in time and memory."""
+    if other is None:
+        return ""
+    time = statistics.median(other["seconds"]) / statistics.median(result["seconds"])
+    if result["program"] in OURS:
+        memory = f", of its memory x {result['peak'] / other['peak']:.2f}"
+        return f"of {other['program']}'s time x {1 / time:.2f}{memory}"
+    text = f"ours ({other['program']}) takes x {time:.2f}"
+    if "differs" in result:
+        ours, theirs, pixels, scores = result["differs"]
+        text += f"; {ours} and {theirs} detections, boxes within {pixels:.1e} px, scores within {scores:.1e}"
+    return text
+
+
+def bench(python_peers=(), only=(), repeat=5, size=SIZE, report=print) -> list:
+    """Measure `only` (default: all) of WORKS and report a table; the results as dicts."""
+    for work in only:
+        if work not in WORKS:
+            raise ValueError(f"--only {work}: not a kind of work{nearest(work, WORKS)}")
+    threads = machine()["threads"]
+    report(f"{threads} threads, {size[0]} x {size[1]}; seconds: median (least) of {repeat} alternating runs; peak in MB")
+    report("| work | program | s | peak MB | ratio |")
+    report("| --- | --- | --- | --- | --- |")
+    results = []
+    for work in only or WORKS:
+        with contextlib.ExitStack() as stack, tempfile.TemporaryDirectory() as folder:
+            found = measure(work, _start(stack, python_peers, folder, size, threads), repeat, folder)
+        results += found
+        for line in lines(found):
+            report(line)
+    return results

@@ -1,0 +1,174 @@
+"""The side of a peer program in `jsra bench model`: run by its own Python, with torchvision, onnxruntime or mmdet. Commands:
+peer.py's. load: arrays `image` [3, H, W] normalised, `boxes` [n, 4], `labels` [n] (1-based) and the weights by the
+program's names. Faster R-CNN R50-FPN of 80 classes. Nothing of jsra is imported but peer.py.
+"""
+
+import io
+
+import numpy as np
+from peer import THREADS, serve
+
+
+class _Torch:
+    """What the programs of PyTorch share. `_build`: the model; `_losses`: its losses in training."""
+
+    def load(self, arrays, call, settings):
+        import torch
+
+        self.torch = torch
+        torch.set_num_threads(THREADS)
+        torch.manual_seed(0)
+        self.x = torch.from_numpy(arrays.pop("image")[None])
+        self.boxes, self.labels = torch.from_numpy(arrays.pop("boxes")), torch.from_numpy(arrays.pop("labels")).long()
+        self.size = tuple(self.x.shape[-2:])
+        self.model = self._build()
+        weights = {name: torch.from_numpy(array) for name, array in arrays.items()}
+        missing, unexpected = self.model.load_state_dict(weights, strict=False)
+        missing = [name for name in missing if not name.endswith("num_batches_tracked")]
+        if missing or unexpected:
+            raise ValueError(f"weights do not fit: missing {missing[:4]}, unexpected {unexpected[:4]}")
+        self.model.eval()
+        self.optimizer = None
+
+    def inference(self):
+        with self.torch.no_grad():
+            self.out = self._detect()
+
+    def prepare_training(self):
+        if self.optimizer is None:
+            self.model.train()
+            self._freeze()
+            weights = [p for p in self.model.parameters() if p.requires_grad]
+            self.optimizer = self.torch.optim.SGD(weights, lr=1e-6, momentum=0.9, weight_decay=1e-4)
+
+    def training(self):
+        self.optimizer.zero_grad()
+        sum(self._losses()).backward()
+        self.optimizer.step()
+
+    def result(self):
+        boxes, scores, labels = self.out
+        return np.column_stack([boxes.numpy(), scores.numpy(), labels.numpy()])
+
+
+class Torchvision(_Torch):
+    family = "torchvision"
+
+    def __init__(self):
+        import torchvision
+
+        self.torchvision = torchvision
+        self.name = f"torchvision {torchvision.__version__.split('+')[0]}"
+
+    def _build(self):
+        from torchvision.models.detection.image_list import ImageList
+
+        self.images = ImageList(self.x, [self.size])
+        build = self.torchvision.models.detection.fasterrcnn_resnet50_fpn
+        return build(weights=None, weights_backbone=None, num_classes=81)
+
+    def _freeze(self):
+        """The stem, the first stage and all statistics, as our config has it."""
+        body = self.model.backbone.body
+        for module in (body.conv1, body.bn1, body.layer1):
+            module.requires_grad_(False)
+        body.eval()
+
+    def _detect(self):
+        features = self.model.backbone(self.x)
+        proposals, _ = self.model.rpn(self.images, features)
+        (found,), _ = self.model.roi_heads(features, proposals, [self.size])
+        return found["boxes"], found["scores"], found["labels"]
+
+    def _losses(self):
+        targets = [{"boxes": self.boxes, "labels": self.labels}]
+        features = self.model.backbone(self.x)
+        proposals, losses = self.model.rpn(self.images, features, targets)
+        _, more = self.model.roi_heads(features, proposals, [self.size], targets)
+        return [*losses.values(), *more.values()]
+
+
+class Onnxruntime:
+    """torchvision's model, exported; inference only."""
+
+    family = "torchvision"
+
+    def __init__(self):
+        import onnxruntime
+
+        self.exporter = Torchvision()
+        self.runtime = onnxruntime
+        self.name = f"onnxruntime {onnxruntime.__version__}"
+
+    def load(self, arrays, call, settings):
+        self.exporter.load(arrays, call, settings)
+        torch, exporter = self.exporter.torch, self.exporter
+        from torchvision.models.detection.image_list import ImageList
+
+        class Parts(torch.nn.Module):
+            def __init__(self):
+                super().__init__()
+                self.model = exporter.model
+
+            def forward(self, x):
+                exporter.x, exporter.images = x, ImageList(x, [exporter.size])
+                return exporter._detect()
+
+        self.inputs = {"x": exporter.x.numpy().copy()}
+        file = io.BytesIO()
+        torch.onnx.export(Parts().eval(), (exporter.x,), file, input_names=["x"], opset_version=16, dynamo=False)
+        options = self.runtime.SessionOptions()
+        options.intra_op_num_threads = THREADS
+        self.session = self.runtime.InferenceSession(file.getvalue(), options, providers=["CPUExecutionProvider"])
+        del self.exporter
+
+    def inference(self):
+        self.out = self.session.run(None, self.inputs)
+
+    def result(self):
+        return np.column_stack(self.out)
+
+
+class Mmdet(_Torch):
+    family = "mmdet"
+
+    def __init__(self):
+        import mmdet
+
+        self.mmdet = mmdet
+        self.name = f"mmdet {mmdet.__version__}"
+
+    def _build(self):
+        import os
+
+        from mmdet.registry import MODELS
+        from mmdet.structures import DetDataSample
+        from mmdet.utils import register_all_modules
+        from mmengine.config import Config
+        from mmengine.structures import InstanceData
+
+        register_all_modules()
+        configs = os.path.join(os.path.dirname(self.mmdet.__file__), ".mim", "configs")
+        config = Config.fromfile(os.path.join(configs, "faster_rcnn", "faster-rcnn_r50_fpn_1x_coco.py"))
+        config.model.backbone.init_cfg = None
+        shapes = dict.fromkeys(("img_shape", "ori_shape", "pad_shape", "batch_input_shape"), self.size)
+        self.sample = DetDataSample(metainfo=dict(shapes, scale_factor=(1.0, 1.0)))
+        self.sample.gt_instances = InstanceData(bboxes=self.boxes, labels=self.labels - 1)
+        self.sample.ignored_instances = InstanceData(bboxes=self.boxes[:0], labels=self.labels[:0])
+        return MODELS.build(config.model)
+
+    def _freeze(self):
+        """The config did."""
+
+    def _detect(self):
+        (found,) = self.model.predict(self.x, [self.sample], rescale=False)
+        found = found.pred_instances
+        return found.bboxes, found.scores, found.labels + 1
+
+    def _losses(self):
+        for value in self.model.loss(self.x, [self.sample]).values():
+            yield from value if isinstance(value, (list, tuple)) else [value] if value.requires_grad else []
+
+
+if __name__ == "__main__":
+    serve((Torchvision, Onnxruntime, Mmdet))

@@ -1,0 +1,30 @@
+"""Weights that depend on nothing but their names: the same numbers for a model here and in its peers. NumPy only."""
+
+from __future__ import annotations
+
+import zlib
+
+import numpy as np
+
+
+def seeded(name: str, shape, seed: int = 0) -> np.ndarray:
+    """Weights of one name, the same in every framework: scaled so that activations neither die nor explode through the
+    network, statistics are not trivial and some detections are confident."""
+    rng = np.random.default_rng([zlib.crc32(name.encode()), seed])
+    kind = name.rsplit(".", 1)[-1]
+    if kind == "running_var":
+        return rng.uniform(0.5, 1.5, shape).astype(np.float32)
+    if kind == "running_mean":
+        return rng.normal(0, 0.1, shape).astype(np.float32)
+    if len(shape) == 1:
+        if ".bn" in name or "downsample" in name or name.startswith("bn"):
+            centre = 0.0 if kind == "bias" else 0.3 if ".bn3" in name else 1.0
+            return rng.normal(centre, 0.1, shape).astype(np.float32)
+        return rng.normal(0, 0.05, shape).astype(np.float32)
+    gain = {"rpn.cls": 0.7, "rpn.box": 0.3, "roi_head.box_head.cls": 4.0, "roi_head.box_head.box": 0.6}
+    general = 0.4 if name.startswith("neck.") else 1.4
+    scale = gain.get(name.rsplit(".", 1)[0], general)
+    weight = rng.standard_normal(shape)
+    if name == "roi_head.box_head.cls.weight":
+        weight -= weight.mean(axis=1, keepdims=True)  # or one class, favoured by the mean feature, wins everywhere
+    return (weight * (scale / np.sqrt(np.prod(shape[1:])))).astype(np.float32)
