@@ -165,12 +165,12 @@ def _ratio(result, other):
     return text
 
 
-def bench(python_peers=(), only=(), repeat=5, size=SIZE, report=print) -> list:
+def bench(python_peers=(), only=(), repeat=5, size=None, report=print) -> list:
     """Measure `only` (default: all) of WORKS and report a table; the results as dicts."""
     for work in only:
         if work not in WORKS:
             raise ValueError(f"--only {work}: not a kind of work{nearest(work, WORKS)}")
-    threads = machine()["threads"]
+    threads, size = machine()["threads"], size or SIZE
     report(f"{threads} threads, {size[0]} x {size[1]}; seconds: median (least) of {repeat} alternating runs; peak in MB")
     report("| work | program | s | peak MB | ratio |")
     report("| --- | --- | --- | --- | --- |")

@@ -1,0 +1,87 @@
+import json
+import sys
+
+import numpy as np
+import pytest
+
+from jsra.bench import model
+from jsra.cli import main
+
+# A peer that knows the weights by torchvision's names and answers with one detection.
+PEER = """
+import numpy as np
+from jsra.bench.peer import serve
+
+class Program:
+    name, family = "stand-in 1.0", "torchvision"
+
+    def load(self, arrays, call, settings):
+        assert arrays["image"].shape == (3, 64, 96) and arrays["backbone.body.layer1.0.conv1.weight"].ndim == 4
+
+    def inference(self):
+        pass
+
+    def result(self):
+        return np.float32([[0, 0, 10, 10, 0.5, 1]])
+
+serve([Program])
+"""
+
+
+@pytest.fixture
+def small(monkeypatch):
+    """ResNet-18 of BCCD at 64 x 96 instead of ResNet-50 at 800 x 1216."""
+    monkeypatch.setattr(
+        model, "OURS",
+        {
+            "RoI Align": ("bccd/faster_rcnn_r18_fpn_roi_align_bccd.py", "torchvision", None),
+            "SRA": ("bccd/faster_rcnn_r18_fpn_sra_bccd.py", None, "RoI Align"),
+        },
+    )  # fmt: skip
+    monkeypatch.setattr(model, "SIZE", (64, 96))
+    monkeypatch.setattr(model, "WARM_UP", 1)
+
+
+def test_the_command_measures_both_works_and_writes_json(small, tmp_path, monkeypatch, capsys):
+    script, path = tmp_path / "peer.py", tmp_path / "bench.json"
+    script.write_text(PEER)
+    monkeypatch.setattr(model, "PEER_SCRIPT", str(script))
+    assert main(["bench", "model", "--peer", sys.executable, "--repeat", "2", "--json", str(path)]) == 0
+    results = json.loads(path.read_text())["results"]
+    assert [(r["work"], r["program"], r["beside"], len(r["seconds"])) for r in results] == [
+        ("inference", "RoI Align", None, 2),
+        ("inference", "stand-in 1.0", "RoI Align", 2),
+        ("inference", "SRA", "RoI Align", 2),
+        ("training", "RoI Align", None, 2),
+        ("training", "SRA", "RoI Align", 2),
+    ]
+    assert all(min(r["seconds"]) > 0 and r["peak"] > 0 for r in results)
+    assert results[1]["differs"][1] == 1 and results[1]["pool"] is None
+    printed = capsys.readouterr().out
+    assert "ours (RoI Align) takes x" in printed and "of RoI Align's time x" in printed
+
+
+def test_differences_are_between_nearest_boxes_of_one_label():
+    ours = np.float32([[0, 0, 10, 10, 0.9, 1], [50, 50, 60, 60, 0.5, 2]])
+    theirs = np.float32([[50, 50, 60, 60.25, 0.25, 2], [0, 0.5, 10, 10, 0.9, 1], [0, 0, 10, 10, 0.1, 2]])
+    assert model.differences(ours, theirs) == (2, 3, 0.5, 0.25)
+    assert np.isnan(model.differences(ours[:0], theirs)[2])
+
+
+def test_a_peer_is_compared_with_its_model():
+    results = [
+        dict(work="inference", program="RoI Align", beside=None, seconds=[1.0, 3.0, 2.0], peak=100.0, pool=60.0),
+        dict(work="inference", program="p", beside="RoI Align", seconds=[4.0], peak=5.0, pool=None),
+        dict(work="inference", program="SRA", beside="RoI Align", seconds=[2.1], peak=110.0, pool=70.0),
+    ]
+    first, second, third = model.lines(results)
+    assert first == "| inference | RoI Align | 2.00 (1.00) | 100, 60 of them Jittor's |  |"
+    assert second == "| inference | p | 4.00 (4.00) | 5 | ours (RoI Align) takes x 0.50 |"
+    assert third.endswith("| of RoI Align's time x 1.05, of its memory x 1.10 |")
+
+
+def test_wrong_arguments_say_what_there_is(small):
+    with pytest.raises(ValueError, match="did you mean 'training'"):
+        model.bench(only=["trainin"])
+    with pytest.raises(ValueError, match="has neither torchvision, onnxruntime nor mmdet"):
+        model.bench([sys.executable])
