@@ -22,7 +22,7 @@ import jittor as jt
 import numpy as np
 from jittor import nn
 
-from jsra.ops import conv, kernel
+from jsra.ops import conv, kernel, linear
 from jsra.ops.dynamic_sampler import make_packing
 from jsra.paper import formulas
 
@@ -66,6 +66,8 @@ class Counter:
             self._patch(nn, attribute, _functional_conv)
         for module in _holders("conv2d", conv.conv2d):
             self._patch(module, "conv2d", _functional_conv)
+        for module in _holders("linear", linear.linear):
+            self._patch(module, "linear", _product)
         # For inference, layers are fused into kernels that no hook sees; step by step they do the same work.
         for module in _holders("fusible", getattr(sys.modules.get("jsra.ops.fused_conv2d"), "fusible", None)):
             self._replace(module, "fusible", lambda *args: False)
@@ -166,7 +168,7 @@ def _holders(name, function):
     return [m for m in list(sys.modules.values()) if function is not None and vars(m).get(name) is function]
 
 
-def _product(out, a, b):
+def _product(out, a, b, *bias):
     return math.prod(out.shape) * a.shape[-1]
 
 

@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import jittor as jt
 
+from jsra.ops.linear import linear
 from jsra.ops.segment import segment_max, segment_mean
 from jsra.roi.sra_position import axis_table, cell_rows
 
@@ -25,7 +26,7 @@ def fast_logits(sra, sampled, packing):
         hidden = _layer_normed(sra, descriptor, local, packing)
     else:
         hidden = _batch_normed(sra, descriptor, local, packing)
-    return jt.nn.linear(hidden, sra.fc2.weight)
+    return linear(hidden, sra.fc2.weight)
 
 
 def _descriptor(sra, sampled, packing):
@@ -56,12 +57,12 @@ def _local(sra, sampled, packing):
             jt.zeros((1, total), dtype="int32"),
         )
     weight, bias = sra.semantic.weight, sra.semantic.bias
-    x = jt.nn.linear(sampled, weight[:, :channels])
+    x = linear(sampled, weight[:, :channels])
     if table is None:
         return x, [bias.unsqueeze(0)], rows
     middle = channels + table.shape[1]
-    vertical = jt.nn.linear(table, weight[:, channels:middle]) + bias
-    return x, [vertical, jt.nn.linear(table, weight[:, middle:])], rows
+    vertical = linear(table, weight[:, channels:middle]) + bias
+    return x, [vertical, linear(table, weight[:, middle:])], rows
 
 
 def _batch_normed(sra, descriptor, local, packing):
@@ -73,12 +74,12 @@ def _batch_normed(sra, descriptor, local, packing):
         repeats = jt.array((packing.offsets_np[1:] - packing.offsets_np[:-1]).astype("float32"))
         normed, moment = norm1.repeated_relu(slice(0, width), descriptor, repeats)
         moments.append(moment)
-        table, rows = jt.nn.linear(normed, fc1.weight[:, :width]) + bias, packing.owner.unsqueeze(0)
+        table, rows = linear(normed, fc1.weight[:, :width]) + bias, packing.owner.unsqueeze(0)
     if local is not None:
         x, tables, local_rows = local
         normed, moment = norm1.part_relu(slice(width, None), x, tables, local_rows)
         moments.append(moment)
-        hidden = jt.nn.linear(normed, fc1.weight[:, width:])
+        hidden = linear(normed, fc1.weight[:, width:])
     else:
         hidden = jt.zeros((packing.total, table.shape[1]), dtype=table.dtype)
     if norm1.is_train:
