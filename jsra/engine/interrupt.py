@@ -1,8 +1,8 @@
 """SIGTERM and SIGINT: finish the iteration, save, and leave with the exit code that the signal stands for."""
 from __future__ import annotations
 
+import atexit
 import contextlib
-import os
 import signal
 import time
 
@@ -65,21 +65,15 @@ class Interruptions:
         self._restore()
 
 
-def isolate_compilers():
-    """Keep signals to the process group (Ctrl-C, `timeout`, batch systems) from Jittor's compiler processes.
+def end_compilers():
+    """End the processes with which Jittor compiled itself; a new pool starts when one is needed.
 
-    One that dies leaves its pool locked, and this process then waits for it for ever, at the latest at its exit. They end
-    with this process (Jittor asks the kernel for that). No effect on those that run already.
+    A signal to the process group (Ctrl-C, `timeout`, batch systems) kills them too. One that dies leaves its pool locked, and
+    this process then waits for it for ever, at the latest at its exit.
     """
     import jittor_utils
 
-    original = jittor_utils.pool_initializer
-    if getattr(original, "isolated", False):
-        return
-
-    def isolated():
-        os.setpgid(0, 0)
-        original()
-
-    isolated.isolated = True
-    jittor_utils.pool_initializer = isolated
+    if jittor_utils.pool_size:
+        jittor_utils.pool_cleanup()
+        atexit.unregister(jittor_utils.pool_cleanup)
+        jittor_utils.pool_size = 0

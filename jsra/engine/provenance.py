@@ -1,6 +1,7 @@
 """What a result must carry to be repeated: commit, versions, machine."""
 from __future__ import annotations
 
+import functools
 import os
 import platform
 import subprocess
@@ -9,8 +10,12 @@ import sys
 from jsra.version import __version__
 
 
+@functools.lru_cache(maxsize=None)
 def commit() -> str:
-    """The commit of the checkout that jsra runs from, '+changes' if files differ from it, 'unknown' outside one."""
+    """The commit of the checkout that jsra runs from, '+changes' if files differ from it, 'unknown' outside one.
+
+    Asked once, when a run starts: that is the code which runs.
+    """
     folder = os.path.dirname(os.path.abspath(__file__))
     try:
         found = subprocess.run(
