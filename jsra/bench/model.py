@@ -119,7 +119,7 @@ def _start(stack, python_peers, folder, size, threads):
 
 
 def measure(work, programs, repeat, folder):
-    """One result a program: {work, program, beside, seconds: [s], peak, pool: MB, differs}."""
+    """One result a program: {work, program, beside, seconds, cpu: [s], peak, pool: MB, differs}."""
     programs = [p for p in programs if work in p.directions]
     replies = {p.name: [] for p in programs}
     for turn in range(WARM_UP + repeat):
@@ -131,7 +131,8 @@ def measure(work, programs, repeat, folder):
     results = []
     for program in programs:
         result = dict(work=work, program=program.name, beside=program.beside)
-        result["seconds"] = [reply["seconds"] for reply in replies[program.name]]
+        for key in ("seconds", "cpu"):
+            result[key] = [reply[key] for reply in replies[program.name]]
         result["peak"] = max(reply["peak"] for reply in replies[program.name])
         result["pool"] = replies[program.name][-1].get("pool")
         if found and program.program != "jsra":
@@ -141,10 +142,13 @@ def measure(work, programs, repeat, folder):
 
 
 def lines(results):
-    """The rows of the table: seconds, peak memory, and what the model of ours is of the program beside it."""
+    """The rows of the table: seconds, peak memory, and what the model of ours is of the program beside it.
+
+    Ratios are of the medians, and in brackets of the processor time, which other work on the machine hardly touches.
+    """
     by_name = {r["program"]: r for r in results}
     for r in results:
-        seconds = f"{statistics.median(r['seconds']):.2f} ({min(r['seconds']):.2f})"
+        seconds = f"{statistics.median(r['seconds']):.2f} ({min(r['seconds']):.2f}) | {statistics.median(r['cpu']):.2f}"
         pool = "" if r["pool"] is None else f", {r['pool']:.0f} of them Jittor's"
         cells = [r["work"], r["program"], seconds, f"{r['peak']:.0f}{pool}", _ratio(r, by_name.get(r["beside"]))]
         yield "| " + " | ".join(cells) + " |"
@@ -154,11 +158,11 @@ def _ratio(result, other):
     """A peer: what ours takes of its time. SRA: what it takes of RoI Align's, in time and memory."""
     if other is None:
         return ""
-    time = statistics.median(other["seconds"]) / statistics.median(result["seconds"])
+    time, cpu = (statistics.median(result[k]) / statistics.median(other[k]) for k in ("seconds", "cpu"))
     if result["program"] in OURS:
         memory = f", of its memory x {result['peak'] / other['peak']:.2f}"
-        return f"of {other['program']}'s time x {1 / time:.2f}{memory}"
-    text = f"ours ({other['program']}) takes x {time:.2f}"
+        return f"of {other['program']}'s time x {time:.2f} ({cpu:.2f}){memory}"
+    text = f"ours ({other['program']}) takes x {1 / time:.2f} ({1 / cpu:.2f})"
     if "differs" in result:
         ours, theirs, pixels, scores = result["differs"]
         text += f"; {ours} and {theirs} detections, boxes within {pixels:.1e} px, scores within {scores:.1e}"
@@ -172,8 +176,8 @@ def bench(python_peers=(), only=(), repeat=5, size=None, report=print) -> list:
             raise ValueError(f"--only {work}: not a kind of work{nearest(work, WORKS)}")
     threads, size = machine()["threads"], size or SIZE
     report(f"{threads} threads, {size[0]} x {size[1]}; seconds: median (least) of {repeat} alternating runs; peak in MB")
-    report("| work | program | s | peak MB | ratio |")
-    report("| --- | --- | --- | --- | --- |")
+    report("| work | program | s | processor s | peak MB | ratio |")
+    report("| --- | --- | --- | --- | --- | --- |")
     results = []
     for work in only or WORKS:
         with contextlib.ExitStack() as stack, tempfile.TemporaryDirectory() as folder:

@@ -1,8 +1,8 @@
 """The side of a peer program in `jsra bench ops`: run by its own Python, which needs NumPy and torchvision or onnxruntime.
 
 It reads commands as lines of JSON and answers each with a line of JSON: {"load": file.npz, "call": name, "settings": {}} ->
-directions, {"run": direction} -> seconds, megabytes (growth of the peak) and peak, {"save": file.npy}. Nothing of jsra is
-imported.
+directions, {"run": direction} -> seconds, cpu (seconds of all threads), megabytes (growth of the peak) and peak,
+{"save": file.npy}. Nothing of jsra is imported.
 """
 
 import json
@@ -128,11 +128,11 @@ def answer(program, command):
             prepare()
         reset_peak()
         before = megabytes("VmRSS")
-        start = time.perf_counter()
+        start, busy = time.perf_counter(), time.process_time()
         getattr(program, command["run"])()
-        seconds, peak = time.perf_counter() - start, megabytes("VmHWM")
+        seconds, busy, peak = time.perf_counter() - start, time.process_time() - busy, megabytes("VmHWM")
         extra = program.memory() if hasattr(program, "memory") else {}
-        return {"seconds": seconds, "megabytes": peak - before, "peak": peak, **extra}
+        return {"seconds": seconds, "cpu": busy, "megabytes": peak - before, "peak": peak, **extra}
     np.save(command["save"], program.result())
     return {}
 

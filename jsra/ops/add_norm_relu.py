@@ -6,20 +6,23 @@ import jittor as jt
 
 from jsra.ops import check
 from jsra.ops.kernel import run, runs_cuda_files
+from jsra.ops.linear import product
 from jsra.ops.scatter import box_dtype
 
 MAX_TABLES = 2
 _CHUNKS = 64  # jsra::cuda::NORM_CHUNKS
 
 
-def add_norm_relu(x, tables, rows, weight, bias, statistics=None, eps=1e-5):
+def add_norm_relu(x, tables, rows, weight, bias, statistics=None, eps=1e-5, then=None):
     """relu(weight * (s - mean) / sqrt(variance + eps) + bias), where s[t] = x[t] + sum over i of tables[i][rows[i, t]].
 
     Args:
         x: [T, C]. tables: one or two Vars [R_i, C] of its dtype. rows: int32 [len(tables), T], 0 to R_i - 1 (not checked).
         weight, bias: [C].
         statistics: [2, C], mean and variance, taken as constants; None: those of the T rows, as batch normalisation.
-    Returns: (out [T, C], statistics [2, C]), the variance biased. Gradients to x, tables, weight and bias.
+        then: [O, C], the weight of a linear layer that follows; out is then its product [T, O]. Training does not keep what
+            lies between: the gradient computes it again.
+    Returns: (out [T, C], statistics [2, C]), the variance biased. Gradients to x, tables, weight, bias and then.
     Raises: ValueError for a wrong rank, size or dtype.
     """
     check.var("x", x, rank=2)
@@ -36,11 +39,13 @@ def add_norm_relu(x, tables, rows, weight, bias, statistics=None, eps=1e-5):
     if measure:
         statistics = jt.zeros((2, channels))
     beside = (v.cast(box_dtype(dtype)) for v in (weight, bias, statistics))
-    return _AddNormRelu.apply(x, rows, *beside, float(eps), measure, *tables)
+    if then is not None:
+        check.var("then", then, rank=2, last=channels, dtypes=(dtype,))
+    return _AddNormRelu.apply(x, rows, *beside, float(eps), measure, then, *tables)
 
 
 class _AddNormRelu(jt.Function):
-    def execute(self, x, rows, weight, bias, statistics, eps, measure, *tables):
+    def execute(self, x, rows, weight, bias, statistics, eps, measure, then, *tables):
         total, channels = x.shape
         self.dtype, self.tables = str(x.dtype), [tuple(t.shape) for t in tables]
         beside = box_dtype(self.dtype)
@@ -55,11 +60,22 @@ class _AddNormRelu(jt.Function):
         ]
         inputs = [x, list(tables), rows, weight, bias, statistics]
         out, sums, measured, _ = run("add_norm_relu", "forward", inputs, outputs, **self.sizes, keep=keep)
-        self.saved = sums, rows, weight, bias, measured
-        return out, measured
+        self.saved, self.then = (sums, rows, weight, bias, measured), then
+        return out if then is None else product(out, then, False, True), measured
+
+    def _again(self):
+        """The output before `then`, from what is saved: no tables, the statistics known."""
+        sums, rows, weight, bias, measured = self.saved
+        outputs = [(tuple(sums.shape), self.dtype), ((1, 1), self.dtype)]
+        outputs += [(tuple(measured.shape), str(measured.dtype)), ((1, 1), str(measured.dtype))]
+        inputs = [sums, [sums], rows, weight, bias, measured]
+        sizes = dict(self.sizes, added=0, measure=False, keep=False)
+        return run("add_norm_relu", "forward", inputs, outputs, **sizes)[0]
 
     def grad(self, dout, _):
-        s = self.sizes
+        s, dthen = self.sizes, None
+        if self.then is not None:
+            dout, dthen = product(dout, self.then, False, False), product(dout, self._again(), True, False)
         shape, beside, scratch = (s["total"], s["channels"]), box_dtype(self.dtype), runs_cuda_files()
         outputs = [
             (shape, self.dtype),
@@ -74,4 +90,4 @@ class _AddNormRelu(jt.Function):
         results = run("add_norm_relu", "backward", [dout, *self.saved], outputs, **s, sizes=table_rows)
         dtables = results[1 : 1 + len(self.tables)]
         dweight, dbias = results[1 + len(self.tables) : 3 + len(self.tables)]
-        return (results[0], None, dweight, dbias, None, None, None) + tuple(dtables)
+        return (results[0], None, dweight, dbias, None, None, None, dthen) + tuple(dtables)

@@ -8,14 +8,21 @@ recognised (as in jsra.ops.conv).
 from __future__ import annotations
 
 import jittor as jt
-from jittor import nn
 
 from jsra.ops import check
 
 
-def _product(x):
-    """The library's operator (a, b, whether to transpose a, b), or None: Jittor's own form has to do."""
-    if 0 in x.shape or str(x.dtype) != "float32":
+def product(a, b, trans_a, trans_b) -> jt.Var:
+    """The matrix product of a or its transpose and b or its transpose, without a gradient: for within a jt.Function."""
+    library = _library(a, b)
+    if library is not None:
+        return library(a, b, trans_a, trans_b)
+    return jt.matmul(a.transpose() if trans_a else a, b.transpose() if trans_b else b)
+
+
+def _library(a, b):
+    """The library's operator, or None: Jittor's own form has to do."""
+    if 0 in a.shape or 0 in b.shape or str(a.dtype) != "float32" or str(b.dtype) != "float32":
         return None
     name = ("cublas_ops", "cublas_matmul") if jt.flags.use_cuda else ("mkl_ops", "mkl_matmul")
     library = getattr(jt.compile_extern, name[0], None)
@@ -29,8 +36,6 @@ def linear(x, weight, bias=None) -> jt.Var:
     """
     check.var("x", x, rank=2)
     check.var("weight", weight, rank=2, last=x.shape[1])
-    if _product(x) is None:
-        return nn.linear(x, weight, bias)
     out = _Linear.apply(x, weight)
     return out if bias is None else out + bias
 
@@ -38,10 +43,9 @@ def linear(x, weight, bias=None) -> jt.Var:
 class _Linear(jt.Function):
     def execute(self, x, weight):
         self.saved = x, weight
-        return _product(x)(x, weight, False, True)
+        return product(x, weight, False, True)
 
     def grad(self, gradient):
         x, weight = self.saved
-        product = _product(x)
         # An input without gradient drops its part before it is ever computed.
         return product(gradient, weight, False, False), product(gradient, x, True, False)

@@ -66,8 +66,8 @@ class Counter:
             self._patch(nn, attribute, _functional_conv)
         for module in _holders("conv2d", conv.conv2d):
             self._patch(module, "conv2d", _functional_conv)
-        for module in _holders("linear", linear.linear):
-            self._patch(module, "linear", _product)
+        for module in _holders("product", linear.product):
+            self._patch(module, "product", _library_product)
         # For inference, layers are fused into kernels that no hook sees; step by step they do the same work.
         for module in _holders("fusible", getattr(sys.modules.get("jsra.ops.fused_conv2d"), "fusible", None)):
             self._replace(module, "fusible", lambda *args: False)
@@ -168,8 +168,12 @@ def _holders(name, function):
     return [m for m in list(sys.modules.values()) if function is not None and vars(m).get(name) is function]
 
 
-def _product(out, a, b, *bias):
+def _product(out, a, b):
     return math.prod(out.shape) * a.shape[-1]
+
+
+def _library_product(out, a, b, trans_a, trans_b):
+    return math.prod(out.shape) * a.shape[0 if trans_a else 1]
 
 
 def _functional_conv(out, x, weight, *args, **kw):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import jittor as jt
 
 from jsra.ops.add_norm_relu import add_norm_relu
+from jsra.ops.linear import linear
 
 
 class PackedBatchNorm(jt.nn.BatchNorm):
@@ -23,8 +24,9 @@ class PackedBatchNorm(jt.nn.BatchNorm):
             self.update_running(mean, variance, count)
         return normalise(x, mean, variance, self.weight, self.bias, self.eps)
 
-    def part_relu(self, columns, x, tables, rows):
-        """relu(norm(s)) of a part of the channels, s = x + the rows of `tables` (as jsra.ops.add_norm_relu.add_norm_relu).
+    def part_relu(self, columns, x, tables, rows, then):
+        """The product with `then` [O, .] of relu(norm(s)) of a part of the channels, s = x + the rows of `tables` (as
+        jsra.ops.add_norm_relu.add_norm_relu).
 
         columns: the slice of this norm's channels that s has. Returns (out, moments), moments = (mean, variance, count) for
         `update_running`, or None in evaluation.
@@ -32,17 +34,18 @@ class PackedBatchNorm(jt.nn.BatchNorm):
         weight, bias = self.weight[columns], self.bias[columns]
         if not self.is_train:
             statistics = jt.stack([self.running_mean[columns], self.running_var[columns]])
-            return add_norm_relu(x, tables, rows, weight, bias, statistics, self.eps)[0], None
+            return add_norm_relu(x, tables, rows, weight, bias, statistics, self.eps, then)[0], None
         if self.sync and jt.in_mpi:
             for i, table in enumerate(tables):
                 x = x + table[rows[i]]
             moments = self.moments(x)
-            return jt.nn.relu(normalise(x, *moments[:2], weight, bias, self.eps)), moments
-        out, measured = add_norm_relu(x, tables, rows, weight, bias, eps=self.eps)
+            return linear(jt.nn.relu(normalise(x, *moments[:2], weight, bias, self.eps)), then), moments
+        out, measured = add_norm_relu(x, tables, rows, weight, bias, eps=self.eps, then=then)
         return out, (measured[0], measured[1], jt.array([float(x.shape[0])]).cast(str(measured.dtype)))
 
     def repeated_relu(self, columns, x, repeats):
-        """As part_relu for rows x [K, C] that stand for repeats [K] (a float Var) equal rows each."""
+        """relu(norm(x)) of a part of the channels, and moments as part_relu has them, for rows x [K, C] that stand for
+        repeats [K] (a float Var) equal rows each."""
         weight, bias = self.weight[columns], self.bias[columns]
         mean, variance, moments = self.running_mean[columns], self.running_var[columns], None
         if self.is_train:

@@ -5,7 +5,8 @@
 2. The mean over positions of Linear(F) is Linear of the mean of F: one row an RoI instead of one a position.
 3. norm1, its ReLU and fc1 act on the descriptor's part of z once an RoI, with batch statistics in which an RoI counts as
    often as it has positions; only the semantic part is computed at every position, and their sum goes into norm2.
-4. Sums, norm and ReLU are one kernel (jsra.ops.add_norm_relu).
+4. Sums, norm and ReLU are one kernel (jsra.ops.add_norm_relu); with the product that follows they are one step of the
+   gradient, so that training keeps one array [T, .] for each norm.
 5. The bias of fc2 cancels in the softmax.
 """
 
@@ -23,10 +24,8 @@ def fast_logits(sra, sampled, packing):
     descriptor = _descriptor(sra, sampled, packing)
     local = _local(sra, sampled, packing)
     if isinstance(sra.norm1, jt.nn.LayerNorm):
-        hidden = _layer_normed(sra, descriptor, local, packing)
-    else:
-        hidden = _batch_normed(sra, descriptor, local, packing)
-    return linear(hidden, sra.fc2.weight)
+        return _layer_normed(sra, descriptor, local, packing)
+    return _batch_normed(sra, descriptor, local, packing)
 
 
 def _descriptor(sra, sampled, packing):
@@ -66,7 +65,7 @@ def _local(sra, sampled, packing):
 
 
 def _batch_normed(sra, descriptor, local, packing):
-    """relu(norm2(fc1(relu(norm1(z))))) [T, hidden]."""
+    """fc2(relu(norm2(fc1(relu(norm1(z)))))) [T, N], without fc2's bias."""
     norm1, fc1, width = sra.norm1, sra.fc1, sra.descriptor_width
     bias, moments = fc1.bias.unsqueeze(0), []
     table, rows = bias, jt.zeros((1, packing.total), dtype="int32")
@@ -77,15 +76,14 @@ def _batch_normed(sra, descriptor, local, packing):
         table, rows = linear(normed, fc1.weight[:, :width]) + bias, packing.owner.unsqueeze(0)
     if local is not None:
         x, tables, local_rows = local
-        normed, moment = norm1.part_relu(slice(width, None), x, tables, local_rows)
+        hidden, moment = norm1.part_relu(slice(width, None), x, tables, local_rows, then=fc1.weight[:, width:])
         moments.append(moment)
-        hidden = linear(normed, fc1.weight[:, width:])
     else:
         hidden = jt.zeros((packing.total, table.shape[1]), dtype=table.dtype)
     if norm1.is_train:
         means, variances, counts = zip(*moments)
         norm1.update_running(jt.concat(means), jt.concat(variances), counts[0])
-    out, moment = sra.norm2.part_relu(slice(None), hidden, [table], rows)
+    out, moment = sra.norm2.part_relu(slice(None), hidden, [table], rows, then=sra.fc2.weight)
     if moment is not None:
         sra.norm2.update_running(*moment)
     return out
@@ -100,4 +98,4 @@ def _layer_normed(sra, descriptor, local, packing):
             x = x + table[rows[i]]
         z.append(x)
     hidden = sra.fc1(jt.nn.relu(sra.norm1(jt.concat(z, dim=1))))
-    return jt.nn.relu(sra.norm2(hidden))
+    return linear(jt.nn.relu(sra.norm2(hidden)), sra.fc2.weight)

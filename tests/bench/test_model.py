@@ -70,14 +70,14 @@ def test_differences_are_between_nearest_boxes_of_one_label():
 
 def test_a_peer_is_compared_with_its_model():
     results = [
-        dict(work="inference", program="RoI Align", beside=None, seconds=[1.0, 3.0, 2.0], peak=100.0, pool=60.0),
-        dict(work="inference", program="p", beside="RoI Align", seconds=[4.0], peak=5.0, pool=None),
-        dict(work="inference", program="SRA", beside="RoI Align", seconds=[2.1], peak=110.0, pool=70.0),
+        dict(work="inference", program="RoI Align", beside=None, seconds=[1.0, 3.0, 2.0], cpu=[4.0], peak=100.0, pool=60.0),
+        dict(work="inference", program="p", beside="RoI Align", seconds=[4.0], cpu=[5.0], peak=5.0, pool=None),
+        dict(work="inference", program="SRA", beside="RoI Align", seconds=[2.1], cpu=[5.0], peak=110.0, pool=70.0),
     ]
     first, second, third = model.lines(results)
-    assert first == "| inference | RoI Align | 2.00 (1.00) | 100, 60 of them Jittor's |  |"
-    assert second == "| inference | p | 4.00 (4.00) | 5 | ours (RoI Align) takes x 0.50 |"
-    assert third.endswith("| of RoI Align's time x 1.05, of its memory x 1.10 |")
+    assert first == "| inference | RoI Align | 2.00 (1.00) | 4.00 | 100, 60 of them Jittor's |  |"
+    assert second == "| inference | p | 4.00 (4.00) | 5.00 | 5 | ours (RoI Align) takes x 0.50 (0.80) |"
+    assert third.endswith("| of RoI Align's time x 1.05 (1.25), of its memory x 1.10 |")
 
 
 def test_wrong_arguments_say_what_there_is(small):
