@@ -101,10 +101,17 @@ def build(cfg, path: str = "config", **extra):
         return type(cfg)(build(item, f"{path}[{i}]") for i, item in enumerate(cfg))
     if not isinstance(cfg, dict):
         return cfg
-    arguments = {key: build(value, f"{path}.{key}") for key, value in cfg.items() if key != "type"}
     if "type" not in cfg:
-        return arguments
-    cls = get(cfg["type"], path)
+        return {key: build(value, f"{path}.{key}") for key, value in cfg.items()}
+    return construct(get(cfg["type"], path), {k: v for k, v in cfg.items() if k != "type"}, path, **extra)
+
+
+def construct(cls, settings, path: str = "config", **extra):
+    """cls(**settings) with what is nested in the settings built; `cls` itself need not be registered.
+
+    Raises ConfigError as `build` does.
+    """
+    arguments = {key: build(value, f"{path}.{key}") for key, value in settings.items()}
     arguments.update(extra)
     _check_arguments(cls, arguments, path)
     return cls(**arguments)

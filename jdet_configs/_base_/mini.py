@@ -33,7 +33,7 @@ dataset = dict(
 optimizer = dict(type="AdamW", lr=0.0005, weight_decay=0.05, grad_clip=dict(max_norm=10))
 scheduler = dict(type="StepLR", milestones=[8, 11], warmup="linear", warmup_iters=75, warmup_ratio=0.01)
 max_epoch = 12
-eval_interval = 0
+eval_interval = None  # at the end alone
 checkpoint_interval = 3
 log_interval = 25
 del _normalize, _split, _transforms

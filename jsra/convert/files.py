@@ -8,7 +8,7 @@ import struct
 
 import numpy as np
 
-from jsra.convert import torch_file
+from jsra.convert import jittor_file, torch_file
 from jsra.convert.torch_file import WeightsError
 
 TORCH = (".pth", ".pt", ".bin", ".ckpt")
@@ -20,7 +20,7 @@ _SAFETENSORS = {
 
 
 def read_weights(path) -> dict:
-    """{name: array} of a .pth, .pt, .safetensors or .npz file.
+    """{name: array} of a .pth, .pt, .pkl (Jittor, JDet), .safetensors or .npz file.
 
     A checkpoint's state dict is found within it; the 'module.' of data-parallel training is dropped. Floating-point numbers
     become float32. Raises FileNotFoundError, WeightsError.
@@ -31,6 +31,8 @@ def read_weights(path) -> dict:
     extension = os.path.splitext(path)[1].lower()
     if extension in TORCH:
         arrays = _state_dict(torch_file.read(path), path)
+    elif extension == ".pkl":
+        arrays = _state_dict(jittor_file.read(path), path)
     elif extension == ".safetensors":
         arrays = _read_safetensors(path)
     elif extension == ".npz":
@@ -38,7 +40,7 @@ def read_weights(path) -> dict:
             arrays = {name: stored[name] for name in stored.files}
     else:
         raise WeightsError(
-            f"{path}: {extension or 'a file without extension'} is none of .pth, .pt, .safetensors, .npz"
+            f"{path}: {extension or 'a file without extension'} is none of .pth, .pt, .pkl, .safetensors, .npz"
         )
     if arrays and all(name.startswith("module.") for name in arrays):
         arrays = {name[len("module.") :]: array for name, array in arrays.items()}
@@ -46,12 +48,14 @@ def read_weights(path) -> dict:
 
 
 def write_weights(path, arrays: dict):
-    """Write {name: array} as .pth, .pt, .safetensors or .npz, whole or not at all."""
+    """Write {name: array} as .pth, .pt, .pkl, .safetensors or .npz, whole or not at all."""
     path = os.fspath(path)
     extension = os.path.splitext(path)[1].lower()
     unfinished = f"{path}.unfinished{extension}"
     if extension in TORCH:
         torch_file.write(unfinished, arrays)
+    elif extension == ".pkl":
+        jittor_file.write(unfinished, arrays)
     elif extension == ".safetensors":
         from safetensors.numpy import save_file
 
@@ -60,7 +64,7 @@ def write_weights(path, arrays: dict):
         np.savez(unfinished, **arrays)
     else:
         raise WeightsError(
-            f"{path}: {extension or 'a file without extension'} is none of .pth, .pt, .safetensors, .npz"
+            f"{path}: {extension or 'a file without extension'} is none of .pth, .pt, .pkl, .safetensors, .npz"
         )
     os.replace(unfinished, path)
 

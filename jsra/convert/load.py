@@ -63,7 +63,12 @@ def load_weights(model, path, strict=False, classes=None, family=None) -> Report
     or the classes differ; but the backbone must be complete, if the file has any of it. classes, family: see
     jsra.convert.convert.to_jsra. Returns the Report; raises WeightsError and leaves the model as it was.
     """
-    converted = to_jsra(read_weights(path), family, classes)
+    return load_arrays(model, read_weights(path), path, strict, classes, family)
+
+
+def load_arrays(model, arrays, path, strict=False, classes=None, family=None) -> Report:
+    """`load_weights` of {name: array} that were read already; `path` is for messages."""
+    converted = to_jsra(arrays, family, classes)
     state = model.state_dict()
     report = match({name: tuple(var.shape) for name, var in state.items()}, converted)
     absent = report.missing + list(report.mismatched)

@@ -20,7 +20,6 @@ _DTYPES = {
     "LongStorage": "<i8", "IntStorage": "<i4", "ShortStorage": "<i2", "CharStorage": "i1", "ByteStorage": "u1",
     "BoolStorage": "?",
 }  # fmt: skip
-_INERT = ("mmengine.", "mmcv.", "mmdet.", "numpy.")
 _LEGACY_MAGIC = 0x1950A86A20F9469CFC6C
 
 
@@ -72,7 +71,7 @@ class _Tensor:
         return np.lib.stride_tricks.as_strided(data[self.offset :], self.size, strides).copy()
 
 
-class _Inert:
+class Inert:
     """Stands in for an object that weights do not need: takes whatever it is given, does nothing."""
 
     def __init__(self, *_, **__):
@@ -88,7 +87,11 @@ def _rebuild_parameter(data, *_):
     return data
 
 
-class _Unpickler(pickle.Unpickler):
+class Unpickler(pickle.Unpickler):
+    """pickle.Unpickler for tensors and plain containers; `inert`: the modules whose objects are admitted as Inert."""
+
+    inert = ("mmengine.", "mmcv.", "mmdet.", "numpy.")
+
     def __init__(self, file, storages: dict):
         super().__init__(file, encoding="utf-8")
         self.storages = storages
@@ -104,8 +107,8 @@ class _Unpickler(pickle.Unpickler):
             return _DTYPES[name]
         if module == "torch" and name == "Size":
             return tuple
-        if module.startswith(_INERT):
-            return _Inert
+        if module.startswith(self.inert):
+            return Inert
         raise WeightsError(
             f"refused: the file asks for {module}.{name}, which weights do not need and which could run code"
         )
@@ -124,9 +127,10 @@ class _Unpickler(pickle.Unpickler):
         return self.storages[key]
 
 
-def _load_pickle(file, storages):
+def load_pickle(unpickler):
+    """What an Unpickler reads; WeightsError for a damaged pickle."""
     try:
-        return _Unpickler(file, storages).load()
+        return unpickler.load()
     except WeightsError:
         raise
     except Exception as error:  # a damaged pickle raises nearly anything
@@ -144,7 +148,7 @@ def _read_zip(path):
         folder = inside[0][: -len("data.pkl")]
         if f"{folder}byteorder" in archive.namelist() and archive.read(f"{folder}byteorder") != b"little":
             raise WeightsError("the file was written on a big-endian machine")
-        content = _load_pickle(io.BytesIO(archive.read(inside[0])), storages)
+        content = load_pickle(Unpickler(io.BytesIO(archive.read(inside[0])), storages))
         for key, storage in storages.items():
             storage.fill(archive.read(f"{folder}data/{key}"))
     return content
@@ -153,12 +157,12 @@ def _read_zip(path):
 def _read_legacy(path):
     storages = {}
     with open(path, "rb") as file:
-        if _load_pickle(file, {}) != _LEGACY_MAGIC:
+        if load_pickle(Unpickler(file, {})) != _LEGACY_MAGIC:
             raise WeightsError("neither of PyTorch's two formats")
-        _load_pickle(file, {})  # protocol version
-        _load_pickle(file, {})  # sizes of the writer's integers
-        content = _load_pickle(file, storages)
-        for key in _load_pickle(file, {}):
+        load_pickle(Unpickler(file, {}))  # protocol version
+        load_pickle(Unpickler(file, {}))  # sizes of the writer's integers
+        content = load_pickle(Unpickler(file, storages))
+        for key in load_pickle(Unpickler(file, {})):
             storage = storages.get(str(key))
             if storage is None:
                 raise WeightsError(f"storage {key!r} belongs to no tensor")

@@ -45,10 +45,14 @@ class FPNRoIExtractor(jt.nn.Module):
         if len(maps) < len(self.featmap_strides):
             raise ValueError(f"feats: expected {len(self.featmap_strides)} maps, one for each stride, got {len(maps)}")
         scales = [1.0 / s for s in self.featmap_strides]
-        levels = roi_levels(rois, len(maps), self.finest_scale)
+        levels = self.levels(rois, len(maps))
         if self.per_level:
             return _square(self._level_by_level(maps, rois, scales, levels))
         return _square(self.roi_layer(maps, rois, scales, jt.array(levels)))
+
+    def levels(self, rois, num_levels):
+        """int32 [K]: the map that each RoI reads."""
+        return roi_levels(rois, num_levels, self.finest_scale)
 
     def _level_by_level(self, maps, rois, scales, levels):
         """Every layer runs, also on no RoIs, so that the weights of all levels always have a gradient."""

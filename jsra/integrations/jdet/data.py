@@ -1,0 +1,99 @@
+"""Datasets and transforms as JDet's."""
+
+from __future__ import annotations
+
+import functools
+
+import numpy as np
+from jdet.config import get_cfg
+from jdet.utils.registry import DATASETS, TRANSFORMS
+
+from jsra.engine.distributed import rank, world_size
+from jsra.engine.train import seed_of
+from jsra.integrations.jdet.names import PREFIX, add, own
+from jsra.integrations.jdet.training import progress
+from jsra.integrations.jdet.values import arrays, for_jdet
+from jsra.registry import build, construct, registered
+from jsra.runtime.seed import set_seed
+
+
+def add_parts():
+    for name in registered("dataset"):
+        add(DATASETS, name, functools.partial(Dataset, name))
+    for name, cls in registered("transform").items():
+        add(TRANSFORMS, name, functools.partial(Transform, cls))
+
+
+class Dataset:
+    """A dataset of ours as JDet's Runner uses it: batches by iteration, evaluate(results, work_dir, epoch, logger).
+
+    The annotations are read at the first use. JDet's Runner gives `drop_last` to the training set, and to no other: its
+    order and its random numbers follow the iteration (jsra.engine.train), the others are read in order.
+    """
+
+    def __init__(self, name, **settings):
+        self._settings = {"seed": int(get_cfg().get("seed") or 0), **own(settings), "type": name}
+        self._training = "drop_last" in settings
+        self._parts = None
+
+    def _open(self):
+        if self._parts is None:
+            dataset = build(self._settings, self._settings["type"])
+            self._parts = dataset, dataset.loader(rank=rank(), world_size=world_size())
+        return self._parts
+
+    @property
+    def dataset(self):
+        """The dataset itself."""
+        return self._open()[0]
+
+    def __getattr__(self, name):
+        if name.startswith("_"):
+            raise AttributeError(name)
+        return getattr(self.dataset, name)
+
+    def __bool__(self):
+        return True
+
+    def __len__(self):
+        length = len(self._open()[1])
+        if self._training:
+            progress.epoch_length = length
+        return length
+
+    def __iter__(self):
+        loader = self._open()[1]
+        first, length = progress.iteration if self._training else 0, len(self)
+        for i, (images, targets) in enumerate(loader.epoch(first // length, start=first % length)):
+            targets = [for_jdet({"hboxes": t["bboxes"], "hboxes_ignore": t["bboxes_ignore"], **t}) for t in targets]
+            if self._training:
+                progress.iteration = first + i
+                set_seed(seed_of(self._settings["seed"], progress.iteration))
+            yield images, targets
+        if self._training:
+            progress.iteration = first + length - first % length
+
+    def evaluate(self, results, work_dir=None, epoch=None, logger=None):
+        """Metrics of the (result, target) pairs that Runner.val collected."""
+        metrics = self.dataset.evaluate(results, work_dir, epoch)
+        if logger is not None:
+            logger.print_log(metrics.table)
+        return dict(metrics)
+
+
+class Transform:
+    """A transform of ours in JDet's Compose, t(image, target); its random numbers are drawn from NumPy's generator, which
+    Jittor seeds in each data worker."""
+
+    def __init__(self, cls, **settings):
+        self.transform = construct(cls, own(settings), cls.__name__)
+
+    def __call__(self, image, target=None):
+        rotated = sorted({"rboxes", "polys", "hboxes"} & set(target or ()))
+        if rotated:
+            raise ValueError(
+                f"{PREFIX}{type(self.transform).__name__} moves horizontal boxes ('bboxes') only, and this target has "
+                f"{', '.join(rotated)}; take JDet's own transform here"
+            )
+        rng = np.random.default_rng(np.random.randint(2**31, size=4))
+        return self.transform(image, arrays(target or {}), rng)

@@ -1,0 +1,134 @@
+"""RoI feature extractors for JDet's detectors, with every RoI layer of jsra, on the CPU too.
+
+JDet's extractors make one layer for each level and look its class up among their own; these share one layer, as the paper
+does, and build it with jsra's registry. The arguments and the choice of the level are JDet's.
+"""
+
+from __future__ import annotations
+
+import functools
+
+import jittor as jt
+from jdet.utils.registry import ROI_EXTRACTORS
+
+from jsra.integrations.jdet.names import add, own
+from jsra.integrations.jdet.values import arrays
+from jsra.ops import roi_align_rotated
+from jsra.registry import construct, register, registered
+from jsra.roi.extractor import FPNRoIExtractor, SingleRoIExtractor
+from jsra.roi.levels import roi_levels
+
+
+def add_parts():
+    parts = dict(registered("extractor"))
+    parts.update(SingleRoIExtractor=SingleForJDet, OrientedSingleRoIExtractor=OrientedForJDet)
+    for name, cls in parts.items():
+        # Extended by what JDet's detectors ask of an extractor.
+        add(ROI_EXTRACTORS, name, functools.partial(_build, type(cls.__name__, (_Asked, cls), {})))
+
+
+def _build(cls, **settings):
+    return construct(cls, own(settings), cls.__name__)
+
+
+class _Asked:
+    @property
+    def num_inputs(self):
+        """How many maps of the pyramid are read."""
+        return len(self.featmap_strides)
+
+    def init_weights(self):
+        """Nothing: the weights are drawn when the layer is built."""
+
+
+class SingleForJDet(SingleRoIExtractor):
+    """SingleRoIExtractor by JDet's rule of levels, whose box sides are x1 - x0 + 1 and y1 - y0 + 1."""
+
+    def execute(self, feats, rois):
+        if rois.shape[1] != 5:
+            raise ValueError(
+                f"JSRASingleRoIExtractor reads horizontal RoIs [K, 5], and these are {list(rois.shape)}; for rotated ones "
+                "[K, 6] take JSRAOrientedSingleRoIExtractor"
+            )
+        return super().execute(feats, rois)
+
+    def levels(self, rois, num_levels):
+        rois = arrays(rois).copy()
+        rois[:, 3:] += 1
+        return roi_levels(rois, num_levels, self.finest_scale)
+
+
+class OrientedForJDet(FPNRoIExtractor):
+    """Rotated RoIs [K, 6] (batch index, centre x, y, width, height, angle in radians) -> [K, C, h, w].
+
+    roi_layer: ROIAlignRotated_v1 or ROIAlignRotated, or, with enclosing=True, a layer for horizontal boxes, such as
+    SemanticRoIAlign: it reads the upright box around each RoI. extend_factor: of (height, width) of every RoI.
+    """
+
+    def __init__(
+        self, roi_layer, out_channels, featmap_strides, extend_factor=(1.0, 1.0), finest_scale=56, enclosing=False
+    ):
+        super().__init__(roi_layer, out_channels, featmap_strides, finest_scale)
+        if isinstance(self.roi_layer, ROIAlignRotated) == bool(enclosing):
+            raise ValueError(
+                f"JSRAOrientedSingleRoIExtractor: {type(self.roi_layer).__name__} with enclosing={enclosing}. Rotated RoIs "
+                "are read by roi_layer=dict(type='ROIAlignRotated_v1', output_size=7, sampling_ratio=2), or, with "
+                "enclosing=True, as the upright boxes around them by any layer for horizontal boxes"
+            )
+        self.extend_factor = tuple(extend_factor)
+        self.enclosing = bool(enclosing)
+
+    def execute(self, feats, rois):
+        if rois.shape[1] != 6:
+            raise ValueError(
+                f"JSRAOrientedSingleRoIExtractor reads rotated RoIs [K, 6], and these are {list(rois.shape)}; for "
+                "horizontal ones [K, 5] take JSRASingleRoIExtractor"
+            )
+        height, width = self.extend_factor
+        rois = jt.concat([rois[:, :3], rois[:, 3:4] * width, rois[:, 4:5] * height, rois[:, 5:]], dim=1)
+        return super().execute(feats, enclosing_boxes(rois) if self.enclosing else rois)
+
+    def levels(self, rois, num_levels):
+        """By the sides of what is read, a rotated or an upright box."""
+        rois = arrays(rois)
+        if rois.shape[1] == 6:
+            rois = rois[:, [0, 1, 2, 3, 4]].copy()
+            rois[:, 1:3] = 0
+        return roi_levels(rois, num_levels, self.finest_scale)
+
+
+def enclosing_boxes(rois):
+    """[K, 6] rotated RoIs -> [K, 5], the smallest upright boxes that hold them."""
+    index, x, y, width, height, angle = (rois[:, i : i + 1] for i in range(6))
+    cos, sin = jt.abs(jt.cos(angle)), jt.abs(jt.sin(angle))
+    half_x, half_y = (width * cos + height * sin) * 0.5, (width * sin + height * cos) * 0.5
+    return jt.concat([index, x - half_x, y - half_y, x + half_x, y + half_y], dim=1)
+
+
+@register("roi_layer")
+class ROIAlignRotated(jt.nn.Module):
+    """JDet's layer of this name on rotated RoIs: no half-pixel shift, sides of at least one cell."""
+
+    aligned, clockwise = False, True
+
+    def __init__(self, output_size=7, sampling_ratio=0):
+        super().__init__()
+        self.output_size, self.sampling_ratio = output_size, sampling_ratio
+
+    def execute(self, features, rois, spatial_scale, levels=None):
+        """features: maps; rois: [K, 6] -> [K, C, h, w]."""
+        return roi_align_rotated(
+            features, rois, self.output_size, spatial_scale, self.sampling_ratio, self.aligned, self.clockwise, levels
+        )
+
+
+@register("roi_layer")
+class ROIAlignRotated_v1(ROIAlignRotated):  # noqa: N801 (JDet's name)
+    """JDet's layer of this name: with the half-pixel shift, and the other sense of the angle."""
+
+    aligned, clockwise = True, False
+
+    def execute(self, features, rois, spatial_scale, levels=None):
+        cell = jt.array([1.0 / s for s in spatial_scale])[levels].reshape(-1, 1)  # in pixels, at each RoI's level
+        sides = jt.maximum(rois[:, 3:5], cell.broadcast((rois.shape[0], 2)))
+        return super().execute(features, jt.concat([rois[:, :3], sides, rois[:, 5:]], dim=1), spatial_scale, levels)

@@ -1,0 +1,101 @@
+"""Detectors, backbones, necks, heads and losses as JDet's."""
+
+from __future__ import annotations
+
+import functools
+
+import jittor as jt
+from jdet.config import get_cfg
+from jdet.utils.registry import BACKBONES, HEADS, LOSSES, MODELS, NECKS
+
+from jsra.convert.load import load_arrays
+from jsra.engine.distributed import share_weights
+from jsra.heads.roi_head import RoIHead
+from jsra.heads.rpn import RPNHead
+from jsra.integrations.jdet.names import add, own
+from jsra.integrations.jdet.training import adopt
+from jsra.integrations.jdet.values import arrays, for_jdet, targets_of_jdet
+from jsra.registry import construct, registered
+from jsra.runtime.seed import set_seed
+
+
+def add_parts():
+    for name, cls in registered("detector").items():
+        adapted = type(name, (Detector, cls), {"__doc__": cls.__doc__})
+        add(MODELS, name, functools.partial(_build, adapted), plain=functools.partial(build_run_model, adapted))
+    for kind, registry in (("backbone", BACKBONES), ("neck", NECKS), ("head", HEADS)):
+        for name, cls in registered(kind).items():
+            add(registry, name, functools.partial(_build, _HEADS.get(cls, cls)))
+    for name, cls in registered("loss").items():
+        add(LOSSES, name, functools.partial(Loss, cls))
+
+
+def _build(cls, **settings):
+    return construct(cls, own(settings), cls.__name__)
+
+
+def build_run_model(cls, **settings):
+    """The model of a config of jsra's own: JDet's Runner then reads all of that config as `jsra train` does."""
+    config = get_cfg()
+    if own(config.get("model")) != {"type": cls.__name__, **own(settings)}:
+        return _build(cls, **settings)  # a part of some other model: that one's config it is
+    adopt(config)
+    set_seed(int(config.get("seed") or 0))
+    model = _build(cls, **settings)
+    jt.sync_all()  # the initial weights are drawn lazily: draw them before anything sets another seed
+    share_weights(model)
+    return model
+
+
+class Detector:
+    """A detector that takes JDet's targets, gives results that its Runner accepts and loads every kind of weights."""
+
+    def execute(self, images, targets=None):
+        images = images if isinstance(images, jt.Var) else jt.array(images)
+        out = super().execute(images.stop_grad(), targets_of_jdet(targets))
+        return out if self.is_training() else [for_jdet(result) for result in out]
+
+    def load_parameters(self, params):
+        """As Runner calls it, for a checkpoint and for `pretrained_weights`: by our names, mmdet's or torchvision's."""
+        weights = {name: arrays(value) for name, value in params.items() if hasattr(value, "shape")}
+        print(load_arrays(self, weights, "the weights given to JDet"))
+
+
+class RPNForJDet(RPNHead):
+    """RPNHead as JDet's RCNN calls it: rpn(features, targets)."""
+
+    def execute(self, feats, targets):
+        targets = targets_of_jdet(targets)
+        return super().execute(feats, targets, [target["img_size"] for target in targets])
+
+
+class RoIHeadForJDet(RoIHead):
+    """RoIHead as JDet's RCNN calls it, as `bbox_head`; proposals of JDet's RPNs may carry a score as fifth column."""
+
+    def execute(self, feats, proposals, targets):
+        proposals = [boxes[:, :4] for boxes in arrays(list(proposals))]
+        targets = [{"ori_img_size": t["img_size"], **t} for t in targets_of_jdet(targets)]
+        out = super().execute(feats, proposals, targets)
+        return out if self.is_training() else [for_jdet(result) for result in out]
+
+
+_HEADS = {RPNHead: RPNForJDet, RoIHead: RoIHeadForJDet}
+
+
+class Loss(jt.nn.Module):
+    """A loss of ours under the call of JDet's heads."""
+
+    def __init__(self, cls, **settings):
+        super().__init__()
+        self.loss = construct(cls, own(settings), cls.__name__)
+
+    def execute(self, pred, target, weight=None, avg_factor=None, reduction_override=None):
+        """pred, target, weight: of one shape, or, for classes, target and weight [n]. Class labels are 1-based, 0 is the
+        background, which has no logit where the loss is a sigmoid's."""
+        if reduction_override not in (None, "mean"):
+            raise ValueError(f"{type(self.loss).__name__}: reduction_override {reduction_override!r} is not known; 'mean' is")
+        if getattr(self.loss, "use_sigmoid", False) and target.ndim < pred.ndim:
+            columns = pred.shape[1]
+            target = (target.reshape(-1, 1) == jt.arange(1, columns + 1).reshape(1, -1)).float32()
+            weight = None if weight is None else weight.reshape(-1, 1).broadcast(pred.shape)
+        return self.loss(pred, target, weight, None if avg_factor is None else float(avg_factor))
