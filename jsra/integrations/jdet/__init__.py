@@ -8,19 +8,22 @@ Only this package imports jdet. In it: names (the rule), values (the numbers tha
 data, training (optimisers, schedules, and what JDet's Runner needs beside them).
 """
 
-INSTALL = (
-    "pip install --no-deps git+https://github.com/Jittor/JDet.git && pip install 'numpy<2' scipy einops "
-    "'opencv-python-headless<4.11' shapely terminaltables tensorboardX matplotlib pyyaml six"
+import importlib
+
+from jsra.integrations import JDET_NEEDS
+
+INSTALL = "pip install --no-deps git+https://github.com/Jittor/JDet.git && pip install " + " ".join(
+    f"'{need}'" if "<" in need else need for need in JDET_NEEDS
 )
 
 try:
-    import jdet.utils.registry  # loads all of JDet: its names must stand before ours are added
+    importlib.import_module("jdet")  # all of it: its names must stand before ours are added
 except ImportError as error:
     missing = error.name or ""
     about = "JDet is not installed" if missing == "jdet" else f"JDet is there but cannot be imported ({error})"
     raise ImportError(f"{about}; install it and what it needs with: {INSTALL}", name=missing) from error
 
-from jsra.integrations.jdet import data, extractors, models, training
+from jsra.integrations.jdet import data, extractors, models, training  # noqa: E402
 
 for module in (models, extractors, data, training):
     module.add_parts()

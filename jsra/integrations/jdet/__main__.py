@@ -28,7 +28,7 @@ class _Flags:
 def main(arguments):
     if not arguments or not os.path.isfile(arguments[0]):
         missing = f"there is no {arguments[0]}" if arguments else "no script is named"
-        sys.exit(f"jsra.integrations.jdet: {missing}; python -m jsra.integrations.jdet JDET/tools/run_net.py --config-file ...")
+        sys.exit(f"{missing}; write python -m jsra.integrations.jdet JDET/tools/run_net.py --config-file ...")
     if not jt.has_cuda:
         jt.flags = _Flags(jt.flags)
     sys.argv = list(arguments)
