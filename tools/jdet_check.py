@@ -136,10 +136,14 @@ def configs(bench) -> list:
     """Both loaders, every file."""
     lines = []
     places = {"jdet_configs": os.path.join(ROOT, "jdet_configs")}
-    places.update({f"JDet's {p}": os.path.join(bench.jdet, p) for p in (os.path.join("tests", "test_config"), "configs")})
+    places.update(
+        {f"JDet's {p}": os.path.join(bench.jdet, p) for p in (os.path.join("tests", "test_config"), "configs")}
+    )
     for name, found in bench.inside("configs", json.dumps(places)).items():
         if found["differ"]:
-            raise Failed(f"{name}: {len(found['differ'])} files give another dictionary: {', '.join(found['differ'][:5])}")
+            raise Failed(
+                f"{name}: {len(found['differ'])} files give another dictionary: {', '.join(found['differ'][:5])}"
+            )
         refused = f"; refused by both: {', '.join(found['refused'])}" if found["refused"] else ""
         lines.append(f"{name}: {found['same']} files give the same dictionary in both loaders{refused}")
     return lines

@@ -96,7 +96,9 @@ def drop_in(folder) -> dict:
         totals = _train(oriented, change, steps=1, backward=False)
         if not math.isfinite(totals[0]):
             raise RuntimeError(f"OrientedRCNN with {name}: loss {totals}")
-        lines.append(f"OrientedRCNN with JSRAOrientedSingleRoIExtractor({name}), forward on the CPU: loss {totals[0]:.2f}")
+        lines.append(
+            f"OrientedRCNN with JSRAOrientedSingleRoIExtractor({name}), forward on the CPU: loss {totals[0]:.2f}"
+        )
     try:
         _train(oriented, _rotated(sra), steps=1, backward=False)
         raise RuntimeError("a layer for horizontal boxes was given rotated ones")

@@ -1,6 +1,6 @@
-"""`jsra convert SRC DST`: weights of mmdet and torchvision into this package's names, and back."""
+"""`jsra convert SRC DST`: weights of mmdet, torchvision and JDet into this package's names, and back."""
 
-FAMILIES = ("jsra", "mmdet", "torchvision", "backbone")
+FAMILIES = ("jsra", "mmdet", "torchvision", "jdet", "backbone")
 
 
 def add_parser(subparsers):
@@ -8,15 +8,15 @@ def add_parser(subparsers):
 
     parser = subparsers.add_parser(
         "convert",
-        help="convert weights between jsra, mmdet and torchvision",
-        description="Reads .pth and .pt (without running what they hold), .safetensors and .npz; writes any of them, by the "
-        "extension of DST. Prints what matched, what is missing, unexpected and reshaped. Exit code 1 if the model of "
-        "--config needs a weight that SRC lacks, or, without --config, if a part of what is in SRC is incomplete.",
+        help="convert weights between jsra, mmdet, torchvision and JDet",
+        description="Reads .pth, .pt and .pkl (without running what they hold), .safetensors and .npz; writes any of them, "
+        "by the extension of DST. Prints what matched, what is missing, unexpected and reshaped. Exit code 1 if the model "
+        "of --config needs a weight that SRC lacks, or, without --config, if a part of what is in SRC is incomplete.",
     )
     parser.add_argument(
-        "source", metavar="SRC", help="a .pth, .pt, .safetensors or .npz file, a checkpoint folder or work_dir"
+        "source", metavar="SRC", help="a .pth, .pt, .pkl, .safetensors or .npz file, a checkpoint folder or work_dir"
     )
-    parser.add_argument("target", metavar="DST", help="the file to write: .safetensors, .pth, .pt or .npz")
+    parser.add_argument("target", metavar="DST", help="the file to write: .safetensors, .pth, .pt, .pkl or .npz")
     parser.add_argument("--to", choices=FAMILIES, default="jsra", help="whose names to write (default: %(default)s)")
     parser.add_argument(
         "--from", dest="family", choices=FAMILIES, help="whose names SRC has; default: seen from the names"

@@ -1,4 +1,4 @@
-"""Weights of mmdet, torchvision and of this package, each into the other.
+"""Weights of mmdet, torchvision, JDet and of this package, each into the other.
 
 Conventions that differ: the background is the first class here and in torchvision, the last in mmdet; class-specific boxes
 have no rows for the background here and in mmdet, four first ones in torchvision. torchvision numbers COCO's classes by
@@ -65,8 +65,8 @@ def _to_family(name, array, family):
 def to_jsra(arrays: dict, family: str | None = None, classes: str | None = None) -> Converted:
     """Weights by anybody's names -> by ours.
 
-    family: 'mmdet', 'torchvision', 'backbone', 'jsra'; None finds out. classes='coco80' takes the 80 classes of COCO in the
-    order of our labels out of torchvision's 91.
+    family: 'mmdet', 'torchvision', 'jdet', 'backbone', 'jsra'; None finds out. classes='coco80' takes the 80 classes of COCO
+    in the order of our labels out of torchvision's 91.
     """
     family = family or family_of(arrays)
     if family not in (*FAMILIES, "jsra"):

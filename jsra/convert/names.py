@@ -1,4 +1,4 @@
-"""The names of weights in this package and in PyTorch's detection libraries.
+"""The names of weights in this package, in PyTorch's detection libraries and in JDet.
 
 A row gives our name and theirs; {i} stands for a number, {p} for the rest of the name. The first row that fits counts, so a
 row may repeat one side: older spellings come after the one that is written.
@@ -42,7 +42,15 @@ BACKBONE = tuple(
     (f"backbone.{name}.{{p}}", f"{name}.{{p}}") for name in ("conv1", "bn1", "layer1", "layer2", "layer3", "layer4")
 )
 
-FAMILIES = {"mmdet": MMDET, "torchvision": TORCHVISION, "backbone": BACKBONE}
+# JDet's FasterRCNNOBB (rpn_head) and the detectors on its RCNN (rpn). Their heads, of rotated boxes, have no place here. A
+# model of ours that JDet's runner trained has our names.
+JDET = tuple(row for row in MMDET if row[0].startswith(("backbone.", "neck.", "rpn."))) + (
+    ("rpn.convs.0.{p}", "rpn.rpn_conv.{p}"),
+    ("rpn.cls.{p}", "rpn.rpn_cls.{p}"),
+    ("rpn.box.{p}", "rpn.rpn_reg.{p}"),
+)
+
+FAMILIES = {"mmdet": MMDET, "jdet": JDET, "torchvision": TORCHVISION, "backbone": BACKBONE}
 # What no model of ours has a place for, and needs none.
 IGNORED = re.compile(r"(^|\.)num_batches_tracked$|^fc\.(weight|bias)$|^classifier\.")
 
@@ -75,8 +83,12 @@ def from_ours(name: str, family: str):
 
 
 def family_of(names) -> str:
-    """Whose names these are: 'mmdet', 'torchvision', 'backbone' (a classification network) or 'jsra'."""
+    """Whose names these are: 'mmdet', 'jdet', 'torchvision', 'backbone' (a classification network) or 'jsra'."""
     names = set(names)
+    if any(n.startswith("rpn.rpn_conv.") for n in names) or (
+        any(n.startswith("rpn_head.") for n in names) and any(n.startswith("bbox_head.") for n in names)
+    ):
+        return "jdet"
     if any(n.startswith(("rpn_head.", "roi_head.bbox_head.", "bbox_head.")) for n in names):
         return "mmdet"
     if any(n.startswith(("backbone.body.", "backbone.fpn.", "roi_heads.")) for n in names):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import jittor as jt
 import numpy as np
 
 
@@ -21,3 +22,10 @@ def roi_levels(rois, num_levels: int, finest_scale: float = 56.0) -> np.ndarray:
     for level in range(1, num_levels):
         levels += size >= 2.0**level
     return levels
+
+
+def pixels_per_cell(spatial_scale, levels=None):
+    """Image pixels per cell of the map that an RoI reads: a number, or a Var [K, 1] where there are levels."""
+    if levels is None:
+        return 1.0 / spatial_scale
+    return jt.array([1.0 / scale for scale in spatial_scale])[levels].reshape(-1, 1)

@@ -6,6 +6,7 @@ import jittor as jt
 
 from jsra import ops
 from jsra.registry import register
+from jsra.roi.levels import pixels_per_cell
 
 
 @register("roi_layer")
@@ -30,15 +31,18 @@ class RoIAlign(jt.nn.Module):
 
 @register("roi_layer")
 class ROIAlign(RoIAlign):
-    """JDet's layer and arguments. Both versions take the legacy rule (aligned=False); version 1 first adds 1 to x1 and y1."""
+    """JDet's layer and arguments. Neither version shifts by half a pixel; version 0 is the legacy rule (aligned=False),
+    version 1 adds 1 to x1 and y1 and has no least size."""
 
     def __init__(self, output_size=7, sampling_ratio=0, version=0):
-        super().__init__(output_size, sampling_ratio, aligned=False)
+        super().__init__(output_size, sampling_ratio, aligned=version == 1)
         if version not in (0, 1):
             raise ValueError(f"ROIAlign: version must be 0 or 1, got {version!r}")
         self.version = version
 
     def execute(self, features, rois, spatial_scale, levels=None):
         if self.version == 1:
-            rois = jt.concat([rois[:, :3], rois[:, 3:] + 1], dim=1)
+            # aligned=True has no least size, but a shift of half a cell, which is undone here.
+            half = 0.5 * pixels_per_cell(spatial_scale, levels)
+            rois = jt.concat([rois[:, :1], rois[:, 1:3] + half, rois[:, 3:] + (half + 1)], dim=1)
         return super().execute(features, rois, spatial_scale, levels)

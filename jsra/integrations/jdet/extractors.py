@@ -13,10 +13,10 @@ from jdet.utils.registry import ROI_EXTRACTORS
 
 from jsra.integrations.jdet.names import add, own
 from jsra.integrations.jdet.values import arrays
-from jsra.ops import roi_align_rotated
-from jsra.registry import construct, register, registered
+from jsra.registry import construct, registered
 from jsra.roi.extractor import FPNRoIExtractor, SingleRoIExtractor
 from jsra.roi.levels import roi_levels
+from jsra.roi.roi_align_rotated import ROIAlignRotated
 
 
 def add_parts():
@@ -103,32 +103,3 @@ def enclosing_boxes(rois):
     cos, sin = jt.abs(jt.cos(angle)), jt.abs(jt.sin(angle))
     half_x, half_y = (width * cos + height * sin) * 0.5, (width * sin + height * cos) * 0.5
     return jt.concat([index, x - half_x, y - half_y, x + half_x, y + half_y], dim=1)
-
-
-@register("roi_layer")
-class ROIAlignRotated(jt.nn.Module):
-    """JDet's layer of this name on rotated RoIs: no half-pixel shift, sides of at least one cell."""
-
-    aligned, clockwise = False, True
-
-    def __init__(self, output_size=7, sampling_ratio=0):
-        super().__init__()
-        self.output_size, self.sampling_ratio = output_size, sampling_ratio
-
-    def execute(self, features, rois, spatial_scale, levels=None):
-        """features: maps; rois: [K, 6] -> [K, C, h, w]."""
-        return roi_align_rotated(
-            features, rois, self.output_size, spatial_scale, self.sampling_ratio, self.aligned, self.clockwise, levels
-        )
-
-
-@register("roi_layer")
-class ROIAlignRotated_v1(ROIAlignRotated):  # noqa: N801 (JDet's name)
-    """JDet's layer of this name: with the half-pixel shift, and the other sense of the angle."""
-
-    aligned, clockwise = True, False
-
-    def execute(self, features, rois, spatial_scale, levels=None):
-        cell = jt.array([1.0 / s for s in spatial_scale])[levels].reshape(-1, 1)  # in pixels, at each RoI's level
-        sides = jt.maximum(rois[:, 3:5], cell.broadcast((rois.shape[0], 2)))
-        return super().execute(features, jt.concat([rois[:, :3], sides, rois[:, 5:]], dim=1), spatial_scale, levels)

@@ -93,7 +93,9 @@ class Loss(jt.nn.Module):
         """pred, target, weight: of one shape, or, for classes, target and weight [n]. Class labels are 1-based, 0 is the
         background, which has no logit where the loss is a sigmoid's."""
         if reduction_override not in (None, "mean"):
-            raise ValueError(f"{type(self.loss).__name__}: reduction_override {reduction_override!r} is not known; 'mean' is")
+            raise ValueError(
+                f"{type(self.loss).__name__}: reduction_override {reduction_override!r} is not known; 'mean' is"
+            )
         if getattr(self.loss, "use_sigmoid", False) and target.ndim < pred.ndim:
             columns = pred.shape[1]
             target = (target.reshape(-1, 1) == jt.arange(1, columns + 1).reshape(1, -1)).float32()

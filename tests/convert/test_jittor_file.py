@@ -1,0 +1,101 @@
+"""Jittor's .pkl files: read without running them, written so that jt.load reads them."""
+
+import os
+import pickle
+
+import jittor as jt
+import numpy as np
+import pytest
+
+from jsra.convert import jittor_file
+from jsra.convert.convert import to_jsra
+from jsra.convert.files import read_weights, write_weights
+from jsra.convert.torch_file import WeightsError
+
+
+def test_a_checkpoint_of_jdets_form(tmp_path, rng):
+    weight = rng.standard_normal((3, 4)).astype(np.float32)
+    checkpoint = {
+        "meta": {"epoch": 2, "config": {"lr": 0.1, "strides": (4, 8), "scale": np.float32(2.5)}},
+        "model": {"fc.weight": jt.array(weight), "fc.bias": jt.zeros(3), "fc.count": np.array([7], np.int64)},
+        "optimizer": {"values": [jt.ones(2)], "type": np.float32},
+    }
+    path = str(tmp_path / "ckpt_2.pkl")
+    jt.save(checkpoint, path)
+    content = jittor_file.read(path)
+    assert content["meta"] == {"epoch": 2, "config": {"lr": 0.1, "strides": [4, 8], "scale": 2.5}}
+    arrays = read_weights(path)
+    assert set(arrays) == {"fc.weight", "fc.bias", "fc.count"} and arrays["fc.count"].dtype == np.int64
+    np.testing.assert_array_equal(arrays["fc.weight"], weight)
+
+
+@pytest.mark.parametrize("protocol", [2, 4])
+def test_arrays_of_every_order_and_protocol(tmp_path, rng, protocol):
+    arrays = {
+        "c": rng.standard_normal((2, 3, 4)),
+        "fortran": np.asfortranarray(rng.standard_normal((5, 3)).astype(np.float32)),
+        "strided": rng.standard_normal((6, 6)).astype(np.float16)[::2, 1::3],
+        "big endian": np.arange(5, dtype=">i4"),
+        "flags": np.array([True, False]),
+        "empty": np.zeros((0, 4), np.float32),
+    }
+    path = tmp_path / "a.pkl"
+    path.write_bytes(pickle.dumps(arrays, protocol))
+    found = jittor_file.read(str(path))
+    for name, array in arrays.items():
+        np.testing.assert_array_equal(found[name], array, err_msg=name)
+
+
+def test_written_files_are_jittors(tmp_path, rng):
+    weight = rng.standard_normal((3, 4)).astype(np.float32)
+    path = str(tmp_path / "a.pkl")
+    write_weights(path, {"fc.weight": weight.T})
+    np.testing.assert_array_equal(jt.load(path)["model"]["fc.weight"], weight.T)
+    np.testing.assert_array_equal(read_weights(path)["fc.weight"], weight.T)
+
+
+class Malicious:
+    def __init__(self, marker):
+        self.marker = marker
+
+    def __reduce__(self):
+        return os.mkdir, (self.marker,)
+
+
+def test_code_is_refused_and_not_run(tmp_path):
+    marker, path = str(tmp_path / "ran"), str(tmp_path / "bad.pkl")
+    jt.save({"model": {"x": Malicious(marker)}}, path)
+    with pytest.raises(WeightsError, match="refused: the file asks for (posix|nt).mkdir"):
+        read_weights(path)
+    assert not os.path.exists(marker)
+
+
+def test_a_damaged_file_is_told(tmp_path):
+    path = tmp_path / "a.pkl"
+    write_weights(path, {"fc.weight": np.ones((3, 4), np.float32)})
+    raw = bytearray(path.read_bytes())
+    raw[60] ^= 1
+    path.write_bytes(raw)
+    with pytest.raises(WeightsError, match="checksum does not fit"):
+        read_weights(path)
+    path.write_bytes(raw[:50])
+    with pytest.raises(WeightsError, match="the pickle is damaged"):
+        read_weights(path)
+
+
+def test_names_of_jdets_detectors():
+    """Backbone, neck and RPN have places here; the heads are of rotated boxes."""
+    names = {
+        "backbone.layer1.0.conv1.weight": "backbone.layer1.0.conv1.weight",
+        "neck.lateral_convs.0.conv.bias": "neck.lateral_convs.0.bias",
+        "rpn_head.rpn_reg.weight": "rpn.box.weight",
+        "bbox_head.fc_cls.weight": None,
+    }
+    converted = to_jsra({name: np.zeros(1, np.float32) for name in names})
+    assert converted.family == "jdet"
+    assert set(converted.arrays) == {ours for ours in names.values() if ours}
+    assert converted.unexpected == ["bbox_head.fc_cls.weight"]
+    oriented = to_jsra(
+        {"rpn.rpn_conv.weight": np.zeros(1, np.float32), "bbox_head.fc_cls.bias": np.zeros(1, np.float32)}
+    )
+    assert oriented.family == "jdet" and list(oriented.arrays) == ["rpn.convs.0.weight"]
