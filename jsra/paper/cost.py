@@ -68,9 +68,6 @@ class Counter:
             self._patch(module, "conv2d", _functional_conv)
         for module in _holders("product", linear.product):
             self._patch(module, "product", _library_product)
-        # For inference, layers are fused into kernels that no hook sees; step by step they do the same work.
-        for module in _holders("fusible", getattr(sys.modules.get("jsra.ops.fused_conv2d"), "fusible", None)):
-            self._replace(module, "fusible", lambda *args: False)
         for module in _holders("run", kernel.run):
             self._patch(module, "run", self._kernel, always=True)
         return self
@@ -121,11 +118,8 @@ class Counter:
                 self._record(work(out, *args, **kw), args)
             return out
 
-        self._replace(owner, attribute, counted)
-
-    def _replace(self, owner, attribute, value):
-        self._patches.callback(setattr, owner, attribute, getattr(owner, attribute))
-        setattr(owner, attribute, value)
+        self._patches.callback(setattr, owner, attribute, original)
+        setattr(owner, attribute, counted)
 
     def _record(self, flops, args):
         """Credit a product to the module whose weight it takes, where that is known, else to the one that is running."""
@@ -165,7 +159,7 @@ def _named_modules(model):
 
 def _holders(name, function):
     """The modules that hold a function under its name: the one that defines it, and those that import it."""
-    return [m for m in list(sys.modules.values()) if function is not None and vars(m).get(name) is function]
+    return [m for m in list(sys.modules.values()) if vars(m).get(name) is function]
 
 
 def _product(out, a, b):
