@@ -117,6 +117,11 @@ class Bench:
             file.write(SMALL.format(**values))
         return path
 
+    def copy(self, folder, new, *without):
+        """Copy the folder of a run, without some names in it."""
+        target = os.path.join(self.work, new)
+        shutil.copytree(os.path.join(self.work, folder), target, ignore=shutil.ignore_patterns(*without))
+
     def few_images(self):
         """Annotation files of the first images that show an object of the category."""
         for split in ("train", "val"):
@@ -150,50 +155,47 @@ def configs(bench) -> list:
 
 
 def same_run(bench) -> list:
-    """20 iterations and an evaluation, by JDet's run_net.py and by `jsra train`; half of them again, resumed."""
+    """20 iterations and an evaluation, by JDet's run_net.py and by `jsra train`; half of them again, resumed by both."""
     bench.few_images()
-    small, folder = bench.config("small", "by_jdet"), os.path.join(bench.work, "by_jdet")
+    small = bench.config("small", "by_jdet")
     bench.run_net("jdet_train", small, "train")
-    theirs = jdet_losses(os.path.join(folder, "textlog"))
-    os.remove(os.path.join(folder, "checkpoints", f"ckpt_{EPOCHS}.pkl"))
-    shutil.rmtree(os.path.join(folder, "textlog"))
-    bench.run_net("jdet_resume", small, "train")
-    resumed = jdet_losses(os.path.join(folder, "textlog"))
     bench.run_net("jdet_val", small, "val")
     bench.run("jsra_train", "-m", "jsra", "train", small, "--work-dir", os.path.join(bench.work, "by_jsra"))
-    records = jsra_records(bench)
-    ours = {r["iteration"] - 1: r for r in records if r["kind"] == "train"}
-    metrics = next(r for r in records if r["kind"] == "val")
-    total = IMAGES * EPOCHS // BATCH
-    if sorted(theirs) != list(range(1, total)) or sorted(resumed) != list(range(total // EPOCHS, total)):
-        raise Failed(f"run_net.py logged the iterations {sorted(theirs)}, resumed {sorted(resumed)}")
-    worst, worst_resumed = largest_difference(theirs, ours), largest_difference(resumed, ours)
-    if max(worst, worst_resumed) > TOLERANCE:
-        raise Failed(f"the losses differ by up to {worst:.2g}, resumed by {worst_resumed:.2g}")
+    total, half = IMAGES * EPOCHS // BATCH, IMAGES // BATCH
+    bench.copy("by_jdet", "by_jdet_resumed", f"ckpt_{EPOCHS}.pkl", "textlog")
+    bench.copy("by_jsra", "by_jsra_resumed", f"iter_{total:08d}", "log.jsonl")
+    bench.run_net("jdet_resume", bench.config("small_resumed", "by_jdet_resumed"), "train")
+    resumed = os.path.join(bench.work, "by_jsra_resumed")
+    bench.run("jsra_resume", "-m", "jsra", "train", small, "--work-dir", resumed, "--resume")
+    theirs, ours = jdet_losses(bench, "by_jdet"), jsra_records(bench, "by_jsra", "train")
+    worst = largest_difference(theirs, ours, range(1, total))
+    resumed = jdet_losses(bench, "by_jdet_resumed"), jsra_records(bench, "by_jsra_resumed", "train")
+    worst_resumed = largest_difference(*resumed, range(half, total))
+    metrics = jsra_records(bench, "by_jsra", "val")[total - 1]
     first, last = theirs[1]["total_loss"], theirs[total - 1]["total_loss"]
     return [
         f"run_net.py --task train, {total} iterations: each loss is that of `jsra train`, largest difference {worst:.1g} "
         f"(total {first:.4f} in iteration 2, {last:.4f} in {total})",
-        f"run_net.py resumed after iteration {total // EPOCHS}: the same losses, largest difference {worst_resumed:.1g}",
+        f"run_net.py, resumed after iteration {half}: those of `jsra train --resume`, largest difference {worst_resumed:.1g}",
         *same_detections(bench, "run_net.py --task val", "by_jdet", metrics),
     ]
 
 
-def largest_difference(theirs, ours) -> float:
-    """Of the four losses, over the iterations of `theirs`."""
+def largest_difference(theirs, ours, iterations) -> float:
+    """Of the four losses, over `iterations`, which both logs must hold (JDet never logs the first)."""
+    if sorted(theirs) != list(iterations) or not set(iterations) <= set(ours):
+        raise Failed(f"run_net.py logged the iterations {sorted(theirs)}, jsra {sorted(ours)}")
     names = ("loss_rpn_cls", "loss_rpn_box", "loss_cls", "loss_box")
-    return max(abs(losses[name] - ours[iteration][name]) for iteration, losses in theirs.items() for name in names)
+    worst = max(abs(theirs[i][name] - ours[i][name]) for i in iterations for name in names)
+    if worst > TOLERANCE:
+        raise Failed(f"the losses of run_net.py and of jsra differ by up to {worst:.2g}")
+    return worst
 
 
-def jsra_records(bench) -> list:
-    """The log of the run by `jsra train`."""
-    with open(os.path.join(bench.work, "by_jsra", "log.jsonl"), encoding="utf8") as file:
-        return [json.loads(line) for line in file]
-
-
-def jdet_losses(folder) -> dict:
-    """{iteration from 0: {name: value}} of JDet's text logs; it never logs iteration 0."""
+def jdet_losses(bench, folder) -> dict:
+    """{iteration from 0: {name: value}} of JDet's text logs."""
     found = {}
+    folder = os.path.join(bench.work, folder, "textlog")
     for name in sorted(os.listdir(folder)):
         with open(os.path.join(folder, name), encoding="utf8") as file:
             for line in file:
@@ -201,6 +203,13 @@ def jdet_losses(folder) -> dict:
                 if "total_loss" in values:
                     found[int(values["iter"])] = {key: float(value) for key, value in values.items()}
     return found
+
+
+def jsra_records(bench, folder, kind) -> dict:
+    """{iteration from 0: record} of a log of `jsra train`."""
+    with open(os.path.join(bench.work, folder, "log.jsonl"), encoding="utf8") as file:
+        records = [json.loads(line) for line in file]
+    return {r["iteration"] - 1: r for r in records if r["kind"] == kind}
 
 
 def same_detections(bench, what, folder, metrics) -> list:
@@ -234,7 +243,7 @@ def read_detections(folder):
 def convert(bench) -> list:
     """Weights of the run by JDet in jsra, and of the run by jsra in JDet."""
     small = os.path.join(bench.work, "small.py")
-    metrics = next(r for r in jsra_records(bench) if r["kind"] == "val")
+    metrics = jsra_records(bench, "by_jsra", "val")[IMAGES * EPOCHS // BATCH - 1]
     checkpoint = os.path.join(bench.work, "by_jdet", "checkpoints", f"ckpt_{EPOCHS}.pkl")
     weights = os.path.join(bench.work, "of_jdet.safetensors")
     bench.run("convert_to", "-m", "jsra", "convert", checkpoint, weights, "--config", small)

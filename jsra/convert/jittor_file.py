@@ -68,7 +68,7 @@ class _JittorUnpickler(Unpickler):
             return _Array if name == "ndarray" else _Dtype
         if (module, name) == ("_codecs", "encode"):
             return _latin1
-        if module in ("jittor", "jittor_core") and name == "Var":
+        if module in ("jittor", "jittor_core") and name in ("Var", "jittor_core.Var"):
             return lambda data, *_: data
         return super().find_class(module, name)
 

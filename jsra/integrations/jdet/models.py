@@ -58,7 +58,12 @@ class Detector:
     def load_parameters(self, params):
         """As Runner calls it, for a checkpoint and for `pretrained_weights`: by our names, mmdet's or torchvision's."""
         weights = {name: arrays(value) for name, value in params.items() if hasattr(value, "shape")}
-        print(load_arrays(self, weights, "the weights given to JDet"))
+        own_shapes = {name: tuple(var.shape) for name, var in self.state_dict().items()}
+        if own_shapes == {name: tuple(array.shape) for name, array in weights.items()}:
+            super().load_parameters(weights)
+        else:
+            print(load_arrays(self, weights, "the weights given to JDet"))
+        jt.sync_all()  # before the first step: what is still to be copied would run as a part of it, and round otherwise
 
 
 class RPNForJDet(RPNHead):

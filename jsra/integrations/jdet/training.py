@@ -93,6 +93,7 @@ class Optimizer:
     def load_parameters(self, data):
         if isinstance(data, dict) and "state" in data:
             self.load_state(data["state"], data["n_step"])
+            jt.sync_all()
 
 
 def parameter_groups(model=None, named_params=None, **settings):
