@@ -53,8 +53,8 @@ def _scalar(dtype, data):
     return np.frombuffer(data, kind)[0].item() if kind is not None and isinstance(data, bytes) else None
 
 
-def _latin1(text, *_):
-    """The bytes of older pickles, which are written as text to be encoded."""
+def _latin1(text="", *_):
+    """The bytes of older pickles, which are written as text to be encoded, or as bytes() where there are none."""
     return text.encode("latin1")
 
 
@@ -66,7 +66,7 @@ class _JittorUnpickler(Unpickler):
             return _Array if name == "_reconstruct" else _scalar
         if module == "numpy" and name in ("ndarray", "dtype"):
             return _Array if name == "ndarray" else _Dtype
-        if (module, name) == ("_codecs", "encode"):
+        if (module, name) in (("_codecs", "encode"), ("__builtin__", "bytes")):
             return _latin1
         if module in ("jittor", "jittor_core") and name in ("Var", "jittor_core.Var"):
             return lambda data, *_: data

@@ -18,7 +18,7 @@ def test_a_checkpoint_of_jdets_form(tmp_path, rng):
     checkpoint = {
         "meta": {"epoch": 2, "config": {"lr": 0.1, "strides": (4, 8), "scale": np.float32(2.5)}},
         "model": {"fc.weight": jt.array(weight), "fc.bias": jt.zeros(3), "fc.count": np.array([7], np.int64)},
-        "optimizer": {"values": [jt.ones(2)], "type": np.float32},
+        "optimizer": {"values": [jt.ones(2)]},
     }
     path = str(tmp_path / "ckpt_2.pkl")
     jt.save(checkpoint, path)
