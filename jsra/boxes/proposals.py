@@ -54,7 +54,7 @@ class ProposalSelector:
             position, which = best // a, best % a
             chosen = delta.reshape(a, 4, -1)[which, :, position]
             boxes.append(coder.decode(anchor[best], chosen, (image_size[1], image_size[0])))
-            scores.append(1 / (1 + np.exp(-flat[which, position])))
+            scores.append(np.exp(-np.logaddexp(0, -flat[which, position])))  # the sigmoid, without overflow
             levels.append(np.full(len(best), level, np.int32))
         boxes, scores, levels = as_boxes(np.concatenate(boxes)), np.concatenate(scores), np.concatenate(levels)
         # A diverged model gives NaN boxes: no proposals then, and the loss says what happened.

@@ -11,7 +11,6 @@ import jittor as jt
 from jsra.engine import amp, checkpoint
 from jsra.engine.distributed import barrier, is_main, rank, share_weights, world_size
 from jsra.engine.groups import ParameterGroups
-from jsra.engine.interrupt import end_compilers
 from jsra.engine.log import Log
 from jsra.engine.optimizer import SGD, AdamW
 from jsra.engine.provenance import provenance
@@ -156,7 +155,6 @@ def build_run(config, resume=None, seed=None) -> Run:
     """
     from jsra.evaluation.evaluator import Evaluator
 
-    end_compilers()
     seed = int(config.get("seed") or 0) if seed is None else int(seed)
     if (config.get("max_epoch") is None) == (config.get("max_iter") is None):
         raise ConfigError("a config sets max_epoch or max_iter, one of them")

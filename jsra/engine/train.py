@@ -13,7 +13,7 @@ import jittor as jt
 import numpy as np
 
 from jsra.engine.distributed import rank, sum_over_ranks, world_size
-from jsra.engine.interrupt import Interrupted, Interruptions
+from jsra.engine.interrupt import Interrupted, Interruptions, end_compilers
 from jsra.runtime.seed import set_seed
 
 
@@ -26,6 +26,7 @@ def train(run) -> dict:
 
     Raises NonFiniteLoss, and Interrupted (after saving) on SIGTERM or SIGINT.
     """
+    end_compilers()
     with Interruptions() as signals, run.log:
         run.catch_up(signals)
         while run.iteration < run.total:
