@@ -7,6 +7,7 @@ log.jsonl holds one JSON object per line: {"kind": "run"} when the run starts or
 from __future__ import annotations
 
 import json
+import math
 import os
 import sys
 import time
@@ -102,7 +103,7 @@ class Log:
         self.record("val", iteration=iteration, **metrics)
         if self._board is not None:
             for name, value in metrics.items():
-                if isinstance(value, (int, float)):
+                if isinstance(value, (int, float)) and math.isfinite(value):  # the AP of sizes that do not occur is NaN
                     self._board.add_scalar(f"val/{name}", value, iteration)
         self._since = time.time()
 
