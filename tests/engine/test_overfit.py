@@ -93,4 +93,4 @@ def test_the_loss_of_the_demo_falls(extractor, puppets, tmp_path):
     config["optimizer"]["lr"] = 0.001
     config["scheduler"] = dict(type="StepLR", milestones=[], warmup=None)
     _, losses = go({**config, "max_iter": 40, "eval_interval": 0}, tmp_path)
-    assert np.mean(losses[-4:]) < 0.5 * np.mean(losses[:4]), losses
+    assert np.mean(losses[-4:]) < 0.6 * losses[0], losses

@@ -22,7 +22,11 @@ class TestAddNormRelu(OperatorTester):
 
         return [
             case("two tables", 40, 7, [3, 6]),
-            case("one table", 150, 70, [5]),
+            case("one table", 50, 70, [5]),
             case("given statistics", 20, 65, [4, 4], statistics=True),
             case("a product that follows", 30, 6, [3, 6], then=4),
         ]
+
+    def _check_direction(self, *args):
+        # Of thousands of numbers some lie near the kink of the ReLU: a small step seldom crosses it.
+        super()._check_direction(*args, step=1e-7)
