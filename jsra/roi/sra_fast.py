@@ -60,7 +60,7 @@ def _local(sra, sampled, packing):
     if table is None:
         return x, [bias.unsqueeze(0)], rows
     middle = channels + table.shape[1]
-    vertical = linear(table, weight[:, channels:middle]) + bias
+    vertical = linear(table, weight[:, channels:middle], bias)
     return x, [vertical, linear(table, weight[:, middle:])], rows
 
 
@@ -73,7 +73,7 @@ def _batch_normed(sra, descriptor, local, packing):
         repeats = jt.array((packing.offsets_np[1:] - packing.offsets_np[:-1]).astype("float32"))
         normed, moment = norm1.repeated_relu(slice(0, width), descriptor, repeats)
         moments.append(moment)
-        table, rows = linear(normed, fc1.weight[:, :width]) + bias, packing.owner.unsqueeze(0)
+        table, rows = linear(normed, fc1.weight[:, :width], bias), packing.owner.unsqueeze(0)
     if local is not None:
         x, tables, local_rows = local
         hidden, moment = norm1.part_relu(slice(width, None), x, tables, local_rows, then=fc1.weight[:, width:])

@@ -10,10 +10,10 @@ from jdet.utils.registry import DATASETS, TRANSFORMS
 
 from jsra.engine.distributed import rank, world_size
 from jsra.engine.train import seed_of
-from jsra.integrations.jdet.names import PREFIX, add, own
+from jsra.integrations.jdet.names import PREFIX, add, make, own
 from jsra.integrations.jdet.training import progress
 from jsra.integrations.jdet.values import arrays, for_jdet
-from jsra.registry import build, construct, registered
+from jsra.registry import build, registered
 from jsra.runtime.seed import set_seed
 
 
@@ -86,7 +86,7 @@ class Transform:
     Jittor seeds in each data worker."""
 
     def __init__(self, cls, **settings):
-        self.transform = construct(cls, own(settings), cls.__name__)
+        self.transform = make(cls, **settings)
 
     def __call__(self, image, target=None):
         rotated = sorted({"rboxes", "polys", "hboxes"} & set(target or ()))

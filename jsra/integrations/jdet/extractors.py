@@ -11,9 +11,9 @@ import functools
 import jittor as jt
 from jdet.utils.registry import ROI_EXTRACTORS
 
-from jsra.integrations.jdet.names import add, own
+from jsra.integrations.jdet.names import add, make
 from jsra.integrations.jdet.values import arrays
-from jsra.registry import construct, registered
+from jsra.registry import registered
 from jsra.roi.extractor import FPNRoIExtractor, SingleRoIExtractor
 from jsra.roi.levels import roi_levels
 from jsra.roi.roi_align_rotated import ROIAlignRotated
@@ -24,11 +24,7 @@ def add_parts():
     parts.update(SingleRoIExtractor=SingleForJDet, OrientedSingleRoIExtractor=OrientedForJDet)
     for name, cls in parts.items():
         # Extended by what JDet's detectors ask of an extractor.
-        add(ROI_EXTRACTORS, name, functools.partial(_build, type(cls.__name__, (_Asked, cls), {})))
-
-
-def _build(cls, **settings):
-    return construct(cls, own(settings), cls.__name__)
+        add(ROI_EXTRACTORS, name, functools.partial(make, type(cls.__name__, (_Asked, cls), {})))
 
 
 class _Asked:
@@ -92,7 +88,7 @@ class OrientedForJDet(FPNRoIExtractor):
         """By the sides of what is read, a rotated or an upright box."""
         rois = arrays(rois)
         if rois.shape[1] == 6:
-            rois = rois[:, [0, 1, 2, 3, 4]].copy()
+            rois = rois[:, :5].copy()
             rois[:, 1:3] = 0
         return roi_levels(rois, num_levels, self.finest_scale)
 

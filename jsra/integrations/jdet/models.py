@@ -12,36 +12,32 @@ from jsra.convert.load import load_arrays
 from jsra.engine.distributed import share_weights
 from jsra.heads.roi_head import RoIHead
 from jsra.heads.rpn import RPNHead
-from jsra.integrations.jdet.names import add, own
+from jsra.integrations.jdet.names import add, make, own
 from jsra.integrations.jdet.training import adopt
 from jsra.integrations.jdet.values import arrays, for_jdet, targets_of_jdet
-from jsra.registry import construct, registered
+from jsra.registry import registered
 from jsra.runtime.seed import set_seed
 
 
 def add_parts():
     for name, cls in registered("detector").items():
         adapted = type(name, (Detector, cls), {"__doc__": cls.__doc__})
-        add(MODELS, name, functools.partial(_build, adapted), plain=functools.partial(build_run_model, adapted))
+        add(MODELS, name, functools.partial(make, adapted), plain=functools.partial(build_run_model, adapted))
     for kind, registry in (("backbone", BACKBONES), ("neck", NECKS), ("head", HEADS)):
         for name, cls in registered(kind).items():
-            add(registry, name, functools.partial(_build, _HEADS.get(cls, cls)))
+            add(registry, name, functools.partial(make, _HEADS.get(cls, cls)))
     for name, cls in registered("loss").items():
         add(LOSSES, name, functools.partial(Loss, cls))
-
-
-def _build(cls, **settings):
-    return construct(cls, own(settings), cls.__name__)
 
 
 def build_run_model(cls, **settings):
     """The model of a config of jsra's own: JDet's Runner then reads all of that config as `jsra train` does."""
     config = get_cfg()
     if own(config.get("model")) != {"type": cls.__name__, **own(settings)}:
-        return _build(cls, **settings)  # a part of some other model: that one's config it is
+        return make(cls, **settings)  # a part of some other model: that one's config it is
     adopt(config)
     set_seed(int(config.get("seed") or 0))
-    model = _build(cls, **settings)
+    model = make(cls, **settings)
     jt.sync_all()  # the initial weights are drawn lazily: draw them before anything sets another seed
     share_weights(model)
     return model
@@ -92,7 +88,7 @@ class Loss(jt.nn.Module):
 
     def __init__(self, cls, **settings):
         super().__init__()
-        self.loss = construct(cls, own(settings), cls.__name__)
+        self.loss = make(cls, **settings)
 
     def execute(self, pred, target, weight=None, avg_factor=None, reduction_override=None):
         """pred, target, weight: of one shape, or, for classes, target and weight [n]. Class labels are 1-based, 0 is the

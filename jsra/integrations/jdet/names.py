@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from jsra.registry import registered
+from jsra.registry import construct, registered
 
 PREFIX = "JSRA"
 
@@ -26,3 +26,8 @@ def own(settings):
     if type(settings) in (list, tuple):
         return type(settings)(own(item) for item in settings)
     return settings
+
+
+def make(cls, **settings):
+    """An object of a part's class from its settings in JDet's config; what is nested in them is jsra's."""
+    return construct(cls, own(settings), cls.__name__)

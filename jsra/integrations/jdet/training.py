@@ -11,7 +11,7 @@ from jdet.utils.registry import HOOKS, MODELS, OPTIMS, SCHEDULERS
 
 from jsra.engine.groups import ParameterGroups
 from jsra.engine.schedule import scaled_lr
-from jsra.integrations.jdet.names import PREFIX, add, own
+from jsra.integrations.jdet.names import PREFIX, add, make, own
 from jsra.registry import ConfigError, construct, registered
 
 
@@ -98,14 +98,14 @@ class Optimizer:
 
 def parameter_groups(model=None, named_params=None, **settings):
     """ParameterGroups as JDet's `parameter_groups_generator`."""
-    return construct(ParameterGroups, own(settings), "ParameterGroups").groups(model)
+    return make(ParameterGroups, **settings).groups(model)
 
 
 class Schedule:
     """A schedule of ours for any optimiser. JDet's Runner calls step after an iteration: it sets the rates of the next."""
 
     def __init__(self, cls, optimizer, **settings):
-        self.schedule = construct(cls, own(settings), cls.__name__)
+        self.schedule = make(cls, **settings)
         self.optimizer = optimizer
         self.bases = optimizer.lr, [group.get("lr", optimizer.lr) for group in optimizer.param_groups]
         progress.iteration, progress.epoch_length = 0, 0
