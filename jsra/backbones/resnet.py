@@ -91,12 +91,13 @@ class ResNet(nn.Module):
     zero_init_residual: the last norm of each block starts at 0, so that blocks start as identities.
     norm_eps: added to the variances (torchvision's own COCO weights: 0).
     groups, base_width: ResNeXt; see `ResNeXt`.
+    base_channels: of the stem and the first stage; 32 is a network of half the width.
     out_channels: (attribute) channels of each returned map.
     """
 
     def __init__(
         self, depth, out_indices=(0, 1, 2, 3), strides=(1, 2, 2, 2), dilations=(1, 1, 1, 1), frozen_stages=-1,
-        norm_eval=False, zero_init_residual=True, groups=1, base_width=64, norm_eps=1e-5,
+        norm_eval=False, zero_init_residual=True, groups=1, base_width=64, norm_eps=1e-5, base_channels=64,
     ):  # fmt: skip
         super().__init__()
         if depth not in DEPTHS:
@@ -110,11 +111,11 @@ class ResNet(nn.Module):
         self.num_stages = max(self.out_indices) + 1
         self.frozen_stages = min(frozen_stages, self.num_stages)
 
-        self.conv1 = Conv2d(3, 64, 7, 2, 3, bias=False)
+        self.conv1 = Conv2d(3, base_channels, 7, 2, 3, bias=False)
         jt.init.relu_invariant_gauss_(self.conv1.weight, mode="fan_out")
-        self.bn1 = BatchNorm2d(64, frozen=norm_eval or frozen_stages >= 0, eps=norm_eps)
+        self.bn1 = BatchNorm2d(base_channels, frozen=norm_eval or frozen_stages >= 0, eps=norm_eps)
         self.maxpool = nn.Pool(3, 2, 1, op="maximum")
-        channels = 64
+        channels = base_channels
         for stage in range(self.num_stages):
             blocks = []
             frozen = norm_eval or stage < self.frozen_stages
@@ -122,7 +123,7 @@ class ResNet(nn.Module):
             def norm(c, frozen=frozen):
                 return BatchNorm2d(c, frozen=frozen, eps=norm_eps)
 
-            planes = 64 * 2**stage
+            planes = base_channels * 2**stage
             for index in range(counts[stage]):
                 stride = strides[stage] if index == 0 else 1
                 out = planes * block.expansion
@@ -134,7 +135,7 @@ class ResNet(nn.Module):
                 if zero_init_residual:
                     jt.init.constant_(blocks[-1].last_norm.weight, 0.0)
             setattr(self, f"layer{stage + 1}", nn.Sequential(*blocks))
-        self.out_channels = tuple(64 * 2**i * block.expansion for i in self.out_indices)
+        self.out_channels = tuple(base_channels * 2**i * block.expansion for i in self.out_indices)
         self._freeze()
 
     def _stages(self):
