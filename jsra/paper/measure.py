@@ -22,8 +22,10 @@ def report(table: Table, preset: str = "paper", names=None, seeds: int = 1, trai
     only what is there is read. cost_only: parameters and FLOPs alone. overrides: of every config, part of a run's identity.
     say: called with a line before a row is trained.
     """
-    rows = []
-    for row in table.select(names):
+    selected, rows = table.select(names), []
+    for row in selected:  # a wrong override is refused now, not after the rows before it and Jittor's first compilation
+        runs.runs(row, preset, 1, root, overrides)
+    for row in selected:
         rows.append(_measure(table, row, preset, seeds, train, cost_only, root, overrides, say))
     measured = {c for row in rows for c in row["measured"]}
     columns = [c for c in table.columns if not cost_only or _is_cost(c)]

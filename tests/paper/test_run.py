@@ -120,3 +120,9 @@ def test_figure_of_the_masks(trained, overrides):
     run = Run(table(1).select(["SRA"])[0].config("mini"), 0, root, overrides)
     picture = figures.draw({"SRA": run.model()}, run.config, angles=(90.0,), parts=2, side=60)
     assert picture.shape[0] == 3 * (60 + 16) and picture.dtype == np.uint8
+
+
+def test_a_wrong_override_is_refused_before_anything_is_built(monkeypatch, tmp_path):
+    monkeypatch.setattr(measure, "_measure", lambda *_: pytest.fail("a row was begun"))
+    with pytest.raises(ConfigError, match="the config has no 'max_epochs'"):
+        measure.report(table(1), "mini", root=str(tmp_path), overrides=["max_epochs=1"])

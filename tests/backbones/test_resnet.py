@@ -1,0 +1,70 @@
+import jittor as jt
+import numpy as np
+import pytest
+
+from jsra.backbones.resnet import ResNet, ResNeXt
+
+
+def parameters(model):
+    return sum(p.numel() for p in model.parameters() if p.requires_grad)
+
+
+@pytest.mark.parametrize(
+    "base, expected",
+    [
+        # torchvision's resnet18 has 11,689,512 parameters, 513,000 of them in the classifier that is not built here.
+        (64, 11_689_512 - 513_000),
+        # Half of it: norms 9,600 / 2, the stem 3 * 49 * 64 / 2, all other convolutions 11,157,504 / 4.
+        (32, 9_600 // 2 + 9_408 // 2 + 11_157_504 // 4),
+    ],
+)
+def test_width(base, expected):
+    model = ResNet(18, base_channels=base)
+    assert parameters(model) == expected
+    maps = model(jt.zeros((1, 3, 64, 96)))
+    assert [m.shape for m in maps] == [[1, base * 2**i, 16 // 2**i, 24 // 2**i] for i in range(4)]
+
+
+def test_resnext_has_torchvisions_parameters():
+    # torchvision's resnext50_32x4d has 25,028,904, of which the classifier's 2,049,000.
+    assert parameters(ResNeXt(50, groups=32, base_width=4)) == 25_028_904 - 2_049_000
+
+
+def test_a_new_block_is_the_identity(rng):
+    """zero_init_residual: the blocks of layer1, which have no downsampling, pass the pooled stem on."""
+    model = ResNet(18, out_indices=(0,)).eval()
+    images = jt.array(rng.standard_normal((1, 3, 32, 32), np.float32))
+    stem = model.maxpool(jt.nn.relu(model.bn1(model.conv1(images))))
+    np.testing.assert_array_equal(model(images)[0].numpy(), stem.numpy())
+
+
+def test_what_is_frozen_does_not_move(rng):
+    model = ResNet(18, frozen_stages=1, out_indices=(0, 1))
+    model.train()
+    images = jt.array(rng.standard_normal((2, 3, 32, 32), np.float32) + 3)
+    before = {name: var.numpy() for name, var in model.state_dict().items()}
+    loss = (model(images)[-1] ** 2).sum()
+    trained = [(name, p) for name, p in model.named_parameters() if p.requires_grad]
+    gradients = dict(zip([name for name, _ in trained], jt.grad(loss, [p for _, p in trained])))
+    jt.sync_all()
+    assert all(name.startswith("layer2") for name in gradients)
+    assert np.abs(gradients["layer2.0.bn2.weight"].numpy()).max() > 0
+    moved = {name for name, var in model.state_dict().items() if not np.array_equal(var.numpy(), before[name])}
+    assert moved and all(name.startswith("layer2") and "running" in name for name in moved)
+
+
+def test_norm_eval_keeps_the_statistics_and_trains_the_weights(rng):
+    model = ResNet(18, norm_eval=True, out_indices=(0,))
+    model.train()
+    before = model.layer1[0].bn1.running_mean.numpy()
+    images = jt.array(rng.standard_normal((2, 3, 32, 32), np.float32) + 3)
+    gradient = jt.grad((model(images)[0] ** 2).sum(), model.bn1.bias)
+    assert np.abs(gradient.numpy()).max() > 0
+    np.testing.assert_array_equal(model.layer1[0].bn1.running_mean.numpy(), before)
+
+
+def test_refusals():
+    with pytest.raises(ValueError, match="depth must be one of 18, 34, 50, 101, 152, got 20"):
+        ResNet(20)
+    with pytest.raises(ValueError, match="no grouped form"):
+        ResNeXt(18)

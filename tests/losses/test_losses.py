@@ -1,0 +1,62 @@
+import jittor as jt
+import numpy as np
+import pytest
+
+from jsra.losses.cross_entropy import CrossEntropyLoss
+from jsra.losses.l1 import L1Loss, SmoothL1Loss
+
+
+def value(loss):
+    return float(loss.numpy().item())
+
+
+def var(*rows, dtype=np.float32):
+    return jt.array(np.array(rows, dtype))
+
+
+def test_softmax_cross_entropy():
+    """Logits 0, ln 3 are probabilities 1/4, 3/4; equal logits are 1/2 each."""
+    logits, labels = var([0, np.log(3)], [5, 5]), var(1, 0, dtype=np.int32)
+    each = -np.log([3 / 4, 1 / 2])
+    assert value(CrossEntropyLoss()(logits, labels)) == pytest.approx(each.mean(), rel=1e-6)
+    weighted = CrossEntropyLoss(loss_weight=2.0)(logits, labels, weight=var(0, 3), avg_factor=4)
+    assert value(weighted) == pytest.approx(2 * 3 * each[1] / 4, rel=1e-6)
+
+
+def test_softmax_cross_entropy_of_huge_logits():
+    """No overflow: exp(1e4) is infinite, the loss is the difference of the logits."""
+    assert value(CrossEntropyLoss()(var([1e4, 0.0]), var(1, dtype=np.int32))) == pytest.approx(1e4, rel=1e-6)
+
+
+def test_softmax_gradient_is_probability_minus_target():
+    logits = var([0, np.log(3)])
+    gradient = jt.grad(CrossEntropyLoss()(logits, var(1, dtype=np.int32)), logits).numpy()
+    np.testing.assert_allclose(gradient, [[1 / 4, 3 / 4 - 1]], rtol=1e-5)
+
+
+def test_binary_cross_entropy():
+    """sigmoid(ln 3) = 3/4; of +-1000 the loss of the right answer is 0 and of the wrong one 1000."""
+    logits, targets = var(np.log(3), np.log(3), 1000, -1000), var(1, 0, 1, 1)
+    expected = (-np.log(3 / 4) - np.log(1 / 4) + 0 + 1000) / 4
+    assert value(CrossEntropyLoss(use_sigmoid=True)(logits, targets)) == pytest.approx(expected, rel=1e-6)
+
+
+def test_l1_and_smooth_l1():
+    prediction, target = var([0.0, 2.0, -1.0]), var([0.5, 0.0, -1.0])
+    assert value(L1Loss()(prediction, target)) == pytest.approx((0.5 + 2 + 0) / 3)
+    # beta 1: 0.5^2 / 2 below it, 2 - 1/2 above it.
+    assert value(SmoothL1Loss(beta=1.0)(prediction, target, avg_factor=1)) == pytest.approx(0.125 + 1.5)
+    # beta 1/9: both are above it: 0.5 - 1/18 and 2 - 1/18.
+    assert value(SmoothL1Loss(beta=1 / 9)(prediction, target, avg_factor=1)) == pytest.approx(2.5 - 1 / 9, rel=1e-6)
+    with pytest.raises(ValueError, match="L1Loss is its limit 0"):
+        SmoothL1Loss(beta=0)
+
+
+@pytest.mark.parametrize("loss, shape", [(CrossEntropyLoss(), (0, 3)), (L1Loss(), (0, 4)), (SmoothL1Loss(), (0, 4))])
+def test_nothing_to_learn_from_is_zero_and_has_a_gradient(loss, shape):
+    logits = jt.zeros((2, shape[1]))
+    empty = logits[:0]
+    targets = jt.zeros((0,), dtype="int32") if isinstance(loss, CrossEntropyLoss) else jt.zeros(shape)
+    result = loss(empty, targets)
+    assert value(result) == 0
+    np.testing.assert_array_equal(jt.grad(result, logits).numpy(), np.zeros((2, shape[1])))
