@@ -19,6 +19,7 @@ def add_parser(subparsers):
     parser.add_argument(
         "--seeds", type=int, default=1, metavar="K", help="trainings of each row (default: %(default)s)"
     )
+    parser.add_argument("--jobs", type=int, default=1, metavar="J", help="trainings at a time (default: %(default)s)")
     parser.add_argument("--cost-only", action="store_true", help="parameters and FLOPs, no training")
     parser.add_argument("--no-train", action="store_true", help="only what is trained already")
     parser.add_argument("--format", choices=("text", "markdown", "csv", "json"), default="text")
@@ -35,6 +36,8 @@ def run(args):
 
     if args.seeds < 1:
         raise ConfigError(f"--seeds {args.seeds}: at least 1")
+    if args.jobs < 1:
+        raise ConfigError(f"--jobs {args.jobs}: at least 1")
     try:
         if args.table is None:
             return list_tables(args)
@@ -76,7 +79,7 @@ def one_table(args):
     wanted = table(args.table)
     found = report(
         wanted, args.preset, args.rows, args.seeds, train=not (args.no_train or args.cost_only), cost_only=args.cost_only,
-        root=args.root, overrides=args.overrides, say=lambda line: print(line, file=sys.stderr, flush=True),
+        root=args.root, overrides=args.overrides, say=lambda line: print(line, file=sys.stderr, flush=True), jobs=args.jobs,
     )  # fmt: skip
     print(render(found, args.format))
     if args.plot:

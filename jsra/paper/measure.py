@@ -11,20 +11,25 @@ from __future__ import annotations
 import math
 
 from jsra.paper import run as runs
+from jsra.paper import side_by_side
 from jsra.paper.rows import COST, NOT_BUILT, Row, Table
 
 
 def report(table: Table, preset: str = "paper", names=None, seeds: int = 1, train: bool = False, cost_only: bool = False,
-           root: str = "work_dirs", overrides=(), say=print) -> dict:  # fmt: skip
+           root: str = "work_dirs", overrides=(), say=print, jobs: int = 1) -> dict:  # fmt: skip
     """Measure the rows of a table.
 
     names: rows to take (None: all). seeds: trainings of each row, seeds 0, 1, ... train: train what is missing; otherwise
     only what is there is read. cost_only: parameters and FLOPs alone. overrides: of every config, part of a run's identity.
-    say: called with a line before a row is trained.
+    say: called with a line before a row is trained. jobs: trainings at a time, above 1 each in a process of its own.
     """
     selected, rows = table.select(names), []
-    for row in selected:  # a wrong override is refused now, not after the rows before it and Jittor's first compilation
-        runs.runs(row, preset, 1, root, overrides)
+    # A wrong override is refused here, not after the rows before it and Jittor's first compilation.
+    every = [(row.name, run) for row in selected for run in runs.runs(row, preset, seeds, root, overrides)]
+    if train and jobs > 1 and table.kind != "cost":
+        # Rows that share a config share its runs.
+        missing = {run.work_dir: (name, run) for name, run in every if run.result() is None}
+        side_by_side.complete(missing.values(), jobs, overrides, say)
     for row in selected:
         rows.append(_measure(table, row, preset, seeds, train, cost_only, root, overrides, say))
     measured = {c for row in rows for c in row["measured"]}

@@ -31,6 +31,7 @@ class Run:
     def __init__(self, path, seed: int = 0, root: str = "work_dirs", overrides=()):
         self.path = os.fspath(path)
         self.seed = seed
+        self.root = root
         self.config = load_config(self.path, overrides)
         self.work_dir = os.path.join(root, self.config["name"], f"seed{seed}")
         self.config["work_dir"] = self.work_dir

@@ -126,3 +126,17 @@ def test_a_wrong_override_is_refused_before_anything_is_built(monkeypatch, tmp_p
     monkeypatch.setattr(measure, "_measure", lambda *_: pytest.fail("a row was begun"))
     with pytest.raises(ConfigError, match="the config has no 'max_epochs'"):
         measure.report(table(1), "mini", root=str(tmp_path), overrides=["max_epochs=1"])
+
+
+def test_side_by_side(overrides, tmp_path):
+    """Two seeds in processes of their own; the row is then read as if it had been trained here."""
+    said = []
+    found = measure.report(
+        table(1), "mini", ["RoI Align"], 2, train=True, root=str(tmp_path), overrides=overrides, say=said.append, jobs=2
+    )
+    (row,) = found["rows"]
+    assert row["seeds"] == [0, 1] and len(row["values"]["AP"]) == 2
+    assert sum(line.endswith(": trained") for line in said) == 2
+    for seed in (0, 1):
+        with open(tmp_path / "puppets_r18_fpn_roi_align" / f"seed{seed}" / RESULT) as f:
+            assert json.load(f)["seed"] == seed
