@@ -31,7 +31,7 @@ dataset = dict(
     test_pose=_split,
     test_scale=_split,
 )
-optimizer = dict(type="SGD", lr=0.06, momentum=0.9, weight_decay=0.0001, grad_clip=dict(max_norm=10))
+optimizer = dict(type="AdamW", lr=0.0005, weight_decay=0.05, grad_clip=dict(max_norm=10))
 scheduler = dict(type="StepLR", milestones=[5, 7], warmup="linear", warmup_iters=75, warmup_ratio=0.01)
 max_epoch = 8
 eval_interval = None  # at the end alone
