@@ -62,5 +62,6 @@ def line(found) -> str:
     return (
         f"similarity below 0.3: {found['share_below_percent']:.1f}% of the pairs of masks "
         f"({found['share_below_percent_single']:.1f}% before averaging), mean {found['mean_similarity']:.3f}; "
-        f"KL between parts {found['kl_parts']:.3f}{kl_mask}; {found['objects']} objects"
+        f"KL between parts {found['kl_parts']:.3f}{kl_mask}; a mask covers {found['effective_positions']:.1f} positions; "
+        f"{found['objects']} objects"
     )

@@ -4,6 +4,7 @@ For each object, the masks of its box: [N, P], each a distribution over the P po
     similarity    cosine of every two masks; the figure's histogram is over pairs, each averaged over the objects
     kl_parts      mean KL divergence of every ordered two masks
     kl_mask       KL of the object's own mask, as a distribution over the positions, against the maximum over the N masks
+and how wide they are: effective_positions, the exponential of a mask's entropy (1: one position; P: flat).
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ EPSILON = 1e-9
 
 
 def measure(model, config, split: str = "val", limit: int = 100) -> dict:
-    """{share_below_percent, share_below_percent_single, mean_similarity, kl_parts, kl_mask, objects}.
+    """{share_below_percent, share_below_percent_single, mean_similarity, kl_parts, effective_positions, kl_mask, objects}.
 
     share_below_percent: of the pairs of masks, those whose similarity averaged over objects is below 0.3;
     ..._single: the same over all pairs of all objects, not averaged. kl_mask is left out where the data have no masks.
@@ -30,6 +31,7 @@ def measure(model, config, split: str = "val", limit: int = 100) -> dict:
         "share_below_percent_single": 100 * float((pairs < THRESHOLD).mean()),
         "mean_similarity": float(pairs.mean()),
         "kl_parts": float(np.mean(found["kl_parts"])),
+        "effective_positions": float(np.mean(found["effective_positions"])),
         "objects": len(pairs),
     }
     if found["kl_mask"]:
@@ -38,15 +40,16 @@ def measure(model, config, split: str = "val", limit: int = 100) -> dict:
 
 
 def collect(model, config, split: str = "val", limit: int = 100) -> dict:
-    """{similarity: [objects, pairs], kl_parts: list, kl_mask: list} of the objects of `limit` images."""
+    """{similarity: [objects, pairs], kl_parts, effective_positions, kl_mask: lists} of the objects of `limit` images."""
     objects = Objects(config, split, limit)
-    found = {"similarity": [], "kl_parts": [], "kl_mask": []}
+    found = {"similarity": [], "kl_parts": [], "effective_positions": [], "kl_mask": []}
     for image, boxes, masks in objects:
         for i, (flat, places) in enumerate(masks_of(model, objects.after(image), boxes)):
             if flat.shape[1] == 0:  # a support without a cell
                 continue
             found["similarity"].append(similarities(flat))
             found["kl_parts"].append(kl_between_parts(flat))
+            found["effective_positions"].append(effective_positions(flat))
             if masks is not None:
                 on = on_grid if isinstance(places, tuple) else at_points
                 truth = on(masks[i], boxes[i], places).ravel()
@@ -71,6 +74,12 @@ def kl_between_parts(masks) -> float:
     divergence = (p * log).sum(1)[:, None] - p @ log.T
     count = len(masks)
     return float((divergence.sum() - np.trace(divergence)) / (count * (count - 1)))
+
+
+def effective_positions(masks) -> float:
+    """Mean over the masks [N, P] of exp(entropy)."""
+    p = masks / masks.sum(1, keepdims=True)
+    return float(np.exp(-(p * np.log(p + EPSILON)).sum(1)).mean())
 
 
 def kl(p, q) -> float:

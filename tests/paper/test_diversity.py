@@ -18,6 +18,12 @@ def test_kl_by_hand():
     assert diversity.kl_between_parts(np.stack([p, q])) == pytest.approx((expected + other) / 2, abs=1e-6)
 
 
+def test_effective_positions_by_hand():
+    """A mask of one position, a flat one of four, and 1/2, 1/4, 1/4: exp of an entropy of 1.5 ln 2."""
+    masks = np.array([[0, 1, 0, 0], [0.25, 0.25, 0.25, 0.25], [0.5, 0.25, 0.25, 0]])
+    assert diversity.effective_positions(masks) == pytest.approx((1 + 4 + 2**1.5) / 3, abs=1e-5)
+
+
 def test_equal_masks_do_not_differ(rng):
     masks = np.tile(rng.random(12), (5, 1))
     assert diversity.kl_between_parts(masks) == pytest.approx(0.0, abs=1e-9)
