@@ -48,6 +48,10 @@ class _Saved:
             group["lr"] = self.base_lr * group["lr_mult"] * factor
 
     def pre_step(self, loss, retain_graph=False):
+        if loss is not None:
+            # Jittor frees what the operators of one execution hold at its end: with the forward in an execution of its
+            # own, what each step of the backward no longer needs is free when that step is done.
+            loss.sync()
         super().pre_step(loss, retain_graph)
         if self.max_norm is not None:
             self.clip()

@@ -44,14 +44,16 @@ class _Conv2d(jt.Function):
     def execute(self, x, weight, settings):
         self.saved = x, weight, settings
         library, name = _library(x)
-        return getattr(library, name)(x, weight, *settings)
+        with jt.no_grad():  # as jsra.ops.linear.product
+            return getattr(library, name)(x, weight, *settings)
 
     def grad(self, gradient):
         x, weight, settings = self.saved
         library, name = _library(x)
         # An input without gradient drops its part before it is ever computed.
-        dx = getattr(library, name + "_backward_x")(weight, gradient, *x.shape[2:], *settings)
-        dw = getattr(library, name + "_backward_w")(x, gradient, *weight.shape[2:], *settings)
+        with jt.no_grad():
+            dx = getattr(library, name + "_backward_x")(weight, gradient, *x.shape[2:], *settings)
+            dw = getattr(library, name + "_backward_w")(x, gradient, *weight.shape[2:], *settings)
         return dx, dw, None
 
 

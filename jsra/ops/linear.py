@@ -15,9 +15,11 @@ from jsra.ops import check
 def product(a, b, trans_a, trans_b) -> jt.Var:
     """The matrix product of a or its transpose and b or its transpose, without a gradient: for within a jt.Function."""
     library = _library(a, b)
-    if library is not None:
-        return library(a, b, trans_a, trans_b)
-    return jt.matmul(a.transpose() if trans_a else a, b.transpose() if trans_b else b)
+    # Outside no_grad oneDNN's operator marks its arrays as needed by a gradient, and Jittor keeps their memory.
+    with jt.no_grad():
+        if library is not None:
+            return library(a, b, trans_a, trans_b)
+        return jt.matmul(a.transpose() if trans_a else a, b.transpose() if trans_b else b)
 
 
 def _library(a, b):

@@ -1,4 +1,6 @@
 """SGD and AdamW against PyTorch's formulas written in NumPy, in float64."""
+import weakref
+
 import jittor as jt
 import numpy as np
 import pytest
@@ -134,3 +136,29 @@ def test_all_frozen_is_an_error(rng):
 def test_clipping_by_another_norm_is_an_error(rng):
     with pytest.raises(ConfigError, match="norm_type"):
         SGD(ParameterGroups().groups(Net(rng)), lr=0.1, grad_clip=dict(max_norm=1, norm_type=1))
+
+
+class Square(jt.Function):
+    """Keeps its input for the gradient; `alive` tells which of its calls are still held."""
+
+    alive = []
+
+    def execute(self, x):
+        self.saved = x
+        self.alive.append(weakref.ref(self))
+        return x * x
+
+    def grad(self, gradient):
+        return gradient * self.saved * 2
+
+
+def test_what_the_forward_keeps_is_let_go_before_the_backward_runs():
+    """Each call of a jt.Function, and so what it saved, before anything of the step is executed."""
+    weight = jt.array([1.0, 2.0])
+    optimizer = SGD([weight], lr=0.25)
+    loss = Square.apply(Square.apply(weight)).sum()
+    assert all(call() is not None for call in Square.alive) and len(Square.alive) == 2
+    optimizer.step(loss)
+    assert all(call() is None for call in Square.alive)
+    np.testing.assert_allclose(weight.numpy(), [1 - 0.25 * 4, 2 - 0.25 * 4 * 8])
+    assert loss.item() == 17
