@@ -137,7 +137,9 @@ def _compile(name, variables, outputs, data, sources):
         saved = os.dup(2)
         os.dup2(captured.fileno(), 2)
         try:
-            jt.sync(_code(shapes, dtypes, tiny, nothing, sources))
+            # Weakly synchronised, Jittor would also execute what is pending by now, fused otherwise than in later uses: the
+            # first step of a process would be rounded differently.
+            jt.sync(_code(shapes, dtypes, tiny, nothing, sources), weak_sync=False)
         except RuntimeError as error:
             captured.seek(0)
             text = _first_lines(captured.read(), str(error))

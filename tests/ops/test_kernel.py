@@ -94,6 +94,20 @@ def test_a_kernel_that_does_not_compile_says_what_the_compiler_said(gateway):
     assert jt.ones((2,)).sum().item() == 2
 
 
+def test_the_first_use_of_a_kernel_executes_nothing_else(gateway):
+    """Else the first step of a process is fused, and rounded, otherwise than a later one, and than a resumed one."""
+    pending = jt.array(np.arange(4, dtype=np.float32)) * 3
+    x = jt.ones((4,))
+    out = kernel.run(
+        "gateway", "forward", [[x, x], jt.zeros((4,), dtype="int32")],
+        [((4,), "float32"), [((4,), "float32"), ((4,), "float32")]],
+        count=4, first=0, scale=1.0, shifts=[0, 0, 0], weights=(2.0, 5.0),
+    )[0]  # fmt: skip
+    assert ":s0:" in pending.debug_msg() and ":s0:" in x.debug_msg(), "executed"
+    assert out.tolist() == [8] * 4 and pending.tolist() == [0, 3, 6, 9]
+    assert ":s1:" in pending.debug_msg()
+
+
 def test_backend_runs_the_cuda_file_on_the_host(gateway):
     x = jt.array(np.arange(8, dtype=np.float32))
     with kernel.backend("host_cuda"):
