@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import jittor as jt
 from jittor import nn
 
 
@@ -24,3 +25,10 @@ class BatchNorm2d(nn.BatchNorm):
             return super().execute(x)
         finally:
             self.is_train = is_train
+
+    def affine_form(self):
+        """(scale, shift), [C] each, where this is x * scale + shift; None where it uses the batch's statistics."""
+        if self.is_train and not self.frozen:
+            return None
+        scale = self.weight / jt.sqrt(self.running_var + self.eps)
+        return scale, self.bias - self.running_mean * scale

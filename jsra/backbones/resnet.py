@@ -12,6 +12,7 @@ from jittor import nn
 
 from jsra.backbones.norm import BatchNorm2d
 from jsra.ops.conv import Conv2d
+from jsra.ops.fused_conv import FusedConv
 from jsra.registry import register
 
 
@@ -19,6 +20,10 @@ def _conv(in_channels, out_channels, kernel, stride=1, dilation=1, groups=1):
     conv = Conv2d(in_channels, out_channels, kernel, stride, dilation * (kernel // 2), dilation, groups, bias=False)
     jt.init.relu_invariant_gauss_(conv.weight, mode="fan_out")
     return conv
+
+
+def _identity(downsample, x):
+    return x if downsample is None else FusedConv(*downsample)(x)
 
 
 class BasicBlock(nn.Module):
@@ -39,9 +44,9 @@ class BasicBlock(nn.Module):
     last_norm = property(lambda self: self.bn2)
 
     def execute(self, x):
-        identity = x if self.downsample is None else self.downsample(x)
-        out = nn.relu(self.bn1(self.conv1(x)))
-        return nn.relu(self.bn2(self.conv2(out)) + identity)
+        identity = _identity(self.downsample, x)
+        out = FusedConv(self.conv1, self.bn1)(x, relu=True)
+        return FusedConv(self.conv2, self.bn2)(out, added=identity, relu=True)
 
 
 class Bottleneck(nn.Module):
@@ -63,10 +68,10 @@ class Bottleneck(nn.Module):
     last_norm = property(lambda self: self.bn3)
 
     def execute(self, x):
-        identity = x if self.downsample is None else self.downsample(x)
-        out = nn.relu(self.bn1(self.conv1(x)))
-        out = nn.relu(self.bn2(self.conv2(out)))
-        return nn.relu(self.bn3(self.conv3(out)) + identity)
+        identity = _identity(self.downsample, x)
+        out = FusedConv(self.conv1, self.bn1)(x, relu=True)
+        out = FusedConv(self.conv2, self.bn2)(out, relu=True)
+        return FusedConv(self.conv3, self.bn3)(out, added=identity, relu=True)
 
 
 DEPTHS = {
@@ -151,7 +156,7 @@ class ResNet(nn.Module):
     def execute(self, images):
         outputs = []
         with jt.no_grad() if self.frozen_stages >= 0 else contextlib.nullcontext():
-            x = self.maxpool(nn.relu(self.bn1(self.conv1(images))))
+            x = self.maxpool(FusedConv(self.conv1, self.bn1)(images, relu=True))
         for index, stage in enumerate(self._stages()):
             with jt.no_grad() if index < self.frozen_stages else contextlib.nullcontext():
                 x = stage(x)

@@ -3,23 +3,13 @@
 from __future__ import annotations
 
 import jittor as jt
-import numpy as np
 from jittor import nn
 
 from jsra.ops.conv import Conv2d
+from jsra.ops.fused_conv import FusedConv
 from jsra.registry import register
 
 EXTRA = ("pool", "on_input", "on_lateral", "on_output")
-
-
-def upsample_nearest(x, size):
-    """[B, C, h, w] -> [B, C, size[0], size[1]]: position i reads floor(i * h / size[0]), as torch's mode 'nearest'."""
-    b, c, h, w = x.shape
-    if (h, w) == tuple(size):
-        return x
-    rows = jt.array((np.arange(size[0]) * h // size[0]).astype(np.int32))
-    columns = jt.array((np.arange(size[1]) * w // size[1]).astype(np.int32))
-    return x.reindex([b, c, size[0], size[1]], ["i0", "i1", "@e0(i2)", "@e1(i3)"], extras=[rows, columns])
 
 
 def _conv(in_channels, out_channels, kernel, stride=1):
@@ -62,10 +52,11 @@ class FPN(nn.Module):
     def execute(self, maps):
         if len(maps) != len(self.in_channels):
             raise ValueError(f"FPN: built for {len(self.in_channels)} maps, got {len(maps)}")
-        laterals = [conv(x) for conv, x in zip(self.lateral_convs, maps[self.start_level :])]
-        for i in range(len(laterals) - 1, 0, -1):
-            laterals[i - 1] = laterals[i - 1] + upsample_nearest(laterals[i], laterals[i - 1].shape[2:])
-        outputs = [conv(x) for conv, x in zip(self.fpn_convs, laterals)]
+        laterals = []
+        for conv, x in reversed(list(zip(self.lateral_convs, maps[self.start_level :]))):
+            # Each map is added the nearest of the coarser one.
+            laterals.insert(0, FusedConv(conv)(x, added=laterals[0] if laterals else None))
+        outputs = [FusedConv(conv)(x) for conv, x in zip(self.fpn_convs, laterals)]
         source = {"on_input": maps[-1], "on_lateral": laterals[-1]}.get(self.extra, outputs[-1])
         for i in range(self.num_extra):
             if self.extra == "pool":
@@ -73,6 +64,6 @@ class FPN(nn.Module):
             else:
                 if i and self.relu_before_extra:
                     source = nn.relu(source)
-                source = self.fpn_convs[len(laterals) + i](source)
+                source = FusedConv(self.fpn_convs[len(laterals) + i])(source)
             outputs.append(source)
         return tuple(outputs)

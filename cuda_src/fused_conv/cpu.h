@@ -1,0 +1,216 @@
+// A convolution with what follows it in a detector at inference, in one pass (CPU): relu(convolution + bias + added).
+//
+// Maps stay as they are, [batch, channels, height, width]: a 1 x 1 convolution is a product of the weights and the map
+// itself, any other one a product with the map's patches, gathered block by block, or (3 x 3) Winograd's products. Threads
+// share out blocks of positions small enough to stay in the caches; the sums of a position do not depend on the blocks'
+// number. The products are oneDNN's, whose library Jittor has loaded.
+#pragma once
+#include <omp.h>
+
+#include <algorithm>
+#include <cstdint>
+#include <cstring>
+#include <memory>
+#include <vector>
+
+#include "common/list.h"
+#include "fused_conv/winograd.h"
+
+extern "C" int dnnl_sgemm(char transa, char transb, int64_t m, int64_t n, int64_t k, float alpha, const float* a,
+                          int64_t lda, const float* b, int64_t ldb, float beta, float* c, int64_t ldc);
+
+namespace jsra {
+namespace cpu {
+
+constexpr int64_t CONV_BLOCK = 1 << 18;       // numbers of a block of outputs, about
+constexpr int64_t CONV_MIN_COLUMNS = 256;     // positions of a block: fewer make slow products
+constexpr int64_t WINOGRAD_MIN_TILES = 128;
+
+// What joins the sums: bias [outputs], and `added` [batch, outputs, rows, columns] (rows 0: nothing), each position of the
+// output reading the nearest of its own, floor(y * rows / height); then a ReLU or not.
+struct ConvTail {
+  const float *bias, *added;
+  int64_t rows, columns, height, width, relu;
+  std::vector<int32_t> column;  // of `added`, for each of the output; empty where they are the same
+
+  ConvTail(const float* bias, const float* added, int64_t rows, int64_t columns, int64_t height, int64_t width, int64_t relu)
+      : bias(bias), added(added), rows(rows), columns(columns), height(height), width(width), relu(relu) {
+    if (rows && columns != width) {
+      column.resize(width);
+      for (int64_t x = 0; x < width; ++x) column[x] = (int32_t)(x * columns / width);
+    }
+  }
+
+  // out[0, n): positions x.. of row y of `plane` (b * outputs + o), from `sums`, which may be `out` itself.
+  void row(const float* sums, float* out, int64_t plane, int64_t o, int64_t y, int64_t x, int64_t n) const {
+    const float shift = bias[o];
+    const float least = relu ? 0.f : -3.4028235e38f;
+    if (!rows) {
+      for (int64_t i = 0; i < n; ++i) out[i] = std::max(sums[i] + shift, least);
+      return;
+    }
+    const float* from = added + (plane * rows + y * rows / height) * columns;
+    if (column.empty()) {
+      for (int64_t i = 0; i < n; ++i) out[i] = std::max(sums[i] + shift + from[x + i], least);
+    } else {
+      for (int64_t i = 0; i < n; ++i) out[i] = std::max(sums[i] + shift + from[column[x + i]], least);
+    }
+  }
+};
+
+// Patches of positions [begin, begin + n) of the output: to[(c * kh + i) * kw + j][n].
+inline void conv_patches(const float* x, int64_t channels, int64_t height, int64_t width, int64_t out_width, Ints kernel,
+                         Ints stride, Ints padding, Ints dilation, int64_t begin, int64_t n, float* to) {
+  for (int64_t c = 0; c < channels; ++c)
+    for (int64_t i = 0; i < kernel.at[0]; ++i)
+      for (int64_t j = 0; j < kernel.at[1]; ++j) {
+        for (int64_t p = 0; p < n;) {
+          const int64_t oy = (begin + p) / out_width, ox = (begin + p) % out_width;
+          const int64_t length = std::min(n - p, out_width - ox);
+          const int64_t y = oy * stride.at[0] - padding.at[0] + i * dilation.at[0];
+          const int64_t first = ox * stride.at[1] - padding.at[1] + j * dilation.at[1], step = stride.at[1];
+          float* __restrict__ line = to + p;
+          if (y < 0 || y >= height) {
+            std::memset(line, 0, sizeof(float) * length);
+          } else {
+            const float* row = x + (c * height + y) * width;
+            // [from, until): the positions whose column lies in the map.
+            const int64_t from = std::min(length, first >= 0 ? (int64_t)0 : (-first + step - 1) / step);
+            const int64_t until = std::max(from, first >= width ? from : std::min(length, (width - 1 - first) / step + 1));
+            for (int64_t q = 0; q < from; ++q) line[q] = 0.f;
+            if (step == 2)
+              for (int64_t q = from; q < until; ++q) line[q] = row[first + 2 * q];
+            else
+              for (int64_t q = from; q < until; ++q) line[q] = row[first + step * q];
+            for (int64_t q = until; q < length; ++q) line[q] = 0.f;
+          }
+          p += length;
+        }
+        to += n;
+      }
+}
+
+// u [36, outputs, channels], for Winograd's form, from w [outputs, channels, 3, 3].
+inline void fused_conv_weights(const float* w, float* u, int64_t outputs, int64_t channels) {
+  constexpr int N = 32;  // kernels side by side
+  const int64_t count = outputs * channels, groups = (count + N - 1) / N;
+#pragma omp parallel for schedule(static)
+  for (int64_t group = 0; group < groups; ++group) {
+    const int64_t begin = group * N, n = std::min((int64_t)N, count - begin);
+    float g[9][N] = {}, half[3][WINOGRAD_IN][N], full[WINOGRAD_IN * WINOGRAD_IN][N];
+    for (int64_t l = 0; l < n; ++l)
+      for (int k = 0; k < 9; ++k) g[k][l] = w[(begin + l) * 9 + k];
+    for (int j = 0; j < 3; ++j)
+      for (int l = 0; l < N; ++l) {
+        float t[WINOGRAD_IN];
+        winograd::weight(g[j][l], g[3 + j][l], g[6 + j][l], t);
+        for (int i = 0; i < WINOGRAD_IN; ++i) half[j][i][l] = t[i];
+      }
+    for (int i = 0; i < WINOGRAD_IN; ++i)
+      for (int l = 0; l < N; ++l) {
+        float t[WINOGRAD_IN];
+        winograd::weight(half[0][i][l], half[1][i][l], half[2][i][l], t);
+        for (int j = 0; j < WINOGRAD_IN; ++j) full[i * WINOGRAD_IN + j][l] = t[j];
+      }
+    for (int k = 0; k < WINOGRAD_IN * WINOGRAD_IN; ++k) std::memcpy(u + k * count + begin, full[k], sizeof(float) * n);
+  }
+}
+
+inline void conv_product(int64_t rows, int64_t columns, int64_t depth, const float* a, const float* b, int64_t b_stride,
+                         float* out, int64_t out_stride) {
+  dnnl_sgemm('N', 'N', rows, columns, depth, 1.f, a, depth, b, b_stride, 0.f, out, out_stride);
+}
+
+// x [batch, channels, height, width]; weight [outputs, channels, kernel]; out [batch, outputs, out_height, out_width].
+inline void conv_by_patches(const float* x, const float* weight, const ConvTail& tail, float* out, int64_t batch,
+                            int64_t channels, int64_t height, int64_t width, int64_t outputs, Ints kernel, Ints stride,
+                            Ints padding, Ints dilation) {
+  const int64_t positions = tail.height * tail.width, taps = kernel.at[0] * kernel.at[1];
+  const bool direct = taps == 1 && stride.at[0] == 1 && stride.at[1] == 1 && padding.at[0] == 0 && padding.at[1] == 0;
+  int64_t block = std::max(CONV_MIN_COLUMNS, CONV_BLOCK / std::max(outputs, direct ? (int64_t)1 : channels * taps));
+  const int64_t threads = omp_get_max_threads();
+  block = std::min(block, std::max((int64_t)64, (positions * batch + threads - 1) / threads));
+  const int64_t blocks = (positions + block - 1) / block;
+#pragma omp parallel
+  {
+    std::unique_ptr<float[]> patches(direct ? nullptr : new float[channels * taps * block]);
+#pragma omp for schedule(dynamic)
+    for (int64_t task = 0; task < batch * blocks; ++task) {
+      const int64_t b = task / blocks, begin = task % blocks * block, n = std::min(block, positions - begin);
+      const float* map = x + b * channels * height * width;
+      float* target = out + b * outputs * positions + begin;
+      if (direct) {
+        conv_product(outputs, n, channels, weight, map + begin, positions, target, positions);
+      } else {
+        conv_patches(map, channels, height, width, tail.width, kernel, stride, padding, dilation, begin, n, patches.get());
+        conv_product(outputs, n, channels * taps, weight, patches.get(), n, target, positions);
+      }
+      for (int64_t o = 0; o < outputs; ++o)
+        for (int64_t p = 0; p < n;) {
+          const int64_t y = (begin + p) / tail.width, column = (begin + p) % tail.width;
+          const int64_t length = std::min(n - p, tail.width - column);
+          float* line = target + o * positions + p;
+          tail.row(line, line, b * outputs + o, o, y, column, length);
+          p += length;
+        }
+    }
+  }
+}
+
+// The same for a 3 x 3 kernel of stride 1; weight: of fused_conv_weights.
+inline void conv_by_winograd(const float* x, const float* weight, const ConvTail& tail, float* out, int64_t batch,
+                             int64_t channels, int64_t height, int64_t width, int64_t outputs, Ints padding) {
+  constexpr int64_t PRODUCTS = WINOGRAD_IN * WINOGRAD_IN;
+  const int64_t across = (tail.width + WINOGRAD_OUT - 1) / WINOGRAD_OUT, down = (tail.height + WINOGRAD_OUT - 1) / WINOGRAD_OUT;
+  const int64_t threads = omp_get_max_threads();
+  int64_t rows = std::max((int64_t)1, (WINOGRAD_MIN_TILES + across - 1) / across);  // rows of tiles a block
+  rows = std::min(rows, std::max((int64_t)1, (down * batch + threads - 1) / threads));
+  const int64_t blocks = (down + rows - 1) / rows, most = rows * across;
+#pragma omp parallel
+  {
+    std::unique_ptr<float[]> memory(new float[PRODUCTS * most * (channels + outputs)]);
+    std::vector<float> scratch(WINOGRAD_IN * (4 * across + 8) + std::max(4 * (across + 8), width));
+    std::vector<float> lines(16 * across);
+    float *from = memory.get(), *to = from + PRODUCTS * most * channels;
+#pragma omp for schedule(dynamic)
+    for (int64_t task = 0; task < batch * blocks; ++task) {
+      const int64_t b = task / blocks, first = task % blocks * rows, count = std::min(rows, down - first);
+      const int64_t n = count * across;
+      for (int64_t c = 0; c < channels; ++c)
+        for (int64_t r = 0; r < count; ++r)
+          winograd::input_row(x + (b * channels + c) * height * width, height, width,
+                              (first + r) * WINOGRAD_OUT - padding.at[0], padding.at[1], across,
+                              from + c * n + r * across, channels * n, scratch.data());
+      for (int64_t k = 0; k < PRODUCTS; ++k)
+        conv_product(outputs, n, channels, weight + k * outputs * channels, from + k * channels * n, n,
+                     to + k * outputs * n, n);
+      for (int64_t o = 0; o < outputs; ++o)
+        for (int64_t r = 0; r < count; ++r) {
+          winograd::output_row(to + o * n + r * across, outputs * n, across, lines.data(), scratch.data());
+          for (int64_t i = 0; i < WINOGRAD_OUT; ++i) {
+            const int64_t y = (first + r) * WINOGRAD_OUT + i;
+            if (y >= tail.height) break;
+            float* line = out + ((b * outputs + o) * tail.height + y) * tail.width;
+            tail.row(lines.data() + i * WINOGRAD_OUT * across, line, b * outputs + o, o, y, 0, tail.width);
+          }
+        }
+    }
+  }
+}
+
+// x [batch, channels, height, width]; weight [outputs, channels, kernel] or, if `by_winograd`, fused_conv_weights' of it;
+// bias [outputs]; added [batch, outputs, rows, columns], rows 0: none; out [batch, outputs, out_height, out_width].
+inline void fused_conv_forward(const float* x, const float* weight, const float* bias, const float* added, float* out,
+                               int64_t batch, int64_t channels, Ints size, int64_t outputs, Ints out_size, Ints kernel,
+                               Ints stride, Ints padding, Ints dilation, Ints added_size, int64_t relu,
+                               int64_t by_winograd) {
+  if (batch * outputs * out_size.at[0] * out_size.at[1] == 0) return;
+  const ConvTail tail(bias, added, added_size.at[0], added_size.at[1], out_size.at[0], out_size.at[1], relu);
+  if (by_winograd)
+    conv_by_winograd(x, weight, tail, out, batch, channels, size.at[0], size.at[1], outputs, padding);
+  else
+    conv_by_patches(x, weight, tail, out, batch, channels, size.at[0], size.at[1], outputs, kernel, stride, padding, dilation);
+}
+
+}  // namespace cpu
+}  // namespace jsra
