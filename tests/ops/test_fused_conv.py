@@ -2,9 +2,9 @@ import jittor as jt
 import numpy as np
 import pytest
 
+from jsra.backbones.norm import BatchNorm2d
 from jsra.backbones.resnet import ResNet
 from jsra.bench.weights import seeded
-from jsra.backbones.norm import BatchNorm2d
 from jsra.necks.fpn import FPN
 from jsra.ops import fused_conv as module
 from jsra.ops.conv import Conv2d
