@@ -1,9 +1,9 @@
-// A convolution with what follows it in a detector at inference, in one pass (CPU): relu(convolution + bias + added).
+// A convolution with what follows it in a detector at inference, in one pass (CPU): relu(convolution * scale + bias + added).
 //
 // Maps stay as they are, [batch, channels, height, width]: a 1 x 1 convolution is a product of the weights and the map
 // itself, any other one a product with the map's patches, gathered block by block, or (3 x 3) Winograd's products. Threads
-// share out blocks of positions small enough to stay in the caches; the sums of a position do not depend on the blocks'
-// number. The products are oneDNN's, whose library Jittor has loaded.
+// share out blocks of positions small enough to stay in the caches. The products are oneDNN's, whose library Jittor has
+// loaded.
 #pragma once
 #include <omp.h>
 
@@ -90,16 +90,25 @@ inline void conv_patches(const float* x, int64_t channels, int64_t height, int64
       }
 }
 
-// u [36, outputs, channels], for Winograd's form, from w [outputs, channels, 3, 3].
-inline void fused_conv_weights(const float* w, float* u, int64_t outputs, int64_t channels) {
-  constexpr int N = 32;  // kernels side by side
-  const int64_t count = outputs * channels, groups = (count + N - 1) / N;
+// to [outputs, size]: the weights times their output's scale.
+inline void scale_weights(const float* w, const float* scale, float* to, int64_t outputs, int64_t size) {
 #pragma omp parallel for schedule(static)
-  for (int64_t group = 0; group < groups; ++group) {
-    const int64_t begin = group * N, n = std::min((int64_t)N, count - begin);
+  for (int64_t o = 0; o < outputs; ++o)
+    for (int64_t i = 0; i < size; ++i) to[o * size + i] = w[o * size + i] * scale[o];
+}
+
+// to [36, outputs, channels], Winograd's form of w [outputs, channels, 3, 3] times its output's scale (nullptr: 1).
+inline void winograd_weights(const float* w, const float* scale, float* to, int64_t outputs, int64_t channels) {
+  constexpr int N = 32;  // kernels side by side
+  const int64_t count = outputs * channels, groups = (channels + N - 1) / N;
+#pragma omp parallel for schedule(static)
+  for (int64_t task = 0; task < outputs * groups; ++task) {
+    const int64_t o = task / groups, c = task % groups * N, n = std::min((int64_t)N, channels - c);
+    const float* from = w + (o * channels + c) * 9;
+    const float factor = scale ? scale[o] : 1.f;
     float g[9][N] = {}, half[3][WINOGRAD_IN][N], full[WINOGRAD_IN * WINOGRAD_IN][N];
     for (int64_t l = 0; l < n; ++l)
-      for (int k = 0; k < 9; ++k) g[k][l] = w[(begin + l) * 9 + k];
+      for (int k = 0; k < 9; ++k) g[k][l] = from[l * 9 + k] * factor;
     for (int j = 0; j < 3; ++j)
       for (int l = 0; l < N; ++l) {
         float t[WINOGRAD_IN];
@@ -112,7 +121,8 @@ inline void fused_conv_weights(const float* w, float* u, int64_t outputs, int64_
         winograd::weight(half[0][i][l], half[1][i][l], half[2][i][l], t);
         for (int j = 0; j < WINOGRAD_IN; ++j) full[i * WINOGRAD_IN + j][l] = t[j];
       }
-    for (int k = 0; k < WINOGRAD_IN * WINOGRAD_IN; ++k) std::memcpy(u + k * count + begin, full[k], sizeof(float) * n);
+    for (int k = 0; k < WINOGRAD_IN * WINOGRAD_IN; ++k)
+      std::memcpy(to + k * count + o * channels + c, full[k], sizeof(float) * n);
   }
 }
 
@@ -157,7 +167,7 @@ inline void conv_by_patches(const float* x, const float* weight, const ConvTail&
   }
 }
 
-// The same for a 3 x 3 kernel of stride 1; weight: of fused_conv_weights.
+// The same for a 3 x 3 kernel of stride 1; weight: of winograd_weights.
 inline void conv_by_winograd(const float* x, const float* weight, const ConvTail& tail, float* out, int64_t batch,
                              int64_t channels, int64_t height, int64_t width, int64_t outputs, Ints padding) {
   constexpr int64_t PRODUCTS = WINOGRAD_IN * WINOGRAD_IN;
@@ -198,18 +208,23 @@ inline void conv_by_winograd(const float* x, const float* weight, const ConvTail
   }
 }
 
-// x [batch, channels, height, width]; weight [outputs, channels, kernel] or, if `by_winograd`, fused_conv_weights' of it;
-// bias [outputs]; added [batch, outputs, rows, columns], rows 0: none; out [batch, outputs, out_height, out_width].
-inline void fused_conv_forward(const float* x, const float* weight, const float* bias, const float* added, float* out,
-                               int64_t batch, int64_t channels, Ints size, int64_t outputs, Ints out_size, Ints kernel,
-                               Ints stride, Ints padding, Ints dilation, Ints added_size, int64_t relu,
-                               int64_t by_winograd) {
+// x [batch, channels, height, width]; weight [outputs, channels, kernel]; scale (if `scaled`), bias [outputs]; added [batch,
+// outputs, rows, columns], rows 0: none; out [batch, outputs, out_height, out_width]. prepared: scratch for the weights, 36 *
+// outputs * channels numbers if `by_winograd`, else the weights' number if `scaled`.
+inline void fused_conv_forward(const float* x, const float* weight, const float* scale, const float* bias, const float* added,
+                               float* out, float* prepared, int64_t batch, int64_t channels, Ints size, int64_t outputs,
+                               Ints out_size, Ints kernel, Ints stride, Ints padding, Ints dilation, Ints added_size,
+                               int64_t scaled, int64_t relu, int64_t by_winograd) {
   if (batch * outputs * out_size.at[0] * out_size.at[1] == 0) return;
   const ConvTail tail(bias, added, added_size.at[0], added_size.at[1], out_size.at[0], out_size.at[1], relu);
-  if (by_winograd)
-    conv_by_winograd(x, weight, tail, out, batch, channels, size.at[0], size.at[1], outputs, padding);
-  else
-    conv_by_patches(x, weight, tail, out, batch, channels, size.at[0], size.at[1], outputs, kernel, stride, padding, dilation);
+  if (by_winograd) {
+    winograd_weights(weight, scaled ? scale : nullptr, prepared, outputs, channels);
+    conv_by_winograd(x, prepared, tail, out, batch, channels, size.at[0], size.at[1], outputs, padding);
+    return;
+  }
+  if (scaled) scale_weights(weight, scale, prepared, outputs, channels * kernel.at[0] * kernel.at[1]);
+  conv_by_patches(x, scaled ? prepared : weight, tail, out, batch, channels, size.at[0], size.at[1], outputs, kernel, stride,
+                  padding, dilation);
 }
 
 }  // namespace cpu

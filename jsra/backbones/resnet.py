@@ -12,7 +12,7 @@ from jittor import nn
 
 from jsra.backbones.norm import BatchNorm2d
 from jsra.ops.conv import Conv2d
-from jsra.ops.fused_conv import FusedConv
+from jsra.ops.fused_conv import conv_norm_relu
 from jsra.registry import register
 
 
@@ -23,7 +23,7 @@ def _conv(in_channels, out_channels, kernel, stride=1, dilation=1, groups=1):
 
 
 def _identity(downsample, x):
-    return x if downsample is None else FusedConv(*downsample)(x)
+    return x if downsample is None else conv_norm_relu(x, *downsample)
 
 
 class BasicBlock(nn.Module):
@@ -45,8 +45,8 @@ class BasicBlock(nn.Module):
 
     def execute(self, x):
         identity = _identity(self.downsample, x)
-        out = FusedConv(self.conv1, self.bn1)(x, relu=True)
-        return FusedConv(self.conv2, self.bn2)(out, added=identity, relu=True)
+        out = conv_norm_relu(x, self.conv1, self.bn1, relu=True)
+        return conv_norm_relu(out, self.conv2, self.bn2, added=identity, relu=True)
 
 
 class Bottleneck(nn.Module):
@@ -69,9 +69,9 @@ class Bottleneck(nn.Module):
 
     def execute(self, x):
         identity = _identity(self.downsample, x)
-        out = FusedConv(self.conv1, self.bn1)(x, relu=True)
-        out = FusedConv(self.conv2, self.bn2)(out, relu=True)
-        return FusedConv(self.conv3, self.bn3)(out, added=identity, relu=True)
+        out = conv_norm_relu(x, self.conv1, self.bn1, relu=True)
+        out = conv_norm_relu(out, self.conv2, self.bn2, relu=True)
+        return conv_norm_relu(out, self.conv3, self.bn3, added=identity, relu=True)
 
 
 DEPTHS = {
@@ -156,7 +156,7 @@ class ResNet(nn.Module):
     def execute(self, images):
         outputs = []
         with jt.no_grad() if self.frozen_stages >= 0 else contextlib.nullcontext():
-            x = self.maxpool(FusedConv(self.conv1, self.bn1)(images, relu=True))
+            x = self.maxpool(conv_norm_relu(images, self.conv1, self.bn1, relu=True))
         for index, stage in enumerate(self._stages()):
             with jt.no_grad() if index < self.frozen_stages else contextlib.nullcontext():
                 x = stage(x)

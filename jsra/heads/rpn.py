@@ -13,7 +13,7 @@ from jittor import nn
 from jsra.boxes.convert import as_boxes
 from jsra.boxes.proposals import ProposalSelector
 from jsra.ops.conv import Conv2d
-from jsra.ops.fused_conv import FusedConv
+from jsra.ops.fused_conv import conv_norm_relu
 from jsra.registry import register
 
 
@@ -50,12 +50,11 @@ class RPNHead(nn.Module):
     def forward_levels(self, feats):
         """feats: list of [B, C, H, W] -> lists of logits [B, A, H, W] and deltas [B, 4A, H, W]."""
         logits, deltas = [], []
-        convs, cls, box = [FusedConv(conv) for conv in self.convs], FusedConv(self.cls), FusedConv(self.box)
         for x in feats:
-            for conv in convs:
-                x = conv(x, relu=True)
-            logits.append(cls(x))
-            deltas.append(box(x))
+            for conv in self.convs:
+                x = conv_norm_relu(x, conv, relu=True)
+            logits.append(conv_norm_relu(x, self.cls))
+            deltas.append(conv_norm_relu(x, self.box))
         return logits, deltas
 
     def execute(self, feats, targets=None, image_sizes=None):

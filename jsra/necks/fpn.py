@@ -6,7 +6,7 @@ import jittor as jt
 from jittor import nn
 
 from jsra.ops.conv import Conv2d
-from jsra.ops.fused_conv import FusedConv
+from jsra.ops.fused_conv import conv_norm_relu
 from jsra.registry import register
 
 EXTRA = ("pool", "on_input", "on_lateral", "on_output")
@@ -55,8 +55,8 @@ class FPN(nn.Module):
         laterals = []
         for conv, x in reversed(list(zip(self.lateral_convs, maps[self.start_level :]))):
             # Each map is added the nearest of the coarser one.
-            laterals.insert(0, FusedConv(conv)(x, added=laterals[0] if laterals else None))
-        outputs = [FusedConv(conv)(x) for conv, x in zip(self.fpn_convs, laterals)]
+            laterals.insert(0, conv_norm_relu(x, conv, added=laterals[0] if laterals else None))
+        outputs = [conv_norm_relu(x, conv) for conv, x in zip(self.fpn_convs, laterals)]
         source = {"on_input": maps[-1], "on_lateral": laterals[-1]}.get(self.extra, outputs[-1])
         for i in range(self.num_extra):
             if self.extra == "pool":
@@ -64,6 +64,6 @@ class FPN(nn.Module):
             else:
                 if i and self.relu_before_extra:
                     source = nn.relu(source)
-                source = FusedConv(self.fpn_convs[len(laterals) + i])(source)
+                source = conv_norm_relu(source, self.fpn_convs[len(laterals) + i])
             outputs.append(source)
         return tuple(outputs)

@@ -2,7 +2,8 @@ import jittor as jt
 import numpy as np
 import pytest
 
-from jsra.necks.fpn import FPN, upsample_nearest
+from jsra.necks.fpn import FPN
+from jsra.ops.upsample import upsample_nearest
 
 
 def plain(**kwargs):

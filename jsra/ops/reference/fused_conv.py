@@ -3,10 +3,11 @@
 import numpy as np
 
 
-def fused_conv(x, weight, bias, added=None, relu=False, stride=1, padding=0, dilation=1):
+def fused_conv(x, weight, bias, scale=None, added=None, relu=False, stride=1, padding=0, dilation=1):
     """As jsra.ops.fused_conv, on NumPy arrays in float64."""
     (sy, sx), (py, px), (dy, dx) = (v if isinstance(v, tuple) else (v, v) for v in (stride, padding, dilation))
     kh, kw = weight.shape[2:]
+    weight = weight if scale is None else weight.astype(np.float64) * scale[:, None, None, None]
     x = np.pad(x.astype(np.float64), ((0, 0), (0, 0), (py, py), (px, px)))
     rows = (x.shape[2] - dy * (kh - 1) - 1) // sy + 1
     columns = (x.shape[3] - dx * (kw - 1) - 1) // sx + 1
