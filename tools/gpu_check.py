@@ -21,6 +21,8 @@ import torch
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 
+import gpu_operators_packed  # noqa: E402, F401
+import gpu_operators_window  # noqa: E402, F401
 from gpu_operators import CHECKS, Machine  # noqa: E402
 
 TOLERANCE = {"float32": 1e-4, "float16": 4e-3, "bfloat16": 3e-2}

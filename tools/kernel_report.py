@@ -24,14 +24,16 @@ sys.path.insert(0, ROOT)
 SHARED = {80: 164 << 10, 90: 228 << 10}
 RESERVED = 1024  # shared memory that the system takes from each block
 DTYPES = ("float", "__half")
-# Dynamic shared memory of the launches for 7 x 7 bins and 256 channels, in bytes: as the launch functions compute it.
+# The sizes of the speed targets: 2 images of 800 x 1344, P2 to P5, 256 channels, 2000 RoIs; 4000 boxes for nms.
+IMAGES, CHANNELS, ROIS, MASKS, BOXES = 2, 256, 2000, 49, 4000
+CELLS = sum((800 // s) * (1344 // s) for s in (4, 8, 16, 32))
+# Dynamic shared memory of the launches at these sizes and 7 x 7 bins, in bytes: as the launch functions compute it.
 DYNAMIC = {
     "roi_align_forward_kernel": 768 * 8 + 64 + 124 * 49 * 4,
     "roi_align_backward_kernel": 14 * 8 * 4,
+    "nms_largest_kernel": 2 * 256 * 4,
+    "nms_sweep_kernel": (-(-BOXES // 32) + 1) * 4,
 }
-# The sizes of the speed targets: 2 images of 800 x 1344, P2 to P5, 256 channels, 2000 RoIs.
-IMAGES, CHANNELS, ROIS, MASKS = 2, 256, 2000, 49
-CELLS = sum((800 // s) * (1344 // s) for s in (4, 8, 16, 32))
 
 
 def main():
@@ -168,9 +170,10 @@ def kernel_table(nvcc, kernels):
     rows, seen = collections.defaultdict(dict), set()
     for (operator, kernel, dtype, architecture), use in kernels.items():
         rows[(operator, kernel, dtype.strip("_"))][architecture] = use
+    unknown = sorted({kernel for _, kernel, _ in rows} - set(sizes))
+    if unknown:
+        raise ValueError(f"no launch found of {', '.join(unknown)}")
     for (operator, kernel, dtype), uses in sorted(rows.items()):
-        if kernel not in sizes:
-            continue
         threads, dynamic = sizes[kernel], DYNAMIC.get(kernel, 0)
         found = {a: occupancy(use, threads, dynamic, a) for a, use in uses.items()}
         cells = [
@@ -203,35 +206,62 @@ def floors():
     total = positions()
     maps, out = IMAGES * CELLS * CHANNELS, ROIS * CHANNELS * MASKS
     packed, logits = total * CHANNELS, total * MASKS
+    place = IMAGES * 100 * 168  # of P3, for deform_conv2d: 3 x 3 taps, an offset of 2 and a mask of 1 for each
+    columns, sums = 9 * place * CHANNELS, 2 * total * MASKS * CHANNELS
+    # Name; elements of the operator's type that are read and written; bytes of other types; operations.
     rows = [
-        ("roi_align 7x7, forward", maps, out, 0),
-        ("roi_align 7x7, backward", out, maps, 0),
-        ("dynamic_sampler, forward", maps, packed, 0),
-        ("dynamic_sampler, backward", packed, maps, 0),
-        ("masked_sum, forward (keeps the masks)", packed + logits, out + logits, 2 * total * MASKS * CHANNELS),
-        ("masked_sum, backward", out + packed + logits, packed + logits, 4 * total * MASKS * CHANNELS),
+        ("roi_align 7x7, forward", maps, out, 0, 0, 0),
+        ("roi_align 7x7, backward", out, maps, 0, 0, 0),
+        ("adaptive_roi_align, roi_align_rotated 7x7", maps, out, 0, 0, 0),
+        ("precise_roi_pool, deform_roi_pool 7x7, backward", out + maps, maps, 0, 0, 0),
+        ("roi_pool 7x7, forward (keeps the places)", maps, out, 0, 4 * out, 0),
+        ("roi_pool 7x7, backward", out, maps, 4 * out, 0, 0),
+        ("deform_conv2d 3x3 on P3, columns, forward", place * (CHANNELS + 27), columns, 0, 0, 0),
+        ("deform_conv2d 3x3 on P3, columns, backward", columns + place * (CHANNELS + 27), place * (CHANNELS + 27), 0, 0, 0),
+        ("dynamic_sampler, forward", maps, packed, 0, 0, 0),
+        ("dynamic_sampler, backward", packed, maps, 0, 0, 0),
+        ("masked_sum, forward (keeps the masks)", packed + logits, out, 0, 4 * logits, sums),
+        ("masked_sum, backward", out + packed, packed + logits, 4 * logits, 0, 2 * sums),
+        ("add_norm_relu, forward (keeps the sums)", packed + ROIS * CHANNELS, 2 * packed, 4 * total, 0, 0),
+        ("add_norm_relu, backward", 2 * packed, packed + ROIS * CHANNELS, 4 * total, 0, 0),
+        ("segment (mean), forward", packed, ROIS * CHANNELS, 0, 0, 0),
+        ("segment (mean), backward", ROIS * CHANNELS, packed, 0, 0, 0),
+        ("segment_matmul, forward", packed + out, logits, 0, 0, sums),
+        ("segment_matmul, backward", packed + out + logits, packed + out, 0, 0, 2 * sums),
     ]
     lines = [
         "### Bytes that the kernels must move",
         "",
         f"{IMAGES} images of 800 x 1344, P2 to P5 ({CELLS} cells an image), {CHANNELS} channels, {ROIS} RoIs with aspect "
         f"ratios from 1/3 to 3, {MASKS} masks, M = 64: T = {total} positions. Each array is counted once, as if all of "
-        "every map were read and caches were perfect; the time at 4.0 TB/s (about what a device copy reaches on an H200; to "
-        "be measured) is the floor. In float16 the bytes halve.",
+        "every map were read and caches were perfect; boxes and offsets are left out. The time at 4.0 TB/s (about what a "
+        "device copy reaches on an H200; to be measured) is the floor. In float16 masks and places keep their 4 bytes.",
         "",
         "| operator | reads, MB | writes, MB | floor, us | GFLOP | floor in float16, us |",
         "| --- | --- | --- | --- | --- | --- |",
     ]
-    for name, reads, writes, operations in rows:
-        micro = (reads + writes) * 4 / 4.0e12 * 1e6
+    for name, reads, writes, other_reads, other_writes, operations in rows:
+        micro, half = (((reads + writes) * n + other_reads + other_writes) / 4.0e6 for n in (4, 2))
         work = f"{operations / 1e9:.1f}" if operations else ""
-        cells = [name, f"{reads * 4 / 1e6:.0f}", f"{writes * 4 / 1e6:.0f}", f"{micro:.0f}", work, f"{micro / 2:.0f}"]
+        read, written = ((n * 4 + other) / 1e6 for n, other in ((reads, other_reads), (writes, other_writes)))
+        cells = [name, f"{read:.0f}", f"{written:.0f}", f"{micro:.0f}", work, f"{half:.0f}"]
         lines.append("| " + " | ".join(cells) + " |")
+    words = -(-BOXES // 32)
     lines += [
         "",
-        "roi_align turns the maps channels-last first and its gradient arrives channels-first: that reads and writes one "
+        "What the kernels move beyond that, by their design:",
+        "",
+        "- roi_align turns the maps channels-last first and its gradient arrives channels-first: that reads and writes one "
         f"array more each way, {2 * maps * 4 / 1e6:.0f} MB forward (the maps) and {2 * out * 4 / 1e6:.0f} MB backward (the "
         "gradient).",
+        "- Every other backward to the maps adds in 64-bit fixed point: sums that are cleared, added to and read, 16 bytes a "
+        f"cell and channel beside the additions, {16 * maps / 1e6:.0f} MB, and a reading of the gradient for its largest "
+        f"value. dynamic_sampler's cannot come below {(16 * maps + 4 * (2 * packed + maps)) / 4.0e6:.0f} us by that.",
+        "- add_norm_relu reads its rows once more for the statistics, or for their gradient, "
+        f"{packed * 4 / 1e6:.0f} MB forward and {2 * packed * 4 / 1e6:.0f} MB backward.",
+        f"- nms reads {BOXES} boxes, {24 * BOXES / 1e3:.0f} kB; its work is {BOXES**2 / 1e6:.0f} million comparisons of "
+        f"scores, {BOXES**2 / 2e6:.0f} million overlaps, {4 * BOXES * words / 2e6:.1f} MB of bits and a sweep of {words} "
+        "dependent steps in one block. is_finite reads each element once and writes one byte.",
     ]
     return "\n".join(lines)
 
