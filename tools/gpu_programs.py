@@ -82,11 +82,29 @@ def outputs_and_gradients(tester, case, dtype, seed=0) -> tuple:
     if not wanted:
         return outputs, []
     rng = np.random.default_rng(seed)
-    weights = [jt.array(rng.standard_normal(result[i].shape).astype(np.float32)) for i in tester.differentiable]
-    loss = sum((result[i].cast("float32") * w).sum() for i, w in zip(tester.differentiable, weights))
-    grads = jt.grad(loss, wanted)
+    weights = [cast(rng.standard_normal(result[i].shape), str(result[i].dtype)) for i in tester.differentiable]
+    grads = jt.grad(_Weighted.apply(weights, *(result[i] for i in tester.differentiable)), wanted)
     jt.sync(grads)
     return outputs, [to_array(g) for g in grads]
+
+
+class _Weighted(jt.Function):
+    """A scalar in the place of a weighted sum of arrays: it hands the weights back as their gradients.
+
+    The sum itself, and its gradient, would be compiled anew for each rank, type and neighbour.
+    """
+
+    def execute(self, weights, *arrays):
+        self.weights = weights
+        return jt.zeros(1)
+
+    def grad(self, _):
+        return (None, *self.weights)
+
+
+def cast(array, dtype):
+    """A NumPy array as a Var of `dtype`; cast as one axis, so that one compiled cast serves every shape."""
+    return jt.array(array.astype(np.float32).reshape(-1)).cast(dtype).reshape(array.shape)
 
 
 def to_var(value, dtype):
@@ -95,15 +113,16 @@ def to_var(value, dtype):
         return [to_var(v, dtype) for v in value]
     if not isinstance(value, np.ndarray):
         return value
-    if value.dtype.kind == "f":
-        var = jt.array(value.astype(np.float32))
-        coordinates = value.ndim == 2 and value.shape[1] in (4, 5, 6)
-        return var if coordinates else var.cast(dtype)
-    return jt.array(value)
+    if value.dtype.kind != "f":
+        return jt.array(value)
+    coordinates = value.ndim == 2 and value.shape[1] in (4, 5, 6)
+    return cast(value, "float32" if coordinates else dtype)
 
 
 def to_array(var):
-    return var.cast("float32").numpy() if str(var.dtype) in DTYPES else var.numpy()
+    if str(var.dtype) not in DTYPES:
+        return var.numpy()
+    return var.reshape((var.numel(),)).cast("float32").numpy().reshape(var.shape)
 
 
 def detector(name="faster_rcnn_r50_fpn_sra_1x_coco"):

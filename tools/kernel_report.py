@@ -16,7 +16,8 @@ import sys
 import tempfile
 import time
 
-from cuda_library import CUDA_SRC, instances, operators
+from cuda_library import CUDA_SRC, FLOAT_ONLY, instances, operators
+from report import read_section, table_rows, write_section
 
 ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 sys.path.insert(0, ROOT)
@@ -40,7 +41,7 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--nvcc", default="nvcc")
     parser.add_argument("--out", help="a Markdown page to write the section to")
-    parser.add_argument("--operators", nargs="+", help="only these folders of cuda_src")
+    parser.add_argument("--operators", nargs="+", help="only these folders of cuda_src; the page's other rows stay")
     args = parser.parse_args()
     kernels, failed = {}, []
     for name in args.operators or operators():
@@ -52,11 +53,13 @@ def main():
             continue
         kernels.update({(name, *key): use for key, use in found.items()})
         print(f"{name}: compiled", file=sys.stderr, flush=True)
-    text = f"{floors()}\n\n{kernel_table(args.nvcc, kernels)}"
+    kept = {}
+    if args.operators:
+        rows = table_rows(read_section(args.out, "kernel-report"), 3)
+        kept = {key: line for key, line in rows.items() if key[0] in operators() and key[0] not in args.operators}
+    text = f"{floors()}\n\n{kernel_table(args.nvcc, kernels, kept)}"
     print(text)
     if args.out:
-        from report import write_section
-
         write_section(args.out, "kernel-report", text)
     if failed:
         print(f"did not compile: {', '.join(failed)}", file=sys.stderr)
@@ -66,7 +69,7 @@ def main():
 def compiled(nvcc, operator):
     """{(kernel, dtype, architecture): {registers, shared, spilled}} of every kernel of an operator."""
     found = {}
-    for dtype in DTYPES:
+    for dtype in DTYPES[:1] if operator in FLOAT_ONLY else DTYPES:
         with tempfile.TemporaryDirectory() as folder:
             source = os.path.join(folder, "all.cu")
             with open(source, "w", encoding="utf8") as f:
@@ -154,20 +157,21 @@ def occupancy(use, threads, dynamic, architecture):
     return blocks, blocks * warps / 64, min(limits, key=limits.get)
 
 
-def kernel_table(nvcc, kernels):
+def kernel_table(nvcc, kernels, kept):
+    """The rows of `kernels`, measured today, among those of other operators that a page holds."""
     version = subprocess.run([nvcc, "--version"], capture_output=True, text=True).stdout.strip().splitlines()[-1]
     sizes = block_sizes()
     lines = [
         "### Resources of the kernels, from the compiler",
         "",
-        f"`nvcc -O3 --use_fast_math -Xptxas -v` ({version}), {time.strftime('%Y-%m-%d')}; no GPU was at hand. Occupancy is "
+        f"`nvcc -O3 --use_fast_math -Xptxas -v` ({version}); no GPU was at hand. Occupancy is "
         "the share of a multiprocessor's 64 warps that its registers, shared memory and block limits allow (7 x 7 bins, 256 "
         "channels); of several instances of a template, the one with most registers. sm_80 / sm_90.",
         "",
-        "| operator | kernel | type | threads | registers | shared, bytes | spilled | occupancy | limited by |",
-        "| --- | --- | --- | --- | --- | --- | --- | --- | --- |",
+        "| operator | kernel | type | threads | registers | shared, bytes | spilled | occupancy | limited by | on |",
+        "| --- | --- | --- | --- | --- | --- | --- | --- | --- | --- |",
     ]
-    rows, seen = collections.defaultdict(dict), set()
+    rows, lined, seen = collections.defaultdict(dict), dict(kept), set()
     for (operator, kernel, dtype, architecture), use in kernels.items():
         rows[(operator, kernel, dtype.strip("_"))][architecture] = use
     unknown = sorted({kernel for _, kernel, _ in rows} - set(sizes))
@@ -180,13 +184,13 @@ def kernel_table(nvcc, kernels):
             operator, kernel[: -len("_kernel")], dtype, threads,
             " / ".join(str(uses[a]["registers"]) for a in SHARED), uses[90]["shared"] + dynamic,
             " / ".join(str(uses[a]["spilled"]) for a in SHARED), " / ".join(f"{found[a][1]:.0%}" for a in SHARED),
-            found[90][2],
+            found[90][2], time.strftime("%Y-%m-%d"),
         ]  # fmt: skip
         # Kernels of common/ with the same resources in several operators stand once.
         if tuple(cells[1:]) not in seen:
-            lines.append("| " + " | ".join(map(str, cells)) + " |")
+            lined[(operator, cells[1], dtype)] = "| " + " | ".join(map(str, cells)) + " |"
         seen.add(tuple(cells[1:]))
-    return "\n".join(lines)
+    return "\n".join([*lines, *(line for _, line in sorted(lined.items()))])
 
 
 def positions():

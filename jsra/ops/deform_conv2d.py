@@ -7,6 +7,7 @@ import numpy as np
 
 from jsra.ops import check
 from jsra.ops.kernel import run
+from jsra.ops.permute import permute
 from jsra.ops.scatter import SLOPES, box_dtype, gradient_outputs
 
 
@@ -95,7 +96,7 @@ def deform_conv2d(
         out = jt.concat(parts, 1)
     if bias is not None:
         out = out + bias
-    return out.reshape(batches, size[0], size[1], out_channels).permute(0, 3, 1, 2)
+    return permute(out.reshape(batches, size[0], size[1], out_channels), 0, 3, 1, 2)
 
 
 def _pair(name, value, least):

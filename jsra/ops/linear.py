@@ -10,6 +10,7 @@ from __future__ import annotations
 import jittor as jt
 
 from jsra.ops import check
+from jsra.ops.permute import permute
 
 
 def product(a, b, trans_a, trans_b) -> jt.Var:
@@ -19,12 +20,13 @@ def product(a, b, trans_a, trans_b) -> jt.Var:
     with jt.no_grad():
         if library is not None:
             return library(a, b, trans_a, trans_b)
-        return jt.matmul(a.transpose() if trans_a else a, b.transpose() if trans_b else b)
+        return jt.matmul(permute(a, 1, 0) if trans_a else a, permute(b, 1, 0) if trans_b else b)
 
 
 def _library(a, b):
     """The library's operator, or None: Jittor's own form has to do."""
-    if 0 in a.shape or 0 in b.shape or str(a.dtype) != "float32" or str(b.dtype) != "float32":
+    known = ("float32", "float16", "bfloat16") if jt.flags.use_cuda else ("float32",)
+    if 0 in a.shape or 0 in b.shape or str(a.dtype) != str(b.dtype) or str(a.dtype) not in known:
         return None
     name = ("cublas_ops", "cublas_matmul") if jt.flags.use_cuda else ("mkl_ops", "mkl_matmul")
     library = getattr(jt.compile_extern, name[0], None)

@@ -8,6 +8,7 @@ import numpy as np
 from jsra import ops
 from jsra.ops import check
 from jsra.ops.masked_sum import masked_sum
+from jsra.ops.permute import permute
 from jsra.registry import register
 
 
@@ -38,7 +39,7 @@ class ConvMasks(jt.nn.Module):
         sampled = ops.roi_align(features, rois, self.bins, spatial_scale, self.sampling_ratio, True, "avg", levels)
         count, channels = sampled.shape[:2]
         logits = self.conv(sampled.reshape(count, channels * self.cells)).reshape(count * self.cells, self.num_masks)
-        packed = sampled.reshape(count, channels, self.cells).permute(0, 2, 1).reshape(count * self.cells, channels)
+        packed = permute(sampled.reshape(count, channels, self.cells), 0, 2, 1).reshape(count * self.cells, channels)
         return logits, packed, jt.array(np.arange(count + 1, dtype=np.int32) * self.cells)
 
     def execute(self, features, rois, spatial_scale, levels=None):

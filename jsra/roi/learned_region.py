@@ -11,6 +11,7 @@ import numpy as np
 
 from jsra.ops import check
 from jsra.ops.masked_sum import masked_sum
+from jsra.ops.permute import permute
 from jsra.ops.segment_matmul import segment_matmul
 from jsra.registry import register
 from jsra.roi.region_support import SUPPORTS, inside, outside
@@ -104,7 +105,7 @@ class LearnedRegionFeatures(jt.nn.Module):
         place = Positions(self, rois.numpy().astype(np.float64), scales, [m.shape[2:] for m in maps], levels.numpy())
         if place.total == 0:
             return None, None, place
-        rows = [m.permute(0, 2, 3, 1).reshape(-1, self.in_channels) for m in maps]
+        rows = [permute(m, 0, 2, 3, 1).reshape(-1, self.in_channels) for m in maps]
         sampled = (rows[0] if len(rows) == 1 else jt.concat(rows))[jt.array(place.rows(maps[0].shape[0]))]
         logits = self.appearance(sampled) if self.appearance_on else None
         if self.geometry_on:

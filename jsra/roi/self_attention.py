@@ -8,6 +8,7 @@ import numpy as np
 from jsra import ops
 from jsra.ops import check
 from jsra.ops.masked_sum import masked_sum
+from jsra.ops.permute import permute
 from jsra.ops.segment_matmul import segment_matmul
 from jsra.registry import register
 
@@ -44,7 +45,7 @@ class RoISelfAttention(jt.nn.Module):
         """What masked_sum takes, with a segment for each RoI and head: logits [K H cells, cells], values, offsets."""
         sampled = ops.roi_align(features, rois, self.bins, spatial_scale, self.sampling_ratio, True, "avg", levels)
         count, channels = sampled.shape[:2]
-        tokens = sampled.reshape(count, channels, self.cells).permute(0, 2, 1).reshape(count * self.cells, channels)
+        tokens = permute(sampled.reshape(count, channels, self.cells), 0, 2, 1).reshape(count * self.cells, channels)
         parts = self.qkv(tokens).reshape(count, self.cells, 3, self.num_heads, self.head_channels)
         q, k, v = (parts[:, :, i].permute(0, 2, 1, 3) for i in range(3))
         q = q.reshape(count * self.num_heads, self.cells, self.head_channels) * self.head_channels**-0.5
@@ -57,7 +58,8 @@ class RoISelfAttention(jt.nn.Module):
         heads = masked_sum(*self._attention(features, rois, spatial_scale, levels))
         heads = heads.reshape(count, self.num_heads, self.cells, self.head_channels).permute(0, 2, 1, 3)
         out = self.proj(heads.reshape(count * self.cells, self.num_heads * self.head_channels))
-        return out.reshape(count, self.cells, out.shape[1]).permute(0, 2, 1).reshape((count, out.shape[1]) + self.bins)
+        out = permute(out.reshape(count, self.cells, out.shape[1]), 0, 2, 1)
+        return out.reshape((count, out.shape[1]) + self.bins)
 
     def masks(self, features, rois, spatial_scale, levels=None):
         """For drawing: NumPy [K, heads * queries, h, w], each with the sum 1."""

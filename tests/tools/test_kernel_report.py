@@ -1,4 +1,6 @@
+import glob
 import os
+import re
 import shutil
 import sys
 
@@ -47,6 +49,16 @@ def test_block_sizes_are_read_from_the_launches():
     sizes = kernel_report.block_sizes()
     assert sizes["masked_sum_forward_kernel"] == 256
     assert sizes["roi_align_forward_kernel"] == 128
+    assert sizes["nms_sweep_kernel"] == 512
+
+
+def test_every_kernel_has_a_launch():
+    kernels = set()
+    for path in glob.glob(os.path.join(kernel_report.CUDA_SRC, "*", "*.cuh")):
+        with open(path, encoding="utf8") as f:
+            kernels.update(re.findall(r"__global__\s+void\s+(\w+)\(", f.read()))
+    assert {"is_finite_kernel", "nms_rank_kernel", "norm_relu_kernel"} <= kernels
+    assert kernels == set(kernel_report.block_sizes())
 
 
 def test_a_section_is_replaced_and_the_rest_kept(tmp_path):
