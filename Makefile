@@ -27,8 +27,8 @@ lint: install
 wheel: install
 	$(BIN)/python -m build --wheel
 
-# Compile everything for the GPU without one. Takes 1.4 GB of NVIDIA's wheels, in an environment of their own, and about
-# 15 minutes; writes its result to docs/gpu.md.
+# Compile everything for the GPU without one. Takes 1.4 GB of NVIDIA's wheels, in an environment of their own, and more than
+# half an hour on 2 cores; writes its result to docs/gpu.md. Stopped, it goes on where it stood.
 gpu-compile:
 	$(PYTHON) -m venv $(GPU_VENV)
 	$(GPU_VENV)/bin/python -m pip install --quiet --upgrade pip setuptools wheel

@@ -128,9 +128,18 @@ def _code(shapes, dtypes, variables, data, sources):
     return results
 
 
+def _tiny(like):
+    """One element of a Var's rank and dtype, 0 but for bfloat16. Not jt.zeros: that is a kernel to compile, for each rank."""
+    shape, dtype = [1] * max(like.ndim, 1), str(like.dtype)
+    if dtype == "bfloat16":  # NumPy has none
+        return jt.empty(shape, dtype)
+    with jt.flag_scope(auto_convert_64_to_32=0):
+        return jt.array(np.zeros(shape, dtype))
+
+
 def _compile(name, variables, outputs, data, sources):
     """Compile by running on one-element arrays with every size zero; KernelError with the compiler's first lines."""
-    tiny = [jt.zeros([1] * max(v.ndim, 1), dtype=v.dtype) for v in variables]
+    tiny = [_tiny(v) for v in variables]
     shapes, dtypes = [[1] * max(len(s), 1) for s, _ in outputs], [d for _, d in outputs]
     nothing = {key: 0.0 if isinstance(value, float) else 0 for key, value in data.items()}
     with tempfile.TemporaryFile(mode="w+") as captured:
