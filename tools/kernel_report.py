@@ -171,7 +171,9 @@ def kernel_table(nvcc, kernels, kept):
         "| operator | kernel | type | threads | registers | shared, bytes | spilled | occupancy | limited by | on |",
         "| --- | --- | --- | --- | --- | --- | --- | --- | --- | --- |",
     ]
-    rows, lined, seen = collections.defaultdict(dict), dict(kept), set()
+    rows, lined = collections.defaultdict(dict), dict(kept)
+    # Kernels of common/ with the same resources in several operators stand once.
+    seen = {tuple(cell.strip() for cell in line.strip("| ").split(" | "))[1:-1] for line in kept.values()}
     for (operator, kernel, dtype, architecture), use in kernels.items():
         rows[(operator, kernel, dtype.strip("_"))][architecture] = use
     unknown = sorted({kernel for _, kernel, _ in rows} - set(sizes))
@@ -186,10 +188,10 @@ def kernel_table(nvcc, kernels, kept):
             " / ".join(str(uses[a]["spilled"]) for a in SHARED), " / ".join(f"{found[a][1]:.0%}" for a in SHARED),
             found[90][2], time.strftime("%Y-%m-%d"),
         ]  # fmt: skip
-        # Kernels of common/ with the same resources in several operators stand once.
-        if tuple(cells[1:]) not in seen:
+        same = tuple(map(str, cells[1:-1]))
+        if same not in seen:
             lined[(operator, cells[1], dtype)] = "| " + " | ".join(map(str, cells)) + " |"
-        seen.add(tuple(cells[1:]))
+        seen.add(same)
     return "\n".join([*lines, *(line for _, line in sorted(lined.items()))])
 
 
