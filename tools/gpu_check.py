@@ -4,7 +4,7 @@
     python tools/gpu_check.py --stand-in      (the script itself, without a GPU: kernels on the host, tiny inputs)
 
 From a bare machine: carry cuda_src and tools. To add an operator, write a function that yields Cases and decorate it with
-@operator; gpu_operators.py holds them.
+@operator; gpu_operators*.py hold them.
 """
 
 from __future__ import annotations
