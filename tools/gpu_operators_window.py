@@ -8,6 +8,7 @@ from __future__ import annotations
 import torch
 import torchvision
 from gpu_operators import DTYPES, SCALES, Case, moved, operator, peers, shapes, sizes
+from gpu_operators_packed import autograd, leaf
 
 BINS = (4, 2)  # divide the channels of the small maps and of the large ones
 
@@ -176,21 +177,8 @@ def of_levels(maps, level, function):
 
 def with_peer(name, forward, backward, theirs, leaves, dout, bytes_):
     """A Case whose peer is a differentiable function of float32 leaves; theirs None: timed alone."""
-    if theirs is None:
-        return Case(name, forward, None, backward, None, bytes_)
-
-    def peer_forward():
-        with torch.no_grad():
-            return [theirs()]
-
-    def peer_backward():
-        return list(torch.autograd.grad(theirs(), leaves, dout.float()))
-
+    peer_forward, peer_backward = autograd(theirs, leaves, dout) if theirs else (None, None)
     return Case(name, forward, peer_forward, backward, peer_backward, bytes_)
-
-
-def leaf(tensor):
-    return tensor.float().clone().requires_grad_()
 
 
 @operator
