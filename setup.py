@@ -71,7 +71,6 @@ setup(
         "dev": ["pytest", "ruff", "build", "matplotlib", "tensorboardX"],
     },
     classifiers=[
-        "License :: OSI Approved :: Apache Software License",
         "Operating System :: POSIX :: Linux",
         "Programming Language :: Python :: 3",
     ],

@@ -25,13 +25,13 @@ def report(table: Table, preset: str = "paper", names=None, seeds: int = 1, trai
     """
     selected, rows = table.select(names), []
     # A wrong override is refused here, not after the rows before it and Jittor's first compilation.
-    every = [(row.name, run) for row in selected for run in runs.runs(row, preset, seeds, root, overrides)]
+    every = {row.name: runs.runs(row, preset, seeds, root, overrides) for row in selected}
     if train and jobs > 1 and table.kind != "cost":
         # Rows that share a config share its runs.
-        missing = {run.work_dir: (name, run) for name, run in every if run.result() is None}
+        missing = {run.work_dir: (name, run) for name, found in every.items() for run in found if run.result() is None}
         side_by_side.complete(missing.values(), jobs, overrides, say)
     for row in selected:
-        rows.append(_measure(table, row, preset, seeds, train, cost_only, root, overrides, say))
+        rows.append(_measure(table, row, preset, every[row.name], train, cost_only, overrides, say))
     measured = {c for row in rows for c in row["measured"]}
     columns = [c for c in table.columns if not cost_only or _is_cost(c)]
     columns += sorted(measured - set(columns), key=_order)
@@ -47,7 +47,7 @@ def _order(column):
     return (column in COST, column == "AP_transformed", column)
 
 
-def _measure(table, row: Row, preset, seeds, train, cost_only, root, overrides, say):
+def _measure(table, row: Row, preset, row_runs, train, cost_only, overrides, say):
     path = row.config(preset)
     published = {c: v for c, v in row.published.items() if not cost_only or _is_cost(c)}
     out = {"name": row.name, "published": published, "note": row.note, "config": path}
@@ -57,13 +57,13 @@ def _measure(table, row: Row, preset, seeds, train, cost_only, root, overrides, 
     else:
         cost = _cost(table, row, path, overrides) if cost_only or table.has_cost else {}
         if not cost_only and table.kind != "cost":
-            for one in runs.runs(row, preset, seeds, root, overrides):
+            for one in row_runs:
                 found = _one(table, one, train, say, row)
                 if found is not None:
                     done.append(one.seed)
                     for column, value in found.items():
                         values.setdefault(column, []).append(value)
-        out["state"] = _state(row, preset, seeds, root, overrides, done, cost_only or table.kind == "cost")
+        out["state"] = _state(row_runs, done, cost_only or table.kind == "cost")
         values.update({column: [value] for column, value in cost.items()})
     values = {c: [v for v in found if v is not None] for c, found in values.items()}
     values = {c: found for c, found in values.items() if found}
@@ -93,13 +93,10 @@ def _one(table, one, train, say, row):
     return features.stored(one, table.kind)
 
 
-def _state(row, preset, seeds, root, overrides, done, cost):
+def _state(row_runs, done, cost):
     if cost:
         return "counted"
-    if len(done) == seeds:
-        return "trained"
-    missing = [run for run in runs.runs(row, preset, seeds, root, overrides) if run.seed not in done]
-    return "; ".join(f"seed {run.seed} {run.state()}" for run in missing)
+    return "; ".join(f"seed {run.seed} {run.state()}" for run in row_runs if run.seed not in done) or "trained"
 
 
 def _cost(table, row, path, overrides):
