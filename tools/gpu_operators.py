@@ -240,18 +240,16 @@ def dynamic_sampler(machine, dtype):
         rois, level = machine.rois(count, maps[0].shape[3] * 4, maps[0].shape[2] * 4)
         grids = torch.full((count, 2), 8, dtype=torch.int32, device=machine.device)
         offsets = torch.arange(count + 1, dtype=torch.int32, device=machine.device) * 64
-        owner = torch.arange(count, dtype=torch.int32, device=machine.device).repeat_interleave(64)
-        inputs = [rois, level, grids, offsets, owner]
-        scalars = dict(sizes(maps), scales=SCALES, count=count, total=64 * count, sampling_ratio=0)
+        inputs = [rois, level, grids, offsets]
+        scalars = dict(sizes(maps), scales=SCALES, count=count, sides=16, sampling_ratio=0)
         shape = (64 * count, maps[0].shape[1])
         dout = machine.random(shape, dtype)
 
         def forward(maps=maps, inputs=inputs, scalars=scalars, shape=shape):
-            return library.run("forward", [maps, *inputs], [(shape, dtype)], **scalars)
+            return library.run("forward", [maps, *inputs], [(shape, dtype), shapes(maps)], **scalars)[:1]
 
         def backward(maps=maps, inputs=inputs, scalars=scalars, dout=dout):
-            outputs = [shapes(maps), shapes(maps, torch.int64), ((1,), torch.int32)]
-            return library.run("backward", [dout, *inputs], outputs, **scalars)[: len(maps)]
+            return library.run("backward", [dout, *inputs], [shapes(maps)], **scalars)
 
         def packed(m, r, scale):
             return torchvision.ops.roi_align(m, r, 8, scale, 0, True).flatten(2).transpose(1, 2)

@@ -16,13 +16,13 @@ void dynamic_sampler_grids(const T* rois, const int32_t* table, int32_t* grids, 
 }
 
 // features: levels of [batches, channels, height, width]; rois [count, 5]; level [count]; grids [count, 2];
-// offsets [count + 1]; out [total, channels], the positions of RoI k by rows from offsets[k]. owner [total] is for CUDA.
+// offsets [count + 1]; out [.., channels], the positions of RoI k by rows from offsets[k]. sides, the most rows + columns of
+// an RoI, and the scratch are for CUDA.
 template <class T>
 void dynamic_sampler_forward(Pointers<T> features, const T* rois, const int32_t* level, const int32_t* grids,
-                             const int32_t* offsets, const int32_t* owner, T* out, int64_t batches, int64_t channels,
-                             Ints heights, Ints widths, Floats scales, int64_t count, int64_t total,
-                             int64_t sampling_ratio) {
-  (void)owner, (void)total;
+                             const int32_t* offsets, T* out, Pointers<T>, int64_t batches, int64_t channels, Ints heights,
+                             Ints widths, Floats scales, int64_t count, int64_t sides, int64_t sampling_ratio) {
+  (void)sides;
   const Maps<T> maps{features, batches, channels, heights, widths, scales};
   const auto grid = [=](int64_t k) { return std::make_pair((int64_t)grids[2 * k], (int64_t)grids[2 * k + 1]); };
   const RoiPlan<T> plan(maps, rois, level, count, sampling_ratio, true, false, grid);
@@ -35,14 +35,12 @@ void dynamic_sampler_forward(Pointers<T> features, const T* rois, const int32_t*
     std::fill(out + offsets[k] * channels, out + offsets[k + 1] * channels, T(0));
 }
 
-// The gradient to the features. dout [total, channels]; grads: levels of [batches, channels, height, width]. sums,
-// largest: scratch of the CUDA kernel, unused.
-template <class T, class I, class N>
+// The gradient to the features. dout [.., channels]; grads: levels of [batches, channels, height, width].
+template <class T>
 void dynamic_sampler_backward(const T* dout, const T* rois, const int32_t* level, const int32_t* grids,
-                              const int32_t* offsets, const int32_t* owner, Pointers<T> grads, Pointers<I>, N*,
-                              int64_t batches, int64_t channels, Ints heights, Ints widths, Floats scales,
-                              int64_t count, int64_t total, int64_t sampling_ratio) {
-  (void)owner, (void)total;
+                              const int32_t* offsets, Pointers<T> grads, int64_t batches, int64_t channels, Ints heights,
+                              Ints widths, Floats scales, int64_t count, int64_t sides, int64_t sampling_ratio) {
+  (void)sides;
   const Maps<T> maps{grads, batches, channels, heights, widths, scales};
   const auto grid = [=](int64_t k) { return std::make_pair((int64_t)grids[2 * k], (int64_t)grids[2 * k + 1]); };
   const RoiPlan<T> plan(maps, rois, level, count, sampling_ratio, true, true, grid);

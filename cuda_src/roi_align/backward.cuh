@@ -1,4 +1,5 @@
-// RoI Align on the GPU, the gradient to the features: without atomics, so that every run gives the same bits.
+// RoI Align on the GPU, the gradient to the features: without atomics, so that every run gives the same bits. Also the
+// dynamic feature sampler's, whose RoIs have bins of their own (bins.h).
 //
 // The output's gradient is turned channels-last. Then each block owns a tile of 8 x 8 cells and a slice of channels: it
 // looks through all RoIs in order, lists those that touch the tile, and adds up what each gives to the 64 cells, which a
@@ -6,6 +7,7 @@
 #pragma once
 #include "common/list.h"
 #include "common/transpose.cuh"
+#include "roi_align/bins.h"
 #include "roi_align/math.h"
 
 namespace jsra {
@@ -40,22 +42,21 @@ JSRA_HD int bit_count(unsigned v) {
 #endif
 }
 
-// Block (level, image, tile, slice). dout_last [count, bins, channels].
-template <class T, class B>
+// Block (level, image, tile, slice). dout_last [.., channels].
+template <class T, class B, class Bins>
 __global__ void roi_align_backward_kernel(const T* dout_last, const B* rois, const int32_t* level, Pointers<T> grads,
                                           int64_t batches, int64_t channels, Ints heights, Ints widths, Floats scales,
-                                          int64_t count, int64_t bins_y, int64_t bins_x, int64_t sampling_ratio,
-                                          bool aligned, Ints first_block) {
+                                          int64_t count, Bins grid, int64_t sampling_ratio, bool aligned,
+                                          Ints first_block) {
   using A = acc_t<T>;
   constexpr int SIDE = ROI_ALIGN_TILE;
-  JSRA_DYNAMIC_SHARED(A, weights_y);  // [bins_y, SIDE], then [bins_x, SIDE]
+  JSRA_DYNAMIC_SHARED(A, weights_y);  // [rows, SIDE], then [columns, SIDE]
   __shared__ int32_t listed[ROI_ALIGN_THREADS];
   __shared__ unsigned votes[ROI_ALIGN_THREADS / 32];
-  A* weights_x = weights_y + bins_y * SIDE;
 
   int l = 0;
   while (l + 1 < MAX_LIST && (int64_t)blockIdx.x >= first_block.at[l + 1]) ++l;
-  const int64_t height = heights.at[l], width = widths.at[l], bins = bins_y * bins_x;
+  const int64_t height = heights.at[l], width = widths.at[l];
   const int64_t tiles_y = (height + SIDE - 1) / SIDE, tiles_x = (width + SIDE - 1) / SIDE;
   int64_t rest = blockIdx.x - first_block.at[l];
   const int64_t left = rest % tiles_x * SIDE, top = rest / tiles_x % tiles_y * SIDE;
@@ -89,7 +90,8 @@ __global__ void roi_align_backward_kernel(const T* dout_last, const B* rois, con
     __syncthreads();
 
     for (int n = 0; n < total; ++n) {
-      const int64_t k = listed[n];
+      const int64_t k = listed[n], bins_y = grid.rows(k), bins_x = grid.columns(k);
+      A* weights_x = weights_y + bins_y * SIDE;
       const Roi<A> roi = read_roi(rois + 5 * k, scale, offset, batches);
       const auto ys = roi_align_axis(roi.y0, roi.height, bins_y, sampling_ratio, aligned);
       const auto xs = roi_align_axis(roi.x0, roi.width, bins_x, sampling_ratio, aligned);
@@ -107,7 +109,7 @@ __global__ void roi_align_backward_kernel(const T* dout_last, const B* rois, con
       __syncthreads();
       if (c < channels)
         for (int64_t p = p0; p < p1; ++p) {
-          const T* source = dout_last + (k * bins + p * bins_x) * channels + c;
+          const T* source = dout_last + (grid.first(k) + p * bins_x) * channels + c;
           A row[SIDE];
           for (int x = 0; x < SIDE; ++x) row[x] = A(0);
           for (int64_t q = q0; q < q1; ++q) {
@@ -129,11 +131,11 @@ __global__ void roi_align_backward_kernel(const T* dout_last, const B* rois, con
       if (top + y < height && left + x < width) plane[(top + y) * width + left + x] = T(sum[y * SIDE + x]);
 }
 
-// dout_last: scratch of the size of dout. The rest: as jsra::cpu::roi_align_backward.
-template <class T, class B>
-void roi_align_backward(const T* dout, const B* rois, const int32_t* level, Pointers<T> grads, T* dout_last,
-                        int64_t batches, int64_t channels, Ints heights, Ints widths, Floats scales, int64_t count,
-                        int64_t bins_y, int64_t bins_x, int64_t sampling_ratio, int64_t aligned, cudaStream_t stream) {
+// The launch for bins of any kind, from a gradient [.., channels]. sides: the most rows + columns of an RoI.
+template <class T, class B, class Bins>
+void roi_align_gather(const T* dout_last, const B* rois, const int32_t* level, Pointers<T> grads, int64_t batches,
+                      int64_t channels, Ints heights, Ints widths, Floats scales, int64_t count, const Bins& grid,
+                      int64_t sides, int64_t sampling_ratio, bool aligned, cudaStream_t stream) {
   const int64_t threads = min_of<int64_t>((channels + 31) / 32 * 32, ROI_ALIGN_THREADS);
   Ints first_block;
   int64_t blocks = 0;
@@ -144,12 +146,20 @@ void roi_align_backward(const T* dout, const B* rois, const int32_t* level, Poin
     if (channels) blocks += tiles_y * tiles_x * batches * ((channels + threads - 1) / threads);
   }
   if (blocks == 0) return;
+  const size_t shared = sides * ROI_ALIGN_TILE * sizeof(acc_t<T>);
+  auto* kernel = roi_align_backward_kernel<T, B, Bins>;
+  JSRA_LAUNCH(kernel, (unsigned int)blocks, (unsigned int)threads, shared, stream, dout_last, rois, level, grads, batches,
+              channels, heights, widths, scales, count, grid, sampling_ratio, aligned, first_block);
+}
+
+// dout_last: scratch of the size of dout. The rest: as jsra::cpu::roi_align_backward.
+template <class T, class B>
+void roi_align_backward(const T* dout, const B* rois, const int32_t* level, Pointers<T> grads, T* dout_last,
+                        int64_t batches, int64_t channels, Ints heights, Ints widths, Floats scales, int64_t count,
+                        int64_t bins_y, int64_t bins_x, int64_t sampling_ratio, int64_t aligned, cudaStream_t stream) {
   transpose(dout, dout_last, count, channels, bins_y * bins_x, stream);
-  const size_t shared = (bins_y + bins_x) * ROI_ALIGN_TILE * sizeof(acc_t<T>);
-  auto* kernel = roi_align_backward_kernel<T, B>;
-  JSRA_LAUNCH(kernel, (unsigned int)blocks, (unsigned int)threads, shared, stream, (const T*)dout_last, rois, level,
-              grads, batches, channels, heights, widths, scales, count, bins_y, bins_x, sampling_ratio, aligned != 0,
-              first_block);
+  roi_align_gather((const T*)dout_last, rois, level, grads, batches, channels, heights, widths, scales, count,
+                   EqualBins{bins_y, bins_x}, bins_y + bins_x, sampling_ratio, aligned != 0, stream);
 }
 
 }  // namespace cuda

@@ -1,12 +1,14 @@
-// RoI Align on the GPU, forward.
+// RoI Align on the GPU, forward; also the dynamic feature sampler's, whose RoIs have bins of their own (bins.h).
 //
 // The maps are turned channels-last first (each byte read and written once), because then a bilinear tap of all channels is
 // one contiguous read. A block samples one RoI and a slice of channels: it merges the samples of each bin into a short list
-// of cells and weights along each axis (shared memory), every thread sums up a bin for 16 bytes of channels, and the
-// results leave through shared memory as one contiguous piece of out [count, channels, bins].
+// of cells and weights along each axis (shared memory), every thread sums up a bin for 16 bytes of channels. Packed results
+// are written as they are, 16 bytes at a time; those of equal bins leave through shared memory as one contiguous piece of
+// out [count, channels, bins].
 #pragma once
 #include "common/list.h"
 #include "common/transpose.cuh"
+#include "roi_align/bins.h"
 #include "roi_align/math.h"
 
 namespace jsra {
@@ -20,7 +22,7 @@ template <class T, int N> struct alignas(N * sizeof(T)) Pack { T v[N]; };
 // What of one RoI a block works on.
 template <class A> struct RoiAlignWork {
   RoiAlignAxis<A> ys, xs;
-  int64_t height, width, channels, bins_y, bins_x;
+  int64_t height, width, channels;
 };
 
 template <class T, int N, class A> struct PackSum {
@@ -56,30 +58,32 @@ JSRA_HD PackSum<T, N, A> roi_align_bin(const T* image, const RoiAlignWork<A>& w,
   return sum;
 }
 
-// Block (k, slice). maps: levels of [batches, height, width, channels].
-template <class T, int N, class B>
+// Block (k, slice). maps: levels of [batches, height, width, channels]; sides: the most rows + columns of an RoI's bins.
+template <class T, int N, class B, class Bins>
 __global__ void roi_align_forward_kernel(Pointers<T> maps, const B* rois, const int32_t* level, T* out, int64_t batches,
-                                         int64_t channels, Ints heights, Ints widths, Floats scales, int64_t bins_y,
-                                         int64_t bins_x, int64_t sampling_ratio, bool aligned, int64_t slice,
+                                         int64_t channels, Ints heights, Ints widths, Floats scales, Bins grid,
+                                         int64_t sides, int64_t sampling_ratio, bool aligned, int64_t slice,
                                          bool staged) {
   using A = acc_t<T>;
   JSRA_DYNAMIC_SHARED(unsigned char, memory);
   A* weights = reinterpret_cast<A*>(memory);
   int32_t* cells = reinterpret_cast<int32_t*>(weights + ROI_ALIGN_ENTRIES);
-  int32_t* counts = cells + ROI_ALIGN_ENTRIES;  // bins_y + bins_x, of entries
-  T* tile = reinterpret_cast<T*>(counts + (bins_y + bins_x + 3) / 4 * 4);
+  int32_t* counts = cells + ROI_ALIGN_ENTRIES;  // of the entries of each row and column of bins
+  T* tile = reinterpret_cast<T*>(counts + (sides + 3) / 4 * 4);
   const int64_t slices = (channels + slice - 1) / slice, k = blockIdx.x / slices, c0 = blockIdx.x % slices * slice;
-  const int64_t bins = bins_y * bins_x, valid = min_of(slice, channels - c0), l = level[k];
-  T* target = out + (k * channels + c0) * bins;
+  const int64_t bins_y = grid.rows(k), bins_x = grid.columns(k), bins = bins_y * bins_x;
+  const int64_t valid = min_of(slice, channels - c0), l = level[k];
+  T* target = out + grid.first(k) * channels + (Bins::channels_last ? c0 : c0 * bins);
 
   const Roi<A> roi = read_roi(rois + 5 * k, A(scales.at[l]), aligned ? A(0.5) : A(0), batches);
   if (!roi.valid) {
-    for (int64_t i = threadIdx.x; i < valid * bins; i += blockDim.x) target[i] = T(A(0));
+    for (int64_t i = threadIdx.x; i < valid * bins; i += blockDim.x)
+      target[Bins::channels_last ? i / valid * channels + i % valid : i] = T(A(0));
     return;
   }
   const RoiAlignWork<A> w{roi_align_axis(roi.y0, roi.height, bins_y, sampling_ratio, aligned),
                           roi_align_axis(roi.x0, roi.width, bins_x, sampling_ratio, aligned),
-                          heights.at[l], widths.at[l], channels, bins_y, bins_x};
+                          heights.at[l], widths.at[l], channels};
   const int64_t room_y = roi_align_bin_capacity(w.ys, w.height), room_x = roi_align_bin_capacity(w.xs, w.width);
   const bool merged = bins_y * room_y + bins_x * room_x <= ROI_ALIGN_ENTRIES;
   if (merged)
@@ -105,12 +109,40 @@ __global__ void roi_align_forward_kernel(Pointers<T> maps, const B* rois, const 
     } else {
       sum = roi_align_bin<T, N>(image + c, w, p, q);
     }
-    T* result = staged ? tile : target;
-    for (int i = 0; i < N; ++i) result[(c + i) * bins + bin] = T(sum.v[i]);
+    if (Bins::channels_last) {
+      Pack<T, N> pack;
+      for (int i = 0; i < N; ++i) pack.v[i] = T(sum.v[i]);
+      *reinterpret_cast<Pack<T, N>*>(target + bin * channels + c) = pack;
+    } else {
+      T* result = staged ? tile : target;
+      for (int i = 0; i < N; ++i) result[(c + i) * bins + bin] = T(sum.v[i]);
+    }
   }
   if (!staged) return;
   __syncthreads();
   for (int64_t i = threadIdx.x; i < valid * bins; i += blockDim.x) target[i] = tile[i];
+}
+
+// The launch for bins of any kind. sides: the most rows + columns of an RoI; staged_bins: the bins of an RoI whose results
+// are to leave through shared memory, 0 for packed outputs. The rest: as roi_align_forward.
+template <class T, class B, class Bins>
+void roi_align_sample(Pointers<T> features, const B* rois, const int32_t* level, T* out, Pointers<T> maps_last,
+                      int64_t batches, int64_t channels, Ints heights, Ints widths, Floats scales, int64_t count,
+                      const Bins& grid, int64_t sides, int64_t staged_bins, int64_t sampling_ratio, bool aligned,
+                      cudaStream_t stream) {
+  constexpr int64_t N = 16 / sizeof(T);
+  for (int l = 0; l < MAX_LIST; ++l)
+    transpose(features.at[l], maps_last.at[l], batches, channels, heights.at[l] * widths.at[l], stream);
+  int64_t slice = 32 * N;
+  if (staged_bins) slice = min_of<int64_t>(ROI_ALIGN_TILE_BYTES / (staged_bins * (int64_t)sizeof(T)), slice);
+  const bool staged = staged_bins && slice >= N;
+  slice = min_of(channels, slice >= N ? slice / N * N : N);
+  const int64_t blocks = count * ((channels + slice - 1) / slice);
+  const size_t shared = ROI_ALIGN_ENTRIES * (sizeof(acc_t<T>) + 4) + (sides + 3) / 4 * 16 +
+                        (staged ? slice * staged_bins * sizeof(T) : 0);
+  auto* kernel = channels % N ? roi_align_forward_kernel<T, 1, B, Bins> : roi_align_forward_kernel<T, N, B, Bins>;
+  JSRA_LAUNCH(kernel, (unsigned int)blocks, 128, shared, stream, maps_last, rois, level, out, batches, channels, heights,
+              widths, scales, grid, sides, sampling_ratio, aligned, slice, staged);
 }
 
 // maps_last: scratch of the size of the features. The rest: as jsra::cpu::roi_align_forward.
@@ -118,22 +150,9 @@ template <class T, class B>
 void roi_align_forward(Pointers<T> features, const B* rois, const int32_t* level, T* out, Pointers<T> maps_last,
                        int64_t batches, int64_t channels, Ints heights, Ints widths, Floats scales, int64_t count,
                        int64_t bins_y, int64_t bins_x, int64_t sampling_ratio, int64_t aligned, cudaStream_t stream) {
-  constexpr int N = 16 / sizeof(T);
-  using A = acc_t<T>;
-  const int64_t bins = bins_y * bins_x;
-  if (count * channels * bins == 0) return;
-  for (int l = 0; l < MAX_LIST; ++l)
-    transpose(features.at[l], maps_last.at[l], batches, channels, heights.at[l] * widths.at[l], stream);
-  const bool wide = channels % N == 0;
-  int64_t slice = min_of<int64_t>(ROI_ALIGN_TILE_BYTES / (bins * (int64_t)sizeof(T)), 32 * N);
-  const bool staged = slice >= N;
-  slice = min_of(channels, staged ? slice / N * N : N);
-  const int64_t blocks = count * ((channels + slice - 1) / slice);
-  const size_t shared = ROI_ALIGN_ENTRIES * (sizeof(A) + 4) + (bins_y + bins_x + 3) / 4 * 16 +
-                        (staged ? slice * bins * sizeof(T) : 0);
-  auto* kernel = wide ? roi_align_forward_kernel<T, N, B> : roi_align_forward_kernel<T, 1, B>;
-  JSRA_LAUNCH(kernel, (unsigned int)blocks, 128, shared, stream, maps_last, rois, level, out, batches, channels, heights,
-              widths, scales, bins_y, bins_x, sampling_ratio, aligned != 0, slice, staged);
+  if (count * channels * bins_y * bins_x == 0) return;
+  roi_align_sample(features, rois, level, out, maps_last, batches, channels, heights, widths, scales, count,
+                   EqualBins{bins_y, bins_x}, bins_y + bins_x, bins_y * bins_x, sampling_ratio, aligned != 0, stream);
 }
 
 }  // namespace cuda

@@ -5,7 +5,7 @@ from __future__ import annotations
 import jittor as jt
 
 from jsra.ops import check
-from jsra.ops.kernel import run
+from jsra.ops.kernel import run, runs_cuda_files
 from jsra.ops.packing import Packing
 from jsra.ops.scatter import gradient_outputs, map_sizes
 
@@ -56,15 +56,16 @@ def sample(maps, boxes, scales, levels, packing, sampling_ratio) -> jt.Var:
 
 class _DynamicSampler(jt.Function):
     def execute(self, boxes, levels, scales, packing, sampling_ratio, *maps):
-        self.inputs = boxes, levels, packing.grids, packing.offsets, packing.owner
+        self.inputs = boxes, levels, packing.grids, packing.offsets
         self.map_sizes, self.dtype = map_sizes(maps), str(maps[0].dtype)
         self.sizes = dict(
-            self.map_sizes, scales=scales, count=packing.count, total=packing.total, sampling_ratio=sampling_ratio
+            self.map_sizes, scales=scales, count=packing.count, sides=packing.sides, sampling_ratio=sampling_ratio
         )
         out = ((packing.total, maps[0].shape[1]), self.dtype)
-        return run("dynamic_sampler", "forward", [list(maps), *self.inputs], [out], **self.sizes)
+        scratch = [(tuple(m.shape) if runs_cuda_files() else (1,), self.dtype) for m in maps]
+        return run("dynamic_sampler", "forward", [list(maps), *self.inputs], [out, scratch], **self.sizes)[0]
 
     def grad(self, dout):
-        outputs = gradient_outputs(self.map_sizes, self.dtype)
+        outputs = gradient_outputs(self.map_sizes, self.dtype)[:1]
         results = run("dynamic_sampler", "backward", [dout, *self.inputs], outputs, **self.sizes)
-        return (None,) * 5 + tuple(results[: len(outputs[0])])
+        return (None,) * 5 + (tuple(results) if len(outputs[0]) > 1 else (results,))

@@ -14,7 +14,8 @@ class Packing:
     """Grids of K RoIs, and the places of their T = sum(rows * columns) positions, RoI by RoI and row by row.
 
     grids int32 [K, 2] (rows, columns), offsets int32 [K + 1] (RoI k has positions offsets[k] to offsets[k + 1]) and owner
-    int32 [T] (the RoI of each position) are Vars; grids_np and offsets_np the same in NumPy; total is T.
+    int32 [T] (the RoI of each position) are Vars; grids_np and offsets_np the same in NumPy; total is T; sides is the
+    largest rows + columns.
     """
 
     def __init__(self, grids: np.ndarray):
@@ -22,6 +23,7 @@ class Packing:
         sizes = self.grids_np[:, 0] * self.grids_np[:, 1]
         self.offsets_np = np.concatenate([[0], np.cumsum(sizes)]).astype(np.int32)
         self.count, self.total = len(sizes), int(self.offsets_np[-1])
+        self.sides = int(self.grids_np.sum(1).max()) if self.count else 0
         self.grids, self.offsets = jt.array(self.grids_np), jt.array(self.offsets_np)
         self.owner = jt.array(self.owner_np())
 
