@@ -28,12 +28,15 @@ DTYPES = ("float", "__half")
 # The sizes of the speed targets: 2 images of 800 x 1344, P2 to P5, 256 channels, 2000 RoIs; 4000 boxes for nms.
 IMAGES, CHANNELS, ROIS, MASKS, BOXES = 2, 256, 2000, 49, 4000
 CELLS = sum((800 // s) * (1344 // s) for s in (4, 8, 16, 32))
-# Dynamic shared memory of the launches at these sizes and 7 x 7 bins, in bytes: as the launch functions compute it.
+# Dynamic shared memory of the launches at these sizes and 7 x 7 bins, in bytes: as the launch functions compute it. The
+# sampler's largest RoI has 1 x 64 bins.
 DYNAMIC = {
-    "roi_align_forward_kernel": 768 * 8 + 64 + 124 * 49 * 4,
-    "roi_align_backward_kernel": 14 * 8 * 4,
-    "nms_largest_kernel": 2 * 256 * 4,
-    "nms_sweep_kernel": (-(-BOXES // 32) + 1) * 4,
+    ("roi_align", "roi_align_forward_kernel"): 768 * 8 + 64 + 124 * 49 * 4,
+    ("roi_align", "roi_align_backward_kernel"): 14 * 8 * 4,
+    ("dynamic_sampler", "roi_align_forward_kernel"): 768 * 8 + 68 * 4,
+    ("dynamic_sampler", "roi_align_backward_kernel"): 65 * 8 * 4,
+    ("nms", "nms_largest_kernel"): 2 * 256 * 4,
+    ("nms", "nms_sweep_kernel"): (-(-BOXES // 32) + 1) * 4,
 }
 
 
@@ -180,7 +183,7 @@ def kernel_table(nvcc, kernels, kept):
     if unknown:
         raise ValueError(f"no launch found of {', '.join(unknown)}")
     for (operator, kernel, dtype), uses in sorted(rows.items()):
-        threads, dynamic = sizes[kernel], DYNAMIC.get(kernel, 0)
+        threads, dynamic = sizes[kernel], DYNAMIC.get((operator, kernel), 0)
         found = {a: occupancy(use, threads, dynamic, a) for a, use in uses.items()}
         cells = [
             operator, kernel[: -len("_kernel")], dtype, threads,
@@ -257,12 +260,12 @@ def floors():
         "",
         "What the kernels move beyond that, by their design:",
         "",
-        "- roi_align turns the maps channels-last first and its gradient arrives channels-first: that reads and writes one "
-        f"array more each way, {2 * maps * 4 / 1e6:.0f} MB forward (the maps) and {2 * out * 4 / 1e6:.0f} MB backward (the "
-        "gradient).",
+        "- roi_align and dynamic_sampler turn the maps channels-last first, and roi_align's gradient arrives channels-first: "
+        f"that reads and writes one array more, {2 * maps * 4 / 1e6:.0f} MB forward (the maps) and {2 * out * 4 / 1e6:.0f} "
+        "MB backward (roi_align's gradient; the sampler's is packed, channels-last already).",
         "- Every other backward to the maps adds in 64-bit fixed point: sums that are cleared, added to and read, 16 bytes a "
         f"cell and channel beside the additions, {16 * maps / 1e6:.0f} MB, and a reading of the gradient for its largest "
-        f"value. dynamic_sampler's cannot come below {(16 * maps + 4 * (2 * packed + maps)) / 4.0e6:.0f} us by that.",
+        "value.",
         "- add_norm_relu reads its rows once more for the statistics, or for their gradient, "
         f"{packed * 4 / 1e6:.0f} MB forward and {2 * packed * 4 / 1e6:.0f} MB backward.",
         f"- nms reads {BOXES} boxes, {24 * BOXES / 1e3:.0f} kB; its work is {BOXES**2 / 1e6:.0f} million comparisons of "
