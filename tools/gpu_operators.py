@@ -267,53 +267,6 @@ def dynamic_sampler(machine, dtype):
 
 
 @operator
-def masked_sum(machine, dtype):
-    library, dtype = machine.library("masked_sum"), DTYPES[dtype]
-    count, n = (2000, 49) if not machine.stand_in else (6, 9)
-    lengths = torch.randint(1, 65, (count,))
-    channels, total = (256 if not machine.stand_in else 24), int(lengths.sum())
-    offsets = torch.cat([torch.zeros(1, dtype=torch.int64), lengths.cumsum(0)]).int().to(machine.device)
-    logits, features = machine.random((total, n), dtype), machine.random((total, channels), dtype)
-    dout = machine.random((count, n, channels), dtype)
-    scalars = dict(count=count, n=n, channels=channels, gamma=5.0, channels_first=0)
-    outputs = [((count, n, channels), dtype), ((total, n), torch.float32)]
-    masks = library.run("forward", [logits, features, offsets], outputs, **scalars)[1]
-
-    def forward():
-        return library.run("forward", [logits, features, offsets], outputs, **scalars)[:1]
-
-    def backward():
-        results = [((total, n), dtype), ((total, channels), dtype), ((total, n), torch.float32)]
-        return library.run("backward", [dout, masks, masks, features, offsets], results, **scalars, has_dmasks=0)[:2]
-
-    leaves = [logits.float().requires_grad_(), features.float().requires_grad_()]
-    owner = torch.arange(count).repeat_interleave(lengths).to(machine.device)
-    place = torch.arange(total, device=machine.device) - offsets[owner].long()
-
-    def peer():
-        """Padded to 64 positions a RoI, as one writes it in PyTorch."""
-        padded = torch.full((count, 64, n), float("-inf"), device=machine.device).index_put(
-            (owner, place), leaves[0] * 5.0
-        )
-        values = torch.zeros((count, 64, channels), device=machine.device).index_put((owner, place), leaves[1])
-        return padded.softmax(1).transpose(1, 2) @ values
-
-    def peer_forward():
-        with torch.no_grad():
-            return [peer()]
-
-    def peer_backward():
-        return list(torch.autograd.grad(peer(), leaves, dout.float()))
-
-    forward_bytes, backward_bytes = (
-        moved([logits, features, dout, masks]),
-        moved([dout, masks, features, logits, features]),
-    )
-    bytes_ = dict(forward=forward_bytes, backward=backward_bytes)
-    yield Case(f"{count} RoIs, {n} masks", forward, peer_forward, backward, peer_backward, bytes_)
-
-
-@operator
 def nms(machine, dtype):
     if dtype != "float32":
         return

@@ -90,6 +90,40 @@ def segment_matmul(machine, dtype):
 
 
 @operator
+def masked_sum(machine, dtype):
+    """Against a softmax and a batched product of segments padded to 64 rows, as one writes it in PyTorch."""
+    library, kind = machine.library("masked_sum"), DTYPES[dtype]
+    rows = Rows(machine, 2000 if not machine.stand_in else 6)
+    n, channels, gamma = (49, 256, 5.0) if not machine.stand_in else (9, 24, 5.0)
+    logits, features = machine.random((rows.total, n), kind), machine.random((rows.total, channels), kind)
+    dout = machine.random((rows.count, n, channels), kind)
+    scalars = dict(count=rows.count, n=n, channels=channels, gamma=gamma, channels_first=0)
+    outputs = [((rows.count, n, channels), kind), ((rows.total, n), torch.float32)]
+    masks = library.run("forward", [logits, features, rows.offsets], outputs, **scalars)[1]
+    leaves = [leaf(logits), leaf(features)]
+
+    def forward():
+        return library.run("forward", [logits, features, rows.offsets], outputs, **scalars)[:1]
+
+    def backward():
+        results = [((rows.total, n), kind), ((rows.total, channels), kind), ((rows.total, n), torch.float32)]
+        inputs = [dout, masks, masks, features, rows.offsets]
+        return library.run("backward", inputs, results, **scalars, has_dmasks=0)[:2]
+
+    def peer():
+        at, device = (rows.owner, rows.place), dout.device
+        padded = torch.full((rows.count, 64, n), float("-inf"), device=device).index_put(at, leaves[0] * gamma)
+        values = torch.zeros((rows.count, 64, channels), device=device).index_put(at, leaves[1])
+        return padded.softmax(1).transpose(1, 2) @ values
+
+    peer_forward, peer_backward = autograd(peer, leaves, dout)
+    bytes_ = dict(
+        forward=moved([logits, features, dout, masks]), backward=moved([dout, masks, features, logits, features])
+    )
+    yield Case(f"{rows.count} RoIs, {n} masks", forward, peer_forward, backward, peer_backward, bytes_)
+
+
+@operator
 def add_norm_relu(machine, dtype):
     """The backward is compared from the sums that the forward kept, in 16 bits: so both see the same side of the ReLU."""
     library, kind = machine.library("add_norm_relu"), DTYPES[dtype]
