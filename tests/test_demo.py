@@ -28,7 +28,8 @@ def test_demo_ends_with_a_table_and_pictures(tmp_path, monkeypatch):
     x, y, width, height = content["annotations"][0]["bbox"]
     np.testing.assert_allclose(boxes[1][0], [x, y, x + width, y + height])
     masks = np.asarray(Image.open(tmp_path / "masks.png"))
-    assert masks.ndim == 3 and (masks[:, 0] != 255).any()
+    for sheet in np.array_split(masks, 2):
+        assert (sheet != 255).mean() > 0.3
 
     said.clear()
     assert demo.demo(str(tmp_path), epochs=1, pictures=1, say=said.append) == table
