@@ -83,7 +83,8 @@ def test_overfits_eight_images(name, rng):
     rois, labels = jt.array(rois), jt.array(rng.integers(0, 4, 16).astype(np.int32))
     model = Tiny(make(name))
     before = {k: v.numpy().copy() for k, v in model.state_dict().items()}
-    optimizer, losses = jt.optim.Adam(model.parameters(), lr=0.02), []
+    # With 0.02, the rotated boxes of RoITransformer may leave the maps after the loss has fallen.
+    optimizer, losses = jt.optim.Adam(model.parameters(), lr=0.005), []
     for _ in range(80):
         loss = jt.nn.cross_entropy_loss(model(images, rois), labels)
         optimizer.step(loss)
