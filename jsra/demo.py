@@ -93,8 +93,10 @@ def draw(numbers, out, root, changes, pictures) -> list:
 
 def _boxes_of_the_first_image(out, split, count=2):
     """The boxes [count, 4] of its first figures, which are the same in all test splits."""
+    from jsra.boxes.convert import xywh_to_xyxy
+
     with open(os.path.join(out, "puppets", "annotations", f"{split}.json"), encoding="utf8") as f:
         content = json.load(f)
     first = content["images"][0]["id"]
-    boxes = np.array([a["bbox"] for a in content["annotations"] if a["image_id"] == first][:count], np.float32)
-    return np.concatenate([boxes[:, :2], boxes[:, :2] + boxes[:, 2:]], axis=1)
+    boxes = [a["bbox"] for a in content["annotations"] if a["image_id"] == first][:count]
+    return xywh_to_xyxy(np.array(boxes, np.float32))

@@ -94,7 +94,7 @@ def masked_sum(machine, dtype):
     """Against a softmax and a batched product of segments padded to 64 rows, as one writes it in PyTorch."""
     library, kind = machine.library("masked_sum"), DTYPES[dtype]
     rows = Rows(machine, 2000 if not machine.stand_in else 6)
-    n, channels, gamma = (49, 256, 5.0) if not machine.stand_in else (9, 24, 5.0)
+    (n, channels), gamma = (49, 256) if not machine.stand_in else (9, 24), 5.0
     logits, features = machine.random((rows.total, n), kind), machine.random((rows.total, channels), kind)
     dout = machine.random((rows.count, n, channels), kind)
     scalars = dict(count=rows.count, n=n, channels=channels, gamma=gamma, channels_first=0)

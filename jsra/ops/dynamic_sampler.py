@@ -5,9 +5,9 @@ from __future__ import annotations
 import jittor as jt
 
 from jsra.ops import check
-from jsra.ops.kernel import run, runs_cuda_files
+from jsra.ops.kernel import run
 from jsra.ops.packing import Packing
-from jsra.ops.scatter import gradient_outputs, map_sizes
+from jsra.ops.scatter import gradient_outputs, map_sizes, maps_scratch
 
 
 def dynamic_sampler(input, boxes, spatial_scale=1.0, max_area=64, grid=None, sampling_ratio=0, levels=None):
@@ -62,8 +62,8 @@ class _DynamicSampler(jt.Function):
             self.map_sizes, scales=scales, count=packing.count, sides=packing.sides, sampling_ratio=sampling_ratio
         )
         out = ((packing.total, maps[0].shape[1]), self.dtype)
-        scratch = [(tuple(m.shape) if runs_cuda_files() else (1,), self.dtype) for m in maps]
-        return run("dynamic_sampler", "forward", [list(maps), *self.inputs], [out, scratch], **self.sizes)[0]
+        outputs = [out, maps_scratch(maps)]
+        return run("dynamic_sampler", "forward", [list(maps), *self.inputs], outputs, **self.sizes)[0]
 
     def grad(self, dout):
         outputs = gradient_outputs(self.map_sizes, self.dtype)[:1]

@@ -6,7 +6,7 @@ import jittor as jt
 
 from jsra.ops import check
 from jsra.ops.kernel import run, runs_cuda_files
-from jsra.ops.scatter import gradient_outputs, map_sizes
+from jsra.ops.scatter import gradient_outputs, map_sizes, maps_scratch
 
 
 def roi_align(
@@ -55,8 +55,8 @@ class _RoiAlign(jt.Function):
         self.inputs = [boxes, levels]
         out = (self.shape, self.dtype)
         if mode == "avg":
-            scratch = [(tuple(m.shape) if runs_cuda_files() else (1,), self.dtype) for m in maps]
-            return run("roi_align", "forward", [list(maps), boxes, levels], [out, scratch], **self.scalars)[0]
+            outputs = [out, maps_scratch(maps)]
+            return run("roi_align", "forward", [list(maps), boxes, levels], outputs, **self.scalars)[0]
         outputs = [out, (self.shape, "int32")]
         out, argmax = run("roi_align", "max_forward", [list(maps), boxes, levels], outputs, **self.scalars)
         self.inputs.append(argmax)

@@ -26,6 +26,11 @@ def gradient_outputs(sizes: dict, dtype: str) -> list:
     return [[(s, dtype) for s in shapes], [(s, "int64") for s in sums], ((1,), "int32")]
 
 
+def maps_scratch(maps) -> list:
+    """Room for the maps [B, C, H, W] turned channels-last, which the CUDA kernels take as an output."""
+    return [(tuple(m.shape) if runs_cuda_files() else (1,), str(m.dtype)) for m in maps]
+
+
 def box_dtype(dtype: str) -> str:
     """The dtype of what lies beside features of a dtype: boxes, offsets, scratch."""
     return "float64" if dtype == "float64" else "float32"

@@ -200,6 +200,7 @@ def read_vectors(name):
         for key in file.files:
             case, part = key.rsplit("/", 1)
             keys.setdefault(case, {})[part] = file[key]
+    assert keys, f"{name} holds no vectors"
     for case, parts in keys.items():
 
         def series(prefix, parts=parts):
