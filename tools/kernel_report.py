@@ -131,7 +131,8 @@ def block_sizes():
     for text in texts:
         kernels = {}
         for match in re.finditer(
-            r"auto\* (\w+) =([^;]*);|JSRA_LAUNCH\((\w+), ((?:[^()]|\([^()]*\))*), ([^,]+), [^,]+, stream", text
+            r"auto\* (\w+) =([^;]*);|JSRA_LAUNCH(?:_FILL)?\((\w+), ((?:[^()]|\([^()]*\))*), ([^,]+), [^,]+, stream",
+            text,
         ):
             variable, value, launched, _, block = match.groups()
             if variable:
