@@ -8,7 +8,7 @@ import numpy as np
 from jsra.ops import check
 from jsra.ops.kernel import run
 from jsra.ops.permute import permute
-from jsra.ops.scatter import SLOPES, box_dtype, gradient_outputs
+from jsra.ops.scatter import SLOPES, box_dtype, maps_scratch, window_outputs
 
 
 def deform_conv2d(
@@ -113,13 +113,13 @@ class _Columns(jt.Function):
         self.inputs, self.settings = (input, offset, mask), settings
         count = settings["batches"] * settings["rows"] * settings["columns"]
         out = ((count, settings["channels"], settings["kernel_y"], settings["kernel_x"]), str(input.dtype))
-        return run("deform_conv2d", "forward", list(self.inputs), [out], **settings)
+        return run("deform_conv2d", "forward", list(self.inputs), [out, maps_scratch([input])], **settings)[0]
 
     def grad(self, dout):
         s, (input, offset, _) = self.settings, self.inputs
         dtype, taps = str(input.dtype), s["kernel_y"] * s["kernel_x"]
         maps = dict(batches=s["batches"], channels=s["channels"], heights=[s["height"]], widths=[s["width"]])
-        outputs = gradient_outputs(maps, dtype) + [
+        outputs = window_outputs(maps, dout) + [
             ((s["batches"] * s["rows"] * s["columns"], s["groups"] * taps, SLOPES), box_dtype(dtype)),
             (tuple(offset.shape), dtype),
             ((s["batches"], s["groups"] * taps, s["rows"], s["columns"]), dtype),

@@ -14,7 +14,7 @@ class TestAdaptiveRoIAlign(OperatorTester):
 
     def cases(self, rng):
         features, rois = rng.standard_normal((2, 3, 13, 17)), random_rois(rng, 6, 2, 60, 50)
-        levels = [rng.standard_normal((2, 3, 15, 16)), rng.standard_normal((2, 3, 8, 8))]
+        levels = [rng.standard_normal((2, 8, 15, 16)), rng.standard_normal((2, 8, 8, 8))]
         settings = dict(output_size=(3, 2), spatial_scale=0.25)
         return [
             Case("plain", (features, rois), settings),
