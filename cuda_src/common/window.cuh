@@ -47,15 +47,17 @@ struct WindowSizes {
 
 // A bin of a channel group: channels [begin, end) of the row at `place` of an array [count, bins, channels].
 struct WindowItem {
-  int64_t bin, group, k, p, q, begin, end, place;
+  int64_t k;
+  int bin, group, p, q, begin, end;  // int: registers are what limits these kernels
+  int64_t place;
   JSRA_HD WindowItem(const WindowSizes& s, int64_t index)
-      : bin(index % s.bins()),
-        group(index / s.bins() % s.groups),
-        k(index / s.bins() / s.groups),
-        p(bin / s.bins_x),
-        q(bin % s.bins_x),
-        begin(group * s.per_group()),
-        end(begin + s.per_group()),
+      : k(index / s.bins() / s.groups),
+        bin((int)(index % s.bins())),
+        group((int)(index / s.bins() % s.groups)),
+        p(bin / (int)s.bins_x),
+        q(bin % (int)s.bins_x),
+        begin(group * (int)s.per_group()),
+        end(begin + (int)s.per_group()),
         place((k * s.bins() + bin) * s.channels) {}
 };
 
@@ -94,7 +96,7 @@ __global__ void window_forward_kernel(Pointers<T> maps_last, WindowSizes s, Plan
 // Below, a team of neighbouring threads takes an item and shares out its channels. dout_last [count, bins, channels].
 
 template <class T, class Plan>
-__global__ void window_largest_kernel(const T* dout_last, WindowSizes s, Plan plan, int64_t lanes,
+__global__ void window_largest_kernel(const T* dout_last, WindowSizes s, Plan plan, int lanes,
                                       unsigned int* largest) {
   uint32_t mine = 0;
   JSRA_FOR_EACH_TEAM(index, lanes, s.items()) {
@@ -103,7 +105,7 @@ __global__ void window_largest_kernel(const T* dout_last, WindowSizes s, Plan pl
     if (!w.valid) continue;
     const float most = float(w.factor) * float(plan.parts(item.k, item.p, item.q));
     const T* dout = dout_last + item.place;
-    for (int64_t c = item.begin + threadIdx.x % lanes; c < item.end; c += lanes)
+    for (int c = item.begin + threadIdx.x % lanes; c < item.end; c += lanes)
       mine = max_of(mine, magnitude_bits(float(dout[c]) * most));
   }
   fixed_largest(mine, largest);
@@ -111,7 +113,7 @@ __global__ void window_largest_kernel(const T* dout_last, WindowSizes s, Plan pl
 
 // sums: channels-last levels.
 template <class T, class I, class Plan>
-__global__ void window_backward_kernel(const T* dout_last, Pointers<I> sums, WindowSizes s, Plan plan, int64_t lanes,
+__global__ void window_backward_kernel(const T* dout_last, Pointers<I> sums, WindowSizes s, Plan plan, int lanes,
                                        const unsigned int* largest, int64_t terms) {
   const uint32_t bits = *largest;
   if (bits >= 0x7f800000u) return;  // not finite: the finishing kernel says so
@@ -128,7 +130,7 @@ __global__ void window_backward_kernel(const T* dout_last, Pointers<I> sums, Win
         w.x.each([&](int64_t x, Share<float> b) {
           const float weight = float(w.factor) * a.w * b.w;
           I* cell = map + y * s.row(w.level) + x * s.channels;
-          for (int64_t c = item.begin + threadIdx.x % lanes; c < item.end; c += lanes)
+          for (int c = item.begin + threadIdx.x % lanes; c < item.end; c += lanes)
             fixed_add(cell + c, float(dout[c]) * weight, unit);
         });
       });
@@ -226,12 +228,12 @@ void window_backward(const T* dout, T* dout_last, Pointers<T> grads, Pointers<I>
   JSRA_LAUNCH_FILL(clear, most, 256, 0, stream, sums, counts, largest);
   if (items) {
     transpose(dout, dout_last, count, s.channels, s.bins(), stream);
-    int64_t lanes = 1;
+    int lanes = 1;
     while (lanes < 32 && lanes < s.per_group()) lanes *= 2;
     auto* measure = window_largest_kernel<T, Plan>;
     JSRA_LAUNCH_FILL(measure, items * lanes, 256, 0, stream, dout_last, s, plan, lanes, largest);
     auto* scatter = window_backward_kernel<T, I, Plan>;
-    JSRA_LAUNCH_FILL(scatter, items * lanes, 256, 0, stream, dout_last, sums, s, plan, lanes, largest, terms);
+    JSRA_LAUNCH_FILL(scatter, items * lanes, 128, 0, stream, dout_last, sums, s, plan, lanes, largest, terms);
   }
   auto* finish = window_finish_kernel<T, I>;
   for (int l = 0; l < MAX_LIST; ++l) {
