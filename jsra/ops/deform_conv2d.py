@@ -81,8 +81,9 @@ def deform_conv2d(
         has_mask=mask is not None,
     )
     dtype = str(input.dtype)
-    # Not the offset in the place of a missing mask: a Var that a Function is given twice loses its gradient.
-    mask = jt.zeros((1,), dtype=dtype) if mask is None else mask.cast(dtype)
+    # In the place of a missing mask, not the offset: a Var that a Function is given twice loses its gradient. Never read; of
+    # the same rank, so that the same compiled kernel serves.
+    mask = jt.empty((1, 1, 1, 1), dtype) if mask is None else mask.cast(dtype)
     columns = _Columns.apply(input, offset.cast(dtype), mask, settings)
     columns = columns.reshape(-1, channels * taps)
     weight = weight.reshape(out_channels, per_group * taps)

@@ -36,11 +36,13 @@ def deform_roi_pool(
     bins = check.size_pair("output_size", output_size)
     extras = []
     for name, value, shape in (("offset", offset, (2,) + bins), ("mask", mask, bins)):
-        if value is not None:
-            check.var(name, value, rank=1 + len(shape))
-            if tuple(value.shape) != (rois.shape[0],) + shape:
-                raise ValueError(f"{name}: expected shape {[rois.shape[0], *shape]}, got {list(value.shape)}")
-        extras.append(rois if value is None else value.cast(str(rois.dtype)))
+        if value is None:  # never read; of the same rank, so that the same compiled kernel serves
+            extras.append(jt.empty((1,) * (1 + len(shape)), str(rois.dtype)))
+            continue
+        check.var(name, value, rank=1 + len(shape))
+        if tuple(value.shape) != (rois.shape[0],) + shape:
+            raise ValueError(f"{name}: expected shape {[rois.shape[0], *shape]}, got {list(value.shape)}")
+        extras.append(value.cast(str(rois.dtype)))
     settings = dict(
         scales=scales,
         count=rois.shape[0],
