@@ -13,9 +13,9 @@ from gpu_operators_packed import autograd, leaf
 BINS = (4, 2)  # divide the channels of the small maps and of the large ones
 
 
-def scratch(maps):
-    """The sums in fixed point and their scale, the last outputs of a backward to the maps."""
-    return [shapes(maps, torch.int64), ((1,), torch.int32)]
+def backward_outputs(maps, dout):
+    """The gradients to the maps, and scratch: sums in fixed point, their scale, the output's gradient channels-last."""
+    return [shapes(maps), shapes(maps, torch.int64), ((1,), torch.int32), *shapes([dout])]
 
 
 def window_operator(machine, name, dtype, channels_of, cases):
@@ -33,10 +33,10 @@ def window_operator(machine, name, dtype, channels_of, cases):
         dout = machine.random(shape, dtype)
 
         def forward(maps=maps, rois=rois, level=level, shape=shape, scalars=scalars):
-            return library.run("forward", [maps, rois, level], [(shape, dtype)], **scalars)
+            return library.run("forward", [maps, rois, level], [(shape, dtype), shapes(maps)], **scalars)[:1]
 
         def backward(maps=maps, rois=rois, level=level, dout=dout, scalars=scalars):
-            outputs = [shapes(maps), *scratch(maps)]
+            outputs = backward_outputs(maps, dout)
             return library.run("backward", [dout, rois, level], outputs, **scalars)[: len(maps)]
 
         theirs = peers(peer, maps, rois, level, SCALES, dout) if peer else (None, None)
@@ -202,11 +202,11 @@ def precise_roi_pool(machine, dtype):
         dout = machine.random(shape, dtype)
 
         def forward(maps=maps, rois=rois, level=level, shape=shape, scalars=scalars):
-            return library.run("forward", [maps, rois, level], [(shape, dtype)], **scalars)
+            return library.run("forward", [maps, rois, level], [(shape, dtype), shapes(maps)], **scalars)[:1]
 
         def backward(maps=maps, rois=rois, level=level, dout=dout, count=count, scalars=scalars):
             slopes, drois = ((count, BINS[0] * BINS[1], 5), torch.float32), ((count, 5), torch.float32)
-            outputs = [shapes(maps), *scratch(maps), slopes, drois]
+            outputs = [*backward_outputs(maps, dout), slopes, drois]
             results = library.run("backward", [dout, maps, rois, level], outputs, **scalars)
             return [*results[: len(maps)], results[-1]]
 
@@ -241,12 +241,12 @@ def deform_roi_pool(machine, dtype):
         dout, inputs = machine.random(shape, dtype), [maps, rois, level, offset, mask]
 
         def forward(inputs=inputs, shape=shape, scalars=scalars):
-            return library.run("forward", inputs, [(shape, dtype)], **scalars)
+            return library.run("forward", inputs, [(shape, dtype), shapes(inputs[0])], **scalars)[:1]
 
         def backward(inputs=inputs, dout=dout, count=count, scalars=scalars):
             beside = [((count, BINS[0] * BINS[1], 5), torch.float32)]
             beside += [((count, 2, *BINS), torch.float32), ((count, *BINS), torch.float32)]
-            outputs = [shapes(inputs[0]), *scratch(inputs[0]), *beside]
+            outputs = [*backward_outputs(inputs[0], dout), *beside]
             results = library.run("backward", [dout, *inputs], outputs, **scalars)
             return [*results[: len(inputs[0])], *results[-2:]]
 
@@ -284,12 +284,12 @@ def deform_conv2d(machine, dtype):
         dout = machine.random(shape, dtype)
 
         def forward(inputs=inputs, shape=shape, scalars=scalars):
-            return library.run("forward", inputs, [(shape, dtype)], **scalars)
+            return library.run("forward", inputs, [(shape, dtype), shapes(inputs[:1])], **scalars)[:1]
 
         def backward(inputs=inputs, dout=dout, scalars=scalars):
             image, offset, mask = inputs
             slopes = ((image.shape[0] * image.shape[2] * image.shape[3], 9, 5), torch.float32)
-            outputs = [shapes([image]), *scratch([image]), slopes, *shapes([offset, mask])]
+            outputs = [*backward_outputs([image], dout), slopes, *shapes([offset, mask])]
             results = library.run("backward", [dout, *inputs], outputs, **scalars)
             return [results[0], *results[-2:]]
 

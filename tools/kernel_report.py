@@ -29,8 +29,12 @@ DTYPES = ("float", "__half")
 IMAGES, CHANNELS, ROIS, MASKS, BOXES = 2, 256, 2000, 49, 4000
 CELLS = sum((800 // s) * (1344 // s) for s in (4, 8, 16, 32))
 # Dynamic shared memory of the launches at these sizes and 7 x 7 bins, in bytes: as the launch functions compute it. The
-# sampler's largest RoI has 1 x 64 bins.
+# sampler's largest RoI has 1 x 64 bins; deform_conv2d has 3 x 3; a position-sensitive output has 5 channels.
+WINDOWS = ("adaptive_roi_align", "deform_roi_pool", "precise_roi_pool", "roi_align_rotated")
 DYNAMIC = {
+    **{(name, "window_forward_kernel"): 64 * 49 * 4 for name in WINDOWS},
+    **{(name, "window_forward_kernel"): 8 * 49 * 4 for name in ("ps_roi_align", "ps_roi_pool")},
+    ("deform_conv2d", "window_forward_kernel"): 256 * 9 * 4,
     ("roi_align", "roi_align_forward_kernel"): 768 * 8 + 64 + 124 * 49 * 4,
     ("roi_align", "roi_align_backward_kernel"): 14 * 8 * 4,
     ("dynamic_sampler", "roi_align_forward_kernel"): 768 * 8 + 68 * 4,
@@ -131,7 +135,8 @@ def block_sizes():
     for text in texts:
         kernels = {}
         for match in re.finditer(
-            r"auto\* (\w+) =([^;]*);|JSRA_LAUNCH\((\w+), ((?:[^()]|\([^()]*\))*), ([^,]+), [^,]+, stream", text
+            r"auto\* (\w+) =([^;]*);|JSRA_LAUNCH(?:_FILL)?\((\w+), ((?:[^()]|\([^()]*\))*), ([^,]+), [^,]+, stream",
+            text,
         ):
             variable, value, launched, _, block = match.groups()
             if variable:
@@ -260,12 +265,13 @@ def floors():
         "",
         "What the kernels move beyond that, by their design:",
         "",
-        "- roi_align and dynamic_sampler turn the maps channels-last first, and roi_align's gradient arrives channels-first: "
-        f"that reads and writes one array more, {2 * maps * 4 / 1e6:.0f} MB forward (the maps) and {2 * out * 4 / 1e6:.0f} "
-        "MB backward (roi_align's gradient; the sampler's is packed, channels-last already).",
-        "- Every other backward to the maps adds in 64-bit fixed point: sums that are cleared, added to and read, 16 bytes a "
-        f"cell and channel beside the additions, {16 * maps / 1e6:.0f} MB, and a reading of the gradient for its largest "
-        "value.",
+        "- The operators on maps, but for roi_pool and roi_align's maximum, turn them channels-last first, and the output's "
+        f"gradient: that reads and writes one array more, {2 * maps * 4 / 1e6:.0f} MB forward (the maps) and "
+        f"{2 * out * 4 / 1e6:.0f} MB backward (the gradient; the sampler's is packed, channels-last already). "
+        "precise_roi_pool, deform_roi_pool and deform_conv2d turn the maps in the backward as well.",
+        "- The backward to the maps, but for roi_align and dynamic_sampler, adds in 64-bit fixed point: sums that are "
+        f"cleared, added to and read, 16 bytes a cell and channel beside the additions, {16 * maps / 1e6:.0f} MB, and a "
+        "reading of the gradient for its largest value.",
         "- add_norm_relu reads its rows once more for the statistics, or for their gradient, "
         f"{packed * 4 / 1e6:.0f} MB forward and {2 * packed * 4 / 1e6:.0f} MB backward.",
         f"- nms reads {BOXES} boxes, {24 * BOXES / 1e3:.0f} kB; its work is {BOXES**2 / 1e6:.0f} million comparisons of "

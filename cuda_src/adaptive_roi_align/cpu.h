@@ -7,19 +7,18 @@ namespace jsra {
 namespace cpu {
 
 // features: levels of [batches, channels, height, width]; rois [count, 5]; level [count];
-// out [count, channels, bins_y, bins_x].
+// out [count, channels, bins_y, bins_x]. Unnamed, here and below: scratch of the CUDA kernels.
 template <class T>
-void adaptive_roi_align_forward(Pointers<T> features, const T* rois, const int32_t* level, T* out, int64_t batches,
-                                int64_t channels, Ints heights, Ints widths, Floats scales, int64_t count,
-                                int64_t bins_y, int64_t bins_x) {
+void adaptive_roi_align_forward(Pointers<T> features, const T* rois, const int32_t* level, T* out, Pointers<T>,
+                                int64_t batches, int64_t channels, Ints heights, Ints widths, Floats scales,
+                                int64_t count, int64_t bins_y, int64_t bins_x) {
   const AdaptiveRoiAlign<acc_t<T>, T> plan{rois, level, batches, heights, widths, scales, bins_y, bins_x, 1};
   window_forward(features, MapSizes{batches, channels, heights, widths}, plan, count, bins_y, bins_x, out);
 }
 
-// sums and largest: scratch of the CUDA kernel, not used here.
 template <class T, class I, class N>
 void adaptive_roi_align_backward(const T* dout, const T* rois, const int32_t* level, Pointers<T> grads, Pointers<I>, N*,
-                                 int64_t batches, int64_t channels, Ints heights, Ints widths, Floats scales,
+                                 T*, int64_t batches, int64_t channels, Ints heights, Ints widths, Floats scales,
                                  int64_t count, int64_t bins_y, int64_t bins_x) {
   const AdaptiveRoiAlign<acc_t<T>, T> plan{rois, level, batches, heights, widths, scales, bins_y, bins_x, 1};
   window_backward(dout, grads, MapSizes{batches, channels, heights, widths}, plan, count, bins_y, bins_x);

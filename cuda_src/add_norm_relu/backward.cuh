@@ -58,7 +58,7 @@ __global__ void norm_gradient_kernel(NormGradient<T, M> g, const M* dweight, con
     dx[i] = T(d * g.weight[c] * g.inverse(c));
     mine = max_of(mine, magnitude_bits(float(dx[i])));
   }
-  if (mine) atomicMax(largest, mine);
+  fixed_largest(mine, largest);
 }
 
 template <class T, class I>
@@ -86,7 +86,7 @@ void add_norm_relu_backward(const T* dout, const T* kept, const int32_t* rows, c
   const dim3 grid(blocks_for(channels, NORM_THREADS), NORM_CHUNKS);
   JSRA_LAUNCH(sum, grid, NORM_THREADS, 0, stream, g, partial);
   auto* finish = norm_gradient_finish_kernel<M>;
-  JSRA_LAUNCH(finish, blocks_for(channels, NORM_THREADS), NORM_THREADS, 0, stream, partial, dweight, dbias, channels);
+  JSRA_LAUNCH_FILL(finish, channels, NORM_THREADS, 0, stream, partial, dweight, dbias, channels);
 
   Ints counts = {};
   int64_t most = 1;
@@ -95,17 +95,15 @@ void add_norm_relu_backward(const T* dout, const T* kept, const int32_t* rows, c
     most = max_of(most, counts.at[a]);
   }
   auto* clear = fixed_clear_kernel<I>;
-  JSRA_LAUNCH(clear, blocks_for(most, 256), 256, 0, stream, sums, counts, largest);
+  JSRA_LAUNCH_FILL(clear, most, 256, 0, stream, sums, counts, largest);
   if (total) {
     auto* apply = norm_gradient_kernel<T, M>;
-    JSRA_LAUNCH(apply, blocks_for(total * channels, 256, 4096), 256, 0, stream, g, dweight, dbias, dx, measure != 0,
-                largest);
+    JSRA_LAUNCH_FILL(apply, total * channels, 256, 0, stream, g, dweight, dbias, dx, measure != 0, largest);
     auto* scatter = norm_tables_kernel<T, I>;
-    JSRA_LAUNCH(scatter, blocks_for(total * channels, 256), 256, 0, stream, dx, rows, sums, total, channels,
-                added_count, largest);
+    JSRA_LAUNCH_FILL(scatter, total * channels, 256, 0, stream, dx, rows, sums, total, channels, added_count, largest);
   }
   auto* done = fixed_finish_kernel<T, I>;
-  JSRA_LAUNCH(done, blocks_for(most, 256), 256, 0, stream, sums, dtables, counts, largest, total + 1);
+  JSRA_LAUNCH_FILL(done, most, 256, 0, stream, sums, dtables, counts, largest, total + 1);
 }
 
 }  // namespace cuda

@@ -85,12 +85,10 @@ void add_norm_relu_forward(const T* x, Pointers<T> tables, const int32_t* rows, 
     JSRA_LAUNCH(sum, grid, NORM_THREADS, 0, stream, s, partial);
   }
   auto* finish = norm_measure_kernel<T, M>;
-  JSRA_LAUNCH(finish, blocks_for(channels, NORM_THREADS), NORM_THREADS, 0, stream, s, partial, statistics, measured,
-              measure != 0);
+  JSRA_LAUNCH_FILL(finish, channels, NORM_THREADS, 0, stream, s, partial, statistics, measured, measure != 0);
   if (total == 0) return;
   auto* apply = norm_relu_kernel<T, M>;
-  JSRA_LAUNCH(apply, blocks_for(total * channels, 256), 256, 0, stream, s, weight, bias, measured, out, sums, M(eps),
-              keep != 0);
+  JSRA_LAUNCH_FILL(apply, total * channels, 256, 0, stream, s, weight, bias, measured, out, sums, M(eps), keep != 0);
 }
 
 }  // namespace cuda

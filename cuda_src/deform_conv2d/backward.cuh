@@ -17,10 +17,10 @@ __global__ void deform_conv2d_finish_kernel(Plan plan, int64_t total, int64_t gr
 
 template <class T, class I, class N>
 void deform_conv2d_backward(const T* dout, const T* input, const T* offset, const T* mask, Pointers<T> grads,
-                            Pointers<I> sums, N* largest, float* slopes, T* doffset, T* dmask, int64_t batches,
-                            int64_t channels, int64_t height, int64_t width, int64_t rows, int64_t columns,
-                            int64_t kernel_y, int64_t kernel_x, Ints strides, Ints padding, Ints dilation,
-                            int64_t groups, int64_t has_mask, cudaStream_t stream) {
+                            Pointers<I> sums, N* largest, T* dout_last, float* slopes, T* doffset, T* dmask,
+                            int64_t batches, int64_t channels, int64_t height, int64_t width, int64_t rows,
+                            int64_t columns, int64_t kernel_y, int64_t kernel_x, Ints strides, Ints padding,
+                            Ints dilation, int64_t groups, int64_t has_mask, cudaStream_t stream) {
   const DeformConv2d<acc_t<T>, T> plan{
       offset,
       has_mask ? mask : nullptr,
@@ -34,14 +34,14 @@ void deform_conv2d_backward(const T* dout, const T* input, const T* offset, cons
       groups};
   const MapSizes sizes{batches, channels, Ints{{height}}, Ints{{width}}};
   const int64_t count = batches * rows * columns;
-  window_backward(dout, grads, sums, largest, sizes, plan, count, channels, kernel_y, kernel_x, false, stream);
+  window_backward(dout, dout_last, grads, sums, largest, sizes, plan, count, kernel_y, kernel_x, false, stream);
   const int64_t total = count * groups * kernel_y * kernel_x;
   if (total == 0) return;
-  window_slopes(dout, Pointers<T>{{const_cast<T*>(input)}}, sizes, plan, count, kernel_y, kernel_x, slopes, stream);
+  window_slopes(dout_last, Pointers<T>{{const_cast<T*>(input)}}, sums, sizes, plan, count, kernel_y, kernel_x, slopes,
+                stream);
   using Plan = DeformConv2d<acc_t<T>, T>;
   auto* kernel = deform_conv2d_finish_kernel<Plan, T>;
-  JSRA_LAUNCH(kernel, blocks_for(total, 256), 256, 0, stream, plan, total, groups, kernel_y, kernel_x, slopes, doffset,
-              dmask);
+  JSRA_LAUNCH_FILL(kernel, total, 256, 0, stream, plan, total, groups, kernel_y, kernel_x, slopes, doffset, dmask);
 }
 
 }  // namespace cuda

@@ -7,12 +7,12 @@ namespace jsra {
 namespace cpu {
 
 // input [batches, channels, height, width]; offset and mask: math.h;
-// out [batches * rows * columns, channels, kernel_y, kernel_x].
+// out [batches * rows * columns, channels, kernel_y, kernel_x]. Unnamed, here and below: scratch of the CUDA kernels.
 template <class T>
-void deform_conv2d_forward(const T* input, const T* offset, const T* mask, T* out, int64_t batches, int64_t channels,
-                           int64_t height, int64_t width, int64_t rows, int64_t columns, int64_t kernel_y,
-                           int64_t kernel_x, Ints strides, Ints padding, Ints dilation, int64_t groups,
-                           int64_t has_mask) {
+void deform_conv2d_forward(const T* input, const T* offset, const T* mask, T* out, Pointers<T>, int64_t batches,
+                           int64_t channels, int64_t height, int64_t width, int64_t rows, int64_t columns,
+                           int64_t kernel_y, int64_t kernel_x, Ints strides, Ints padding, Ints dilation,
+                           int64_t groups, int64_t has_mask) {
   const DeformConv2d<acc_t<T>, T> plan{
       offset,
       has_mask ? mask : nullptr,
@@ -29,13 +29,13 @@ void deform_conv2d_forward(const T* input, const T* offset, const T* mask, T* ou
   window_forward(Pointers<T>{{const_cast<T*>(input)}}, sizes, plan, count, kernel_y, kernel_x, out);
 }
 
-// slopes [count, groups, taps, SLOPES]: scratch. sums and largest: scratch of the CUDA kernel, not used here.
+// slopes [count, groups, taps, SLOPES]: scratch.
 template <class T, class I, class N>
 void deform_conv2d_backward(const T* dout, const T* input, const T* offset, const T* mask, Pointers<T> grads,
-                            Pointers<I>, N*, acc_t<T>* slopes, T* doffset, T* dmask, int64_t batches, int64_t channels,
-                            int64_t height, int64_t width, int64_t rows, int64_t columns, int64_t kernel_y,
-                            int64_t kernel_x, Ints strides, Ints padding, Ints dilation, int64_t groups,
-                            int64_t has_mask) {
+                            Pointers<I>, N*, T*, acc_t<T>* slopes, T* doffset, T* dmask, int64_t batches,
+                            int64_t channels, int64_t height, int64_t width, int64_t rows, int64_t columns,
+                            int64_t kernel_y, int64_t kernel_x, Ints strides, Ints padding, Ints dilation,
+                            int64_t groups, int64_t has_mask) {
   const DeformConv2d<acc_t<T>, T> plan{
       offset,
       has_mask ? mask : nullptr,

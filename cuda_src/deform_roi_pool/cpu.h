@@ -8,21 +8,22 @@ namespace cpu {
 
 // features: levels of [batches, channels, height, width]; rois [count, 5]; level [count]; offset [count, 2, bins_y,
 // bins_x]; mask [count, bins_y, bins_x]; out [count, channels, bins_y, bins_x].
+// Unnamed, here and below: scratch of the CUDA kernels.
 template <class T>
 void deform_roi_pool_forward(Pointers<T> features, const T* rois, const int32_t* level, const T* offset, const T* mask,
-                             T* out, int64_t batches, int64_t channels, Ints heights, Ints widths, Floats scales,
-                             int64_t count, int64_t bins_y, int64_t bins_x, int64_t sampling_ratio, double gamma,
-                             int64_t has_offset, int64_t has_mask) {
+                             T* out, Pointers<T>, int64_t batches, int64_t channels, Ints heights, Ints widths,
+                             Floats scales, int64_t count, int64_t bins_y, int64_t bins_x, int64_t sampling_ratio,
+                             double gamma, int64_t has_offset, int64_t has_mask) {
   const auto plan = deform_roi_pool_plan<acc_t<T>>(rois, level, offset, mask, has_offset, has_mask, batches, heights,
                                                    widths, scales, bins_y, bins_x, sampling_ratio, gamma);
   window_forward(features, MapSizes{batches, channels, heights, widths}, plan, count, bins_y, bins_x, out);
 }
 
-// slopes [count, bins_y * bins_x, SLOPES]: scratch. sums and largest: scratch of the CUDA kernel, not used here.
+// slopes [count, bins_y * bins_x, SLOPES]: scratch.
 template <class T, class I, class N>
 void deform_roi_pool_backward(const T* dout, Pointers<T> features, const T* rois, const int32_t* level, const T* offset,
-                              const T* mask, Pointers<T> grads, Pointers<I>, N*, acc_t<T>* slopes, T* doffset, T* dmask,
-                              int64_t batches, int64_t channels, Ints heights, Ints widths, Floats scales,
+                              const T* mask, Pointers<T> grads, Pointers<I>, N*, T*, acc_t<T>* slopes, T* doffset,
+                              T* dmask, int64_t batches, int64_t channels, Ints heights, Ints widths, Floats scales,
                               int64_t count, int64_t bins_y, int64_t bins_x, int64_t sampling_ratio, double gamma,
                               int64_t has_offset, int64_t has_mask) {
   const auto plan = deform_roi_pool_plan<acc_t<T>>(rois, level, offset, mask, has_offset, has_mask, batches, heights,

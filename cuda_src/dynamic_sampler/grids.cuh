@@ -18,7 +18,7 @@ void dynamic_sampler_grids(const B* rois, const int32_t* table, int32_t* grids, 
                            cudaStream_t stream) {
   if (count == 0) return;
   auto* kernel = dynamic_sampler_grids_kernel<B>;
-  JSRA_LAUNCH(kernel, blocks_for(count, 128), 128, 0, stream, rois, table, grids, count, entries);
+  JSRA_LAUNCH_FILL(kernel, count, 128, 0, stream, rois, table, grids, count, entries);
 }
 
 }  // namespace cuda

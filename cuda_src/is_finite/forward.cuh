@@ -14,7 +14,7 @@ template <class T>
 void is_finite_forward(const T* x, bool* out, int64_t count, cudaStream_t stream) {
   if (count == 0) return;
   auto* kernel = is_finite_kernel<T>;
-  JSRA_LAUNCH(kernel, blocks_for(count, 256), 256, 0, stream, x, out, count);
+  JSRA_LAUNCH_FILL(kernel, count, 256, 0, stream, x, out, count);
 }
 
 }  // namespace cuda

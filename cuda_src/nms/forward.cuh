@@ -115,12 +115,12 @@ void nms_forward(const T* boxes, const T* scores, const int32_t* groups, int32_t
   if (count == 0) return;
   const int64_t words = (count + 31) / 32;
   auto* rank = nms_rank_kernel<T>;
-  JSRA_LAUNCH(rank, blocks_for(count, 128), 128, 0, stream, scores, order, keep, count);
+  JSRA_LAUNCH_FILL(rank, count, 128, 0, stream, scores, order, keep, count);
   auto* most = nms_largest_kernel<T>;
   JSRA_LAUNCH(most, 1, 256, 2 * 256 * sizeof(T), stream, boxes, largest, count);
   auto* overlap = nms_overlap_kernel<T>;
-  JSRA_LAUNCH(overlap, blocks_for(count * words, 128), 128, 0, stream, boxes, groups, order, largest, mask, count, words,
-              mode, threshold);
+  JSRA_LAUNCH_FILL(overlap, count * words, 128, 0, stream, boxes, groups, order, largest, mask, count, words, mode,
+                   threshold);
   auto* sweep = nms_sweep_kernel<int32_t>;
   JSRA_LAUNCH(sweep, 1, NMS_SWEEP_THREADS, (words + 1) * sizeof(uint32_t), stream, order, mask, keep, kept, count, words);
 }

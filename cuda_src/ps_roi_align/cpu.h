@@ -7,18 +7,17 @@ namespace jsra {
 namespace cpu {
 
 // features: levels of [batches, channels, height, width]; rois [count, 5]; level [count];
-// out [count, channels / bins, bins_y, bins_x].
+// out [count, channels / bins, bins_y, bins_x]. Unnamed, here and below: scratch of the CUDA kernels.
 template <class T>
-void ps_roi_align_forward(Pointers<T> features, const T* rois, const int32_t* level, T* out, int64_t batches,
-                          int64_t channels, Ints heights, Ints widths, Floats scales, int64_t count, int64_t bins_y,
-                          int64_t bins_x, int64_t sampling_ratio) {
+void ps_roi_align_forward(Pointers<T> features, const T* rois, const int32_t* level, T* out, Pointers<T>,
+                          int64_t batches, int64_t channels, Ints heights, Ints widths, Floats scales, int64_t count,
+                          int64_t bins_y, int64_t bins_x, int64_t sampling_ratio) {
   const PsRoiAlign<acc_t<T>, T> plan{rois, level, batches, heights, widths, scales, bins_y, bins_x, sampling_ratio, 1};
   window_planes_forward(features, MapSizes{batches, channels, heights, widths}, plan, count, bins_y, bins_x, out);
 }
 
-// sums and largest: scratch of the CUDA kernel, not used here.
 template <class T, class I, class N>
-void ps_roi_align_backward(const T* dout, const T* rois, const int32_t* level, Pointers<T> grads, Pointers<I>, N*,
+void ps_roi_align_backward(const T* dout, const T* rois, const int32_t* level, Pointers<T> grads, Pointers<I>, N*, T*,
                            int64_t batches, int64_t channels, Ints heights, Ints widths, Floats scales, int64_t count,
                            int64_t bins_y, int64_t bins_x, int64_t sampling_ratio) {
   const PsRoiAlign<acc_t<T>, T> plan{rois, level, batches, heights, widths, scales, bins_y, bins_x, sampling_ratio, 1};

@@ -8,11 +8,10 @@ namespace cuda {
 
 template <class T, class B, class I, class N>
 void ps_roi_pool_backward(const T* dout, const B* rois, const int32_t* level, Pointers<T> grads, Pointers<I> sums,
-                          N* largest, int64_t batches, int64_t channels, Ints heights, Ints widths, Floats scales,
-                          int64_t count, int64_t bins_y, int64_t bins_x, cudaStream_t stream) {
+                          N* largest, T* dout_last, int64_t batches, int64_t channels, Ints heights, Ints widths,
+                          Floats scales, int64_t count, int64_t bins_y, int64_t bins_x, cudaStream_t stream) {
   const PsRoiPool<acc_t<T>, B> plan{rois, level, batches, heights, widths, scales, bins_y, bins_x, 1};
-  const int64_t out_channels = bins_y * bins_x ? channels / (bins_y * bins_x) : 0;
-  window_backward(dout, grads, sums, largest, MapSizes{batches, channels, heights, widths}, plan, count, out_channels,
+  window_backward(dout, dout_last, grads, sums, largest, MapSizes{batches, channels, heights, widths}, plan, count,
                   bins_y, bins_x, true, stream);
 }
 

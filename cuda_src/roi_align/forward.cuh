@@ -7,6 +7,7 @@
 // out [count, channels, bins].
 #pragma once
 #include "common/list.h"
+#include "common/pack.cuh"
 #include "common/transpose.cuh"
 #include "roi_align/bins.h"
 #include "roi_align/math.h"
@@ -17,29 +18,16 @@ namespace cuda {
 constexpr int64_t ROI_ALIGN_ENTRIES = 768;      // merged cells of both axes that a block can hold
 constexpr int64_t ROI_ALIGN_TILE_BYTES = 24576;  // results of a block, before they leave
 
-template <class T, int N> struct alignas(N * sizeof(T)) Pack { T v[N]; };
-
 // What of one RoI a block works on.
 template <class A> struct RoiAlignWork {
   RoiAlignAxis<A> ys, xs;
   int64_t height, width, channels;
 };
 
-template <class T, int N, class A> struct PackSum {
-  A v[N];
-  JSRA_HD PackSum() {
-    for (int i = 0; i < N; ++i) v[i] = A(0);
-  }
-  JSRA_HD void add(A weight, const T* source) {
-    const auto pack = *reinterpret_cast<const Pack<T, N>*>(source);
-    for (int i = 0; i < N; ++i) v[i] += weight * A(pack.v[i]);
-  }
-};
-
 // The bin (p, q) of the channels at `image`, sample by sample: for boxes whose merged cells do not fit.
 template <class T, int N, class A>
-JSRA_HD PackSum<T, N, A> roi_align_bin(const T* image, const RoiAlignWork<A>& w, int64_t p, int64_t q) {
-  PackSum<T, N, A> sum;
+JSRA_HD PackSum<T, N> roi_align_bin(const T* image, const RoiAlignWork<A>& w, int64_t p, int64_t q) {
+  PackSum<T, N> sum;
   const A norm = A(1) / A(w.ys.samples * w.xs.samples);
   int64_t i, i1, j0, j1;
   w.ys.range(p, w.height, &i, &i1);
@@ -98,7 +86,7 @@ __global__ void roi_align_forward_kernel(Pointers<T> maps, const B* rois, const 
   const int64_t packs = valid / N;
   for (int64_t item = threadIdx.x; item < bins * packs; item += blockDim.x) {
     const int64_t bin = item / packs, c = item % packs * N, p = bin / bins_x, q = bin % bins_x;
-    PackSum<T, N, A> sum;
+    PackSum<T, N> sum;
     if (merged) {
       const int32_t end_y = (int32_t)(p * room_y) + counts[p];
       const int32_t first_x = (int32_t)(bins_y * room_y + q * room_x), end_x = first_x + counts[bins_y + q];
@@ -130,7 +118,7 @@ void roi_align_sample(Pointers<T> features, const B* rois, const int32_t* level,
                       int64_t batches, int64_t channels, Ints heights, Ints widths, Floats scales, int64_t count,
                       const Bins& grid, int64_t sides, int64_t staged_bins, int64_t sampling_ratio, bool aligned,
                       cudaStream_t stream) {
-  constexpr int64_t N = 16 / sizeof(T);
+  constexpr int64_t N = PACK<T>;
   for (int l = 0; l < MAX_LIST; ++l)
     transpose(features.at[l], maps_last.at[l], batches, channels, heights.at[l] * widths.at[l], stream);
   int64_t slice = 32 * N;

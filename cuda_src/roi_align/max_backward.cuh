@@ -6,12 +6,6 @@
 namespace jsra {
 namespace cuda {
 
-template <class T> __global__ void roi_align_max_largest_kernel(const T* dout, int64_t total, unsigned int* largest) {
-  uint32_t mine = 0;
-  JSRA_FOR_EACH(i, total) mine = max_of(mine, magnitude_bits(float(dout[i])));
-  if (mine) atomicMax(largest, mine);
-}
-
 // One thread an output, which adds to the four cells that its maximum was interpolated from.
 template <class T, class B, class I>
 __global__ void roi_align_max_backward_kernel(const T* dout, const B* rois, const int32_t* level, const int32_t* argmax,
@@ -52,16 +46,16 @@ void roi_align_max_backward(const T* dout, const B* rois, const int32_t* level, 
   }
   if (most == 0) return;
   auto* clear = fixed_clear_kernel<I>;
-  JSRA_LAUNCH(clear, blocks_for(most, 256), 256, 0, stream, sums, counts, largest);
+  JSRA_LAUNCH_FILL(clear, most, 256, 0, stream, sums, counts, largest);
   if (total) {
-    auto* measure = roi_align_max_largest_kernel<T>;
-    JSRA_LAUNCH(measure, blocks_for(total, 256, 4096), 256, 0, stream, dout, total, largest);
+    auto* measure = fixed_largest_kernel<T>;
+    JSRA_LAUNCH_FILL(measure, total, 256, 0, stream, dout, total, largest);
     auto* scatter = roi_align_max_backward_kernel<T, B, I>;
-    JSRA_LAUNCH(scatter, blocks_for(total, 256), 256, 0, stream, dout, rois, level, argmax, sums, batches, channels,
-                heights, widths, scales, total, bins_y, bins_x, sampling_ratio, aligned != 0, largest, terms);
+    JSRA_LAUNCH_FILL(scatter, total, 256, 0, stream, dout, rois, level, argmax, sums, batches, channels, heights,
+                     widths, scales, total, bins_y, bins_x, sampling_ratio, aligned != 0, largest, terms);
   }
   auto* finish = fixed_finish_kernel<T, I>;
-  JSRA_LAUNCH(finish, blocks_for(most, 256), 256, 0, stream, sums, grads, counts, largest, terms);
+  JSRA_LAUNCH_FILL(finish, most, 256, 0, stream, sums, grads, counts, largest, terms);
 }
 
 }  // namespace cuda

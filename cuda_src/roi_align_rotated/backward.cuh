@@ -8,12 +8,12 @@ namespace cuda {
 
 template <class T, class B, class I, class N>
 void roi_align_rotated_backward(const T* dout, const B* rois, const int32_t* level, Pointers<T> grads, Pointers<I> sums,
-                                N* largest, int64_t batches, int64_t channels, Ints heights, Ints widths, Floats scales,
-                                int64_t count, int64_t bins_y, int64_t bins_x, int64_t sampling_ratio, int64_t aligned,
-                                int64_t clockwise, cudaStream_t stream) {
+                                N* largest, T* dout_last, int64_t batches, int64_t channels, Ints heights, Ints widths,
+                                Floats scales, int64_t count, int64_t bins_y, int64_t bins_x, int64_t sampling_ratio,
+                                int64_t aligned, int64_t clockwise, cudaStream_t stream) {
   const RotatedRoiAlign<acc_t<T>, B> plan{rois,   level,  batches,        heights,      widths,         scales,
                                           bins_y, bins_x, sampling_ratio, aligned != 0, clockwise != 0, 1};
-  window_backward(dout, grads, sums, largest, MapSizes{batches, channels, heights, widths}, plan, count, channels,
+  window_backward(dout, dout_last, grads, sums, largest, MapSizes{batches, channels, heights, widths}, plan, count,
                   bins_y, bins_x, false, stream);
 }
 

@@ -34,8 +34,8 @@ void roi_pool_forward(Pointers<T> features, const B* rois, const int32_t* level,
   const int64_t total = count * channels * bins_y * bins_x;
   if (total == 0) return;
   auto* kernel = roi_pool_forward_kernel<T, B>;
-  JSRA_LAUNCH(kernel, blocks_for(total, 256), 256, 0, stream, features, rois, level, out, argmax, batches, channels,
-              heights, widths, scales, count, bins_y, bins_x);
+  JSRA_LAUNCH_FILL(kernel, total, 256, 0, stream, features, rois, level, out, argmax, batches, channels, heights,
+                   widths, scales, count, bins_y, bins_x);
 }
 
 }  // namespace cuda

@@ -23,8 +23,8 @@ void segment_backward(const T* dout, const int32_t* offsets, const int32_t* row,
                       int64_t channels, int64_t maximum, cudaStream_t stream) {
   if (count * channels == 0) return;
   auto* kernel = segment_backward_kernel<T>;
-  JSRA_LAUNCH(kernel, blocks_for(count * channels, 256), 256, 0, stream, dout, offsets, row, dvalues, count, channels,
-              maximum != 0);
+  JSRA_LAUNCH_FILL(kernel, count * channels, 256, 0, stream, dout, offsets, row, dvalues, count, channels,
+                   maximum != 0);
 }
 
 }  // namespace cuda

@@ -33,8 +33,7 @@ void segment_forward(const T* values, const int32_t* offsets, T* out, int32_t* r
                      int64_t maximum, cudaStream_t stream) {
   if (count * channels == 0) return;
   auto* kernel = segment_forward_kernel<T>;
-  JSRA_LAUNCH(kernel, blocks_for(count * channels, 256), 256, 0, stream, values, offsets, out, row, count, channels,
-              maximum != 0);
+  JSRA_LAUNCH_FILL(kernel, count * channels, 256, 0, stream, values, offsets, out, row, count, channels, maximum != 0);
 }
 
 }  // namespace cuda

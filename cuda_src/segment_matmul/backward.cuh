@@ -34,9 +34,9 @@ void segment_matmul_backward(const T* dout, const T* a, const T* b, const int32_
                              int64_t n, int64_t width, cudaStream_t stream) {
   if (count * n * width == 0) return;
   auto* to_a = segment_matmul_da_kernel<T>;
-  JSRA_LAUNCH(to_a, blocks_for(count * width * 64, 256), 256, 0, stream, dout, b, offsets, da, count, n, width);
+  JSRA_LAUNCH_FILL(to_a, count * width * 64, 256, 0, stream, dout, b, offsets, da, count, n, width);
   auto* to_b = segment_matmul_db_kernel<T>;
-  JSRA_LAUNCH(to_b, blocks_for(count * n * width, 256), 256, 0, stream, dout, a, offsets, db, count, n, width);
+  JSRA_LAUNCH_FILL(to_b, count * n * width, 256, 0, stream, dout, a, offsets, db, count, n, width);
 }
 
 }  // namespace cuda

@@ -35,7 +35,7 @@ void segment_matmul_forward(const T* a, const T* b, const int32_t* offsets, T* o
                             int64_t width, cudaStream_t stream) {
   if (count * n == 0) return;
   auto* kernel = segment_matmul_forward_kernel<T>;
-  JSRA_LAUNCH(kernel, blocks_for(count * n * 64, 256), 256, 0, stream, a, b, offsets, out, count, n, width);
+  JSRA_LAUNCH_FILL(kernel, count * n * 64, 256, 0, stream, a, b, offsets, out, count, n, width);
 }
 
 }  // namespace cuda

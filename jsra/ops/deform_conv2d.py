@@ -8,7 +8,7 @@ import numpy as np
 from jsra.ops import check
 from jsra.ops.kernel import run
 from jsra.ops.permute import permute
-from jsra.ops.scatter import SLOPES, box_dtype, gradient_outputs
+from jsra.ops.scatter import SLOPES, box_dtype, maps_scratch, window_outputs
 
 
 def deform_conv2d(
@@ -81,8 +81,9 @@ def deform_conv2d(
         has_mask=mask is not None,
     )
     dtype = str(input.dtype)
-    # Not the offset in the place of a missing mask: a Var that a Function is given twice loses its gradient.
-    mask = jt.zeros((1,), dtype=dtype) if mask is None else mask.cast(dtype)
+    # In the place of a missing mask, not the offset: a Var that a Function is given twice loses its gradient. Never read; of
+    # the same rank, so that the same compiled kernel serves.
+    mask = jt.empty((1, 1, 1, 1), dtype) if mask is None else mask.cast(dtype)
     columns = _Columns.apply(input, offset.cast(dtype), mask, settings)
     columns = columns.reshape(-1, channels * taps)
     weight = weight.reshape(out_channels, per_group * taps)
@@ -113,13 +114,13 @@ class _Columns(jt.Function):
         self.inputs, self.settings = (input, offset, mask), settings
         count = settings["batches"] * settings["rows"] * settings["columns"]
         out = ((count, settings["channels"], settings["kernel_y"], settings["kernel_x"]), str(input.dtype))
-        return run("deform_conv2d", "forward", list(self.inputs), [out], **settings)
+        return run("deform_conv2d", "forward", list(self.inputs), [out, maps_scratch([input])], **settings)[0]
 
     def grad(self, dout):
         s, (input, offset, _) = self.settings, self.inputs
         dtype, taps = str(input.dtype), s["kernel_y"] * s["kernel_x"]
         maps = dict(batches=s["batches"], channels=s["channels"], heights=[s["height"]], widths=[s["width"]])
-        outputs = gradient_outputs(maps, dtype) + [
+        outputs = window_outputs(maps, dout) + [
             ((s["batches"] * s["rows"] * s["columns"], s["groups"] * taps, SLOPES), box_dtype(dtype)),
             (tuple(offset.shape), dtype),
             ((s["batches"], s["groups"] * taps, s["rows"], s["columns"]), dtype),

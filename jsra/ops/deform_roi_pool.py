@@ -6,7 +6,7 @@ import jittor as jt
 
 from jsra.ops import check
 from jsra.ops.kernel import run
-from jsra.ops.scatter import SLOPES, box_dtype, gradient_outputs, map_sizes
+from jsra.ops.scatter import SLOPES, box_dtype, map_sizes, maps_scratch, window_outputs
 
 
 def deform_roi_pool(
@@ -36,11 +36,13 @@ def deform_roi_pool(
     bins = check.size_pair("output_size", output_size)
     extras = []
     for name, value, shape in (("offset", offset, (2,) + bins), ("mask", mask, bins)):
-        if value is not None:
-            check.var(name, value, rank=1 + len(shape))
-            if tuple(value.shape) != (rois.shape[0],) + shape:
-                raise ValueError(f"{name}: expected shape {[rois.shape[0], *shape]}, got {list(value.shape)}")
-        extras.append(rois if value is None else value.cast(str(rois.dtype)))
+        if value is None:  # never read; of the same rank, so that the same compiled kernel serves
+            extras.append(jt.empty((1,) * (1 + len(shape)), str(rois.dtype)))
+            continue
+        check.var(name, value, rank=1 + len(shape))
+        if tuple(value.shape) != (rois.shape[0],) + shape:
+            raise ValueError(f"{name}: expected shape {[rois.shape[0], *shape]}, got {list(value.shape)}")
+        extras.append(value.cast(str(rois.dtype)))
     settings = dict(
         scales=scales,
         count=rois.shape[0],
@@ -61,12 +63,13 @@ class _DeformRoiPool(jt.Function):
         sizes = map_sizes(maps)
         self.sizes = {**sizes, **settings}
         out = ((settings["count"], sizes["channels"], settings["bins_y"], settings["bins_x"]), self.dtype)
-        return run("deform_roi_pool", "forward", [self.maps, *self.inputs], [out], **self.sizes)
+        outputs = [out, maps_scratch(maps)]
+        return run("deform_roi_pool", "forward", [self.maps, *self.inputs], outputs, **self.sizes)[0]
 
     def grad(self, dout):
         s, other = self.sizes, box_dtype(self.dtype)
         count, bins = s["count"], (s["bins_y"], s["bins_x"])
-        outputs = gradient_outputs(s, self.dtype) + [
+        outputs = window_outputs(s, dout) + [
             ((count, bins[0] * bins[1], SLOPES), other),
             ((count, 2) + bins, other),
             ((count,) + bins, other),

@@ -6,7 +6,7 @@ import jittor as jt
 
 from jsra.ops import check
 from jsra.ops.kernel import run
-from jsra.ops.scatter import SLOPES, box_dtype, gradient_outputs, map_sizes
+from jsra.ops.scatter import SLOPES, box_dtype, map_sizes, maps_scratch, window_outputs
 
 
 def precise_roi_pool(input, rois, output_size, spatial_scale=1.0, levels=None) -> jt.Var:
@@ -43,11 +43,12 @@ class _PreciseRoiPool(jt.Function):
         sizes = map_sizes(maps)
         self.sizes = {**sizes, **settings}
         out = ((settings["count"], sizes["channels"], settings["bins_y"], settings["bins_x"]), self.dtype)
-        return run("precise_roi_pool", "forward", [self.maps, *self.inputs], [out], **self.sizes)
+        outputs = [out, maps_scratch(maps)]
+        return run("precise_roi_pool", "forward", [self.maps, *self.inputs], outputs, **self.sizes)[0]
 
     def grad(self, dout):
         s, other = self.sizes, box_dtype(self.dtype)
-        outputs = gradient_outputs(s, self.dtype) + [
+        outputs = window_outputs(s, dout) + [
             ((s["count"], s["bins_y"] * s["bins_x"], SLOPES), other),
             ((s["count"], 5), other),
         ]

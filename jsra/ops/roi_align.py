@@ -5,8 +5,8 @@ from __future__ import annotations
 import jittor as jt
 
 from jsra.ops import check
-from jsra.ops.kernel import run, runs_cuda_files
-from jsra.ops.scatter import gradient_outputs, map_sizes, maps_scratch
+from jsra.ops.kernel import run
+from jsra.ops.scatter import gradient_outputs, map_sizes, maps_scratch, scratch
 
 
 def roi_align(
@@ -51,21 +51,20 @@ class _RoiAlign(jt.Function):
             aligned=aligned,
         )
         self.sizes, self.mode, self.dtype = sizes, mode, str(maps[0].dtype)
-        self.shape = (boxes.shape[0], sizes["channels"]) + bins
         self.inputs = [boxes, levels]
-        out = (self.shape, self.dtype)
+        shape = (boxes.shape[0], sizes["channels"]) + bins
+        out = (shape, self.dtype)
         if mode == "avg":
             outputs = [out, maps_scratch(maps)]
             return run("roi_align", "forward", [list(maps), boxes, levels], outputs, **self.scalars)[0]
-        outputs = [out, (self.shape, "int32")]
+        outputs = [out, (shape, "int32")]
         out, argmax = run("roi_align", "max_forward", [list(maps), boxes, levels], outputs, **self.scalars)
         self.inputs.append(argmax)
         return out
 
     def grad(self, dout):
         if self.mode == "avg":
-            gradients = gradient_outputs(self.sizes, self.dtype)[0]
-            outputs = [gradients, (self.shape if runs_cuda_files() else (1,), self.dtype)]
+            outputs = [gradient_outputs(self.sizes, self.dtype)[0], scratch(dout)]
             grads = run("roi_align", "backward", [dout, *self.inputs], outputs, **self.scalars)
         else:
             outputs = gradient_outputs(self.sizes, self.dtype)

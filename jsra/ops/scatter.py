@@ -26,9 +26,19 @@ def gradient_outputs(sizes: dict, dtype: str) -> list:
     return [[(s, dtype) for s in shapes], [(s, "int64") for s in sums], ((1,), "int32")]
 
 
+def window_outputs(sizes: dict, dout) -> list:
+    """gradient_outputs, and scratch for the output's gradient: what the backward of cuda_src/common/window.cuh writes."""
+    return [*gradient_outputs(sizes, str(dout.dtype)), scratch(dout)]
+
+
 def maps_scratch(maps) -> list:
-    """Room for the maps [B, C, H, W] turned channels-last, which the CUDA kernels take as an output."""
-    return [(tuple(m.shape) if runs_cuda_files() else (1,), str(m.dtype)) for m in maps]
+    """`scratch` for each of the maps."""
+    return [scratch(m) for m in maps]
+
+
+def scratch(like) -> tuple:
+    """Room for a Var turned channels-last, which the CUDA kernels take as an output."""
+    return tuple(like.shape) if runs_cuda_files() else (1,), str(like.dtype)
 
 
 def box_dtype(dtype: str) -> str:
@@ -44,12 +54,11 @@ class SampleMaps(jt.Function):
     """
 
     def execute(self, op, boxes, levels, channels, settings, *maps):
-        self.op, self.inputs, self.dtype = op, (boxes, levels), str(maps[0].dtype)
+        self.op, self.inputs = op, (boxes, levels)
         self.sizes = {**map_sizes(maps), **settings}
-        out = ((settings["count"], channels, settings["bins_y"], settings["bins_x"]), self.dtype)
-        return run(op, "forward", [list(maps), boxes, levels], [out], **self.sizes)
+        out = ((settings["count"], channels, settings["bins_y"], settings["bins_x"]), str(maps[0].dtype))
+        return run(op, "forward", [list(maps), boxes, levels], [out, maps_scratch(maps)], **self.sizes)[0]
 
     def grad(self, dout):
-        outputs = gradient_outputs(self.sizes, self.dtype)
-        grads = run(self.op, "backward", [dout, *self.inputs], outputs, **self.sizes)
+        grads = run(self.op, "backward", [dout, *self.inputs], window_outputs(self.sizes, dout), **self.sizes)
         return (None,) * 5 + tuple(grads[: len(self.sizes["heights"])])

@@ -2,6 +2,7 @@ import jittor as jt
 import numpy as np
 import pytest
 
+from jsra.ops import kernel
 from jsra.ops.adaptive_roi_align import adaptive_roi_align
 from jsra.ops.reference.adaptive_roi_align import adaptive_roi_align as reference
 from tests.ops.rois import DEGENERATE, random_rois
@@ -14,7 +15,7 @@ class TestAdaptiveRoIAlign(OperatorTester):
 
     def cases(self, rng):
         features, rois = rng.standard_normal((2, 3, 13, 17)), random_rois(rng, 6, 2, 60, 50)
-        levels = [rng.standard_normal((2, 3, 15, 16)), rng.standard_normal((2, 3, 8, 8))]
+        levels = [rng.standard_normal((2, 8, 15, 16)), rng.standard_normal((2, 8, 8, 8))]
         settings = dict(output_size=(3, 2), spatial_scale=0.25)
         return [
             Case("plain", (features, rois), settings),
@@ -42,6 +43,16 @@ def test_by_hand():
     assert np.allclose(whole[0, 0], [[1, 9], [1, 9]])
     moved = adaptive_roi_align(features, jt.array([[0.0, 1.5, 0, 4.5, 3]]), 2).numpy()
     assert np.allclose(moved[0, 0], [[0.75 * 1 + 0.25 * 9, 0.75 * 9 + 0.25 * 16]] * 2)
+
+
+def test_a_gradient_that_is_not_finite_spreads_by_the_cuda_kernels(rng):
+    """Sums in fixed point hold no NaN: one in the output's gradient makes every gradient NaN."""
+    features, rois = jt.array(rng.standard_normal((1, 3, 13, 17)).astype("f")), jt.array([[0.0, 4, 4, 40, 30]])
+    weights = np.ones((1, 3, 2, 2), "f")
+    weights[0, 1, 0, 0] = np.nan
+    with kernel.backend("host_cuda"):
+        out = adaptive_roi_align(features, rois, 2, 0.25)
+        assert np.isnan(jt.grad((out * jt.array(weights)).sum(), features).numpy()).all()
 
 
 def test_bad_input():

@@ -46,7 +46,7 @@ class TestDeformRoIPool(OperatorTester):
         scale = np.full(6, 0.25)
         offset = smooth_offsets(rng, rois, (3, 2), scale)
         settings = dict(output_size=(3, 2), spatial_scale=0.25)
-        levels = [rng.standard_normal((2, 3, 15, 16)), rng.standard_normal((2, 3, 8, 8))]
+        levels = [rng.standard_normal((2, 8, 15, 16)), rng.standard_normal((2, 8, 8, 8))]
         return [
             Case("modulated", (features, rois, offset, mask), settings, grad=(0, 2, 3)),
             Case(
@@ -66,6 +66,14 @@ class TestDeformRoIPool(OperatorTester):
                 grad=(0, 2, 3),
             ),
         ]
+
+    @pytest.mark.parametrize("channels, bins", [(132, (7, 7)), (90, (7, 7)), (8, (33, 32))])
+    def test_large_outputs_by_the_cuda_kernels(self, channels, bins, rng):
+        """More channels than a warp takes at a time and a block's tile holds, in packs and not; bins beyond the tile."""
+        features, rois = rng.standard_normal((1, channels, 9, 11)), random_rois(rng, 2, 1, 40, 30, low=10)
+        offset, mask = smooth_offsets(rng, rois, bins, np.full(2, 0.25)), rng.uniform(0, 1, (2,) + bins)
+        settings = dict(output_size=bins, spatial_scale=0.25)
+        self.check_cuda_kernels(Case("large", (features, rois, offset, mask), settings, grad=(0, 2, 3)), rng)
 
 
 def test_zero_offset_is_roi_align(rng):

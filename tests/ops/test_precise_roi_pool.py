@@ -24,7 +24,7 @@ class TestPreciseRoIPool(OperatorTester):
         features, rois = rng.standard_normal((2, 3, 13, 17)), random_rois(rng, 6, 2, 60, 50)
         tiny = rois.copy()
         tiny[:, 3:] = tiny[:, 1:3] + rng.uniform(0.5, 2, (6, 2))
-        levels = [rng.standard_normal((2, 3, 15, 16)), rng.standard_normal((2, 3, 8, 8))]
+        levels = [rng.standard_normal((2, 8, 15, 16)), rng.standard_normal((2, 8, 8, 8))]
         settings = dict(output_size=(3, 2), spatial_scale=0.25)
 
         def case(name, input, rois, grad=(0, 2), **more):

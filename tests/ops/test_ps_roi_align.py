@@ -15,7 +15,7 @@ class TestPSRoIAlign(OperatorTester):
     def cases(self, rng):
         features, rois = rng.standard_normal((2, 12, 13, 17)), random_rois(rng, 6, 2, 60, 50)
         settings = dict(output_size=(3, 2), spatial_scale=0.25)
-        levels = [rng.standard_normal((2, 12, 15, 16)), rng.standard_normal((2, 12, 8, 8))]
+        levels = [rng.standard_normal((2, 24, 15, 16)), rng.standard_normal((2, 24, 8, 8))]
         return [
             Case("adaptive", (features, rois), settings),
             Case("two samples", (features, rois), dict(settings, sampling_ratio=2)),

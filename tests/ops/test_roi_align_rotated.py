@@ -21,14 +21,14 @@ class TestRoIAlignRotated(OperatorTester):
     vectors = "roi_align_rotated.npz"
 
     def cases(self, rng):
-        features = rng.standard_normal((2, 3, 13, 17))
+        features, packs = rng.standard_normal((2, 3, 13, 17)), rng.standard_normal((2, 8, 13, 17))
         rois = rotate(random_rois(rng, 5, 2, 60, 50), rng.uniform(-4, 4, 5))
         bad = rois.copy()
         bad[0, 3], bad[1, 5], bad[2, 4], bad[3, 1:3] = 0, np.nan, -3, 5000
         settings = dict(output_size=(3, 2), spatial_scale=0.25)
         return [
             Case("adaptive", (features, rois), settings),
-            Case("two samples, clockwise", (features, rois), dict(settings, sampling_ratio=2, clockwise=True)),
+            Case("two samples, clockwise", (packs, rois), dict(settings, sampling_ratio=2, clockwise=True)),
             Case("legacy", (features, rois), dict(settings, aligned=False)),
             Case("degenerate", (features, bad), settings),
             Case("none", (features, rois[:0]), settings),

@@ -157,14 +157,17 @@ class OperatorTester:
     def test_cuda_kernels_on_the_host(self, rng):
         """The CUDA kernel files, run through the stand-in for the launch, give what the CPU kernels give."""
         for case in self.cases(rng):
-            weights = self._weights(case, rng)
-            native = outputs(self.op(*to_vars(case.inputs), **case.settings))
-            native_grads = self._gradients(case, weights) if case.grad else []
-            with kernel.backend("host_cuda"):
-                got = outputs(self.op(*to_vars(case.inputs), **case.settings))
-                grads = self._gradients(case, weights) if case.grad else []
-            compare(got, native, 1e-5, f"{case.name} (CUDA kernels on the host)")
-            compare(grads, native_grads, 1e-5, f"{case.name} (gradients, CUDA kernels on the host)")
+            self.check_cuda_kernels(case, rng)
+
+    def check_cuda_kernels(self, case, rng):
+        weights = self._weights(case, rng)
+        native = outputs(self.op(*to_vars(case.inputs), **case.settings))
+        native_grads = self._gradients(case, weights) if case.grad else []
+        with kernel.backend("host_cuda"):
+            got = outputs(self.op(*to_vars(case.inputs), **case.settings))
+            grads = self._gradients(case, weights) if case.grad else []
+        compare(got, native, 1e-5, f"{case.name} (CUDA kernels on the host)")
+        compare(grads, native_grads, 1e-5, f"{case.name} (gradients, CUDA kernels on the host)")
 
     def test_same_bits_every_run(self, rng):
         for case in self.cases(rng):
