@@ -35,7 +35,7 @@ DYNAMIC = {
     **{(name, "window_forward_kernel"): 64 * 49 * 4 for name in WINDOWS},
     **{(name, "window_forward_kernel"): 8 * 49 * 4 for name in ("ps_roi_align", "ps_roi_pool")},
     ("deform_conv2d", "window_forward_kernel"): 256 * 9 * 4,
-    ("roi_align", "roi_align_forward_kernel"): 768 * 8 + 64 + 124 * 49 * 4,
+    ("roi_align", "roi_align_forward_kernel"): 768 * 8 + 64 + 128 * 49 * 4,
     ("roi_align", "roi_align_backward_kernel"): 14 * 8 * 4,
     ("dynamic_sampler", "roi_align_forward_kernel"): 768 * 8 + 68 * 4,
     ("dynamic_sampler", "roi_align_backward_kernel"): 65 * 8 * 4,

@@ -16,7 +16,7 @@ namespace jsra {
 namespace cuda {
 
 constexpr int64_t ROI_ALIGN_ENTRIES = 768;      // merged cells of both axes that a block can hold
-constexpr int64_t ROI_ALIGN_TILE_BYTES = 24576;  // results of a block, before they leave
+constexpr int64_t ROI_ALIGN_TILE_BYTES = 25088;  // results of a block, before they leave: 512 bytes of channels in 7 x 7
 
 // What of one RoI a block works on.
 template <class A> struct RoiAlignWork {
@@ -60,6 +60,7 @@ __global__ void roi_align_forward_kernel(Pointers<T> maps, const B* rois, const 
   T* tile = reinterpret_cast<T*>(counts + (sides + 3) / 4 * 4);
   const int64_t slices = (channels + slice - 1) / slice, k = blockIdx.x / slices, c0 = blockIdx.x % slices * slice;
   const int64_t bins_y = grid.rows(k), bins_x = grid.columns(k), bins = bins_y * bins_x;
+  const int64_t pitch = staged ? bins | 1 : bins;  // odd: the channels of a bin lie in different banks
   const int64_t valid = min_of(slice, channels - c0), l = level[k];
   T* target = out + grid.first(k) * channels + (Bins::channels_last ? c0 : c0 * bins);
 
@@ -103,12 +104,12 @@ __global__ void roi_align_forward_kernel(Pointers<T> maps, const B* rois, const 
       *reinterpret_cast<Pack<T, N>*>(target + bin * channels + c) = pack;
     } else {
       T* result = staged ? tile : target;
-      for (int i = 0; i < N; ++i) result[(c + i) * bins + bin] = T(sum.v[i]);
+      for (int i = 0; i < N; ++i) result[(c + i) * pitch + bin] = T(sum.v[i]);
     }
   }
   if (!staged) return;
   __syncthreads();
-  for (int64_t i = threadIdx.x; i < valid * bins; i += blockDim.x) target[i] = tile[i];
+  for (int64_t i = threadIdx.x; i < valid * bins; i += blockDim.x) target[i] = tile[i / bins * pitch + i % bins];
 }
 
 // The launch for bins of any kind. sides: the most rows + columns of an RoI; staged_bins: the bins of an RoI whose results
@@ -121,13 +122,13 @@ void roi_align_sample(Pointers<T> features, const B* rois, const int32_t* level,
   constexpr int64_t N = PACK<T>;
   for (int l = 0; l < MAX_LIST; ++l)
     transpose(features.at[l], maps_last.at[l], batches, channels, heights.at[l] * widths.at[l], stream);
-  int64_t slice = 32 * N;
-  if (staged_bins) slice = min_of<int64_t>(ROI_ALIGN_TILE_BYTES / (staged_bins * (int64_t)sizeof(T)), slice);
-  const bool staged = staged_bins && slice >= N;
-  slice = min_of(channels, slice >= N ? slice / N * N : N);
-  const int64_t blocks = count * ((channels + slice - 1) / slice);
-  const size_t shared = ROI_ALIGN_ENTRIES * (sizeof(acc_t<T>) + 4) + (sides + 3) / 4 * 16 +
-                        (staged ? slice * staged_bins * sizeof(T) : 0);
+  const int64_t channel_bytes = (staged_bins | 1) * sizeof(T), fitting = ROI_ALIGN_TILE_BYTES / channel_bytes / N * N;
+  const bool staged = staged_bins && fitting;
+  // As few slices as a warp's packs and the tile allow, of about equal size.
+  const int64_t slices = (channels - 1) / (staged ? min_of<int64_t>(fitting, 32 * N) : 32 * N) + 1;
+  const int64_t slice = ((channels - 1) / slices / N + 1) * N, blocks = count * ((channels - 1) / slice + 1);
+  const size_t shared =
+      ROI_ALIGN_ENTRIES * (sizeof(acc_t<T>) + 4) + (sides + 3) / 4 * 16 + (staged ? slice * channel_bytes : 0);
   auto* kernel = channels % N ? roi_align_forward_kernel<T, 1, B, Bins> : roi_align_forward_kernel<T, N, B, Bins>;
   JSRA_LAUNCH(kernel, (unsigned int)blocks, 128, shared, stream, maps_last, rois, level, out, batches, channels, heights,
               widths, scales, grid, sides, sampling_ratio, aligned, slice, staged);

@@ -40,6 +40,12 @@ class TestRoIAlign(OperatorTester):
             "one channel, one cell", (rng.standard_normal((2, 1, 1, 1)), random_rois(rng, 5, 2, 2, 2, 1, 9)), settings
         )
 
+    @pytest.mark.parametrize("channels, bins", [(136, (7, 7)), (90, (6, 7)), (8, (81, 80))])
+    def test_large_outputs_by_the_cuda_kernels(self, channels, bins, rng):
+        """Several slices of channels, in packs and not; an even number of bins; bins beyond a block's tile."""
+        features, rois = rng.standard_normal((1, channels, 9, 11)), random_rois(rng, 2, 1, 40, 30, low=10)
+        self.check_cuda_kernels(Case("large", (features, rois), dict(output_size=bins, spatial_scale=0.25)), rng)
+
 
 def gradient(features, rois, weights, **settings):
     variable = jt.array(features)
