@@ -21,7 +21,7 @@ from jsra.ops.segment import segment_max, segment_mean
 from jsra.registry import register
 from jsra.roi.packed_norm import PackedBatchNorm
 from jsra.roi.sra_fast import fast_logits
-from jsra.roi.sra_position import POSITIONS, axis_table, cell_rows
+from jsra.roi.sra_position import POSITIONS, axis_table, cell_rows, position_variance
 
 DESCRIPTORS = ("none", "avg", "max", "concat")
 NORMS = ("batch", "layer")
@@ -48,10 +48,16 @@ class SemanticRoIAlign(jt.nn.Module):
     State: descriptor, semantic, norm1, fc1, norm2, fc2 (.weight, .bias; batch norms .running_mean, .running_var). z is
     ordered D then S (or the embedding), the columns of `semantic` F, vertical, horizontal.
 
-    Initial weights are Jittor's, which are PyTorch's, but for fc2: its logits start with a deviation of 1 / gamma, so that
-    the softmax is neither flat nor saturated (PyTorch's would give gamma * logits a deviation of 20, masks of one position
-    each, and hardly a gradient).
+    Initial weights, of which the paper says nothing, are Jittor's, which are PyTorch's, but for two:
+    - fc2: gamma * logits starts with the deviation LOGITS, so that the softmax is neither flat nor saturated (PyTorch's would
+      give 20, masks of one position each, and hardly a gradient).
+    - the position's columns of `semantic`: their part of S varies POSITION times as much over an RoI as that of features of
+      variance 1. Content, which prevails with PyTorch's weights, makes all masks of an RoI alike and different for every RoI:
+      the head then learns late (measured in docs/reproduce.md).
     """
+
+    LOGITS = 4.0
+    POSITION = 4.0
 
     def __init__(
         self,
@@ -98,6 +104,11 @@ class SemanticRoIAlign(jt.nn.Module):
             self.descriptor = jt.nn.Linear(in_channels * positions, descriptor_channels)
         if semantic:
             self.semantic = jt.nn.Linear(in_channels + embedding, semantic_channels)
+            side = round(math.sqrt(max_area)) if self.grid is None else max(self.grid)
+            if embedding and side > 1:
+                factor = self.POSITION * math.sqrt(in_channels / position_variance(position, side, max_area))
+                factors = np.repeat(np.float32([1, factor]), [in_channels, embedding])
+                self.semantic.weight.assign(self.semantic.weight * jt.array(factors))
         width = self.descriptor_width + (semantic_channels if semantic else embedding)
         make_norm = PackedBatchNorm if norm == "batch" else jt.nn.LayerNorm
         self.norm1 = make_norm(width)
@@ -105,7 +116,7 @@ class SemanticRoIAlign(jt.nn.Module):
         self.norm2 = make_norm(hidden_channels)
         self.fc2 = jt.nn.Linear(hidden_channels, num_masks)
         # The mean square of a normalised value after the ReLU is 1/2.
-        deviation = 1 / (max(abs(self.gamma), 1e-6) * math.sqrt(hidden_channels / 2))
+        deviation = self.LOGITS / (max(abs(self.gamma), 1e-6) * math.sqrt(hidden_channels / 2))
         self.fc2.weight.assign(jt.randn(num_masks, hidden_channels) * deviation)
         self.fc2.bias.assign(jt.zeros(num_masks))
 

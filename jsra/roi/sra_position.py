@@ -40,6 +40,12 @@ def axis_table(position: str, largest: int, length: int) -> np.ndarray:
     return np.concatenate(rows).astype(np.float32)
 
 
+def position_variance(position: str, side: int, length: int) -> float:
+    """The variance over the positions of a side x side grid, summed over the numbers of their embedding."""
+    first = side * (side - 1) // 2
+    return 2 * float(axis_table(position, side, length)[first : first + side].var(axis=0).sum())
+
+
 def cell_rows(packing: Packing):
     """Which rows of the axis table describe the row and the column of each position: two int32 Vars [T]."""
     row, column = packing.cell_np()
