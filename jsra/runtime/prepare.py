@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import os
 import sys
 
@@ -12,15 +11,9 @@ from jsra.runtime import cuda, home, onednn, python_config
 #   log_silent         Jittor prints a banner and progress to stderr at each import.
 #   OMP_WAIT_POLICY    spinning threads make a training step 2 to 10 times slower beside any other busy process.
 #   FIX_TORCH_ERROR    Jittor would import PyTorch, if installed, to work around an old conflict.
-#   cache_name         Jittor compiles all anew when a path in its commands differs, such as that of the environment: with
-#                      one cache, two environments used in turn undo each other's work. (Jittor's own name is the git branch
-#                      of the folder that it is installed in.)
-_DEFAULTS = {
-    "log_silent": "1",
-    "OMP_WAIT_POLICY": "passive",
-    "FIX_TORCH_ERROR": "0",
-    "cache_name": "jsra-" + hashlib.sha256(sys.prefix.encode()).hexdigest()[:8],
-}
+#   cache_name         Jittor names its cache after the git branch of the folder that it is installed in: a virtual
+#                      environment inside a checkout would compile all anew after each change of branch.
+_DEFAULTS = {"log_silent": "1", "OMP_WAIT_POLICY": "passive", "FIX_TORCH_ERROR": "0", "cache_name": "jsra"}
 
 prepared = {}
 
