@@ -42,5 +42,5 @@ def provenance() -> dict:
         "cpus": os.cpu_count(),
         "cuda": bool(jt.flags.use_cuda),
         "processes": jt.world_size if jt.in_mpi else 1,
-        "command": " ".join(sys.argv),
+        "command": " ".join([os.path.basename(sys.argv[0]), *sys.argv[1:]]),
     }
