@@ -9,11 +9,10 @@ import argparse
 
 import numpy as np
 
-from jsra.boxes.convert import boxes_to_rois
 from jsra.config import load_config
-from jsra.paper.features import Objects, extractor_of
+from jsra.paper.diversity import effective_positions
+from jsra.paper.features import Objects, extractor_of, roi_inputs
 from jsra.registry import build
-from jsra.roi.levels import roi_levels
 from jsra.roi.sra import SemanticRoIAlign
 
 COPIES, SHIFT = 12, 0.1  # of each box, each side moved by this part of the box
@@ -40,27 +39,23 @@ def main():
 
 
 def inputs(objects):
-    """Pixels [B, 3, H, W] of the pictures, and their boxes' shifted copies as RoIs [K, 5]."""
+    """Pixels [B, 3, H, W] of the pictures, and the shifted copies of the boxes of each."""
     rng, pixels, boxes = np.random.default_rng(0), [], []
     for image, found, _ in objects:
         sides = np.tile(found[:, 2:] - found[:, :2], 2)
         pixels.append(objects.after(image))
         boxes.append(np.concatenate([found + SHIFT * rng.standard_normal(found.shape) * sides for _ in range(COPIES)]))
-    return np.concatenate(pixels), boxes_to_rois([b.astype(np.float32) for b in boxes])
+    return np.concatenate(pixels), boxes
 
 
-def start(model, pixels, rois):
+def start(model, pixels, boxes):
     """The layer, its logits [T, N] and sampled positions [T, C], and their packing."""
     import jittor as jt
 
-    extractor = extractor_of(model)
-    strides = extractor.featmap_strides
+    layer = extractor_of(model).roi_layer
     with jt.no_grad():
-        maps = list(model.features(jt.array(pixels)))[: len(strides)]
-        levels = jt.array(roi_levels(rois, len(maps), extractor.finest_scale))
-        sampled, packing = extractor.roi_layer.sample(maps, jt.array(rois), [1 / s for s in strides], levels)
-        logits = extractor.roi_layer.logits(sampled, packing)
-        return extractor.roi_layer, logits.numpy(), sampled.numpy(), packing
+        sampled, packing = layer.sample(*roi_inputs(model, pixels, boxes))
+        return layer, layer.logits(sampled, packing).numpy(), sampled.numpy(), packing
 
 
 def measure(logits, sampled, packing):
@@ -71,7 +66,7 @@ def measure(logits, sampled, packing):
         masks = np.exp(own - own.max(axis=0))
         masks /= masks.sum(axis=0)
         within.append(own.var())
-        covered.append(np.exp(-(masks * np.log(masks + 1e-30)).sum(axis=0)).mean() / len(own))
+        covered.append(effective_positions(masks.T) / len(own))
         ratio.append((masks.T @ sampled[part]).var(axis=0).mean() / sampled[part].var(axis=0).mean())
         by_grid.setdefault(tuple(grid), []).append(own)
     alike = [np.stack(found) for found in by_grid.values() if len(found) >= 8]  # fewer leave a mean of their content

@@ -13,6 +13,12 @@ template <class T, int N> JSRA_HD Pack<T, N> read_pack(const T* source) {
   return *reinterpret_cast<const Pack<T, N>*>(source);
 }
 
+// The channels of a slice where none may have more than `most`: as few slices as that allows, of about equal size, in packs.
+template <int N> int64_t even_slice(int64_t channels, int64_t most) {
+  const int64_t slices = (channels - 1) / most + 1;
+  return ((channels - 1) / slices / N + 1) * N;
+}
+
 // A weighted sum of packs.
 template <class T, int N> struct PackSum {
   using A = acc_t<T>;

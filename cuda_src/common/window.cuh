@@ -198,11 +198,10 @@ void window_forward(Pointers<T> maps, Pointers<T> maps_last, const MapSizes& siz
   const WindowSizes s(sizes, plan.groups, count, bins_y, bins_x, per_bin);
   if (s.items() * s.channels == 0) return;
   window_maps_last(maps, maps_last, s, stream);
-  // As few slices as the tile allows, of about equal size.
-  constexpr int64_t N = PACK<T>;
+  constexpr int N = PACK<T>;
   const int64_t pitch_bytes = (s.bins() | 1) * sizeof(T), fitting = WINDOW_TILE_BYTES / pitch_bytes / N * N;
-  const int64_t slices = (s.channels - 1) / (fitting ? fitting : 8 * N) + 1;
-  const int64_t slice = ((s.channels - 1) / slices / N + 1) * N, blocks = count * ((s.channels - 1) / slice + 1);
+  const int64_t slice = even_slice<N>(s.channels, fitting ? fitting : 8 * N);
+  const int64_t blocks = count * ((s.channels - 1) / slice + 1);
   auto* kernel = window_packs<T>(s) ? window_forward_kernel<T, N, Plan> : window_forward_kernel<T, 1, Plan>;
   JSRA_LAUNCH(kernel, (unsigned int)blocks, 128, fitting ? slice * pitch_bytes : 0, stream, maps_last, s, plan, slice,
               fitting != 0, out);

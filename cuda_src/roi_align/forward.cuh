@@ -119,14 +119,14 @@ void roi_align_sample(Pointers<T> features, const B* rois, const int32_t* level,
                       int64_t batches, int64_t channels, Ints heights, Ints widths, Floats scales, int64_t count,
                       const Bins& grid, int64_t sides, int64_t staged_bins, int64_t sampling_ratio, bool aligned,
                       cudaStream_t stream) {
-  constexpr int64_t N = PACK<T>;
+  constexpr int N = PACK<T>;
   for (int l = 0; l < MAX_LIST; ++l)
     transpose(features.at[l], maps_last.at[l], batches, channels, heights.at[l] * widths.at[l], stream);
   const int64_t channel_bytes = (staged_bins | 1) * sizeof(T), fitting = ROI_ALIGN_TILE_BYTES / channel_bytes / N * N;
   const bool staged = staged_bins && fitting;
-  // As few slices as a warp's packs and the tile allow, of about equal size.
-  const int64_t slices = (channels - 1) / (staged ? min_of<int64_t>(fitting, 32 * N) : 32 * N) + 1;
-  const int64_t slice = ((channels - 1) / slices / N + 1) * N, blocks = count * ((channels - 1) / slice + 1);
+  // A warp's packs, and what the tile holds.
+  const int64_t slice = even_slice<N>(channels, staged ? min_of<int64_t>(fitting, 32 * N) : 32 * N);
+  const int64_t blocks = count * ((channels - 1) / slice + 1);
   const size_t shared =
       ROI_ALIGN_ENTRIES * (sizeof(acc_t<T>) + 4) + (sides + 3) / 4 * 16 + (staged ? slice * channel_bytes : 0);
   auto* kernel = channels % N ? roi_align_forward_kernel<T, 1, B, Bins> : roi_align_forward_kernel<T, N, B, Bins>;

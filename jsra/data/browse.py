@@ -39,7 +39,7 @@ def browse(dataset, folder, count=20, seed=None, transformed=False, progress=Tru
     else:
         chosen = np.sort(np.random.default_rng(seed).choice(total, count, replace=False))
     paths = []
-    for index in tqdm(chosen, "drawing", disable=None if progress else True, leave=False):
+    for index in tqdm(chosen, "drawing", disable=not progress or None, leave=False):
         image, target = _sample(dataset, int(index), transformed)
         picture = draw_truth(image, target)
         name = os.path.splitext(os.path.basename(target["img_file"]))[0]

@@ -95,7 +95,7 @@ def check_coco(root, anno_file, progress=True):
         else:
             what = f"belongs to image id {a.get('image_id')}, which is not listed"
             problems.append(Problem("error", f"annotation {a.get('id')}", what, "remove it, or list the image"))
-    for img_id, image in tqdm(images.items(), "checking", disable=None if progress else True, leave=False):
+    for img_id, image in tqdm(images.items(), "checking", disable=not progress or None, leave=False):
         where = f"image id {img_id}"
         size = image["width"], image["height"]
         problems += check_image(os.path.join(root, image["file_name"]), size, where)
@@ -157,7 +157,7 @@ def check_voc(sets, classes, one_based=True, progress=True):
             problems.append(
                 Problem("error", f"image {name}", f"stands {count} times in the image set", "remove the copies")
             )
-    for name, annotation, folder in tqdm(entries, "checking", disable=None if progress else True, leave=False):
+    for name, annotation, folder in tqdm(entries, "checking", disable=not progress or None, leave=False):
         where = f"image {name}"
         try:
             content = read_xml(annotation)

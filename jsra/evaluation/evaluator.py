@@ -3,7 +3,6 @@ from __future__ import annotations
 
 import json
 import os
-import sys
 
 import jittor as jt
 import numpy as np
@@ -68,8 +67,7 @@ def detect(model, loader, title=None):
 def _bar(title, total):
     from tqdm import tqdm
 
-    hidden = title is None or not sys.stderr.isatty()
-    return tqdm(total=total, desc=title, unit="img", dynamic_ncols=True, leave=False, disable=hidden)
+    return tqdm(total=total, desc=title, unit="img", dynamic_ncols=True, leave=False, disable=title is None or None)
 
 
 def _gather(results, folder):

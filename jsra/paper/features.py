@@ -66,14 +66,14 @@ def extractor_of(model):
 
 
 def roi_inputs(model, pixels, boxes):
-    """(maps, rois [K, 5], scales, levels) of boxes [K, 4] in the pixels [1, 3, H, W] of one image."""
+    """(maps, rois [K, 5], scales, levels) of boxes in pixels [B, 3, H, W]: an array [., 4] for each image, K in all."""
     import jittor as jt
 
     from jsra.boxes.convert import boxes_to_rois
     from jsra.roi.levels import roi_levels
 
     extractor = extractor_of(model)
-    rois = boxes_to_rois([np.asarray(boxes, np.float32)])
+    rois = boxes_to_rois([np.asarray(b, np.float32) for b in boxes])
     maps = list(model.features(jt.array(pixels)))[: len(extractor.featmap_strides)]
     levels = roi_levels(rois, len(maps), extractor.finest_scale)
     return maps, jt.array(rois), [1.0 / s for s in extractor.featmap_strides], jt.array(levels)
@@ -84,7 +84,7 @@ def roi_features(model, pixels, boxes) -> np.ndarray:
     import jittor as jt
 
     with jt.no_grad():
-        maps, rois, _, _ = roi_inputs(model, pixels, boxes)
+        maps, rois, _, _ = roi_inputs(model, pixels, [boxes])
         features = extractor_of(model)(maps, rois)
         return features.reshape(features.shape[0], -1).numpy()
 
@@ -102,7 +102,7 @@ def masks_of(model, pixels, boxes) -> list:
     if not (hasattr(layer, "masks") or hasattr(layer, "weights")):
         raise ConfigError(f"the RoI layer {type(layer).__name__} makes no masks: take a config with SemanticRoIAlign")
     with jt.no_grad():
-        inputs = roi_inputs(model, pixels, boxes)
+        inputs = roi_inputs(model, pixels, [boxes])
         if hasattr(layer, "masks"):
             return [(np.asarray(m).reshape(len(m), -1), tuple(m.shape[1:])) for m in layer.masks(*inputs)]
         strides = np.asarray(extractor.featmap_strides)[inputs[-1].numpy()]

@@ -51,7 +51,7 @@ def sampling(model, pixels, box):
 
     extractor = extractor_of(model)
     with jt.no_grad():
-        maps, _, scales, levels = roi_inputs(model, pixels, box)
+        maps, _, scales, levels = roi_inputs(model, pixels, [box])
     level = int(levels.numpy()[0])
     layer = extractor.roi_layers[level] if extractor.per_level else extractor.roi_layer
     return sampling_weights(layer, maps[level], box[0], scales[level]), 1 / scales[level]

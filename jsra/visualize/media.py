@@ -52,7 +52,7 @@ def infer_all(detector, inputs, out: str, threshold: float = 0.5) -> str:
     os.makedirs(out, exist_ok=True)
     detections = {}
     targets = _output_names(inputs)
-    for path in tqdm(inputs, unit="file", disable=not sys.stderr.isatty()):
+    for path in tqdm(inputs, unit="file", disable=None):
         target = os.path.join(out, targets[path])
         if path.lower().endswith(VIDEOS):
             detections[path] = _video(detector, path, target + ".mp4", threshold)

@@ -20,9 +20,7 @@ class TestAddNormRelu(OperatorTester):
                 given = (
                     np.stack([rng.standard_normal(channels) + 10, rng.uniform(0.5, 2, channels)]) if statistics else None
                 )
-                above, below = (
-                    reference(x, tables, rows, sign * weight, sign * bias, given)[0] for sign in (1, -1)
-                )
+                above, below = (reference(x, tables, rows, s * weight, s * bias, given)[0] for s in (1, -1))
                 distance = (above + below).min()
             product = rng.standard_normal((then, channels)) if then else None
             inputs = (x, tables, rows, weight, bias, given, 1e-5, product)

@@ -57,7 +57,7 @@ def generate(folder, train=600, test=150, size=224, seed=0, workers=None, splits
         tasks += [(folder, split, i, seed, size) for i in range(train if split.startswith("train") else test)]
     found = {split: [] for split in splits}
     for (_, split, *_), result in zip(
-        tasks, tqdm(_draw_all(tasks, workers), "puppets", len(tasks), disable=None if progress else True)
+        tasks, tqdm(_draw_all(tasks, workers), "puppets", len(tasks), disable=not progress or None)
     ):
         found[split].append(result)
     for split in splits:
