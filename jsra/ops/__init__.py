@@ -14,6 +14,7 @@ from jsra.ops.roi_align import RoIAlign, roi_align
 from jsra.ops.roi_align_rotated import RoIAlignRotated, roi_align_rotated
 from jsra.ops.roi_pool import RoIPool, roi_pool
 from jsra.ops.segment_matmul import segment_matmul
+from jsra.runtime.headers import precompile
 
 __all__ = [
     "AdaptiveRoIAlign",
@@ -44,3 +45,5 @@ __all__ = [
     "roi_pool",
     "segment_matmul",
 ]
+
+precompile()
