@@ -4,6 +4,7 @@ from __future__ import annotations
 import functools
 import os
 import platform
+import shlex
 import subprocess
 import sys
 
@@ -42,5 +43,11 @@ def provenance() -> dict:
         "cpus": os.cpu_count(),
         "cuda": bool(jt.flags.use_cuda),
         "processes": jt.world_size if jt.in_mpi else 1,
-        "command": " ".join([os.path.basename(sys.argv[0]), *sys.argv[1:]]),
+        "command": command(),
     }
+
+
+def command() -> str:
+    """The command of this process, as it is typed; without the folder of the program, which is the machine's."""
+    program = os.path.basename(sys.argv[0])
+    return " ".join(["python -m jsra" if program == "__main__.py" else program, *map(shlex.quote, sys.argv[1:])])

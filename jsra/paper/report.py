@@ -56,6 +56,8 @@ def markdown(report: dict) -> str:
 
 
 def _title(report):
+    if report["preset"] == "mini":
+        return f"Table {report['table']} in miniature, on the puppets (the paper's: {report['title']})"
     return f"Table {report['table']}, {report['preset']}: {report['title']}"
 
 
