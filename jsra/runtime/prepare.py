@@ -5,6 +5,8 @@ from __future__ import annotations
 import os
 import sys
 
+import numpy as np
+
 from jsra.runtime import cuda, home, onednn, python_config
 
 # What jsra sets where the user has not.
@@ -40,6 +42,10 @@ def prepare() -> dict:
         "onednn": onednn.link(place),
         "cuda": cuda.choose(place),
     }
+    # Jittor's operators are built with -Ofast, and loading one makes denormal numbers zero: NumPy warns of that in every
+    # program that asks for these limits later, unless it has them already.
+    for kind in (np.float32, np.float64):
+        np.finfo(kind)
     done["environment"] = {name: value for name, value in os.environ.items() if before.get(name) != value}
     prepared.update(done)
     return prepared

@@ -94,3 +94,19 @@ print(jsra.runtime.prepare()["skipped"])
 """
     done = run(code)
     assert done.stdout.startswith("jittor was imported before jsra"), done.stderr
+
+
+def test_the_limits_of_floating_point_are_not_warned_of():
+    code = """
+import warnings
+import jsra
+import jittor as jt
+import numpy as np
+from jsra.ops import roi_align
+roi_align(jt.ones((1, 1, 4, 4)), jt.array([[0.0, 0, 0, 4, 4]]), 2).sync()
+warnings.simplefilter("error", UserWarning)
+print([np.finfo(kind).eps > 0 for kind in (np.float32, np.float64)])
+"""
+    done = run(code)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout == "[True, True]\n"
