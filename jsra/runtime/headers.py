@@ -21,6 +21,7 @@ _JITTOR = (
     "ops/broadcast_to_op.h", "ops/code_op.h", "ops/reduce_op.h", "ops/ternary_op.h", "ops/unary_op.h",
     "misc/cpu_math.h", "misc/cuda_flags.h",
 )  # fmt: skip
+_OPTION = ' -include"'
 _LINKING = ("-l", "-L", "-Wl,", "-shared")
 
 
@@ -36,18 +37,17 @@ def precompile() -> str | None:
     if jt.flags.cc_type != "g++" or jt.has_cuda or not sys.platform.startswith("linux"):
         return None
     flags = jt.flags.cc_flags
+    if _OPTION in flags:
+        return flags.split(_OPTION)[1].split('"')[0]
     text = _text(os.path.join(jt.flags.jittor_path, "src"))
     name = hashlib.sha256(f"{flags}\n{text}".encode()).hexdigest()[:16]
     header = os.path.join(jt.flags.cache_path, "headers", name, "jittor.h")
-    option = f' -include"{header}" '
-    if "-include" in flags:
-        return header
     if not os.path.isfile(f"{header}.gch"):
         problem = _make(header, text, [jt.flags.cc_path, *compile_flags(flags)])
         if problem:
             warnings.warn(f"Jittor's headers could not be compiled once for all operators: {problem}", stacklevel=2)
             return None
-    jt.flags.cc_flags = flags + option
+    jt.flags.cc_flags = f'{flags}{_OPTION}{header}" '
     return header
 
 

@@ -17,6 +17,16 @@ def jt():
     return jittor
 
 
+@pytest.fixture
+def plain(jt, monkeypatch, tmp_path):
+    """Jittor's flags as they were before, and an empty cache."""
+    kept = jt.flags.cc_flags, jt.flags.cache_path
+    jt.flags.cc_flags = kept[0].split("-include")[0]
+    jt.flags.cache_path = str(tmp_path)
+    yield jt.flags.cc_flags
+    jt.flags.cc_flags, jt.flags.cache_path = kept
+
+
 def _parsed(jt, tmp_path):
     """The files that GCC parses for a source as Jittor generates them, with Jittor's flags of now."""
     source, rule = tmp_path / "a_op.cc", tmp_path / "a.d"
@@ -32,19 +42,10 @@ def test_operators_take_the_parsed_headers(jt, tmp_path):
     assert [name for name in _parsed(jt, tmp_path) if name.endswith("/var.h")] == []
 
 
-def test_twice_is_once(jt):
-    flags = (headers.precompile(), jt.flags.cc_flags)
-    assert (headers.precompile(), jt.flags.cc_flags) == flags
-
-
-@pytest.fixture
-def plain(jt, monkeypatch, tmp_path):
-    """Jittor's flags as they were before, and an empty cache."""
-    kept = jt.flags.cc_flags, jt.flags.cache_path
-    jt.flags.cc_flags = kept[0].split("-include")[0]
-    jt.flags.cache_path = str(tmp_path)
-    yield jt.flags.cc_flags
-    jt.flags.cc_flags, jt.flags.cache_path = kept
+def test_twice_is_once(jt, plain):
+    header = headers.precompile()
+    flags = jt.flags.cc_flags
+    assert (headers.precompile(), jt.flags.cc_flags) == (header, flags) and flags.count(header) == 1
 
 
 def test_a_failure_is_named_and_leaves_the_flags(jt, plain, monkeypatch):
