@@ -25,7 +25,9 @@ def main():
     forms = {"with the headers compiled once": once, "as Jittor does it": once.split("-include")[0]}
     spent = dict.fromkeys(forms, 0.0)
     with tempfile.TemporaryDirectory() as folder:
-        os.mkdir(os.path.join(folder, "jit"))
+        for name in ("jit", "obj_files"):
+            os.mkdir(os.path.join(folder, name))
+        jt.flags.cache_path = folder
         for dimensions in DIMENSIONS:
             x = jt.ones([2] * dimensions)
             x.sync()

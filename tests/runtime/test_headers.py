@@ -18,7 +18,7 @@ def jt():
 
 
 @pytest.fixture
-def plain(jt, monkeypatch, tmp_path):
+def plain(jt, tmp_path):
     """Jittor's flags as they were before, and an empty cache."""
     kept = jt.flags.cc_flags, jt.flags.cache_path
     jt.flags.cc_flags = kept[0].split("-include")[0]
