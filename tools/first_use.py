@@ -20,9 +20,10 @@ def main():
     import jittor as jt
 
     import jsra.ops  # noqa: F401  it calls precompile
+    from jsra.runtime.headers import OPTION
 
     once = jt.flags.cc_flags
-    forms = {"with the headers compiled once": once, "as Jittor does it": once.split("-include")[0]}
+    forms = {"with the headers compiled once": once, "as Jittor does it": once.split(OPTION)[0]}
     spent = dict.fromkeys(forms, 0.0)
     with tempfile.TemporaryDirectory() as folder:
         for name in ("jit", "obj_files"):

@@ -1,6 +1,6 @@
 """Jittor's headers, parsed once for all operators: an operator of Jittor's then compiles in half the time.
 
-Jittor gives every operator a g++ of its own, which spends four fifths of its time on the same headers (docs/benchmarks.md).
+Jittor gives every operator a g++ of its own, which spends most of its time on the same headers (docs/benchmarks.md).
 GCC keeps what it has parsed of X.h in X.h.gch and reads it back wherever X.h is included first, with the same flags.
 """
 
@@ -21,7 +21,7 @@ _JITTOR = (
     "ops/broadcast_to_op.h", "ops/code_op.h", "ops/reduce_op.h", "ops/ternary_op.h", "ops/unary_op.h",
     "misc/cpu_math.h", "misc/cuda_flags.h",
 )  # fmt: skip
-_OPTION = ' -include"'
+OPTION = ' -include"'  # what precompile adds to Jittor's flags begins with it
 _LINKING = ("-l", "-L", "-Wl,", "-shared")
 
 
@@ -37,8 +37,8 @@ def precompile() -> str | None:
     if jt.flags.cc_type != "g++" or jt.has_cuda or not sys.platform.startswith("linux"):
         return None
     flags = jt.flags.cc_flags
-    if _OPTION in flags:
-        return flags.split(_OPTION)[1].split('"')[0]
+    if OPTION in flags:
+        return flags.split(OPTION)[1].split('"')[0]
     text = _text(os.path.join(jt.flags.jittor_path, "src"))
     name = hashlib.sha256(f"{flags}\n{text}".encode()).hexdigest()[:16]
     header = os.path.join(jt.flags.cache_path, "headers", name, "jittor.h")
@@ -47,7 +47,7 @@ def precompile() -> str | None:
         if problem:
             warnings.warn(f"Jittor's headers could not be compiled once for all operators: {problem}", stacklevel=2)
             return None
-    jt.flags.cc_flags = f'{flags}{_OPTION}{header}" '
+    jt.flags.cc_flags = f'{flags}{OPTION}{header}" '
     return header
 
 

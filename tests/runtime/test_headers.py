@@ -21,7 +21,7 @@ def jt():
 def plain(jt, tmp_path):
     """Jittor's flags as they were before, and an empty cache."""
     kept = jt.flags.cc_flags, jt.flags.cache_path
-    jt.flags.cc_flags = kept[0].split("-include")[0]
+    jt.flags.cc_flags = kept[0].split(headers.OPTION)[0]
     jt.flags.cache_path = str(tmp_path)
     yield jt.flags.cc_flags
     jt.flags.cc_flags, jt.flags.cache_path = kept
