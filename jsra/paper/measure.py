@@ -9,6 +9,7 @@ A report is plain data, the one that `jsra table N --json` prints:
 from __future__ import annotations
 
 import math
+from collections import Counter
 
 from jsra.paper import run as runs
 from jsra.paper import side_by_side
@@ -139,7 +140,10 @@ def gains(rows, columns=("AP", "AP_transformed", "rotation", "reflection", "scal
 
 
 def states(preset: str = "paper", seeds: int = 1, root: str = "work_dirs") -> list:
-    """[(table, [(row, state)])] of every table on this machine; nothing is built."""
+    """[(table, [(row, state)])] of every table on this machine; nothing is built.
+
+    state: that of all seeds where they agree, as 'trained', else as '1 trained, 3 not trained'.
+    """
     from jsra.paper.rows import tables
 
     out = []
@@ -152,6 +156,8 @@ def states(preset: str = "paper", seeds: int = 1, root: str = "work_dirs") -> li
             elif table.kind == "cost":
                 listed.append((row, "counted"))
             else:
-                listed.append((row, ", ".join(sorted({run.state() for run in found}))))
+                counted = Counter(run.state() for run in found)
+                several = len(counted) > 1
+                listed.append((row, ", ".join(f"{n} {state}" if several else state for state, n in counted.items())))
         out.append((table, listed))
     return out

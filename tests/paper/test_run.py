@@ -122,6 +122,18 @@ def test_figure_of_the_masks(trained, overrides):
     assert picture.shape[0] == 3 * (60 + 16) and picture.dtype == np.uint8
 
 
+def test_states_count_the_seeds(tmp_path):
+    config = table(1).select(["SRA"])[0].config("mini")
+    first, second, _ = [Run(config, seed, tmp_path) for seed in range(3)]
+    for run, fingerprint in ((first, first.fingerprint), (second, "another")):
+        os.makedirs(run.work_dir)
+        with open(os.path.join(run.work_dir, RESULT), "w", encoding="utf8") as f:
+            json.dump({"fingerprint": fingerprint}, f)
+    found = {(t.key, row.name): state for t, rows in measure.states("mini", 3, tmp_path) for row, state in rows}
+    assert found["1", "SRA"] == "1 trained, 1 changed, 1 not trained"
+    assert found["1", "RoI Align"] == "not trained"
+
+
 def test_a_wrong_override_is_refused_before_anything_is_built(monkeypatch, tmp_path):
     monkeypatch.setattr(measure, "_measure", lambda *_: pytest.fail("a row was begun"))
     with pytest.raises(ConfigError, match="the config has no 'max_epochs'"):
