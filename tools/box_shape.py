@@ -1,4 +1,4 @@
-"""Whether a trained model tells the class of an object from the shape of its box: see 'Perspective' in docs/reproduce.md.
+"""Whether a trained model tells the class of an object from the shape of its box: see 'Perspective' in docs/mini.md.
 
     python tools/box_shape.py CONFIG WORK_DIR...
 

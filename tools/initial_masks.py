@@ -2,7 +2,7 @@
 
     python tools/initial_masks.py [--position 4] [--logits 4] [--config jdet_configs/mini/puppets_r18_fpn_sra.py]
 
-Prints four numbers for SemanticRoIAlign.POSITION and .LOGITS of these values; docs/reproduce.md says what they mean.
+Prints four numbers for SemanticRoIAlign.POSITION and .LOGITS of these values; docs/mini.md says what they mean.
 """
 
 import argparse

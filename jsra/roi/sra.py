@@ -53,7 +53,7 @@ class SemanticRoIAlign(jt.nn.Module):
       give 20, masks of one position each, and hardly a gradient).
     - the position's columns of `semantic`: their part of S varies POSITION times as much over an RoI as that of features of
       variance 1. Content, which prevails with PyTorch's weights, makes all masks of an RoI alike and different for every RoI:
-      the head then learns late (measured in docs/reproduce.md).
+      the head then learns late (measured in docs/mini.md).
     """
 
     LOGITS = 4.0
