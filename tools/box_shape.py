@@ -17,7 +17,6 @@ import argparse
 import numpy as np
 
 from jsra.config import load_config
-from jsra.engine.checkpoint import latest
 from jsra.inference import load_model
 from jsra.ops.dynamic_sampler import check_sampler, make_packing, sample
 from jsra.ops.masked_sum import masked_sum
@@ -34,7 +33,7 @@ def main():
     config = load_config(args.config)
     usual = usual_shapes(config)
     print(args.config, "usual log2(width / height):", " ".join(f"{v:.2f}" for v in usual))
-    models = [load_model(config, latest(folder)) for folder in args.work_dirs]
+    models = [load_model(config, folder) for folder in args.work_dirs]
     for split in SPLITS:
         found = [measure(model, Objects(config, split), usual) for model in models]
         for what in found[0]:
