@@ -18,8 +18,7 @@ import numpy as np
 
 from jsra.config import load_config
 from jsra.inference import load_model
-from jsra.ops.dynamic_sampler import check_sampler, make_packing, sample
-from jsra.ops.masked_sum import masked_sum
+from jsra.ops.dynamic_sampler import make_packing
 from jsra.paper.features import Objects, extractor_of, roi_features, roi_inputs
 
 SPLITS = ("test_fixed", "test_perspective")
@@ -89,15 +88,12 @@ def on_grids_of(model, pixels, boxes, shapes):
     import jittor as jt
 
     layer = extractor_of(model).roi_layer
-    maps, rois, scales, levels = roi_inputs(model, pixels, [np.tile(boxes, (len(shapes), 1))])
+    inputs = roi_inputs(model, pixels, [np.tile(boxes, (len(shapes), 1))])
     like = np.zeros((shapes.size, 5), np.float32)
     like[:, 3], like[:, 4] = 2.0 ** shapes.ravel(), 1
     with jt.no_grad():
         packing = make_packing(jt.array(like), layer.max_area, None)
-        maps, scales, levels, rois = check_sampler(maps, rois, scales, levels)
-        sampled = sample(maps, rois, scales, levels, packing, layer.sampling_ratio)
-        logits = layer.logits(sampled, packing)
-        return masked_sum(logits, sampled, packing.offsets, layer.gamma, channels_first=True).numpy()
+        return layer.gather(*layer.sample(*inputs, packing=packing)).numpy()
 
 
 if __name__ == "__main__":

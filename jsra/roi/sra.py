@@ -122,18 +122,21 @@ class SemanticRoIAlign(jt.nn.Module):
 
     def execute(self, features, rois, spatial_scale, levels=None):
         """features: [B, C, H, W], or the levels of a pyramid with a list of scales; levels: int32 [K]. -> [K, C, N]."""
-        sampled, packing = self.sample(features, rois, spatial_scale, levels)
+        return self.gather(*self.sample(features, rois, spatial_scale, levels))
+
+    def gather(self, sampled, packing):
+        """The features under the masks, [K, C, N], of what `sample` gives."""
         if packing.total == 0 and not jt.in_mpi:
             return jt.zeros((0, self.in_channels, self.num_masks), dtype=sampled.dtype)
         logits = self.logits(sampled, packing)
         return masked_sum(logits, sampled, packing.offsets, self.gamma, channels_first=True)
 
-    def sample(self, features, rois, spatial_scale, levels=None):
-        """F [T, C] of the Dynamic Feature Sampler, and the packing of its positions."""
+    def sample(self, features, rois, spatial_scale, levels=None, packing=None):
+        """F [T, C] of the Dynamic Feature Sampler, and the packing of its positions: by default that of the layer's grids."""
         maps, scales, levels, rois = check_sampler(features, rois, spatial_scale, levels)
         if maps[0].shape[1] != self.in_channels:
             raise ValueError(f"features: expected {self.in_channels} channels (in_channels), got {maps[0].shape[1]}")
-        packing = make_packing(rois, self.max_area, self.grid)
+        packing = packing or make_packing(rois, self.max_area, self.grid)
         return sample(maps, rois, scales, levels, packing, self.sampling_ratio), packing
 
     def masks(self, features, rois, spatial_scale, levels=None):

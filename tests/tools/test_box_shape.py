@@ -9,12 +9,11 @@ from box_shape import on_grids_of, shape  # noqa: E402
 from jsra.config import load_config  # noqa: E402
 from jsra.inference import load_model  # noqa: E402
 from jsra.paper.features import roi_features  # noqa: E402
-
-CONFIG = os.path.join(os.path.dirname(__file__), "..", "..", "jdet_configs", "mini", "puppets_r18_fpn_sra.py")
+from jsra.paper.rows import table  # noqa: E402
 
 
 def test_the_grid_of_its_own_shape_changes_nothing_and_another_does(rng):
-    model = load_model(load_config(CONFIG), None)
+    model = load_model(load_config(table(1).select(["SRA"])[0].config("mini")), None)
     pixels = rng.standard_normal((1, 3, 64, 96)).astype(np.float32)
     boxes = np.float32([[4, 4, 44, 24], [10, 2, 40, 62], [30, 20, 90, 60]])
     shapes = np.stack([shape(boxes), -shape(boxes)])
