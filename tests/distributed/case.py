@@ -21,8 +21,9 @@ ROWS = {"gamma 1st": "puppets_r18_fpn_sra_gamma_1st", "gamma 3rd (default)": "pu
 ITERATIONS = 20
 SPLITS = ("train", "val", "test", *(f"test_{s}" for s in ("fixed", "rotation", "reflection", "perspective", "pose", "scale")))
 MODEL = {
-    "backbone.base_channels": 8, "neck.in_channels": [8, 16, 32, 64], "neck.out_channels": 16,
-    "rpn.anchor_generator.scales": [4.3], "rpn.anchor_generator.ratios": [0.6, 1.07, 1.8], "rpn.in_channels": 16, "rpn.feat_channels": 16,
+    "backbone.base_channels": 8, "backbone.norm_eval": True, "neck.in_channels": [8, 16, 32, 64], "neck.out_channels": 16,
+    "rpn.anchor_generator.scales": [4.3], "rpn.anchor_generator.ratios": [0.6, 1.07, 1.8],
+    "rpn.in_channels": 16, "rpn.feat_channels": 16,
     "rpn.assigner.neg_iou_thr": 0.7, "rpn.sampler.num": 800,
     "rpn.train_proposals.nms_pre": 400, "rpn.train_proposals.max_per_img": 400, "rpn.train_proposals.nms_thr": 1.0,
     "rpn.test_proposals.nms_pre": 300, "rpn.test_proposals.max_per_img": 300,
@@ -44,7 +45,7 @@ def overrides(folder) -> list:
         settings[f"dataset.{split}.transforms"] = [dict(type="Resize", min_size=32, max_size=48), normalize]
         settings[f"dataset.{split}.batch_size"] = 2 if split == "train" else 1
     settings.update(
-        {"optimizer.type": "SGD", "optimizer.lr": 0.0003, "+optimizer.momentum": 0.9, "scheduler.warmup_iters": 2,
+        {"optimizer.type": "SGD", "optimizer.lr": 0.003, "+optimizer.momentum": 0.9, "scheduler.warmup_iters": 2,
          "scheduler.milestones": [4], "max_epoch": 5, "checkpoint_interval": 1, "log_interval": 1}
     )  # fmt: skip
     return [f"{key}={value!r}" if not isinstance(value, str) else f"{key}={value}" for key, value in settings.items()]
@@ -85,21 +86,37 @@ def finish(process, seconds=300) -> tuple:
 
 
 def members(process) -> list:
-    """The processes that work for `process`, itself left out: of its session, and the ranks that mpirun started."""
-    found = []
+    """The processes that work for `process`, itself left out: its children, and theirs."""
+    parents = {}
     for pid in filter(str.isdigit, os.listdir("/proc")):
         try:
             with open(f"/proc/{pid}/stat") as f:
-                state, parent, _, session = f.read().rsplit(")", 1)[1].split()[:4]
+                state, parent = f.read().rsplit(")", 1)[1].split()[:2]
         except OSError:
             continue
-        if state != "Z" and int(pid) != process.pid and (int(session) == process.pid or int(parent) == process.pid):
-            found.append(int(pid))
+        if state != "Z":
+            parents[int(pid)] = int(parent)
+    found = [process.pid]
+    for pid in found:
+        found += [child for child, parent in parents.items() if parent == pid]
+    return found[1:]
+
+
+def alive(pids) -> list:
+    """Those of the processes that have not ended."""
+    found = []
+    for pid in pids:
+        try:
+            with open(f"/proc/{pid}/stat") as f:
+                if f.read().rsplit(")", 1)[1].split()[0] != "Z":
+                    found.append(pid)
+        except OSError:
+            pass
     return found
 
 
 def ranks(process) -> list:
-    """The process ids of the ranks under mpirun, in their order; those of a command alone: its own."""
+    """The process ids of the ranks under mpirun, in their order; of a command alone its own."""
     found = {}
     for pid in members(process):
         try:
