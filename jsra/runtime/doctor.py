@@ -14,7 +14,7 @@ import sys
 from importlib import metadata
 from typing import NamedTuple
 
-from jsra.runtime import cuda, cuda_parts, driver, python_config
+from jsra.runtime import cuda, cuda_parts, driver, numpy_version, python_config
 from jsra.runtime.home import jittor_home
 from jsra.runtime.prepare import prepare
 from jsra.version import __version__
@@ -74,7 +74,7 @@ def _python():
     if numpy and int(numpy.split(".")[0]) < 2:
         yield Row("NumPy", "ok", numpy)
     else:
-        yield Row("NumPy", "missing", numpy or "not installed", "Jittor needs one before 2: pip install 'numpy<2'")
+        yield Row("NumPy", "missing", numpy or "not installed", f"Jittor needs one before 2: {numpy_version.CURE}")
     jittor = _version("jittor")
     untried = f"tried with {_JITTOR} only: pip install jittor=={_JITTOR}"
     yield Row("Jittor", "ok" if jittor else "missing", jittor or "not installed", "" if jittor == _JITTOR else untried)
