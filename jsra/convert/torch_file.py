@@ -90,12 +90,12 @@ def _rebuild_parameter(data, *_):
 
 # What training programs write next to the weights: settings, dates, logs, random states. A name stands for its submodules.
 _INERT = (
-    "mmengine", "mmcv", "mmdet", "mmyolo", "numpy", "argparse", "datetime", "pathlib", "torch", "_codecs", "copyreg", "collections",
-    "omegaconf", "yacs", "fvcore", "detectron2", "addict", "uuid", "enum", "decimal", "random",
+    "mmengine", "mmcv", "mmdet", "mmyolo", "numpy", "argparse", "datetime", "pathlib", "torch", "_codecs", "copyreg",
+    "collections", "omegaconf", "yacs", "fvcore", "detectron2", "addict", "uuid", "enum", "decimal", "random",
 )  # fmt: skip
 _INERT_BUILTINS = (
-    "bool", "bytearray", "bytes", "complex", "dict", "float", "frozenset", "int", "list", "long", "object", "range", "set", "slice",
-    "str", "tuple", "unicode",
+    "bool", "bytearray", "bytes", "complex", "dict", "float", "frozenset", "int", "list", "long", "object", "range",
+    "set", "slice", "str", "tuple", "unicode",
 )  # fmt: skip
 
 
