@@ -4,6 +4,7 @@ from jsra.ops.adaptive_roi_align import AdaptiveRoIAlign, adaptive_roi_align
 from jsra.ops.boxes import box_area, box_iou, clip_boxes_to_image, remove_small_boxes
 from jsra.ops.deform_conv2d import DeformConv2d, deform_conv2d
 from jsra.ops.deform_roi_pool import DeformRoIPool, deform_roi_pool
+from jsra.ops.dense_gather import dense_gather
 from jsra.ops.dynamic_sampler import dynamic_sampler
 from jsra.ops.masked_sum import masked_sum
 from jsra.ops.nms import batched_nms, nms
@@ -33,6 +34,7 @@ __all__ = [
     "clip_boxes_to_image",
     "deform_conv2d",
     "deform_roi_pool",
+    "dense_gather",
     "dynamic_sampler",
     "masked_sum",
     "nms",
