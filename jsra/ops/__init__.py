@@ -7,6 +7,7 @@ from jsra.ops.deform_roi_pool import DeformRoIPool, deform_roi_pool
 from jsra.ops.dense_gather import dense_gather
 from jsra.ops.dynamic_sampler import dynamic_sampler
 from jsra.ops.masked_sum import masked_sum
+from jsra.ops.match_boxes import match_boxes
 from jsra.ops.nms import batched_nms, nms
 from jsra.ops.precise_roi_pool import PreciseRoIPool, precise_roi_pool
 from jsra.ops.ps_roi_align import PSRoIAlign, ps_roi_align
@@ -37,6 +38,7 @@ __all__ = [
     "dense_gather",
     "dynamic_sampler",
     "masked_sum",
+    "match_boxes",
     "nms",
     "precise_roi_pool",
     "ps_roi_align",
