@@ -73,7 +73,7 @@ def _browse(args):
     import os
     from inspect import signature
 
-    from jsra.data.browse import browse
+    from jsra.visualize.browse import browse
     from jsra.registry import build, get
 
     config, chosen = _chosen(args)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import pickle
+from collections import Counter
 
 import numpy as np
 
@@ -84,7 +85,12 @@ class DetectionDataset:
         self.records = []
 
     def _filter(self, filter_empty_gt, filter_min_size):
-        """With filter_empty_gt, drop images without any object and those with a side below filter_min_size pixels."""
+        """Check that image ids are unique; with filter_empty_gt, drop images without any object and those with a side
+        below filter_min_size pixels."""
+        img_id, count = Counter(self.img_ids).most_common(1)[0] if self.records else (None, 0)
+        if count > 1:
+            files = ", ".join(sorted({r.file for r in self.records if r.img_id == img_id}))
+            raise ConfigError(f"{type(self).__name__}: image id {img_id!r} is listed {count} times ({files}); list it once")
         if filter_empty_gt:
             self.records = [
                 r for r in self.records
@@ -173,5 +179,5 @@ def label_map(wanted, known, where):
         if name not in known:
             raise ConfigError(f"{where}: there is no class {name!r}{nearest(name, known)}")
     if len(set(wanted)) != len(wanted):
-        raise ConfigError(f"{where}: a class stands twice in {list(wanted)}")
+        raise ConfigError(f"{where}: a class appears twice in {list(wanted)}")
     return {name: i + 1 for i, name in enumerate(wanted)}

@@ -52,11 +52,13 @@ def voc_sets(root, image_set):
 
 
 def voc_entries(sets):
-    """(image id, annotation file, image folder) of each line of the image sets. Ids are unique over all roots."""
+    """(image id, annotation file, image folder) of each line of the image sets.
+
+    The id is the line's name, behind as much of its folder's path as tells several folders apart.
+    """
     out = []
-    for root, image_set in sets:
+    for (root, image_set), prefix in zip(sets, _prefixes([root for root, _ in sets])):
         listing = existing_file(os.path.join(root, "ImageSets", "Main", f"{image_set}.txt"), "the image set")
-        prefix = f"{os.path.basename(os.path.normpath(root))}/" if len(sets) > 1 else ""
         with open(listing, encoding="utf8") as f:
             for line in f:
                 if line.strip():
@@ -64,6 +66,16 @@ def voc_entries(sets):
                     annotation = os.path.join(root, "Annotations", f"{name}.xml")
                     out.append((prefix + name, annotation, os.path.join(root, "JPEGImages")))
     return out
+
+
+def _prefixes(roots):
+    """For each of several folders the end of its path, as short as tells the different ones apart, with a '/'."""
+    if len(roots) == 1:
+        return [""]
+    parts = [os.path.abspath(root).strip(os.sep).split(os.sep) for root in roots]
+    different = len(set(map(tuple, parts)))
+    length = next(n for n in range(1, max(map(len, parts)) + 1) if len({tuple(p[-n:]) for p in parts}) == different)
+    return ["/".join(p[-length:]) + "/" for p in parts]
 
 
 def voc_image(folder, name, content):

@@ -8,6 +8,7 @@ import sys
 
 import jittor as jt
 
+from jsra.data.paths import data_path
 from jsra.engine import amp, checkpoint
 from jsra.engine.distributed import barrier, is_main, rank, share_weights, world_size
 from jsra.engine.groups import ParameterGroups
@@ -171,7 +172,7 @@ def build_run(config, resume=None, seed=None) -> Run:
     if config.get("pretrained_weights") and checkpoint_path is None:
         from jsra.convert.load import load_weights
 
-        load_weights(model, config["pretrained_weights"])
+        load_weights(model, data_path(config["pretrained_weights"]))
     share_weights(model)
     optimizer, lr_line = build_optimizer(config, model, dataset.batch_size)
     if config.get("amp"):

@@ -79,11 +79,18 @@ def coco_ap(
 
 
 def _numbered(ground_truth, number):
-    """Images and annotations with numbered images, and what the tools require of annotations: area and iscrowd."""
-    annotations = [
-        {"area": a["bbox"][2] * a["bbox"][3], "iscrowd": 0, **a, "image_id": number[a["image_id"]]}
-        for a in ground_truth.get("annotations", ())
-    ]
+    """Images and annotations as the tools want them: both numbered from 1, and area and iscrowd filled in.
+
+    The tools take the id of the annotation that a detection found for 'found', so that id 0 would be 'missed', and
+    look annotations up by id, so that ids that appear twice would lose some. Those of images that are not listed are
+    left out, as in the data sets.
+    """
+    annotations = []
+    for a in ground_truth.get("annotations", ()):
+        if a["image_id"] in number:
+            area = a["bbox"][2] * a["bbox"][3] if a.get("area") is None else a["area"]
+            given = {"id": len(annotations) + 1, "image_id": number[a["image_id"]], "area": area}
+            annotations.append({**a, **given, "iscrowd": int(a.get("iscrowd") or 0)})
     images = [{**image, "id": number[image["id"]]} for image in ground_truth["images"]]
     return {"images": images, "annotations": annotations}
 

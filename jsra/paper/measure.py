@@ -2,8 +2,9 @@
 
 A report is plain data, the one that `jsra table N --json` prints:
     {table, title, preset, cost_only, columns,
-     rows: [{name, published, measured, std, values, seeds, difference, state, note}],
+     rows: [{name, published, measured, std, seeds, values, difference, state, note}],
      against: name of the row that `gains` compare with, gains: [{name, column, mean, error, seeds}]}
+where values {column: list} has a number for each of `seeds`, None where the column has none.
 """
 
 from __future__ import annotations
@@ -52,7 +53,8 @@ def _measure(table, row: Row, preset, row_runs, train, cost_only, overrides, say
     path = row.config(preset)
     published = {c: v for c, v in row.published.items() if not cost_only or _is_cost(c)}
     out = {"name": row.name, "published": published, "note": row.note, "config": path}
-    values, done = {}, []
+    cost = {}
+    results = {}  # seed -> {column: value}
     if path is None:
         out["state"] = NOT_BUILT
     else:
@@ -61,17 +63,15 @@ def _measure(table, row: Row, preset, row_runs, train, cost_only, overrides, say
             for one in row_runs:
                 found = _one(table, one, train, say, row)
                 if found is not None:
-                    done.append(one.seed)
-                    for column, value in found.items():
-                        values.setdefault(column, []).append(value)
-        out["state"] = _state(row_runs, done, cost_only or table.kind == "cost")
-        values.update({column: [value] for column, value in cost.items()})
-    values = {c: [v for v in found if v is not None] for c, found in values.items()}
-    values = {c: found for c, found in values.items() if found}
-    out["measured"] = {c: sum(v) / len(v) for c, v in values.items()}
-    out["std"] = {c: std(v) for c, v in values.items() if len(v) > 1}
-    out["values"] = {c: v for c, v in values.items() if c not in COST}
-    out["seeds"] = done
+                    results[one.seed] = found
+        out["state"] = _state(row_runs, results, cost_only or table.kind == "cost")
+    columns = {c: None for found in results.values() for c, value in found.items() if value is not None}
+    out["seeds"] = list(results)
+    out["values"] = {c: [found.get(c) for found in results.values()] for c in columns}
+    numbers = {c: [v for v in values if v is not None] for c, values in out["values"].items()}
+    out["measured"] = {**{c: sum(v) / len(v) for c, v in numbers.items()}}
+    out["measured"].update({c: v for c, v in cost.items() if v is not None})
+    out["std"] = {c: std(v) for c, v in numbers.items() if len(v) > 1}
     # A mini run's AP is that of another data set: only costs and similarities may be held against the paper's there.
     comparable = preset == "paper" or table.kind == "invariance"
     out["difference"] = {
@@ -117,10 +117,10 @@ def std(values) -> float:
 
 
 def gains(rows, columns=("AP", "AP_transformed", "rotation", "reflection", "scaling_panning")) -> dict:
-    """Each row's gain over the row 'RoI Align' (else the first), on the seeds that both have.
+    """Each row's gain over the row 'RoI Align' (else the first), over the seeds of which both have a value.
 
-    error: the standard error of the difference of the two means, sqrt(s1^2 / n1 + s2^2 / n2); seeds are not paired, because
-    the same seed gives two models different initial weights.
+    seeds: their number. error: the standard error of the difference of the two means, sqrt((s1^2 + s2^2) / n); seeds are not paired, because the
+    same seed gives two models different initial weights.
     """
     if len(rows) < 2:
         return {"against": None, "gains": []}
@@ -128,15 +128,20 @@ def gains(rows, columns=("AP", "AP_transformed", "rotation", "reflection", "scal
     found = []
     for row in rows:
         for column in columns:
-            ours, theirs = row["values"].get(column, []), base["values"].get(column, [])
-            if row is base or not ours or not theirs:
+            ours, theirs = _by_seed(row, column), _by_seed(base, column)
+            both = [seed for seed in ours if seed in theirs]
+            if row is base or not both:
                 continue
-            error = None
-            if len(ours) > 1 and len(theirs) > 1:
-                error = math.sqrt(std(ours) ** 2 / len(ours) + std(theirs) ** 2 / len(theirs))
-            mean = sum(ours) / len(ours) - sum(theirs) / len(theirs)
-            found.append({"name": row["name"], "column": column, "mean": mean, "error": error, "seeds": len(ours)})
+            ours, theirs = [ours[seed] for seed in both], [theirs[seed] for seed in both]
+            error = math.sqrt((std(ours) ** 2 + std(theirs) ** 2) / len(both)) if len(both) > 1 else None
+            mean = (sum(ours) - sum(theirs)) / len(both)
+            found.append({"name": row["name"], "column": column, "mean": mean, "error": error, "seeds": len(both)})
     return {"against": base["name"], "gains": found}
+
+
+def _by_seed(row, column):
+    """{seed: value} of a row's column."""
+    return {s: v for s, v in zip(row["seeds"], row["values"].get(column, ())) if v is not None}
 
 
 def states(preset: str = "paper", seeds: int = 1, root: str = "work_dirs") -> list:

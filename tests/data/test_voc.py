@@ -53,6 +53,34 @@ def test_several_roots(root, tmp_path):
         make([root, other], image_set=["trainval"])
 
 
+def test_ids_of_folders_of_one_name(tmp_path):
+    """train/VOC2007 and test/VOC2007, as the devkit unpacks."""
+    roots = [write_voc(str(tmp_path / part / "VOC2007"), OBJECTS) for part in ("train", "test")]
+    ids = make(roots).img_ids
+    assert ids == ["train/VOC2007/0001", "train/VOC2007/0002", "test/VOC2007/0001", "test/VOC2007/0002"]
+    other = write_voc(str(tmp_path / "VOC2012"), OBJECTS)
+    assert make([*roots, other]).img_ids[-1] == f"{tmp_path.name}/VOC2012/0002"
+
+
+def test_an_image_of_two_sets_is_refused_at_once(root):
+    with open(f"{root}/ImageSets/Main/val.txt", "w") as f:
+        f.write("0002\n")
+    with pytest.raises(ConfigError, match="image id 'VOC2007/0002' is listed 2 times"):
+        make([root, root], image_set=["trainval", "val"])
+    with open(f"{root}/ImageSets/Main/trainval.txt", "a") as f:
+        f.write("0001\n")
+    with pytest.raises(ConfigError, match="image id '0001' is listed 2 times"):
+        make(root)
+
+
+def test_a_relative_jsra_data_counts_once(root, tmp_path, monkeypatch):
+    (tmp_path / "data").mkdir()
+    (tmp_path / "VOC2007").rename(tmp_path / "data" / "VOC2007")
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("JSRA_DATA", "data")
+    assert make("data/VOC2007")[0][0].shape == (30, 40, 3)
+
+
 def test_broken_annotations_are_named(root):
     path = f"{root}/Annotations/0002.xml"
     with open(path, "w") as f:

@@ -1,6 +1,6 @@
 import numpy as np
 
-from jsra.data.browse import browse, draw_truth
+from jsra.visualize.browse import browse, draw_truth
 from jsra.data.coco import COCODataset
 from tests.data.tiny import NORMALIZE, write_coco
 
