@@ -1,8 +1,7 @@
 """A finished model, run for inference with its convolutions, norms, sums and ReLUs in one pass each.
 
 Models are written plainly. What can be done in one pass is said here, in a rule for each class: a function that takes the
-place of a method while the model runs. A class without a rule runs as it is. What a rule gives is what the method gives, up to
-rounding; conv_norm_relu runs the modules themselves where the kernel does not serve (on a GPU, without oneDNN, for groups).
+place of a method while the model runs, and gives what the method gives, up to rounding. A class without a rule runs as it is.
 """
 
 from __future__ import annotations

@@ -75,6 +75,6 @@ def test_training_and_what_a_class_says_itself_are_left_alone(rng, monkeypatch):
 
 def test_an_error_leaves_no_rule_behind(rng):
     model = ResNet(18, out_indices=(0,)).eval()
-    with pytest.raises(ValueError, match="input has 4 channels"):
+    with pytest.raises(ValueError, match="has 4 channels, the weight needs 3"):
         FusedModel(model)(jt.zeros((1, 4, 32, 32)))
     assert not any({"execute", "stem"} & set(module.__dict__) for module in model.modules())
