@@ -47,7 +47,8 @@ template <class T> __global__ void reverse_kernel(const T* x, T* out) {
   __syncthreads();
   out[blockIdx.x * blockDim.x + threadIdx.x] = tile[blockDim.x - 1 - threadIdx.x];
 }
-template <class T> void gateway_reverse(const T* x, T* out, int64_t count, int64_t threads, int64_t shared, cudaStream_t stream) {
+template <class T>
+void gateway_reverse(const T* x, T* out, int64_t count, int64_t threads, int64_t shared, cudaStream_t stream) {
   auto* kernel = reverse_kernel<T>;
   if (count) JSRA_LAUNCH(kernel, (unsigned int)(count / threads), threads, shared, stream, x, out);
 }
@@ -129,7 +130,8 @@ REFUSED = [
 @pytest.mark.parametrize("change, message", REFUSED)
 def test_a_launch_that_no_gpu_takes_is_an_error_with_its_name(gateway, change, message):
     x = jt.ones((4096,))
-    with kernel.backend("host_cuda"), pytest.raises(RuntimeError, match=f"kernel of gateway_reverse was not launched: .*{message}"):
+    message = f"kernel of gateway_reverse was not launched: .*{message}"
+    with kernel.backend("host_cuda"), pytest.raises(RuntimeError, match=message):
         reverse(x, **change)
     assert x.sum().item() == 4096, "Jittor goes on working"
 
