@@ -17,6 +17,7 @@ from jsra.engine.optimizer import SGD, AdamW
 from jsra.engine.provenance import provenance
 from jsra.engine.schedule import StepLR, scaled_lr
 from jsra.registry import ConfigError, build, nearest
+from jsra.runtime.arithmetic import set_arithmetic
 from jsra.runtime.seed import set_seed
 
 
@@ -152,7 +153,8 @@ def build_run(config, resume=None, seed=None) -> Run:
         seed: overrides config.seed (0 if that is absent too).
 
     Intervals are in epochs with max_epoch, in iterations with max_iter. config.amp: True, or a dict of the settings of
-    jsra.engine.amp.enable. Raises ConfigError, and FileNotFoundError for data, weights or a checkpoint that is not there.
+    jsra.engine.amp.enable; config.tf32 and config.deterministic: those of jsra.runtime.arithmetic. Raises ConfigError, and
+    FileNotFoundError for data, weights or a checkpoint that is not there.
     """
     from jsra.evaluation.evaluator import Evaluator
 
@@ -162,6 +164,11 @@ def build_run(config, resume=None, seed=None) -> Run:
     for key in ("model", "dataset", "optimizer"):
         if key not in config:
             raise ConfigError(f"the config has no {key!r}")
+    arithmetic = {key: config.get(key) or False for key in ("tf32", "deterministic")}
+    for key, value in arithmetic.items():
+        if not isinstance(value, bool):
+            raise ConfigError(f"{key}: expected True or False, got {value!r}")
+    arithmetic = set_arithmetic(**arithmetic)
     work_dir = config["work_dir"]
     checkpoint_path = _checkpoint(resume, work_dir)
     set_seed(seed)
@@ -200,6 +207,8 @@ def build_run(config, resume=None, seed=None) -> Run:
         run.resume(checkpoint_path)
     run.start_log()
     run.log.say(f"{work_dir}: {len(loader)} batches an epoch, {run.total} iterations; {lr_line}")
+    if arithmetic:
+        run.log.say(arithmetic)
     if checkpoint_path is not None:
         run.log.say(f"resumed from {checkpoint_path}, iteration {run.iteration}")
     return run
