@@ -25,17 +25,17 @@ def run(args):
 
     from jsra.config import load_config
     from jsra.engine.checkpoint import weights_file
-    from jsra.engine.distributed import is_main
     from jsra.evaluation.evaluator import Evaluator
     from jsra.inference import load_model
     from jsra.registry import ConfigError
     from jsra.runtime.device import use_best_device
+    from jsra.runtime.distributed import is_main, on_main
 
     config = load_config(args.config, args.overrides)
     split = args.split or ("test" if config["dataset"].get("test") else "val")
     if not config["dataset"].get(split):
         raise ConfigError(f"{args.config}: dataset has no {split!r}")
-    weights = weights_file(args.weights)
+    weights = on_main(lambda: weights_file(args.weights))
     out = args.out or os.path.join(config["work_dir"], "test")
     use_best_device()
     evaluator = Evaluator(config, split, work_dir=out)

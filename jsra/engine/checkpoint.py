@@ -19,6 +19,8 @@ import shutil
 import jittor as jt
 import numpy as np
 
+from jsra.runtime.distributed import on_main
+
 FOLDER, MODEL, OPTIMIZER, STATE = "checkpoints", "model.safetensors", "optimizer.safetensors", "state.json"
 _NAME = re.compile(r"^iter_(\d{8,})$")
 
@@ -118,14 +120,11 @@ def prune(work_dir: str, keep: int):
 
 
 def restore(path: str, model, optimizer=None) -> dict:
-    """Set the model (and the optimiser) to a checkpoint exactly; returns its state.
+    """Set the model (and the optimiser) to a checkpoint exactly; returns its state. Process 0 reads it for all.
 
     Raises FileNotFoundError, or CheckpointError naming the keys or shapes that differ.
     """
-    if not os.path.isfile(os.path.join(path, STATE)):
-        raise FileNotFoundError(f"{path} is not a checkpoint: it has no {STATE}")
-    state = read_state(path)
-    weights = read_arrays(os.path.join(path, MODEL))
+    state, weights, moments = on_main(lambda: _read(path, optimizer is not None))
     current = model.state_dict()
     differing = sorted(set(current) ^ set(weights))
     if differing:
@@ -139,11 +138,18 @@ def restore(path: str, model, optimizer=None) -> dict:
         var.update(jt.array(weights[name]))
     if optimizer is not None:
         try:
-            optimizer.load_state(read_arrays(os.path.join(path, OPTIMIZER)), state["n_step"])
+            optimizer.load_state(moments, state["n_step"])
         except ValueError as error:
             raise CheckpointError(f"{path}: {error}") from None
     jt.sync_all()
     return state
+
+
+def _read(path, with_optimizer):
+    if not os.path.isfile(os.path.join(path, STATE)):
+        raise FileNotFoundError(f"{path} is not a checkpoint: it has no {STATE}")
+    moments = read_arrays(os.path.join(path, OPTIMIZER)) if with_optimizer else None
+    return read_state(path), read_arrays(os.path.join(path, MODEL)), moments
 
 
 def weights_file(path) -> str:

@@ -90,8 +90,9 @@ def _one(table, one, train, say, row):
     if table.kind == "detection":
         return result["measured"]
     from jsra.paper import features
+    from jsra.runtime.distributed import on_main
 
-    return features.stored(one, table.kind)
+    return on_main(lambda: features.stored(one, table.kind))
 
 
 def _state(row_runs, done, cost):

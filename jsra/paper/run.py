@@ -48,25 +48,34 @@ class Run:
 
     def result(self) -> dict | None:
         """The finished run's result.json, or None. Raises ConfigError if the config has changed since."""
-        path = os.path.join(self.work_dir, RESULT)
-        if not os.path.isfile(path):
+        from jsra.runtime.distributed import on_main
+
+        found = on_main(self._read)
+        if found is None:
             return None
-        with open(path, encoding="utf8") as f:
-            found = json.load(f)
+        path = os.path.join(self.work_dir, RESULT)
         if found["fingerprint"] != self.fingerprint:
             raise ConfigError(f"{path} was made with another config: delete {self.work_dir} to train it again")
         return found
 
+    def _read(self):
+        path = os.path.join(self.work_dir, RESULT)
+        if not os.path.isfile(path):
+            return None
+        with open(path, encoding="utf8") as f:
+            return json.load(f)
+
     def state(self) -> str:
         """'trained', 'at iteration n', 'changed' or 'not trained'."""
         from jsra.engine.checkpoint import latest
+        from jsra.runtime.distributed import on_main
 
         try:
             if self.result() is not None:
                 return "trained"
         except ConfigError:
             return "changed"
-        last = latest(self.work_dir)
+        last = on_main(lambda: latest(self.work_dir))
         return f"at iteration {int(os.path.basename(last)[5:])}" if last else "not trained"
 
     def complete(self, train: bool = True) -> dict | None:
@@ -117,28 +126,29 @@ class Run:
         for split, settings in self.config["dataset"].items():
             if split.startswith(TRANSFORMED) and settings != val:
                 found = Evaluator(self.config, split, work_dir=None)(model)
-                if found:
-                    columns[f"AP_{split[len(TRANSFORMED) :]}"] = _percent(found["bbox_mAP"])
+                columns[f"AP_{split[len(TRANSFORMED) :]}"] = _percent(found["bbox_mAP"])
         changed = [v for c, v in columns.items() if c.startswith("AP_")]
         if changed and None not in changed:
             columns["AP_transformed"] = sum(changed) / len(changed)
         return columns
 
     def _write(self, measured, training, seconds):
-        from jsra.engine.distributed import is_main
         from jsra.engine.provenance import provenance
+        from jsra.runtime.distributed import on_main
 
         result = {
             "measured": measured, "seed": self.seed, "fingerprint": self.fingerprint, "seconds": seconds,
             "iterations": training.iteration, "checkpoint": os.path.basename(training.last_saved or ""),
             "date": time.strftime("%Y-%m-%d"), **provenance(),
         }  # fmt: skip
-        if is_main():
-            path = os.path.join(self.work_dir, RESULT)
-            with open(f"{path}.unfinished", "w", encoding="utf8") as f:
-                json.dump(result, f, indent=1)
-            os.replace(f"{path}.unfinished", path)
+        on_main(lambda: self._store(result))
         return result
+
+    def _store(self, result):
+        path = os.path.join(self.work_dir, RESULT)
+        with open(f"{path}.unfinished", "w", encoding="utf8") as f:
+            json.dump(result, f, indent=1)
+        os.replace(f"{path}.unfinished", path)
 
     def model(self):
         """The trained model, in evaluation mode; FileNotFoundError if there is no checkpoint."""
