@@ -19,6 +19,8 @@ import shutil
 import jittor as jt
 import numpy as np
 
+from jsra.convert.names import current
+
 FOLDER, MODEL, OPTIMIZER, STATE = "checkpoints", "model.safetensors", "optimizer.safetensors", "state.json"
 _NAME = re.compile(r"^iter_(\d{8,})$")
 
@@ -125,21 +127,22 @@ def restore(path: str, model, optimizer=None) -> dict:
     if not os.path.isfile(os.path.join(path, STATE)):
         raise FileNotFoundError(f"{path} is not a checkpoint: it has no {STATE}")
     state = read_state(path)
-    weights = read_arrays(os.path.join(path, MODEL))
-    current = model.state_dict()
-    differing = sorted(set(current) ^ set(weights))
+    weights = {current(name): array for name, array in read_arrays(os.path.join(path, MODEL)).items()}
+    own = model.state_dict()
+    differing = sorted(set(own) ^ set(weights))
     if differing:
         raise CheckpointError(
             f"{path} is of another model: {len(differing)} names differ, {', '.join(differing[:4])} ...; resume with the "
             "config that the run began with, or start anew from its weights (pretrained_weights)"
         )
-    for name, var in current.items():
+    for name, var in own.items():
         if tuple(var.shape) != weights[name].shape:
             raise CheckpointError(f"{path}: {name} has shape {weights[name].shape}, the model's is {tuple(var.shape)}")
         var.update(jt.array(weights[name]))
     if optimizer is not None:
         try:
-            optimizer.load_state(read_arrays(os.path.join(path, OPTIMIZER)), state["n_step"])
+            moments = {current(name): array for name, array in read_arrays(os.path.join(path, OPTIMIZER)).items()}
+            optimizer.load_state(moments, state["n_step"])
         except ValueError as error:
             raise CheckpointError(f"{path}: {error}") from None
     jt.sync_all()

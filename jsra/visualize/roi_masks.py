@@ -17,7 +17,7 @@ def roi_masks(detector, pixels, boxes) -> list:
     from jsra.boxes.convert import boxes_to_rois
     from jsra.roi.levels import roi_levels
 
-    extractor = getattr(getattr(detector.model, "roi_head", None), "box_extractor", None)
+    extractor = getattr(detector.model, "extractor", None)
     layer = getattr(extractor, "roi_layer", None)
     if not hasattr(layer, "masks"):
         raise ConfigError(
