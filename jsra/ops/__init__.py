@@ -4,8 +4,10 @@ from jsra.ops.adaptive_roi_align import AdaptiveRoIAlign, adaptive_roi_align
 from jsra.ops.boxes import box_area, box_iou, clip_boxes_to_image, remove_small_boxes
 from jsra.ops.deform_conv2d import DeformConv2d, deform_conv2d
 from jsra.ops.deform_roi_pool import DeformRoIPool, deform_roi_pool
+from jsra.ops.dense_gather import dense_gather
 from jsra.ops.dynamic_sampler import dynamic_sampler
 from jsra.ops.masked_sum import masked_sum
+from jsra.ops.match_boxes import match_boxes
 from jsra.ops.nms import batched_nms, nms
 from jsra.ops.precise_roi_pool import PreciseRoIPool, precise_roi_pool
 from jsra.ops.ps_roi_align import PSRoIAlign, ps_roi_align
@@ -33,8 +35,10 @@ __all__ = [
     "clip_boxes_to_image",
     "deform_conv2d",
     "deform_roi_pool",
+    "dense_gather",
     "dynamic_sampler",
     "masked_sum",
+    "match_boxes",
     "nms",
     "precise_roi_pool",
     "ps_roi_align",
