@@ -4,6 +4,7 @@
 // differently, so each operation below is rounded on its own.
 #pragma once
 #include "common/macros.h"
+#include "common/order.h"
 
 namespace jsra {
 
@@ -50,22 +51,6 @@ template <class T> JSRA_HD bool nms_suppresses(const NmsBox<T>& a, const NmsBox<
   if (!(inter > T(0))) return false;
   const T both = rounded_add(rounded_add(a.area, b.area), -inter);
   return (double)rounded_div(inter, both) > threshold;
-}
-
-// Scores as integers that sort like them; not-a-number is the greatest, as in PyTorch.
-JSRA_HD uint64_t score_key(float score) {
-  uint32_t bits;
-  memcpy(&bits, &score, sizeof bits);
-  if ((bits & 0x7fffffffu) > 0x7f800000u) return 0xffffffffu;
-  if (bits == 0x80000000u) bits = 0;
-  return bits & 0x80000000u ? ~bits : bits | 0x80000000u;
-}
-JSRA_HD uint64_t score_key(double score) {
-  uint64_t bits;
-  memcpy(&bits, &score, sizeof bits);
-  if ((bits & 0x7fffffffffffffffull) > 0x7ff0000000000000ull) return ~0ull;
-  if (bits == 0x8000000000000000ull) bits = 0;
-  return bits & 0x8000000000000000ull ? ~bits : bits | 0x8000000000000000ull;
 }
 
 // How boxes of different groups are kept apart: not at all; by moving each group to its own place (torchvision's way for

@@ -5,6 +5,7 @@ from jsra.ops.boxes import box_area, box_iou, clip_boxes_to_image, remove_small_
 from jsra.ops.deform_conv2d import DeformConv2d, deform_conv2d
 from jsra.ops.deform_roi_pool import DeformRoIPool, deform_roi_pool
 from jsra.ops.dense_gather import dense_gather
+from jsra.ops.dense_top_k import dense_top_k
 from jsra.ops.dynamic_sampler import dynamic_sampler
 from jsra.ops.masked_sum import masked_sum
 from jsra.ops.match_boxes import match_boxes
@@ -15,6 +16,7 @@ from jsra.ops.ps_roi_pool import PSRoIPool, ps_roi_pool
 from jsra.ops.roi_align import RoIAlign, roi_align
 from jsra.ops.roi_align_rotated import RoIAlignRotated, roi_align_rotated
 from jsra.ops.roi_pool import RoIPool, roi_pool
+from jsra.ops.sample_matches import sample_matches
 from jsra.ops.segment_matmul import segment_matmul
 from jsra.runtime.headers import precompile
 
@@ -36,6 +38,7 @@ __all__ = [
     "deform_conv2d",
     "deform_roi_pool",
     "dense_gather",
+    "dense_top_k",
     "dynamic_sampler",
     "masked_sum",
     "match_boxes",
@@ -47,6 +50,7 @@ __all__ = [
     "roi_align",
     "roi_align_rotated",
     "roi_pool",
+    "sample_matches",
     "segment_matmul",
 ]
 

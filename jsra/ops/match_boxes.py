@@ -5,7 +5,6 @@ Shape letters: B images; N boxes an image; G ground truths of the image with mos
 
 from __future__ import annotations
 
-import jittor as jt
 
 from jsra.ops import check
 from jsra.ops.kernel import run, runs_cuda_files
@@ -38,7 +37,9 @@ def match_boxes(
     check.var("gt_boxes", gt_boxes, rank=3, last=4, dtypes=("float32",))
     images, count = gt_boxes.shape[0], boxes.shape[-2]
     if not shared and (boxes.ndim != 3 or boxes.shape[0] != images):
-        raise ValueError(f"boxes: expected [N, 4] or [{images}, N, 4], for each image of gt_boxes, got {list(boxes.shape)}")
+        raise ValueError(
+            f"boxes: expected [N, 4] or [{images}, N, 4], for each image of gt_boxes, got {list(boxes.shape)}"
+        )
     if (ignored is None) != (ignored_count is None):
         raise ValueError("ignored and ignored_count: expected both or none")
     if ignored is None:

@@ -52,7 +52,11 @@ class TestMatchBoxes(OperatorTester):
             Case("a band of background", (own, *truths), dict(HEAD, neg_iou_thr=(0.1, 0.4)), grad=()),
             Case("crowds and padding", (own, *some, *rpn, 0.5, regions, count, valid), grad=()),
             Case("boxes that are none", (bad, *truths), RPN, grad=()),
-            Case("an image without boxes", (own, *truths, 0.7, (0.0, 0.3), 0.0, True, True, -1.0, None, None, none), grad=()),
+            Case(
+                "an image without boxes",
+                (own, *truths, 0.7, (0.0, 0.3), 0.0, True, True, -1.0, None, None, none),
+                grad=(),
+            ),
             Case("no boxes", (boxes[:0], *truths), RPN, grad=()),
         ]
 
@@ -64,7 +68,10 @@ def test_equals_the_assigner(rng):
     regions, some = padded(rng, [3, 1], 3, extent=300)
     for settings in (RPN, HEAD, dict(RPN, gt_max_assign_all=False), dict(RPN, ignore_iof_thr=0.3, min_pos_iou=0.0)):
         matched, _ = match_boxes(
-            *(jt.array(v) for v in (boxes, truths, count)), **settings, ignored=jt.array(regions), ignored_count=jt.array(some)
+            *(jt.array(v) for v in (boxes, truths, count)),
+            **settings,
+            ignored=jt.array(regions),
+            ignored_count=jt.array(some),
         )
         assigner = MaxIoUAssigner(**settings)
         expected = [assigner.assign(boxes, truths[b, : count[b]], regions[b, : some[b]]) for b in range(2)]
