@@ -80,7 +80,7 @@ def classes(model, features):
     import jittor as jt
 
     with jt.no_grad():
-        return model.roi_head.box_head(jt.array(features))[0].numpy()[:, 1:].argmax(1)
+        return model.roi_head.box.head(jt.array(features))[0].numpy()[:, 1:].argmax(1)
 
 
 def on_grids_of(model, pixels, boxes, shapes):

@@ -11,9 +11,11 @@ model = dict(
         test_proposals=dict(nms_pre=500, max_per_img=300),
     ),
     roi_head=dict(
-        box_extractor=dict(out_channels=128),
-        box_head=dict(in_channels=128, fc_out_channels=512, num_classes=3),
-        sampler=dict(num=128),
+        box=dict(
+            extractor=dict(out_channels=128),
+            head=dict(in_channels=128, fc_out_channels=512, num_classes=3),
+            sampler=dict(num=128),
+        )
     ),
 )
 optimizer = dict(type="AdamW", lr=0.0005, weight_decay=0.05, grad_clip=dict(max_norm=10))

@@ -10,10 +10,10 @@ from jsra.registry import ConfigError
 
 
 def extractor_of(model):
-    """The box head's RoI extractor; ConfigError for a model without one."""
-    extractor = getattr(getattr(model, "roi_head", None), "box_extractor", None)
+    """The detector's RoI extractor; ConfigError for a model without one."""
+    extractor = getattr(model, "extractor", None)
     if extractor is None:
-        raise ConfigError(f"{type(model).__name__} has no roi_head.box_extractor, whose features this needs")
+        raise ConfigError(f"{type(model).__name__} has no RoI extractor, whose features this needs")
     return extractor
 
 
