@@ -11,6 +11,7 @@ from jsra.version import __version__
 COMMANDS = (
     "demo",
     "doctor",
+    "init",
     "bench",
     "data",
     "train",

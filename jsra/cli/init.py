@@ -16,16 +16,17 @@ def add_parser(subparsers):
 
 def run(args):
     import os
+    from collections import Counter
 
     from jsra.data import starter
     from jsra.data.check import check
     from jsra.registry import ConfigError
-    from jsra.runtime import cuda
+    from jsra.runtime import prepare
 
     if os.path.exists(os.path.join(args.folder, "config.py")) and not args.force:
         raise ConfigError(f"{args.folder}/config.py exists: choose another folder, or write over it with --force")
     found, data = starter.read(args.data, args.folder)
-    gpu = bool(cuda.found())
+    gpu = prepare().get("cuda", "").startswith("on")
     done = starter.write(found, data, args.folder, gpu)
     for line in found.problems[:20]:
         print(f"left out: {line}")
@@ -37,14 +38,16 @@ def run(args):
     for name in found.classes:
         count = done["objects"][name]
         print(f"  {name}: {count} objects to train on" + ("" if count else ": it cannot be learned"))
-    errors = 0
+    levels = Counter()
     for name in done["counts"]:
         for problem in check({"type": "COCODataset", "root": data, "anno_file": f"{args.folder}/annotations/{name}.json"}):
-            errors += problem.level == "error"
-            print(f"{problem.level}: {name}: {problem.where}: {problem.what}; {problem.cure}")
+            levels[problem.level] += 1
+            if problem.level == "error":
+                print(f"error: {name}: {problem.where}: {problem.what}; {problem.cure}")
+    print(f"{levels['error']} errors, {levels['warning']} warnings: `jsra data check {done['path']}` lists them")
     machine = "a GPU" if gpu else "this processor; without a GPU expect an hour for a few hundred pictures"
     print(f"{done['path']} is for {machine}. Next:")
     print(f"  jsra data browse {done['path']}")
     print(f"  jsra train {done['path']}")
     print(f"  jsra infer {done['path']} {args.folder}/run PICTURE...")
-    return 1 if errors else 0
+    return 1 if levels["error"] else 0
