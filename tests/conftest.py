@@ -26,6 +26,7 @@ def pytest_addoption(parser):
     parser.addoption(
         "--fuzz", type=int, default=0, metavar="N", help="replay every test that takes rng or seed N times with fresh seeds"
     )
+    parser.addoption("--gpu", action="store_true", help="run what needs a GPU and nothing else")
 
 
 def pytest_generate_tests(metafunc):
@@ -35,10 +36,14 @@ def pytest_generate_tests(metafunc):
 
 
 def pytest_collection_modifyitems(config, items):
+    def keep(wanted):
+        config.hook.pytest_deselected(items=[item for item in items if not wanted(item)])
+        items[:] = [item for item in items if wanted(item)]
+
     if config.getoption("--fuzz"):
-        fixed = [item for item in items if "seed" not in item.fixturenames]
-        config.hook.pytest_deselected(items=fixed)
-        items[:] = [item for item in items if "seed" in item.fixturenames]
+        keep(lambda item: "seed" in item.fixturenames)
+    if config.getoption("--gpu"):
+        keep(lambda item: "gpu" in item.fixturenames or "device" in item.fixturenames and "[cuda" in item.nodeid)
 
 
 @pytest.fixture
@@ -65,7 +70,7 @@ def global_seed(request):
 
 
 @pytest.fixture
-def cuda():
+def gpu():
     """Run the test on the GPU; it is skipped where there is none."""
     import jittor as jt
 
@@ -82,5 +87,5 @@ def cuda():
 def device(request):
     """'cpu', then 'cuda' where there is a GPU: where Jittor computes during the test."""
     if request.param == "cuda":
-        request.getfixturevalue("cuda")
+        request.getfixturevalue("gpu")
     return request.param

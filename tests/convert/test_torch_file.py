@@ -1,4 +1,4 @@
-"""Reading and writing .pth files; files/ was written by PyTorch (tools/make_torchvision_reference.py)."""
+"""Reading and writing .pth files; files/ was written by PyTorch (tests/detectors/reference/make_torchvision.py)."""
 
 import argparse
 import collections

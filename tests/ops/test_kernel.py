@@ -137,7 +137,7 @@ def test_a_launch_that_no_gpu_takes_is_an_error_with_its_name(gateway, change, m
 
 
 @pytest.mark.parametrize("change, message", [*REFUSED[:1], (dict(shared=1 << 20), "1048576 bytes of dynamic shared memory")])
-def test_a_launch_that_the_gpu_refuses_is_an_error_with_its_name(gateway, cuda, change, message):
+def test_a_launch_that_the_gpu_refuses_is_an_error_with_its_name(gateway, gpu, change, message):
     x = jt.ones((4096,))
     with pytest.raises(RuntimeError, match=f"kernel of gateway_reverse was not launched: .*{message}"):
         reverse(x, **change)

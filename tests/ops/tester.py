@@ -202,7 +202,7 @@ class OperatorTester:
                 assert np.array_equal(first, second), f"{case.name}: two runs differ"
 
     @pytest.mark.parametrize("dtype", on_gpu.DTYPES)
-    def test_cuda_against_the_cpu(self, dtype, cuda, rng):
+    def test_cuda_against_the_cpu(self, dtype, gpu, rng):
         """Outputs and gradients on the GPU, from inputs that both have exactly; compared within the rounding of the type."""
         for case in self.cases(rng):
             case.inputs = tuple(on_gpu.rounded(value, dtype) for value in case.inputs)

@@ -107,7 +107,7 @@ def test_settings(monkeypatch, tmp_path):
     assert (os.environ["JSRA_CUDNN_DETERMINISTIC"], os.environ["JSRA_CUDNN_WORKSPACE_MB"]) == ("0", "64")
 
 
-def test_on_a_gpu_the_log_says_it(cuda):
+def test_on_a_gpu_the_log_says_it(gpu):
     assert "no TF32; any algorithm" in arithmetic.set_arithmetic()
     assert not jt.flags.use_tensorcore
     assert "TF32 in convolutions and matrix products; only deterministic" in arithmetic.set_arithmetic(True, True)

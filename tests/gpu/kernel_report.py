@@ -1,6 +1,6 @@
 """Registers, shared memory and occupancy of the CUDA kernels, from the compiler, and the bytes that they must move.
 
-Needs nvcc, no GPU. `python tools/kernel_report.py --out docs/benchmarks.md` writes the section of that page.
+Needs nvcc, no GPU. `python -m tests.gpu.kernel_report --out docs/benchmarks.md` writes the section of that page.
 """
 
 from __future__ import annotations
@@ -16,11 +16,9 @@ import sys
 import tempfile
 import time
 
-from cuda_library import CUDA_SRC, FLOAT_ONLY, instances, operators
-from report import read_section, table_rows, write_section
+from tests.gpu.instances import CUDA_SRC, FLOAT_ONLY, instances, operators
+from tests.page import read_section, table_rows, write_section
 
-ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
-sys.path.insert(0, ROOT)
 # Of a multiprocessor: shared memory for blocks, in bytes. Registers (65536), threads (2048) and blocks (32) are equal.
 SHARED = {80: 164 << 10, 90: 228 << 10}
 RESERVED = 1024  # shared memory that the system takes from each block

@@ -3,13 +3,10 @@
 import os
 import shutil
 import subprocess
-import sys
 
 import pytest
 
-sys.path.insert(0, os.path.join(os.path.dirname(__file__), "..", "..", "tools"))
-
-from cuda_library import CUDA_SRC, architectures, instances, operators  # noqa: E402
+from tests.gpu.instances import CUDA_SRC, architectures, instances, operators
 
 
 @pytest.fixture(scope="module")

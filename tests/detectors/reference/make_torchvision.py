@@ -1,6 +1,6 @@
 """Run torchvision's ResNet-50 and Faster R-CNN on seeded weights and a real image, and keep what the tests compare with.
 
-    PEER_PYTHON tools/make_torchvision_reference.py ../shared/data/coco_mini
+    PEER_PYTHON tests/detectors/reference/make_torchvision.py ../shared/data/coco_mini
 
 PEER_PYTHON has torchvision 0.27 and PyTorch. Writes tests/detectors/reference/torchvision.npz and, as tests of reading,
 small PyTorch files of both formats to tests/convert/files.
@@ -14,7 +14,7 @@ import numpy as np
 import torch
 import torchvision
 
-ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
+ROOT = os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "..", "..")
 sys.path.insert(0, ROOT)
 
 from jsra.convert.convert import from_jsra, to_jsra  # noqa: E402

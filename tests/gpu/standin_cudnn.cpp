@@ -1,5 +1,5 @@
 // Stand-ins for the cuDNN functions whose results Jittor reads back: one algorithm, and no workspace.
-// Every other function of the library returns 0; tools/gpu_compile.py adds those.
+// Every other function of the library returns 0; standins.py adds those.
 #include <cstddef>
 #include <cudnn_installed.h>
 
@@ -15,6 +15,13 @@
     *count = 1;                                                                                     \
     return CUDNN_STATUS_SUCCESS;                                                                    \
   }
+#define JSRA_HEURISTIC(name, A, B, D, Perf)                                                          \
+  extern "C" cudnnStatus_t name(cudnnHandle_t, A, B, cudnnConvolutionDescriptor_t, D, int, int* count, \
+                                Perf* results) {                                                     \
+    results[0] = Perf{};                                                                             \
+    *count = 1;                                                                                      \
+    return CUDNN_STATUS_SUCCESS;                                                                     \
+  }
 using Tensor = cudnnTensorDescriptor_t;
 using Filter = cudnnFilterDescriptor_t;
 using Convolution = cudnnConvolutionDescriptor_t;
@@ -29,3 +36,6 @@ JSRA_FIND(cudnnFindConvolutionBackwardDataAlgorithmEx, Filter, Tensor, Convoluti
           cudnnConvolutionBwdDataAlgoPerf_t)
 JSRA_FIND(cudnnFindConvolutionBackwardFilterAlgorithmEx, Tensor, Tensor, Convolution, Filter,
           cudnnConvolutionBwdFilterAlgoPerf_t)
+JSRA_HEURISTIC(cudnnGetConvolutionForwardAlgorithm_v7, Tensor, Filter, Tensor, cudnnConvolutionFwdAlgoPerf_t)
+JSRA_HEURISTIC(cudnnGetConvolutionBackwardDataAlgorithm_v7, Filter, Tensor, Tensor, cudnnConvolutionBwdDataAlgoPerf_t)
+JSRA_HEURISTIC(cudnnGetConvolutionBackwardFilterAlgorithm_v7, Tensor, Tensor, Filter, cudnnConvolutionBwdFilterAlgoPerf_t)

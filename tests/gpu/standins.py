@@ -1,4 +1,4 @@
-"""The libraries that stand in for NVIDIA's where gpu_compile.py has no GPU."""
+"""The libraries that stand in for NVIDIA's where compile.py has no GPU."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import re
 import shutil
 import subprocess
 
-TOOLS = os.path.dirname(os.path.abspath(__file__))
+HERE = os.path.dirname(os.path.abspath(__file__))
 STUBBED = ("cublas", "cublasLt", "cudnn", "curand", "cufft", "cusparse")
 
 
@@ -18,8 +18,8 @@ def build(root):
         os.rename(os.path.join(root, "lib64"), folders["import"])
     real = folders["import"]
     stamp, sources = os.path.join(folders["compile"], "built-from"), ""
-    for name in sorted(n for n in os.listdir(TOOLS) if n.startswith(("cuda_standin", "gpu_standins"))):
-        with open(os.path.join(TOOLS, name), encoding="utf8") as f:
+    for name in sorted(n for n in os.listdir(HERE) if n.startswith("standin")):
+        with open(os.path.join(HERE, name), encoding="utf8") as f:
             sources += f.read()
     if os.path.exists(stamp) and open(stamp, encoding="utf8").read() == sources:
         return folders
@@ -36,9 +36,9 @@ def build(root):
     runtime = next(n for n in sorted(os.listdir(real)) if n.startswith("libcudart.so."))
     for folder in folders.values():
         link = ["-Wl,--no-as-needed", f"-L{folder}", f"-l:{runtime}"]
-        library(folder, "libcudart.so", "libcudart.so", os.path.join(TOOLS, "cuda_standin.cpp"), *link)
+        library(folder, "libcudart.so", "libcudart.so", os.path.join(HERE, "standin_cudart.cpp"), *link)
     for name in STUBBED:
-        by_hand = os.path.join(TOOLS, f"cuda_standin_{name}.cpp")
+        by_hand = os.path.join(HERE, f"standin_{name}.cpp")
         text = open(by_hand, encoding="utf8").read() if os.path.exists(by_hand) else ""
         source = os.path.join(folders["compile"], f"{name}.c")
         with open(source, "w", encoding="utf8") as f:

@@ -1,4 +1,4 @@
-"""The parts of tools/jdet_check.py that run beside JDet: python tools/jdet_check_inside.py NAME OUT.json ARGUMENTS."""
+"""The parts of jdet_check.py that run next to JDet: python jdet_check_inside.py NAME OUT.json ARGUMENTS."""
 
 from __future__ import annotations
 

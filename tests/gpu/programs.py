@@ -1,14 +1,16 @@
-"""What `gpu_compile.py` compiles and `gpu_check_jittor.py` runs: operators of Jittor, operators of jsra, training steps."""
+"""What compile.py compiles and test_training.py runs: operators of Jittor, operators of jsra, training steps."""
 
 from __future__ import annotations
 
+import glob
+import importlib
 import os
 
 import jittor as jt
 import numpy as np
-from operators import operators
 
-DTYPES = ("float32", "float16", "bfloat16")
+from tests.ops.on_gpu import DTYPES, outputs_and_gradients
+from tests.ops.tester import OperatorTester
 
 
 def programs():
@@ -29,6 +31,17 @@ def programs():
             yield f"training step: Semantic RoI Align with amp in {dtype}", lambda dtype=dtype: training_step(amp=dtype)
         for name, tester in operators():
             yield f"jsra.ops: {name}, {dtype}", lambda tester=tester, dtype=dtype: run_operator(tester, rng, dtype)
+
+
+def operators():
+    """Yield (name, tester): each class of tests/ops that says how to call an operator, with its `cases(rng)`."""
+    folder = os.path.dirname(importlib.import_module("tests.ops").__file__)
+    for path in sorted(glob.glob(os.path.join(folder, "test_*.py"))):
+        module = importlib.import_module(f"tests.ops.{os.path.basename(path)[:-3]}")
+        for name, value in sorted(vars(module).items()):
+            own = isinstance(value, type) and issubclass(value, OperatorTester) and value.__module__ == module.__name__
+            if own and value.cases is not OperatorTester.cases:
+                yield f"{module.__name__.split('.test_')[1]} ({name[4:]})", value()
 
 
 def elementwise(dtype):
@@ -72,59 +85,6 @@ def run_operator(tester, rng, dtype):
         outputs_and_gradients(tester, case, dtype)
 
 
-def outputs_and_gradients(tester, case, dtype, seed=0) -> tuple:
-    """A case on the current device: its outputs and the gradients of a random sum of them, as float32 arrays."""
-    variables = [to_var(value, dtype) for value in case.inputs]
-    result = tester.op(*variables, **case.settings)
-    result = list(result) if isinstance(result, (list, tuple)) else [result]
-    outputs = [to_array(r) for r in result if isinstance(r, jt.Var)]
-    wanted = [v for i in case.grad for v in (variables[i] if isinstance(variables[i], list) else [variables[i]])]
-    if not wanted:
-        return outputs, []
-    rng = np.random.default_rng(seed)
-    weights = [cast(rng.standard_normal(result[i].shape), str(result[i].dtype)) for i in tester.differentiable]
-    grads = jt.grad(_Weighted.apply(weights, *(result[i] for i in tester.differentiable)), wanted)
-    jt.sync(grads)
-    return outputs, [to_array(g) for g in grads]
-
-
-class _Weighted(jt.Function):
-    """A scalar in the place of a weighted sum of arrays: it hands the weights back as their gradients.
-
-    The sum itself, and its gradient, would be compiled anew for each rank, type and neighbour.
-    """
-
-    def execute(self, weights, *arrays):
-        self.weights = weights
-        return jt.zeros(1)
-
-    def grad(self, _):
-        return (None, *self.weights)
-
-
-def cast(array, dtype):
-    """A NumPy array as a Var of `dtype`; cast as one axis, so that one compiled cast serves every shape."""
-    return jt.array(array.astype(np.float32).reshape(-1)).cast(dtype).reshape(array.shape)
-
-
-def to_var(value, dtype):
-    """A NumPy input of a test as a Var: coordinates (five columns or four) in float32, other floats in `dtype`."""
-    if isinstance(value, (list, tuple)) and value and isinstance(value[0], np.ndarray):
-        return [to_var(v, dtype) for v in value]
-    if not isinstance(value, np.ndarray):
-        return value
-    if value.dtype.kind != "f":
-        return jt.array(value)
-    coordinates = value.ndim == 2 and value.shape[1] in (4, 5, 6)
-    return cast(value, "float32" if coordinates else dtype)
-
-
-def to_array(var):
-    if str(var.dtype) not in DTYPES:
-        return var.numpy()
-    return var.reshape((var.numel(),)).cast("float32").numpy().reshape(var.shape)
-
-
 def detector(name="faster_rcnn_r50_fpn_sra_1x_coco"):
     """A detector of jdet_configs, in training, and its config."""
     from jsra import resources
@@ -158,7 +118,9 @@ def training_step(name="faster_rcnn_r50_fpn_sra_1x_coco", amp=None):
     from jsra.engine.amp import enable
     from jsra.engine.run import build_optimizer
     from jsra.engine.train import total_loss
+    from jsra.runtime.arithmetic import set_arithmetic
 
+    set_arithmetic()
     model, config = detector(name)
     optimizer, _ = build_optimizer(config, model, 1)
     if amp:

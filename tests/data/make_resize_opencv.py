@@ -1,6 +1,6 @@
 """Make tests/data/resize_opencv.npz: what OpenCV's bilinear and nearest resizing gives. Needs opencv-python-headless.
 
-python tools/resize_vectors.py
+python tests/data/make_resize_opencv.py
 """
 
 import os
@@ -27,7 +27,7 @@ def main():
         out[f"image{i}"] = image
         out[f"linear{i}"] = cv2.resize(image, (new_width, new_height), interpolation=cv2.INTER_LINEAR)
         out[f"nearest{i}"] = cv2.resize(image[..., 0], (new_width, new_height), interpolation=cv2.INTER_NEAREST)
-    path = os.path.join(os.path.dirname(__file__), "..", "tests", "data", "resize_opencv.npz")
+    path = os.path.join(os.path.dirname(__file__), "resize_opencv.npz")
     np.savez_compressed(path, **out)
     print(f"OpenCV {cv2.__version__}: {len(CASES)} cases, {os.path.getsize(path)} bytes")
 

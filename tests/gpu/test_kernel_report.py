@@ -2,13 +2,11 @@ import glob
 import os
 import re
 import shutil
-import sys
 
 import pytest
 
-sys.path.insert(0, os.path.join(os.path.dirname(__file__), "..", "..", "tools"))
-import kernel_report  # noqa: E402
-from report import write_section  # noqa: E402
+from tests.gpu import kernel_report
+from tests.page import write_section
 
 PTXAS = """\
 ptxas info    : Compiling entry function '_ZN4jsra4cuda25masked_sum_forward_kernelIffEEvv' for 'sm_90'

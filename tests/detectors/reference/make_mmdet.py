@@ -1,6 +1,6 @@
 """Run mmdet's Faster R-CNN R50-FPN on seeded weights and real images, and keep what tests/detectors compares with.
 
-    PEER_PYTHON tools/make_mmdet_reference.py ../shared/data/coco_mini [--checkpoint FILE.pth]
+    PEER_PYTHON tests/detectors/reference/make_mmdet.py ../shared/data/coco_mini [--checkpoint FILE.pth]
 
 PEER_PYTHON has mmdet 3.3, mmcv 2.1 and PyTorch (docs/development.md); the weights come from names and a seed, so only what
 mmdet answers is written: tests/detectors/reference/mmdet.npz.
@@ -14,7 +14,7 @@ import sys
 import numpy as np
 import torch
 
-ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
+ROOT = os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "..", "..")
 sys.path.insert(0, ROOT)
 
 from jsra.convert.convert import from_jsra, to_jsra  # noqa: E402

@@ -1,6 +1,7 @@
 """Hold jsra against a real JDet: the same configs, the same runs, the same weights, and SRA in JDet's own detectors.
 
-    python tools/jdet_check.py PATH_TO_JDET [--data COCO] [--venv FOLDER] [--work FOLDER] [--only NAME] [--write PAGE]
+    python -m tests.integrations.jdet_check PATH_TO_JDET [--data COCO] [--venv FOLDER] [--work FOLDER] [--only NAME]
+        [--write PAGE]
 
 PATH_TO_JDET: a clone of github.com/Jittor/JDet, which is not changed. Makes a virtual environment with all that JDet needs
 (.venv-jdet, kept) and computes on the CPU. --data: a folder in COCO's layout (train2017, val2017, annotations; default:
@@ -18,13 +19,11 @@ import shutil
 import subprocess
 import sys
 
-ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
-sys.path.insert(0, ROOT)
+from jsra.integrations import JDET_NEEDS
+from tests.page import write_section
 
-from report import write_section  # noqa: E402
-
-from jsra.integrations import JDET_NEEDS  # noqa: E402
-
+HERE = os.path.dirname(os.path.abspath(__file__))
+ROOT = os.path.dirname(os.path.dirname(HERE))
 LEAF = os.path.join("jdet_configs", "faster_rcnn_r50_fpn_sra_1x_coco.py")
 TOLERANCE = 1e-4
 IMAGES, BATCH, EPOCHS, CATEGORY = 20, 2, 2, "person"
@@ -95,7 +94,7 @@ class Bench:
     def inside(self, name, *arguments) -> dict:
         """What a function of jdet_check_inside.py found."""
         out = os.path.join(self.work, name + ".json")
-        self.run(name, os.path.join(ROOT, "tools", "jdet_check_inside.py"), name, out, *arguments)
+        self.run(name, os.path.join(HERE, "jdet_check_inside.py"), name, out, *arguments)
         with open(out, encoding="utf8") as file:
             return json.load(file)
 

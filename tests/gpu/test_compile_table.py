@@ -1,17 +1,16 @@
-import os
-import sys
+"""The table that `make gpu-compile` writes."""
+
 from types import SimpleNamespace
 
-sys.path.insert(0, os.path.join(os.path.dirname(__file__), "..", "..", "tools"))
-import gpu_table  # noqa: E402
-from report import read_section, table_rows, write_section  # noqa: E402
+from tests.gpu import compile
+from tests.page import read_section, table_rows, write_section
 
 TOOLKIT = SimpleNamespace(parts={"nvcc": SimpleNamespace(name="nvcc", version="13.0.88")})
 
 
 def table(results, page, only=""):
     args = SimpleNamespace(only=only, report=False, out=str(page), arch="90")
-    text = gpu_table.table(results, TOOLKIT, args)
+    text = compile.table(results, TOOLKIT, args)
     write_section(str(page), "gpu-compile", text)
     return text
 

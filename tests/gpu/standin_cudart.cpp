@@ -1,6 +1,6 @@
 // A stand-in for CUDA's runtime on a machine without a GPU, so that Jittor can compile and load GPU code there.
 // Memory is the host's and zeroed, copies copy, kernels are not run. Everything else is the real runtime's: this library
-// is linked to it and found before it. tools/gpu_compile.py builds it.
+// is linked to it and found before it. compile.py builds it.
 #include <cuda_runtime_api.h>
 
 #include <cstdlib>

@@ -1,10 +1,10 @@
-"""Compile jsra for the GPU through Jittor, on a machine without one: `make gpu-compile`.
+"""Compile jsra for the GPU through Jittor, on a machine without one: `make gpu-compile`, `python -m tests.gpu.compile`.
 
 With the wheels of jsra[cuda13] installed, in a home of its own (--home; keeps its cache between runs):
 1. Jittor is imported with CUDA compiled in, against the real libraries, under a runtime that answers 'no device';
 2. operators of Jittor, every operator of jsra, forward and backward, in float32, float16 and bfloat16, and a training
    step of Faster R-CNN with Semantic RoI Align are compiled for --arch and loaded, under a runtime whose memory is the
-   host's and whose kernels do nothing (cuda_standin.cpp; cuBLAS and cuDNN answer 'done'). No value is checked.
+   host's and whose kernels do nothing (standin_cudart.cpp; cuBLAS and cuDNN answer 'done'). No value is checked.
 Prints a table, and writes it to --out. Exit code 1 if anything failed. --only compiles a part; its rows replace those of
 the same name in --out, and every row says on which day it was compiled. A run that was stopped goes on where it stood;
 --report writes what it had reached.
@@ -17,19 +17,16 @@ import glob
 import importlib
 import json
 import os
+import platform
 import re
 import subprocess
 import sys
 import time
 
-ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
-TOOLS = os.path.join(ROOT, "tools")
-sys.path[:0] = [ROOT, TOOLS]
+from tests.gpu import standins
+from tests.page import read_section, table_rows, write_section
 
-import gpu_standins  # noqa: E402
-import gpu_table  # noqa: E402
-from report import write_section  # noqa: E402
-
+ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 NONE_ON_CPU = "none of these operators of Jittor is computed on the CPU"
 
 
@@ -64,7 +61,7 @@ def outside(args):
         results = [r for log in logs.values() for r in read_results(log)]
     else:
         results = compile_all(args, home, cuda_root.build(toolkit, home), logs)
-    text = gpu_table.table(results, toolkit, args)
+    text = table(results, toolkit, args)
     print(text)
     if args.out:
         write_section(args.out, "gpu-compile", text)
@@ -73,13 +70,13 @@ def outside(args):
 
 def compile_all(args, home, root, logs):
     """Run both steps; the results of their checks."""
-    folders, results = gpu_standins.build(root), []
+    folders, results = standins.build(root), []
     for step, log in logs.items():
-        gpu_standins.link(root, folders[step])
+        standins.link(root, folders[step])
         begin = time.time()
         with open(log, "w", encoding="utf8") as f:
-            command = [sys.executable, __file__, "--inside", step, "--home", home, "--only", args.only]
-            code = subprocess.run(command, env=environment(home, root, step, args), stdout=f, stderr=f).returncode
+            command = [sys.executable, "-m", "tests.gpu.compile", "--inside", step, "--home", home, "--only", args.only]
+            code = subprocess.run(command, cwd=ROOT, env=environment(home, root, step, args), stdout=f, stderr=f).returncode
         found = read_results(log)
         results += found or [{"name": step, "error": f"stopped, see {log}"}]
         if found and code and not any(r["error"] for r in found):
@@ -102,6 +99,28 @@ def environment(home, root, step, args):
         JSRA_STANDIN_DEVICES="1" if step == "compile" else "0",
     )  # fmt: skip
     return env
+
+
+def table(results, toolkit, args):
+    """Of everything that ran; of a part (args.only, or a run that was stopped) with the other rows of args.out."""
+    rows = {(r["name"],): row(r) for r in results}
+    if args.only or args.report:
+        rows = {**table_rows(read_section(args.out, "gpu-compile"), 1), **rows}
+    failed = [name for name, line in rows.items() if " | yes | " not in line]
+    parts = ", ".join(f"{p.name} {p.version}" for p in toolkit.parts.values())
+    return "\n".join([
+        f"Compiled through Jittor for sm_{args.arch}, no GPU: {len(rows) - len(failed)} of {len(rows)} checks passed. "
+        f"Python {platform.python_version()}; {parts}.",
+        "",
+        "| what | compiled and loaded | s | on |",
+        "| --- | --- | --- | --- |",
+        *rows.values(),
+    ])  # fmt: skip
+
+
+def row(result):
+    outcome = result["error"].splitlines()[0] if result["error"] else "yes"
+    return f"| {result['name']} | {outcome} | {result.get('seconds', '')} | {result.get('day', '')} |"
 
 
 def read_results(log):
@@ -144,7 +163,8 @@ def step_import(args):
 
 def step_compile(args):
     import jittor as jt
-    from gpu_programs import programs
+
+    from tests.gpu.programs import programs
 
     jt.flags.use_cuda = 1
     forget_cpu_operators(jt.flags.cache_path)

@@ -1,6 +1,7 @@
 """Make the reference vectors of operators that torchvision has: tests/ops/vectors/<operator>.npz.
 
-Run with the Python of an environment that has torchvision 0.27 (not Jittor): `python tools/make_op_vectors.py [operator]`.
+Run with the Python of an environment that has torchvision 0.27 (not Jittor), from this folder:
+`python make_torchvision.py [operator]`.
 Inputs come from a fixed seed, so a second run writes the same numbers. To add an operator, add a function of its name to
 this file, decorated with @operator, that yields Cases; the tests read the file by tests.ops.tester.read_vectors.
 """
@@ -15,7 +16,7 @@ import numpy as np
 import torch
 import torchvision
 
-VECTORS = os.path.join(os.path.dirname(os.path.dirname(os.path.abspath(__file__))), "tests", "ops", "vectors")
+VECTORS = os.path.dirname(os.path.abspath(__file__))
 OPERATORS = {}
 
 

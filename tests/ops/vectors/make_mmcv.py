@@ -1,7 +1,7 @@
 """Make the reference vectors of operators that mmcv has and torchvision lacks: tests/ops/vectors/<operator>.npz.
 
 Run with the Python of an environment that has mmcv 2.1 with its operators for the CPU (not Jittor):
-`python tools/make_mmcv_vectors.py`. The files are as those of make_op_vectors.py.
+`python tests/ops/vectors/make_mmcv.py`. The files are as those of make_torchvision.py.
 """
 
 import json
@@ -13,7 +13,7 @@ import numpy as np
 import torch
 from mmcv.ops import roi_align_rotated
 
-VECTORS = os.path.join(os.path.dirname(os.path.dirname(os.path.abspath(__file__))), "tests", "ops", "vectors")
+VECTORS = os.path.dirname(os.path.abspath(__file__))
 
 
 def cases(rng):
