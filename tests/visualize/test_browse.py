@@ -1,7 +1,7 @@
 import numpy as np
 
-from jsra.visualize.browse import browse, draw_truth
 from jsra.data.coco import COCODataset
+from jsra.visualize.browse import browse, draw_truth
 from tests.data.tiny import NORMALIZE, write_coco
 
 
