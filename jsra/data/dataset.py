@@ -1,7 +1,8 @@
-"""What every detection dataset shares: samples, the filter of images without objects, the loader and the evaluation.
+"""What every detection dataset shares: samples, the filter of images without objects and the loader.
 
 A dataset is a list of Records plus transforms. `dataset.get(index, epoch)` is one sample; it depends on (seed, epoch,
-index) alone, never on the process that loads it. `dataset.loader(...)` gives batches, `dataset.evaluate(...)` metrics.
+index) alone, never on the process that loads it. `dataset.loader(...)` gives batches. Evaluators (jsra.evaluation) read
+`records`, `ground_truth()`, CLASSES and cat_ids.
 """
 
 from __future__ import annotations
@@ -52,7 +53,7 @@ class DetectionDataset:
     batch_size: images per step over all processes together. seed: of order and augmentation.
     """
 
-    metrics = ("bbox",)
+    default_evaluator = "COCOBoxAP"  # of configs that name none
 
     def __init__(
         self,
@@ -158,19 +159,6 @@ class DetectionDataset:
                 annotations.append(annotation)
         categories = [{"id": i, "name": name} for i, name in zip(self.cat_ids, self.CLASSES)]
         return {"info": {}, "images": images, "annotations": annotations, "categories": categories}
-
-    def evaluate(self, results, work_dir=None, epoch=None, metrics=None):
-        """Metrics of detections.
-
-        results: list of {img_id, boxes [n, 4] xyxy in original pixels, scores [n], labels [n] (1-based), masks (RLE)},
-        or of (result, target) pairs, one per image; where images are missing, the others alone are evaluated and the
-        table says so. metrics: names out of 'bbox', 'segm' (COCO), 'voc' (AP50 by the VOC devkit).
-        Writes the detections to work_dir/detections/<epoch>.<metric>.json in COCO's submission form if work_dir is
-        given. Returns Metrics: {name: value}, with the printable `.table`.
-        """
-        from jsra.evaluation.report import evaluate
-
-        return evaluate(self, results, work_dir, epoch, tuple(metrics or self.metrics))
 
 
 def label_map(wanted, known, where):
