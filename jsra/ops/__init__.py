@@ -11,6 +11,7 @@ from jsra.ops.dynamic_sampler import dynamic_sampler
 from jsra.ops.encode_boxes import encode_boxes
 from jsra.ops.masked_sum import masked_sum
 from jsra.ops.match_boxes import match_boxes
+from jsra.ops.multiclass_nms import multiclass_nms
 from jsra.ops.nms import batched_nms, nms, nms_batch
 from jsra.ops.precise_roi_pool import PreciseRoIPool, precise_roi_pool
 from jsra.ops.ps_roi_align import PSRoIAlign, ps_roi_align
@@ -46,6 +47,7 @@ __all__ = [
     "encode_boxes",
     "masked_sum",
     "match_boxes",
+    "multiclass_nms",
     "nms",
     "nms_batch",
     "precise_roi_pool",
