@@ -1,6 +1,7 @@
 """Operators with CPU and CUDA kernels, under torchvision's names and signatures where torchvision has them."""
 
 from jsra.ops.adaptive_roi_align import AdaptiveRoIAlign, adaptive_roi_align
+from jsra.ops.anchor_grid import anchor_grid, anchor_valid
 from jsra.ops.boxes import box_area, box_iou, clip_boxes_to_image, remove_small_boxes
 from jsra.ops.decode_boxes import decode_boxes
 from jsra.ops.deform_conv2d import DeformConv2d, deform_conv2d
@@ -34,6 +35,8 @@ __all__ = [
     "RoIAlignRotated",
     "RoIPool",
     "adaptive_roi_align",
+    "anchor_grid",
+    "anchor_valid",
     "batched_nms",
     "box_area",
     "box_iou",
