@@ -70,13 +70,13 @@ def roi_inputs(model, pixels, boxes):
     import jittor as jt
 
     from jsra.boxes.convert import boxes_to_rois
-    from jsra.roi.levels import roi_levels
+    from jsra.ops import roi_levels
 
     extractor = extractor_of(model)
-    rois = boxes_to_rois([np.asarray(b, np.float32) for b in boxes])
+    rois = jt.array(boxes_to_rois([np.asarray(b, np.float32) for b in boxes]))
     maps = list(model.features(jt.array(pixels)))[: len(extractor.featmap_strides)]
     levels = roi_levels(rois, len(maps), extractor.finest_scale)
-    return maps, jt.array(rois), [1.0 / s for s in extractor.featmap_strides], jt.array(levels)
+    return maps, rois, [1.0 / s for s in extractor.featmap_strides], levels
 
 
 def roi_features(model, pixels, boxes) -> np.ndarray:

@@ -15,7 +15,7 @@ def roi_masks(detector, pixels, boxes) -> list:
     import jittor as jt
 
     from jsra.boxes.convert import boxes_to_rois
-    from jsra.roi.levels import roi_levels
+    from jsra.ops import roi_levels
 
     extractor = getattr(getattr(detector.model, "roi_head", None), "box_extractor", None)
     layer = getattr(extractor, "roi_layer", None)
@@ -29,5 +29,5 @@ def roi_masks(detector, pixels, boxes) -> list:
     with jt.no_grad():
         maps = detector.model.features(jt.array(batch))[: len(extractor.featmap_strides)]
         rois = jt.array(boxes_to_rois([np.asarray(boxes, np.float32).reshape(-1, 4) * scale]))
-        levels = jt.array(roi_levels(rois, len(maps), extractor.finest_scale))
+        levels = roi_levels(rois, len(maps), extractor.finest_scale)
         return layer.masks(list(maps), rois, [1.0 / s for s in extractor.featmap_strides], levels)
