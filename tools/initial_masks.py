@@ -60,8 +60,9 @@ def start(model, pixels, boxes):
 
 def measure(logits, sampled, packing):
     by_grid, within, covered, ratio = {}, [], [], []
-    for k, grid in enumerate(packing.grids_np):
-        part = slice(packing.offsets_np[k], packing.offsets_np[k + 1])
+    offsets = packing.offsets.numpy()
+    for k, grid in enumerate(packing.grids.numpy()):
+        part = slice(offsets[k], offsets[k + 1])
         own = logits[part] - logits[part].mean(axis=0)
         masks = np.exp(own - own.max(axis=0))
         masks /= masks.sum(axis=0)

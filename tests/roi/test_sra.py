@@ -231,7 +231,7 @@ def test_work_is_linear_in_the_positions(rng, inputs):
     module, _ = make(rng)
     module.eval()
     once, packing = module.sample(jt.array(features), jt.array(rois), 0.25)
-    assert packing.total == (packing.grids_np[:, 0] * packing.grids_np[:, 1]).sum() == once.shape[0] <= len(rois) * M
+    assert packing.total == packing.grids.numpy().prod(axis=1).sum() == once.shape[0] <= len(rois) * M
     twice, doubled = module.sample(jt.array(features), jt.array(np.concatenate([rois, rois])), 0.25)
     assert doubled.total == 2 * packing.total
     assert list(module.logits(twice, doubled).shape) == [2 * packing.total, N]
