@@ -25,5 +25,5 @@ def roi_inputs(model, pixels, boxes):
     extractor = extractor_of(model)
     rois = jt.array(boxes_to_rois([np.asarray(b, np.float32).reshape(-1, 4) for b in boxes]))
     maps = list(model.features(jt.array(pixels)))[: len(extractor.featmap_strides)]
-    levels = jt.array(extractor.levels(rois, len(maps)))  # of an array or of a Var
+    levels = extractor.levels(rois, len(maps))
     return maps, rois, [1.0 / s for s in extractor.featmap_strides], levels
