@@ -7,6 +7,7 @@ def add_parser(subparsers):
 
     ops = _command(commands, "ops", _ops, 7, "time and memory of each operator, forward and backward")
     ops.add_argument("--no-sweep", action="store_true", help="leave out the growth from 250 to 4000 RoIs")
+    ops.add_argument("--device", choices=("cpu", "cuda"), default="cpu", help="of ours and of torchvision (default: cpu)")
     roi = _command(commands, "roi", _roi, 3, "time of each RoI feature extractor, beside roi_align of a peer")
     for parser in (ops, roi):
         parser.add_argument("--count", type=int, default=1000, help="RoIs (default: %(default)s)")
@@ -32,7 +33,7 @@ def _command(commands, name, function, repeat, text):
 def _ops(args):
     from jsra.bench.ops import bench
 
-    _write(args.json, bench(args.peer, args.only, args.count, args.repeat, not args.no_sweep))
+    _write(args.json, bench(args.peer, args.only, args.count, args.repeat, not args.no_sweep, device=args.device))
 
 
 def _roi(args):
