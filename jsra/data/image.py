@@ -36,8 +36,10 @@ def new_target(size, img_id=0, img_file=None, classes=()):
     """The target dictionary (design: 'Contract between the parts') of an image of `size` (width, height) without boxes.
 
     img_id, img_file, classes; bboxes [n, 4] xyxy float32 in pixels, labels [n] int32 (1-based), bboxes_ignore [m, 4];
-    masks None or uint8 [n, H, W]; ori_img_size, img_size (after resizing), pad_shape (after padding), all (width,
-    height); scale_factor [4], what boxes were multiplied with; flip None or a direction.
+    masks None or jsra.data.masks.InstanceMasks; ori_img_size, img_size (after resizing), pad_shape (after padding), all
+    (width, height); scale_factor [4], what boxes were multiplied with; flip None or a direction. What only some datasets
+    know is there only then (jsra.data.dataset.FIELDS): track_ids [n], video_id, frame_index, negative_labels,
+    not_exhaustive_labels.
     """
     return {
         "img_id": img_id,

@@ -13,7 +13,10 @@ def extractor_of(model):
     """The box head's RoI extractor; ConfigError for a model without one."""
     extractor = getattr(getattr(model, "roi_head", None), "box_extractor", None)
     if extractor is None:
-        raise ConfigError(f"{type(model).__name__} has no roi_head.box_extractor, whose features this needs")
+        raise ConfigError(
+            f"{type(model).__name__} has no RoI extractor, which this reads: use a config of a detector with one, such as "
+            "FasterRCNN with roi_layer=dict(type='SemanticRoIAlign')"
+        )
     return extractor
 
 

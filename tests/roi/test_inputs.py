@@ -38,5 +38,5 @@ def test_the_levels_are_the_extractors_own(kind):
 
 
 def test_a_model_without_an_extractor_is_refused():
-    with pytest.raises(ConfigError, match="object has no roi_head.box_extractor"):
+    with pytest.raises(ConfigError, match="object has no RoI extractor, which this reads: use"):
         extractor_of(object())
