@@ -11,17 +11,15 @@ class DataError(RuntimeError):
 
 
 def read_image(path, size=None, img_id=None):
-    """uint8 RGB [H, W, 3]. `size` (width, height) is what the annotations say, if they say it.
+    """uint8 RGB [H, W, 3] of a file, as `rgb_pixels` gives it.
 
-    The EXIF orientation is applied only where the annotated size asks for it. Raises DataError for a file that is
-    absent, broken, or of another size.
+    size: (width, height) that the annotations say, if they say it. Raises DataError for a file that is absent, broken, or of
+    another size.
     """
     name = f"image {path}" + (f" (image id {img_id})" if img_id is not None else "")
     try:
         with Image.open(path) as image:
-            if size is not None and image.size != tuple(size):
-                image = ImageOps.exif_transpose(image)
-            pixels = np.asarray(image.convert("RGB"))
+            pixels = rgb_pixels(image, size)
     except FileNotFoundError:
         raise DataError(f"{name} is not there; correct the dataset's root or the annotations") from None
     except Exception as error:
@@ -30,6 +28,26 @@ def read_image(path, size=None, img_id=None):
     if size is not None and found != tuple(size):
         raise DataError(f"{name} is {found[0]} x {found[1]} pixels, the annotations say {size[0]} x {size[1]}")
     return pixels
+
+
+def rgb_pixels(image, size=None):
+    """uint8 RGB [H, W, 3] of a Pillow image.
+
+    The EXIF orientation is applied, as mmdet's reader does, in training and in inference: except where `size` (width,
+    height), of the annotations, is that of the picture as it is stored and not that of the turned one. 16 bits are cut to
+    their upper 8, as OpenCV does. Raises ValueError for pixels of more bits or floating-point ones, whose range is unknown.
+    """
+    turned = ImageOps.exif_transpose(image)
+    if size is not None and tuple(size) == image.size != turned.size:
+        turned = image
+    if turned.mode == "F":
+        raise ValueError("floating-point pixels; save it with 8 or 16 bits")
+    if turned.mode.startswith("I"):
+        values = np.asarray(turned)
+        if values.size and (values.min() < 0 or values.max() > 65535):
+            raise ValueError(f"pixels of {values.min()} to {values.max()}; save it with 8 or 16 bits")
+        turned = Image.fromarray((values.astype(np.uint16) >> 8).astype(np.uint8))
+    return np.asarray(turned.convert("RGB"))
 
 
 def new_target(size, img_id=0, img_file=None, classes=()):
