@@ -8,6 +8,7 @@ import sys
 
 import jittor as jt
 
+from jsra.data.classes import check_model, check_same
 from jsra.data.paths import data_path
 from jsra.engine import amp, checkpoint
 from jsra.engine.groups import ParameterGroups
@@ -171,10 +172,18 @@ def build_run(config, resume=None, seed=None) -> Run:
     loader = dataset.loader(rank(), world_size(), joint=True)
     model = build(config["model"], "model")
     jt.sync_all()  # the initial weights are drawn lazily: draw them before anything sets another seed
+    evaluator = Evaluator(config, "val") if config["dataset"].get("val") else None
+    _check_classes(model, dataset, evaluator, checkpoint_path)
+    loaded = None
     if config.get("pretrained_weights") and checkpoint_path is None:
         from jsra.convert.load import load_weights
 
+<<<<<<< HEAD
         on_main(lambda: load_weights(model, data_path(config["pretrained_weights"])))
+=======
+        pretrained = data_path(config["pretrained_weights"])
+        loaded = f"{pretrained}: {load_weights(model, pretrained)}".replace("\n", "; ")
+>>>>>>> wB
     share_weights(model)
     optimizer, lr_line = build_optimizer(config, model, dataset.batch_size)
     if config.get("amp"):
@@ -191,7 +200,7 @@ def build_run(config, resume=None, seed=None) -> Run:
         batch_size=dataset.batch_size,
         classes=dataset.CLASSES,
         config=config.to_dict() if hasattr(config, "to_dict") else dict(config),
-        evaluate=Evaluator(config, "val") if config["dataset"].get("val") else None,
+        evaluate=evaluator,
         eval_interval=(config.get("eval_interval") or 0) * unit,
         checkpoint_interval=(config.get("checkpoint_interval") or 0) * unit,
         keep=config.get("checkpoint_keep", 3),
@@ -202,11 +211,25 @@ def build_run(config, resume=None, seed=None) -> Run:
         run.resume(checkpoint_path)
     run.start_log()
     run.log.say(f"{work_dir}: {len(loader)} batches an epoch, {run.total} iterations; {lr_line}")
+<<<<<<< HEAD
     if arithmetic:
         run.log.say(arithmetic)
+=======
+    if loaded:
+        run.log.say(loaded)
+>>>>>>> wB
     if checkpoint_path is not None:
         run.log.say(f"resumed from {checkpoint_path}, iteration {run.iteration}")
     return run
+
+
+def _check_classes(model, dataset, evaluator, checkpoint_path):
+    check_model(model, dataset.CLASSES, "dataset.train")
+    if evaluator is not None:
+        check_same(dataset.CLASSES, evaluator.dataset.CLASSES, "dataset.train", "dataset.val")
+    saved = checkpoint.classes_of(checkpoint_path) if checkpoint_path is not None else None
+    if saved:
+        check_same(dataset.CLASSES, saved, "dataset.train", f"the checkpoint {checkpoint_path}")
 
 
 def build_optimizer(config, model, batch_size: int) -> tuple:

@@ -57,6 +57,7 @@ class SemanticRoIAlign(jt.nn.Module):
     """
 
     LOGITS = 4.0
+    version = 2  # 2: these initial weights
     POSITION = 4.0
 
     def __init__(
