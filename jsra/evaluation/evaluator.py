@@ -24,7 +24,7 @@ class Evaluator:
     @property
     def dataset(self):
         if self._dataset is None:
-            self._dataset = build(self.settings, f"dataset.{self.split}")
+            self._dataset = build(self.settings, f"dataset.{self.split}", "dataset")
         return self._dataset
 
     def __call__(self, model, name=None):
