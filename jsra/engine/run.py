@@ -168,9 +168,9 @@ def build_run(config, resume=None, seed=None) -> Run:
     work_dir = config["work_dir"]
     checkpoint_path = on_main(lambda: _checkpoint(resume, work_dir))
     set_seed(seed)
-    dataset = build({"seed": seed, **config["dataset"]["train"]}, "dataset.train")
+    dataset = build({"seed": seed, **config["dataset"]["train"]}, "dataset.train", "dataset")
     loader = dataset.loader(rank(), world_size(), joint=True)
-    model = build(config["model"], "model")
+    model = build(config["model"], "model", "detector")
     jt.sync_all()  # the initial weights are drawn lazily: draw them before anything sets another seed
     evaluator = Evaluator(config, "val") if config["dataset"].get("val") else None
     _check_classes(model, dataset, evaluator, checkpoint_path)
@@ -188,7 +188,7 @@ def build_run(config, resume=None, seed=None) -> Run:
     run = Run(
         model=model,
         optimizer=optimizer,
-        scheduler=build(config["scheduler"], "scheduler") if config.get("scheduler") else StepLR(),
+        scheduler=build(config["scheduler"], "scheduler", "scheduler") if config.get("scheduler") else StepLR(),
         loader=loader,
         total=(config.get("max_iter") or config["max_epoch"]) * unit,
         work_dir=work_dir,
@@ -233,8 +233,8 @@ def build_optimizer(config, model, batch_size: int) -> tuple:
         raise ConfigError(f"optimizer.lr must be a number, it is {written!r}")
     settings["lr"] = scaled_lr(written, batch_size, base_batch)
     rules = config.get("parameter_groups_generator")
-    rules = build(rules, "parameter_groups_generator") if rules else ParameterGroups()
-    optimizer = build(settings, "optimizer", params=rules.groups(model))
+    rules = build(rules, "parameter_groups_generator", "parameter_groups") if rules else ParameterGroups()
+    optimizer = build(settings, "optimizer", "optimizer", params=rules.groups(model))
     if not isinstance(optimizer, (SGD, AdamW)):
         raise ConfigError(f"optimizer.type: {settings['type']!r} is no optimiser; known: SGD, AdamW")
     processes = f" over {world_size()} processes" if world_size() > 1 else ""
