@@ -253,4 +253,4 @@ def _checkpoint(resume, work_dir):
         return None
     if resume == "auto":
         return checkpoint.latest(work_dir)
-    return checkpoint.latest(resume) or resume
+    return checkpoint.check(checkpoint.latest(resume) or resume)
