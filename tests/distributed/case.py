@@ -67,6 +67,7 @@ def table(root, settings, launcher=()) -> list:
 
 def start(command, **environment):
     """Start a command; `finish` gives its output."""
+    signal.signal(signal.SIGCHLD, signal.SIG_DFL)  # Jittor's handler ends this process when a child is killed
     return subprocess.Popen(
         command, cwd=ROOT, env={**os.environ, "PYTHONPATH": ROOT, "OMP_NUM_THREADS": "1", **environment},
         stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, start_new_session=True,
