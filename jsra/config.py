@@ -1,6 +1,7 @@
 """JDet's config language: Python or YAML files that are dictionaries, with inheritance.
 
     _base_ = "faster_rcnn_r50_fpn.py"            # or a list of files, relative to this one; later ones win
+    _base_ = "jsra:_base_/small_r18_fpn.py"      # of the configs that are shipped with jsra
     model = dict(roi_head=dict(pool=dict(_cover_=True, type="RoIAlign")))   # _cover_: replace, do not merge
 
 Dictionaries merge key by key, everything else replaces. A Python file is run afresh at every load; its names become the
@@ -19,14 +20,15 @@ import sys
 
 import yaml
 
+from jsra import resources
 from jsra.registry import ConfigError, nearest
 
-BASE, COVER = "_base_", "_cover_"
+BASE, COVER, SHIPPED = "_base_", "_cover_", "jsra:"
 # The keys of a config's top level. Names that begin with an underscore are a file's own helpers.
 KEYS = (
     "name", "work_dir", "seed", "model", "pretrained_weights", "dataset", "evaluator", "best_metric", "optimizer",
-    "parameter_groups_generator", "scale_lr_base_batch", "scheduler", "max_epoch", "max_iter", "amp", "eval_interval",
-    "checkpoint_interval", "checkpoint_keep", "log_interval", "logger",
+    "parameter_groups_generator", "scale_lr_base_batch", "scheduler", "max_epoch", "max_iter", "amp", "tf32",
+    "deterministic", "eval_interval", "checkpoint_interval", "checkpoint_keep", "log_interval", "logger",
 )  # fmt: skip
 # Keys of dataset entries of earlier versions, and what took their place.
 MOVED = {
@@ -152,9 +154,16 @@ def _read_with_bases(path, chain):
         raise ConfigError(f"{path}: {BASE} must be a file name or a list of file names, it is {bases!r}")
     merged = {}
     for base in bases:
-        _merge(merged, _read_with_bases(os.path.join(os.path.dirname(path), base), (*chain, absolute)))
+        _merge(merged, _read_with_bases(_base_path(path, base), (*chain, absolute)))
     _merge(merged, content)
     return merged
+
+
+def _base_path(path, base):
+    """A base next to `path`, or one that is shipped with jsra."""
+    if base.startswith(SHIPPED):
+        return os.path.join(resources.folder("jdet_configs"), base[len(SHIPPED) :])
+    return os.path.join(os.path.dirname(path), base)
 
 
 def _read(path, chain):

@@ -1,5 +1,7 @@
 """`jsra table`: the papers' tables, published and measured side by side; trains what is missing."""
 
+from jsra.registry import ConfigError
+
 
 def add_parser(subparsers):
     from jsra.cli.train import add_set
@@ -36,7 +38,6 @@ def add_parser(subparsers):
 
 def run(args):
     from jsra.engine.interrupt import Interrupted
-    from jsra.registry import ConfigError
 
     if args.seeds < 1:
         raise ConfigError(f"--seeds {args.seeds}: at least 1")
@@ -81,13 +82,18 @@ def one_table(args):
     from jsra.paper.measure import report
     from jsra.paper.report import plot, render
     from jsra.paper.rows import table
+    from jsra.runtime.distributed import is_main, world_size
 
+    if args.jobs > 1 and world_size() > 1:
+        raise ConfigError(f"--jobs {args.jobs} starts processes of its own: leave it out under mpirun")
     wanted = table(args.table)
     found = report(
         wanted, args.preset, args.rows, args.seeds, train=not (args.no_train or args.cost_only), cost_only=args.cost_only,
-        root=args.root, overrides=args.overrides, say=lambda line: print(line, file=sys.stderr, flush=True), jobs=args.jobs,
-        other=args.other_settings,
+        root=args.root, overrides=args.overrides, jobs=args.jobs, other=args.other_settings,
+        say=lambda line: is_main() and print(line, file=sys.stderr, flush=True),
     )  # fmt: skip
+    if not is_main():
+        return 0
     print(render(found, args.format))
     if args.plot:
         print(plot(found, args.plot), file=sys.stderr)

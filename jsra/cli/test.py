@@ -24,20 +24,25 @@ def run(args):
     import os
 
     from jsra.config import load_config
+<<<<<<< HEAD
+    from jsra.engine.checkpoint import weights_file
+=======
     from jsra.data.classes import check_model, check_same
     from jsra.engine.checkpoint import classes_of, weights_file
     from jsra.engine.distributed import is_main
+>>>>>>> wB
     from jsra.evaluation.evaluator import Evaluator
     from jsra.evaluation.report import submit
     from jsra.inference import load_model
     from jsra.registry import ConfigError
     from jsra.runtime.device import use_best_device
+    from jsra.runtime.distributed import is_main, on_main
 
     config = load_config(args.config, args.overrides)
     split = args.split or ("test" if config["dataset"].get("test") else "val")
     if not config["dataset"].get(split):
         raise ConfigError(f"{args.config}: dataset has no {split!r}")
-    weights = weights_file(args.weights)
+    weights = on_main(lambda: weights_file(args.weights))
     out = args.out or os.path.join(config["work_dir"], "test")
     use_best_device()
     evaluator = Evaluator(config, split, work_dir=out)

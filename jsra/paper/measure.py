@@ -101,8 +101,9 @@ def _one(table, one, train, say, row, other):
     if table.kind == "detection":
         return result["measured"]
     from jsra.paper import studies
+    from jsra.runtime.distributed import on_main
 
-    return studies.stored(one, table.kind, result, other)
+    return on_main(lambda: studies.stored(one, table.kind, result, other))
 
 
 def _state(row_runs, done):

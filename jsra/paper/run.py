@@ -53,7 +53,9 @@ class Run:
 
     def stored(self) -> dict | None:
         """The result.json that is there, of whatever settings, or None."""
-        return _read(os.path.join(self.work_dir, RESULT))
+        from jsra.runtime.distributed import on_main
+
+        return on_main(lambda: _read(os.path.join(self.work_dir, RESULT)))
 
     def result(self) -> dict | None:
         """The finished run's result.json, or None. Raises OtherSettings if it is not this run's."""
@@ -65,9 +67,11 @@ class Run:
     def check_begun(self):
         """Raise OtherSettings if the checkpoints that are there, which would be continued, are not this run's."""
         from jsra.engine.checkpoint import latest
+        from jsra.runtime.distributed import on_main
 
-        if latest(self.work_dir):
-            self._check(_read(os.path.join(self.work_dir, SETTINGS)), self.seed, "was begun")
+        begun = on_main(lambda: latest(self.work_dir) and [_read(os.path.join(self.work_dir, SETTINGS))])
+        if begun:
+            self._check(begun[0], self.seed, "was begun")
 
     def _check(self, settings, seed, verb):
         if settings == self.settings and seed == self.seed:
@@ -83,6 +87,7 @@ class Run:
     def state(self) -> str:
         """'trained', 'at iteration n', 'other settings' or 'not trained'."""
         from jsra.engine.checkpoint import latest
+        from jsra.runtime.distributed import on_main
 
         try:
             if self.result() is not None:
@@ -90,7 +95,7 @@ class Run:
             self.check_begun()
         except OtherSettings:
             return OTHER
-        last = latest(self.work_dir)
+        last = on_main(lambda: latest(self.work_dir))
         return f"at iteration {int(os.path.basename(last)[5:])}" if last else "not trained"
 
     def complete(self, train: bool = True) -> dict | None:
@@ -101,18 +106,16 @@ class Run:
         return found
 
     def _train(self):
-        from jsra.engine.distributed import is_main
         from jsra.engine.run import build_run
         from jsra.engine.train import train
         from jsra.runtime.device import use_best_device
+        from jsra.runtime.distributed import on_main
 
         use_best_device()
         self.check_begun()
         began = time.time()
         evaluators = self._transformed_evaluators()
-        if is_main():
-            os.makedirs(self.work_dir, exist_ok=True)
-            _write(os.path.join(self.work_dir, SETTINGS), self.settings)
+        on_main(self._note_settings)
         training = build_run(self.config, resume="auto", seed=self.seed)
         first = training.iteration
         try:
@@ -133,6 +136,10 @@ class Run:
         gc.collect()
         return result
 
+    def _note_settings(self):
+        os.makedirs(self.work_dir, exist_ok=True)
+        _write(os.path.join(self.work_dir, SETTINGS), self.settings)
+
     def _transformed_evaluators(self) -> dict:
         """{name of a transformation: Evaluator}, made before the training: what is wrong with their data is known then."""
         from jsra.evaluation.evaluator import Evaluator
@@ -148,17 +155,15 @@ class Run:
             names = evaluator.columns.items()
             columns.update({column: _percent(metrics[name]) for column, name in names if name in metrics})
         for name, evaluator in transformed.items():
-            found = evaluator(training.model)
-            if found:
-                columns[f"AP_{name}"] = _percent(found[evaluator.names[0]])
+            columns[f"AP_{name}"] = _percent(evaluator(training.model)[evaluator.names[0]])
         changed = [v for c, v in columns.items() if c.startswith("AP_")]
         if changed and None not in changed:
             columns["AP_transformed"] = sum(changed) / len(changed)
         return columns
 
     def _write(self, measured, training, seconds):
-        from jsra.engine.distributed import is_main
         from jsra.engine.provenance import provenance
+        from jsra.runtime.distributed import on_main
 
         result = {
             "measured": measured, "seed": self.seed, "fingerprint": self.fingerprint, "settings": self.settings,
@@ -166,8 +171,7 @@ class Run:
             "iterations": training.iteration, "checkpoint": os.path.basename(training.last_saved or ""),
             "date": time.strftime("%Y-%m-%d"), **provenance(),
         }  # fmt: skip
-        if is_main():
-            _write(os.path.join(self.work_dir, RESULT), result)
+        on_main(lambda: _write(os.path.join(self.work_dir, RESULT), result))
         return result
 
     def model(self):

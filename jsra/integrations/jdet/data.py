@@ -8,8 +8,11 @@ import numpy as np
 from jdet.config import get_cfg
 from jdet.utils.registry import DATASETS, TRANSFORMS
 
+<<<<<<< HEAD
+=======
 from jsra.data.masks import InstanceMasks
 from jsra.engine.distributed import rank, world_size
+>>>>>>> wB
 from jsra.engine.train import seed_of
 from jsra.evaluation.dataset_evaluator import build_evaluators, default_evaluators
 from jsra.evaluation.report import evaluate
@@ -17,6 +20,7 @@ from jsra.integrations.jdet.names import PREFIX, add, make, own
 from jsra.integrations.jdet.training import progress
 from jsra.integrations.jdet.values import arrays, for_jdet
 from jsra.registry import build, registered
+from jsra.runtime.distributed import rank, world_size
 from jsra.runtime.seed import set_seed
 
 
@@ -42,7 +46,7 @@ class Dataset:
     def _open(self):
         if self._parts is None:
             dataset = build(self._settings, self._settings["type"])
-            self._parts = dataset, dataset.loader(rank=rank(), world_size=world_size())
+            self._parts = dataset, dataset.loader(rank(), world_size(), joint=self._training)
         return self._parts
 
     @property

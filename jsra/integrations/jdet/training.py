@@ -9,6 +9,7 @@ import jittor as jt
 from jdet.config import get_cfg
 from jdet.utils.registry import HOOKS, MODELS, OPTIMS, SCHEDULERS
 
+from jsra.convert.names import current
 from jsra.engine.groups import ParameterGroups
 from jsra.engine.schedule import scaled_lr
 from jsra.integrations.jdet.names import PREFIX, add, make, own
@@ -92,7 +93,8 @@ class Optimizer:
 
     def load_parameters(self, data):
         if isinstance(data, dict) and "state" in data:
-            self.load_state(data["state"], data["n_step"])
+            state = {current(name): array for name, array in data["state"].items()}
+            self.load_state(state, data["n_step"])
             jt.sync_all()
 
 
