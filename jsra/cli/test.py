@@ -24,13 +24,8 @@ def run(args):
     import os
 
     from jsra.config import load_config
-<<<<<<< HEAD
-    from jsra.engine.checkpoint import weights_file
-=======
     from jsra.data.classes import check_model, check_same
     from jsra.engine.checkpoint import classes_of, weights_file
-    from jsra.engine.distributed import is_main
->>>>>>> wB
     from jsra.evaluation.evaluator import Evaluator
     from jsra.evaluation.report import submit
     from jsra.inference import load_model
@@ -47,7 +42,7 @@ def run(args):
     use_best_device()
     evaluator = Evaluator(config, split, work_dir=out)
     dataset = evaluator.dataset
-    saved = classes_of(weights)
+    saved = on_main(lambda: classes_of(weights))
     if saved:
         check_same(dataset.CLASSES, saved, f"dataset.{split}", f"the weights {weights}")
     model = load_model(config, weights)

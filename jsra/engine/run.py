@@ -178,12 +178,9 @@ def build_run(config, resume=None, seed=None) -> Run:
     if config.get("pretrained_weights") and checkpoint_path is None:
         from jsra.convert.load import load_weights
 
-<<<<<<< HEAD
-        on_main(lambda: load_weights(model, data_path(config["pretrained_weights"])))
-=======
         pretrained = data_path(config["pretrained_weights"])
-        loaded = f"{pretrained}: {load_weights(model, pretrained)}".replace("\n", "; ")
->>>>>>> wB
+        loaded = on_main(lambda: str(load_weights(model, pretrained)))
+        loaded = f"{pretrained}: {loaded}".replace("\n", "; ")
     share_weights(model)
     optimizer, lr_line = build_optimizer(config, model, dataset.batch_size)
     if config.get("amp"):
@@ -211,13 +208,10 @@ def build_run(config, resume=None, seed=None) -> Run:
         run.resume(checkpoint_path)
     run.start_log()
     run.log.say(f"{work_dir}: {len(loader)} batches an epoch, {run.total} iterations; {lr_line}")
-<<<<<<< HEAD
     if arithmetic:
         run.log.say(arithmetic)
-=======
     if loaded:
         run.log.say(loaded)
->>>>>>> wB
     if checkpoint_path is not None:
         run.log.say(f"resumed from {checkpoint_path}, iteration {run.iteration}")
     return run
@@ -227,7 +221,7 @@ def _check_classes(model, dataset, evaluator, checkpoint_path):
     check_model(model, dataset.CLASSES, "dataset.train")
     if evaluator is not None:
         check_same(dataset.CLASSES, evaluator.dataset.CLASSES, "dataset.train", "dataset.val")
-    saved = checkpoint.classes_of(checkpoint_path) if checkpoint_path is not None else None
+    saved = on_main(lambda: checkpoint.classes_of(checkpoint_path)) if checkpoint_path is not None else None
     if saved:
         check_same(dataset.CLASSES, saved, "dataset.train", f"the checkpoint {checkpoint_path}")
 

@@ -38,9 +38,5 @@ def test_the_levels_are_the_extractors_own(kind):
 
 
 def test_a_model_without_an_extractor_is_refused():
-<<<<<<< HEAD
-    with pytest.raises(ConfigError, match="object has no RoI extractor"):
-=======
     with pytest.raises(ConfigError, match="object has no RoI extractor, which this reads: use"):
->>>>>>> wB
         extractor_of(object())

@@ -8,11 +8,7 @@ import numpy as np
 from jdet.config import get_cfg
 from jdet.utils.registry import DATASETS, TRANSFORMS
 
-<<<<<<< HEAD
-=======
 from jsra.data.masks import InstanceMasks
-from jsra.engine.distributed import rank, world_size
->>>>>>> wB
 from jsra.engine.train import seed_of
 from jsra.evaluation.dataset_evaluator import build_evaluators, default_evaluators
 from jsra.evaluation.report import evaluate
