@@ -32,7 +32,7 @@ class Converted(NamedTuple):
 
 
 def _is_class_layer(name, part):
-    return ".box_head" in name and (name.endswith((f".{part}.weight", f".{part}.bias")))
+    return name.startswith("roi_head.box.") and (name.endswith((f".{part}.weight", f".{part}.bias")))
 
 
 def _from_family(name, array, family, coco_ids):

@@ -10,6 +10,7 @@ import jittor as jt
 import numpy as np
 
 from jsra.registry import ConfigError, register
+from jsra.runtime.distributed import average
 
 
 class _Saved:
@@ -56,6 +57,19 @@ class _Saved:
         if self.max_norm is not None:
             self.clip()
 
+    def backward(self, loss, retain_graph=False):
+        """Jittor's, but for the mean over the processes, which has one order with all other sums over them."""
+        if not jt.in_mpi:
+            return super().backward(loss, retain_graph)
+        jt.in_mpi = False  # as within Jittor's single_process_scope; sums in the graph stay
+        try:
+            super().backward(loss, retain_graph)
+        finally:
+            jt.in_mpi = True
+        gradients = [g for group in self.param_groups for g in group["grads"]]
+        for gradient, mean in zip(gradients, average(gradients)):
+            gradient.update(mean)
+
     def clip(self):
         """Scale all gradients together to a 2-norm of at most max_norm; `grad_norm` keeps the norm before, a Var.
 
@@ -99,7 +113,16 @@ class SGD(_Saved, jt.optim.SGD):
 
     slots = {"momentum": "values"}
 
-    def __init__(self, params, lr, momentum=0.0, weight_decay=0.0, dampening=0.0, nesterov=False, grad_clip=None):
+    def __init__(
+        self,
+        params,
+        lr: float,
+        momentum: float = 0.0,
+        weight_decay: float = 0.0,
+        dampening: float = 0.0,
+        nesterov: bool = False,
+        grad_clip: dict | None = None,
+    ):
         groups = self._adopt(params, lr, weight_decay, grad_clip)
         super().__init__(groups, lr, momentum, weight_decay, dampening, nesterov)
 
@@ -110,6 +133,14 @@ class AdamW(_Saved, jt.optim.AdamW):
 
     slots = {"exp_avg": "m", "exp_avg_sq": "values"}
 
-    def __init__(self, params, lr, betas=(0.9, 0.999), eps=1e-8, weight_decay=0.0, grad_clip=None):
+    def __init__(
+        self,
+        params,
+        lr: float,
+        betas: tuple[float, float] = (0.9, 0.999),
+        eps: float = 1e-8,
+        weight_decay: float = 0.0,
+        grad_clip: dict | None = None,
+    ):
         groups = self._adopt(params, lr, weight_decay, grad_clip)
         super().__init__(groups, lr, eps, tuple(betas), weight_decay)

@@ -8,8 +8,9 @@ import sys
 
 import jittor as jt
 
+from jsra.data.classes import check_model, check_same
+from jsra.data.paths import data_path
 from jsra.engine import amp, checkpoint
-from jsra.engine.distributed import barrier, is_main, rank, share_weights, world_size
 from jsra.engine.groups import ParameterGroups
 from jsra.engine.log import Log
 from jsra.engine.optimizer import SGD, AdamW
@@ -17,6 +18,7 @@ from jsra.engine.provenance import provenance
 from jsra.engine.schedule import StepLR, scaled_lr
 from jsra.registry import ConfigError, build, nearest
 from jsra.runtime.arithmetic import set_arithmetic
+from jsra.runtime.distributed import is_main, on_main, rank, share_weights, world_size
 from jsra.runtime.seed import set_seed
 
 
@@ -76,18 +78,15 @@ class Run:
     def save_and_evaluate(self, signals):
         """Save, then evaluate if it is time to: an evaluation that is stopped or fails loses nothing."""
         self.save()
-        barrier()
         if self.evaluate is not None and self._at(self.eval_interval):
             with signals.leaving_at_once(self.last_saved):
                 self.metrics = self.evaluate(self.model)
             self.log.metrics(self.iteration, self.metrics)
             numbers = [f"{name} {value:.4f}" for name, value in self.metrics.items() if isinstance(value, float)]
             self.log.say(f"{self.iteration}/{self.total}  {'  '.join(numbers)}")
-            if self.main:
-                checkpoint.note(self.last_saved, metrics=self.metrics, score=self._score(self.metrics))
-        if self.main:
-            checkpoint.prune(self.work_dir, self.keep)
-        barrier()
+            score = self._score(self.metrics)
+            on_main(lambda: checkpoint.note(self.last_saved, metrics=self.metrics, score=score))
+        on_main(lambda: checkpoint.prune(self.work_dir, self.keep))
 
     def catch_up(self, signals):
         """Evaluate a resumed checkpoint whose evaluation was stopped."""
@@ -101,10 +100,7 @@ class Run:
         return float(metrics[key]) if math.isfinite(metrics[key]) else None
 
     def save(self) -> str:
-        """Write a checkpoint of this moment (the first process does); returns its path."""
-        self.last_saved = checkpoint.path_of(self.work_dir, self.iteration)
-        if not self.main:
-            return self.last_saved
+        """Write a checkpoint of this moment (the first process does); returns its path when it is there."""
         state = {
             "iteration": self.iteration,
             "epoch": self.epoch,
@@ -118,7 +114,8 @@ class Run:
             "config": self.config,
             **provenance(),
         }
-        return checkpoint.save(self.work_dir, self.model, self.optimizer, state)
+        self.last_saved = on_main(lambda: checkpoint.save(self.work_dir, self.model, self.optimizer, state))
+        return self.last_saved
 
     def resume(self, path: str):
         """Go on from a checkpoint."""
@@ -169,16 +166,20 @@ def build_run(config, resume=None, seed=None) -> Run:
             raise ConfigError(f"{key}: expected True or False, got {value!r}")
     arithmetic = set_arithmetic(**arithmetic)
     work_dir = config["work_dir"]
-    checkpoint_path = _checkpoint(resume, work_dir)
+    checkpoint_path = on_main(lambda: _checkpoint(resume, work_dir))
     set_seed(seed)
-    dataset = build({"seed": seed, **config["dataset"]["train"]}, "dataset.train")
-    loader = dataset.loader(rank=rank(), world_size=world_size())
-    model = build(config["model"], "model")
+    dataset = build({"seed": seed, **config["dataset"]["train"]}, "dataset.train", "dataset")
+    loader = dataset.loader(rank(), world_size(), joint=True)
+    model = build(config["model"], "model", "detector")
     jt.sync_all()  # the initial weights are drawn lazily: draw them before anything sets another seed
+    evaluator = Evaluator(config, "val") if config["dataset"].get("val") else None
+    _check_classes(model, dataset, evaluator, checkpoint_path)
+    loaded = None
     if config.get("pretrained_weights") and checkpoint_path is None:
         from jsra.convert.load import load_weights
 
-        load_weights(model, config["pretrained_weights"])
+        pretrained = data_path(config["pretrained_weights"])
+        loaded = on_main(lambda: f"{pretrained}: {load_weights(model, pretrained)}".replace("\n", "; "))
     share_weights(model)
     optimizer, lr_line = build_optimizer(config, model, dataset.batch_size)
     if config.get("amp"):
@@ -187,7 +188,7 @@ def build_run(config, resume=None, seed=None) -> Run:
     run = Run(
         model=model,
         optimizer=optimizer,
-        scheduler=build(config["scheduler"], "scheduler") if config.get("scheduler") else StepLR(),
+        scheduler=build(config["scheduler"], "scheduler", "scheduler") if config.get("scheduler") else StepLR(),
         loader=loader,
         total=(config.get("max_iter") or config["max_epoch"]) * unit,
         work_dir=work_dir,
@@ -195,7 +196,7 @@ def build_run(config, resume=None, seed=None) -> Run:
         batch_size=dataset.batch_size,
         classes=dataset.CLASSES,
         config=config.to_dict() if hasattr(config, "to_dict") else dict(config),
-        evaluate=Evaluator(config, "val") if config["dataset"].get("val") else None,
+        evaluate=evaluator,
         eval_interval=(config.get("eval_interval") or 0) * unit,
         checkpoint_interval=(config.get("checkpoint_interval") or 0) * unit,
         keep=config.get("checkpoint_keep", 3),
@@ -206,11 +207,21 @@ def build_run(config, resume=None, seed=None) -> Run:
         run.resume(checkpoint_path)
     run.start_log()
     run.log.say(f"{work_dir}: {len(loader)} batches an epoch, {run.total} iterations; {lr_line}")
-    if arithmetic:
-        run.log.say(arithmetic)
+    for line in (arithmetic, loaded):
+        if line:
+            run.log.say(line)
     if checkpoint_path is not None:
         run.log.say(f"resumed from {checkpoint_path}, iteration {run.iteration}")
     return run
+
+
+def _check_classes(model, dataset, evaluator, checkpoint_path):
+    check_model(model, dataset.CLASSES, "dataset.train")
+    if evaluator is not None:
+        check_same(dataset.CLASSES, evaluator.dataset.CLASSES, "dataset.train", "dataset.val")
+    saved = on_main(lambda: checkpoint.classes_of(checkpoint_path)) if checkpoint_path is not None else None
+    if saved:
+        check_same(dataset.CLASSES, saved, "dataset.train", f"the checkpoint {checkpoint_path}")
 
 
 def build_optimizer(config, model, batch_size: int) -> tuple:
@@ -222,8 +233,8 @@ def build_optimizer(config, model, batch_size: int) -> tuple:
         raise ConfigError(f"optimizer.lr must be a number, it is {written!r}")
     settings["lr"] = scaled_lr(written, batch_size, base_batch)
     rules = config.get("parameter_groups_generator")
-    rules = build(rules, "parameter_groups_generator") if rules else ParameterGroups()
-    optimizer = build(settings, "optimizer", params=rules.groups(model))
+    rules = build(rules, "parameter_groups_generator", "parameter_groups") if rules else ParameterGroups()
+    optimizer = build(settings, "optimizer", "optimizer", params=rules.groups(model))
     if not isinstance(optimizer, (SGD, AdamW)):
         raise ConfigError(f"optimizer.type: {settings['type']!r} is no optimiser; known: SGD, AdamW")
     processes = f" over {world_size()} processes" if world_size() > 1 else ""
@@ -242,4 +253,4 @@ def _checkpoint(resume, work_dir):
         return None
     if resume == "auto":
         return checkpoint.latest(work_dir)
-    return checkpoint.latest(resume) or resume
+    return checkpoint.check(checkpoint.latest(resume) or resume)

@@ -11,6 +11,7 @@ import pytest
 
 from jsra import registry
 from jsra.config import load_config
+from jsra.convert.names import current
 from jsra.resources import folder
 from tests.conftest import shared
 from tests.detectors import parity
@@ -81,8 +82,8 @@ def test_training_losses_and_gradients(reference):
     folder = shared("data", "coco_mini")
     model = build_model()
     everything = 10**7
-    model.rpn.sampler.num = model.roi_head.sampler.num = everything
-    model.rpn.sampler.pos_fraction = model.roi_head.sampler.pos_fraction = 1.0
+    model.rpn.sampler.num = model.roi_head.box.sampler.num = everything
+    model.rpn.sampler.pos_fraction = model.roi_head.box.sampler.pos_fraction = 1.0
     for name, var in model.state_dict().items():
         var.update(jt.array(parity.seeded(name, tuple(var.shape))))
     model.train()
@@ -103,7 +104,7 @@ def test_training_losses_and_gradients(reference):
     losses.update(model.roi_head(feats, given, targets))
     assert set(losses) == {"loss_rpn_cls", "loss_rpn_box", "loss_cls", "loss_box"}
     state = model.state_dict()
-    gradients = jt.grad(sum(losses.values()), [state[name] for name in parity.GRADIENTS])
+    gradients = jt.grad(sum(losses.values()), [state[current(name)] for name in parity.GRADIENTS])
     jt.sync(gradients)
     for name, loss in losses.items():
         np.testing.assert_allclose(loss.item(), reference[name], rtol=1e-4, err_msg=name)

@@ -29,8 +29,8 @@ def config(tmp_path):
         )
     )  # fmt: skip
     model = settings["model"]
-    model["roi_head"]["box_head"].update(num_classes=2, fc_out_channels=32)
-    model["roi_head"]["sampler"]["num"] = 16
+    model["roi_head"]["box"]["head"].update(num_classes=2, fc_out_channels=32)
+    model["roi_head"]["box"]["sampler"]["num"] = 16
     model["rpn"]["train_proposals"].update(nms_pre=100, max_per_img=50)
     settings["scheduler"].update(warmup_iters=3)
     settings.update(max_epoch=None, max_iter=6, eval_interval=0, checkpoint_interval=3, log_interval=1)

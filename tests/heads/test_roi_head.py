@@ -2,8 +2,9 @@ import jittor as jt
 import numpy as np
 
 from jsra.boxes.coder import DeltaXYWHBBoxCoder
+from jsra.heads.box_branch import BoxBranch, _softmax
 from jsra.heads.box_head import Shared2FCBBoxHead
-from jsra.heads.roi_head import RoIHead, _softmax
+from jsra.heads.roi_head import RoIHead
 from jsra.losses.cross_entropy import CrossEntropyLoss
 from jsra.losses.l1 import L1Loss
 
@@ -20,7 +21,7 @@ def test_each_image_gets_its_own_rois_back():
     head = Shared2FCBBoxHead(DeltaXYWHBBoxCoder(), CrossEntropyLoss(), L1Loss(), 1, 2, 1, num_fcs=0)
     head.cls.weight.assign(jt.array(np.float32([[0, 0], [0, 1]])))
     head.box.weight.assign(jt.zeros((4, 2)))
-    model = RoIHead(Constant(), head, None, None).eval()
+    model = RoIHead(BoxBranch(Constant(), head, None, None)).eval()
     proposals = [np.float32([[1, 0, 9, 9]]), np.zeros((0, 4), np.float32), np.float32([[2, 0, 9, 9], [3, 20, 9, 29]])]
     targets = [dict(img_id=i, img_size=(30, 30), ori_img_size=(60, 30)) for i in (7, 8, 9)]
     results = model(None, proposals, targets)

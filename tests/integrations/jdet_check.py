@@ -46,7 +46,7 @@ dataset = dict(
     val=_test,
     test=_test,
 )
-model = dict(roi_head=dict(box_head=dict(num_classes=1), test=dict(score_thr=0.0)))
+model = dict(roi_head=dict(box=dict(head=dict(num_classes=1), test=dict(score_thr=0.0))))
 pretrained_weights = {weights!r}
 max_epoch = {epochs}
 eval_interval = {epochs}

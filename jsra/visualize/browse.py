@@ -10,6 +10,7 @@ from tqdm import tqdm
 
 from jsra.data.image import read_image
 from jsra.data.masks import encode
+from jsra.output import check_folder, distinct_names
 from jsra.visualize.detections import draw_detections
 
 
@@ -22,7 +23,7 @@ def draw_truth(image, target):
     result["names"] = [target["classes"][label - 1] for label in target["labels"]]
     if target["masks"] is not None:
         height, width = image.shape[:2]
-        result["masks"] = [encode(mask[:height, :width]) for mask in target["masks"]]
+        result["masks"] = [encode(mask[:height, :width]) for mask in np.asarray(target["masks"])]
     return draw_detections(np.asarray(picture), result, most=len(target["bboxes"]))
 
 
@@ -30,7 +31,9 @@ def browse(dataset, folder, count=20, seed=None, transformed=False, progress=Tru
     """Draw `count` images (evenly spread, or drawn from `seed`) with their ground truth into `folder`.
 
     transformed: as the model gets them, through the dataset's transforms (normalisation undone). Returns the paths.
+    Raises ConfigError where `folder` is a folder of the data set's images.
     """
+    check_folder(folder, (record.file for record in dataset.records))
     os.makedirs(folder, exist_ok=True)
     total = len(dataset.records)
     count = min(count, total)
@@ -38,12 +41,12 @@ def browse(dataset, folder, count=20, seed=None, transformed=False, progress=Tru
         chosen = np.linspace(0, total - 1, count).round().astype(int)
     else:
         chosen = np.sort(np.random.default_rng(seed).choice(total, count, replace=False))
+    names = distinct_names(dataset.records[index].file for index in chosen)
     paths = []
     for index in tqdm(chosen, "drawing", disable=not progress or None, leave=False):
         image, target = _sample(dataset, int(index), transformed)
         picture = draw_truth(image, target)
-        name = os.path.splitext(os.path.basename(target["img_file"]))[0]
-        paths.append(os.path.join(folder, f"{name}.jpg"))
+        paths.append(os.path.join(folder, f"{names[target['img_file']]}.jpg"))
         Image.fromarray(picture).save(paths[-1], quality=92)
     return paths
 
