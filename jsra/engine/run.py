@@ -123,9 +123,9 @@ class Run:
         for key in ("batch_size", "epoch_length"):
             if state[key] != getattr(self, key):
                 raise ConfigError(
-                    f"{path} was made with {key} {state[key]}, this run has {getattr(self, key)}: its iterations are not those "
-                    "of this run. Resume it with the batch size and the data that it was made with, or start anew from its weights "
-                    "(pretrained_weights) in another work_dir"
+                    f"{path} was made with {key} {state[key]}, this run has {getattr(self, key)}: its iterations are not "
+                    "this run's. Resume it with the batch size and the data that it was made with, or start anew from its "
+                    "weights (pretrained_weights) in another work_dir"
                 )
         if state["seed"] != self.seed and self.main:
             print(
