@@ -34,7 +34,7 @@ class Detector:
 
         self.device = use_best_device()
         self.config = config if isinstance(config, Config) else load_config(config, overrides)
-        self.transforms = Compose(_test_transforms(self.config))
+        self.transforms = Compose(build(_test_transforms(self.config), "dataset.test.transforms"))
         self.model = load_model(self.config, weights)
         self._fused = FusedModel(self.model)
         self.classes = tuple(classes or class_names(self.config, weights))
@@ -80,7 +80,7 @@ def load_model(config, weights=None):
 
     from jsra.runtime.distributed import on_main, share_weights
 
-    model = build(config["model"], "model")
+    model = build(config["model"], "model", "detector")
     jt.sync_all()
     if weights is not None:
         on_main(lambda: _load(model, weights))

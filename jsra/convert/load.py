@@ -61,8 +61,8 @@ def load_weights(model, path, strict=False, classes=None, family=None) -> Report
 
     strict: every weight of the model must be there and fit. Otherwise what fits is loaded, as when a backbone is pretrained
     or the classes differ; but the backbone must be complete, if the file has any of it, and the model must have a place for
-    all of the file's (ResNet-101's file holds all names of a ResNet-50). classes, family: see jsra.convert.convert.to_jsra.
-    Returns the Report; raises WeightsError and leaves the model as it was.
+    all of the file's backbone (ResNet-101's file holds a ResNet-50's names). classes, family: see
+    jsra.convert.convert.to_jsra. Returns the Report; raises WeightsError and leaves the model as it was.
     """
     return load_arrays(model, read_weights(path), path, strict, classes, family)
 

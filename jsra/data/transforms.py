@@ -11,7 +11,7 @@ from __future__ import annotations
 import numpy as np
 
 from jsra.data.resize import resize_bilinear
-from jsra.registry import ConfigError, build, register
+from jsra.registry import ConfigError, register
 
 BOX_KEYS = ("bboxes", "bboxes_ignore")
 OBJECT_KEYS = ("labels", "track_ids")  # arrays with an entry for each of bboxes, which no change of the picture moves
@@ -29,13 +29,13 @@ def _clip(boxes, width, height):
 
 
 class Compose:
-    """Transforms one after the other; dictionaries are built through the registry."""
+    """Transforms one after the other."""
 
     def __init__(self, transforms=()):
-        self.transforms = [build(t, f"transforms[{i}]") for i, t in enumerate(transforms or ())]
+        self.transforms = list(transforms or ())
         for i, transform in enumerate(self.transforms):
             if not callable(transform):
-                raise ConfigError(f"transforms[{i}]: {transform!r} is neither a transform nor a dict with a type")
+                raise ConfigError(f"transforms[{i}]: {transform!r} is not a transform")
 
     def __call__(self, image, target=None, rng=None):
         target = {} if target is None else target

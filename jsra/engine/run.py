@@ -175,9 +175,9 @@ def build_run(config, resume=None, seed=None) -> Run:
     work_dir = config["work_dir"]
     checkpoint_path = on_main(lambda: _checkpoint(resume, work_dir))
     set_seed(seed)
-    dataset = build({"seed": seed, **config["dataset"]["train"]}, "dataset.train")
+    dataset = build({"seed": seed, **config["dataset"]["train"]}, "dataset.train", "dataset")
     loader = dataset.loader(rank(), world_size(), joint=True)
-    model = build(config["model"], "model")
+    model = build(config["model"], "model", "detector")
     jt.sync_all()  # the initial weights are drawn lazily: draw them before anything sets another seed
     evaluator = Evaluator(config, "val") if config["dataset"].get("val") else None
     _check_classes(model, dataset, evaluator, checkpoint_path)
@@ -186,8 +186,7 @@ def build_run(config, resume=None, seed=None) -> Run:
         from jsra.convert.load import load_weights
 
         pretrained = data_path(config["pretrained_weights"])
-        loaded = on_main(lambda: str(load_weights(model, pretrained)))
-        loaded = f"{pretrained}: {loaded}".replace("\n", "; ")
+        loaded = on_main(lambda: f"{pretrained}: {load_weights(model, pretrained)}".replace("\n", "; "))
     share_weights(model)
     optimizer, lr_line = build_optimizer(config, model, dataset.batch_size)
     if config.get("amp"):
@@ -196,7 +195,7 @@ def build_run(config, resume=None, seed=None) -> Run:
     run = Run(
         model=model,
         optimizer=optimizer,
-        scheduler=build(config["scheduler"], "scheduler") if config.get("scheduler") else StepLR(),
+        scheduler=build(config["scheduler"], "scheduler", "scheduler") if config.get("scheduler") else StepLR(),
         loader=loader,
         total=(config.get("max_iter") or config["max_epoch"]) * unit,
         work_dir=work_dir,
@@ -215,10 +214,9 @@ def build_run(config, resume=None, seed=None) -> Run:
         run.resume(checkpoint_path)
     run.start_log()
     run.log.say(f"{work_dir}: {len(loader)} batches an epoch, {run.total} iterations; {lr_line}")
-    if arithmetic:
-        run.log.say(arithmetic)
-    if loaded:
-        run.log.say(loaded)
+    for line in (arithmetic, loaded):
+        if line:
+            run.log.say(line)
     if checkpoint_path is not None:
         run.log.say(f"resumed from {checkpoint_path}, iteration {run.iteration}")
     return run
@@ -255,8 +253,8 @@ def build_optimizer(config, model, batch_size: int) -> tuple:
         raise ConfigError(f"optimizer.grad_clip.max_norm must be above 0, it is {norm!r}")
     settings["lr"] = scaled_lr(written, batch_size, base_batch)
     rules = config.get("parameter_groups_generator")
-    rules = build(rules, "parameter_groups_generator") if rules else ParameterGroups()
-    optimizer = build(settings, "optimizer", params=rules.groups(model))
+    rules = build(rules, "parameter_groups_generator", "parameter_groups") if rules else ParameterGroups()
+    optimizer = build(settings, "optimizer", "optimizer", params=rules.groups(model))
     if not isinstance(optimizer, (SGD, AdamW)):
         raise ConfigError(f"optimizer.type: {settings['type']!r} is no optimiser; known: SGD, AdamW")
     processes = f" over {world_size()} processes" if world_size() > 1 else ""
@@ -275,4 +273,4 @@ def _checkpoint(resume, work_dir):
         return None
     if resume == "auto":
         return checkpoint.latest(work_dir)
-    return checkpoint.latest(resume) or resume
+    return checkpoint.check(checkpoint.latest(resume) or resume)

@@ -30,7 +30,7 @@ def binary_cross_entropy(logits, targets):
 class CrossEntropyLoss:
     """use_sigmoid: targets are numbers from 0 to 1 of the logits' shape; otherwise int labels [n] for logits [n, c]."""
 
-    def __init__(self, use_sigmoid=False, loss_weight=1.0):
+    def __init__(self, use_sigmoid: bool = False, loss_weight: float = 1.0):
         self.use_sigmoid = use_sigmoid
         self.loss_weight = loss_weight
 

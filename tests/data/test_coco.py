@@ -123,7 +123,7 @@ def test_samples_depend_on_seed_epoch_and_index_alone(place):
     flip = [dict(type="RandomFlip", prob=0.5)]
 
     def make(seed):
-        return COCODataset(**place, use_anno_cats=True, transforms=flip, seed=seed, repeat=40, filter_min_size=0)
+        return COCODataset(**place, use_anno_cats=True, transforms=build(flip), seed=seed, repeat=40, filter_min_size=0)
 
     def flips(dataset, epoch):
         return [dataset.get(i, epoch)[1]["flip"] is None for i in range(24)]
@@ -136,7 +136,7 @@ def test_samples_depend_on_seed_epoch_and_index_alone(place):
 
 def test_a_sample_does_not_change_the_records(place):
     steps = [dict(type="Resize", min_size=99, max_size=400), dict(type="RandomFlip", prob=1.0), NORMALIZE]
-    dataset = COCODataset(**place, use_anno_cats=True, transforms=steps, filter_min_size=0)
+    dataset = COCODataset(**place, use_anno_cats=True, transforms=build(steps), filter_min_size=0)
     before = dataset[0][1]["bboxes"]
     assert np.array_equal(dataset[0][1]["bboxes"], before)
     assert dataset.record(0).boxes[0].tolist() == [5, 5, 15, 15]

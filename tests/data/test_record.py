@@ -7,6 +7,7 @@ import pytest
 from PIL import Image
 
 from jsra.data.dataset import FIELDS, DetectionDataset, Record
+from jsra.registry import build
 
 TRIANGLE = [[4.0, 2.0, 24.0, 2.0, 4.0, 22.0]]
 VIDEO = dict(
@@ -20,7 +21,7 @@ class One(DetectionDataset):
     cat_ids = [1, 2]
 
     def __init__(self, file, transforms, **fields):
-        super().__init__(("a", "b"), transforms, 1, 0, False, False, False, 0, True, 1)
+        super().__init__(("a", "b"), build(transforms), 1, 0, False, False, False, 0, True, 1)
         boxes = [[4, 2, 24, 22], [30, 20, 40, 30]]
         self.records = [Record(9, file, 40, 30, boxes, [1, 2], segmentations=[TRIANGLE, None], **fields)]
 
