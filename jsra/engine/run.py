@@ -118,15 +118,21 @@ class Run:
         return self.last_saved
 
     def resume(self, path: str):
-        """Go on from a checkpoint."""
+        """Go on from a checkpoint. Raises ConfigError for one whose iterations are others than this run's."""
         state = checkpoint.restore(path, self.model, self.optimizer)
-        for key in ("seed", "epoch_length", "batch_size"):
-            if state[key] != getattr(self, key) and self.main:
-                print(
-                    f"warning: {path} was made with {key} {state[key]}, this run has {getattr(self, key)}: it continues, but "
-                    "not as the uninterrupted run would have",
-                    file=sys.stderr,
+        for key in ("batch_size", "epoch_length"):
+            if state[key] != getattr(self, key):
+                raise ConfigError(
+                    f"{path} was made with {key} {state[key]}, this run has {getattr(self, key)}: its iterations are not "
+                    "this run's. Resume it with the batch size and the data that it was made with, or start anew from its "
+                    "weights (pretrained_weights) in another work_dir"
                 )
+        if state["seed"] != self.seed and self.main:
+            print(
+                f"warning: {path} was made with seed {state['seed']}, this run has {self.seed}: it continues, but not as the "
+                "uninterrupted run would have",
+                file=sys.stderr,
+            )
         self.iteration, self.metrics, self.last_saved = state["iteration"], state["metrics"], path
 
     def close(self):
@@ -160,6 +166,7 @@ def build_run(config, resume=None, seed=None) -> Run:
     for key in ("model", "dataset", "optimizer"):
         if key not in config:
             raise ConfigError(f"the config has no {key!r}")
+    _check_counts(config)
     arithmetic = {key: config.get(key) or False for key in ("tf32", "deterministic")}
     for key, value in arithmetic.items():
         if not isinstance(value, bool):
@@ -215,6 +222,16 @@ def build_run(config, resume=None, seed=None) -> Run:
     return run
 
 
+def _check_counts(config):
+    """The numbers of the top level that count something."""
+    least = {"max_epoch": 1, "max_iter": 1, "eval_interval": 0, "checkpoint_interval": 0, "checkpoint_keep": 1,
+             "log_interval": 1, "scale_lr_base_batch": 1, "seed": 0}  # fmt: skip
+    for key, low in least.items():
+        value = config.get(key)
+        if value is not None and (not isinstance(value, int) or isinstance(value, bool) or value < low):
+            raise ConfigError(f"{key}: expected a whole number of at least {low}, got {value!r}")
+
+
 def _check_classes(model, dataset, evaluator, checkpoint_path):
     check_model(model, dataset.CLASSES, "dataset.train")
     if evaluator is not None:
@@ -229,8 +246,11 @@ def build_optimizer(config, model, batch_size: int) -> tuple:
     settings = dict(config["optimizer"])
     base_batch = config.get("scale_lr_base_batch")
     written = settings.get("lr")
-    if not isinstance(written, (int, float)):
-        raise ConfigError(f"optimizer.lr must be a number, it is {written!r}")
+    if not isinstance(written, (int, float)) or not 0 <= written < math.inf:
+        raise ConfigError(f"optimizer.lr must be a number that is not negative, it is {written!r}")
+    norm = (settings.get("grad_clip") or {}).get("max_norm")
+    if isinstance(norm, (int, float)) and not norm > 0:
+        raise ConfigError(f"optimizer.grad_clip.max_norm must be above 0, it is {norm!r}")
     settings["lr"] = scaled_lr(written, batch_size, base_batch)
     rules = config.get("parameter_groups_generator")
     rules = build(rules, "parameter_groups_generator", "parameter_groups") if rules else ParameterGroups()
