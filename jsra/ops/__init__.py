@@ -2,11 +2,13 @@
 
 from jsra.ops.adaptive_roi_align import AdaptiveRoIAlign, adaptive_roi_align
 from jsra.ops.boxes import box_area, box_iou, clip_boxes_to_image, remove_small_boxes
+from jsra.ops.decode_boxes import decode_boxes
 from jsra.ops.deform_conv2d import DeformConv2d, deform_conv2d
 from jsra.ops.deform_roi_pool import DeformRoIPool, deform_roi_pool
 from jsra.ops.dense_gather import dense_gather
 from jsra.ops.dense_top_k import dense_top_k
 from jsra.ops.dynamic_sampler import dynamic_sampler
+from jsra.ops.encode_boxes import encode_boxes
 from jsra.ops.masked_sum import masked_sum
 from jsra.ops.match_boxes import match_boxes
 from jsra.ops.nms import batched_nms, nms
@@ -35,11 +37,13 @@ __all__ = [
     "box_area",
     "box_iou",
     "clip_boxes_to_image",
+    "decode_boxes",
     "deform_conv2d",
     "deform_roi_pool",
     "dense_gather",
     "dense_top_k",
     "dynamic_sampler",
+    "encode_boxes",
     "masked_sum",
     "match_boxes",
     "nms",

@@ -5,7 +5,6 @@ Shape letters: B images; N boxes an image; G ground truths of the image with mos
 
 from __future__ import annotations
 
-
 from jsra.ops import check
 from jsra.ops.kernel import run, runs_cuda_files
 
