@@ -29,12 +29,14 @@ class Detector:
 
     def __init__(self, config, weights=None, overrides=(), classes=None):
         from jsra.data.transforms import Compose
+        from jsra.fuse import FusedModel
         from jsra.runtime.device import use_best_device
 
         self.device = use_best_device()
         self.config = config if isinstance(config, Config) else load_config(config, overrides)
         self.transforms = Compose(_test_transforms(self.config))
         self.model = load_model(self.config, weights)
+        self._fused = FusedModel(self.model)
         self.classes = tuple(classes or class_names(self.config, weights))
 
     def prepare(self, image):
@@ -63,8 +65,7 @@ class Detector:
         import jittor as jt
 
         batch, targets = self.prepare(image)
-        with jt.no_grad():
-            result = self.model(jt.array(batch), targets)[0]
+        result = self._fused(jt.array(batch), targets)[0]
         result["names"] = [self.name(label) for label in result["labels"]]
         return result
 

@@ -54,6 +54,12 @@ def edge_rois():
     return np.array([[0, *b] for b in boxes], dtype=np.float64)
 
 
+def empty_rois():
+    """Boxes of no width, no height or neither: on cells and between them, in a corner, beyond the border."""
+    boxes = [[5, 1, 5, 9], [1, 5, 9, 5], [22, 14, 22, 14], [21.5, 13.2, 21.5, 13.2], [0, 0, 0, 0], [70, 20, 70, 20]]
+    return np.array([[i % 2, *b] for i, b in enumerate(boxes)], dtype=np.float64)
+
+
 @operator
 def roi_align(rng):
     features = rng.standard_normal((2, 3, 13, 17))
@@ -63,6 +69,10 @@ def roi_align(rng):
                 settings = dict(output_size=[3, 4], spatial_scale=0.25, sampling_ratio=ratio, aligned=aligned)
                 yield Case(f"{kind} aligned={aligned} ratio={ratio}", (features, boxes), settings, grad=(0,))
     yield Case("defaults", (features, rois(rng, 3, width=16, height=12, high=9)), dict(output_size=2), grad=(0,))
+    for aligned in (False, True):
+        for ratio in (-1, 2):
+            settings = dict(output_size=2, spatial_scale=0.25, sampling_ratio=ratio, aligned=aligned)
+            yield Case(f"empty aligned={aligned} ratio={ratio}", (features, empty_rois()), settings, grad=(0,))
 
 
 @operator
@@ -70,6 +80,7 @@ def roi_pool(rng):
     features = rng.standard_normal((2, 3, 13, 17))
     for boxes, kind in ((rois(rng, 6), "random"), (whole_rois(rng, 6), "whole"), (edge_rois(), "edge")):
         yield Case(kind, (features, boxes), dict(output_size=[3, 4], spatial_scale=0.25), grad=(0,))
+    yield Case("empty", (features, empty_rois()), dict(output_size=2, spatial_scale=0.25), grad=(0,))
 
 
 @operator
@@ -78,6 +89,8 @@ def ps_roi_align(rng):
     for ratio in (-1, 2):
         settings = dict(output_size=2, spatial_scale=0.25, sampling_ratio=ratio)
         yield Case(f"ratio={ratio}", (features, rois(rng, 6)), settings, grad=(0,))
+    # Adaptive sampling divides zero by zero there.
+    yield Case("empty", (features, empty_rois()), settings, grad=(0,))
 
 
 @operator
@@ -92,6 +105,7 @@ def ps_roi_pool(rng):
         dict(output_size=2, spatial_scale=0.25),
         grad=(0,),
     )
+    yield Case("empty", (features, empty_rois()[:5]), dict(output_size=2, spatial_scale=0.25), grad=(0,))
 
 
 def boxes_and_scores(rng, count, ties=False):

@@ -9,6 +9,7 @@ from jsra.bench.peer import serve
 from jsra.config import load_config
 from jsra.engine.optimizer import SGD
 from jsra.engine.train import total_loss
+from jsra.fuse import FusedModel
 from jsra.registry import build
 from jsra.runtime.seed import set_seed
 
@@ -28,12 +29,11 @@ class Model:
             var.update(jt.array(arrays[name]))
         jt.sync_all()
         self.model.eval()
+        self.fused = FusedModel(self.model)
         self.optimizer = None
 
     def inference(self):
-        with jt.no_grad():
-            (found,) = self.model(self.image, [self.target])
-        self.found = found
+        (self.found,) = self.fused(self.image, [self.target])
 
     def prepare_training(self):
         if self.optimizer is None:

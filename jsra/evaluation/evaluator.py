@@ -8,6 +8,7 @@ import jittor as jt
 import numpy as np
 
 from jsra.engine.distributed import barrier, is_main, rank, world_size
+from jsra.fuse import FusedModel
 from jsra.registry import build
 
 
@@ -50,13 +51,12 @@ def detect(model, loader, title=None):
     The model is in evaluation mode while this runs and as it was before afterwards.
     """
     bar = _bar(title, len(loader.dataset))
+    fused = FusedModel(model)
     training = model.is_training()
     model.eval()
     try:
         for images, targets in loader.epoch(0):
-            with jt.no_grad():  # without it Jittor keeps the graph of every batch
-                results = model(jt.array(images), targets)
-            yield from results
+            yield from fused(jt.array(images), targets)
             bar.update(len(targets))
     finally:
         bar.close()

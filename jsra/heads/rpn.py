@@ -13,7 +13,6 @@ from jittor import nn
 from jsra.boxes.convert import as_boxes
 from jsra.boxes.proposals import ProposalSelector
 from jsra.ops.conv import Conv2d
-from jsra.ops.fused_conv import conv_norm_relu
 from jsra.registry import register
 
 
@@ -51,11 +50,16 @@ class RPNHead(nn.Module):
         """feats: list of [B, C, H, W] -> lists of logits [B, A, H, W] and deltas [B, 4A, H, W]."""
         logits, deltas = [], []
         for x in feats:
-            for conv in self.convs:
-                x = conv_norm_relu(x, conv, relu=True)
-            logits.append(conv_norm_relu(x, self.cls))
-            deltas.append(conv_norm_relu(x, self.box))
+            x = self.shared(x)
+            logits.append(self.cls(x))
+            deltas.append(self.box(x))
         return logits, deltas
+
+    def shared(self, x):
+        """What the logits and the deltas of a level are read from."""
+        for conv in self.convs:
+            x = nn.relu(conv(x))
+        return x
 
     def execute(self, feats, targets=None, image_sizes=None):
         """feats: list of [B, C, H, W]; targets: dicts of jsra's contract, needed in training only; image_sizes: (w, h) each.

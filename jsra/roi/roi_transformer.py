@@ -53,7 +53,7 @@ class RoITransformer(jt.nn.Module):
         # Positions of the samples in parts of the box, from its centre: v down, u right.
         v = jt.array(((np.arange(rows * s) + 0.5) / (rows * s) - 0.5).astype(np.float32)).reshape(1, -1, 1)
         u = jt.array(((np.arange(columns * s) + 0.5) / (columns * s) - 0.5).astype(np.float32)).reshape(1, 1, -1)
-        # A degenerate box has no shape; its output is zero whatever the offsets.
+        # A box that is not finite has no shape; its output is zero whatever the offsets.
         size = (rois[:, 3:5] - rois[:, 1:3]).numpy()
         size = jt.array(np.maximum(np.where(np.isfinite(size), size, 1), 1e-3).astype(np.float32))
         ratio = (size[:, 0] / size[:, 1]).reshape(-1, 1, 1)

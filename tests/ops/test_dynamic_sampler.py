@@ -6,6 +6,7 @@ from jsra.ops import dynamic_sampler, roi_align
 from jsra.ops.packing import Packing, grid_table
 from jsra.ops.reference.dynamic_sampler import choose_grid
 from jsra.ops.reference.dynamic_sampler import dynamic_sampler as reference
+from tests.ops.rois import DEGENERATE, EMPTY, MISSING_LEVELS
 from tests.ops.tester import Case, OperatorTester
 
 
@@ -23,16 +24,15 @@ class TestDynamicSampler(OperatorTester):
         features, rois = rng.standard_normal((2, 3, 13, 17)), random_rois(rng, 5, 2)
         fine, coarse = rng.standard_normal((2, 18, 12, 15)), rng.standard_normal((2, 18, 6, 8))
         levels = rng.integers(0, 2, 5).astype(np.int32)
-        degenerate = np.array(
-            [[0, 5, 5, 5, 5], [0, np.nan, 0, 9, 9], [1, 30, 30, 10, 10], [0, 0, 0, np.inf, 4], [1, 500, 500, 520, 510]]
-        )
         return [
             Case("adaptive", (features, rois), dict(spatial_scale=0.25, max_area=12)),
             Case("2 samples", (features, rois), dict(spatial_scale=0.25, max_area=64, sampling_ratio=2)),
             Case("fixed", (features, rois), dict(spatial_scale=0.25, grid=(2, 3))),
             Case("pyramid", ([fine, coarse], rois, [0.25, 0.125], 16, None, 0, levels)),
             Case("no RoIs", (features, rois[:0]), dict(spatial_scale=0.25)),
-            Case("degenerate", (features, degenerate), dict(spatial_scale=0.25, max_area=9)),
+            Case("degenerate", (features, DEGENERATE[:-2]), dict(spatial_scale=0.25, max_area=9)),
+            Case("empty", (features, EMPTY), dict(spatial_scale=0.25, grid=2, sampling_ratio=2)),
+            Case("missing levels", ([fine, coarse], rois, [0.25, 0.125], 16, None, 0, MISSING_LEVELS[:5])),
         ]
 
 
@@ -79,5 +79,3 @@ def test_bad_arguments():
         dynamic_sampler(features, rois, max_area=0)
     with pytest.raises(ValueError, match="grid"):
         dynamic_sampler(features, rois, grid=(0, 3))
-    with pytest.raises(ValueError, match="boxes.*batch index 3"):
-        dynamic_sampler(features, rois + 3)
