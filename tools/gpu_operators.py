@@ -278,18 +278,18 @@ def nms(machine, dtype):
         groups = torch.zeros(count, dtype=torch.int32, device=machine.device)
         words, int32 = (count + 31) // 32, torch.int32
         outputs = [
-            ((count,), int32),
+            ((1, count), int32),
             ((1,), int32),
-            ((count,), int32),
+            ((1, count), int32),
             ((count * words,), int32),
+            ((1,), int32),
             ((1,), torch.float32),
         ]
 
         def forward(boxes=boxes, scores=scores, groups=groups, outputs=outputs, count=count):
-            keep, kept = library.run("forward", [boxes, scores, groups], outputs, count=count, mode=0, threshold=0.7)[
-                :2
-            ]
-            return [keep[: int(kept)].long()]
+            numbers = dict(images=1, count=count, limit=count, groups_shared=1, has_valid=0, moved_limit=-1, threshold=0.7)
+            keep, kept = library.run("forward", [boxes, scores, groups, groups], outputs, **numbers)[:2]
+            return [keep[0, : int(kept)].long()]
 
         def peer(boxes=boxes, scores=scores):
             return [torchvision.ops.nms(boxes, scores, 0.7)]

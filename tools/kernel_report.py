@@ -39,7 +39,7 @@ DYNAMIC = {
     ("roi_align", "roi_align_backward_kernel"): 14 * 8 * 4,
     ("dynamic_sampler", "roi_align_forward_kernel"): 768 * 8 + 68 * 4,
     ("dynamic_sampler", "roi_align_backward_kernel"): 65 * 8 * 4,
-    ("nms", "nms_largest_kernel"): 2 * 256 * 4,
+    ("nms", "nms_largest_kernel"): 3 * 256 * 4,
     ("nms", "nms_sweep_kernel"): (-(-BOXES // 32) + 1) * 4,
 }
 

@@ -8,7 +8,6 @@ from jsra.ops.reference.decode_boxes import decode_boxes as reference
 from tests.ops.test_encode_boxes import STDS, random_boxes
 from tests.ops.tester import Case, OperatorTester
 
-
 SIZES = np.array([[50.0, 40.0], [60.0, 70.0]])
 
 
