@@ -33,7 +33,7 @@ gpu-compile:
 	$(PYTHON) -m venv $(GPU_VENV)
 	$(GPU_VENV)/bin/python -m pip install --quiet --upgrade pip setuptools wheel
 	$(GPU_VENV)/bin/python -m pip install --quiet -e '.[cuda13,test]'
-	$(GPU_VENV)/bin/python tools/gpu_compile.py --out docs/gpu.md
+	$(GPU_VENV)/bin/python -m tests.gpu.compile --out docs/gpu.md
 
 clean:
 	rm -rf build dist *.egg-info work_dirs demo

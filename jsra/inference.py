@@ -78,20 +78,26 @@ def load_model(config, weights=None):
     """The config's model in evaluation mode, with `weights` as for Detector."""
     import jittor as jt
 
-    from jsra.engine import checkpoint
+    from jsra.runtime.distributed import on_main, share_weights
 
     model = build(config["model"], "model")
     jt.sync_all()
     if weights is not None:
-        path = checkpoint.weights_file(weights)
-        if os.path.isfile(os.path.join(os.path.dirname(path), checkpoint.STATE)):
-            checkpoint.restore(os.path.dirname(path), model)
-        else:
-            from jsra.convert.load import load_weights
-
-            load_weights(model, path, strict=True)
+        on_main(lambda: _load(model, weights))
+        share_weights(model)
     model.eval()
     return model
+
+
+def _load(model, weights):
+    from jsra.convert.load import load_weights
+    from jsra.engine import checkpoint
+
+    path = checkpoint.weights_file(weights)
+    if os.path.isfile(os.path.join(os.path.dirname(path), checkpoint.STATE)):
+        checkpoint.restore(os.path.dirname(path), model)
+    else:
+        load_weights(model, path, strict=True)
 
 
 def _test_transforms(config):

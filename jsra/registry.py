@@ -13,11 +13,11 @@ import pkgutil
 
 KINDS = (
     "backbone", "neck", "head", "extractor", "roi_layer", "detector", "box", "loss",
-    "dataset", "transform", "optimizer", "scheduler", "hook",
+    "dataset", "transform", "evaluator", "optimizer", "scheduler", "hook",
 )  # fmt: skip
 
 _entries = {}  # name -> (class, kind)
-_PACKAGES = ("backbones", "boxes", "data", "detectors", "engine", "heads", "losses", "necks", "roi")
+_PACKAGES = ("backbones", "boxes", "data", "detectors", "engine", "evaluation", "heads", "losses", "necks", "roi")
 _loaded = False
 
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 import jittor as jt
 from jittor import nn
 
+from jsra.runtime.distributed import all_reduce, world_size
+
 
 class BatchNorm2d(nn.BatchNorm):
     """nn.BatchNorm with `frozen`: the running statistics are used, and kept, in training too (mmdet's norm_eval).
@@ -18,13 +20,23 @@ class BatchNorm2d(nn.BatchNorm):
 
     def execute(self, x):
         if not self.frozen:
-            return super().execute(x)
+            return self._jointly(x) if self.is_train and self.sync and world_size() > 1 else super().execute(x)
         # is_train is written by train() and eval() of the whole model, so it is set aside here rather than once.
         is_train, self.is_train = self.is_train, False
         try:
             return super().execute(x)
         finally:
             self.is_train = is_train
+
+    def _jointly(self, x):
+        """As nn.BatchNorm over the images of all processes, but in one sum, whose order in the graph is fixed."""
+        dims = (0, 2, 3)
+        mean, square = all_reduce(jt.stack([x.mean(dims), (x * x).mean(dims)])) / world_size()
+        variance = (square - mean * mean).maximum(0.0)
+        for running, new in ((self.running_mean, mean), (self.running_var, variance)):
+            running.update(running + (new - running) * self.momentum)
+        scale = self.weight / jt.sqrt(variance + self.eps)
+        return x * scale.broadcast(x, dims) + (self.bias - mean * scale).broadcast(x, dims)
 
     def affine_form(self):
         """(scale, shift), [C] each, where this is x * scale + shift; None where it uses the batch's statistics."""

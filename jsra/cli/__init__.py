@@ -3,12 +3,15 @@
 import argparse
 import importlib
 import sys
+import traceback
 
+from jsra.runtime.leave import leave, several
 from jsra.version import __version__
 
 COMMANDS = (
     "demo",
     "doctor",
+    "init",
     "bench",
     "data",
     "train",
@@ -26,6 +29,20 @@ COMMANDS = (
 
 
 def main(argv=None) -> int:
+    """Run a command and return its exit code. A process that fails among others of an MPI run ends here, with them."""
+    try:
+        code = _run(argv)
+    except Exception:
+        if several():
+            traceback.print_exc()
+            leave(1)
+        raise
+    if code and several():
+        leave(code)
+    return code
+
+
+def _run(argv):
     parser = argparse.ArgumentParser(prog="jsra", description="Semantic RoI Align and its peers for Jittor.")
     parser.add_argument("--version", action="version", version=f"jsra {__version__}")
     subparsers = parser.add_subparsers(dest="command", metavar="COMMAND", required=True)
@@ -36,7 +53,8 @@ def main(argv=None) -> int:
         return args.run(args) or 0
     except _expected() as error:
         # Whatever else is raised is a fault of the program and keeps its traceback.
-        print(f"jsra {args.command}: {error}", file=sys.stderr)
+        if not getattr(error, "of_main", False):
+            print(f"jsra {args.command}: {error}", file=sys.stderr)
         return 2
 
 

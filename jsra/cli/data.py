@@ -73,8 +73,8 @@ def _browse(args):
     import os
     from inspect import signature
 
-    from jsra.data.browse import browse
     from jsra.registry import build, get
+    from jsra.visualize.browse import browse
 
     config, chosen = _chosen(args)
     wanted = {**chosen, "filter_empty_gt": False}

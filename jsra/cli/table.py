@@ -1,5 +1,7 @@
 """`jsra table`: the papers' tables, published and measured side by side; trains what is missing."""
 
+from jsra.registry import ConfigError
+
 
 def add_parser(subparsers):
     from jsra.cli.train import add_set
@@ -22,6 +24,10 @@ def add_parser(subparsers):
     parser.add_argument("--jobs", type=int, default=1, metavar="J", help="trainings at a time (default: %(default)s)")
     parser.add_argument("--cost-only", action="store_true", help="parameters and FLOPs, no training")
     parser.add_argument("--no-train", action="store_true", help="only what is trained already")
+    parser.add_argument(
+        "--other-settings", action="store_true",
+        help="with --no-train: show results of other settings, or of an earlier version of jsra, too; the state says so",
+    )  # fmt: skip
     parser.add_argument("--format", choices=("text", "markdown", "csv", "json"), default="text")
     parser.add_argument("--json", dest="format", action="store_const", const="json", help="the same as --format json")
     parser.add_argument("--plot", metavar="FILE", help="also draw the table, with error bars")
@@ -32,10 +38,11 @@ def add_parser(subparsers):
 
 def run(args):
     from jsra.engine.interrupt import Interrupted
-    from jsra.registry import ConfigError
 
     if args.seeds < 1:
         raise ConfigError(f"--seeds {args.seeds}: at least 1")
+    if args.other_settings and not args.no_train:
+        raise ConfigError("--other-settings: give --no-train too: what is trained now goes with what is set now")
     if args.jobs < 1:
         raise ConfigError(f"--jobs {args.jobs}: at least 1")
     try:
@@ -75,12 +82,18 @@ def one_table(args):
     from jsra.paper.measure import report
     from jsra.paper.report import plot, render
     from jsra.paper.rows import table
+    from jsra.runtime.distributed import is_main, world_size
 
+    if args.jobs > 1 and world_size() > 1:
+        raise ConfigError(f"--jobs {args.jobs} starts processes of its own: leave it out under mpirun")
     wanted = table(args.table)
     found = report(
         wanted, args.preset, args.rows, args.seeds, train=not (args.no_train or args.cost_only), cost_only=args.cost_only,
-        root=args.root, overrides=args.overrides, say=lambda line: print(line, file=sys.stderr, flush=True), jobs=args.jobs,
+        root=args.root, overrides=args.overrides, jobs=args.jobs, other=args.other_settings,
+        say=lambda line: is_main() and print(line, file=sys.stderr, flush=True),
     )  # fmt: skip
+    if not is_main():
+        return 0
     print(render(found, args.format))
     if args.plot:
         print(plot(found, args.plot), file=sys.stderr)

@@ -1,13 +1,15 @@
-"""What every detection dataset shares: samples, the filter of images without objects, the loader and the evaluation.
+"""What every detection dataset shares: samples, the filter of images without objects and the loader.
 
 A dataset is a list of Records plus transforms. `dataset.get(index, epoch)` is one sample; it depends on (seed, epoch,
-index) alone, never on the process that loads it. `dataset.loader(...)` gives batches, `dataset.evaluate(...)` metrics.
+index) alone, never on the process that loads it. `dataset.loader(...)` gives batches. Evaluators (jsra.evaluation) read
+`records`, `ground_truth()`, CLASSES and cat_ids.
 """
 
 from __future__ import annotations
 
 import os
 import pickle
+from collections import Counter
 
 import numpy as np
 
@@ -51,7 +53,7 @@ class DetectionDataset:
     batch_size: images per step over all processes together. seed: of order and augmentation.
     """
 
-    metrics = ("bbox",)
+    default_evaluator = "COCOBoxAP"  # of configs that name none
 
     def __init__(
         self,
@@ -84,7 +86,12 @@ class DetectionDataset:
         self.records = []
 
     def _filter(self, filter_empty_gt, filter_min_size):
-        """With filter_empty_gt, drop images without any object and those with a side below filter_min_size pixels."""
+        """Check that image ids are unique; with filter_empty_gt, drop images without any object and those with a side
+        below filter_min_size pixels."""
+        img_id, count = Counter(self.img_ids).most_common(1)[0] if self.records else (None, 0)
+        if count > 1:
+            files = ", ".join(sorted({r.file for r in self.records if r.img_id == img_id}))
+            raise ConfigError(f"{type(self).__name__}: image id {img_id!r} is listed {count} times ({files}); list it once")
         if filter_empty_gt:
             self.records = [
                 r for r in self.records
@@ -153,19 +160,6 @@ class DetectionDataset:
         categories = [{"id": i, "name": name} for i, name in zip(self.cat_ids, self.CLASSES)]
         return {"info": {}, "images": images, "annotations": annotations, "categories": categories}
 
-    def evaluate(self, results, work_dir=None, epoch=None, metrics=None):
-        """Metrics of detections.
-
-        results: list of {img_id, boxes [n, 4] xyxy in original pixels, scores [n], labels [n] (1-based), masks (RLE)},
-        or of (result, target) pairs, one per image; where images are missing, the others alone are evaluated and the
-        table says so. metrics: names out of 'bbox', 'segm' (COCO), 'voc' (AP50 by the VOC devkit).
-        Writes the detections to work_dir/detections/<epoch>.<metric>.json in COCO's submission form if work_dir is
-        given. Returns Metrics: {name: value}, with the printable `.table`.
-        """
-        from jsra.evaluation.report import evaluate
-
-        return evaluate(self, results, work_dir, epoch, tuple(metrics or self.metrics))
-
 
 def label_map(wanted, known, where):
     """{category name: 1-based label} in the order of `wanted`; ConfigError for a name that `known` does not hold."""
@@ -173,5 +167,5 @@ def label_map(wanted, known, where):
         if name not in known:
             raise ConfigError(f"{where}: there is no class {name!r}{nearest(name, known)}")
     if len(set(wanted)) != len(wanted):
-        raise ConfigError(f"{where}: a class stands twice in {list(wanted)}")
+        raise ConfigError(f"{where}: a class appears twice in {list(wanted)}")
     return {name: i + 1 for i, name in enumerate(wanted)}

@@ -14,7 +14,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from jsra.data.sampler import epoch_order, make_batches, shard
+from jsra.data.sampler import epoch_order, make_batches, shard, share
 from jsra.data.workers import WorkerPool
 
 
@@ -29,17 +29,20 @@ def collate(samples):
 
 
 class DataLoader:
-    """Batches of `dataset`, whose batch_size counts the images of all `world_size` processes together.
+    """Batches of `dataset` for one of `world_size` processes.
+
+    joint: whether every batch is divided among the processes (training: batch_size counts the images of all of them
+    together, and all have equally many batches), or each process has a contiguous share of the batches (testing).
 
     dataset: has get(index, epoch), batch_size, num_workers, shuffle, drop_last, aspect_ratio_grouping, seed, record().
     num_workers: overrides the dataset's; 0 loads in this process. prefetch: batches ahead per worker. timeout: seconds
     without a batch after which a worker counts as stuck.
     """
 
-    def __init__(self, dataset, rank=0, world_size=1, num_workers=None, prefetch=2, timeout=600):
+    def __init__(self, dataset, rank=0, world_size=1, joint=False, num_workers=None, prefetch=2, timeout=600):
         if not 0 <= rank < world_size:
             raise ValueError(f"rank {rank} is not one of the {world_size} processes")
-        if dataset.shuffle and dataset.batch_size % world_size:
+        if joint and dataset.batch_size % world_size:
             raise ValueError(
                 f"batch_size={dataset.batch_size} counts the images of all {world_size} processes together; it must be "
                 f"a multiple of {world_size}"
@@ -47,6 +50,7 @@ class DataLoader:
         self.dataset = dataset
         self.rank = rank
         self.world_size = world_size
+        self.joint = joint
         self.num_workers = dataset.num_workers if num_workers is None else num_workers
         self.prefetch = prefetch
         self.timeout = timeout
@@ -55,12 +59,12 @@ class DataLoader:
         if dataset.aspect_ratio_grouping:
             records = [dataset.record(i) for i in range(len(dataset))]
             self._wide = np.array([r.width > r.height for r in records])
-        self._length = len(self._all_batches(0))
-        if not self._length:
+        if not self._all_batches(0):
             raise ValueError(f"{dataset!r} has fewer images than batch_size={dataset.batch_size}, and drop_last is set")
+        self._length = len(self.batches(0))
 
     def __len__(self):
-        """Batches per epoch, the same in every epoch and process."""
+        """Batches per epoch of this process, the same in every epoch; if joint, in every process too."""
         return self._length
 
     def _all_batches(self, epoch):
@@ -72,7 +76,9 @@ class DataLoader:
         batches = self._all_batches(epoch)
         if self.world_size == 1:
             return batches
-        return shard(batches, self.rank, self.world_size, batches[0] if self.dataset.shuffle else None)
+        if self.joint:
+            return shard(batches, self.rank, self.world_size, batches[0])
+        return share(batches, self.rank, self.world_size)
 
     def load(self, indices, epoch):
         """One batch, loaded here."""
@@ -82,9 +88,8 @@ class DataLoader:
         return self.epoch(0)
 
     def epoch(self, epoch, start=0):
-        """Yield (images, targets) of each batch from number `start` on. In testing, this process's part may be empty:
-        such batches are left out."""
-        batches = [b for b in self.batches(epoch)[start:] if b]
+        """Yield (images, targets) of each batch from number `start` on."""
+        batches = self.batches(epoch)[start:]
         if not self.num_workers:
             for indices in batches:
                 yield self.load(indices, epoch)

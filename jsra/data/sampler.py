@@ -31,17 +31,24 @@ def make_batches(order, batch_size, wide=None, drop_last=False):
     return batches
 
 
-def shard(batches, rank, world_size, fill_from=None):
-    """The part of each batch that one of `world_size` processes loads.
+def shard(batches, rank, world_size, fill_from):
+    """The part of each batch that one of `world_size` processes trains on.
 
-    With fill_from (training), a batch that does not divide evenly is filled up with the first indices of that list, so
-    that every process has equally many. Without (testing), nothing is repeated, and parts may be empty.
+    A batch that does not divide evenly is filled up with the first indices of `fill_from`, so that every process has
+    equally many.
     """
     parts = []
     for batch in batches:
-        if fill_from is not None and len(batch) % world_size:
-            missing = -len(batch) % world_size
-            batch = batch + [int(fill_from[i % len(fill_from)]) for i in range(missing)]
-        size = -(-len(batch) // world_size)
+        missing = -len(batch) % world_size
+        batch = batch + [int(fill_from[i % len(fill_from)]) for i in range(missing)]
+        size = len(batch) // world_size
         parts.append(batch[rank * size : (rank + 1) * size])
     return parts
+
+
+def share(batches, rank, world_size):
+    """The batches that one of `world_size` processes tests on: contiguous, none twice, their numbers differ by 1 at most.
+
+    Whole batches are shared out, so that each image is padded as it is in one process: results are the same.
+    """
+    return batches[len(batches) * rank // world_size : len(batches) * (rank + 1) // world_size]

@@ -52,11 +52,13 @@ def voc_sets(root, image_set):
 
 
 def voc_entries(sets):
-    """(image id, annotation file, image folder) of each line of the image sets. Ids are unique over all roots."""
+    """(image id, annotation file, image folder) of each line of the image sets.
+
+    The id is the line's name, behind as much of its folder's path as tells several folders apart.
+    """
     out = []
-    for root, image_set in sets:
+    for (root, image_set), prefix in zip(sets, _prefixes([root for root, _ in sets])):
         listing = existing_file(os.path.join(root, "ImageSets", "Main", f"{image_set}.txt"), "the image set")
-        prefix = f"{os.path.basename(os.path.normpath(root))}/" if len(sets) > 1 else ""
         with open(listing, encoding="utf8") as f:
             for line in f:
                 if line.strip():
@@ -64,6 +66,16 @@ def voc_entries(sets):
                     annotation = os.path.join(root, "Annotations", f"{name}.xml")
                     out.append((prefix + name, annotation, os.path.join(root, "JPEGImages")))
     return out
+
+
+def _prefixes(roots):
+    """For each of several folders the end of its path, as short as tells the different ones apart, with a '/'."""
+    if len(roots) == 1:
+        return [""]
+    parts = [os.path.abspath(root).strip(os.sep).split(os.sep) for root in roots]
+    different = len(set(map(tuple, parts)))
+    length = next(n for n in range(1, max(map(len, parts)) + 1) if len({tuple(p[-n:]) for p in parts}) == different)
+    return ["/".join(p[-length:]) + "/" for p in parts]
 
 
 def voc_image(folder, name, content):
@@ -83,10 +95,11 @@ class VOCDataset(DetectionDataset):
     classes: their order gives labels 1, 2, ...; the 20 of VOC by default. Objects of other classes are left out.
     one_based: VOC counts pixels from 1 and includes the last: its box (1, 1, W, H) is the whole image. A box becomes
     (xmin - 1, ymin - 1, xmax, ymax), whose plain IoU is the IoU of VOC's own devkit. False: boxes as they stand.
-    Difficult objects, and with box_min_size those with a side under so many pixels, become bboxes_ignore; in evaluation
-    difficult ones are neither found nor missed. ap_mode: '11point' (VOC 2007's metric, which papers on 07+12 report) or
-    'area' (all points). metrics: 'voc' and/or 'bbox' (COCO's AP). Other arguments as for COCODataset.
+    Difficult objects, and with box_min_size those with a side under so many pixels, become bboxes_ignore.
+    Other arguments as for COCODataset.
     """
+
+    default_evaluator = "VOCBoxAP"
 
     def __init__(
         self,
@@ -105,11 +118,7 @@ class VOCDataset(DetectionDataset):
         aspect_ratio_grouping=None,
         seed=0,
         repeat=1,
-        ap_mode="11point",
-        metrics=("voc",),
     ):
-        if ap_mode not in ("11point", "area"):
-            raise ConfigError(f"VOCDataset: ap_mode {ap_mode!r}; known: 11point, area")
         grouping = shuffle if aspect_ratio_grouping is None else aspect_ratio_grouping
         super().__init__(
             classes or VOC_CLASSES,
@@ -126,8 +135,6 @@ class VOCDataset(DetectionDataset):
         self.cat_ids = list(range(1, len(self.CLASSES) + 1))
         self.one_based = one_based
         self.box_min_size = box_min_size
-        self.ap_mode = ap_mode
-        self.metrics = tuple(metrics)
         self.records = self._records(voc_sets(root, image_set))
         self._filter(filter_empty_gt, filter_min_size)
 

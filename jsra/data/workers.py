@@ -10,7 +10,6 @@ from __future__ import annotations
 import mmap
 import multiprocessing
 import os
-import pickle
 import signal
 import threading
 import traceback
@@ -18,6 +17,8 @@ from collections import deque
 from multiprocessing import connection, reduction
 
 import numpy as np
+
+from jsra.runtime.errors import portable
 
 _SHARED_MIN = 1 << 16  # bytes from which an array is worth a memory file of its own
 
@@ -135,7 +136,7 @@ def _work(function, pipe, others):
         try:
             result = function(*task)
         except Exception as error:
-            message = "error", (_portable(error), traceback.format_exc())
+            message = "error", (portable(error), traceback.format_exc())
         else:
             message = "result", result
         try:
@@ -145,15 +146,6 @@ def _work(function, pipe, others):
                 _pack(message[1], pipe)
         except (BrokenPipeError, ConnectionResetError):
             os._exit(0)
-
-
-def _portable(error):
-    """The exception itself if it survives pickling, else one with the same text."""
-    try:
-        pickle.loads(pickle.dumps(error))
-        return error
-    except Exception:
-        return RuntimeError(f"{type(error).__name__}: {error}")
 
 
 class _File:

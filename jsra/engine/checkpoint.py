@@ -20,6 +20,7 @@ import jittor as jt
 import numpy as np
 
 from jsra.convert.names import current
+from jsra.runtime.distributed import on_main
 
 FOLDER, MODEL, OPTIMIZER, STATE = "checkpoints", "model.safetensors", "optimizer.safetensors", "state.json"
 _NAME = re.compile(r"^iter_(\d{8,})$")
@@ -120,14 +121,11 @@ def prune(work_dir: str, keep: int):
 
 
 def restore(path: str, model, optimizer=None) -> dict:
-    """Set the model (and the optimiser) to a checkpoint exactly; returns its state.
+    """Set the model (and the optimiser) to a checkpoint exactly; returns its state. Process 0 reads it for all.
 
     Raises FileNotFoundError, or CheckpointError naming the keys or shapes that differ.
     """
-    if not os.path.isfile(os.path.join(path, STATE)):
-        raise FileNotFoundError(f"{path} is not a checkpoint: it has no {STATE}")
-    state = read_state(path)
-    weights = {current(name): array for name, array in read_arrays(os.path.join(path, MODEL)).items()}
+    state, weights, moments = on_main(lambda: _read(path, optimizer is not None))
     own = model.state_dict()
     differing = sorted(set(own) ^ set(weights))
     if differing:
@@ -141,12 +139,20 @@ def restore(path: str, model, optimizer=None) -> dict:
         var.update(jt.array(weights[name]))
     if optimizer is not None:
         try:
-            moments = {current(name): array for name, array in read_arrays(os.path.join(path, OPTIMIZER)).items()}
             optimizer.load_state(moments, state["n_step"])
         except ValueError as error:
             raise CheckpointError(f"{path}: {error}") from None
     jt.sync_all()
     return state
+
+
+def _read(path, with_optimizer):
+    """(state, weights, moments or None), under today's names."""
+    if not os.path.isfile(os.path.join(path, STATE)):
+        raise FileNotFoundError(f"{path} is not a checkpoint: it has no {STATE}")
+    files = (MODEL, OPTIMIZER) if with_optimizer else (MODEL,)
+    named = [{current(name): a for name, a in read_arrays(os.path.join(path, file)).items()} for file in files]
+    return read_state(path), named[0], named[1] if with_optimizer else None
 
 
 def weights_file(path) -> str:

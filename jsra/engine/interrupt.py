@@ -13,6 +13,10 @@ class Interrupted(Exception):
     def __init__(self, number: int, saved: str):
         super().__init__(f"stopped by {signal.Signals(number).name}; saved {saved}; continue with --resume")
         self.code = 128 + number
+        self._made_of = number, saved
+
+    def __reduce__(self):
+        return Interrupted, self._made_of
 
 
 class Interruptions:

@@ -10,6 +10,7 @@ import jittor as jt
 import numpy as np
 
 from jsra.registry import ConfigError, register
+from jsra.runtime.distributed import average
 
 
 class _Saved:
@@ -55,6 +56,19 @@ class _Saved:
         super().pre_step(loss, retain_graph)
         if self.max_norm is not None:
             self.clip()
+
+    def backward(self, loss, retain_graph=False):
+        """Jittor's, but for the mean over the processes, which has one order with all other sums over them."""
+        if not jt.in_mpi:
+            return super().backward(loss, retain_graph)
+        jt.in_mpi = False  # as within Jittor's single_process_scope; sums in the graph stay
+        try:
+            super().backward(loss, retain_graph)
+        finally:
+            jt.in_mpi = True
+        gradients = [g for group in self.param_groups for g in group["grads"]]
+        for gradient, mean in zip(gradients, average(gradients)):
+            gradient.update(mean)
 
     def clip(self):
         """Scale all gradients together to a 2-norm of at most max_norm; `grad_norm` keeps the norm before, a Var.

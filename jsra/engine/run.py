@@ -8,14 +8,16 @@ import sys
 
 import jittor as jt
 
+from jsra.data.paths import data_path
 from jsra.engine import amp, checkpoint
-from jsra.engine.distributed import barrier, is_main, rank, share_weights, world_size
 from jsra.engine.groups import ParameterGroups
 from jsra.engine.log import Log
 from jsra.engine.optimizer import SGD, AdamW
 from jsra.engine.provenance import provenance
 from jsra.engine.schedule import StepLR, scaled_lr
 from jsra.registry import ConfigError, build, nearest
+from jsra.runtime.arithmetic import set_arithmetic
+from jsra.runtime.distributed import is_main, on_main, rank, share_weights, world_size
 from jsra.runtime.seed import set_seed
 
 
@@ -75,18 +77,15 @@ class Run:
     def save_and_evaluate(self, signals):
         """Save, then evaluate if it is time to: an evaluation that is stopped or fails loses nothing."""
         self.save()
-        barrier()
         if self.evaluate is not None and self._at(self.eval_interval):
             with signals.leaving_at_once(self.last_saved):
                 self.metrics = self.evaluate(self.model)
             self.log.metrics(self.iteration, self.metrics)
             numbers = [f"{name} {value:.4f}" for name, value in self.metrics.items() if isinstance(value, float)]
             self.log.say(f"{self.iteration}/{self.total}  {'  '.join(numbers)}")
-            if self.main:
-                checkpoint.note(self.last_saved, metrics=self.metrics, score=self._score(self.metrics))
-        if self.main:
-            checkpoint.prune(self.work_dir, self.keep)
-        barrier()
+            score = self._score(self.metrics)
+            on_main(lambda: checkpoint.note(self.last_saved, metrics=self.metrics, score=score))
+        on_main(lambda: checkpoint.prune(self.work_dir, self.keep))
 
     def catch_up(self, signals):
         """Evaluate a resumed checkpoint whose evaluation was stopped."""
@@ -100,10 +99,7 @@ class Run:
         return float(metrics[key]) if math.isfinite(metrics[key]) else None
 
     def save(self) -> str:
-        """Write a checkpoint of this moment (the first process does); returns its path."""
-        self.last_saved = checkpoint.path_of(self.work_dir, self.iteration)
-        if not self.main:
-            return self.last_saved
+        """Write a checkpoint of this moment (the first process does); returns its path when it is there."""
         state = {
             "iteration": self.iteration,
             "epoch": self.epoch,
@@ -117,7 +113,8 @@ class Run:
             "config": self.config,
             **provenance(),
         }
-        return checkpoint.save(self.work_dir, self.model, self.optimizer, state)
+        self.last_saved = on_main(lambda: checkpoint.save(self.work_dir, self.model, self.optimizer, state))
+        return self.last_saved
 
     def resume(self, path: str):
         """Go on from a checkpoint."""
@@ -151,7 +148,8 @@ def build_run(config, resume=None, seed=None) -> Run:
         seed: overrides config.seed (0 if that is absent too).
 
     Intervals are in epochs with max_epoch, in iterations with max_iter. config.amp: True, or a dict of the settings of
-    jsra.engine.amp.enable. Raises ConfigError, and FileNotFoundError for data, weights or a checkpoint that is not there.
+    jsra.engine.amp.enable; config.tf32 and config.deterministic: those of jsra.runtime.arithmetic. Raises ConfigError, and
+    FileNotFoundError for data, weights or a checkpoint that is not there.
     """
     from jsra.evaluation.evaluator import Evaluator
 
@@ -161,17 +159,22 @@ def build_run(config, resume=None, seed=None) -> Run:
     for key in ("model", "dataset", "optimizer"):
         if key not in config:
             raise ConfigError(f"the config has no {key!r}")
+    arithmetic = {key: config.get(key) or False for key in ("tf32", "deterministic")}
+    for key, value in arithmetic.items():
+        if not isinstance(value, bool):
+            raise ConfigError(f"{key}: expected True or False, got {value!r}")
+    arithmetic = set_arithmetic(**arithmetic)
     work_dir = config["work_dir"]
-    checkpoint_path = _checkpoint(resume, work_dir)
+    checkpoint_path = on_main(lambda: _checkpoint(resume, work_dir))
     set_seed(seed)
     dataset = build({"seed": seed, **config["dataset"]["train"]}, "dataset.train")
-    loader = dataset.loader(rank=rank(), world_size=world_size())
+    loader = dataset.loader(rank(), world_size(), joint=True)
     model = build(config["model"], "model")
     jt.sync_all()  # the initial weights are drawn lazily: draw them before anything sets another seed
     if config.get("pretrained_weights") and checkpoint_path is None:
         from jsra.convert.load import load_weights
 
-        load_weights(model, config["pretrained_weights"])
+        on_main(lambda: load_weights(model, data_path(config["pretrained_weights"])))
     share_weights(model)
     optimizer, lr_line = build_optimizer(config, model, dataset.batch_size)
     if config.get("amp"):
@@ -199,6 +202,8 @@ def build_run(config, resume=None, seed=None) -> Run:
         run.resume(checkpoint_path)
     run.start_log()
     run.log.say(f"{work_dir}: {len(loader)} batches an epoch, {run.total} iterations; {lr_line}")
+    if arithmetic:
+        run.log.say(arithmetic)
     if checkpoint_path is not None:
         run.log.say(f"resumed from {checkpoint_path}, iteration {run.iteration}")
     return run

@@ -7,13 +7,14 @@ bit for bit as the uninterrupted one would.
 from __future__ import annotations
 
 import math
+import signal
 import time
 
 import jittor as jt
 import numpy as np
 
-from jsra.engine.distributed import rank, sum_over_ranks, world_size
 from jsra.engine.interrupt import Interrupted, Interruptions, end_compilers
+from jsra.runtime.distributed import all_reduce, rank, world_size
 from jsra.runtime.seed import set_seed
 
 
@@ -87,16 +88,23 @@ def read_losses(losses: dict, targets: list, run, signals) -> tuple:
 
     Raises NonFiniteLoss in every process if a loss of any is not finite.
     """
-    values = {name: float(np.sum(value.numpy())) for name, value in losses.items()}
-    values["loss"] = sum(value for name, value in values.items() if name.startswith("loss"))
-    broken = not math.isfinite(values["loss"])
-    shared = sum_over_ranks([*([0.0] * len(values) if broken else values.values()), broken, signals.received or 0])
-    if shared[-2] > 0:
-        raise NonFiniteLoss(_explain(values, targets, run) if broken else "the loss of another process is not finite")
+    own = jt.concat([value.sum().reshape(1).float32() for value in losses.values()])
     if world_size() > 1:
-        values = {name: float(value) / world_size() for name, value in zip(values, shared)}
+        signalled = jt.array([float(signals.received or 0)])
+        own = jt.concat([own, all_reduce(jt.concat([own / world_size(), signalled]))])
+    read = own.numpy().astype(float)  # all that the host reads in a step, at once
+    values = _with_total(losses, read)
+    joint = _with_total(losses, read[len(losses) :]) if world_size() > 1 else values
+    if not math.isfinite(joint["loss"]):
+        broken = not math.isfinite(values["loss"])
+        raise NonFiniteLoss(_explain(values, targets, run) if broken else "the loss of another process is not finite")
     # Processes that got the signal in different iterations stop in the same one; all of them got the same signal.
-    return values, signals.received or (15 if shared[-1] else 0)
+    return joint, signals.received or (signal.SIGTERM if world_size() > 1 and read[-1] else 0)
+
+
+def _with_total(names, numbers):
+    values = dict(zip(names, map(float, numbers)))
+    return {**values, "loss": sum(value for name, value in values.items() if name.startswith("loss"))}
 
 
 def _explain(values, targets, run):

@@ -19,6 +19,7 @@ from jsra.ops.ps_roi_align import PSRoIAlign, ps_roi_align
 from jsra.ops.ps_roi_pool import PSRoIPool, ps_roi_pool
 from jsra.ops.roi_align import RoIAlign, roi_align
 from jsra.ops.roi_align_rotated import RoIAlignRotated, roi_align_rotated
+from jsra.ops.roi_levels import roi_levels
 from jsra.ops.roi_pool import RoIPool, roi_pool
 from jsra.ops.sample_matches import sample_matches
 from jsra.ops.segment_matmul import segment_matmul
@@ -59,6 +60,7 @@ __all__ = [
     "remove_small_boxes",
     "roi_align",
     "roi_align_rotated",
+    "roi_levels",
     "roi_pool",
     "sample_matches",
     "segment_matmul",

@@ -246,7 +246,7 @@ def built(path, overrides=()):
 
 def text(cost: dict) -> str:
     """The table that `jsra cost` prints."""
-    from jsra.evaluation.report import text_table
+    from jsra.evaluation.tables import text_table
 
     rows = [
         (p["name"], f"{p['params'] / 1e6:.3f}", f"{p['gflops']:.2f}", f"{p['executed_gflops']:.2f}")

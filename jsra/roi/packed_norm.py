@@ -6,6 +6,7 @@ import jittor as jt
 
 from jsra.ops.add_norm_relu import add_norm_relu
 from jsra.ops.linear import linear
+from jsra.runtime.distributed import all_reduce, world_size
 
 
 class PackedBatchNorm(jt.nn.BatchNorm):
@@ -35,7 +36,7 @@ class PackedBatchNorm(jt.nn.BatchNorm):
         if not self.is_train:
             statistics = jt.stack([self.running_mean[columns], self.running_var[columns]])
             return add_norm_relu(x, tables, rows, weight, bias, statistics, self.eps, then)[0], None
-        if self.sync and jt.in_mpi:
+        if self.sync and world_size() > 1:
             for i, table in enumerate(tables):
                 x = x + table[rows[i]]
             moments = self.moments(x)
@@ -58,13 +59,18 @@ class PackedBatchNorm(jt.nn.BatchNorm):
         repeats = None if repeats is None else repeats.cast(str(x.dtype))
         weighted = x if repeats is None else x * repeats.unsqueeze(1)
         count = jt.array([float(x.shape[0])]).cast(str(x.dtype)) if repeats is None else repeats.sum()
-        count = self._over_ranks(count).detach()
+        total = weighted.sum(0)
+        if self.sync and world_size() > 1:
+            joint = all_reduce(jt.concat([total, count]))
+            total, count = joint[:-1], joint[-1:]
+        count = count.detach()
         some = jt.maximum(count, jt.ones_like(count))
-        mean = self._over_ranks(weighted.sum(0)) / some
+        mean = total / some
         deviation = x - mean
         squares = deviation * deviation
         squares = squares if repeats is None else squares * repeats.unsqueeze(1)
-        return mean, self._over_ranks(squares.sum(0)) / some, count
+        squares = squares.sum(0)
+        return mean, (all_reduce(squares) if self.sync else squares) / some, count
 
     def update_running(self, mean, variance, count):
         """Move the running statistics towards a mean and biased variance of `count` rows; not for no rows."""
@@ -72,9 +78,6 @@ class PackedBatchNorm(jt.nn.BatchNorm):
         unbiased = variance * (count / jt.maximum(count - 1, jt.ones_like(count)))
         for running, new in ((self.running_mean, mean), (self.running_var, unbiased)):
             running.update((running + (new.detach() - running) * some).cast(str(running.dtype)))
-
-    def _over_ranks(self, value):
-        return value.mpi_all_reduce("add") if self.sync and jt.in_mpi else value
 
 
 def normalise(x, mean, variance, weight, bias, eps):

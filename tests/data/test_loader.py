@@ -10,7 +10,7 @@ import pytest
 from jsra.data.coco import COCODataset
 from jsra.data.image import DataError
 from jsra.data.loader import DataLoader, collate
-from jsra.data.sampler import epoch_order, make_batches, shard
+from jsra.data.sampler import epoch_order, make_batches, shard, share
 from tests.data.tiny import NORMALIZE, write_coco
 
 STEPS = [dict(type="Resize", min_size=[20, 30, 40], max_size=90), dict(type="RandomFlip", prob=0.5), NORMALIZE]
@@ -78,11 +78,16 @@ def test_order_depends_on_seed_and_epoch(seed):
 
 def test_shards_together_are_the_batch():
     batches = [[0, 1, 2, 3], [4, 5, 6]]
-    parts = [shard(batches, r, 2) for r in range(2)]
-    assert parts == [[[0, 1], [4, 5]], [[2, 3], [6]]]
     filled = [shard(batches, r, 2, fill_from=[0, 1, 2, 3]) for r in range(2)]
     assert filled == [[[0, 1], [4, 5]], [[2, 3], [6, 0]]]
-    assert [shard([[9]], r, 3) for r in range(3)] == [[[9]], [[]], [[]]]
+
+
+@pytest.mark.parametrize("count, processes", [(5000, 8), (7, 3), (2, 5), (1, 1)])
+def test_shares_of_a_test_are_contiguous_and_even(count, processes):
+    batches = [[i] for i in range(count)]
+    shares = [share(batches, r, processes) for r in range(processes)]
+    assert [b for part in shares for b in part] == batches
+    assert max(map(len, shares)) - min(map(len, shares)) <= 1
 
 
 @pytest.mark.parametrize("workers", [1, 3])
@@ -124,20 +129,23 @@ def test_large_arrays_come_through_memory_files(tmp_path):
 def test_processes_share_the_joint_batch(tmp_path):
     dataset = make(tmp_path, batch_size=4)
     joint = DataLoader(dataset).batches(1)
-    parts = [DataLoader(dataset, rank=r, world_size=2) for r in range(2)]
+    parts = [DataLoader(dataset, rank=r, world_size=2, joint=True) for r in range(2)]
     assert len(parts[0]) == len(parts[1]) == len(joint) == 3
     for whole, *shares in zip(joint, *(p.batches(1) for p in parts)):
         assert shares[0] + shares[1] == whole
     with pytest.raises(ValueError, match="multiple of 3"):
-        DataLoader(dataset, world_size=3)
+        DataLoader(dataset, world_size=3, joint=True)
     with pytest.raises(ValueError, match="rank 2"):
         DataLoader(dataset, rank=2, world_size=2)
 
 
 def test_testing_repeats_nothing(tmp_path):
-    dataset = make(tmp_path, shuffle=False, repeat=1, batch_size=3)
-    seen = [i for r in range(2) for b in ids(DataLoader(dataset, r, 2).epoch(0)) for i in b]
-    assert sorted(seen) == [1, 2, 3, 5]
+    """Processes take whole batches of the one-process run, so that every image is padded as there."""
+    dataset = make(tmp_path, shuffle=False, repeat=1, batch_size=1)
+    parts = [DataLoader(dataset, r, 2) for r in range(2)]
+    assert [ids(part.epoch(0)) for part in parts] == [[[1], [2]], [[3], [5]]] and list(map(len, parts)) == [2, 2]
+    dataset.batch_size = 3
+    assert [ids(DataLoader(dataset, r, 2)) for r in range(2)] == [[[1, 2, 3]], [[5]]]
     assert ids(DataLoader(dataset)) == [[1, 2, 3], [5]]
 
 

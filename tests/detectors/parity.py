@@ -1,4 +1,4 @@
-"""Inputs on which this package is compared with mmdet and torchvision: made alike by tools/make_*_reference.py, which run in
+"""Inputs on which this package is compared with mmdet and torchvision: made alike by reference/make_*.py, which run in
 the peer's Python, and by the tests. NumPy and PIL only.
 """
 

@@ -1,6 +1,6 @@
 """The same function as mmdet 3.3's faster-rcnn_r50_fpn_1x_coco, on the same weights and real images.
 
-reference/mmdet.npz was written by tools/make_mmdet_reference.py.
+reference/mmdet.npz was written by reference/make_mmdet.py.
 """
 
 import os

@@ -16,8 +16,8 @@ SCRIPT = """
 import sys
 import jsra
 import jittor as jt
-from jsra.engine import distributed
 from jsra.engine.train import train
+from jsra.runtime import distributed
 from tests.engine.toy import ToyLoader, make_run
 
 class Share(ToyLoader):

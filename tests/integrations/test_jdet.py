@@ -201,13 +201,13 @@ def test_losses_and_transforms_in_jdets_calls(jdet):
 
 
 def test_a_real_jdet(tmp_path):
-    """The whole of tools/jdet_check.py; about ten minutes when everything is compiled."""
+    """The whole of jdet_check.py; about ten minutes when everything is compiled."""
     clone = os.environ.get("JSRA_JDET")
     if not clone:
         pytest.skip("needs a clone of github.com/Jittor/JDet: set JSRA_JDET to its path")
     data = os.path.join(SHARED, "data", "coco_mini")
     if not os.path.isdir(data):
         pytest.skip("needs ../shared/data/coco_mini, which is not beside this checkout")
-    command = [sys.executable, os.path.join(ROOT, "tools", "jdet_check.py"), clone, "--work", str(tmp_path / "work")]
-    done = subprocess.run([*command, "--data", data], capture_output=True, text=True)
+    command = [sys.executable, "-m", "tests.integrations.jdet_check", clone, "--work", str(tmp_path / "work")]
+    done = subprocess.run([*command, "--data", data], cwd=ROOT, capture_output=True, text=True)
     assert done.returncode == 0, done.stdout + done.stderr

@@ -8,12 +8,14 @@ import numpy as np
 from jdet.config import get_cfg
 from jdet.utils.registry import DATASETS, TRANSFORMS
 
-from jsra.engine.distributed import rank, world_size
 from jsra.engine.train import seed_of
+from jsra.evaluation.dataset_evaluator import build_evaluators, default_evaluators
+from jsra.evaluation.report import evaluate
 from jsra.integrations.jdet.names import PREFIX, add, make, own
 from jsra.integrations.jdet.training import progress
 from jsra.integrations.jdet.values import arrays, for_jdet
 from jsra.registry import build, registered
+from jsra.runtime.distributed import rank, world_size
 from jsra.runtime.seed import set_seed
 
 
@@ -39,7 +41,7 @@ class Dataset:
     def _open(self):
         if self._parts is None:
             dataset = build(self._settings, self._settings["type"])
-            self._parts = dataset, dataset.loader(rank=rank(), world_size=world_size())
+            self._parts = dataset, dataset.loader(rank(), world_size(), joint=self._training)
         return self._parts
 
     @property
@@ -74,8 +76,10 @@ class Dataset:
             progress.iteration = first + length - first % length
 
     def evaluate(self, results, work_dir=None, epoch=None, logger=None):
-        """Metrics of the (result, target) pairs that Runner.val collected."""
-        metrics = self.dataset.evaluate(results, work_dir, epoch)
+        """Metrics of the (result, target) pairs that Runner.val collected, by the config's `evaluator`."""
+        settings = own(get_cfg().get("evaluator")) or default_evaluators(self._settings["type"])
+        evaluators = build_evaluators([settings] if isinstance(settings, dict) else settings)
+        metrics = evaluate(evaluators, self.dataset, results, work_dir, epoch)
         if logger is not None:
             logger.print_log(metrics.table)
         return dict(metrics)

@@ -9,13 +9,13 @@ from jdet.config import get_cfg
 from jdet.utils.registry import BACKBONES, HEADS, LOSSES, MODELS, NECKS
 
 from jsra.convert.load import load_arrays
-from jsra.engine.distributed import share_weights
 from jsra.heads.roi_head import RoIHead
 from jsra.heads.rpn import RPNHead
 from jsra.integrations.jdet.names import add, make, own
 from jsra.integrations.jdet.training import adopt
 from jsra.integrations.jdet.values import arrays, for_jdet, targets_of_jdet
 from jsra.registry import registered
+from jsra.runtime.distributed import share_weights
 from jsra.runtime.seed import set_seed
 
 
