@@ -24,6 +24,17 @@ from jsra import resources
 from jsra.registry import ConfigError, nearest
 
 BASE, COVER, SHIPPED = "_base_", "_cover_", "jsra:"
+# The keys of a config's top level. Names that begin with an underscore are a file's own helpers.
+KEYS = (
+    "name", "work_dir", "seed", "model", "pretrained_weights", "dataset", "evaluator", "best_metric", "optimizer",
+    "parameter_groups_generator", "scale_lr_base_batch", "scheduler", "max_epoch", "max_iter", "amp", "tf32",
+    "deterministic", "eval_interval", "checkpoint_interval", "checkpoint_keep", "log_interval", "logger",
+)  # fmt: skip
+# Keys of dataset entries of earlier versions, and what took their place.
+MOVED = {
+    "metrics": "evaluator=[dict(type='COCOBoxAP')] (COCOMaskAP, VOCBoxAP) next to dataset",
+    "ap_mode": "evaluator=[dict(type='VOCBoxAP', mode=...)] next to dataset",
+}
 
 
 class Config(dict):
@@ -95,11 +106,12 @@ def _plain(value):
     return value
 
 
-def load_config(path, overrides=()) -> Config:
+def load_config(path, overrides=(), known=KEYS) -> Config:
     """Read a .py, .yaml or .yml config with its bases and apply overrides.
 
-    `overrides`: strings `a.b=c` (see `override`). Raises ConfigError, naming the file, for a file that is absent, that
-    does not run or parse, for a circle of bases, and for an override of a key that is not there.
+    `overrides`: strings `a.b=c` (see `override`). `known`: the keys that the top level may have; None: any. Raises
+    ConfigError, naming the file, for a file that is absent, that does not run or parse, for a circle of bases, for an
+    unknown key, and for an override of a key that is not there.
     """
     path = os.fspath(path)
     config = Config(_drop_code(_read_with_bases(path, ())))
@@ -112,7 +124,22 @@ def load_config(path, overrides=()) -> Config:
             override(config, text)
         except ConfigError as error:
             raise ConfigError(f"{path}: {error}") from None
+    if known is not None:
+        _check_keys(config, known, path)
     return config
+
+
+def _check_keys(config, known, path):
+    for key in map(str, config):
+        if key not in known and not key.startswith("_"):
+            raise ConfigError(
+                f"{path}: there is no setting {key!r}{nearest(key, known)}; a helper's name begins with an underscore"
+            )
+    splits = config.get("dataset") or {}
+    for split, settings in splits.items() if isinstance(splits, dict) else ():
+        for key in MOVED:
+            if isinstance(settings, dict) and key in settings:
+                raise ConfigError(f"{path}: dataset.{split}.{key} is no setting any more; write {MOVED[key]}")
 
 
 def _read_with_bases(path, chain):

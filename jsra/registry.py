@@ -14,11 +14,11 @@ from jsra import arguments
 
 KINDS = (
     "backbone", "neck", "head", "extractor", "roi_layer", "detector", "box", "loss",
-    "dataset", "transform", "optimizer", "parameter_groups", "scheduler", "hook",
+    "dataset", "transform", "evaluator", "optimizer", "parameter_groups", "scheduler", "hook",
 )  # fmt: skip
 
 _entries = {}  # name -> (class, kind)
-_PACKAGES = ("backbones", "boxes", "data", "detectors", "engine", "heads", "losses", "necks", "roi")
+_PACKAGES = ("backbones", "boxes", "data", "detectors", "engine", "evaluation", "heads", "losses", "necks", "roi")
 _loaded = False
 
 

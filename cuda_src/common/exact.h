@@ -4,6 +4,8 @@
 // differently. On the host, functions marked JSRA_EXACT are compiled without these (and are inlined only into one another);
 // on a GPU the exact_ functions stand for the operators.
 #pragma once
+#include <math.h>
+
 #include "common/macros.h"
 
 #if defined(__CUDACC__) || !defined(__GNUC__) || defined(__clang__)
@@ -18,6 +20,7 @@ namespace jsra {
 __device__ __forceinline__ float exact_add(float a, float b) { return __fadd_rn(a, b); }
 __device__ __forceinline__ float exact_mul(float a, float b) { return __fmul_rn(a, b); }
 __device__ __forceinline__ float exact_div(float a, float b) { return __fdiv_rn(a, b); }
+__device__ __forceinline__ float exact_sqrt(float a) { return __fsqrt_rn(a); }
 __device__ __forceinline__ double exact_add(double a, double b) { return __dadd_rn(a, b); }
 __device__ __forceinline__ double exact_mul(double a, double b) { return __dmul_rn(a, b); }
 __device__ __forceinline__ double exact_div(double a, double b) { return __ddiv_rn(a, b); }
@@ -25,6 +28,7 @@ __device__ __forceinline__ double exact_div(double a, double b) { return __ddiv_
 template <class T> JSRA_EXACT JSRA_HD T exact_add(T a, T b) { return a + b; }
 template <class T> JSRA_EXACT JSRA_HD T exact_mul(T a, T b) { return a * b; }
 template <class T> JSRA_EXACT JSRA_HD T exact_div(T a, T b) { return a / b; }
+JSRA_EXACT JSRA_HD float exact_sqrt(float a) { return sqrtf(a); }
 #endif
 
 }  // namespace jsra

@@ -48,8 +48,7 @@ class COCODataset(DetectionDataset):
     and those with a side under filter_min_size pixels (set it False for testing). Classes, whose order gives labels 1,
     2, ...: `classes`; else with use_anno_cats those of the file, in its order; else the 80 of COCO.
     aspect_ratio_grouping: a batch holds only wide or only tall images (default: as shuffle). with_masks: targets have
-    'masks'. repeat: each image that often per epoch. metrics: what evaluate computes, 'bbox' and 'segm' (default: bbox,
-    with segm if with_masks).
+    'masks' (InstanceMasks). repeat: each image that often per epoch.
     Annotations as in mmdet: those marked `ignore`, without area, outside the image or of other classes are left out;
     crowds become bboxes_ignore.
     """
@@ -71,7 +70,6 @@ class COCODataset(DetectionDataset):
         seed=0,
         with_masks=False,
         repeat=1,
-        metrics=None,
     ):
         grouping = shuffle if aspect_ratio_grouping is None else aspect_ratio_grouping
         self.root, self.anno_file = data_path(root), data_path(anno_file)
@@ -83,7 +81,6 @@ class COCODataset(DetectionDataset):
             classes, transforms, batch_size, num_workers, shuffle, drop_last, grouping, seed, with_masks, repeat
         )
         self.cat_ids = [by_name[name] for name in labels]
-        self.metrics = tuple(metrics or (("bbox", "segm") if with_masks else ("bbox",)))
         self.records = self._records(content)
         self._filter(filter_empty_gt, filter_min_size)
 

@@ -1,6 +1,7 @@
 """Operators with CPU and CUDA kernels, under torchvision's names and signatures where torchvision has them."""
 
 from jsra.ops.adaptive_roi_align import AdaptiveRoIAlign, adaptive_roi_align
+from jsra.ops.anchor_grid import anchor_grid, anchor_valid
 from jsra.ops.boxes import box_area, box_iou, clip_boxes_to_image, remove_small_boxes
 from jsra.ops.decode_boxes import decode_boxes
 from jsra.ops.deform_conv2d import DeformConv2d, deform_conv2d
@@ -11,12 +12,14 @@ from jsra.ops.dynamic_sampler import dynamic_sampler
 from jsra.ops.encode_boxes import encode_boxes
 from jsra.ops.masked_sum import masked_sum
 from jsra.ops.match_boxes import match_boxes
+from jsra.ops.multiclass_nms import multiclass_nms
 from jsra.ops.nms import batched_nms, nms, nms_batch
 from jsra.ops.precise_roi_pool import PreciseRoIPool, precise_roi_pool
 from jsra.ops.ps_roi_align import PSRoIAlign, ps_roi_align
 from jsra.ops.ps_roi_pool import PSRoIPool, ps_roi_pool
 from jsra.ops.roi_align import RoIAlign, roi_align
 from jsra.ops.roi_align_rotated import RoIAlignRotated, roi_align_rotated
+from jsra.ops.roi_levels import roi_levels
 from jsra.ops.roi_pool import RoIPool, roi_pool
 from jsra.ops.sample_matches import sample_matches
 from jsra.ops.segment_matmul import segment_matmul
@@ -33,6 +36,8 @@ __all__ = [
     "RoIAlignRotated",
     "RoIPool",
     "adaptive_roi_align",
+    "anchor_grid",
+    "anchor_valid",
     "batched_nms",
     "box_area",
     "box_iou",
@@ -46,6 +51,7 @@ __all__ = [
     "encode_boxes",
     "masked_sum",
     "match_boxes",
+    "multiclass_nms",
     "nms",
     "nms_batch",
     "precise_roi_pool",
@@ -54,6 +60,7 @@ __all__ = [
     "remove_small_boxes",
     "roi_align",
     "roi_align_rotated",
+    "roi_levels",
     "roi_pool",
     "sample_matches",
     "segment_matmul",

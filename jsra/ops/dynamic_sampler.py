@@ -43,7 +43,7 @@ def check_sampler(input, boxes, spatial_scale, levels):
 def make_packing(boxes, max_area, grid) -> Packing:
     """The grids of boxes [K, 5]: of their aspect ratios, or `grid` for all."""
     if grid is not None:
-        return Packing.fixed(boxes.shape[0], check.size_pair("grid", grid))
+        return Packing.fixed(boxes, check.size_pair("grid", grid))
     if int(max_area) != max_area or max_area < 1:
         raise ValueError(f"max_area: expected an integer of at least 1, got {max_area!r}")
     return Packing.dynamic(boxes, int(max_area))

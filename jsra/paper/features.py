@@ -1,0 +1,85 @@
+"""Objects of a data set and what a model's RoI extractor makes of them: the ground of the invariance and diversity studies.
+
+Pictures are taken as the model sees them: the config's test transforms up to Normalize are applied first, then the study's
+own change of picture and boxes, then the rest.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from jsra.registry import ConfigError, build
+from jsra.roi.inputs import extractor_of, roi_inputs
+
+MIN_SIDE = 12  # pixels; smaller objects are left out
+
+
+class Objects:
+    """The images of a config's dataset entry with their objects, at the size the model takes.
+
+    `after(image, sizes)`: the rest of the transforms.
+    """
+
+    def __init__(self, config, split: str = "val", limit: int | None = None):
+        settings = dict(config["dataset"][split])
+        transforms = list(settings.get("transforms") or ())
+        cut = next((i for i, t in enumerate(transforms) if t["type"] == "Normalize"), len(transforms))
+        self.rest = transforms[cut:]
+        mask_option = {"with_masks": True} if settings["type"] == "COCODataset" else {}
+        settings.update(transforms=transforms[:cut], filter_empty_gt=False, **mask_option)
+        self.dataset = build(settings, f"dataset.{split}")
+        self.limit = limit
+        from jsra.data.transforms import Compose
+
+        self._after = Compose(self.rest)
+
+    def __iter__(self):
+        """(uint8 image [H, W, 3], boxes [n, 4], masks bool [n, H, W] or None) of the images with large enough objects."""
+        taken = 0
+        for index in range(len(self.dataset.records)):
+            if self.limit is not None and taken >= self.limit:
+                return
+            image, target = self.dataset.get(index)
+            boxes, masks = target["bboxes"], target.get("masks")
+            large = (boxes[:, 2:] - boxes[:, :2] >= MIN_SIDE).all(1)
+            if large.any():
+                taken += 1
+                yield np.asarray(image), boxes[large], None if masks is None else np.asarray(masks)[large] > 0
+
+    def after(self, image):
+        """float32 [1, 3, H, W]: the picture normalised and padded."""
+        from jsra.data.image import new_target
+
+        height, width = image.shape[:2]
+        pixels, _ = self._after(image, new_target((width, height)), np.random.default_rng(0))
+        return pixels[None]
+
+
+def roi_features(model, pixels, boxes) -> np.ndarray:
+    """float32 [K, C * h * w]: the features that the box head is given."""
+    import jittor as jt
+
+    with jt.no_grad():
+        maps, rois, _, _ = roi_inputs(model, pixels, [boxes])
+        features = extractor_of(model)(maps, rois)
+        return features.reshape(features.shape[0], -1).numpy()
+
+
+def masks_of(model, pixels, boxes) -> list:
+    """What the extractor samples for boxes [K, 4]: K pairs (weights [N, P], places).
+
+    Each row of the weights sums to 1. places: (rows, columns) of a grid that divides the box, P = rows * columns, row by row;
+    for Learned Region Features an array [P, 2] of points (x, y) in pixels.
+    """
+    import jittor as jt
+
+    extractor = extractor_of(model)
+    layer = getattr(extractor, "roi_layer", None)
+    if not (hasattr(layer, "masks") or hasattr(layer, "weights")):
+        raise ConfigError(f"the RoI layer {type(layer).__name__} makes no masks: take a config with SemanticRoIAlign")
+    with jt.no_grad():
+        inputs = roi_inputs(model, pixels, [boxes])
+        if hasattr(layer, "masks"):
+            return [(np.asarray(m).reshape(len(m), -1), tuple(m.shape[1:])) for m in layer.masks(*inputs)]
+        strides = np.asarray(extractor.featmap_strides)[inputs[-1].numpy()]
+        return [(w, (cells + 0.5) * s) for (cells, w), s in zip(layer.weights(*inputs), strides)]

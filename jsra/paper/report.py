@@ -39,7 +39,7 @@ def comma_separated(report: dict) -> str:
 
 
 def text(report: dict) -> str:
-    from jsra.evaluation.report import text_table
+    from jsra.evaluation.tables import text_table
 
     header, rows = _cells(report)
     return "\n".join(

@@ -8,8 +8,8 @@ import math
 import jittor as jt
 
 from jsra.arguments import part
+from jsra.ops.roi_levels import roi_levels
 from jsra.registry import register
-from jsra.roi.levels import roi_levels
 
 
 @register("extractor")
@@ -57,14 +57,15 @@ class FPNRoIExtractor(jt.nn.Module):
         levels = self.levels(rois, len(maps))
         if self.per_level:
             return _square(self._level_by_level(maps, rois, scales, levels))
-        return _square(self.roi_layer(maps, rois, scales, jt.array(levels)))
+        return _square(self.roi_layer(maps, rois, scales, levels))
 
     def levels(self, rois, num_levels):
-        """int32 [K]: the map that each RoI reads."""
+        """int32 Var [K]: the map that each RoI reads."""
         return roi_levels(rois, num_levels, self.finest_scale)
 
     def _level_by_level(self, maps, rois, scales, levels):
-        """Every layer runs, also on no RoIs, so that the weights of all levels always have a gradient."""
+        """Every layer runs, also on no RoIs, so that the weights of all levels always have a gradient. Reads the levels."""
+        levels = levels.numpy()
         order = levels.argsort(kind="stable")
         parts, start = [], 0
         for level, layer in enumerate(self.roi_layers):

@@ -13,7 +13,10 @@ def extractor_of(model):
     """The detector's RoI extractor; ConfigError for a model without one."""
     extractor = getattr(model, "extractor", None)
     if extractor is None:
-        raise ConfigError(f"{type(model).__name__} has no RoI extractor, whose features this needs")
+        raise ConfigError(
+            f"{type(model).__name__} has no RoI extractor, which this reads: use a config of a detector with one, such as "
+            "FasterRCNN with roi_layer=dict(type='SemanticRoIAlign')"
+        )
     return extractor
 
 
@@ -25,5 +28,5 @@ def roi_inputs(model, pixels, boxes):
     extractor = extractor_of(model)
     rois = jt.array(boxes_to_rois([np.asarray(b, np.float32).reshape(-1, 4) for b in boxes]))
     maps = list(model.features(jt.array(pixels)))[: len(extractor.featmap_strides)]
-    levels = jt.array(extractor.levels(rois, len(maps)))  # of an array or of a Var
+    levels = extractor.levels(rois, len(maps))
     return maps, rois, [1.0 / s for s in extractor.featmap_strides], levels

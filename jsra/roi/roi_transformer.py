@@ -10,6 +10,7 @@ import numpy as np
 from jsra import ops
 from jsra.ops import check
 from jsra.ops.deform_roi_pool import deform_roi_pool
+from jsra.ops.is_finite import is_finite
 from jsra.registry import register
 
 
@@ -56,8 +57,8 @@ class RoITransformer(jt.nn.Module):
         v = jt.array(((np.arange(rows * s) + 0.5) / (rows * s) - 0.5).astype(np.float32)).reshape(1, -1, 1)
         u = jt.array(((np.arange(columns * s) + 0.5) / (columns * s) - 0.5).astype(np.float32)).reshape(1, 1, -1)
         # A box that is not finite has no shape; its output is zero whatever the offsets.
-        size = (rois[:, 3:5] - rois[:, 1:3]).numpy()
-        size = jt.array(np.maximum(np.where(np.isfinite(size), size, 1), 1e-3).astype(np.float32))
+        size = rois[:, 3:5] - rois[:, 1:3]
+        size = jt.maximum(jt.ternary(is_finite(size), size, jt.ones_like(size)), 1e-3)
         ratio = (size[:, 0] / size[:, 1]).reshape(-1, 1, 1)
         scale, angle = _scale(t), t[:, 4].reshape(-1, 1, 1) * (2 * math.pi)
         cos, sin = jt.cos(angle), jt.sin(angle)

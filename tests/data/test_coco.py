@@ -7,6 +7,9 @@ from PIL import Image
 from jsra.data.check import check
 from jsra.data.coco import COCODataset
 from jsra.data.image import DataError
+from jsra.evaluation.coco_boxes import COCOBoxAP
+from jsra.evaluation.coco_masks import COCOMaskAP
+from jsra.evaluation.report import evaluate
 from jsra.registry import ConfigError, build
 from tests.conftest import shared
 from tests.data.tiny import ANNOTATIONS, CATEGORIES, NORMALIZE, annotation, write_coco
@@ -26,7 +29,8 @@ def test_targets(place):
     assert target["bboxes"].dtype == np.float32 and target["labels"].dtype == np.int32
     assert target["bboxes"].tolist() == [[5, 5, 15, 15], [20, 10, 35, 25]]
     assert target["labels"].tolist() == [1, 2]
-    assert target["masks"].shape == (2, 30, 40) and target["masks"].sum((1, 2)).tolist() == [100, 225]
+    masks = np.asarray(target["masks"])
+    assert masks.shape == (2, 30, 40) and masks.sum((1, 2)).tolist() == [100, 225]
     assert target["ori_img_size"] == target["img_size"] == (40, 30)
     assert target["img_id"] == 1 and target["img_file"].endswith("0001.png")
 
@@ -206,7 +210,7 @@ def perfect(dataset):
 
 def test_evaluate(place, tmp_path):
     dataset = COCODataset(**place, use_anno_cats=True, filter_empty_gt=False)
-    metrics = dataset.evaluate(perfect(dataset), str(tmp_path), 3)
+    metrics = evaluate([COCOBoxAP()], dataset, perfect(dataset), str(tmp_path), 3)
     assert metrics["bbox_mAP"] == pytest.approx(1) and metrics["bbox_mAP_50"] == pytest.approx(1)
     assert metrics.per_class["bbox_mAP"] == pytest.approx({"cat": 1, "dog": 1, "person": 1})
     assert "pycocotools" in metrics.table or "faster-coco-eval" in metrics.table
@@ -218,22 +222,20 @@ def test_evaluate(place, tmp_path):
 def test_evaluate_takes_pairs_and_parts_of_the_images(place):
     dataset = COCODataset(**place, use_anno_cats=True, filter_empty_gt=False)
     results = [(r, {}) for r in perfect(dataset)[:2]]
-    metrics = dataset.evaluate(results)
+    metrics = evaluate([COCOBoxAP()], dataset, results)
     assert metrics["bbox_mAP"] == pytest.approx(1)
     assert "evaluated on 2 of 5 images" in metrics.table
     assert np.isnan(metrics.per_class["bbox_mAP"]["person"])
     with pytest.raises(ValueError, match="image id 1 has two results"):
-        dataset.evaluate(results + results)
+        evaluate([COCOBoxAP()], dataset, results + results)
     with pytest.raises(ValueError, match="does not have"):
-        dataset.evaluate([{**results[0][0], "img_id": 77}])
-    with pytest.raises(ConfigError, match="did you mean 'segm'"):
-        dataset.evaluate(results, metrics=["segn"])
+        evaluate([COCOBoxAP()], dataset, [{**results[0][0], "img_id": 77}])
 
 
 def test_evaluate_without_a_detection(place):
     dataset = COCODataset(**place, use_anno_cats=True, filter_empty_gt=False)
     empty = [{"img_id": i, "boxes": np.zeros((0, 4)), "scores": [], "labels": []} for i in dataset.img_ids]
-    assert dataset.evaluate(empty)["bbox_mAP"] == 0
+    assert evaluate([COCOBoxAP()], dataset, empty)["bbox_mAP"] == 0
 
 
 def test_evaluate_masks(place):
@@ -241,11 +243,11 @@ def test_evaluate_masks(place):
 
     dataset = COCODataset(**place, use_anno_cats=True, filter_empty_gt=False, with_masks=True)
     results = perfect(dataset)
-    with pytest.raises(ValueError, match="has no 'masks'"):
-        dataset.evaluate(results, metrics=["segm"])
+    with pytest.raises(ConfigError, match="the result of image id 1 has no 'masks': the model makes none"):
+        evaluate([COCOMaskAP()], dataset, results)
     for i, result in enumerate(results):
-        result["masks"] = [encode(m) for m in dataset.target(dataset.record(i))["masks"]]
-    metrics = dataset.evaluate(results)
+        result["masks"] = [encode(m) for m in np.asarray(dataset.target(dataset.record(i))["masks"])]
+    metrics = evaluate([COCOBoxAP(), COCOMaskAP()], dataset, results)
     assert metrics["segm_mAP"] == pytest.approx(1) and metrics["bbox_mAP"] == pytest.approx(1)
 
 
@@ -266,5 +268,5 @@ def test_real_images():
     image, target = dataset[0]
     assert image.shape[1] % 32 == 0 and image.shape[2] % 32 == 0
     assert min(target["img_size"]) == 800 or max(target["img_size"]) == 1333
-    ratio = target["masks"].sum((1, 2)) / ((target["bboxes"][:, 2:] - target["bboxes"][:, :2]).prod(1))
+    ratio = np.asarray(target["masks"]).sum((1, 2)) / ((target["bboxes"][:, 2:] - target["bboxes"][:, :2]).prod(1))
     assert ((ratio > 0.05) & (ratio <= 1.05)).all()

@@ -126,7 +126,7 @@ def test_large_arrays_come_through_memory_files(tmp_path):
     assert_same(batches, DataLoader(dataset, num_workers=0).epoch(0))
     batches[0][0][:] = 3  # the arrays are the caller's own, to be written too
     loader.close()
-    assert batches[0][0].sum() > 0 and batches[0][1][0]["masks"].sum() > 0
+    assert batches[0][0].sum() > 0 and np.asarray(batches[0][1][0]["masks"]).sum() > 0
 
 
 def test_processes_share_the_joint_batch(tmp_path):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 import io
 import json
 import math
@@ -32,7 +33,7 @@ def configs(places) -> dict:
                 path = os.path.join(folder, file)
                 if not file.endswith((".py", ".yaml")) or file == "test_config.py":
                     continue
-                theirs, ours = _read(Config, path), _read(load_config, path)
+                theirs, ours = _read(Config, path), _read(functools.partial(load_config, known=None), path)
                 if theirs is None and ours is None:
                     result["refused"].append(os.path.relpath(path, root))
                 elif theirs != ours:

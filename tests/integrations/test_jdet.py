@@ -119,6 +119,14 @@ def test_a_resumed_run_goes_on_as_it_would_have(jdet, tmp_path):
     np.testing.assert_array_equal(first.losses + second.losses, whole.losses)
 
 
+def test_the_configs_evaluators_hold(jdet, tmp_path):
+    chosen = [dict(type="VOCBoxAP", mode="area"), dict(type="COCOBoxAP")]
+    _, registries, config = run_configs(tmp_path, jdet, evaluator=chosen)
+    config["evaluator"][0]["type"] = "JSRAVOCBoxAP"
+    metrics = fake_jdet.Runner(registries, config).val()
+    assert list(metrics)[:2] == ["voc_AP50", "bbox_mAP"]
+
+
 def test_mixed_precision_is_refused(jdet, tmp_path):
     _, registries, config = run_configs(tmp_path, jdet, amp=True)
     with pytest.raises(ConfigError, match="amp: JDet's Runner has no place"):

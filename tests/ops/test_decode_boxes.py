@@ -2,7 +2,6 @@ import jittor as jt
 import numpy as np
 import pytest
 
-from jsra.boxes.coder import DeltaXYWHBBoxCoder
 from jsra.ops import decode_boxes, encode_boxes
 from jsra.ops.reference.decode_boxes import decode_boxes as reference
 from tests.ops.test_encode_boxes import STDS, random_boxes
@@ -24,6 +23,7 @@ def draw(rng, *classes):
 class TestDecodeBoxes(OperatorTester):
     op = staticmethod(decode_boxes)
     reference = staticmethod(reference)
+    tolerance = 2e-6
 
     def cases(self, rng):
         boxes, deltas = draw(rng)
@@ -37,15 +37,6 @@ class TestDecodeBoxes(OperatorTester):
             Case("padding", (0 * boxes, 0 * deltas), grad=(1,)),
             Case("no boxes", (boxes[:, :0], deltas[:, :0]), grad=()),
         ]
-
-
-def test_equals_the_coder(rng):
-    boxes, deltas = random_boxes(rng, 500).astype(np.float32), rng.standard_normal((500, 4)).astype(np.float32) * 3
-    coder = DeltaXYWHBBoxCoder(stds=STDS)
-    expected = coder.decode(boxes, deltas, (60, 80))
-    sizes = jt.array(np.float32([[80, 60]]))
-    got = decode_boxes(jt.array(boxes[None]), jt.array(deltas[None]), stds=STDS, sizes=sizes).numpy()[0]
-    np.testing.assert_allclose(got, expected, rtol=2e-6, atol=2e-5)
 
 
 def test_inverts_encode_boxes(rng):

@@ -2,7 +2,6 @@ import jittor as jt
 import numpy as np
 import pytest
 
-from jsra.boxes.proposals import top_indices
 from jsra.ops import dense_gather, dense_top_k, kernel
 from jsra.ops.reference.dense_top_k import dense_top_k as reference
 from tests.ops.tester import Case, OperatorTester
@@ -33,16 +32,6 @@ def test_many(rng):
     index, value = dense_top_k([jt.array(scores)], 2000)
     assert np.array_equal(index.numpy()[0], np.arange(20000)[::-1][:2000])
     assert np.array_equal(value.numpy()[0], scores.reshape(-1)[::-1][:2000])
-
-
-def test_equals_the_selector(rng):
-    """jsra.boxes.proposals, level by level."""
-    maps = [np.round(rng.standard_normal((2, 3, h, w)) * 20).astype(np.float32) for h, w in ((20, 30), (5, 8))]
-    index, _ = dense_top_k([jt.array(m) for m in maps], 200)
-    for b in range(2):
-        first = top_indices(maps[0][b].reshape(3, -1).T.reshape(-1), 200)
-        second = top_indices(maps[1][b].reshape(3, -1).T.reshape(-1), 200) + 1800
-        assert np.array_equal(index.numpy()[b], np.concatenate([first, second]))
 
 
 @pytest.mark.parametrize("backend", ["native", "host_cuda"])

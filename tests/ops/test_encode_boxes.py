@@ -2,7 +2,6 @@ import jittor as jt
 import numpy as np
 import pytest
 
-from jsra.boxes.coder import DeltaXYWHBBoxCoder
 from jsra.ops import encode_boxes
 from jsra.ops.reference.encode_boxes import encode_boxes as reference
 from tests.ops.tester import Case, OperatorTester
@@ -18,7 +17,7 @@ def random_boxes(rng, *shape):
 class TestEncodeBoxes(OperatorTester):
     op = staticmethod(encode_boxes)
     reference = staticmethod(reference)
-    tolerance = 1e-5
+    tolerance = 2e-6
 
     def cases(self, rng):
         boxes, targets = random_boxes(rng, 2, 9), random_boxes(rng, 2, 9)
@@ -32,13 +31,6 @@ class TestEncodeBoxes(OperatorTester):
             ),
             Case("no boxes", (boxes[:, :0], targets[:, :0]), grad=()),
         ]
-
-
-def test_equals_the_coder(rng):
-    boxes, targets = (random_boxes(rng, 500).astype(np.float32) for _ in range(2))
-    expected = DeltaXYWHBBoxCoder(stds=STDS).encode(boxes, targets)
-    got = encode_boxes(jt.array(boxes), jt.array(targets), stds=STDS).numpy()
-    np.testing.assert_allclose(got, expected, rtol=2e-6, atol=2e-6)
 
 
 def test_by_hand():

@@ -5,7 +5,6 @@ import pytest
 from jsra.ops import roi_align
 from jsra.registry import ConfigError, build
 from jsra.roi import FPNRoIExtractor, RoIAlign
-from jsra.roi.levels import roi_levels
 
 CONFIG = dict(
     type="SingleRoIExtractor", roi_layer=dict(type="RoIAlign", output_size=3), out_channels=4, featmap_strides=[4, 8]
@@ -14,17 +13,6 @@ CONFIG = dict(
 
 def rois(*sides):
     return np.array([[0, 1, 2, 1 + w, 2 + h] for w, h in sides], np.float32)
-
-
-def test_levels_by_hand():
-    """56 * 2^i is where level i begins; 28 x 448 has the area of 112 x 112. What has no size reads the finest map."""
-    boxes = rois((10, 10), (111.9, 111.9), (112, 112), (28, 448), (224, 224), (448, 448), (9000, 9000))
-    assert roi_levels(boxes, 4).tolist() == [0, 0, 1, 1, 2, 3, 3]
-    assert roi_levels(boxes, 2).tolist() == [0, 0, 1, 1, 1, 1, 1]
-    bad = rois((np.nan, 300), (-300, -300), (0, 300), (np.inf, 1))
-    assert roi_levels(bad, 4).tolist() == [0, 0, 0, 3]
-    assert roi_levels(boxes[:0], 4).tolist() == []
-    assert roi_levels(jt.array(boxes), 4).dtype == np.int32
 
 
 def test_each_roi_reads_its_level(rng):
