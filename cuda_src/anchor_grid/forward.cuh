@@ -8,7 +8,11 @@ namespace cuda {
 
 template <class B>
 __global__ void anchor_grid_kernel(const B* base, B* out, int64_t count, AnchorLevels levels) {
-  JSRA_FOR_EACH(i, count) anchor_at(levels, base, i, out + 4 * i);
+  JSRA_FOR_EACH(i, count) {
+    const AnchorPlace place = anchor_place(levels, i);
+    const int64_t stride = levels.strides.at[place.level];
+    anchor_at(base + 4 * (place.level * levels.anchors + place.anchor), B(place.x * stride), B(place.y * stride), out + 4 * i);
+  }
 }
 
 // As jsra::cpu::anchor_grid_forward.

@@ -25,22 +25,17 @@ JSRA_HD AnchorPlace anchor_place(const AnchorLevels& levels, int64_t index) {
   return AnchorPlace{level, cell / levels.widths.at[level], cell % levels.widths.at[level], index % levels.anchors};
 }
 
-// base [levels, anchors, 4]: the anchors of position (0, 0).
-template <class B> JSRA_HD void anchor_at(const AnchorLevels& levels, const B* base, int64_t index, B* out) {
-  const AnchorPlace place = anchor_place(levels, index);
-  const B* own = base + 4 * (place.level * levels.anchors + place.anchor);
-  const B x = B(place.x * levels.strides.at[place.level]), y = B(place.y * levels.strides.at[place.level]);
+// The anchor `own` of position (0, 0), moved to the cell (x, y).
+template <class B> JSRA_HD void anchor_at(const B* own, B x, B y, B* out) {
   out[0] = own[0] + x;
   out[1] = own[1] + y;
   out[2] = own[2] + x;
   out[3] = own[3] + y;
 }
 
-// Whether the cell of the anchor begins within the first `size` (width, height) pixels.
-JSRA_HD int32_t anchor_is_valid(const AnchorLevels& levels, const int32_t* size, int64_t index) {
-  const AnchorPlace place = anchor_place(levels, index);
-  const int64_t stride = levels.strides.at[place.level];
-  return place.x * stride < size[0] && place.y * stride < size[1];
+// Whether the cell (x, y) of a level begins within the first `size` (width, height) pixels.
+JSRA_HD int32_t anchor_is_valid(int64_t x, int64_t y, int64_t stride, const int32_t* size) {
+  return x * stride < size[0] && y * stride < size[1];
 }
 
 }  // namespace jsra

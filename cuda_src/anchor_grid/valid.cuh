@@ -9,7 +9,10 @@ namespace cuda {
 template <class N>
 __global__ void anchor_grid_valid_kernel(const N* sizes, int32_t* out, int64_t images, int64_t count,
                                          AnchorLevels levels) {
-  JSRA_FOR_EACH(i, images * count) out[i] = anchor_is_valid(levels, sizes + 2 * (i / count), i % count);
+  JSRA_FOR_EACH(i, images * count) {
+    const AnchorPlace place = anchor_place(levels, i % count);
+    out[i] = anchor_is_valid(place.x, place.y, levels.strides.at[place.level], sizes + 2 * (i / count));
+  }
 }
 
 // As jsra::cpu::anchor_grid_valid.

@@ -19,6 +19,18 @@ class Smallest {
     if ((int64_t)entries_.size() >= 2 * k_) keep(k_);
   }
 
+  // As `add` of keys[i] with index first + i * step. Most runs of keys hold nothing small enough: that is seen side by side.
+  void add_all(const uint32_t* keys, int64_t count, int64_t first, int64_t step) {
+    constexpr int64_t RUN = 64;
+    for (int64_t start = 0; start < count; start += RUN) {
+      const int64_t end = std::min(start + RUN, count);
+      const uint32_t highest = (uint32_t)(limit_ >> 32);
+      int any = 0;
+      for (int64_t i = start; i < end; ++i) any |= keys[i] <= highest;
+      for (int64_t i = start; any && i < end; ++i) add(keys[i], (uint32_t)(first + i * step));
+    }
+  }
+
   // Only the k smallest stay, in no order.
   void keep(int64_t k) {
     if ((int64_t)entries_.size() <= k) return;

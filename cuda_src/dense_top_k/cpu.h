@@ -23,8 +23,11 @@ void dense_top_k_forward(Pointers<T> maps, int32_t* index, float* value, int32_t
     }
     const T* map = maps.at[level] + b * a * n;
     Smallest best(min_of(k, a * n));
-    for (int64_t i = 0; i < a; ++i)
-      for (int64_t cell = 0; cell < n; ++cell) best.add(falling_key(float(map[i * n + cell])), (uint32_t)(cell * a + i));
+    std::vector<uint32_t> keys(n);
+    for (int64_t i = 0; i < a; ++i) {
+      for (int64_t cell = 0; cell < n; ++cell) keys[cell] = falling_key(float(map[i * n + cell]));
+      best.add_all(keys.data(), n, i, a);
+    }
     int64_t place = b * total + start;
     for (const uint64_t entry : best.sorted()) {
       const int64_t i = (uint32_t)entry;

@@ -15,7 +15,7 @@ struct MatchBlock {
   int64_t n;
   bool some;  // a box counts
   float x0[MATCH_BLOCK], y0[MATCH_BLOCK], x1[MATCH_BLOCK], y1[MATCH_BLOCK], area[MATCH_BLOCK];
-  float left, top, right, bottom;  // around the boxes that count
+  float left, top, right, bottom;  // around all that count
   bool out[MATCH_BLOCK];           // does not count, or lies in an ignored region
   float overlap[MATCH_BLOCK];
 
@@ -42,17 +42,18 @@ inline void match_drop(MatchBlock& k, int64_t i) {
   k.x0[i] = k.y0[i] = k.x1[i] = k.y1[i] = k.area[i] = 0.0f;
 }
 
+// Boxes that do not count may widen the bounds, which only costs time.
 inline void match_bounds(MatchBlock& k) {
-  k.some = false;
-  k.left = k.top = k.right = k.bottom = 0.0f;
+  float left = k.x0[0], top = k.y0[0], right = k.x1[0], bottom = k.y1[0];
+  int some = 0;
   for (int64_t i = 0; i < k.n; ++i) {
-    if (k.out[i]) continue;
-    k.left = k.some ? std::min(k.left, k.x0[i]) : k.x0[i];
-    k.top = k.some ? std::min(k.top, k.y0[i]) : k.y0[i];
-    k.right = k.some ? std::max(k.right, k.x1[i]) : k.x1[i];
-    k.bottom = k.some ? std::max(k.bottom, k.y1[i]) : k.y1[i];
-    k.some = true;
+    left = min_of(left, k.x0[i]);
+    top = min_of(top, k.y0[i]);
+    right = max_of(right, k.x1[i]);
+    bottom = max_of(bottom, k.y1[i]);
+    some |= !k.out[i];
   }
+  k.left = left, k.top = top, k.right = right, k.bottom = bottom, k.some = some != 0;
 }
 
 // Boxes first to first + n of an image; valid may be null.
@@ -64,7 +65,10 @@ inline void match_load(MatchBlock& k, const float* boxes, const int32_t* valid, 
     k.out[i] = false;
   }
   match_areas(k);
-  for (int64_t i = 0; i < n; ++i)
+  int bad = 0;
+  for (int64_t i = 0; i < n; ++i) bad |= !is_finite(k.area[i]);
+  for (int64_t i = 0; valid && i < n; ++i) bad |= !valid[i];
+  for (int64_t i = 0; bad && i < n; ++i)
     if ((valid && !valid[i]) || !is_finite(k.area[i])) match_drop(k, i);
   match_bounds(k);
   bool dropped = false;

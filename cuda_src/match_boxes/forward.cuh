@@ -125,7 +125,8 @@ void match_boxes_forward(const B* boxes, const B* truths, const int32_t* truth_c
   auto* clear = match_clear_kernel<int32_t>;
   JSRA_LAUNCH_FILL(clear, images * room, 128, 0, stream, largest, first, images * room);
   auto* best = match_best_kernel<int32_t>;
-  JSRA_LAUNCH_FILL(best, images * ((count + 127) / 128) * 128, 128, 0, stream, in, matched, iou, largest);
+  const int64_t tiles = (count + 127) / 128;
+  JSRA_LAUNCH_FILL(best, images * tiles * 128, 128, 0, stream, in, matched, iou, largest);
   if (!low_quality) return;
   if (!assign_all) {
     auto* reach = match_first_kernel<int32_t>;

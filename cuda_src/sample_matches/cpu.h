@@ -15,11 +15,19 @@ void sample_matches_forward(const int32_t* matched, const N* keys, int32_t* inde
 #pragma omp parallel for schedule(static)
   for (int64_t b = 0; b < images; ++b) {
     Smallest positives(max_pos), negatives(num);
-    for (int64_t i = 0; i < count; ++i) {
-      const int32_t match = matched[b * count + i];
-      if (match < 0) continue;
-      const uint32_t key = has_keys ? rising_key(keys[b * count + i]) : sample_key((uint64_t)seed, b, i);
-      (match > 0 ? positives : negatives).add(key, (uint32_t)i);
+    constexpr int64_t RUN = 256;
+    uint32_t own[RUN];
+    const uint64_t start = mix_bits((uint64_t)seed);
+    for (int64_t first = b * count, i0 = 0; i0 < count; i0 += RUN) {
+      const int64_t n = min_of(RUN, count - i0);
+      if (has_keys)
+        for (int64_t i = 0; i < n; ++i) own[i] = rising_key(keys[first + i0 + i]);
+      else
+        for (int64_t i = 0; i < n; ++i) own[i] = sample_key(start, b, i0 + i);
+      for (int64_t i = 0; i < n; ++i) {
+        const int32_t match = matched[first + i0 + i];
+        if (match >= 0) (match > 0 ? positives : negatives).add(own[i], (uint32_t)(i0 + i));
+      }
     }
     int32_t* row = index + b * num;
     positives.keep(max_pos);

@@ -9,7 +9,7 @@ namespace cuda {
 template <class N>
 __global__ void sample_matches_kernel(const int32_t* matched, const N* keys, int32_t* index, int32_t* num_pos,
                                       int32_t* total, int64_t images, int64_t count, int64_t num, int64_t max_pos,
-                                      double per_positive, bool has_keys, uint64_t seed) {
+                                      double per_positive, bool has_keys, uint64_t start) {
   JSRA_DYNAMIC_SHARED(uint32_t, shared);
   for (int64_t b = blockIdx.x; b < images; b += gridDim.x) {
     int32_t* row = index + b * num;
@@ -19,7 +19,7 @@ __global__ void sample_matches_kernel(const int32_t* matched, const N* keys, int
           [&](int64_t i, uint32_t* key) {
             const int32_t match = matched[b * count + i];
             if (positive ? match <= 0 : match != 0) return false;
-            *key = has_keys ? rising_key(keys[b * count + i]) : sample_key(seed, b, i);
+            *key = has_keys ? rising_key(keys[b * count + i]) : sample_key(start, b, i);
             return true;
           },
           [&](int64_t place, int64_t i) { target[place] = (int32_t)i; }, shared);
@@ -39,7 +39,7 @@ void sample_matches_forward(const int32_t* matched, const N* keys, int32_t* inde
   if (images == 0) return;
   auto* kernel = sample_matches_kernel<N>;
   JSRA_LAUNCH(kernel, blocks_for(images, 1), SELECT_THREADS, SELECT_SHARED * sizeof(uint32_t), stream, matched, keys, index,
-              num_pos, total, images, count, num, max_pos, per_positive, has_keys != 0, (uint64_t)seed);
+              num_pos, total, images, count, num, max_pos, per_positive, has_keys != 0, mix_bits((uint64_t)seed));
 }
 
 }  // namespace cuda

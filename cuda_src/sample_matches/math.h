@@ -12,9 +12,9 @@ JSRA_HD uint64_t mix_bits(uint64_t z) {
   return z ^ z >> 31;
 }
 
-// The key of box i of an image: no state, so that every device and every order of work gives the same.
-JSRA_HD uint32_t sample_key(uint64_t seed, int64_t image, int64_t i) {
-  return (uint32_t)(mix_bits(mix_bits(seed) ^ ((uint64_t)image << 32 | (uint64_t)i)) >> 32);
+// The key of box i of an image, start = mix_bits(seed): no state, so that every device and every order of work gives the same.
+JSRA_HD uint32_t sample_key(uint64_t start, int64_t image, int64_t i) {
+  return (uint32_t)(mix_bits(start ^ ((uint64_t)image << 32 | (uint64_t)i)) >> 32);
 }
 
 // How many negatives are wanted with `positives` positives.

@@ -38,7 +38,7 @@ class CrossEntropyLoss:
     background.
     """
 
-    def __init__(self, use_sigmoid=False, loss_weight=1.0):
+    def __init__(self, use_sigmoid: bool = False, loss_weight: float = 1.0):
         self.use_sigmoid = use_sigmoid
         self.loss_weight = loss_weight
 

@@ -22,12 +22,15 @@ import jittor as jt
 import numpy as np
 
 from jsra import resources
+from jsra.runtime import compile_lock
 
 MAX_LIST = 8  # jsra::MAX_LIST in common/list.h
 _COLOUR = re.compile(r"\x1b\[[0-9;]*[mK]")
 _BACKENDS = ("native", "host_cuda")
 _backend = "native"
 _compiled = set()
+
+compile_lock.install()  # before the first operator of any program that uses jsra's
 
 
 class KernelError(RuntimeError):

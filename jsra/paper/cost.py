@@ -240,7 +240,7 @@ def built(path, overrides=()):
     from jsra.config import load_config
     from jsra.registry import build
 
-    return build(load_config(path, overrides)["model"], "model")
+    return build(load_config(path, overrides)["model"], "model", "detector")
 
 
 def text(cost: dict) -> str:

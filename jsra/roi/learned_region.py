@@ -53,15 +53,15 @@ class LearnedRegionFeatures(jt.nn.Module):
 
     def __init__(
         self,
-        in_channels=256,
-        num_parts=49,
-        embed_channels=512,
-        geometry_channels=256,
-        support="image",
-        max_inside=196,
-        max_outside=196,
-        geometry=True,
-        appearance=True,
+        in_channels: int = 256,
+        num_parts: int = 49,
+        embed_channels: int = 512,
+        geometry_channels: int = 256,
+        support: str = "image",
+        max_inside: int | None = 196,
+        max_outside: int | None = 196,
+        geometry: bool = True,
+        appearance: bool = True,
     ):
         super().__init__()
         if support not in SUPPORTS:
@@ -103,7 +103,8 @@ class LearnedRegionFeatures(jt.nn.Module):
             raise ValueError(f"features: expected {self.in_channels} channels (in_channels), got {maps[0].shape[1]}")
         rois = check.rois("rois", rois, maps[0])
         shapes = [m.shape[2:] for m in maps]
-        place = Positions(self, rois.numpy().astype(np.float64), scales, shapes, levels.numpy(), maps[0].shape[0])
+        table = jt.concat([rois, levels.cast(str(rois.dtype)).unsqueeze(1)], dim=1).numpy()  # one read of the host
+        place = Positions(self, table[:, :5].astype(np.float64), scales, shapes, table[:, 5].astype(int), maps[0].shape[0])
         if place.total == 0:
             return None, None, place
         rows = [permute(m, 0, 2, 3, 1).reshape(-1, self.in_channels) for m in maps]

@@ -29,6 +29,7 @@ CELLS = sum((800 // s) * (1344 // s) for s in (4, 8, 16, 32))
 # Dynamic shared memory of the launches at these sizes and 7 x 7 bins, in bytes: as the launch functions compute it. The
 # sampler's largest RoI has 1 x 64 bins; deform_conv2d has 3 x 3; a position-sensitive output has 5 channels.
 WINDOWS = ("adaptive_roi_align", "deform_roi_pool", "precise_roi_pool", "roi_align_rotated")
+SELECT = (256 + 2 * 512 // 32 + 4) * 4  # SELECT_SHARED in common/select.cuh
 DYNAMIC = {
     **{(name, "window_forward_kernel"): 64 * 49 * 4 for name in WINDOWS},
     **{(name, "window_forward_kernel"): 8 * 49 * 4 for name in ("ps_roi_align", "ps_roi_pool")},
@@ -38,6 +39,12 @@ DYNAMIC = {
     ("dynamic_sampler", "roi_align_forward_kernel"): 768 * 8 + 68 * 4,
     ("dynamic_sampler", "roi_align_backward_kernel"): 65 * 8 * 4,
     ("nms", "nms_largest_kernel"): 3 * 256 * 4,
+    ("packing", "packing_kernel"): 2 * 256 * 4,
+    ("sample_matches", "sample_matches_kernel"): SELECT,
+    ("dense_top_k", "dense_top_k_select_kernel"): SELECT,
+    ("multiclass_nms", "multiclass_nms_measure_kernel"): 2 * 256 * 4,
+    ("multiclass_nms", "multiclass_nms_class_kernel"): 4,
+    ("multiclass_nms", "multiclass_nms_best_kernel"): SELECT,
     ("nms", "nms_sweep_kernel"): (-(-BOXES // 32) + 1) * 4,
 }
 

@@ -2,7 +2,7 @@ import jittor as jt
 import numpy as np
 import pytest
 
-from jsra.ops import anchor_grid, anchor_valid
+from jsra.ops import anchor_grid, anchor_valid, kernel
 from jsra.ops.reference import anchor_grid as reference
 from tests.ops.tester import Case, OperatorTester
 
@@ -34,6 +34,15 @@ class TestAnchorValid(OperatorTester):
             Case("several sizes", (IMAGES,), dict(strides=STRIDES, sizes=SIZES, anchors=3), grad=()),
             Case("one size", (IMAGES[:1],), dict(strides=STRIDES[:1], sizes=SIZES[:1], anchors=1), grad=()),
         ]
+
+
+@pytest.mark.parametrize("backend", ["native", "host_cuda"])
+def test_to_the_last_bit(rng, backend):
+    base = rng.uniform(-500, 500, (3, 9, 4)).astype(np.float32)
+    with kernel.backend(backend):
+        grid = anchor_grid(jt.array(base), STRIDES, SIZES).numpy()
+    expected = reference.anchor_grid(base, STRIDES, SIZES)
+    assert np.array_equal(grid, expected.astype(np.float32))
 
 
 def test_by_hand():

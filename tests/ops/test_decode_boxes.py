@@ -23,6 +23,7 @@ def draw(rng, *classes):
 class TestDecodeBoxes(OperatorTester):
     op = staticmethod(decode_boxes)
     reference = staticmethod(reference)
+    tolerance = 2e-6
 
     def cases(self, rng):
         boxes, deltas = draw(rng)

@@ -34,15 +34,6 @@ def test_many(rng):
     assert np.array_equal(value.numpy()[0], scores.reshape(-1)[::-1][:2000])
 
 
-def test_many_equal_scores(rng):
-    maps = [np.round(rng.standard_normal((2, 3, h, w)) * 20).astype(np.float32) for h, w in ((20, 30), (5, 8))]
-    index, _ = dense_top_k([jt.array(m) for m in maps], 200)
-    for b in range(2):
-        first = np.argsort(-maps[0][b].reshape(3, -1).T.reshape(-1), kind="stable")[:200]
-        second = np.argsort(-maps[1][b].reshape(3, -1).T.reshape(-1), kind="stable")[:200] + 1800
-        assert np.array_equal(index.numpy()[b], np.concatenate([first, second]))
-
-
 @pytest.mark.parametrize("backend", ["native", "host_cuda"])
 def test_not_a_number_comes_last(backend):
     maps = [jt.array(np.float32([[[[np.nan, 1, -np.inf, 5, np.nan]]]]))]

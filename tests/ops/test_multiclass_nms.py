@@ -33,23 +33,29 @@ class TestMulticlassNMS(OperatorTester):
         ]
 
 
+def one_by_one(boxes, scores, score_thr, iou_thr, max_per_img):
+    """The detections of one image by batched_nms, whose indices are torchvision's, of all pairs of row and class."""
+    rows, classes = np.nonzero(scores > np.float32(score_thr))
+    own, values = boxes[rows, classes], scores[rows, classes]
+    groups = jt.array((classes + 1).astype(np.int32))
+    keep = batched_nms(jt.array(own), jt.array(values), groups, iou_thr).numpy()[:max_per_img]
+    return own[keep], values[keep], classes[keep] + 1, rows[keep]
+
+
 @pytest.mark.parametrize("rows", [60, 600])
-def test_equals_batched_nms(rng, rows):
-    """On all pairs of an image, with groups that are moved apart (few pairs) and compared (more than 1000)."""
+def test_rounds_as_batched_nms(rng, rows):
+    """Of few pairs the classes are moved apart, of more than 1000 they are compared."""
     boxes = random_boxes(rng, 2, rows, 4).astype(np.float32)
     logits = rng.standard_normal((2, rows, 5)).astype(np.float32)
-    scores = np.exp(logits) / np.exp(logits).sum(axis=2, keepdims=True)
+    scores = np.ascontiguousarray((np.exp(logits) / np.exp(logits).sum(axis=2, keepdims=True))[:, :, 1:])
     count = np.array([rows, rows - 7], np.int32)
-    got = multiclass_nms(*(jt.array(v) for v in (boxes, scores[:, :, 1:], count)), 0.05, 0.5, 100)
-    got = [v.numpy() for v in got]
+    got = [v.numpy() for v in multiclass_nms(*(jt.array(v) for v in (boxes, scores, count)), 0.05, 0.5, 100)]
+    assert ((scores[0] > 0.05).sum() > 1000) == (rows == 600)
     for b in range(2):
-        own = scores[b, : count[b], 1:]
-        row, label = np.nonzero(own > 0.05)
-        pairs = (boxes[b][row, label], own[row, label], label.astype(np.int32))
-        keep = batched_nms(*map(jt.array, pairs), 0.5).numpy()[:100]
-        assert got[4][b] == len(keep)
-        for value, wanted in zip(got, (pairs[0], pairs[1], label + 1, row)):
-            assert np.array_equal(value[b, : len(keep)], wanted[keep])
+        expected = one_by_one(boxes[b, : count[b]], scores[b, : count[b]], 0.05, 0.5, 100)
+        assert got[4][b] == len(expected[0])
+        for value, wanted in zip(got, expected):
+            assert np.array_equal(value[b, : len(wanted)], wanted)
 
 
 def test_by_hand():
