@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 
 from jsra.ops.decode_boxes import decode_boxes
-from jsra.ops.encode_boxes import encode_boxes
+from jsra.ops.encode_boxes import encode_boxes, normalisation
 from jsra.registry import register
 
 
@@ -17,10 +17,13 @@ class DeltaXYWHBBoxCoder:
     """
 
     def __init__(
-        self, means=(0.0, 0.0, 0.0, 0.0), stds=(1.0, 1.0, 1.0, 1.0), clip_border=True, wh_ratio_clip=16 / 1000
+        self,
+        means: tuple[float, float, float, float] = (0.0, 0.0, 0.0, 0.0),
+        stds: tuple[float, float, float, float] = (1.0, 1.0, 1.0, 1.0),
+        clip_border: bool = True,
+        wh_ratio_clip: float = 16 / 1000,
     ):
-        if len(means) != 4 or len(stds) != 4 or min(stds) <= 0:
-            raise ValueError(f"the coder needs 4 means and 4 positive stds, got means={means}, stds={stds}")
+        normalisation(means, stds)
         self.means = tuple(float(m) for m in means)
         self.stds = tuple(float(s) for s in stds)
         self.clip_border = clip_border

@@ -5,6 +5,7 @@ Shape letters: B images; P proposals, S samples of an image; C classes.
 
 from __future__ import annotations
 
+from jsra.arguments import part
 from jsra.boxes.detections import DetectionSelector
 from jsra.boxes.structures import Results, rois_of
 from jsra.heads.branch import Branch
@@ -21,7 +22,14 @@ class BoxBranch(Branch):
     and it gives the samples with the losses.
     """
 
-    def __init__(self, extractor, head, assigner, sampler, test=None):
+    def __init__(
+        self,
+        extractor: part.extractor,
+        head: part.head,
+        assigner: part.box,
+        sampler: part.box,
+        test: part.box | None = None,
+    ):
         super().__init__()
         self.extractor = extractor
         self.head = head

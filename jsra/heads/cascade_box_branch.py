@@ -5,6 +5,7 @@ from __future__ import annotations
 import jittor as jt
 from jittor import nn
 
+from jsra.arguments import part
 from jsra.boxes.detections import DetectionSelector
 from jsra.boxes.structures import Proposals, rois_of
 from jsra.heads.box_branch import BoxBranch, detect
@@ -22,7 +23,7 @@ class CascadeBoxBranch(Branch):
     stage's, and the logits the mean of the stages'. Source: mmdet's CascadeRoIHead.
     """
 
-    def __init__(self, stages, loss_weights=None, test=None):
+    def __init__(self, stages: list[part.head], loss_weights: list[float] | None = None, test: part.box | None = None):
         super().__init__()
         if not stages or any(not isinstance(stage, BoxBranch) for stage in stages):
             raise ValueError("CascadeBoxBranch: stages must be a list of at least one BoxBranch")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import jittor as jt
 from jittor import nn
 
+from jsra.arguments import part
 from jsra.registry import register
 
 
@@ -14,7 +15,7 @@ class RoIHead(nn.Module):
     becomes the attribute `name`, and knows nothing of the others.
     """
 
-    def __init__(self, box, branches=None):
+    def __init__(self, box: part.head, branches: dict | None = None):
         super().__init__()
         self.box = box
         self.branches = list(branches or {})
