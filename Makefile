@@ -4,7 +4,7 @@ VENV ?= .venv
 GPU_VENV ?= .venv-gpu
 BIN = $(VENV)/bin
 
-.PHONY: install test demo lint wheel clean gpu-compile
+.PHONY: install test fuzz demo lint wheel clean gpu-compile
 
 install: $(VENV)/.installed
 
@@ -17,6 +17,11 @@ $(VENV)/.installed: setup.py pyproject.toml
 
 test: install
 	$(BIN)/python -m pytest
+
+# Every test that draws random numbers, N times with fresh seeds; a failure names its seed.
+FUZZ ?= 10
+fuzz: install
+	$(BIN)/python -m pytest --fuzz $(FUZZ)
 
 demo: install
 	$(BIN)/jsra demo

@@ -48,14 +48,16 @@ class Config(dict):
     def __setitem__(self, key, value):
         super().__setitem__(key, _configs(value))
 
+    def __missing__(self, key):
+        raise ConfigError(f"the config has no {key!r}{nearest(str(key), map(str, self))}")
+
     def __setattr__(self, key, value):
         self[key] = value
 
     def __getattr__(self, key):
-        try:
-            return self[key]
-        except KeyError:
-            raise AttributeError(f"the config has no {key!r}{nearest(key, map(str, self))}") from None
+        if key not in self:
+            raise AttributeError(f"the config has no {key!r}{nearest(key, map(str, self))}")
+        return self[key]
 
     def __delattr__(self, key):
         if key not in self:

@@ -40,10 +40,13 @@ def pytest_collection_modifyitems(config, items):
         config.hook.pytest_deselected(items=[item for item in items if not wanted(item)])
         items[:] = [item for item in items if wanted(item)]
 
-    if config.getoption("--fuzz"):
-        keep(lambda item: "seed" in item.fixturenames)
+    def needs_gpu(item):
+        return "gpu" in item.fixturenames or "device" in item.fixturenames and "[cuda" in item.nodeid
+
     if config.getoption("--gpu"):
-        keep(lambda item: "gpu" in item.fixturenames or "device" in item.fixturenames and "[cuda" in item.nodeid)
+        keep(needs_gpu)
+    if config.getoption("--fuzz"):
+        keep(lambda item: "seed" in item.fixturenames and (config.getoption("--gpu") or not needs_gpu(item)))
 
 
 @pytest.fixture

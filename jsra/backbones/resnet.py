@@ -96,9 +96,19 @@ class ResNet(nn.Module):
     """
 
     def __init__(
-        self, depth, out_indices=(0, 1, 2, 3), strides=(1, 2, 2, 2), dilations=(1, 1, 1, 1), frozen_stages=-1,
-        norm_eval=False, zero_init_residual=True, groups=1, base_width=64, norm_eps=1e-5, base_channels=64,
-    ):  # fmt: skip
+        self,
+        depth: int,
+        out_indices: tuple[int, ...] = (0, 1, 2, 3),
+        strides: tuple[int, int, int, int] = (1, 2, 2, 2),
+        dilations: tuple[int, int, int, int] = (1, 1, 1, 1),
+        frozen_stages: int = -1,
+        norm_eval: bool = False,
+        zero_init_residual: bool = True,
+        groups: int = 1,
+        base_width: int = 64,
+        norm_eps: float = 1e-5,
+        base_channels: int = 64,
+    ):
         super().__init__()
         if depth not in DEPTHS:
             raise ValueError(f"ResNet: depth must be one of {', '.join(map(str, DEPTHS))}, got {depth!r}")
@@ -167,5 +177,5 @@ class ResNet(nn.Module):
 class ResNeXt(ResNet):
     """ResNet with grouped 3x3 convolutions: groups=32, base_width=4 is 32x4d; 64 and 4 is 64x4d. The rest: ResNet's."""
 
-    def __init__(self, depth, groups=32, base_width=4, **kwargs):
+    def __init__(self, depth: int, groups: int = 32, base_width: int = 4, **kwargs):
         super().__init__(depth, groups=groups, base_width=base_width, **kwargs)

@@ -24,7 +24,8 @@ def run(args):
     import os
 
     from jsra.config import load_config
-    from jsra.engine.checkpoint import weights_file
+    from jsra.data.classes import check_model, check_same
+    from jsra.engine.checkpoint import classes_of, weights_file
     from jsra.evaluation.evaluator import Evaluator
     from jsra.evaluation.report import submit
     from jsra.inference import load_model
@@ -41,7 +42,11 @@ def run(args):
     use_best_device()
     evaluator = Evaluator(config, split, work_dir=out)
     dataset = evaluator.dataset
+    saved = on_main(lambda: classes_of(weights))
+    if saved:
+        check_same(dataset.CLASSES, saved, f"dataset.{split}", f"the weights {weights}")
     model = load_model(config, weights)
+    check_model(model, dataset.CLASSES, f"dataset.{split}")
     results = evaluator.results(model)
     if not is_main():
         return 0

@@ -9,7 +9,7 @@ from PIL import Image, ImageOps
 from tqdm import tqdm
 
 from jsra.data.coco import flag, read_coco
-from jsra.data.image import DataError
+from jsra.data.image import DataError, rgb_pixels
 from jsra.data.masks import area, box, to_rle
 from jsra.data.paths import data_path
 from jsra.data.voc import VOC_CLASSES, read_xml, voc_entries, voc_image, voc_sets
@@ -40,7 +40,7 @@ def check_image(path, size, where):
     try:
         with Image.open(path) as image:
             found, turned = image.size, ImageOps.exif_transpose(image).size
-            image.convert("RGB")
+            rgb_pixels(image)
     except FileNotFoundError:
         yield Problem("error", where, f"the image {path} is missing", "add the file, or remove the image")
         return

@@ -48,7 +48,7 @@ class COCODataset(DetectionDataset):
     and those with a side under filter_min_size pixels (set it False for testing). Classes, whose order gives labels 1,
     2, ...: `classes`; else with use_anno_cats those of the file, in its order; else the 80 of COCO.
     aspect_ratio_grouping: a batch holds only wide or only tall images (default: as shuffle). with_masks: targets have
-    'masks'. repeat: each image that often per epoch.
+    'masks' (InstanceMasks). repeat: each image that often per epoch.
     Annotations as in mmdet: those marked `ignore`, without area, outside the image or of other classes are left out;
     crowds become bboxes_ignore.
     """

@@ -14,9 +14,14 @@ from collections import Counter
 import numpy as np
 
 from jsra.data.image import new_target, read_image
-from jsra.data.masks import to_bitmaps
+from jsra.data.masks import InstanceMasks
 from jsra.data.transforms import Compose
 from jsra.registry import ConfigError, nearest
+
+# What a record may hold next to its boxes, and its target then too. Of the objects: track_ids int32 [n]. Of the image:
+# video_id and frame_index (from 0); where not every class is annotated in every image, negative_labels (tuple of the 1-based
+# labels of which the image surely has no object) and not_exhaustive_labels (of which not every object is annotated).
+FIELDS = ("track_ids", "video_id", "frame_index", "negative_labels", "not_exhaustive_labels")
 
 
 class Record:
@@ -24,13 +29,15 @@ class Record:
 
     boxes [n, 4] xyxy float32, labels [n] int32 (1-based), ignored [m, 4] and ignored_labels [m] (crowds, difficult
     objects). Segmentations are kept pickled: as Python objects, their reference counts would make every forked worker
-    copy them.
+    copy them. fields: {name of FIELDS: value} of what this record knows, None if nothing.
     """
 
-    __slots__ = ("img_id", "file", "width", "height", "boxes", "labels", "ignored", "ignored_labels", "_segmentations")
+    __slots__ = (
+        "img_id", "file", "width", "height", "boxes", "labels", "ignored", "ignored_labels", "_segmentations", "fields",
+    )  # fmt: skip
 
     def __init__(
-        self, img_id, file, width, height, boxes=(), labels=(), ignored=(), ignored_labels=(), segmentations=None
+        self, img_id, file, width, height, boxes=(), labels=(), ignored=(), ignored_labels=(), segmentations=None, **fields
     ):
         self.img_id = img_id
         self.file = file
@@ -41,10 +48,26 @@ class Record:
         self.ignored = np.asarray(ignored, np.float32).reshape(-1, 4)
         self.ignored_labels = np.asarray(ignored_labels, np.int32).reshape(-1)
         self._segmentations = None if segmentations is None else pickle.dumps(segmentations, protocol=4)
+        self.fields = _fields(fields, len(self.boxes), img_id) if fields else None
 
     def segmentations(self):
         """A list of n COCO segmentations (or None each), or None if the dataset was read without masks."""
         return None if self._segmentations is None else pickle.loads(self._segmentations)
+
+
+def _fields(fields, count, img_id):
+    for name in fields:
+        if name not in FIELDS:
+            raise ValueError(f"a record has no field {name!r}{nearest(name, FIELDS)}")
+    found = {name: value for name, value in fields.items() if value is not None}
+    if "track_ids" in found:
+        found["track_ids"] = np.asarray(found["track_ids"], np.int32).reshape(-1)
+        if len(found["track_ids"]) != count:
+            raise ValueError(f"image id {img_id}: {len(found['track_ids'])} track_ids for {count} boxes")
+    for name in ("negative_labels", "not_exhaustive_labels"):
+        if name in found:
+            found[name] = tuple(int(label) for label in found[name])
+    return found
 
 
 class DetectionDataset:
@@ -120,7 +143,8 @@ class DetectionDataset:
         target["bboxes_ignore"] = record.ignored.copy()
         if self.with_masks:
             segmentations = record.segmentations() or [None] * len(record.boxes)
-            target["masks"] = to_bitmaps(segmentations, record.width, record.height)
+            target["masks"] = InstanceMasks(segmentations, record.width, record.height)
+        target.update(record.fields or {})
         return target
 
     def get(self, index, epoch=0):

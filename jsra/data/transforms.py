@@ -1,4 +1,4 @@
-"""Transforms of the training recipes: image, boxes and masks together.
+"""Transforms of the training recipes: image, boxes, masks and what else belongs to an object together.
 
 A transform is called as `t(image, target, rng)` and returns both. `image` is uint8 RGB [H, W, 3] until Normalize, which
 makes it float32 [3, H, W]; `target` is the dictionary of jsra.data.dataset (boxes xyxy in pixels of the image as it is
@@ -10,10 +10,11 @@ from __future__ import annotations
 
 import numpy as np
 
-from jsra.data.resize import resize_bilinear, resize_nearest
-from jsra.registry import ConfigError, build, register
+from jsra.data.resize import resize_bilinear
+from jsra.registry import ConfigError, register
 
 BOX_KEYS = ("bboxes", "bboxes_ignore")
+OBJECT_KEYS = ("labels", "track_ids")  # arrays with an entry for each of bboxes, which no change of the picture moves
 
 
 def _pixels(image):
@@ -28,13 +29,13 @@ def _clip(boxes, width, height):
 
 
 class Compose:
-    """Transforms one after the other; dictionaries are built through the registry."""
+    """Transforms one after the other."""
 
     def __init__(self, transforms=()):
-        self.transforms = [build(t, f"transforms[{i}]") for i, t in enumerate(transforms or ())]
+        self.transforms = list(transforms or ())
         for i, transform in enumerate(self.transforms):
             if not callable(transform):
-                raise ConfigError(f"transforms[{i}]: {transform!r} is neither a transform nor a dict with a type")
+                raise ConfigError(f"transforms[{i}]: {transform!r} is not a transform")
 
     def __call__(self, image, target=None, rng=None):
         target = {} if target is None else target
@@ -79,7 +80,7 @@ class Resize:
             if key in target:
                 target[key] = _clip(target[key] * ratio, width, height)
         if target.get("masks") is not None:
-            target["masks"] = resize_nearest(target["masks"], width, height)
+            target["masks"] = target["masks"].resize(width, height)
         target["img_size"] = target["pad_shape"] = (width, height)
         target["scale_factor"] = target.get("scale_factor", np.ones(4, np.float32)) * ratio
         return image, target
@@ -101,7 +102,6 @@ class RandomFlip:
         if rng.random() >= self.prob:
             return image, target
         height, width = image.shape[:2]
-        masks = target.get("masks")
         for axis, length, name in ((1, width, "horizontal"), (0, height, "vertical")):
             if self.direction not in (name, "diagonal"):
                 continue
@@ -112,9 +112,8 @@ class RandomFlip:
                     boxes = target[key].copy()
                     boxes[:, low], boxes[:, low + 2] = length - target[key][:, low + 2], length - target[key][:, low]
                     target[key] = boxes
-            masks = None if masks is None else np.flip(masks, axis + 1)
-        if masks is not None:
-            target["masks"] = np.ascontiguousarray(masks)
+        if target.get("masks") is not None:
+            target["masks"] = target["masks"].flip(self.direction != "vertical", self.direction != "horizontal")
         target["flip"] = self.direction
         return np.ascontiguousarray(image), target
 
@@ -164,9 +163,11 @@ class RandomCrop:
             return image, target
         target.update(cropped)
         if "bboxes" in kept:
-            target["labels"] = target["labels"][kept["bboxes"]]
+            for key in OBJECT_KEYS:
+                if key in target:
+                    target[key] = target[key][kept["bboxes"]]
             if target.get("masks") is not None:
-                target["masks"] = target["masks"][kept["bboxes"], top : top + h, left : left + w]
+                target["masks"] = target["masks"].select(kept["bboxes"]).crop(left, top, w, h)
         target["img_size"] = target["pad_shape"] = (w, h)
         return np.ascontiguousarray(image[top : top + h, left : left + w]), target
 
@@ -229,6 +230,6 @@ class Pad:
             sides = ((0, 0), (0, down), (0, right))
             image = np.pad(image, sides if channels_first else (*sides[1:], (0, 0)))
             if target.get("masks") is not None:
-                target["masks"] = np.pad(target["masks"], sides)
+                target["masks"] = target["masks"].pad(right, down)
         target["pad_shape"] = (width + right, height + down)
         return image, target

@@ -79,11 +79,14 @@ def _prefixes(roots):
 
 
 def voc_image(folder, name, content):
-    """The file that the annotation names, or <name>.jpg where it names none or that is not there."""
-    named = os.path.join(folder, content["file"] or "")
-    if content["file"] and os.path.isfile(named):
-        return named
-    return os.path.join(folder, f"{name.split('/')[-1]}.jpg")
+    """The image of an annotation file: of its own name, with the extension of the picture that it names, or .jpg.
+
+    A picture of another name is taken only where there is none of its own.
+    """
+    stem = name.split("/")[-1]
+    named = os.path.basename(content["file"] or "")
+    candidates = [stem + os.path.splitext(named)[1], f"{stem}.jpg", named]
+    return next((p for p in (os.path.join(folder, c) for c in candidates if c) if os.path.isfile(p)), f"{folder}/{stem}.jpg")
 
 
 @register("dataset")
@@ -140,7 +143,7 @@ class VOCDataset(DetectionDataset):
 
     def _records(self, sets):
         labels_of = label_map(self.CLASSES, self.CLASSES, "VOCDataset.classes")
-        records = []
+        records, seen = [], {}
         for name, annotation, folder in voc_entries(sets):
             content = read_xml(annotation)
             boxes, labels, ignored, ignored_labels = [], [], [], []
@@ -158,6 +161,10 @@ class VOCDataset(DetectionDataset):
                     boxes.append(box)
                     labels.append(labels_of[item["name"]])
             file = voc_image(folder, name, content)
+            if seen.setdefault(file, name) != name:
+                raise ConfigError(
+                    f"VOCDataset: the annotations of {seen[file]} and {name} both read {file}; correct <filename>"
+                )
             size = content["width"], content["height"]
             records.append(Record(name, file, *size, boxes, labels, ignored, ignored_labels))
         return records

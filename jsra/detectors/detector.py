@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from jittor import nn
 
+from jsra.boxes.structures import Targets
+
 
 class Detector(nn.Module):
-    """The base class of all detectors. A subclass has execute(images, targets) and forward_heads(feats, boxes).
+    """The base class of all detectors. A subclass has execute(images, targets) and forward_heads(feats, rois).
 
     backbone(images) -> maps; neck(maps) -> maps (None: the backbone's).
     """
@@ -21,11 +23,11 @@ class Detector(nn.Module):
         maps = self.backbone(images.stop_grad())
         return tuple(maps if self.neck is None else self.neck(maps))
 
-    def forward_heads(self, feats, boxes):
-        """Run each head once, without losses or results: what the count of FLOPs needs. boxes: [n, 4] of each image."""
+    def forward_heads(self, feats, rois):
+        """Run each head once, without losses or results, on all of the maps or on rois [K, 5]: to count its cost."""
         raise NotImplementedError
 
-    def complete(self, images, targets):
+    def complete(self, images, targets) -> Targets:
         """The targets of a batch, checked, with the sizes filled in.
 
         images [B, 3, H, W] normalised and padded; targets: a dict per image, see docs; sizes are (w, h). Evaluation needs
@@ -52,4 +54,4 @@ class Detector(nn.Module):
                         f"image {target['img_id']!r}: {len(target['bboxes'])} bboxes but {len(target['labels'])} labels"
                     )
             complete.append(target)
-        return complete
+        return Targets(complete, self.is_training())

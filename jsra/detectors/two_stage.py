@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+from jsra.arguments import part
 from jsra.detectors.detector import Detector
 
 
 class TwoStageDetector(Detector):
-    """rpn(maps, targets, sizes) -> proposals, losses; roi_head(maps, proposals, targets) -> losses in training, results in
+    """rpn(maps, targets) -> proposals, losses; roi_head(maps, proposals, targets) -> losses in training, results in
     evaluation. backbone, neck: see Detector."""
 
-    def __init__(self, backbone, rpn, roi_head, neck=None):
+    def __init__(self, backbone: part.backbone, rpn: part.head, roi_head: part.head, neck: part.neck | None = None):
         super().__init__(backbone, neck)
         self.rpn = rpn
         self.roi_head = roi_head
@@ -23,13 +24,13 @@ class TwoStageDetector(Detector):
         """images, targets: see Detector.complete. Returns a dict of losses in training, else a list of results."""
         targets = self.complete(images, targets)
         feats = self.features(images)
-        proposals, losses = self.rpn(feats, targets, [t["img_size"] for t in targets])
+        proposals, losses = self.rpn(feats, targets)
         found = self.roi_head(feats, proposals, targets)
         if not self.is_training():
             return found
         losses.update(found)
         return losses
 
-    def forward_heads(self, feats, boxes):
+    def forward_heads(self, feats, rois):
         self.rpn.forward_levels(feats)
-        self.roi_head.forward_branches(feats, boxes)
+        self.roi_head.forward_branches(feats, rois)

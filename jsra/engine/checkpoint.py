@@ -51,6 +51,13 @@ def best(work_dir: str):
     return max(scored)[1] if scored else None
 
 
+def check(path: str) -> str:
+    """The path, if it is that of a complete checkpoint. Raises FileNotFoundError."""
+    if not os.path.isfile(os.path.join(path, STATE)):
+        raise FileNotFoundError(f"{path} is not a checkpoint: it has no {STATE}")
+    return path
+
+
 def path_of(work_dir: str, iteration: int) -> str:
     """Where the checkpoint of an iteration lies."""
     return os.path.join(work_dir, FOLDER, f"iter_{iteration:08d}")
@@ -148,8 +155,7 @@ def restore(path: str, model, optimizer=None) -> dict:
 
 def _read(path, with_optimizer):
     """(state, weights, moments or None), under today's names."""
-    if not os.path.isfile(os.path.join(path, STATE)):
-        raise FileNotFoundError(f"{path} is not a checkpoint: it has no {STATE}")
+    check(path)
     files = (MODEL, OPTIMIZER) if with_optimizer else (MODEL,)
     named = [{current(name): a for name, a in read_arrays(os.path.join(path, file)).items()} for file in files]
     return read_state(path), named[0], named[1] if with_optimizer else None

@@ -1,4 +1,4 @@
-"""SIGTERM and SIGINT: finish the iteration, save, and leave with the exit code that the signal stands for."""
+"""SIGTERM, SIGINT and SIGUSR1: finish the iteration, save, and leave with the exit code that the signal stands for."""
 from __future__ import annotations
 
 import atexit
@@ -8,7 +8,7 @@ import time
 
 
 class Interrupted(Exception):
-    """Training stopped at a signal, its state saved. `code` is the exit code (143 for SIGTERM, 130 for SIGINT)."""
+    """Training stopped at a signal, its state saved. `code`: 143 for SIGTERM, 130 for SIGINT, 138 for SIGUSR1."""
 
     def __init__(self, number: int, saved: str):
         super().__init__(f"stopped by {signal.Signals(number).name}; saved {saved}; continue with --resume")
@@ -22,7 +22,7 @@ class Interrupted(Exception):
 class Interruptions:
     """Context manager: within it the first signal is only noted in `received`; a second one acts at once, as usual."""
 
-    SIGNALS = (signal.SIGTERM, signal.SIGINT)
+    SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGUSR1)  # mpirun passes the last on, and kills nobody after it
 
     def __init__(self):
         self.received = None

@@ -20,7 +20,7 @@ class COCOBoxAP(DatasetEvaluator):
     names = tuple(f"bbox_{value}" for value in VALUES)
     columns = {column: f"bbox_{value}" for column, value in COLUMNS.items()}
 
-    def __init__(self, backend="auto"):
+    def __init__(self, backend: str = "auto"):
         self.backend = backend
 
     def submission(self, dataset, results):

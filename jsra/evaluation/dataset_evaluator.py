@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections import Counter
 
-from jsra.registry import ConfigError, build, get, registered
+from jsra.registry import ConfigError, build, get
 
 
 class Metrics(dict):
@@ -63,12 +63,7 @@ def default_evaluators(dataset_type: str) -> list:
 
 def build_evaluators(settings) -> list:
     """Evaluators of a list of configs; ConfigError where one is none, or two give a metric of the same name."""
-    known = registered("evaluator")
-    evaluators = []
-    for i, item in enumerate(settings):
-        evaluators.append(build(item, f"evaluator[{i}]"))
-        if not isinstance(evaluators[-1], DatasetEvaluator):
-            raise ConfigError(f"evaluator[{i}]: {item!r} is no evaluator; known: {', '.join(sorted(known))}")
+    evaluators = [build(item, f"evaluator[{i}]", "evaluator") for i, item in enumerate(settings)]
     counts = Counter(name for evaluator in evaluators for name in evaluator.names)
     twice = [name for name, count in counts.items() if count > 1]
     if twice:

@@ -26,7 +26,7 @@ class Evaluator:
         best = config.get("best_metric")
         if split == "val" and best is not None and best not in self.names:
             raise ConfigError(f"best_metric: the evaluators give no {best!r}{nearest(str(best), self.names)}")
-        self.dataset = build(config["dataset"][split], f"dataset.{split}")
+        self.dataset = build(config["dataset"][split], f"dataset.{split}", "dataset")
         for evaluator in self.evaluators:
             evaluator.check(self.dataset)
 

@@ -25,7 +25,7 @@ class VOCBoxAP(DatasetEvaluator):
     names = ("voc_AP50",)
     columns = {"voc_AP50": "voc_AP50"}
 
-    def __init__(self, mode="11point"):
+    def __init__(self, mode: str = "11point"):
         if mode not in MODES:
             raise ConfigError(f"VOCBoxAP: mode {mode!r}{nearest(str(mode), MODES)}")
         self.mode = mode

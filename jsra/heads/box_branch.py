@@ -1,27 +1,35 @@
-"""The branch of boxes: sample proposals, extract their features, classify and refine them."""
+"""The branch of boxes: sample proposals, extract their features, classify and refine them.
+
+Shape letters: B images; P proposals, S samples of an image; C classes.
+"""
 
 from __future__ import annotations
 
-import jittor as jt
-import numpy as np
-
-from jsra.boxes.convert import boxes_to_rois
+from jsra.arguments import part
 from jsra.boxes.detections import DetectionSelector
+from jsra.boxes.structures import Results, rois_of
 from jsra.heads.branch import Branch
 from jsra.registry import register
 
 
 @register("head")
 class BoxBranch(Branch):
-    """extractor: an RoI feature extractor, (feats, rois [K, 5]) -> [K, C, h, w], which reads as many of the first maps as
-    it has strides. head: e.g. Shared2FCBBoxHead.
+    """extractor: an RoI feature extractor, (feats, rois [K, 5]) -> [K, channels, h, w], which reads as many of the first
+    maps as it has strides. head: e.g. Shared2FCBBoxHead.
     assigner, sampler: built objects of jsra.boxes, used in training; test: a DetectionSelector.
 
-    A box branch is the first of its RoI head: where other branches are given samples or results, it is given proposals,
+    A box branch is the first of its RoI head: where other branches are given samples or results, it is given Proposals,
     and it gives the samples with the losses.
     """
 
-    def __init__(self, extractor, head, assigner, sampler, test=None):
+    def __init__(
+        self,
+        extractor: part.extractor,
+        head: part.head,
+        assigner: part.box,
+        sampler: part.box,
+        test: part.box | None = None,
+    ):
         super().__init__()
         self.extractor = extractor
         self.head = head
@@ -29,44 +37,32 @@ class BoxBranch(Branch):
         self.sampler = sampler
         self.test = test or DetectionSelector()
 
-    def forward(self, feats, boxes):
-        """boxes: [n, 4] per image -> logits [K, C + 1] and deltas of all of them."""
-        rois = jt.array(boxes_to_rois(boxes)).stop_grad()
+    def forward(self, feats, rois):
+        """rois [K, 5] -> logits [K, .] and deltas [K, .] of the head."""
         return self.head(self.extractor(feats, rois))
 
     def sample(self, proposals, targets):
-        """Match and sample the proposals of each image -> a list of jsra.boxes.sampler.Samples."""
-        samples = []
-        for boxes, target in zip(proposals, targets):
-            matched = self.assigner.assign(boxes, target["bboxes"], target.get("bboxes_ignore"))
-            samples.append(self.sampler.sample(boxes, matched, target["bboxes"]))
-        return samples
+        """Match and sample the proposals -> Samples."""
+        matches = self.assigner.assign(proposals.boxes, targets.truth, proposals.valid)
+        return self.sampler.sample(proposals.boxes, matches, targets.truth)
 
     def losses(self, feats, proposals, targets):
-        """proposals: [n, 4] per image -> ({loss_cls, loss_box}, [samples])."""
+        """({loss_cls, loss_box}, [samples])."""
         samples = self.sample(proposals, targets)
-        logits, deltas = self.forward(feats, [s.boxes for s in samples])
-        return self.head.losses(logits, deltas, samples, targets), [samples]
+        logits, deltas = self.forward(feats, rois_of(samples.boxes, samples.weights))
+        return self.head.losses(logits, deltas, samples), [samples]
 
     def results(self, feats, proposals, targets):
-        """Detections of each image: img_id, boxes [n, 4] in original pixels, scores [n], labels [n] (1-based)."""
-        logits, deltas = self.forward(feats, proposals)
-        logits, deltas = jt.fetch_sync([logits, deltas])
-        scores = _softmax(logits)
-        results = []
-        start = 0
-        for boxes, target in zip(proposals, targets):
-            end = start + len(boxes)
-            scale = [o / s for o, s in zip(target["ori_img_size"], target["img_size"])]
-            found, values, labels, _ = self.head.detections(
-                scores[start:end], deltas[start:end], boxes, target["img_size"], scale, self.test
-            )
-            results.append({"img_id": target.get("img_id"), "boxes": found, "scores": values, "labels": labels})
-            start = end
-        return results
+        logits, deltas = self.forward(feats, rois_of(proposals.boxes, proposals.valid))
+        return detect(self.head, logits, deltas, proposals, targets, self.test)
 
 
-def _softmax(logits: np.ndarray) -> np.ndarray:
-    """[n, c] -> [n, c] probabilities; n may be 0."""
-    exp = np.exp(logits - logits.max(axis=1, keepdims=True))
-    return exp / exp.sum(axis=1, keepdims=True)
+def detect(head, logits, deltas, proposals, targets, selector) -> Results:
+    """Results from a box head's outputs of all proposals. NMS runs in pixels of the original image."""
+    boxes = head.boxes(deltas, proposals.boxes, targets.sizes)
+    scales = targets.scales.unsqueeze(1)
+    boxes = boxes * (scales if boxes.ndim == 3 else scales.unsqueeze(2))
+    scores = head.scores(logits).reshape(*proposals.boxes.shape[:2], -1)
+    boxes, scores, labels, rows, count = selector.select(boxes, scores, proposals.valid)
+    rois = rois_of(boxes / scales, labels)
+    return Results(count, rows, rois, {"boxes": boxes, "scores": scores, "labels": labels})

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import jittor as jt
 from jittor import nn
 
+from jsra.arguments import part
 from jsra.registry import register
 
 
@@ -13,7 +15,7 @@ class RoIHead(nn.Module):
     becomes the attribute `name`, and knows nothing of the others.
     """
 
-    def __init__(self, box, branches=None):
+    def __init__(self, box: part.head, branches: dict | None = None):
         super().__init__()
         self.box = box
         self.branches = list(branches or {})
@@ -23,9 +25,10 @@ class RoIHead(nn.Module):
             setattr(self, name, branch)
 
     def execute(self, feats, proposals, targets):
-        """feats: the neck's maps, finest first; proposals: [n, 4] per image; targets: dicts of jsra's contract.
+        """feats: the neck's maps, finest first; proposals: Proposals; targets: Targets (jsra.boxes.structures).
 
-        Returns the losses of all branches in training, else the results: a dict per image.
+        Returns the losses of all branches in training, else the results: for each image a dict of img_id, boxes [n, 4] in
+        pixels of the original image, scores [n], labels [n] (1-based), best first, and what the branches add.
         """
         others = [getattr(self, name) for name in self.branches]
         if self.is_training():
@@ -36,9 +39,23 @@ class RoIHead(nn.Module):
         results = self.box.results(feats, proposals, targets)
         for branch in others:
             results = branch.results(feats, results, targets)
-        return results
+        found = read(results, targets)
+        for branch in others:
+            for result, target in zip(found, targets):
+                branch.finish(result, target)
+        return found
 
-    def forward_branches(self, feats, boxes):
-        """Run the head of each branch on the same boxes, [n, 4] of each image."""
+    def forward_branches(self, feats, rois):
+        """Run the head of each branch on the same rois [K, 5]."""
         for name in ["box", *self.branches]:
-            getattr(self, name).forward(feats, boxes)
+            getattr(self, name).forward(feats, rois)
+
+
+def read(results, targets) -> list:
+    """The dict of each image, NumPy, of Results: all of them in one read of the device."""
+    counts, *arrays = jt.fetch_sync([results.count, *results.fields.values()])
+    found = []
+    for i, target in enumerate(targets):
+        rows = {name: array[i, : counts[i]].copy() for name, array in zip(results.fields, arrays)}
+        found.append({"img_id": target.get("img_id"), **rows})
+    return found

@@ -29,7 +29,15 @@ class FPN(nn.Module):
         output ('on_output', then each on the one before). relu_before_extra: ReLU between those convolutions.
     """
 
-    def __init__(self, in_channels, out_channels=256, num_outs=5, start_level=0, extra="pool", relu_before_extra=False):
+    def __init__(
+        self,
+        in_channels: tuple[int, ...],
+        out_channels: int = 256,
+        num_outs: int = 5,
+        start_level: int = 0,
+        extra: str = "pool",
+        relu_before_extra: bool = False,
+    ):
         super().__init__()
         if extra not in EXTRA:
             raise ValueError(f"FPN: extra must be one of {', '.join(EXTRA)}, got {extra!r}")

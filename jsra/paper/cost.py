@@ -195,7 +195,7 @@ def count(model, image_size=IMAGE_SIZE, num_rois: int = NUM_ROIS) -> dict:
     RoI of `reference_boxes`, for Semantic RoI Align.
     """
     height, width = image_size
-    boxes = reference_boxes(num_rois, width, height)
+    rois = jt.array(np.pad(reference_boxes(num_rois, width, height), ((0, 0), (1, 0))))
     training = model.is_training()
     model.eval()
     counter = Counter(model)
@@ -203,13 +203,12 @@ def count(model, image_size=IMAGE_SIZE, num_rois: int = NUM_ROIS) -> dict:
         feats = model.features(jt.zeros([1, 3, height, width]))
         # Extractors may read boxes, and reading executes all that is pending: let go of the real maps, so that it is little.
         feats = [jt.zeros(shape) for shape in [x.shape for x in feats]]
-        model.forward_heads(feats, [boxes])
+        model.forward_heads(feats, rois)
     if training:
         model.train()
     found = {**summary(model, counter), "image_size": list(image_size), "num_rois": num_rois}
     layer = getattr(model.extractor, "roi_layer", None)
     if hasattr(layer, "max_area"):
-        rois = jt.array(np.concatenate([np.zeros((num_rois, 1), np.float32), boxes], 1))
         found["avg_samples"] = make_packing(rois, layer.max_area, layer.grid).total / num_rois
     return found
 
@@ -241,7 +240,7 @@ def built(path, overrides=()):
     from jsra.config import load_config
     from jsra.registry import build
 
-    return build(load_config(path, overrides)["model"], "model")
+    return build(load_config(path, overrides)["model"], "model", "detector")
 
 
 def text(cost: dict) -> str:

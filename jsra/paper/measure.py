@@ -75,7 +75,7 @@ def _measure(table, row: Row, preset, row_runs, train, cost_only, overrides, say
     out["seeds"] = list(results)
     out["values"] = {c: [found.get(c) for found in results.values()] for c in columns}
     numbers = {c: [v for v in values if v is not None] for c, values in out["values"].items()}
-    out["measured"] = {**{c: sum(v) / len(v) for c, v in numbers.items()}}
+    out["measured"] = {c: sum(v) / len(v) for c, v in numbers.items()}
     out["measured"].update({c: v for c, v in cost.items() if v is not None})
     out["std"] = {c: std(v) for c, v in numbers.items() if len(v) > 1}
     # A mini run's AP is that of another data set: only costs and similarities may be held against the paper's there.

@@ -13,7 +13,10 @@ def extractor_of(model):
     """The detector's RoI extractor; ConfigError for a model without one."""
     extractor = getattr(model, "extractor", None)
     if extractor is None:
-        raise ConfigError(f"{type(model).__name__} has no RoI extractor, whose features this needs")
+        raise ConfigError(
+            f"{type(model).__name__} has no RoI extractor, which this reads: use a config of a detector with one, such as "
+            "FasterRCNN with roi_layer=dict(type='SemanticRoIAlign')"
+        )
     return extractor
 
 

@@ -53,15 +53,15 @@ class LearnedRegionFeatures(jt.nn.Module):
 
     def __init__(
         self,
-        in_channels=256,
-        num_parts=49,
-        embed_channels=512,
-        geometry_channels=256,
-        support="image",
-        max_inside=196,
-        max_outside=196,
-        geometry=True,
-        appearance=True,
+        in_channels: int = 256,
+        num_parts: int = 49,
+        embed_channels: int = 512,
+        geometry_channels: int = 256,
+        support: str = "image",
+        max_inside: int | None = 196,
+        max_outside: int | None = 196,
+        geometry: bool = True,
+        appearance: bool = True,
     ):
         super().__init__()
         if support not in SUPPORTS:

@@ -49,7 +49,14 @@ class RoIAttention(jt.nn.Module):
     detector ("incorporates several self-attention layers on the RoI Align extracted feature"); it does not say what it kept.
     """
 
-    def __init__(self, output_size=7, in_channels=256, num_tokens=40, depth=2, sampling_ratio=0):
+    def __init__(
+        self,
+        output_size: int | tuple[int, int] = 7,
+        in_channels: int = 256,
+        num_tokens: int = 40,
+        depth: int = 2,
+        sampling_ratio: int = 0,
+    ):
         super().__init__()
         self.bins, self.sampling_ratio = check.size_pair("output_size", output_size), int(sampling_ratio)
         width = in_channels * self.bins[0] * self.bins[1]

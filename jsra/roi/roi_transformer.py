@@ -29,7 +29,9 @@ class RoITransformer(jt.nn.Module):
     sampling_ratio = samples.
     """
 
-    def __init__(self, output_size=7, in_channels=256, samples=2, sampling_ratio=0):
+    def __init__(
+        self, output_size: int | tuple[int, int] = 7, in_channels: int = 256, samples: int = 2, sampling_ratio: int = 0
+    ):
         super().__init__()
         self.bins, self.samples = check.size_pair("output_size", output_size), int(samples)
         self.sampling_ratio = int(sampling_ratio)

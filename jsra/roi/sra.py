@@ -57,24 +57,25 @@ class SemanticRoIAlign(jt.nn.Module):
     """
 
     LOGITS = 4.0
+    version = 2  # 2: these initial weights
     POSITION = 4.0
 
     def __init__(
         self,
-        in_channels=256,
-        num_masks=49,
-        max_area=64,
-        descriptor_channels=256,
-        semantic_channels=128,
-        hidden_channels=256,
-        gamma=50.0,
-        sampling_ratio=0,
-        grid="dynamic",
-        descriptor="avg",
-        semantic=True,
-        position="area",
-        norm="batch",
-        form="fast",
+        in_channels: int = 256,
+        num_masks: int = 49,
+        max_area: int = 64,
+        descriptor_channels: int = 256,
+        semantic_channels: int = 128,
+        hidden_channels: int = 256,
+        gamma: float = 50.0,
+        sampling_ratio: int = 0,
+        grid: str | int | tuple[int, int] = "dynamic",
+        descriptor: str = "avg",
+        semantic: bool = True,
+        position: str = "area",
+        norm: str = "batch",
+        form: str = "fast",
     ):
         super().__init__()
         for name, value, known in (

@@ -18,7 +18,8 @@ from jsra.runtime.errors import portable
 
 _CHUNK = 1 << 30  # bytes of one message: MPI counts in 32 bits
 _on_main = False
-_last_sum = []
+_last_sum = []  # the sum that the next one waits for
+_forward = []  # the last sum of a forward pass whose gradient has not been asked for
 
 
 def rank() -> int:
@@ -106,11 +107,16 @@ def on_main(function):
 
 
 class _AllReduce(jt.Function):
-    def execute(self, value):
+    """previous: the sum before this one, an input so that the gradients are summed in the opposite order."""
+
+    def execute(self, value, *previous):
+        self.like, self.previous = value, len(previous)
         return _ordered_sum(value)
 
     def grad(self, gradient):
-        return _ordered_sum(gradient)
+        _forward.clear()
+        gradient = jt.zeros_like(self.like) if gradient is None else gradient
+        return [_ordered_sum(gradient)] + [None] * self.previous
 
 
 def all_reduce(value):
@@ -118,9 +124,13 @@ def all_reduce(value):
 
     Jittor executes what does not depend on one another in an order of its own, which differs between processes when their
     graphs do (a batch without objects, say). Each of these sums depends on the one before, so all processes take them in
-    the order in which the program asks for them.
+    the order in which the program asks for them, and their gradients in the opposite one.
     """
-    return _AllReduce.apply(value) if world_size() > 1 else value
+    if world_size() == 1:
+        return value
+    total = _AllReduce.apply(value, *_forward)
+    _forward[:] = [] if jt.flags.no_grad else [total]
+    return total
 
 
 def _ordered_sum(value):

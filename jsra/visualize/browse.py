@@ -23,7 +23,7 @@ def draw_truth(image, target):
     result["names"] = [target["classes"][label - 1] for label in target["labels"]]
     if target["masks"] is not None:
         height, width = image.shape[:2]
-        result["masks"] = [encode(mask[:height, :width]) for mask in target["masks"]]
+        result["masks"] = [encode(mask[:height, :width]) for mask in np.asarray(target["masks"])]
     return draw_detections(np.asarray(picture), result, most=len(target["bboxes"]))
 
 

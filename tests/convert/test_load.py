@@ -86,6 +86,17 @@ def test_half_a_backbone_and_nothing_at_all(tmp_path):
         load_weights(Model(), path)
 
 
+def test_a_deeper_backbone_is_another_one(tmp_path):
+    path = tmp_path / "f.npz"
+    deeper = {"layer3.22.conv1.weight": np.ones((4, 4, 1, 1), np.float32)}
+    write_weights(path, {"conv1.weight": np.ones((4, 3, 1, 1), np.float32), **deeper})
+    model = Model()
+    before = model.backbone.conv1.weight.numpy()
+    with pytest.raises(WeightsError, match="1 weights of its backbone have no place in the model's.*depth"):
+        load_weights(model, path)
+    np.testing.assert_array_equal(model.backbone.conv1.weight.numpy(), before)
+
+
 def test_frozen_parameters_stay_frozen(tmp_path):
     model = Model()
     model.backbone.conv1.weight.stop_grad()

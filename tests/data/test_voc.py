@@ -1,3 +1,6 @@
+import re
+from pathlib import Path
+
 import numpy as np
 import pytest
 
@@ -82,6 +85,25 @@ def test_a_relative_jsra_data_counts_once(root, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("JSRA_DATA", "data")
     assert make("data/VOC2007")[0][0].shape == (30, 40, 3)
+
+
+def named(root, number, file):
+    path = f"{root}/Annotations/{number:04d}.xml"
+    with open(path) as f:
+        text = f.read()
+    with open(path, "w") as f:
+        f.write(re.sub("<filename>.*?</filename>", f"<filename>{file}</filename>", text))
+
+
+def test_an_annotation_is_of_the_picture_of_its_own_name(root):
+    """Annotations made by copying another keep its <filename>."""
+    named(root, 2, "0001.jpg")
+    assert [r.file.rpartition("/")[2] for r in make(root).records] == ["0001.jpg", "0002.jpg"]
+    (Path(root) / "JPEGImages" / "0002.jpg").rename(Path(root) / "JPEGImages" / "0002.jpeg")
+    with pytest.raises(ConfigError, match=r"the annotations of 0001 and 0002 both read .*0001\.jpg; correct <filename>"):
+        make(root)
+    named(root, 2, "0002.jpeg")
+    assert make(root)[1][1]["img_file"].endswith("0002.jpeg")
 
 
 def test_broken_annotations_are_named(root):

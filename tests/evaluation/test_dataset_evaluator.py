@@ -1,5 +1,7 @@
 """What a config's `evaluator` names, and what is refused before a model runs."""
 
+import os
+
 import pytest
 
 from jsra.config import load_config
@@ -11,6 +13,7 @@ from jsra.evaluation.evaluator import Evaluator
 from jsra.evaluation.voc_boxes import VOCBoxAP
 from jsra.registry import ConfigError, registered
 from tests.data.tiny import ANNOTATIONS, write_coco
+from tests.test_configs import LEAVES, ROOT
 from tests.toy_detector import write_config
 
 
@@ -40,7 +43,7 @@ def test_a_config_chooses_its_evaluators(tmp_path):
     [
         ([dict(type="COCOBoxAp")], r"evaluator\[0\]\.type: 'COCOBoxAp' is not registered; did you mean 'COCOBoxAP'"),
         ([dict(type="COCOBoxAP", backnd="x")], r"evaluator\[0\]\.backnd: .*did you mean 'backend'"),
-        ([dict(type="COCOBoxAP"), dict(type="StepLR")], r"evaluator\[1\]: .*StepLR.* is no evaluator; known: COCOBoxAP"),
+        ([dict(type="COCOBoxAP"), dict(type="StepLR")], r"evaluator\[1\]\.type: 'StepLR' is a scheduler, and here goes an"),
         ([dict(type="VOCBoxAP"), dict(type="VOCBoxAP", mode="area")], "two of them give the metric 'voc_AP50'"),
     ],
 )
@@ -66,6 +69,12 @@ def test_masks_are_evaluated_only_where_the_annotations_have_them(tmp_path):
                 Evaluator(made)
         else:
             assert Evaluator(made).names[0] == "segm_mAP"
+
+
+@pytest.mark.parametrize("path", LEAVES)
+def test_every_config_names_its_evaluators(path):
+    config = load_config(os.path.join(ROOT, path))
+    assert build_evaluators(config["evaluator"])
 
 
 def test_names_are_those_of_what_is_measured():

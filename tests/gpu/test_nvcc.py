@@ -1,4 +1,4 @@
-"""Every CUDA kernel of cuda_src compiles for GPUs from sm_70 on, with each element type, one translation unit an operator."""
+"""The CUDA files by nvcc alone, without Jittor: all compile for GPUs from sm_70 on; a launch that fails is an error."""
 
 import os
 import shutil
@@ -26,3 +26,30 @@ def test_compiles(operator, nvcc, tmp_path):
     command = [nvcc, "-std=c++17", "-O1", "--threads", "0", "-fatbin", f"-I{CUDA_SRC}", *targets, "-o", os.devnull]
     done = subprocess.run([*command, str(source)], capture_output=True, text=True)
     assert done.returncode == 0, done.stdout + done.stderr
+
+
+LAUNCH = """
+#include <cstdio>
+#include "common/launch.h"
+__global__ void fill_kernel(float* out, int count) { out[0] = count; }
+void fill(float* out, unsigned threads) {
+  auto* kernel = fill_kernel;
+  JSRA_LAUNCH(kernel, 1, threads, 0, (cudaStream_t)0, out, 5);
+}
+int main() {
+  try {
+    fill(nullptr, 4096);
+  } catch (const std::exception& error) {
+    std::printf("%s", error.what());
+  }
+}
+"""
+
+
+def test_a_launch_that_fails_says_which(nvcc, tmp_path):
+    """4096 threads of a block, which no GPU takes; without a GPU the launch fails too, for another reason."""
+    source, program = tmp_path / "launch.cu", str(tmp_path / "launch")
+    source.write_text(LAUNCH)
+    subprocess.run([nvcc, "-std=c++17", f"-I{CUDA_SRC}", "-o", program, str(source)], check=True)
+    printed = subprocess.run([program], capture_output=True, text=True, check=True).stdout
+    assert printed.startswith("CUDA kernel of fill was not launched: ") and "1 blocks of 4096 threads, 0 bytes" in printed

@@ -71,7 +71,7 @@ def test_what_is_there_is_read(trained, overrides):
 def test_without_training_nothing_is_measured_but_the_cost(tmp_path, overrides):
     found = measure.report(table(1), "mini", ["SRA"], 2, root=str(tmp_path), overrides=overrides)
     (row,) = found["rows"]
-    assert row["state"] == "seed 0 not trained; seed 1 not trained"
+    assert row["state"] == "all seeds not trained"
     assert set(row["measured"]) == {"params_M", "gflops", "executed_gflops", "avg_samples"}
 
 

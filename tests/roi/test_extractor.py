@@ -42,28 +42,6 @@ def test_no_rois_train():
         assert np.abs(grad.numpy()).max() == 0
 
 
-def test_legacy_layers_of_jdet(rng):
-    """Version 0 is aligned=False; version 1 is that of boxes whose last corner is one pixel further."""
-    features, boxes = jt.randn(1, 4, 20, 20), rois((20, 30))
-    further = boxes + np.array([0, 0, 0, 1, 1], np.float32)
-    for version, moved in ((0, boxes), (1, further)):
-        layer = build(dict(type="ROIAlign", output_size=2, sampling_ratio=2, version=version))
-        expected = roi_align(features, jt.array(moved), 2, 0.25, 2, False).numpy()
-        np.testing.assert_allclose(layer(features, jt.array(boxes), 0.25).numpy(), expected, atol=1e-6)
-
-
-@pytest.mark.parametrize("version, last, size", [(1, 0, 1 / 4), (0, 1, 1.0)])
-def test_least_size_of_jdets_layer(version, last, size):
-    """On a map of its column numbers, the box of the one pixel 20: version 1 writes it (20, 20) and reads a quarter of
-    a cell from 20 / 4 on; version 0 writes it (20, 21) and makes it one cell wide."""
-    columns = jt.array(np.tile(np.arange(16, dtype=np.float32), (1, 1, 16, 1)))
-    box = jt.array([[0, 20, 24, 20 + last, 24 + last]], dtype="float32")
-    layer = build(dict(type="ROIAlign", output_size=1, sampling_ratio=2, version=version))
-    assert layer(columns, box, 0.25).item() == pytest.approx(20 / 4 + size / 2, abs=1e-5)
-    coarser = layer([columns, columns[:, :, :8, :8]], box, [0.25, 0.125], jt.array([1]))
-    assert coarser.item() == pytest.approx(20 / 8 + (size if version == 0 else 1 / 8) / 2, abs=1e-5)
-
-
 def test_bad_arguments():
     with pytest.raises(ValueError, match="feats: expected 2 maps"):
         build(CONFIG)([jt.randn(1, 4, 8, 8)], jt.zeros((0, 5)))

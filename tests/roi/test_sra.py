@@ -207,13 +207,26 @@ def test_gradient_in_float64(rng, inputs):
 
 
 def test_no_rois_train_and_change_nothing(rng):
-    module, weights = make(rng)
-    out = module(jt.randn(1, C, 6, 6), jt.zeros((0, 5)), 0.25)
-    assert list(out.shape) == [0, C, N]
-    grads = jt.grad(out.sum(), [module.fc1.weight])
-    assert np.abs(grads[0].numpy()).max() == 0
-    assert np.array_equal(module.norm1.running_mean.numpy(), weights["norm1.running_mean"])
-    assert module.masks(jt.randn(1, C, 6, 6), jt.zeros((0, 5)), 0.25) == []
+    """A training step on no RoIs, by both forms; one RoI, in the same way, moves all of it."""
+    features = jt.array(rng.standard_normal((1, C, 6, 6)).astype(np.float32))
+    for form in ("fast", "straightforward"):
+        for rois in (np.zeros((0, 5), np.float32), np.float32([[0, 2, 3, 21, 17]])):
+            module, weights = make(rng, form)
+            module.train()
+            out = module(features, jt.array(rois), 0.25)
+            assert list(out.shape) == [len(rois), C, N]
+            names, trained = zip(*[(k, p) for k, p in module.named_parameters() if k not in BATCH_NORMS])
+            grads = jt.grad((out * out).sum(), [features, *trained])
+            jt.sync([*grads, *module.state_dict().values()])
+            moved = {k for k, g in zip(["features", *names], grads) if not np.array_equal(g.numpy(), np.zeros(g.shape))}
+            state = module.state_dict()
+            moved |= {k for k in BATCH_NORMS if not np.array_equal(state[k].numpy(), weights[k])}
+            if len(rois):
+                # What is added to all positions leaves a softmax over positions as it is, but for its rounding.
+                assert moved >= {"features", *names, *BATCH_NORMS} - {"fc2.bias"}, form
+            else:
+                assert not moved, form
+                assert module.masks(features, jt.array(rois), 0.25) == []
 
 
 @pytest.mark.parametrize("options", [OPTIONS[0], OPTIONS[1], OPTIONS[3], OPTIONS[9]], ids=name_of)

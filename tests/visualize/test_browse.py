@@ -1,6 +1,7 @@
 import numpy as np
 
 from jsra.data.coco import COCODataset
+from jsra.registry import build
 from jsra.visualize.browse import browse, draw_truth
 from tests.data.tiny import NORMALIZE, write_coco
 
@@ -17,7 +18,7 @@ def test_boxes_masks_and_crowds_are_drawn(tmp_path):
 
 def test_transformed_pictures_show_what_the_model_gets(tmp_path):
     steps = [dict(type="Resize", min_size=90, max_size=400), NORMALIZE, dict(type="Pad", size_divisor=32)]
-    dataset = COCODataset(**write_coco(str(tmp_path)), use_anno_cats=True, transforms=steps, filter_min_size=0)
+    dataset = COCODataset(**write_coco(str(tmp_path)), use_anno_cats=True, transforms=build(steps), filter_min_size=0)
     from PIL import Image
 
     paths = browse(dataset, str(tmp_path / "out"), count=2, seed=1, transformed=True, progress=False)

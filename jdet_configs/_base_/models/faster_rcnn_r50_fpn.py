@@ -1,8 +1,4 @@
 # Faster R-CNN R50-FPN: mmdet 3.x faster-rcnn_r50_fpn, whose numbers these are. RoI Align is the extractor.
-from jsra.integrations import for_jdet
-
-for_jdet()  # JDet's runner then knows the types below; under `jsra train` it does nothing
-
 model = dict(
     type="FasterRCNN",
     backbone=dict(type="ResNet", depth=50, out_indices=[0, 1, 2, 3], frozen_stages=1, norm_eval=True),
@@ -49,4 +45,3 @@ model = dict(
         ),
     ),
 )
-del for_jdet

@@ -8,6 +8,7 @@ import numpy as np
 from jdet.config import get_cfg
 from jdet.utils.registry import DATASETS, TRANSFORMS
 
+from jsra.data.masks import InstanceMasks
 from jsra.engine.train import seed_of
 from jsra.evaluation.dataset_evaluator import build_evaluators, default_evaluators
 from jsra.evaluation.report import evaluate
@@ -100,4 +101,10 @@ class Transform:
                 f"{', '.join(rotated)}; take JDet's own transform here"
             )
         rng = np.random.default_rng(np.random.randint(2**31, size=4))
-        return self.transform(image, arrays(target or {}), rng)
+        target = arrays(target or {})
+        if target.get("masks") is not None:
+            target["masks"] = InstanceMasks.of_bitmaps(target["masks"])
+        image, target = self.transform(image, target, rng)
+        if target.get("masks") is not None:
+            target["masks"] = np.asarray(target["masks"])
+        return image, target

@@ -12,10 +12,10 @@ import jittor as jt
 from jdet.utils.registry import ROI_EXTRACTORS
 
 from jsra.integrations.jdet.names import add, make
+from jsra.integrations.jdet.roi_layers import ROIAlignRotated
 from jsra.ops import roi_levels
 from jsra.registry import registered
 from jsra.roi.extractor import FPNRoIExtractor, SingleRoIExtractor
-from jsra.roi.roi_align_rotated import ROIAlignRotated
 
 
 def add_parts():

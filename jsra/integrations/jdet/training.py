@@ -32,9 +32,8 @@ progress = Progress()
 
 def add_parts():
     for name, cls in registered("optimizer").items():
-        if cls is not ParameterGroups:
-            adapted = type(name, (Optimizer, cls), {"__doc__": cls.__doc__})
-            add(OPTIMS, name, functools.partial(_build_optimizer, adapted))
+        adapted = type(name, (Optimizer, cls), {"__doc__": cls.__doc__})
+        add(OPTIMS, name, functools.partial(_build_optimizer, adapted))
     add(MODELS, "ParameterGroups", parameter_groups)
     for name, cls in registered("scheduler").items():
         add(SCHEDULERS, name, functools.partial(Schedule, cls))
@@ -58,7 +57,7 @@ def adopt(config):
     if config["parameter_groups_generator"] is None:
         config["parameter_groups_generator"] = {"type": "ParameterGroups"}
     _prefix(config["optimizer"], "optimizer")
-    _prefix(config["parameter_groups_generator"], "optimizer")
+    _prefix(config["parameter_groups_generator"], "parameter_groups")
     _prefix(config["scheduler"], "scheduler")
     if config.get("logger") is None:
         config["logger"] = {"type": "RunLogger"}

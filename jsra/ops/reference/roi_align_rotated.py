@@ -15,8 +15,8 @@ def roi_align_rotated(
     out = np.zeros((len(rois), maps[0].shape[1], rows, columns))
     for k, roi in enumerate(rois):
         level = level_of(levels, k)
-        least = 0 if not aligned or sampling_ratio > 0 else np.nextafter(0, 1)
-        if not exists(roi, maps, level) or roi[3:5].min() < least:
+        least = roi[3:5].min()
+        if not exists(roi, maps, level) or least < 0 or (least == 0 and aligned and sampling_ratio <= 0):
             continue
         image = maps[level][int(roi[0])].astype(np.float64)
         cx, cy = roi[1:3] * scales[level] - (0.5 if aligned else 0.0)
