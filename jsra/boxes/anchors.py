@@ -13,7 +13,7 @@ from jsra.ops.anchor_grid import anchor_grid, anchor_valid
 from jsra.registry import register
 
 
-@register("box")
+@register("anchor_generator")
 class AnchorGenerator:
     """strides: image pixels per position of each level. scales: sides in units of the stride; ratios: height / width.
 
@@ -24,14 +24,14 @@ class AnchorGenerator:
 
     def __init__(
         self,
-        strides,
-        ratios,
-        scales=None,
-        base_sizes=None,
-        octave_base_scale=None,
-        scales_per_octave=None,
-        center_offset=0.0,
-        round_sides=False,
+        strides: tuple[int, ...],
+        ratios: tuple[float, ...],
+        scales: tuple[float, ...] | None = None,
+        base_sizes: tuple[float, ...] | None = None,
+        octave_base_scale: float | None = None,
+        scales_per_octave: int | None = None,
+        center_offset: float = 0.0,
+        round_sides: bool = False,
     ):
         if scales is None:
             if octave_base_scale is None or scales_per_octave is None:

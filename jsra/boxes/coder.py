@@ -9,7 +9,7 @@ from jsra.ops.encode_boxes import encode_boxes
 from jsra.registry import register
 
 
-@register("box")
+@register("box_coder")
 class DeltaXYWHBBoxCoder:
     """means, stds: normalisation of the four deltas. clip_border: clip decoded boxes to the image.
     wh_ratio_clip: a decoded side differs from the reference's by at most this factor (and its inverse).
@@ -17,7 +17,11 @@ class DeltaXYWHBBoxCoder:
     """
 
     def __init__(
-        self, means=(0.0, 0.0, 0.0, 0.0), stds=(1.0, 1.0, 1.0, 1.0), clip_border=True, wh_ratio_clip=16 / 1000
+        self,
+        means: tuple[float, float, float, float] = (0.0, 0.0, 0.0, 0.0),
+        stds: tuple[float, float, float, float] = (1.0, 1.0, 1.0, 1.0),
+        clip_border: bool = True,
+        wh_ratio_clip: float = 16 / 1000,
     ):
         if len(means) != 4 or len(stds) != 4 or min(stds) <= 0:
             raise ValueError(f"the coder needs 4 means and 4 positive stds, got means={means}, stds={stds}")

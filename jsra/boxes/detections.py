@@ -6,11 +6,11 @@ from jsra.ops.multiclass_nms import multiclass_nms
 from jsra.registry import register
 
 
-@register("box")
+@register("detection_selector")
 class DetectionSelector:
     """Scores above score_thr, NMS within each class, the max_per_img best. Defaults: mmdet's for COCO."""
 
-    def __init__(self, score_thr=0.05, nms_thr=0.5, max_per_img=100):
+    def __init__(self, score_thr: float = 0.05, nms_thr: float = 0.5, max_per_img: int = 100):
         self.score_thr = score_thr
         self.nms_thr = nms_thr
         self.max_per_img = max_per_img

@@ -9,7 +9,7 @@ from jsra.ops.match_boxes import match_boxes
 from jsra.registry import register
 
 
-@register("box")
+@register("assigner")
 class MaxIoUAssigner:
     """mmdet's rule. A box whose largest IoU with a ground truth is
     - at least pos_iou_thr: positive, it belongs to that ground truth;
@@ -22,12 +22,12 @@ class MaxIoUAssigner:
 
     def __init__(
         self,
-        pos_iou_thr,
-        neg_iou_thr,
-        min_pos_iou=0.0,
-        match_low_quality=True,
-        gt_max_assign_all=True,
-        ignore_iof_thr=-1,
+        pos_iou_thr: float,
+        neg_iou_thr: float | tuple[float, float],
+        min_pos_iou: float = 0.0,
+        match_low_quality: bool = True,
+        gt_max_assign_all: bool = True,
+        ignore_iof_thr: float = -1,
     ):
         self.pos_iou_thr = pos_iou_thr
         self.neg_iou_thr = (0.0, neg_iou_thr) if np.isscalar(neg_iou_thr) else tuple(neg_iou_thr)

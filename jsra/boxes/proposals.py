@@ -13,12 +13,12 @@ from jsra.ops.nms import nms_batch
 from jsra.registry import register
 
 
-@register("box")
+@register("proposal_selector")
 class ProposalSelector:
     """The nms_pre best of each level, decoded and clipped; boxes with a side of min_size or less dropped; NMS within each
     level; the max_per_img best of all levels. Defaults: mmdet's for testing (training: nms_pre 2000)."""
 
-    def __init__(self, nms_pre=1000, max_per_img=1000, nms_thr=0.7, min_size=0.0):
+    def __init__(self, nms_pre: int = 1000, max_per_img: int = 1000, nms_thr: float = 0.7, min_size: float = 0.0):
         self.nms_pre = nms_pre
         self.max_per_img = max_per_img
         self.nms_thr = nms_thr

@@ -10,13 +10,13 @@ from jsra.registry import register
 from jsra.runtime.seed import rng
 
 
-@register("box")
+@register("sampler")
 class RandomSampler:
     """num boxes of each image, pos_fraction of them positive where there are enough; negatives fill the rest, at most
     neg_pos_ub per positive if that is >= 0. add_gt_as_proposals: the ground truths stand before the boxes, matched to
     themselves."""
 
-    def __init__(self, num, pos_fraction, neg_pos_ub=-1, add_gt_as_proposals=False):
+    def __init__(self, num: int, pos_fraction: float, neg_pos_ub: float = -1, add_gt_as_proposals: bool = False):
         self.num = num
         self.pos_fraction = pos_fraction
         self.neg_pos_ub = neg_pos_ub

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from jsra.arguments import part
 from jsra.detectors.detector import Detector
 
 
@@ -9,7 +10,7 @@ class TwoStageDetector(Detector):
     """rpn(maps, targets) -> proposals, losses; roi_head(maps, proposals, targets) -> losses in training, results in
     evaluation. backbone, neck: see Detector."""
 
-    def __init__(self, backbone, rpn, roi_head, neck=None):
+    def __init__(self, backbone: part.backbone, rpn: part.rpn, roi_head: part.roi_head, neck: part.neck | None = None):
         super().__init__(backbone, neck)
         self.rpn = rpn
         self.roi_head = roi_head

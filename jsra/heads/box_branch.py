@@ -5,13 +5,14 @@ Shape letters: B images; P proposals, S samples of an image; C classes.
 
 from __future__ import annotations
 
+from jsra.arguments import part
 from jsra.boxes.detections import DetectionSelector
 from jsra.boxes.structures import Results, rois_of
 from jsra.heads.branch import Branch
 from jsra.registry import register
 
 
-@register("head")
+@register("box_branch")
 class BoxBranch(Branch):
     """extractor: an RoI feature extractor, (feats, rois [K, 5]) -> [K, channels, h, w], which reads as many of the first
     maps as it has strides. head: e.g. Shared2FCBBoxHead.
@@ -21,7 +22,14 @@ class BoxBranch(Branch):
     and it gives the samples with the losses.
     """
 
-    def __init__(self, extractor, head, assigner, sampler, test=None):
+    def __init__(
+        self,
+        extractor: part.extractor,
+        head: part.box_head,
+        assigner: part.assigner,
+        sampler: part.sampler,
+        test: part.detection_selector | None = None,
+    ):
         super().__init__()
         self.extractor = extractor
         self.head = head

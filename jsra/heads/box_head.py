@@ -11,6 +11,7 @@ import math
 import jittor as jt
 from jittor import nn
 
+from jsra.arguments import part
 from jsra.ops.dense_gather import dense_gather
 from jsra.registry import register
 
@@ -19,7 +20,7 @@ def _pair(value):
     return (value, value) if isinstance(value, int) else tuple(value)
 
 
-@register("head")
+@register("box_head")
 class Shared2FCBBoxHead(nn.Module):
     """Two fully connected layers, shared by classification and regression.
 
@@ -30,9 +31,17 @@ class Shared2FCBBoxHead(nn.Module):
     """
 
     def __init__(
-        self, box_coder, loss_cls, loss_box, num_classes=80, in_channels=256, roi_feat_size=7, fc_out_channels=1024,
-        reg_class_agnostic=False, num_fcs=2,
-    ):  # fmt: skip
+        self,
+        box_coder: part.box_coder,
+        loss_cls: part.loss,
+        loss_box: part.loss,
+        num_classes: int = 80,
+        in_channels: int = 256,
+        roi_feat_size: int | tuple[int, int] = 7,
+        fc_out_channels: int = 1024,
+        reg_class_agnostic: bool = False,
+        num_fcs: int = 2,
+    ):
         super().__init__()
         self.box_coder = box_coder
         self.loss_cls = loss_cls

@@ -5,16 +5,17 @@ from __future__ import annotations
 import jittor as jt
 from jittor import nn
 
+from jsra.arguments import part
 from jsra.registry import register
 
 
-@register("head")
+@register("roi_head")
 class RoIHead(nn.Module):
     """box: a BoxBranch or CascadeBoxBranch. branches: {name: Branch} of what else is found in each box (masks, ...); each
     becomes the attribute `name`, and knows nothing of the others.
     """
 
-    def __init__(self, box, branches=None):
+    def __init__(self, box: part.box_branch, branches: dict[str, part.branch] | None = None):
         super().__init__()
         self.box = box
         self.branches = list(branches or {})

@@ -9,13 +9,14 @@ from __future__ import annotations
 import jittor as jt
 from jittor import nn
 
+from jsra.arguments import part
 from jsra.boxes.proposals import ProposalSelector
 from jsra.ops.conv import Conv2d
 from jsra.ops.dense_gather import dense_gather
 from jsra.registry import register
 
 
-@register("head")
+@register("rpn")
 class RPNHead(nn.Module):
     """A 3x3 convolution, then objectness and box deltas of every anchor, shared by all levels.
 
@@ -24,9 +25,19 @@ class RPNHead(nn.Module):
     """
 
     def __init__(
-        self, anchor_generator, box_coder, assigner, sampler, loss_cls, loss_box, in_channels=256, feat_channels=256,
-        num_convs=1, train_proposals=None, test_proposals=None,
-    ):  # fmt: skip
+        self,
+        anchor_generator: part.anchor_generator,
+        box_coder: part.box_coder,
+        assigner: part.assigner,
+        sampler: part.sampler,
+        loss_cls: part.loss,
+        loss_box: part.loss,
+        in_channels: int = 256,
+        feat_channels: int = 256,
+        num_convs: int = 1,
+        train_proposals: part.proposal_selector | None = None,
+        test_proposals: part.proposal_selector | None = None,
+    ):
         super().__init__()
         self.anchor_generator = anchor_generator
         self.box_coder = box_coder
