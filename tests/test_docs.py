@@ -11,9 +11,11 @@ from jsra.cli import COMMANDS, make_parser
 from jsra.config import load_config
 
 ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
-DOCUMENTS = ["README.md", "CONTRIBUTING.md"] + [os.path.relpath(p, ROOT) for p in glob.glob(f"{ROOT}/docs/**/*.md", recursive=True)]
+DOCUMENTS = ["README.md", "CONTRIBUTING.md"]
+DOCUMENTS += sorted(os.path.relpath(path, ROOT) for path in glob.glob(f"{ROOT}/docs/**/*.md", recursive=True))
 # What may stand before `jsra` on its line: variables, and a program that starts several of it.
 BEFORE = re.compile(r"^((\w+=\S+|mpirun|srun|-\S+|\d+) )*(?=jsra )")
+COMMAND = re.compile(r"jsra [a-z-]")  # not a line of output, such as `jsra 0.1.0, Linux`
 PLACES = {"N": "1", "K": "0"}  # names of what is a number
 
 
@@ -22,19 +24,25 @@ def commands(text):
     fenced = re.findall(r"^```\w*\n(.*?)^```", text, re.M | re.S)
     for block in fenced:
         for line in block.replace("\\\n", " ").splitlines():
-            line = BEFORE.sub("", line.strip().split("  #")[0].split(" # ")[0])
-            if line.startswith("jsra "):
+            line = BEFORE.sub("", line.split(" #")[0].strip())
+            if COMMAND.match(line):
                 yield line, True
     for code in re.findall(r"`([^`\n]+)`", re.sub(r"^```.*?^```", "", text, flags=re.M | re.S)):
         code = BEFORE.sub("", code)
-        if code.startswith("jsra "):
+        if COMMAND.match(code):
             first, *others = code.split(" / ")
             for command in [first] + [" ".join([*first.split()[:-1], other]) for other in others]:
                 # `jsra data check` speaks of a command, `jsra data check CONFIG` is one.
                 yield command, len(command.split()) > 2 and len(others) == 0 and command.split()[1] != "data"
 
 
-FOUND = [(document, *c) for document in DOCUMENTS for c in commands(open(os.path.join(ROOT, document), encoding="utf8").read())]
+def found():
+    for document in DOCUMENTS:
+        with open(os.path.join(ROOT, document), encoding="utf8") as f:
+            yield from ((document, *command) for command in commands(f.read()))
+
+
+FOUND = list(found())
 
 
 def test_commands_are_found():
