@@ -4,7 +4,7 @@ VENV ?= .venv
 GPU_VENV ?= .venv-gpu
 BIN = $(VENV)/bin
 
-.PHONY: install test demo lint wheel clean gpu-compile
+.PHONY: install test fuzz demo lint wheel clean gpu-compile
 
 install: $(VENV)/.installed
 
@@ -17,6 +17,11 @@ $(VENV)/.installed: setup.py pyproject.toml
 
 test: install
 	$(BIN)/python -m pytest
+
+# Every test that draws random numbers, N times with fresh seeds; a failure names its seed.
+FUZZ ?= 10
+fuzz: install
+	$(BIN)/python -m pytest --fuzz $(FUZZ)
 
 demo: install
 	$(BIN)/jsra demo
@@ -33,7 +38,7 @@ gpu-compile:
 	$(PYTHON) -m venv $(GPU_VENV)
 	$(GPU_VENV)/bin/python -m pip install --quiet --upgrade pip setuptools wheel
 	$(GPU_VENV)/bin/python -m pip install --quiet -e '.[cuda13,test]'
-	$(GPU_VENV)/bin/python tools/gpu_compile.py --out docs/gpu.md
+	$(GPU_VENV)/bin/python -m tests.gpu.compile --out docs/gpu.md
 
 clean:
 	rm -rf build dist *.egg-info work_dirs demo

@@ -1,6 +1,7 @@
 """JDet's config language: Python or YAML files that are dictionaries, with inheritance.
 
     _base_ = "faster_rcnn_r50_fpn.py"            # or a list of files, relative to this one; later ones win
+    _base_ = "jsra:_base_/small_r18_fpn.py"      # of the configs that are shipped with jsra
     model = dict(roi_head=dict(pool=dict(_cover_=True, type="RoIAlign")))   # _cover_: replace, do not merge
 
 Dictionaries merge key by key, everything else replaces. A Python file is run afresh at every load; its names become the
@@ -19,9 +20,21 @@ import sys
 
 import yaml
 
+from jsra import resources
 from jsra.registry import ConfigError, nearest
 
-BASE, COVER = "_base_", "_cover_"
+BASE, COVER, SHIPPED = "_base_", "_cover_", "jsra:"
+# The keys of a config's top level. Names that begin with an underscore are a file's own helpers.
+KEYS = (
+    "name", "work_dir", "seed", "model", "pretrained_weights", "dataset", "evaluator", "best_metric", "optimizer",
+    "parameter_groups_generator", "scale_lr_base_batch", "scheduler", "max_epoch", "max_iter", "amp", "tf32",
+    "deterministic", "eval_interval", "checkpoint_interval", "checkpoint_keep", "log_interval", "logger",
+)  # fmt: skip
+# Keys of dataset entries of earlier versions, and what took their place.
+MOVED = {
+    "metrics": "evaluator=[dict(type='COCOBoxAP')] (COCOMaskAP, VOCBoxAP) next to dataset",
+    "ap_mode": "evaluator=[dict(type='VOCBoxAP', mode=...)] next to dataset",
+}
 
 
 class Config(dict):
@@ -35,14 +48,16 @@ class Config(dict):
     def __setitem__(self, key, value):
         super().__setitem__(key, _configs(value))
 
+    def __missing__(self, key):
+        raise ConfigError(f"the config has no {key!r}{nearest(str(key), map(str, self))}")
+
     def __setattr__(self, key, value):
         self[key] = value
 
     def __getattr__(self, key):
-        try:
-            return self[key]
-        except KeyError:
-            raise AttributeError(f"the config has no {key!r}{nearest(key, map(str, self))}") from None
+        if key not in self:
+            raise AttributeError(f"the config has no {key!r}{nearest(key, map(str, self))}")
+        return self[key]
 
     def __delattr__(self, key):
         if key not in self:
@@ -91,11 +106,12 @@ def _plain(value):
     return value
 
 
-def load_config(path, overrides=()) -> Config:
+def load_config(path, overrides=(), known=KEYS) -> Config:
     """Read a .py, .yaml or .yml config with its bases and apply overrides.
 
-    `overrides`: strings `a.b=c` (see `override`). Raises ConfigError, naming the file, for a file that is absent, that
-    does not run or parse, for a circle of bases, and for an override of a key that is not there.
+    `overrides`: strings `a.b=c` (see `override`). `known`: the keys that the top level may have; None: any. Raises
+    ConfigError, naming the file, for a file that is absent, that does not run or parse, for a circle of bases, for an
+    unknown key, and for an override of a key that is not there.
     """
     path = os.fspath(path)
     config = Config(_drop_code(_read_with_bases(path, ())))
@@ -108,7 +124,22 @@ def load_config(path, overrides=()) -> Config:
             override(config, text)
         except ConfigError as error:
             raise ConfigError(f"{path}: {error}") from None
+    if known is not None:
+        _check_keys(config, known, path)
     return config
+
+
+def _check_keys(config, known, path):
+    for key in map(str, config):
+        if key not in known and not key.startswith("_"):
+            raise ConfigError(
+                f"{path}: there is no setting {key!r}{nearest(key, known)}; a helper's name begins with an underscore"
+            )
+    splits = config.get("dataset") or {}
+    for split, settings in splits.items() if isinstance(splits, dict) else ():
+        for key in MOVED:
+            if isinstance(settings, dict) and key in settings:
+                raise ConfigError(f"{path}: dataset.{split}.{key} is no setting any more; write {MOVED[key]}")
 
 
 def _read_with_bases(path, chain):
@@ -125,9 +156,16 @@ def _read_with_bases(path, chain):
         raise ConfigError(f"{path}: {BASE} must be a file name or a list of file names, it is {bases!r}")
     merged = {}
     for base in bases:
-        _merge(merged, _read_with_bases(os.path.join(os.path.dirname(path), base), (*chain, absolute)))
+        _merge(merged, _read_with_bases(_base_path(path, base), (*chain, absolute)))
     _merge(merged, content)
     return merged
+
+
+def _base_path(path, base):
+    """A base next to `path`, or one that is shipped with jsra."""
+    if base.startswith(SHIPPED):
+        return os.path.join(resources.folder("jdet_configs"), base[len(SHIPPED) :])
+    return os.path.join(os.path.dirname(path), base)
 
 
 def _read(path, chain):

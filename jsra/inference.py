@@ -29,12 +29,14 @@ class Detector:
 
     def __init__(self, config, weights=None, overrides=(), classes=None):
         from jsra.data.transforms import Compose
+        from jsra.fuse import FusedModel
         from jsra.runtime.device import use_best_device
 
         self.device = use_best_device()
         self.config = config if isinstance(config, Config) else load_config(config, overrides)
-        self.transforms = Compose(_test_transforms(self.config))
+        self.transforms = Compose(build(_test_transforms(self.config), "dataset.test.transforms"))
         self.model = load_model(self.config, weights)
+        self._fused = FusedModel(self.model)
         self.classes = tuple(classes or class_names(self.config, weights))
 
     def prepare(self, image):
@@ -42,10 +44,10 @@ class Detector:
 
         Raises jsra.data.image.DataError for a file that cannot be read, ValueError for another kind of array.
         """
-        from jsra.data.image import new_target, read_image
+        from jsra.data.image import new_target, read_image, rgb_pixels
 
         name = os.fspath(image) if isinstance(image, (str, os.PathLike)) else None
-        pixels = read_image(name) if name else np.asarray(image if isinstance(image, np.ndarray) else image.convert("RGB"))
+        pixels = read_image(name) if name else image if isinstance(image, np.ndarray) else rgb_pixels(image)
         if pixels.dtype != np.uint8 or pixels.ndim != 3 or pixels.shape[2] != 3:
             raise ValueError(f"an image is uint8 RGB [H, W, 3], this array is {pixels.dtype} {list(pixels.shape)}")
         target = new_target((pixels.shape[1], pixels.shape[0]), name or 0, name, self.classes)
@@ -63,8 +65,7 @@ class Detector:
         import jittor as jt
 
         batch, targets = self.prepare(image)
-        with jt.no_grad():
-            result = self.model(jt.array(batch), targets)[0]
+        result = self._fused(jt.array(batch), targets)[0]
         result["names"] = [self.name(label) for label in result["labels"]]
         return result
 
@@ -79,7 +80,7 @@ def load_model(config, weights=None):
 
     from jsra.runtime.distributed import on_main, share_weights
 
-    model = build(config["model"], "model")
+    model = build(config["model"], "model", "detector")
     jt.sync_all()
     if weights is not None:
         on_main(lambda: _load(model, weights))

@@ -8,16 +8,18 @@ from __future__ import annotations
 
 import difflib
 import importlib
-import inspect
 import pkgutil
 
+from jsra import arguments
+
 KINDS = (
-    "backbone", "neck", "head", "extractor", "roi_layer", "detector", "box", "loss",
-    "dataset", "transform", "optimizer", "scheduler", "hook",
+    "backbone", "neck", "rpn", "roi_head", "box_branch", "branch", "box_head", "extractor", "roi_layer", "detector",
+    "anchor_generator", "box_coder", "assigner", "sampler", "proposal_selector", "detection_selector", "loss",
+    "dataset", "transform", "evaluator", "optimizer", "parameter_groups", "scheduler", "hook",
 )  # fmt: skip
 
 _entries = {}  # name -> (class, kind)
-_PACKAGES = ("backbones", "boxes", "data", "detectors", "engine", "heads", "losses", "necks", "roi")
+_PACKAGES = ("backbones", "boxes", "data", "detectors", "engine", "evaluation", "heads", "losses", "necks", "roi")
 _loaded = False
 
 
@@ -67,43 +69,37 @@ def registered(kind: str | None = None) -> dict:
     return {name: cls for name, (cls, k) in _entries.items() if kind is None or k == kind}
 
 
-def get(name: str, path: str = "config"):
-    """The class registered as `name`; ConfigError with the nearest name if there is none."""
-    classes = registered()
-    if name not in classes:
-        raise ConfigError(f"{path}.type: {name!r} is not registered{nearest(str(name), classes)}")
-    return classes[name]
+def get(name: str, path: str = "config", kind: str | None = None):
+    """The class registered as `name`; ConfigError with the nearest name if there is none, or if it is of another kind."""
+    _load_all()
+    if isinstance(name, str) and name in _entries:
+        cls, found = _entries[name]
+        if kind in (None, found):
+            return cls
+        wrong = f"{name!r} is {arguments.a(found)}, and here goes {arguments.a(kind)}"
+    else:
+        wrong = f"{name!r} is not registered"
+    raise ConfigError(f"{path}.type: {wrong}{nearest(str(name), registered(kind))}")
 
 
-def _check_arguments(cls, given, path):
-    parameters = inspect.signature(cls.__init__).parameters
-    accepted = [
-        n
-        for n, p in parameters.items()
-        if n != "self" and p.kind is not p.VAR_KEYWORD and p.kind is not p.VAR_POSITIONAL
-    ]
-    if not any(p.kind is p.VAR_KEYWORD for p in parameters.values()):
-        for key in given:
-            if key not in accepted:
-                raise ConfigError(f"{path}.{key}: {cls.__name__} takes no {key!r}{nearest(key, accepted)}")
-    missing = [n for n in accepted if parameters[n].default is inspect.Parameter.empty and n not in given]
-    if missing:
-        raise ConfigError(f"{path}: {cls.__name__} needs {', '.join(map(repr, missing))}")
-
-
-def build(cfg, path: str = "config", **extra):
+def build(cfg, path: str = "config", kind: str | None = None, **extra):
     """Build what a config describes: a dict with `type` becomes an object, lists and dicts are walked, the rest is returned.
 
-    `extra` are constructor arguments that the config does not hold (parameters for an optimiser, say); `path` names the
-    part in messages. Raises ConfigError for an unknown type, an unknown or a missing argument.
+    `kind`: what it has to be; None: anything. `extra` are constructor arguments that the config does not hold (parameters for
+    an optimiser, say); `path` names the part in messages.
+
+    Raises ConfigError for an unknown type, one of another kind, an unknown or a missing argument, an argument of a wrong type
+    (jsra.arguments), and whatever ValueError a constructor raises.
     """
+    if kind is not None:
+        _raise(_check_part(kind, cfg, path))
     if isinstance(cfg, (list, tuple)):
         return type(cfg)(build(item, f"{path}[{i}]") for i, item in enumerate(cfg))
     if not isinstance(cfg, dict):
         return cfg
     if "type" not in cfg:
         return {key: build(value, f"{path}.{key}") for key, value in cfg.items()}
-    return construct(get(cfg["type"], path), {k: v for k, v in cfg.items() if k != "type"}, path, **extra)
+    return construct(get(cfg["type"], path, kind), {k: v for k, v in cfg.items() if k != "type"}, path, **extra)
 
 
 def construct(cls, settings, path: str = "config", **extra):
@@ -111,7 +107,38 @@ def construct(cls, settings, path: str = "config", **extra):
 
     Raises ConfigError as `build` does.
     """
-    arguments = {key: build(value, f"{path}.{key}") for key, value in settings.items()}
-    arguments.update(extra)
-    _check_arguments(cls, arguments, path)
-    return cls(**arguments)
+    accepted = arguments.parameters(cls)
+    for key in (*settings, *extra):
+        if key not in accepted:
+            raise ConfigError(f"{path}.{key}: {cls.__name__} takes no {key!r}{nearest(str(key), accepted)}")
+    for key, value in settings.items():
+        node = arguments.expected(accepted[key])
+        if node is not None and value is not accepted[key].default:
+            _raise(arguments.problem(node, value, f"{path}.{key}", _check_part))
+    missing = [n for n, p in accepted.items() if p.default is p.empty and n not in settings and n not in extra]
+    if missing:
+        raise ConfigError(f"{path}: {cls.__name__} needs {', '.join(map(repr, missing))}")
+    built = {key: build(value, f"{path}.{key}") for key, value in settings.items()}
+    try:
+        return cls(**built, **extra)
+    except ConfigError:
+        raise
+    except ValueError as error:
+        about = "" if str(error).startswith(cls.__name__) else f"{cls.__name__}: "
+        raise ConfigError(f"{path}: {about}{error}") from error
+
+
+def _check_part(kind, value, path):
+    """None where `value` describes, or is, a part of this kind; else what arguments.problem gives."""
+    if isinstance(value, dict) and "type" in value:
+        get(value["type"], path, kind)
+        return None
+    plain = value is None or isinstance(value, (bool, int, float, str, list, tuple, dict))
+    of = next((k for cls, k in _entries.values() if type(value) is cls), kind)
+    return (path, arguments.a_part(kind), value) if plain or of != kind else None
+
+
+def _raise(problem):
+    if problem:
+        path, expected, value = problem
+        raise ConfigError(f"{path}: expected {expected}, got {arguments.short(value)}")

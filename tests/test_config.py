@@ -1,11 +1,15 @@
 import copy
+import functools
 import pickle
 
 import numpy as np
 import pytest
 
-from jsra.config import Config, load_config
+from jsra.config import KEYS, Config
+from jsra.config import load_config as load_checked
 from jsra.registry import ConfigError
+
+load_config = functools.partial(load_checked, known=None)  # the language; which keys there are is tested below
 
 
 @pytest.fixture
@@ -187,3 +191,29 @@ def test_dump_reads_back(write):
     config = load_config(write("a.py", "import numpy as np\na = dict(t=(1, 2), n=np.float32(0.5), s=None)\nlr = 1e-4"))
     assert load_config(write("b.yaml", config.dump())) == {**config, "a": {"t": [1, 2], "n": 0.5, "s": None}}
     assert isinstance(config.a.n, np.float32)
+
+
+@pytest.mark.parametrize(
+    "text, words",
+    [
+        ("load_from = 'x.pth'", r"a\.py: there is no setting 'load_from'; known: .*pretrained_weights"),
+        ("pretrain_weights = 'x.pth'", "no setting 'pretrain_weights'; did you mean 'pretrained_weights'"),
+        ("max_epochs = 3", "no setting 'max_epochs'; did you mean 'max_epoch'"),
+        ("classes = 3", "a helper's name begins with an underscore"),
+        ("dataset = dict(val=dict(metrics=['bbox']))", r"dataset\.val\.metrics is no setting any more; write evaluator="),
+        ("dataset = dict(test=dict(ap_mode='area'))", r"dataset\.test\.ap_mode .*type='VOCBoxAP', mode="),
+    ],
+)
+def test_unknown_settings_are_refused(write, text, words):
+    with pytest.raises(ConfigError, match=words):
+        load_checked(write("a.py", text))
+
+
+def test_an_override_cannot_add_an_unknown_setting(write):
+    with pytest.raises(ConfigError, match="no setting 'sed'; did you mean 'seed'"):
+        load_checked(write("a.py", "seed = 0"), ["+sed=1"])
+
+
+def test_known_settings_and_helpers_pass(write):
+    assert load_checked(write("a.py", "_helper = 3\nseed = _helper")).seed == 3
+    assert "amp" in KEYS

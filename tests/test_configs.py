@@ -30,7 +30,7 @@ LEAVES = leaves()
 
 def batch(rng, config):
     """Two pictures of noise with two objects each, one of them small."""
-    classes = config.model.roi_head.box_head.num_classes
+    classes = config.model.roi_head.box.head.num_classes
     boxes = np.array([[4, 6, 40, 60], [30, 20, 44, 30]], np.float32)
     targets = [
         {
@@ -43,20 +43,37 @@ def batch(rng, config):
     return rng.normal(0, 1, (2, 3, SIDE, SIDE)).astype(np.float32), targets
 
 
+def strides_of(model, images):
+    """Image pixels a cell of each map that the neck gives."""
+    with jt.no_grad():
+        return [SIDE // m.shape[-1] for m in model.neck(model.backbone(jt.array(images)))]
+
+
+def parts_with(model, name):
+    """The modules of a model, and what they hold, that have an attribute of this name."""
+    held = [value for module in model.modules() for value in [module, *vars(module).values()]]
+    return [value for value in held if hasattr(value, name)]
+
+
 @pytest.mark.parametrize("path", LEAVES)
-def test_one_training_step(path, rng):
+def test_one_training_step(path):
+    rng = np.random.default_rng(0)
     config = load_config(os.path.join(ROOT, path))
     for split, settings in config.dataset.items():
         get(settings["type"], f"dataset.{split}")
         build(list(settings["transforms"]), f"dataset.{split}.transforms")
     build(config.scheduler, "scheduler")
-    config.model.roi_head.sampler["num"] = 16
+    config.model.roi_head.box.sampler["num"] = 16
     config.model.rpn.train_proposals["max_per_img"] = 32
     model = build(config.model, "model")
     optimizer, _ = build_optimizer(config, model, config.dataset.train.batch_size)
     model.train()
     images, targets = batch(rng, config)
-    head = model.roi_head.box_head.cls.weight
+    strides = strides_of(model, images)
+    extractors, generators = parts_with(model, "featmap_strides"), parts_with(model, "base_sizes")
+    assert extractors and all(e.featmap_strides == strides[: len(e.featmap_strides)] for e in extractors)
+    assert generators and all(g.strides == strides for g in generators)
+    head = model.roi_head.box.head.cls.weight
     before = head.numpy()
     losses = model(jt.array(images), targets)
     assert {"loss_rpn_cls", "loss_rpn_box", "loss_cls", "loss_box"} <= set(losses)

@@ -37,8 +37,8 @@ struct AdaptiveRoiAlign {
   JSRA_HD static int64_t stride(A bin) { return (int64_t)max_of(A(1), bin + A(0.5)); }  // rounded
 
   JSRA_HD Window<A, StrideAxis<A>> at(int64_t k, int64_t, int64_t p, int64_t q, int64_t) const {
-    const int64_t l = level[k];
-    const Roi<A> r = read_roi(rois + 5 * k, A(scales.at[l]), A(0), batches);
+    const Roi<A> r = read_roi(rois, level, k, scales, A(0), batches);
+    const int64_t l = r.level;
     const A bin_h = (r.height + A(1)) / A(bins_y), bin_w = (r.width + A(1)) / A(bins_x);
     return {r.valid,
             l,

@@ -8,8 +8,14 @@
 
 namespace jsra {
 
-// table [entries, 2]: (rows, columns), by rising columns / rows, one grid (the largest) for each ratio.
-template <class B> JSRA_HD void choose_grid(const B* box, const int32_t* table, int64_t entries, int32_t* grid) {
+// roi: (index, x0, y0, x1, y1). table [entries, 2]: (rows, columns), by rising columns / rows, one grid (the largest) for each
+// ratio. A negative index is no RoI: no rows and no columns.
+template <class B> JSRA_HD void choose_grid(const B* roi, const int32_t* table, int64_t entries, int32_t* grid) {
+  if (is_finite(roi[0]) && roi[0] < B(0)) {
+    grid[0] = grid[1] = 0;
+    return;
+  }
+  const B* box = roi + 1;
   double width = 1e-6, height = 1e-6;  // also of a box that is not finite: a square grid
   bool finite = true;
   for (int i = 0; i < 4; ++i) finite = finite && is_finite(box[i]);

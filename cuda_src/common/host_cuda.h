@@ -1,8 +1,8 @@
 // A stand-in for the CUDA launch and its built-ins, so that the kernel files run on a machine without a GPU.
 //
 // Every CUDA thread of a block is a fiber; __syncthreads and the warp shuffles switch fibers. Blocks run one after the
-// other. For tests of index arithmetic and synchronisation, not for speed. It checks nothing that only hardware shows
-// (races between blocks, misaligned vector loads, memory limits).
+// other. For tests of index arithmetic, and of what a launch asks for: a block of more threads or shared memory than every GPU
+// has is refused. It cannot show a missing barrier, a race, a misaligned vector load or a kernel with too many registers.
 #pragma once
 #include <ucontext.h>
 
@@ -10,6 +10,8 @@
 #include <cstdlib>
 #include <functional>
 #include <math.h>
+#include <stdexcept>
+#include <string>
 #include <vector>
 
 #include "common/macros.h"
@@ -120,8 +122,15 @@ inline void run_block(int threads) {
   }
 }
 
+constexpr size_t MAX_THREADS = 1024, MAX_SHARED = 48 << 10;  // of a block, without asking for more
+
 template <class Kernel, class... Args>
-void launch(Kernel kernel, dim3 grid, dim3 threads, size_t shared, Args... args) {
+void launch(const char* function, Kernel kernel, dim3 grid, dim3 threads, size_t shared, Args... args) {
+  const size_t count = (size_t)threads.x * threads.y * threads.z;
+  if (!count || count > MAX_THREADS || shared > MAX_SHARED || !grid.x || !grid.y || !grid.z || grid.y > 65535 || grid.z > 65535)
+    throw std::runtime_error(std::string("CUDA kernel of ") + function + " was not launched: " + std::to_string(count) +
+                             " threads of a block, " + std::to_string(shared) + " bytes of dynamic shared memory, grid " +
+                             std::to_string(grid.x) + " x " + std::to_string(grid.y) + " x " + std::to_string(grid.z));
   Block& b = block();
   gridDim = grid;
   blockDim = threads;
@@ -204,5 +213,5 @@ struct alignas(16) float4 { float x, y, z, w; };
 struct alignas(8) float2 { float x, y; };
 
 #define JSRA_LAUNCH(kernel, grid, block_, shared_, stream, ...) \
-  ((void)(stream), jsra::host::launch(kernel, dim3(grid), dim3(block_), (shared_), __VA_ARGS__))
+  ((void)(stream), jsra::host::launch(__func__, kernel, dim3(grid), dim3(block_), (shared_), __VA_ARGS__))
 #define JSRA_DYNAMIC_SHARED(T, name) T* name = reinterpret_cast<T*>(jsra::host::aligned_shared())

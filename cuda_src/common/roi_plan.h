@@ -34,7 +34,10 @@ template <class A> struct RoiAlignSampling {
   int64_t ratio;
   bool aligned;
 
-  A offset() const { return aligned ? A(0.5) : A(0); }
+  template <class B>
+  Roi<A> read(const B* rois, const int32_t* level, int64_t k, const Floats& scales, int64_t batches) const {
+    return roi_align_read<A>(rois, level, k, scales, batches, ratio, aligned);
+  }
   Axis y(const Roi<A>& roi, int64_t bins) const { return roi_align_axis(roi.y0, roi.height, bins, ratio, aligned); }
   Axis x(const Roi<A>& roi, int64_t bins) const { return roi_align_axis(roi.x0, roi.width, bins, ratio, aligned); }
   // The most cells that a bin can have.
@@ -46,7 +49,7 @@ template <class A> struct RoiAlignSampling {
 };
 
 // The RoIs that touch their maps, grouped by map and ordered from top to bottom so that neighbours share cached rows, and
-// those that don't (`absent`): not finite, empty, inverted or outside, whose output is zero.
+// those that don't (`absent`): outside, or not valid (roi.h), whose output is zero.
 template <class A> class RoiPlan {
  public:
   std::vector<PlannedRoi<A>> rois;
@@ -74,10 +77,8 @@ template <class A> class RoiPlan {
     for (int64_t k = 0; k < count; ++k) {
       Draft& d = drafts[k];
       d.group = -1;
-      const int64_t l = level[k];
-      if (l < 0 || l >= MAX_LIST) continue;
-      const int64_t height = maps.heights.at[l], width = maps.widths.at[l];
-      const Roi<A> roi = read_roi(boxes + 5 * k, A(maps.scales.at[l]), sampling.offset(), maps.batches);
+      const Roi<A> roi = sampling.read(boxes, level, k, maps.scales, maps.batches);
+      const int64_t l = roi.level, height = maps.heights.at[l], width = maps.widths.at[l];
       if (!roi.valid || height * width == 0) continue;
       const auto bins = grid(k);
       d.rows = bins.first;

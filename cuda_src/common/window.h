@@ -61,8 +61,9 @@ struct SampledAxis {
     if (!is_finite(first) || !is_finite(step) || samples <= 0) return;
     const A norm = A(1) / A(samples);
     // Only the samples that can touch the map, or a box far larger than it would take for ever.
-    const A begin = clamp_to((A(-2) - first) / step, A(0), A(samples));
-    const A end = clamp_to((A(size + 1) - first) / step + A(1), A(0), A(samples));
+    const bool spread = step > A(0);  // else all samples lie at one point
+    const A begin = spread ? clamp_to((A(-2) - first) / step, A(0), A(samples)) : A(0);
+    const A end = spread ? clamp_to((A(size + 1) - first) / step + A(1), A(0), A(samples)) : A(samples);
     for (int64_t i = (int64_t)begin; i < (int64_t)end; ++i) {
       const A v = first + A(i) * step;
       const Tap<A> t = tap(v, size);

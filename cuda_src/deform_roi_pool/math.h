@@ -21,13 +21,15 @@ struct DeformRoiPool {
   A gamma;
   int64_t groups;
 
-  JSRA_HD Roi<A> roi(int64_t k) const { return read_roi(rois + 5 * k, A(scales.at[level[k]]), A(0.5), batches); }
+  JSRA_HD Roi<A> roi(int64_t k) const {
+    return roi_align_read<A>(rois, level, k, scales, batches, sampling_ratio, true);
+  }
   JSRA_HD int64_t bin(int64_t k, int64_t p, int64_t q) const { return (k * bins_y + p) * bins_x + q; }
   JSRA_HD int64_t parts(int64_t, int64_t, int64_t) const { return 1; }
 
   JSRA_HD Window<A, SampledAxis<A>> at(int64_t k, int64_t, int64_t p, int64_t q, int64_t) const {
     const Roi<A> r = roi(k);
-    const int64_t l = level[k], plane = bins_y * bins_x, i = bin(k, p, q) + k * plane;  // offsets have two planes
+    const int64_t l = r.level, plane = bins_y * bins_x, i = bin(k, p, q) + k * plane;  // offsets have two planes
     const A dx = offset ? A(offset[i]) * gamma * r.width : A(0),
             dy = offset ? A(offset[i + plane]) * gamma * r.height : A(0);
     const auto ys = roi_align_axis(r.y0, r.height, bins_y, sampling_ratio, true);

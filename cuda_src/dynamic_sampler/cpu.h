@@ -12,7 +12,7 @@ namespace cpu {
 // rois [count, 5]; table [entries, 2] (common/grid.h); grids [count, 2]: rows, columns.
 template <class T>
 void dynamic_sampler_grids(const T* rois, const int32_t* table, int32_t* grids, int64_t count, int64_t entries) {
-  for (int64_t k = 0; k < count; ++k) choose_grid(rois + 5 * k + 1, table, entries, grids + 2 * k);
+  for (int64_t k = 0; k < count; ++k) choose_grid(rois + 5 * k, table, entries, grids + 2 * k);
 }
 
 // features: levels of [batches, channels, height, width]; rois [count, 5]; level [count]; grids [count, 2];

@@ -9,7 +9,7 @@ namespace cuda {
 template <class B>
 __global__ void dynamic_sampler_grids_kernel(const B* rois, const int32_t* table, int32_t* grids, int64_t count,
                                              int64_t entries) {
-  JSRA_FOR_EACH(k, count) choose_grid(rois + 5 * k + 1, table, entries, grids + 2 * k);
+  JSRA_FOR_EACH(k, count) choose_grid(rois + 5 * k, table, entries, grids + 2 * k);
 }
 
 // As jsra::cpu::dynamic_sampler_grids.

@@ -10,7 +10,7 @@ namespace jsra {
 namespace cpu {
 
 // masks[l, n] = softmax over l of gamma * logits[l, n], for the `length` positions of one RoI; rows of masks `stride` apart.
-// scratch: 2 * n numbers.
+// scratch: 2 * n numbers. At least one position.
 template <class T>
 void masked_sum_softmax(const T* logits, int64_t length, int64_t n, T gamma, T* masks, int64_t stride, T* scratch) {
   T *most = scratch, *sum = scratch + n;
@@ -55,6 +55,10 @@ void masked_sum_forward(const T* logits, const T* features, const int32_t* offse
     for (int64_t k = 0; k < count; ++k) {
       const int64_t begin = offsets[k], length = offsets[k + 1] - begin;
       T *m = weights.data(), *f = rows.data(), *target = out + k * n * channels;
+      if (length == 0) {
+        std::fill_n(target, n * channels, T(0));
+        continue;
+      }
       masked_sum_softmax(logits + begin * n, length, n, T(gamma), m, wide, m + most * wide);
       for (int64_t l = 0; l < length; ++l) {
         std::copy_n(m + l * wide, n, masks + (begin + l) * n);

@@ -42,12 +42,13 @@ int nms_mark(NmsColumns<T>& c, size_t begin, size_t end, const NmsBox<T>& a, T t
   return any;
 }
 
-// Sweep c[begin, end), sorted by falling score; appends the ids of the boxes that stay.
+// Sweep c[begin, end), sorted by falling score; appends the ids of the boxes that stay, `limit` at most.
 template <class T>
-void nms_sweep(NmsColumns<T>& c, size_t begin, size_t end, double threshold, std::vector<int32_t>& kept) {
+void nms_sweep(NmsColumns<T>& c, size_t begin, size_t end, double threshold, size_t limit, std::vector<int32_t>& kept) {
   constexpr size_t CHUNK = 512;  // its columns and marks stay in the first-level cache while the leaders pass over it
   constexpr size_t LEADERS = 32;
   std::vector<NmsBox<T>> leaders;
+  limit += kept.size();
   while (begin < end) {
     // The next leaders: the boxes that stay among the first ones standing.
     leaders.clear();
@@ -63,6 +64,7 @@ void nms_sweep(NmsColumns<T>& c, size_t begin, size_t end, double threshold, std
       if (!stays) continue;
       leaders.push_back(box);
       kept.push_back(c.id[next]);
+      if (kept.size() == limit) return;
     }
     // Drop what they suppress.
     size_t standing = next;
@@ -84,21 +86,35 @@ void nms_sweep(NmsColumns<T>& c, size_t begin, size_t end, double threshold, std
   }
 }
 
-// boxes [count, 4]; scores [count]; groups [count]; keep [count]: the indices that stay, by falling score, equal scores by
-// rising index, then zeros; kept [1]: how many. order, mask, moved: scratch of the CUDA kernel, unused.
+// The boxes of one image that take part.
+template <class T> struct NmsInput {
+  std::vector<const T*> box;
+  std::vector<T> score;
+  std::vector<int32_t> group;
+
+  void add(const T* row, T value, int32_t of) {
+    box.push_back(row);
+    score.push_back(value);
+    group.push_back(of);
+  }
+};
+
+// Places in the input of the boxes that stay, by falling score, equal scores by rising place; `limit` at most.
 template <class T>
-void nms_forward(const T* boxes, const T* scores, const int32_t* groups, int32_t* keep, int32_t* kept, int32_t* order,
-                 int32_t* mask, T* moved, int64_t count, int64_t mode, double threshold) {
-  (void)order, (void)mask, (void)moved;
-  if (count == 0) return;
+std::vector<int32_t> nms_keep(const NmsInput<T>& in, int64_t moved_limit, double threshold, int64_t limit) {
+  const int64_t count = (int64_t)in.box.size(), mode = nms_mode(count, moved_limit);
+  std::vector<int32_t> ids;
+  if (limit <= 0) return ids;
   T largest = T(0);
   bool any = false;
-  for (int64_t i = 0; i < 4 * count; ++i)
-    if (is_finite(boxes[i]) && (!any || boxes[i] > largest)) largest = boxes[i], any = true;
+  for (const T* row : in.box)
+    for (int c = 0; c < 4; ++c)
+      if (is_finite(row[c]) && (!any || row[c] > largest)) largest = row[c], any = true;
 
   using Entry = std::pair<uint64_t, int32_t>;
   std::vector<Entry> sorted(count);
-  for (int64_t i = 0; i < count; ++i) sorted[i] = Entry(~score_key(scores[i]), (int32_t)i);
+  for (int64_t i = 0; i < count; ++i) sorted[i] = Entry(~score_key(in.score[i]), (int32_t)i);
+  const int32_t* groups = in.group.data();
   if (mode == NMS_COMPARED_GROUPS)
     std::sort(sorted.begin(), sorted.end(), [groups](const Entry& a, const Entry& b) {
       return groups[a.second] != groups[b.second] ? groups[a.second] < groups[b.second] : a < b;
@@ -109,22 +125,43 @@ void nms_forward(const T* boxes, const T* scores, const int32_t* groups, int32_t
   NmsColumns<T> columns(count);
   for (int64_t i = 0; i < count; ++i) {
     const int32_t id = sorted[i].second;
-    columns.set(i, nms_box(boxes + 4 * id, nms_offset(mode, groups[id], largest)), id);
+    columns.set(i, nms_box(in.box[id], nms_offset(mode, groups[id], largest)), id);
   }
-  std::vector<int32_t> ids;
   if (mode == NMS_COMPARED_GROUPS) {
     for (int64_t begin = 0, end; begin < count; begin = end) {
       for (end = begin + 1; end < count && groups[sorted[end].second] == groups[sorted[begin].second];) ++end;
-      nms_sweep(columns, begin, end, threshold, ids);
+      nms_sweep(columns, begin, end, threshold, limit, ids);
     }
-    std::sort(ids.begin(), ids.end(), [scores](int32_t a, int32_t b) {
-      return Entry(~score_key(scores[a]), a) < Entry(~score_key(scores[b]), b);
+    std::sort(ids.begin(), ids.end(), [&in](int32_t a, int32_t b) {
+      return Entry(~score_key(in.score[a]), a) < Entry(~score_key(in.score[b]), b);
     });
+    if ((int64_t)ids.size() > limit) ids.resize(limit);
   } else {
-    nms_sweep(columns, 0, count, threshold, ids);
+    nms_sweep(columns, 0, count, threshold, limit, ids);
   }
-  kept[0] = (int32_t)ids.size();
-  std::fill(std::copy(ids.begin(), ids.end(), keep), keep + count, 0);
+  return ids;
+}
+
+// boxes [images, count, 4]; scores [images, count]; groups [images or 1, count]; valid [images, count] if has_valid;
+// keep [images, limit]: the indices that stay, by falling score, equal scores by rising index, then -1; kept [images]: how
+// many. The rest: scratch of the CUDA kernel, unused.
+template <class T>
+void nms_forward(const T* boxes, const T* scores, const int32_t* groups, const int32_t* valid, int32_t* keep,
+                 int32_t* kept, int32_t*, int32_t*, int32_t*, T*, int64_t images, int64_t count, int64_t limit,
+                 int64_t groups_shared, int64_t has_valid, int64_t moved_limit, double threshold) {
+#pragma omp parallel for schedule(dynamic)
+  for (int64_t b = 0; b < images; ++b) {
+    NmsInput<T> in;
+    std::vector<int32_t> index;
+    for (int64_t i = b * count; i < (b + 1) * count; ++i) {
+      if (has_valid && !valid[i]) continue;
+      in.add(boxes + 4 * i, scores[i], groups[groups_shared ? i - b * count : i]);
+      index.push_back((int32_t)(i - b * count));
+    }
+    const std::vector<int32_t> ids = nms_keep(in, moved_limit, threshold, limit);
+    kept[b] = (int32_t)ids.size();
+    for (int64_t i = 0; i < limit; ++i) keep[b * limit + i] = i < kept[b] ? index[ids[i]] : -1;
+  }
 }
 
 }  // namespace cpu

@@ -48,8 +48,8 @@ struct PreciseRoiPool {
   JSRA_HD int64_t parts(int64_t, int64_t, int64_t) const { return 1; }
 
   JSRA_HD Window<A, IntegralAxis<A>> at(int64_t k, int64_t, int64_t p, int64_t q, int64_t) const {
-    const int64_t l = level[k];
-    const Roi<A> r = read_roi(rois + 5 * k, A(scales.at[l]), A(0), batches);
+    const Roi<A> r = read_roi(rois, level, k, scales, A(0), batches);
+    const int64_t l = r.level;
     const A bin_h = r.height / A(bins_y), bin_w = r.width / A(bins_x);
     return {r.valid,
             l,
@@ -63,8 +63,8 @@ struct PreciseRoiPool {
   template <class S>
   JSRA_HD void finish(int64_t k, const S* slopes, B* drois) const {
     A sum[5] = {A(0), A(0), A(0), A(0), A(0)};
-    const bool valid = read_roi(rois + 5 * k, A(1), A(0), batches).valid;
-    for (int64_t bin = 0; valid && bin < bins_y * bins_x; ++bin) {
+    const Roi<A> r = read_roi(rois, level, k, scales, A(0), batches);
+    for (int64_t bin = 0; r.valid && bin < bins_y * bins_x; ++bin) {
       const S* s = slopes + (k * bins_y * bins_x + bin) * SLOPES;
       const A y0 = A(bin / bins_x) / A(bins_y), y1 = A(bin / bins_x + 1) / A(bins_y);
       const A x0 = A(bin % bins_x) / A(bins_x), x1 = A(bin % bins_x + 1) / A(bins_x);
@@ -73,7 +73,7 @@ struct PreciseRoiPool {
       sum[3] += A(s[X0]) * x0 + A(s[X1]) * x1;
       sum[4] += A(s[Y0]) * y0 + A(s[Y1]) * y1;
     }
-    for (int i = 0; i < 5; ++i) drois[5 * k + i] = B(sum[i] * A(scales.at[level[k]]));
+    for (int i = 0; i < 5; ++i) drois[5 * k + i] = B(sum[i] * A(scales.at[r.level]));
   }
 };
 

@@ -19,8 +19,8 @@ struct PsRoiAlign {
   JSRA_HD int64_t parts(int64_t, int64_t, int64_t) const { return 1; }
 
   JSRA_HD Window<A, SampledAxis<A>> at(int64_t k, int64_t, int64_t p, int64_t q, int64_t) const {
-    const int64_t l = level[k];
-    const Roi<A> r = read_roi(rois + 5 * k, A(scales.at[l]), A(0.5), batches);
+    const Roi<A> r = roi_align_read<A>(rois, level, k, scales, batches, sampling_ratio, true);
+    const int64_t l = r.level;
     const auto ys = roi_align_axis(r.y0, r.height, bins_y, sampling_ratio, true);
     const auto xs = roi_align_axis(r.x0, r.width, bins_x, sampling_ratio, true);
     return {r.valid,

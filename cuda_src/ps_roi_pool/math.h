@@ -18,6 +18,7 @@ struct RangeAxis {
   }
 };
 
+// A box of no width or no height is one cell.
 template <class A, class B>
 struct PsRoiPool {
   const B* rois;
@@ -40,14 +41,14 @@ struct PsRoiPool {
   }
 
   JSRA_HD Window<A, RangeAxis<A>> at(int64_t k, int64_t, int64_t p, int64_t q, int64_t) const {
-    const int64_t l = level[k];
-    const Roi<A> r = read_roi(rois + 5 * k, A(scales.at[l]), A(0), batches);
+    const Roi<A> r = read_roi(rois, level, k, scales, A(0), batches, true);
+    const int64_t l = r.level;
     return {r.valid,
             l,
             r.batch,
             A(1),
-            range(r.y0, A(rois[5 * k + 4]) * A(scales.at[l]), p, bins_y, heights.at[l]),
-            range(r.x0, A(rois[5 * k + 3]) * A(scales.at[l]), q, bins_x, widths.at[l])};
+            range(r.y0, r.y1, p, bins_y, heights.at[l]),
+            range(r.x0, r.x1, q, bins_x, widths.at[l])};
   }
 };
 

@@ -63,7 +63,6 @@ __global__ void roi_align_backward_kernel(const T* dout_last, const B* rois, con
   rest /= tiles_x * tiles_y;
   const int64_t b = rest % batches, c = rest / batches * blockDim.x + threadIdx.x;
   const int64_t right = min_of(left + SIDE, width) - 1, bottom = min_of(top + SIDE, height) - 1;
-  const A offset = aligned ? A(0.5) : A(0), scale = A(scales.at[l]);
 
   A sum[SIDE * SIDE];
   for (int i = 0; i < SIDE * SIDE; ++i) sum[i] = A(0);
@@ -72,9 +71,9 @@ __global__ void roi_align_backward_kernel(const T* dout_last, const B* rois, con
     // List the RoIs that touch the tile, in order.
     const int64_t mine = base + threadIdx.x;
     bool touches = false;
-    if (mine < count && level[mine] == l) {
-      const Roi<A> roi = read_roi(rois + 5 * mine, scale, offset, batches);
-      touches = roi.valid && roi.batch == b && roi_align_touches(roi.y0, roi.height, aligned, top, bottom) &&
+    if (mine < count) {
+      const Roi<A> roi = roi_align_read<A>(rois, level, mine, scales, batches, sampling_ratio, aligned);
+      touches = roi.valid && roi.level == l && roi.batch == b && roi_align_touches(roi.y0, roi.height, aligned, top, bottom) &&
                 roi_align_touches(roi.x0, roi.width, aligned, left, right);
     }
     const unsigned vote = __ballot_sync(0xffffffffu, touches);
@@ -92,7 +91,7 @@ __global__ void roi_align_backward_kernel(const T* dout_last, const B* rois, con
     for (int n = 0; n < total; ++n) {
       const int64_t k = listed[n], bins_y = grid.rows(k), bins_x = grid.columns(k);
       A* weights_x = weights_y + bins_y * SIDE;
-      const Roi<A> roi = read_roi(rois + 5 * k, scale, offset, batches);
+      const Roi<A> roi = roi_align_read<A>(rois, level, k, scales, batches, sampling_ratio, aligned);
       const auto ys = roi_align_axis(roi.y0, roi.height, bins_y, sampling_ratio, aligned);
       const auto xs = roi_align_axis(roi.x0, roi.width, bins_x, sampling_ratio, aligned);
       int64_t p0, p1, q0, q1;

@@ -48,8 +48,8 @@ void roi_align_max_forward(Pointers<T> features, const T* rois, const int32_t* l
   using A = acc_t<T>;
 #pragma omp parallel for schedule(dynamic, 4)
   for (int64_t k = 0; k < count; ++k) {
-    const int64_t l = level[k], height = heights.at[l], width = widths.at[l], bins = bins_y * bins_x;
-    const Roi<A> roi = read_roi(rois + 5 * k, A(scales.at[l]), aligned ? A(0.5) : A(0), batches);
+    const Roi<A> roi = roi_align_read<A>(rois, level, k, scales, batches, sampling_ratio, aligned);
+    const int64_t l = roi.level, height = heights.at[l], width = widths.at[l], bins = bins_y * bins_x;
     const auto ys = roi_align_max_axis(roi.y0, roi.height, bins_y, sampling_ratio, aligned);
     const auto xs = roi_align_max_axis(roi.x0, roi.width, bins_x, sampling_ratio, aligned);
     for (int64_t c = 0; c < channels; ++c)
@@ -78,8 +78,8 @@ void roi_align_max_backward(const T* dout, const T* rois, const int32_t* level, 
       for (int64_t b = 0, n = heights.at[l] * widths.at[l]; n > 0 && b < batches; ++b)
         std::fill_n(grads.at[l] + (b * channels + c) * n, n, T(0));
     for (int64_t k = 0; k < count; ++k) {
-      const int64_t l = level[k], height = heights.at[l], width = widths.at[l], bins = bins_y * bins_x;
-      const Roi<A> roi = read_roi(rois + 5 * k, A(scales.at[l]), aligned ? A(0.5) : A(0), batches);
+      const Roi<A> roi = roi_align_read<A>(rois, level, k, scales, batches, sampling_ratio, aligned);
+      const int64_t l = roi.level, height = heights.at[l], width = widths.at[l], bins = bins_y * bins_x;
       if (!roi.valid) continue;
       const auto ys = roi_align_max_axis(roi.y0, roi.height, bins_y, sampling_ratio, aligned);
       const auto xs = roi_align_max_axis(roi.x0, roi.width, bins_x, sampling_ratio, aligned);

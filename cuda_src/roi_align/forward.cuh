@@ -61,15 +61,16 @@ __global__ void roi_align_forward_kernel(Pointers<T> maps, const B* rois, const 
   const int64_t slices = (channels + slice - 1) / slice, k = blockIdx.x / slices, c0 = blockIdx.x % slices * slice;
   const int64_t bins_y = grid.rows(k), bins_x = grid.columns(k), bins = bins_y * bins_x;
   const int64_t pitch = staged ? bins | 1 : bins;  // odd: the channels of a bin lie in different banks
-  const int64_t valid = min_of(slice, channels - c0), l = level[k];
+  const int64_t valid = min_of(slice, channels - c0);
   T* target = out + grid.first(k) * channels + (Bins::channels_last ? c0 : c0 * bins);
 
-  const Roi<A> roi = read_roi(rois + 5 * k, A(scales.at[l]), aligned ? A(0.5) : A(0), batches);
+  const Roi<A> roi = roi_align_read<A>(rois, level, k, scales, batches, sampling_ratio, aligned);
   if (!roi.valid) {
     for (int64_t i = threadIdx.x; i < valid * bins; i += blockDim.x)
       target[Bins::channels_last ? i / valid * channels + i % valid : i] = T(A(0));
     return;
   }
+  const int64_t l = roi.level;
   const RoiAlignWork<A> w{roi_align_axis(roi.y0, roi.height, bins_y, sampling_ratio, aligned),
                           roi_align_axis(roi.x0, roi.width, bins_x, sampling_ratio, aligned),
                           heights.at[l], widths.at[l], channels};

@@ -35,6 +35,14 @@ template <class A> struct RoiAlignAxis {
   }
 };
 
+// Row k of rois, as RoI Align reads it. A box of no width or no height has samples where their number is given (at one
+// point, or along a line) and in legacy RoIs; adaptive sampling gives it none.
+template <class A, class B>
+JSRA_HD Roi<A> roi_align_read(const B* rois, const int32_t* level, int64_t k, const Floats& scales, int64_t batches,
+                              int64_t sampling_ratio, bool aligned) {
+  return read_roi(rois, level, k, scales, aligned ? A(0.5) : A(0), batches, !aligned || sampling_ratio > 0);
+}
+
 // sampling_ratio <= 0 is adaptive: one sample for each cell that a bin spans, rounded up. Legacy RoIs (aligned=False)
 // are at least one cell long.
 template <class A>

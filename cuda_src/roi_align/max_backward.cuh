@@ -20,8 +20,9 @@ __global__ void roi_align_max_backward_kernel(const T* dout, const B* rois, cons
   JSRA_FOR_EACH(index, total) {
     if (argmax[index] < 0) continue;
     const int64_t q = index % bins_x, p = index / bins_x % bins_y, c = index / bins_x / bins_y % channels;
-    const int64_t k = index / bins_x / bins_y / channels, l = level[k], height = heights.at[l], width = widths.at[l];
-    const Roi<A> roi = read_roi(rois + 5 * k, A(scales.at[l]), aligned ? A(0.5) : A(0), batches);
+    const int64_t k = index / bins_x / bins_y / channels;
+    const Roi<A> roi = roi_align_read<A>(rois, level, k, scales, batches, sampling_ratio, aligned);
+    const int64_t l = roi.level, height = heights.at[l], width = widths.at[l];
     const RoiAlignTaps<A> t =
         roi_align_taps(roi_align_max_axis(roi.y0, roi.height, bins_y, sampling_ratio, aligned),
                        roi_align_max_axis(roi.x0, roi.width, bins_x, sampling_ratio, aligned), p, q, argmax[index], height, width);

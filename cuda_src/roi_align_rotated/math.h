@@ -2,6 +2,7 @@
 #pragma once
 #include <math.h>
 
+#include "common/roi.h"
 #include "common/window.h"
 
 namespace jsra {
@@ -21,7 +22,7 @@ struct RotatedRoiAlign {
 
   struct Box {
     bool valid;
-    int64_t image, ny, nx;
+    int64_t image, level, ny, nx;
     A x, y, width, height, angle;
   };
 
@@ -38,13 +39,12 @@ struct RotatedRoiAlign {
 
   JSRA_HD Box box(int64_t k) const {
     const B* row = rois + 6 * k;
-    Box b{false, 0, 0, 0, A(0), A(0), A(0), A(0), A(0)};
-    for (int i = 0; i < 6; ++i)
-      if (!is_finite(row[i]) || !(row[i] > B(-1e7) && row[i] < B(1e7))) return b;
-    if (!(row[0] >= B(0) && row[0] < B(batches) && row[3] > B(0) && row[4] > B(0))) return b;
-    const A scale = A(scales.at[level[k]]), shift = aligned ? A(0.5) : A(0), least = aligned ? A(0) : A(1);
+    const RoiPlace place = roi_place(rois, level, k, 6, scales, batches);
+    Box b{false, place.batch, place.level, 0, 0, A(0), A(0), A(0), A(0), A(0)};
+    const bool empty = !aligned || sampling_ratio > 0;  // whether a box of no width or height has samples
+    if (!place.valid || row[3] < B(0) || row[4] < B(0) || (!empty && !(row[3] > B(0) && row[4] > B(0)))) return b;
+    const A scale = A(scales.at[b.level]), shift = aligned ? A(0.5) : A(0), least = aligned ? A(0) : A(1);
     b.valid = true;
-    b.image = (int64_t)row[0];
     b.x = A(row[1]) * scale - shift;
     b.y = A(row[2]) * scale - shift;
     b.width = max_of(A(row[3]) * scale, least);
@@ -62,7 +62,7 @@ struct RotatedRoiAlign {
 
   JSRA_HD Window<A, SampledAxis<A>> at(int64_t k, int64_t, int64_t p, int64_t q, int64_t s) const {
     const Box b = box(k);
-    const int64_t l = level[k], nx = max_of<int64_t>(b.nx, 1), ny = max_of<int64_t>(b.ny, 1);
+    const int64_t l = b.level, nx = max_of<int64_t>(b.nx, 1), ny = max_of<int64_t>(b.ny, 1);
     const A v = ((A(p) + (A(s / nx) + A(0.5)) / A(ny)) / A(bins_y) - A(0.5)) * b.height;
     const A u = ((A(q) + (A(s % nx) + A(0.5)) / A(nx)) / A(bins_x) - A(0.5)) * b.width;
     const A c = cos(b.angle), n = sin(b.angle);

@@ -14,7 +14,10 @@ namespace cpu {
 template <class A> struct RoiPoolSampling {
   using Axis = RoiPoolAxis<A>;
 
-  A offset() const { return A(0); }
+  template <class B>
+  Roi<A> read(const B* rois, const int32_t* level, int64_t k, const Floats& scales, int64_t batches) const {
+    return roi_pool_read<A>(rois, level, k, scales, batches);
+  }
   Axis y(const Roi<A>& roi, int64_t bins) const { return roi_pool_axis(roi.y0, roi.y1, bins); }
   Axis x(const Roi<A>& roi, int64_t bins) const { return roi_pool_axis(roi.x0, roi.x1, bins); }
   int64_t capacity(const Axis& axis, int64_t size) const {
@@ -102,7 +105,7 @@ void roi_pool_backward(const T* dout, const T* rois, const int32_t* level, const
         std::fill_n(grads.at[l] + (b * channels + c) * n, n, T(0));
     for (int64_t k = 0; k < count; ++k) {
       const int64_t l = level[k], bins = bins_y * bins_x, first = (k * channels + c) * bins;
-      // The batch index of an RoI that is not valid may be anything, but then argmax names no cell.
+      // The batch index and the level of what is no RoI may be anything, but then argmax names no cell.
       for (int64_t i = first; i < first + bins; ++i)
         if (argmax[i] >= 0)
           grads.at[l][((int64_t)rois[5 * k] * channels + c) * heights.at[l] * widths.at[l] + argmax[i]] += dout[i];

@@ -15,8 +15,9 @@ __global__ void roi_pool_forward_kernel(Pointers<T> features, const B* rois, con
   using A = acc_t<T>;
   JSRA_FOR_EACH(index, count * channels * bins_y * bins_x) {
     const int64_t q = index % bins_x, p = index / bins_x % bins_y, c = index / bins_x / bins_y % channels;
-    const int64_t k = index / bins_x / bins_y / channels, l = level[k], height = heights.at[l], width = widths.at[l];
-    const Roi<A> roi = read_roi(rois + 5 * k, A(scales.at[l]), A(0), batches);
+    const int64_t k = index / bins_x / bins_y / channels;
+    const Roi<A> roi = roi_pool_read<A>(rois, level, k, scales, batches);
+    const int64_t l = roi.level, height = heights.at[l], width = widths.at[l];
     RoiPoolMax<A> best;
     if (roi.valid)
       best = roi_pool_max<A>(features.at[l] + (roi.batch * channels + c) * height * width,

@@ -5,6 +5,12 @@
 
 namespace jsra {
 
+// Row k of rois, as RoI pooling reads it: a box of no width or no height is the cell that it lies in.
+template <class A, class B>
+JSRA_HD Roi<A> roi_pool_read(const B* rois, const int32_t* level, int64_t k, const Floats& scales, int64_t batches) {
+  return read_roi(rois, level, k, scales, A(0), batches, true);
+}
+
 // One RoI along one axis, on whole cells: both ends rounded, and both inside.
 template <class A> struct RoiPoolAxis {
   int64_t start;

@@ -14,8 +14,6 @@ _val = dict(
     batch_size=1,
     num_workers=1,
     filter_empty_gt=False,
-    ap_mode="area",
-    metrics=["voc", "bbox"],
 )
 dataset = dict(
     train=dict(
@@ -37,4 +35,5 @@ dataset = dict(
     val=_val,
     test=dict(_val, image_set="test"),
 )
+evaluator = [dict(type="VOCBoxAP", mode="area"), dict(type="COCOBoxAP")]
 del _classes, _normalize, _val

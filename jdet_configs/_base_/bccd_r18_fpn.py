@@ -1,25 +1,7 @@
-# Faster R-CNN R18-FPN from scratch on BCCD at 320 pixels, for the CPU: a pyramid and a head of half the usual width,
-# statistics of BatchNorm trained, AdamW. RoI Align is the extractor.
-_base_ = ["models/faster_rcnn_r50_fpn.py", "bccd.py"]
-model = dict(
-    backbone=dict(depth=18, frozen_stages=-1, norm_eval=False),
-    neck=dict(in_channels=[64, 128, 256, 512], out_channels=128),
-    rpn=dict(
-        in_channels=128,
-        feat_channels=128,
-        train_proposals=dict(nms_pre=1000, max_per_img=500),
-        test_proposals=dict(nms_pre=500, max_per_img=300),
-    ),
-    roi_head=dict(
-        box_extractor=dict(out_channels=128),
-        box_head=dict(in_channels=128, fc_out_channels=512, num_classes=3),
-        sampler=dict(num=128),
-    ),
-)
-optimizer = dict(type="AdamW", lr=0.0005, weight_decay=0.05, grad_clip=dict(max_norm=10))
+# BCCD at 320 pixels, from scratch on the CPU.
+_base_ = ["small_r18_fpn.py", "bccd.py"]
+model = dict(roi_head=dict(box=dict(head=dict(num_classes=3))))
 scheduler = dict(type="StepLR", milestones=[19, 23], warmup="linear", warmup_iters=100, warmup_ratio=0.01)
 max_epoch = 24
 eval_interval = 12
 checkpoint_interval = 5
-log_interval = 10
-seed = 0

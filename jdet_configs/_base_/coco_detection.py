@@ -42,4 +42,5 @@ dataset = dict(
         filter_empty_gt=False,
     ),
 )
+evaluator = [dict(type="COCOBoxAP")]
 del _normalize, _test_transforms

@@ -15,9 +15,11 @@ model = dict(
         test_proposals=dict(nms_pre=300, max_per_img=100),
     ),
     roi_head=dict(
-        box_extractor=dict(out_channels=64),
-        box_head=dict(in_channels=64, fc_out_channels=512, num_classes=6),
-        sampler=dict(num=48),
+        box=dict(
+            extractor=dict(out_channels=64),
+            head=dict(in_channels=64, fc_out_channels=512, num_classes=6),
+            sampler=dict(num=48),
+        )
     ),
 )
 dataset = dict(

@@ -40,4 +40,5 @@ for _name in ("fixed", "rotation", "reflection", "perspective", "pose", "scale")
         root=f"data/puppets/test_{_name}",
         anno_file=f"data/puppets/annotations/test_{_name}.json",
     )
+evaluator = [dict(type="COCOBoxAP")]
 del _name, _normalize, _val

@@ -12,7 +12,6 @@ _test = dict(
     batch_size=1,
     num_workers=4,
     filter_empty_gt=False,
-    ap_mode="11point",
 )
 dataset = dict(
     train=dict(
@@ -36,4 +35,5 @@ dataset = dict(
     val=_test,
     test=_test,
 )
+evaluator = [dict(type="VOCBoxAP", mode="11point")]
 del _normalize, _test

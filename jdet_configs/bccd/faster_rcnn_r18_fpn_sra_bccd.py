@@ -1,6 +1,8 @@
 _base_ = "../_base_/bccd_r18_fpn.py"
 model = dict(
     roi_head=dict(
-        box_extractor=dict(roi_layer=dict(type="SemanticRoIAlign", _cover_=True, in_channels=128, num_masks=49)),
+        box=dict(
+            extractor=dict(roi_layer=dict(type="SemanticRoIAlign", _cover_=True, in_channels=128, num_masks=49)),
+        )
     )
 )

@@ -12,7 +12,6 @@ from jittor import nn
 
 from jsra.backbones.norm import BatchNorm2d
 from jsra.ops.conv import Conv2d
-from jsra.ops.fused_conv import conv_norm_relu
 from jsra.registry import register
 
 
@@ -20,10 +19,6 @@ def _conv(in_channels, out_channels, kernel, stride=1, dilation=1, groups=1):
     conv = Conv2d(in_channels, out_channels, kernel, stride, dilation * (kernel // 2), dilation, groups, bias=False)
     jt.init.relu_invariant_gauss_(conv.weight, mode="fan_out")
     return conv
-
-
-def _identity(downsample, x):
-    return x if downsample is None else conv_norm_relu(x, *downsample)
 
 
 class BasicBlock(nn.Module):
@@ -44,9 +39,9 @@ class BasicBlock(nn.Module):
     last_norm = property(lambda self: self.bn2)
 
     def execute(self, x):
-        identity = _identity(self.downsample, x)
-        out = conv_norm_relu(x, self.conv1, self.bn1, relu=True)
-        return conv_norm_relu(out, self.conv2, self.bn2, added=identity, relu=True)
+        identity = x if self.downsample is None else self.downsample(x)
+        out = nn.relu(self.bn1(self.conv1(x)))
+        return nn.relu(self.bn2(self.conv2(out)) + identity)
 
 
 class Bottleneck(nn.Module):
@@ -68,10 +63,10 @@ class Bottleneck(nn.Module):
     last_norm = property(lambda self: self.bn3)
 
     def execute(self, x):
-        identity = _identity(self.downsample, x)
-        out = conv_norm_relu(x, self.conv1, self.bn1, relu=True)
-        out = conv_norm_relu(out, self.conv2, self.bn2, relu=True)
-        return conv_norm_relu(out, self.conv3, self.bn3, added=identity, relu=True)
+        identity = x if self.downsample is None else self.downsample(x)
+        out = nn.relu(self.bn1(self.conv1(x)))
+        out = nn.relu(self.bn2(self.conv2(out)))
+        return nn.relu(self.bn3(self.conv3(out)) + identity)
 
 
 DEPTHS = {
@@ -101,9 +96,19 @@ class ResNet(nn.Module):
     """
 
     def __init__(
-        self, depth, out_indices=(0, 1, 2, 3), strides=(1, 2, 2, 2), dilations=(1, 1, 1, 1), frozen_stages=-1,
-        norm_eval=False, zero_init_residual=True, groups=1, base_width=64, norm_eps=1e-5, base_channels=64,
-    ):  # fmt: skip
+        self,
+        depth: int,
+        out_indices: tuple[int, ...] = (0, 1, 2, 3),
+        strides: tuple[int, int, int, int] = (1, 2, 2, 2),
+        dilations: tuple[int, int, int, int] = (1, 1, 1, 1),
+        frozen_stages: int = -1,
+        norm_eval: bool = False,
+        zero_init_residual: bool = True,
+        groups: int = 1,
+        base_width: int = 64,
+        norm_eps: float = 1e-5,
+        base_channels: int = 64,
+    ):
         super().__init__()
         if depth not in DEPTHS:
             raise ValueError(f"ResNet: depth must be one of {', '.join(map(str, DEPTHS))}, got {depth!r}")
@@ -153,10 +158,13 @@ class ResNet(nn.Module):
             for parameter in module.parameters():
                 parameter.stop_grad()
 
+    def stem(self, images):
+        return self.maxpool(nn.relu(self.bn1(self.conv1(images))))
+
     def execute(self, images):
         outputs = []
         with jt.no_grad() if self.frozen_stages >= 0 else contextlib.nullcontext():
-            x = self.maxpool(conv_norm_relu(images, self.conv1, self.bn1, relu=True))
+            x = self.stem(images)
         for index, stage in enumerate(self._stages()):
             with jt.no_grad() if index < self.frozen_stages else contextlib.nullcontext():
                 x = stage(x)
@@ -169,5 +177,5 @@ class ResNet(nn.Module):
 class ResNeXt(ResNet):
     """ResNet with grouped 3x3 convolutions: groups=32, base_width=4 is 32x4d; 64 and 4 is 64x4d. The rest: ResNet's."""
 
-    def __init__(self, depth, groups=32, base_width=4, **kwargs):
+    def __init__(self, depth: int, groups: int = 32, base_width: int = 4, **kwargs):
         super().__init__(depth, groups=groups, base_width=base_width, **kwargs)

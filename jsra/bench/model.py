@@ -50,6 +50,14 @@ class Program:
         return np.load(path)
 
 
+def pictures(size, number):
+    """images [B, 3, height, width], boxes [B, 12, 4] and labels [B, 12], by name."""
+    return {
+        name: np.stack(values)
+        for name, values in zip(("images", "boxes", "labels"), zip(*(picture(size, seed) for seed in range(number))))
+    }
+
+
 def picture(size, seed=0):
     """A picture of the embedded data set, normalised, [3, height, width] float32; 12 boxes and labels to train on."""
     from jsra.data.puppets.render import render
@@ -88,15 +96,14 @@ def differences(ours, theirs):
     return len(ours), len(theirs), float(distance.min(axis=1).max()), float(scores)
 
 
-def _start(stack, python_peers, folder, size, threads):
+def _start(stack, python_peers, folder, arrays, threads):
     """The programs, loaded: those of the peers right after the model of ours whose function they are."""
     peers = [
         stack.enter_context(
-            contextlib.closing(Peer(p, threads, (PEER_SCRIPT,), "torchvision, onnxruntime nor mmdet"))
+            contextlib.closing(Peer(p, threads, (PEER_SCRIPT,), "torchvision nor mmdet"))
         )
         for p in python_peers
     ]
-    image, boxes, labels = picture(size)
     programs = []
     for name, (config, family, beside) in OURS.items():
         config = os.path.join(resources.folder("jdet_configs"), config)
@@ -109,9 +116,9 @@ def _start(stack, python_peers, folder, size, threads):
         if theirs:
             named = from_jsra(own, family).arrays
             group += [(Program(p, program, program, name), named) for p, program in theirs]
-        for program, arrays in group:
+        for program, parameters in group:
             file = os.path.join(folder, "model.npz")
-            np.savez(file, image=image, boxes=boxes, labels=labels, **arrays)
+            np.savez(file, **arrays, **parameters)
             program.directions = program.ask(load=file, call=config, settings={})["directions"]
             os.remove(file)
             programs.append(program)
@@ -169,19 +176,26 @@ def _ratio(result, other):
     return text
 
 
-def bench(python_peers=(), only=(), repeat=5, size=None, report=print) -> list:
-    """Measure `only` (default: all) of WORKS and report a table; the results as dicts."""
+def bench(python_peers=(), only=(), repeat=5, size=None, batch=1, report=print) -> list:
+    """Measure `only` (default: all) of WORKS and report a table; the results as dicts.
+
+    Inference is of one image, a training step of `batch` images, all of `size` (height, width).
+    """
     for work in only:
         if work not in WORKS:
             raise ValueError(f"--only {work}: not a kind of work{nearest(work, WORKS)}")
     threads, size = machine()["threads"], size or SIZE
-    report(f"{threads} threads, {size[0]} x {size[1]}; seconds: median (least) of {repeat} alternating runs; peak in MB")
+    images = pictures(size, batch)
+    report(
+        f"{threads} threads, {size[0]} x {size[1]}, {batch} images in a training step; seconds: median (least) of {repeat} "
+        "alternating runs; peak in MB"
+    )
     report("| work | program | s | processor s | peak MB | ratio |")
     report("| --- | --- | --- | --- | --- | --- |")
     results = []
     for work in only or WORKS:
         with contextlib.ExitStack() as stack, tempfile.TemporaryDirectory() as folder:
-            found = measure(work, _start(stack, python_peers, folder, size, threads), repeat, folder)
+            found = measure(work, _start(stack, python_peers, folder, images, threads), repeat, folder)
         results += found
         for line in lines(found):
             report(line)

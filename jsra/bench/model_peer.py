@@ -1,6 +1,7 @@
-"""The side of a peer program in `jsra bench model`: run by its own Python, with torchvision, onnxruntime or mmdet. Commands:
-peer.py's. load: arrays `image` [3, H, W] normalised, `boxes` [n, 4], `labels` [n] (1-based) and the weights by the
-program's names. Faster R-CNN R50-FPN of 80 classes. Nothing of jsra is imported but peer.py.
+"""The side of a peer program in `jsra bench model`: run by its own Python, with torchvision, onnxruntime, OpenVINO or mmdet.
+Commands: peer.py's. load: arrays `images` [B, 3, H, W] normalised, `boxes` [B, n, 4], `labels` [B, n] (1-based) and the
+weights by the program's names; inference is of the first image, a training step of all. Faster R-CNN R50-FPN of 80 classes.
+Nothing of jsra is imported but peer.py.
 """
 
 import io
@@ -18,7 +19,7 @@ class _Torch:
         self.torch = torch
         torch.set_num_threads(THREADS)
         torch.manual_seed(0)
-        self.x = torch.from_numpy(arrays.pop("image")[None])
+        self.x = torch.from_numpy(arrays.pop("images"))
         self.boxes, self.labels = torch.from_numpy(arrays.pop("boxes")), torch.from_numpy(arrays.pop("labels")).long()
         self.size = tuple(self.x.shape[-2:])
         self.model = self._build()
@@ -63,7 +64,7 @@ class Torchvision(_Torch):
     def _build(self):
         from torchvision.models.detection.image_list import ImageList
 
-        self.images = ImageList(self.x, [self.size])
+        self.images, self.image = ImageList(self.x, [self.size] * len(self.x)), ImageList(self.x[:1], [self.size])
         build = self.torchvision.models.detection.fasterrcnn_resnet50_fpn
         return build(weights=None, weights_backbone=None, num_classes=81)
 
@@ -75,30 +76,28 @@ class Torchvision(_Torch):
         body.eval()
 
     def _detect(self):
-        features = self.model.backbone(self.x)
-        proposals, _ = self.model.rpn(self.images, features)
+        features = self.model.backbone(self.x[:1])
+        proposals, _ = self.model.rpn(self.image, features)
         (found,), _ = self.model.roi_heads(features, proposals, [self.size])
         return found["boxes"], found["scores"], found["labels"]
 
     def _losses(self):
-        targets = [{"boxes": self.boxes, "labels": self.labels}]
+        targets = [{"boxes": boxes, "labels": labels} for boxes, labels in zip(self.boxes, self.labels)]
         features = self.model.backbone(self.x)
         proposals, losses = self.model.rpn(self.images, features, targets)
-        _, more = self.model.roi_heads(features, proposals, [self.size], targets)
+        _, more = self.model.roi_heads(features, proposals, [self.size] * len(self.x), targets)
         return [*losses.values(), *more.values()]
 
 
-class Onnxruntime:
-    """torchvision's model, exported; inference only."""
+class _Exported:
+    """torchvision's model as an ONNX file; inference only. `_import()`: its name; `_compile(file)`: a
+    function from x to the outputs."""
 
     family = "torchvision"
 
     def __init__(self):
-        import onnxruntime
-
+        self.name = self._import()
         self.exporter = Torchvision()
-        self.runtime = onnxruntime
-        self.name = f"onnxruntime {onnxruntime.__version__}"
 
     def load(self, arrays, call, settings):
         self.exporter.load(arrays, call, settings)
@@ -111,22 +110,51 @@ class Onnxruntime:
                 self.model = exporter.model
 
             def forward(self, x):
-                exporter.x, exporter.images = x, ImageList(x, [exporter.size])
+                exporter.x, exporter.image = x, ImageList(x, [exporter.size])
                 return exporter._detect()
 
-        self.inputs = {"x": exporter.x.numpy().copy()}
+        self.x = exporter.x[:1].numpy().copy()
         file = io.BytesIO()
-        torch.onnx.export(Parts().eval(), (exporter.x,), file, input_names=["x"], opset_version=16, dynamo=False)
-        options = self.runtime.SessionOptions()
-        options.intra_op_num_threads = THREADS
-        self.session = self.runtime.InferenceSession(file.getvalue(), options, providers=["CPUExecutionProvider"])
+        torch.onnx.export(
+            Parts().eval(), (exporter.x[:1],), file, input_names=["x"], opset_version=16, dynamo=False
+        )
+        self.compiled = self._compile(file.getvalue())
         del self.exporter
 
     def inference(self):
-        self.out = self.session.run(None, self.inputs)
+        self.out = self.compiled(self.x)
 
     def result(self):
         return np.column_stack(self.out)
+
+
+class Onnxruntime(_Exported):
+    def _import(self):
+        import onnxruntime
+
+        self.runtime = onnxruntime
+        return f"onnxruntime {onnxruntime.__version__}"
+
+    def _compile(self, file):
+        options = self.runtime.SessionOptions()
+        options.intra_op_num_threads = THREADS
+        session = self.runtime.InferenceSession(file, options, providers=["CPUExecutionProvider"])
+        return lambda x: session.run(None, {"x": x})
+
+
+class OpenVINO(_Exported):
+    def _import(self):
+        import openvino
+
+        self.runtime = openvino
+        return f"OpenVINO {openvino.__version__.split('-')[0]}"
+
+    def _compile(self, file):
+        core = self.runtime.Core()
+        # float32 like all others: on some CPUs its default for latency is bfloat16.
+        settings = {"INFERENCE_NUM_THREADS": THREADS, "INFERENCE_PRECISION_HINT": "f32", "PERFORMANCE_HINT": "LATENCY"}
+        request = core.compile_model(core.read_model(io.BytesIO(file)), "CPU", settings).create_infer_request()
+        return lambda x: [np.array(value) for value in request.infer({"x": x}).values()]
 
 
 class Mmdet(_Torch):
@@ -152,23 +180,26 @@ class Mmdet(_Torch):
         config = Config.fromfile(os.path.join(configs, "faster_rcnn", "faster-rcnn_r50_fpn_1x_coco.py"))
         config.model.backbone.init_cfg = None
         shapes = dict.fromkeys(("img_shape", "ori_shape", "pad_shape", "batch_input_shape"), self.size)
-        self.sample = DetDataSample(metainfo=dict(shapes, scale_factor=(1.0, 1.0)))
-        self.sample.gt_instances = InstanceData(bboxes=self.boxes, labels=self.labels - 1)
-        self.sample.ignored_instances = InstanceData(bboxes=self.boxes[:0], labels=self.labels[:0])
+        self.samples = []
+        for boxes, labels in zip(self.boxes, self.labels):
+            sample = DetDataSample(metainfo=dict(shapes, scale_factor=(1.0, 1.0)))
+            sample.gt_instances = InstanceData(bboxes=boxes, labels=labels - 1)
+            sample.ignored_instances = InstanceData(bboxes=boxes[:0], labels=labels[:0])
+            self.samples.append(sample)
         return MODELS.build(config.model)
 
     def _freeze(self):
         """The config did."""
 
     def _detect(self):
-        (found,) = self.model.predict(self.x, [self.sample], rescale=False)
+        (found,) = self.model.predict(self.x[:1], self.samples[:1], rescale=False)
         found = found.pred_instances
         return found.bboxes, found.scores, found.labels + 1
 
     def _losses(self):
-        for value in self.model.loss(self.x, [self.sample]).values():
+        for value in self.model.loss(self.x, self.samples).values():
             yield from value if isinstance(value, (list, tuple)) else [value] if value.requires_grad else []
 
 
 if __name__ == "__main__":
-    serve((Torchvision, Onnxruntime, Mmdet))
+    serve((Torchvision, Onnxruntime, OpenVINO, Mmdet))

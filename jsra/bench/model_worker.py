@@ -9,31 +9,33 @@ from jsra.bench.peer import serve
 from jsra.config import load_config
 from jsra.engine.optimizer import SGD
 from jsra.engine.train import total_loss
+from jsra.fuse import FusedModel
 from jsra.registry import build
 from jsra.runtime.seed import set_seed
 
 
 class Model:
-    """A config's detector. load: arrays `image` [3, H, W], `boxes` [n, 4], `labels` [n] and the weights by our names."""
+    """A config's detector. load: arrays `images` [B, 3, H, W], `boxes` [B, n, 4], `labels` [B, n], weights by our names."""
 
     name = "jsra"
 
     def load(self, arrays, call, settings):
-        image = arrays.pop("image")
-        height, width = image.shape[1:]
-        self.target = dict(img_size=(width, height), bboxes=arrays.pop("boxes"), labels=arrays.pop("labels"))
-        self.image = jt.array(image[None]).stop_grad()
+        images = arrays.pop("images")
+        height, width = images.shape[2:]
+        objects = zip(arrays.pop("boxes"), arrays.pop("labels"))
+        self.targets = [dict(img_size=(width, height), bboxes=boxes, labels=labels) for boxes, labels in objects]
+        self.images, self.image = (jt.array(x).stop_grad() for x in (images, images[:1]))
         self.model = build(load_config(call)["model"], call)
         for name, var in self.model.state_dict().items():
             var.update(jt.array(arrays[name]))
         jt.sync_all()
         self.model.eval()
+        self.fused = FusedModel(self.model)
         self.optimizer = None
 
     def inference(self):
         with jt.no_grad():
-            (found,) = self.model(self.image, [self.target])
-        self.found = found
+            (self.found,) = self.fused(self.image, self.targets[:1])
 
     def prepare_training(self):
         if self.optimizer is None:
@@ -42,7 +44,7 @@ class Model:
         set_seed(0)
 
     def training(self):
-        losses = self.model(self.image, [self.target])
+        losses = self.model(self.images, self.targets)
         self.optimizer.step(total_loss(losses))
         jt.sync_all()
 

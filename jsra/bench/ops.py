@@ -101,6 +101,7 @@ class Ours:
             jt.gc()
         peer_script.reset_peak()
         before = peer_script.megabytes("VmRSS")
+        jt.sync_all(True)
         start = time.perf_counter()
         if direction == "forward":
             with jt.no_grad():
@@ -109,6 +110,8 @@ class Ours:
             unused = [None] * (len(functions[0].output_mask) - 1)  # of the outputs after the first
             grads = functions[0].grad(self.dout, *unused)
             jt.sync([g for g in (grads if isinstance(grads, (list, tuple)) else [grads]) if g is not None])
+        if jt.flags.use_cuda:
+            jt.sync_all(True)
         return time.perf_counter() - start, peer_script.megabytes("VmHWM") - before
 
     def _forward(self):
@@ -194,8 +197,15 @@ def machine() -> dict:
     return dict(cpu=names[0] if names else "unknown", threads=threads, date=time.strftime("%Y-%m-%d"))
 
 
-def bench(python_peers=(), only=(), count=1000, repeat=7, sweep=True, seed=0, report=print) -> list:
-    """Measure all entries (or those whose name contains one of `only`) and report each line; the results as dicts."""
+def bench(python_peers=(), only=(), count=1000, repeat=7, sweep=True, seed=0, device="cpu", report=print) -> list:
+    """Measure all entries (or those whose name contains one of `only`) and report each line; the results as dicts.
+
+    device: 'cpu' or 'cuda', of ours and of torchvision. Memory is the process's own: on a GPU it says nothing of the device.
+    """
+    if device == "cuda" and not jt.has_cuda:
+        raise ValueError("--device cuda: Jittor finds no GPU here; `jsra doctor` says why")
+    os.environ["JSRA_BENCH_DEVICE"] = device
+    jt.flags.use_cuda = int(device == "cuda")
     threads = machine()["threads"]
     chosen = [e for e in all_entries() if not only or any(o in e.name for o in only)]
     if not chosen:
@@ -207,7 +217,8 @@ def bench(python_peers=(), only=(), count=1000, repeat=7, sweep=True, seed=0, re
     try:
         with tempfile.TemporaryDirectory() as folder:
             report(
-                f"{threads} threads; milliseconds: median (least) of {repeat} alternating runs; MB: growth of the peak"
+                f"{device}, {threads} threads; milliseconds: median (least) of {repeat} alternating runs; "
+                "MB: growth of the peak"
             )
             report("| operator | direction | RoIs | jsra ms | MB | peers |")
             report("| --- | --- | --- | --- | --- | --- |")

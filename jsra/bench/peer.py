@@ -13,6 +13,7 @@ import time
 import numpy as np
 
 THREADS = int(os.environ.get("OMP_NUM_THREADS") or os.cpu_count())
+DEVICE = os.environ.get("JSRA_BENCH_DEVICE", "cpu")
 
 
 def megabytes(key):
@@ -33,11 +34,12 @@ class Torchvision:
 
         self.torch, self.ops = torch, torchvision.ops
         torch.set_num_threads(THREADS)
+        self.wait = torch.cuda.synchronize if DEVICE == "cuda" else None
         self.name = f"torchvision {torchvision.__version__.split('+')[0]}"
 
     def load(self, arrays, call, settings):
         self.function = getattr(self.ops, call)
-        self.tensors = [self.torch.from_numpy(a) for a in arrays.values()]
+        self.tensors = [self.torch.from_numpy(a).to(DEVICE) for a in arrays.values()]
         self.settings = settings
         self.weight = None
 
@@ -55,7 +57,7 @@ class Torchvision:
         self.out.backward(self.weight)
 
     def result(self):
-        return self.out.detach().numpy()
+        return self.out.detach().cpu().numpy()
 
 
 class Onnxruntime:
@@ -64,6 +66,8 @@ class Onnxruntime:
     def __init__(self):
         import onnxruntime
 
+        if DEVICE != "cpu":
+            raise ImportError("compared on the CPU only")
         self.runtime = onnxruntime
         self.name = f"onnxruntime {onnxruntime.__version__}"
 
@@ -126,10 +130,13 @@ def answer(program, command):
         prepare = getattr(program, f"prepare_{command['run']}", None)
         if prepare is not None:
             prepare()
+        wait = getattr(program, "wait", None) or (lambda: None)
+        wait()
         reset_peak()
         before = megabytes("VmRSS")
         start, busy = time.perf_counter(), time.process_time()
         getattr(program, command["run"])()
+        wait()
         seconds, busy, peak = time.perf_counter() - start, time.process_time() - busy, megabytes("VmHWM")
         extra = program.memory() if hasattr(program, "memory") else {}
         return {"seconds": seconds, "cpu": busy, "megabytes": peak - before, "peak": peak, **extra}

@@ -39,7 +39,7 @@ class Layer:
     def __init__(self, name, arrays):
         path = os.path.join(resources.folder("jdet_configs"), f"faster_rcnn_r50_fpn_{name}_1x_coco.py")
         self.name = name
-        self.layer = build(load_config(path)["model"]["roi_head"]["box_extractor"]["roi_layer"], name)
+        self.layer = build(load_config(path)["model"]["roi_head"]["box"]["extractor"]["roi_layer"], name)
         self.layer.train()
         self.features, self.rois = (jt.array(a) for a in arrays)
         self.weights = [p for p in self.layer.parameters() if not p.is_stop_grad()]

@@ -6,12 +6,14 @@ ratio * len(scales) + scale.
 
 from __future__ import annotations
 
+import jittor as jt
 import numpy as np
 
+from jsra.ops.anchor_grid import anchor_grid, anchor_valid
 from jsra.registry import register
 
 
-@register("box")
+@register("anchor_generator")
 class AnchorGenerator:
     """strides: image pixels per position of each level. scales: sides in units of the stride; ratios: height / width.
 
@@ -22,14 +24,14 @@ class AnchorGenerator:
 
     def __init__(
         self,
-        strides,
-        ratios,
-        scales=None,
-        base_sizes=None,
-        octave_base_scale=None,
-        scales_per_octave=None,
-        center_offset=0.0,
-        round_sides=False,
+        strides: tuple[int, ...],
+        ratios: tuple[float, ...],
+        scales: tuple[float, ...] | None = None,
+        base_sizes: tuple[float, ...] | None = None,
+        octave_base_scale: float | None = None,
+        scales_per_octave: int | None = None,
+        center_offset: float = 0.0,
+        round_sides: bool = False,
     ):
         if scales is None:
             if octave_base_scale is None or scales_per_octave is None:
@@ -59,33 +61,23 @@ class AnchorGenerator:
         base = np.stack([centre - half * w, centre - half * h, centre + half * w, centre + half * h], axis=1)
         return np.round(base) if self.round_sides else base
 
-    def grid(self, level: int, size) -> np.ndarray:
-        """Anchors [H * W * A, 4] of one level for a map of `size` (H, W); kept, so do not write into it."""
-        key = (level, int(size[0]), int(size[1]))
+    def grids(self, sizes) -> jt.Var:
+        """[N, 4]: the anchors of all levels, one after the other; sizes: (height, width) of each level's map."""
+        self._check(sizes)
+        key = tuple((int(h), int(w)) for h, w in sizes)
         if key not in self._cache:
-            if len(self._cache) > 256:  # images of ever new sizes must not fill the memory
+            if len(self._cache) >= 32:  # images of ever new sizes must not fill the memory
                 self._cache.clear()
-            xs = np.arange(key[2], dtype=np.float32) * self.strides[level]
-            ys = np.arange(key[1], dtype=np.float32) * self.strides[level]
-            x, y = np.meshgrid(xs, ys)
-            shifts = np.stack([x, y, x, y], axis=-1).reshape(-1, 1, 4)
-            self._cache[key] = (shifts + self.base_anchors[level][None]).reshape(-1, 4)
+            base = jt.array(np.stack(self.base_anchors))
+            self._cache[key] = anchor_grid(base, self.strides, key).stop_grad()
         return self._cache[key]
 
-    def grids(self, sizes) -> list:
-        """`grid` of every level; sizes: one (H, W) per level."""
+    def valid(self, sizes, pad_sizes) -> jt.Var:
+        """int32 [B, N]: 1 where the position lies within the image's own padded size, of pad_sizes int32 [B, 2] (width,
+        height). 0 only where a batch holds images of different sizes."""
+        self._check(sizes)
+        return anchor_valid(pad_sizes, self.strides, sizes, self.num_base_anchors)
+
+    def _check(self, sizes):
         if len(sizes) != len(self.strides):
             raise ValueError(f"AnchorGenerator has {len(self.strides)} strides but was given {len(sizes)} feature maps")
-        return [self.grid(level, size) for level, size in enumerate(sizes)]
-
-    def valid(self, sizes, pad_shape) -> np.ndarray:
-        """bool [sum H * W * A]: the position lies within the image's own padded size `pad_shape` (height, width).
-
-        False only where a batch holds images of different sizes.
-        """
-        flags = []
-        for stride, (h, w) in zip(self.strides, sizes):
-            inside = np.zeros((h, w, self.num_base_anchors), bool)
-            inside[: -(-int(pad_shape[0]) // stride), : -(-int(pad_shape[1]) // stride)] = True
-            flags.append(inside.reshape(-1))
-        return np.concatenate(flags)

@@ -1,33 +1,25 @@
-"""From the box head's class scores and boxes to detections. NumPy."""
+"""From class scores and boxes to detections."""
 
 from __future__ import annotations
 
-import numpy as np
-
-from jsra.boxes.proposals import group_nms
+from jsra.ops.multiclass_nms import multiclass_nms
 from jsra.registry import register
 
 
-@register("box")
+@register("detection_selector")
 class DetectionSelector:
     """Scores above score_thr, NMS within each class, the max_per_img best. Defaults: mmdet's for COCO."""
 
-    def __init__(self, score_thr=0.05, nms_thr=0.5, max_per_img=100):
+    def __init__(self, score_thr: float = 0.05, nms_thr: float = 0.5, max_per_img: int = 100):
         self.score_thr = score_thr
         self.nms_thr = nms_thr
         self.max_per_img = max_per_img
 
-    def select(self, scores, boxes_of):
-        """scores [n, C + 1], background first; boxes_of(rows, classes) -> [m, 4] gives the boxes of the pairs that count
-        (class 1 to C), so that only those are decoded.
+    def select(self, boxes, scores, valid):
+        """boxes [B, P, 4] or, for each class, [B, P, C, 4]; scores [B, P, C] (no background); valid int32 [B, P].
 
-        Returns boxes [m, 4], scores [m], labels int32 [m] (1 to C) and the row of each, by descending score.
+        Returns, padded at the end, best first: boxes [B, M, 4], scores [B, M], labels int32 [B, M] (1 to C; 0: none), the
+        rows int32 [B, M] among the P, count int32 [B].
         """
-        rows, classes = np.nonzero(scores[:, 1:] > self.score_thr)
-        classes = classes + 1
-        values = scores[rows, classes]
-        boxes = boxes_of(rows, classes)
-        finite = np.isfinite(boxes).all(axis=1)
-        rows, classes, values, boxes = rows[finite], classes[finite], values[finite], boxes[finite]
-        keep = group_nms(boxes, values, classes, self.nms_thr)[: self.max_per_img]
-        return boxes[keep], values[keep], classes[keep].astype(np.int32), rows[keep]
+        count = valid.sum(dim=1).int32()
+        return multiclass_nms(boxes, scores, count, self.score_thr, self.nms_thr, self.max_per_img)

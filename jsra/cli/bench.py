@@ -7,10 +7,13 @@ def add_parser(subparsers):
 
     ops = _command(commands, "ops", _ops, 7, "time and memory of each operator, forward and backward")
     ops.add_argument("--no-sweep", action="store_true", help="leave out the growth from 250 to 4000 RoIs")
+    ops.add_argument("--device", choices=("cpu", "cuda"), default="cpu", help="of ours and of torchvision (default: cpu)")
     roi = _command(commands, "roi", _roi, 3, "time of each RoI feature extractor, beside roi_align of a peer")
     for parser in (ops, roi):
         parser.add_argument("--count", type=int, default=1000, help="RoIs (default: %(default)s)")
-    _command(commands, "model", _model, 5, "inference and a training step of Faster R-CNN R50-FPN; a peer may be mmdet's")
+    model = _command(commands, "model", _model, 5, "inference and a training step of Faster R-CNN R50-FPN")
+    model.add_argument("--batch", type=int, default=1, help="images in a training step (default: %(default)s)")
+    model.add_argument("--size", type=int, nargs=2, metavar=("HEIGHT", "WIDTH"), help="of the images (default: 800 1216)")
 
 
 def _command(commands, name, function, repeat, text):
@@ -20,7 +23,8 @@ def _command(commands, name, function, repeat, text):
         action="append",
         default=[],
         metavar="PYTHON",
-        help="a Python that has torchvision or onnxruntime, which then run the same inputs in turn (may be repeated)",
+        help="a Python that has torchvision, onnxruntime or (for model) OpenVINO or mmdet: they run the same inputs in turn "
+        "(may be repeated)",
     )
     parser.add_argument("--only", action="append", default=[], metavar="TEXT", help="only this entry (may be repeated)")
     parser.add_argument("--repeat", type=int, default=repeat, help="runs of each (default: %(default)s)")
@@ -32,7 +36,7 @@ def _command(commands, name, function, repeat, text):
 def _ops(args):
     from jsra.bench.ops import bench
 
-    _write(args.json, bench(args.peer, args.only, args.count, args.repeat, not args.no_sweep))
+    _write(args.json, bench(args.peer, args.only, args.count, args.repeat, not args.no_sweep, device=args.device))
 
 
 def _roi(args):
@@ -44,7 +48,7 @@ def _roi(args):
 def _model(args):
     from jsra.bench.model import bench
 
-    _write(args.json, bench(args.peer, args.only, args.repeat))
+    _write(args.json, bench(args.peer, args.only, args.repeat, args.size, args.batch))
 
 
 def _write(path, results):

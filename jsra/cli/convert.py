@@ -71,5 +71,5 @@ def model_shapes(config, overrides) -> dict:
     from jsra.config import load_config
     from jsra.registry import build
 
-    model = build(load_config(config, overrides)["model"], "model")
+    model = build(load_config(config, overrides)["model"], "model", "detector")
     return {name: tuple(var.shape) for name, var in model.state_dict().items()}

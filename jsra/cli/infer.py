@@ -1,5 +1,7 @@
 """`jsra infer CONFIG WEIGHTS INPUT...`: detections of pictures, folders and videos, as pictures and JSON."""
 
+import sys
+
 
 def add_parser(subparsers):
     from jsra.cli.train import add_set
@@ -8,7 +10,7 @@ def add_parser(subparsers):
         "infer",
         help="detect objects in pictures, folders of pictures or videos",
         description="Writes OUT/<name>.jpg with the boxes drawn and OUT/detections.json with all detections; a video gives "
-        "OUT/<name>.mp4 and needs opencv-python-headless or imageio[ffmpeg].",
+        "OUT/<name>.mp4 and needs OpenCV or imageio (a GIF needs neither). Exit code 1 if an input failed.",
     )
     parser.add_argument("config", help="a .py or .yaml config")
     parser.add_argument("weights", help="a .safetensors, .pth or .pt file, a checkpoint folder, or a work_dir (its latest)")
@@ -21,10 +23,16 @@ def add_parser(subparsers):
 
 def run(args):
     from jsra.inference import Detector
+    from jsra.output import check_folder
     from jsra.visualize.media import find_inputs, infer_all
 
-    inputs = find_inputs(args.inputs)  # before the model is built: a wrong path should not cost a minute
+    # Before the model is built: a wrong path should not cost a minute.
+    inputs = find_inputs(args.inputs)
+    check_folder(args.out, inputs)
     detector = Detector(args.config, args.weights, args.overrides)
-    path = infer_all(detector, inputs, args.out, args.threshold)
-    print(f"{len(inputs)} inputs; detections: {path}")
-    return 0
+    done = infer_all(detector, inputs, args.out, args.threshold)
+    for path, reason in done.failed.items():
+        print(f"failed: {path}: {reason}", file=sys.stderr)
+    ended = ", interrupted" if done.interrupted else ""
+    print(f"{len(inputs)} inputs, {len(done.failed)} failed{ended}; detections: {done.path}")
+    return 130 if done.interrupted else 1 if done.failed else 0

@@ -24,6 +24,10 @@ def add_parser(subparsers):
     parser.add_argument("--jobs", type=int, default=1, metavar="J", help="trainings at a time (default: %(default)s)")
     parser.add_argument("--cost-only", action="store_true", help="parameters and FLOPs, no training")
     parser.add_argument("--no-train", action="store_true", help="only what is trained already")
+    parser.add_argument(
+        "--other-settings", action="store_true",
+        help="with --no-train: show results of other settings, or of an earlier version of jsra, too; the state says so",
+    )  # fmt: skip
     parser.add_argument("--format", choices=("text", "markdown", "csv", "json"), default="text")
     parser.add_argument("--json", dest="format", action="store_const", const="json", help="the same as --format json")
     parser.add_argument("--plot", metavar="FILE", help="also draw the table, with error bars")
@@ -37,6 +41,8 @@ def run(args):
 
     if args.seeds < 1:
         raise ConfigError(f"--seeds {args.seeds}: at least 1")
+    if args.other_settings and not args.no_train:
+        raise ConfigError("--other-settings: give --no-train too: what is trained now goes with what is set now")
     if args.jobs < 1:
         raise ConfigError(f"--jobs {args.jobs}: at least 1")
     try:
@@ -83,7 +89,7 @@ def one_table(args):
     wanted = table(args.table)
     found = report(
         wanted, args.preset, args.rows, args.seeds, train=not (args.no_train or args.cost_only), cost_only=args.cost_only,
-        root=args.root, overrides=args.overrides, jobs=args.jobs,
+        root=args.root, overrides=args.overrides, jobs=args.jobs, other=args.other_settings,
         say=lambda line: is_main() and print(line, file=sys.stderr, flush=True),
     )  # fmt: skip
     if not is_main():

@@ -24,8 +24,10 @@ def run(args):
     import os
 
     from jsra.config import load_config
-    from jsra.engine.checkpoint import weights_file
+    from jsra.data.classes import check_model, check_same
+    from jsra.engine.checkpoint import classes_of, weights_file
     from jsra.evaluation.evaluator import Evaluator
+    from jsra.evaluation.report import submit
     from jsra.inference import load_model
     from jsra.registry import ConfigError
     from jsra.runtime.device import use_best_device
@@ -40,27 +42,22 @@ def run(args):
     use_best_device()
     evaluator = Evaluator(config, split, work_dir=out)
     dataset = evaluator.dataset
+    saved = on_main(lambda: classes_of(weights))
+    if saved:
+        check_same(dataset.CLASSES, saved, f"dataset.{split}", f"the weights {weights}")
     model = load_model(config, weights)
+    check_model(model, dataset.CLASSES, f"dataset.{split}")
     results = evaluator.results(model)
     if not is_main():
         return 0
     if args.format_only or not any(len(r.boxes) + len(r.ignored) for r in dataset.records):
-        for path in write_submissions(dataset, results, out, split):
+        for path in submit(evaluator.evaluators, dataset, results, out, split):
             print(f"{len(results)} images; submission file: {path}")
         return 0
-    metrics = dataset.evaluate(results, out, split)
+    metrics = evaluator.evaluate(results, split)
     print(metrics.table)
     print(f"results: {write_metrics(metrics, out, split, config, weights)}")
     return 0
-
-
-def write_submissions(dataset, results, out, name) -> list:
-    """Write the detections in COCO's submission form, with masks too where the results have them; returns the paths."""
-    from jsra.evaluation.report import by_image, submission, write_submission
-
-    results = by_image(dataset, results)
-    kinds = ["bbox"] + (["segm"] if any(r.get("masks") is not None for r in results.values()) else [])
-    return [write_submission(submission(dataset, results, kind == "segm"), out, name, kind) for kind in kinds]
 
 
 def write_metrics(metrics, out, split, config, weights) -> str:
@@ -69,12 +66,13 @@ def write_metrics(metrics, out, split, config, weights) -> str:
     import os
 
     from jsra.engine.provenance import provenance
+    from jsra.settings import resolved
 
     path = os.path.join(out, "metrics.json")
     os.makedirs(out, exist_ok=True)
     content = {
         "metrics": dict(metrics), "per_class": metrics.per_class, "split": split, "weights": os.path.abspath(weights),
-        "config": config.to_dict(), **provenance(),
+        "settings": resolved(config.to_dict()), **provenance(),
     }  # fmt: skip
     with open(path, "w", encoding="utf8") as f:
         json.dump(content, f, indent=1)

@@ -33,7 +33,7 @@ def incomplete_parts(names) -> list:
         missing += [f"{layer}.{kind}" for kind in wanted if kind not in kinds]
     missing += _gaps(names)
     if any(n.startswith(("neck.", "rpn.", "roi_head.")) for n in names):
-        parts = DETECTOR + (("roi_head.box_head",) if any(n.startswith("roi_head.") for n in names) else ())
+        parts = DETECTOR + (("roi_head.box",) if any(n.startswith("roi_head.") for n in names) else ())
         missing += [f"{part}.*" for part in parts if not any(n.startswith(part + ".") for n in names)]
     if any(n.startswith("backbone.layer") for n in names) and "backbone.conv1.weight" not in names:
         missing.append("backbone.conv1.weight")

@@ -28,6 +28,7 @@ def read_weights(path) -> dict:
     path = os.fspath(path)
     if not os.path.isfile(path):
         raise FileNotFoundError(f"{path}: there is no such weights file")
+    _check_start(path)
     extension = os.path.splitext(path)[1].lower()
     if extension in TORCH:
         arrays = _state_dict(torch_file.read(path), path)
@@ -45,6 +46,18 @@ def read_weights(path) -> dict:
     if arrays and all(name.startswith("module.") for name in arrays):
         arrays = {name[len("module.") :]: array for name, array in arrays.items()}
     return {name: a.astype(np.float32) if a.dtype.kind == "f" else a for name, a in arrays.items()}
+
+
+def _check_start(path):
+    """WeightsError for what often comes in the place of a file of weights."""
+    with open(path, "rb") as file:
+        start = file.read(512).lstrip().lower()
+    if not start:
+        raise WeightsError(f"{path}: the file is empty; download it again")
+    if start.startswith(b"version https://git-lfs"):
+        raise WeightsError(f"{path}: a pointer of Git LFS, not the weights themselves: run `git lfs pull` in its repository")
+    if start.startswith((b"<!doctype", b"<html", b"<?xml")):
+        raise WeightsError(f"{path}: a web page, not weights: the download gave an error or a log-in page")
 
 
 def write_weights(path, arrays: dict):

@@ -59,7 +59,7 @@ def _latin1(text="", *_):
 
 
 class _JittorUnpickler(Unpickler):
-    inert = (*Unpickler.inert, "jdet.", "jittor.")
+    inert = (*Unpickler.inert, "jdet", "jittor")
 
     def find_class(self, module, name):
         if module in _ARRAYS and name in ("_reconstruct", "scalar"):

@@ -60,7 +60,8 @@ def load_weights(model, path, strict=False, classes=None, family=None) -> Report
     """Copy the weights of a file (.pth, .pt, .safetensors, .npz; names of this package, mmdet or torchvision) into the model.
 
     strict: every weight of the model must be there and fit. Otherwise what fits is loaded, as when a backbone is pretrained
-    or the classes differ; but the backbone must be complete, if the file has any of it. classes, family: see
+    or the classes differ; but the backbone must be complete, if the file has any of it, and the model must have a place for
+    all of the file's backbone (ResNet-101's file holds a ResNet-50's names). classes, family: see
     jsra.convert.convert.to_jsra. Returns the Report; raises WeightsError and leaves the model as it was.
     """
     return load_arrays(model, read_weights(path), path, strict, classes, family)
@@ -78,6 +79,12 @@ def load_arrays(model, arrays, path, strict=False, classes=None, family=None) ->
     if needed and (strict or any(n.startswith("backbone.") for n in converted.arrays)):
         raise WeightsError(
             f"{path}: {len(needed)} weights that the model needs are missing or of another shape\n{report}"
+        )
+    deeper = [n for n in converted.arrays if n.startswith("backbone.") and n not in state]
+    if deeper and not strict:
+        raise WeightsError(
+            f"{path}: {len(deeper)} weights of its backbone have no place in the model's, which is another one (of another "
+            f"depth?): take its own file, or the model of the file\n{report}"
         )
     for name in report.matched:
         state[name].update(jt.array(converted.arrays[name]))

@@ -15,10 +15,10 @@ MMDET = (
     ("rpn.convs.0.{p}", "rpn_head.rpn_conv.{p}"),
     ("rpn.cls.{p}", "rpn_head.rpn_cls.{p}"),
     ("rpn.box.{p}", "rpn_head.rpn_reg.{p}"),
-    ("roi_head.box_head.fcs.{i}.{p}", "roi_head.bbox_head.shared_fcs.{i}.{p}"),
-    ("roi_head.box_head.cls.{p}", "roi_head.bbox_head.fc_cls.{p}"),
-    ("roi_head.box_head.box.{p}", "roi_head.bbox_head.fc_reg.{p}"),
-    ("roi_head.box_extractor.{p}", "roi_head.bbox_roi_extractor.{p}"),
+    ("roi_head.box.head.fcs.{i}.{p}", "roi_head.bbox_head.shared_fcs.{i}.{p}"),
+    ("roi_head.box.head.cls.{p}", "roi_head.bbox_head.fc_cls.{p}"),
+    ("roi_head.box.head.box.{p}", "roi_head.bbox_head.fc_reg.{p}"),
+    ("roi_head.box.extractor.{p}", "roi_head.bbox_roi_extractor.{p}"),
 )
 
 TORCHVISION = (
@@ -31,10 +31,10 @@ TORCHVISION = (
     ("rpn.convs.0.{p}", "rpn.head.conv.{p}"),
     ("rpn.cls.{p}", "rpn.head.cls_logits.{p}"),
     ("rpn.box.{p}", "rpn.head.bbox_pred.{p}"),
-    ("roi_head.box_head.fcs.0.{p}", "roi_heads.box_head.fc6.{p}"),
-    ("roi_head.box_head.fcs.1.{p}", "roi_heads.box_head.fc7.{p}"),
-    ("roi_head.box_head.cls.{p}", "roi_heads.box_predictor.cls_score.{p}"),
-    ("roi_head.box_head.box.{p}", "roi_heads.box_predictor.bbox_pred.{p}"),
+    ("roi_head.box.head.fcs.0.{p}", "roi_heads.box_head.fc6.{p}"),
+    ("roi_head.box.head.fcs.1.{p}", "roi_heads.box_head.fc7.{p}"),
+    ("roi_head.box.head.cls.{p}", "roi_heads.box_predictor.cls_score.{p}"),
+    ("roi_head.box.head.box.{p}", "roi_heads.box_predictor.bbox_pred.{p}"),
 )
 
 # A classification network of torchvision (or mmdet's ResNeXt files): the backbone's names without a prefix.
@@ -48,6 +48,12 @@ JDET = tuple(row for row in MMDET if row[0].startswith(("backbone.", "neck.", "r
     ("rpn.convs.0.{p}", "rpn.rpn_conv.{p}"),
     ("rpn.cls.{p}", "rpn.rpn_cls.{p}"),
     ("rpn.box.{p}", "rpn.rpn_reg.{p}"),
+)
+
+# Our own names, as they were: (prefix, today's prefix).
+RENAMED = (
+    ("roi_head.box_extractor.", "roi_head.box.extractor."),
+    ("roi_head.box_head.", "roi_head.box.head."),
 )
 
 FAMILIES = {"mmdet": MMDET, "jdet": JDET, "torchvision": TORCHVISION, "backbone": BACKBONE}
@@ -72,9 +78,16 @@ def _rename(name: str, rules):
     return None
 
 
+def current(name: str) -> str:
+    """Today's name of a weight, or of an optimiser's number for it, in a checkpoint of any version of this package."""
+    for before, now in RENAMED:
+        name = name.replace(before, now)
+    return name
+
+
 def to_ours(name: str, family: str):
     """Our name of a weight, or None if the family's names hold no such weight."""
-    return name if family == "jsra" else _rename(name, _TO_OURS[family])
+    return current(name) if family == "jsra" else _rename(name, _TO_OURS[family])
 
 
 def from_ours(name: str, family: str):

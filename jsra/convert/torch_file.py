@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import collections
 import io
+import os
 import pickle
 import struct
 import zipfile
@@ -80,17 +81,32 @@ class Inert:
     def _ignore(self, *_, **__):
         return None
 
-    __setstate__ = __setitem__ = append = extend = update = _ignore
+    __setstate__ = __setitem__ = append = extend = update = add = _ignore
 
 
 def _rebuild_parameter(data, *_):
     return data
 
 
-class Unpickler(pickle.Unpickler):
-    """pickle.Unpickler for tensors and plain containers; `inert`: the modules whose objects are admitted as Inert."""
+# What training programs write next to the weights: settings, dates, logs, random states. A name stands for its submodules.
+_INERT = (
+    "mmengine", "mmcv", "mmdet", "mmyolo", "numpy", "argparse", "datetime", "pathlib", "torch", "_codecs", "copyreg",
+    "collections", "omegaconf", "yacs", "fvcore", "detectron2", "addict", "uuid", "enum", "decimal", "random",
+)  # fmt: skip
+_INERT_BUILTINS = (
+    "bool", "bytearray", "bytes", "complex", "dict", "float", "frozenset", "int", "list", "long", "object", "range",
+    "set", "slice", "str", "tuple", "unicode",
+)  # fmt: skip
 
-    inert = ("mmengine.", "mmcv.", "mmdet.", "numpy.")
+
+class Unpickler(pickle.Unpickler):
+    """pickle.Unpickler for tensors and plain containers.
+
+    Other objects that training programs write become Inert: their classes and functions are never imported or called.
+    `inert`: the modules, with their submodules, whose names are admitted so.
+    """
+
+    inert = _INERT
 
     def __init__(self, file, storages: dict):
         super().__init__(file, encoding="utf-8")
@@ -107,7 +123,7 @@ class Unpickler(pickle.Unpickler):
             return _DTYPES[name]
         if module == "torch" and name == "Size":
             return tuple
-        if module.startswith(self.inert):
+        if module.partition(".")[0] in self.inert or (module in ("builtins", "__builtin__") and name in _INERT_BUILTINS):
             return Inert
         raise WeightsError(
             f"refused: the file asks for {module}.{name}, which weights do not need and which could run code"
@@ -178,8 +194,12 @@ def read(path: str) -> dict:
     Raises WeightsError for a damaged file and for one that names anything but tensors and containers.
     """
     try:
-        content = _read_zip(path) if zipfile.is_zipfile(path) else _read_legacy(path)
-        return _arrays(content)
+        if zipfile.is_zipfile(path):
+            return _arrays(_read_zip(path))
+        with open(path, "rb") as file:
+            if file.read(4) == b"PK\x03\x04":
+                raise WeightsError(f"cut off after {os.path.getsize(path)} bytes: its end is missing; download it again")
+        return _arrays(_read_legacy(path))
     except WeightsError as error:
         raise WeightsError(f"{path}: {error}") from None
     except (KeyError, struct.error, zipfile.BadZipFile) as error:

@@ -8,8 +8,8 @@ from collections import Counter, namedtuple
 from PIL import Image, ImageOps
 from tqdm import tqdm
 
-from jsra.data.coco import read_coco
-from jsra.data.image import DataError
+from jsra.data.coco import flag, read_coco
+from jsra.data.image import DataError, rgb_pixels
 from jsra.data.masks import area, box, to_rle
 from jsra.data.paths import data_path
 from jsra.data.voc import VOC_CLASSES, read_xml, voc_entries, voc_image, voc_sets
@@ -28,7 +28,7 @@ def check(config, progress=True):
     """
     kind = config.get("type")
     if kind == "COCODataset":
-        return check_coco(data_path(config["root"]), config["anno_file"], progress)
+        return check_coco(data_path(config["root"]), data_path(config["anno_file"]), progress)
     if kind == "VOCDataset":
         sets = voc_sets(config["root"], config.get("image_set", "trainval"))
         return check_voc(sets, config.get("classes") or VOC_CLASSES, config.get("one_based", True), progress)
@@ -40,7 +40,7 @@ def check_image(path, size, where):
     try:
         with Image.open(path) as image:
             found, turned = image.size, ImageOps.exif_transpose(image).size
-            image.convert("RGB")
+            rgb_pixels(image)
     except FileNotFoundError:
         yield Problem("error", where, f"the image {path} is missing", "add the file, or remove the image")
         return
@@ -76,16 +76,16 @@ def check_coco(root, anno_file, progress=True):
     """Problems of a COCO annotation file and its images in `root`."""
     content = read_coco(anno_file)
     problems = []
-    for key in ("images", "annotations", "categories"):
-        counts = Counter(item["id"] for item in content.get(key, ()))
+    # The ids of annotations mean nothing to jsra; other tools want them unique.
+    for key, level in (("images", "error"), ("categories", "error"), ("annotations", "warning")):
+        counts = Counter(item.get("id") for item in content.get(key, ()))
         for item, count in counts.items():
             if count > 1:
-                problems.append(
-                    Problem("error", f"{key} id {item}", f"stands {count} times", "give every entry its own id")
-                )
+                what, cure = f"appears {count} times", "give every entry its own id"
+                problems.append(Problem(level, f"{key} id {item}", what, cure))
     for name, count in Counter(c["name"] for c in content["categories"]).items():
         if count > 1:
-            problems.append(Problem("error", f"category {name!r}", f"stands {count} times", "rename or merge them"))
+            problems.append(Problem("error", f"category {name!r}", f"appears {count} times", "rename or merge them"))
     categories = {c["id"] for c in content["categories"]}
     images = {image["id"]: image for image in content["images"]}
     per_image = {i: [] for i in images}
@@ -109,7 +109,7 @@ def check_coco(root, anno_file, progress=True):
             seen[(a.get("category_id"), *a.get("bbox", ()))] += 1
         for (category, *bbox), count in seen.items():
             if count > 1 and bbox:
-                what = f"the box {bbox} of category {category} stands {count} times"
+                what = f"the box {bbox} of category {category} appears {count} times"
                 problems.append(Problem("warning", where, what, "remove the copies"))
     return problems
 
@@ -122,6 +122,11 @@ def _check_annotation(a, size, categories, where):
     if not isinstance(bbox, (list, tuple)) or len(bbox) != 4:
         yield Problem("error", where, f"bbox is {bbox!r}", "give [x, y, width, height]")
         return
+    for key in ("iscrowd", "ignore"):
+        try:
+            flag(a, key)
+        except DataError:
+            yield Problem("error", where, f"{key} is {a[key]!r}", "write 0 or 1")
     x, y, w, h = bbox
     yield from check_box((x, y, x + w, y + h), size, where)
     if a.get("area", 1) <= 0:
@@ -155,7 +160,7 @@ def check_voc(sets, classes, one_based=True, progress=True):
     for name, count in Counter(name for name, *_ in entries).items():
         if count > 1:
             problems.append(
-                Problem("error", f"image {name}", f"stands {count} times in the image set", "remove the copies")
+                Problem("error", f"image {name}", f"appears {count} times in the image set", "remove the copies")
             )
     for name, annotation, folder in tqdm(entries, "checking", disable=not progress or None, leave=False):
         where = f"image {name}"

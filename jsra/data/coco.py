@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import json
 import os
+from collections import Counter
 
+from jsra.arguments import part
 from jsra.data.dataset import DetectionDataset, Record, label_map
 from jsra.data.image import DataError
 from jsra.data.paths import data_path, existing_file
@@ -23,7 +25,7 @@ COCO_CLASSES = (
 
 
 def read_coco(anno_file) -> dict:
-    """The parsed annotation file; ConfigError where it is not COCO's format."""
+    """The parsed annotation file at a resolved path (jsra.data.paths); ConfigError where it is not COCO's format."""
     path = existing_file(anno_file, "the annotation file")
     with open(path, encoding="utf8") as f:
         try:
@@ -47,43 +49,39 @@ class COCODataset(DetectionDataset):
     and those with a side under filter_min_size pixels (set it False for testing). Classes, whose order gives labels 1,
     2, ...: `classes`; else with use_anno_cats those of the file, in its order; else the 80 of COCO.
     aspect_ratio_grouping: a batch holds only wide or only tall images (default: as shuffle). with_masks: targets have
-    'masks'. repeat: each image that often per epoch. metrics: what evaluate computes, 'bbox' and 'segm' (default: bbox,
-    with segm if with_masks).
+    'masks' (InstanceMasks). repeat: each image that often per epoch.
     Annotations as in mmdet: those marked `ignore`, without area, outside the image or of other classes are left out;
     crowds become bboxes_ignore.
     """
 
     def __init__(
         self,
-        root,
-        anno_file,
-        transforms=None,
-        batch_size=1,
-        num_workers=0,
-        shuffle=False,
-        drop_last=False,
-        filter_empty_gt=True,
-        use_anno_cats=False,
-        classes=None,
-        filter_min_size=32,
-        aspect_ratio_grouping=None,
-        seed=0,
-        with_masks=False,
-        repeat=1,
-        metrics=None,
+        root: str,
+        anno_file: str,
+        transforms: list[part.transform] | None = None,
+        batch_size: int = 1,
+        num_workers: int = 0,
+        shuffle: bool = False,
+        drop_last: bool = False,
+        filter_empty_gt: bool = True,
+        use_anno_cats: bool = False,
+        classes: tuple[str, ...] | None = None,
+        filter_min_size: int = 32,
+        aspect_ratio_grouping: bool | None = None,
+        seed: int = 0,
+        with_masks: bool = False,
+        repeat: int = 1,
     ):
         grouping = shuffle if aspect_ratio_grouping is None else aspect_ratio_grouping
-        content = read_coco(anno_file)
-        by_name = {c["name"]: c["id"] for c in content["categories"]}
+        self.root, self.anno_file = data_path(root), data_path(anno_file)
+        content = read_coco(self.anno_file)
+        by_name = category_ids(content["categories"], self.anno_file)
         classes = classes or (list(by_name) if use_anno_cats else COCO_CLASSES)
-        labels = label_map(classes, by_name, f"{anno_file}, which names {len(by_name)} categories")
+        labels = label_map(classes, by_name, f"{self.anno_file}, which names {len(by_name)} categories")
         super().__init__(
             classes, transforms, batch_size, num_workers, shuffle, drop_last, grouping, seed, with_masks, repeat
         )
-        self.root = data_path(root)
-        self.anno_file = data_path(anno_file)
         self.cat_ids = [by_name[name] for name in labels]
-        self.metrics = tuple(metrics or (("bbox", "segm") if with_masks else ("bbox",)))
         self.records = self._records(content)
         self._filter(filter_empty_gt, filter_min_size)
 
@@ -101,7 +99,7 @@ class COCODataset(DetectionDataset):
                 box = usable_box(a, width, height)
                 if box is None or a["category_id"] not in to_label:
                     continue
-                if a.get("iscrowd", 0):
+                if flag(a, "iscrowd"):
                     ignored.append(box)
                     ignored_labels.append(to_label[a["category_id"]])
                     continue
@@ -117,16 +115,38 @@ class COCODataset(DetectionDataset):
         return read_coco(self.anno_file)
 
 
+def category_ids(categories, where) -> dict:
+    """{name: id} in the file's order; ConfigError for a name or an id that appears twice, which would mix up labels."""
+    for key in ("id", "name"):
+        value, count = Counter(category[key] for category in categories).most_common(1)[0] if categories else (None, 0)
+        if count > 1:
+            raise ConfigError(f"{where}: {count} categories have the {key} {value!r}: give each its own {key}")
+    return {category["name"]: category["id"] for category in categories}
+
+
+def flag(annotation, key) -> bool:
+    """A mark of an annotation, such as iscrowd: 0 or 1, absent or null for 0. DataError for anything else ('0' is text,
+    which Python takes for true)."""
+    value = annotation.get(key)
+    if value is None or value in (0, 1):
+        return bool(value)
+    raise DataError(
+        f"annotation {annotation.get('id')} of image id {annotation.get('image_id')} has {key}={value!r}; write 0 or 1"
+    )
+
+
 def usable_box(annotation, width, height):
-    """xyxy of an annotation that training can use, else None. Raises DataError for a bbox that is not 4 numbers."""
-    try:
-        x, y, w, h = (float(v) for v in annotation["bbox"])
-    except (KeyError, TypeError, ValueError):
+    """xyxy of an annotation that training can use, else None. Raises DataError for a bbox or area that is no number."""
+    bbox, area = annotation.get("bbox"), annotation.get("area")
+    where = f"annotation {annotation.get('id')} of image id {annotation['image_id']} has the"
+    if not isinstance(bbox, (list, tuple)) or len(bbox) != 4 or not all(isinstance(v, (int, float)) for v in bbox):
         raise DataError(
-            f"annotation {annotation.get('id')} of image id {annotation['image_id']} has the bbox "
-            f"{annotation.get('bbox')!r}, not [x, y, width, height]; `jsra data check` lists all such problems"
-        ) from None
+            f"{where} bbox {bbox!r}, not [x, y, width, height] in numbers; `jsra data check` lists all such problems"
+        )
+    if area is not None and not isinstance(area, (int, float)):
+        raise DataError(f"{where} area {area!r}, not a number of pixels; `jsra data check` lists all such problems")
+    x, y, w, h = bbox
     inside = min(x + w, width) > max(x, 0) and min(y + h, height) > max(y, 0)
-    if annotation.get("ignore") or not inside or w < 1 or h < 1 or annotation.get("area", w * h) <= 0:
+    if flag(annotation, "ignore") or not inside or w < 1 or h < 1 or (area is not None and area <= 0):
         return None
     return [x, y, x + w, y + h]

@@ -1,20 +1,27 @@
-"""What every detection dataset shares: samples, the filter of images without objects, the loader and the evaluation.
+"""What every detection dataset shares: samples, the filter of images without objects and the loader.
 
 A dataset is a list of Records plus transforms. `dataset.get(index, epoch)` is one sample; it depends on (seed, epoch,
-index) alone, never on the process that loads it. `dataset.loader(...)` gives batches, `dataset.evaluate(...)` metrics.
+index) alone, never on the process that loads it. `dataset.loader(...)` gives batches. Evaluators (jsra.evaluation) read
+`records`, `ground_truth()`, CLASSES and cat_ids.
 """
 
 from __future__ import annotations
 
 import os
 import pickle
+from collections import Counter
 
 import numpy as np
 
 from jsra.data.image import new_target, read_image
-from jsra.data.masks import to_bitmaps
+from jsra.data.masks import InstanceMasks
 from jsra.data.transforms import Compose
 from jsra.registry import ConfigError, nearest
+
+# What a record may hold next to its boxes, and its target then too. Of the objects: track_ids int32 [n]. Of the image:
+# video_id and frame_index (from 0); where not every class is annotated in every image, negative_labels (tuple of the 1-based
+# labels of which the image surely has no object) and not_exhaustive_labels (of which not every object is annotated).
+FIELDS = ("track_ids", "video_id", "frame_index", "negative_labels", "not_exhaustive_labels")
 
 
 class Record:
@@ -22,13 +29,15 @@ class Record:
 
     boxes [n, 4] xyxy float32, labels [n] int32 (1-based), ignored [m, 4] and ignored_labels [m] (crowds, difficult
     objects). Segmentations are kept pickled: as Python objects, their reference counts would make every forked worker
-    copy them.
+    copy them. fields: {name of FIELDS: value} of what this record knows, None if nothing.
     """
 
-    __slots__ = ("img_id", "file", "width", "height", "boxes", "labels", "ignored", "ignored_labels", "_segmentations")
+    __slots__ = (
+        "img_id", "file", "width", "height", "boxes", "labels", "ignored", "ignored_labels", "_segmentations", "fields",
+    )  # fmt: skip
 
     def __init__(
-        self, img_id, file, width, height, boxes=(), labels=(), ignored=(), ignored_labels=(), segmentations=None
+        self, img_id, file, width, height, boxes=(), labels=(), ignored=(), ignored_labels=(), segmentations=None, **fields
     ):
         self.img_id = img_id
         self.file = file
@@ -39,10 +48,26 @@ class Record:
         self.ignored = np.asarray(ignored, np.float32).reshape(-1, 4)
         self.ignored_labels = np.asarray(ignored_labels, np.int32).reshape(-1)
         self._segmentations = None if segmentations is None else pickle.dumps(segmentations, protocol=4)
+        self.fields = _fields(fields, len(self.boxes), img_id) if fields else None
 
     def segmentations(self):
         """A list of n COCO segmentations (or None each), or None if the dataset was read without masks."""
         return None if self._segmentations is None else pickle.loads(self._segmentations)
+
+
+def _fields(fields, count, img_id):
+    for name in fields:
+        if name not in FIELDS:
+            raise ValueError(f"a record has no field {name!r}{nearest(name, FIELDS)}")
+    found = {name: value for name, value in fields.items() if value is not None}
+    if "track_ids" in found:
+        found["track_ids"] = np.asarray(found["track_ids"], np.int32).reshape(-1)
+        if len(found["track_ids"]) != count:
+            raise ValueError(f"image id {img_id}: {len(found['track_ids'])} track_ids for {count} boxes")
+    for name in ("negative_labels", "not_exhaustive_labels"):
+        if name in found:
+            found[name] = tuple(int(label) for label in found[name])
+    return found
 
 
 class DetectionDataset:
@@ -51,7 +76,7 @@ class DetectionDataset:
     batch_size: images per step over all processes together. seed: of order and augmentation.
     """
 
-    metrics = ("bbox",)
+    default_evaluator = "COCOBoxAP"  # of configs that name none
 
     def __init__(
         self,
@@ -84,7 +109,12 @@ class DetectionDataset:
         self.records = []
 
     def _filter(self, filter_empty_gt, filter_min_size):
-        """With filter_empty_gt, drop images without any object and those with a side below filter_min_size pixels."""
+        """Check that image ids are unique; with filter_empty_gt, drop images without any object and those with a side
+        below filter_min_size pixels."""
+        img_id, count = Counter(self.img_ids).most_common(1)[0] if self.records else (None, 0)
+        if count > 1:
+            files = ", ".join(sorted({r.file for r in self.records if r.img_id == img_id}))
+            raise ConfigError(f"{type(self).__name__}: image id {img_id!r} is listed {count} times ({files}); list it once")
         if filter_empty_gt:
             self.records = [
                 r for r in self.records
@@ -113,7 +143,8 @@ class DetectionDataset:
         target["bboxes_ignore"] = record.ignored.copy()
         if self.with_masks:
             segmentations = record.segmentations() or [None] * len(record.boxes)
-            target["masks"] = to_bitmaps(segmentations, record.width, record.height)
+            target["masks"] = InstanceMasks(segmentations, record.width, record.height)
+        target.update(record.fields or {})
         return target
 
     def get(self, index, epoch=0):
@@ -153,19 +184,6 @@ class DetectionDataset:
         categories = [{"id": i, "name": name} for i, name in zip(self.cat_ids, self.CLASSES)]
         return {"info": {}, "images": images, "annotations": annotations, "categories": categories}
 
-    def evaluate(self, results, work_dir=None, epoch=None, metrics=None):
-        """Metrics of detections.
-
-        results: list of {img_id, boxes [n, 4] xyxy in original pixels, scores [n], labels [n] (1-based), masks (RLE)},
-        or of (result, target) pairs, one per image; where images are missing, the others alone are evaluated and the
-        table says so. metrics: names out of 'bbox', 'segm' (COCO), 'voc' (AP50 by the VOC devkit).
-        Writes the detections to work_dir/detections/<epoch>.<metric>.json in COCO's submission form if work_dir is
-        given. Returns Metrics: {name: value}, with the printable `.table`.
-        """
-        from jsra.evaluation.report import evaluate
-
-        return evaluate(self, results, work_dir, epoch, tuple(metrics or self.metrics))
-
 
 def label_map(wanted, known, where):
     """{category name: 1-based label} in the order of `wanted`; ConfigError for a name that `known` does not hold."""
@@ -173,5 +191,5 @@ def label_map(wanted, known, where):
         if name not in known:
             raise ConfigError(f"{where}: there is no class {name!r}{nearest(name, known)}")
     if len(set(wanted)) != len(wanted):
-        raise ConfigError(f"{where}: a class stands twice in {list(wanted)}")
+        raise ConfigError(f"{where}: a class appears twice in {list(wanted)}")
     return {name: i + 1 for i, name in enumerate(wanted)}

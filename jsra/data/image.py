@@ -11,17 +11,15 @@ class DataError(RuntimeError):
 
 
 def read_image(path, size=None, img_id=None):
-    """uint8 RGB [H, W, 3]. `size` (width, height) is what the annotations say, if they say it.
+    """uint8 RGB [H, W, 3] of a file, as `rgb_pixels` gives it.
 
-    The EXIF orientation is applied only where the annotated size asks for it. Raises DataError for a file that is
-    absent, broken, or of another size.
+    size: (width, height) that the annotations say, if they say it. Raises DataError for a file that is absent, broken, or of
+    another size.
     """
     name = f"image {path}" + (f" (image id {img_id})" if img_id is not None else "")
     try:
         with Image.open(path) as image:
-            if size is not None and image.size != tuple(size):
-                image = ImageOps.exif_transpose(image)
-            pixels = np.asarray(image.convert("RGB"))
+            pixels = rgb_pixels(image, size)
     except FileNotFoundError:
         raise DataError(f"{name} is not there; correct the dataset's root or the annotations") from None
     except Exception as error:
@@ -32,12 +30,34 @@ def read_image(path, size=None, img_id=None):
     return pixels
 
 
+def rgb_pixels(image, size=None):
+    """uint8 RGB [H, W, 3] of a Pillow image.
+
+    The EXIF orientation is applied, as mmdet's reader does, in training and in inference: except where `size` (width,
+    height), of the annotations, is that of the picture as it is stored and not that of the turned one. 16 bits are cut to
+    their upper 8, as OpenCV does. Raises ValueError for pixels of more bits or floating-point ones, whose range is unknown.
+    """
+    turned = ImageOps.exif_transpose(image)
+    if size is not None and tuple(size) == image.size != turned.size:
+        turned = image
+    if turned.mode == "F":
+        raise ValueError("floating-point pixels; save it with 8 or 16 bits")
+    if turned.mode.startswith("I"):
+        values = np.asarray(turned)
+        if values.size and (values.min() < 0 or values.max() > 65535):
+            raise ValueError(f"pixels of {values.min()} to {values.max()}; save it with 8 or 16 bits")
+        turned = Image.fromarray((values.astype(np.uint16) >> 8).astype(np.uint8))
+    return np.asarray(turned.convert("RGB"))
+
+
 def new_target(size, img_id=0, img_file=None, classes=()):
     """The target dictionary (design: 'Contract between the parts') of an image of `size` (width, height) without boxes.
 
     img_id, img_file, classes; bboxes [n, 4] xyxy float32 in pixels, labels [n] int32 (1-based), bboxes_ignore [m, 4];
-    masks None or uint8 [n, H, W]; ori_img_size, img_size (after resizing), pad_shape (after padding), all (width,
-    height); scale_factor [4], what boxes were multiplied with; flip None or a direction.
+    masks None or jsra.data.masks.InstanceMasks; ori_img_size, img_size (after resizing), pad_shape (after padding), all
+    (width, height); scale_factor [4], what boxes were multiplied with; flip None or a direction. What only some datasets
+    know is there only then (jsra.data.dataset.FIELDS): track_ids [n], video_id, frame_index, negative_labels,
+    not_exhaustive_labels.
     """
     return {
         "img_id": img_id,

@@ -1,15 +1,90 @@
-"""COCO segmentations (polygons, RLE of either form) to bitmaps and back."""
+"""COCO segmentations (polygons, RLE of either form): carried as they are, and to bitmaps and back."""
 
 from __future__ import annotations
 
 import numpy as np
 from pycocotools import mask as coco_mask
 
+from jsra.data.resize import resize_nearest
+
+FARTHEST = 1e6  # pixels; the rasteriser's memory grows with the length of an edge
+
+
+class InstanceMasks:
+    """The masks of the n objects of an image of (width, height) pixels, as they are annotated: polygons stay polygons.
+
+    segmentations: a list of n COCO segmentations, or None each (an empty mask). `np.asarray(masks)` is their bitmaps, uint8
+    [n, height, width] of 0 and 1. Every change gives new masks. Polygons move exactly; an RLE by its pixels.
+    """
+
+    __slots__ = ("segmentations", "width", "height")
+
+    def __init__(self, segmentations, width: int, height: int):
+        self.segmentations = list(segmentations)
+        self.width, self.height = int(width), int(height)
+
+    @classmethod
+    def of_bitmaps(cls, bitmaps):
+        """Of bitmaps [n, height, width]."""
+        bitmaps = np.asarray(bitmaps)
+        return cls([encode(bitmap) for bitmap in bitmaps], bitmaps.shape[2], bitmaps.shape[1])
+
+    def __len__(self):
+        return len(self.segmentations)
+
+    def __array__(self, dtype=None, copy=None):
+        out = to_bitmaps(self.segmentations, self.width, self.height)
+        return out if dtype is None else out.astype(dtype)
+
+    def select(self, kept):
+        """Those where `kept` [n] bool is true."""
+        return InstanceMasks([s for s, k in zip(self.segmentations, kept) if k], self.width, self.height)
+
+    def resize(self, width: int, height: int):
+        x, y = width / self.width, height / self.height
+        return self._changed(
+            width, height, lambda points: points * [x, y], lambda bitmap: resize_nearest(bitmap[None], width, height)[0]
+        )
+
+    def flip(self, horizontal: bool, vertical: bool):
+        axes = [axis for axis, wanted in ((0, vertical), (1, horizontal)) if wanted]
+        size, sign = np.array([self.width * horizontal, self.height * vertical]), 1 - 2 * np.array([horizontal, vertical])
+        return self._changed(
+            self.width, self.height, lambda points: size + sign * points, lambda bitmap: np.flip(bitmap, axes)
+        )
+
+    def crop(self, left: int, top: int, width: int, height: int):
+        """The window of (width, height) pixels at (left, top)."""
+        return self._changed(
+            width, height, lambda points: points - [left, top],
+            lambda bitmap: bitmap[top : top + height, left : left + width],
+        )  # fmt: skip
+
+    def pad(self, right: int, down: int):
+        """With so many empty columns and rows more."""
+        return self._changed(
+            self.width + right, self.height + down, lambda points: points,
+            lambda bitmap: np.pad(bitmap, ((0, down), (0, right))),
+        )  # fmt: skip
+
+    def _changed(self, width, height, move, redraw):
+        """move: of points [p, 2]; redraw: of a bitmap."""
+
+        def changed(segmentation):
+            if segmentation is None:
+                return None
+            if isinstance(segmentation, dict):
+                return encode(redraw(to_bitmap(segmentation, self.width, self.height)))
+            return [move(np.reshape(polygon, (-1, 2))).ravel().tolist() for polygon in segmentation]
+
+        return InstanceMasks(map(changed, self.segmentations), width, height)
+
+
 
 def to_rle(segmentation, width: int, height: int):
     """Compressed RLE of a list of polygons [[x0, y0, x1, y1, ...], ...], an uncompressed or a compressed RLE.
 
-    Raises ValueError for anything else: polygons of fewer than 3 points, an RLE of another size.
+    Raises ValueError for anything else: polygons of fewer than 3 points or far outside, an RLE of another size.
     """
     if isinstance(segmentation, dict):
         if list(segmentation.get("size", ())) != [height, width]:
@@ -22,6 +97,8 @@ def to_rle(segmentation, width: int, height: int):
     for polygon in segmentation:
         if not isinstance(polygon, (list, tuple)) or len(polygon) < 6 or len(polygon) % 2:
             raise ValueError("a polygon needs x and y of at least 3 points")
+        if not all(isinstance(v, (int, float)) and abs(v) < FARTHEST for v in polygon):
+            raise ValueError(f"a polygon has a coordinate that is no number of pixels below {FARTHEST:g}")
     return coco_mask.merge(coco_mask.frPyObjects([list(p) for p in segmentation], height, width))
 
 

@@ -1,4 +1,8 @@
-"""Where data lies: paths of configs are relative to the current directory; JSRA_DATA may replace their `data/`."""
+"""Where data lies: paths of configs are relative to the current directory; JSRA_DATA may replace their `data/`.
+
+A path of a config is resolved once, where it is read from the config (the datasets' constructors, jsra.data.check and
+jsra.engine.run for weights). Everything after that takes the resolved path.
+"""
 
 from __future__ import annotations
 
@@ -6,18 +10,17 @@ import os
 
 
 def data_path(path) -> str:
-    """The path itself; `data/...` becomes `$JSRA_DATA/...` where that variable is set."""
+    """The path itself; `data/...` becomes `$JSRA_DATA/...`, made absolute, where that variable is set."""
     path = os.fspath(path)
     base = os.environ.get("JSRA_DATA")
     if base and (path == "data" or path.startswith("data/")):
-        return os.path.normpath(os.path.join(base, path[len("data/") :]))
+        return os.path.abspath(os.path.join(base, path[len("data/") :]))
     return path
 
 
 def existing_file(path, what: str) -> str:
-    """data_path(path), or FileNotFoundError with what was looked for and the cure."""
-    found = data_path(path)
-    if not os.path.exists(found):
+    """The (resolved) path, or FileNotFoundError with what was looked for and the cure."""
+    if not os.path.exists(path):
         hint = "" if os.environ.get("JSRA_DATA") else " set JSRA_DATA to the folder that stands for data/, or"
-        raise FileNotFoundError(f"{what} is not there: {os.path.abspath(found)};{hint} correct the path in the config")
-    return found
+        raise FileNotFoundError(f"{what} is not there: {os.path.abspath(path)};{hint} correct the path in the config")
+    return path

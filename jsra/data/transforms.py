@@ -1,4 +1,4 @@
-"""Transforms of the training recipes: image, boxes and masks together.
+"""Transforms of the training recipes: image, boxes, masks and what else belongs to an object together.
 
 A transform is called as `t(image, target, rng)` and returns both. `image` is uint8 RGB [H, W, 3] until Normalize, which
 makes it float32 [3, H, W]; `target` is the dictionary of jsra.data.dataset (boxes xyxy in pixels of the image as it is
@@ -10,10 +10,12 @@ from __future__ import annotations
 
 import numpy as np
 
-from jsra.data.resize import resize_bilinear, resize_nearest
-from jsra.registry import ConfigError, build, register
+from jsra.arguments import part
+from jsra.data.resize import resize_bilinear
+from jsra.registry import ConfigError, register
 
 BOX_KEYS = ("bboxes", "bboxes_ignore")
+OBJECT_KEYS = ("labels", "track_ids")  # arrays with an entry for each of bboxes, which no change of the picture moves
 
 
 def _pixels(image):
@@ -28,13 +30,13 @@ def _clip(boxes, width, height):
 
 
 class Compose:
-    """Transforms one after the other; dictionaries are built through the registry."""
+    """Transforms one after the other."""
 
     def __init__(self, transforms=()):
-        self.transforms = [build(t, f"transforms[{i}]") for i, t in enumerate(transforms or ())]
+        self.transforms = list(transforms or ())
         for i, transform in enumerate(self.transforms):
             if not callable(transform):
-                raise ConfigError(f"transforms[{i}]: {transform!r} is neither a transform nor a dict with a type")
+                raise ConfigError(f"transforms[{i}]: {transform!r} is not a transform")
 
     def __call__(self, image, target=None, rng=None):
         target = {} if target is None else target
@@ -53,7 +55,7 @@ class Resize:
     Sets img_size, pad_shape and scale_factor (4 floats: x, y, x, y ratios).
     """
 
-    def __init__(self, min_size, max_size, keep_ratio=True):
+    def __init__(self, min_size: int | tuple[int, ...], max_size: int, keep_ratio: bool = True):
         self.min_size = tuple(min_size) if isinstance(min_size, (list, tuple)) else (min_size,)
         self.max_size = max_size
         self.keep_ratio = keep_ratio
@@ -79,7 +81,7 @@ class Resize:
             if key in target:
                 target[key] = _clip(target[key] * ratio, width, height)
         if target.get("masks") is not None:
-            target["masks"] = resize_nearest(target["masks"], width, height)
+            target["masks"] = target["masks"].resize(width, height)
         target["img_size"] = target["pad_shape"] = (width, height)
         target["scale_factor"] = target.get("scale_factor", np.ones(4, np.float32)) * ratio
         return image, target
@@ -89,7 +91,7 @@ class Resize:
 class RandomFlip:
     """Mirror with probability `prob`; direction 'horizontal' (x -> width - x), 'vertical' or 'diagonal' (both)."""
 
-    def __init__(self, prob=0.5, direction="horizontal"):
+    def __init__(self, prob: float = 0.5, direction: str | tuple[str, ...] = "horizontal"):
         if direction not in ("horizontal", "vertical", "diagonal"):
             raise ConfigError(f"RandomFlip: direction {direction!r}; known: horizontal, vertical, diagonal")
         self.prob = prob
@@ -101,7 +103,6 @@ class RandomFlip:
         if rng.random() >= self.prob:
             return image, target
         height, width = image.shape[:2]
-        masks = target.get("masks")
         for axis, length, name in ((1, width, "horizontal"), (0, height, "vertical")):
             if self.direction not in (name, "diagonal"):
                 continue
@@ -112,9 +113,8 @@ class RandomFlip:
                     boxes = target[key].copy()
                     boxes[:, low], boxes[:, low + 2] = length - target[key][:, low + 2], length - target[key][:, low]
                     target[key] = boxes
-            masks = None if masks is None else np.flip(masks, axis + 1)
-        if masks is not None:
-            target["masks"] = np.ascontiguousarray(masks)
+        if target.get("masks") is not None:
+            target["masks"] = target["masks"].flip(self.direction != "vertical", self.direction != "horizontal")
         target["flip"] = self.direction
         return np.ascontiguousarray(image), target
 
@@ -128,7 +128,9 @@ class RandomCrop:
     is drawn again, up to 50 times; then the image stays whole.
     """
 
-    def __init__(self, crop_size, crop_type="absolute", allow_negative_crop=False):
+    def __init__(
+        self, crop_size: tuple[float, float], crop_type: str = "absolute", allow_negative_crop: bool = False
+    ):
         if crop_type not in ("absolute", "absolute_range"):
             raise ConfigError(f"RandomCrop: crop_type {crop_type!r}; known: absolute, absolute_range")
         if len(crop_size) != 2 or min(crop_size) < 1 or (crop_type == "absolute_range" and crop_size[0] > crop_size[1]):
@@ -164,9 +166,11 @@ class RandomCrop:
             return image, target
         target.update(cropped)
         if "bboxes" in kept:
-            target["labels"] = target["labels"][kept["bboxes"]]
+            for key in OBJECT_KEYS:
+                if key in target:
+                    target[key] = target[key][kept["bboxes"]]
             if target.get("masks") is not None:
-                target["masks"] = target["masks"][kept["bboxes"], top : top + h, left : left + w]
+                target["masks"] = target["masks"].select(kept["bboxes"]).crop(left, top, w, h)
         target["img_size"] = target["pad_shape"] = (w, h)
         return np.ascontiguousarray(image[top : top + h, left : left + w]), target
 
@@ -175,7 +179,7 @@ class RandomCrop:
 class RandomChoice:
     """One of several lists of transforms, drawn per sample (with probabilities `prob`, equal by default)."""
 
-    def __init__(self, pipelines, prob=None):
+    def __init__(self, pipelines: list[list[part.transform]], prob: tuple[float, ...] | None = None):
         self.pipelines = [Compose(p) for p in pipelines]
         self.prob = prob
         if prob is not None and (len(prob) != len(pipelines) or abs(sum(prob) - 1) > 1e-6):
@@ -189,7 +193,7 @@ class RandomChoice:
 class Normalize:
     """(image - mean) / std per channel -> float32 [3, H, W], RGB (to_bgr=True: BGR, mean and std in that order)."""
 
-    def __init__(self, mean, std, to_bgr=False):
+    def __init__(self, mean: tuple[float, float, float], std: tuple[float, float, float], to_bgr: bool = False):
         self.mean = np.asarray(mean, np.float32).reshape(3, 1, 1)
         self.inverse = 1 / np.asarray(std, np.float32).reshape(3, 1, 1)
         self.to_bgr = to_bgr
@@ -215,7 +219,7 @@ class Pad:
     After Normalize (as in the recipes) the padding is the mean colour; before it, black.
     """
 
-    def __init__(self, size_divisor=32):
+    def __init__(self, size_divisor: int = 32):
         if size_divisor < 1:
             raise ConfigError(f"Pad: size_divisor must be at least 1, not {size_divisor}")
         self.size_divisor = size_divisor
@@ -229,6 +233,6 @@ class Pad:
             sides = ((0, 0), (0, down), (0, right))
             image = np.pad(image, sides if channels_first else (*sides[1:], (0, 0)))
             if target.get("masks") is not None:
-                target["masks"] = np.pad(target["masks"], sides)
+                target["masks"] = target["masks"].pad(right, down)
         target["pad_shape"] = (width + right, height + down)
         return image, target

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import xml.etree.ElementTree as ElementTree
 
+from jsra.arguments import part
 from jsra.data.dataset import DetectionDataset, Record, label_map
 from jsra.data.image import DataError
 from jsra.data.paths import data_path, existing_file
@@ -52,11 +53,13 @@ def voc_sets(root, image_set):
 
 
 def voc_entries(sets):
-    """(image id, annotation file, image folder) of each line of the image sets. Ids are unique over all roots."""
+    """(image id, annotation file, image folder) of each line of the image sets.
+
+    The id is the line's name, behind as much of its folder's path as tells several folders apart.
+    """
     out = []
-    for root, image_set in sets:
+    for (root, image_set), prefix in zip(sets, _prefixes([root for root, _ in sets])):
         listing = existing_file(os.path.join(root, "ImageSets", "Main", f"{image_set}.txt"), "the image set")
-        prefix = f"{os.path.basename(os.path.normpath(root))}/" if len(sets) > 1 else ""
         with open(listing, encoding="utf8") as f:
             for line in f:
                 if line.strip():
@@ -66,12 +69,25 @@ def voc_entries(sets):
     return out
 
 
+def _prefixes(roots):
+    """For each of several folders the end of its path, as short as tells the different ones apart, with a '/'."""
+    if len(roots) == 1:
+        return [""]
+    parts = [os.path.abspath(root).strip(os.sep).split(os.sep) for root in roots]
+    different = len(set(map(tuple, parts)))
+    length = next(n for n in range(1, max(map(len, parts)) + 1) if len({tuple(p[-n:]) for p in parts}) == different)
+    return ["/".join(p[-length:]) + "/" for p in parts]
+
+
 def voc_image(folder, name, content):
-    """The file that the annotation names, or <name>.jpg where it names none or that is not there."""
-    named = os.path.join(folder, content["file"] or "")
-    if content["file"] and os.path.isfile(named):
-        return named
-    return os.path.join(folder, f"{name.split('/')[-1]}.jpg")
+    """The image of an annotation file: of its own name, with the extension of the picture that it names, or .jpg.
+
+    A picture of another name is taken only where there is none of its own.
+    """
+    stem = name.split("/")[-1]
+    named = os.path.basename(content["file"] or "")
+    candidates = [stem + os.path.splitext(named)[1], f"{stem}.jpg", named]
+    return next((p for p in (os.path.join(folder, c) for c in candidates if c) if os.path.isfile(p)), f"{folder}/{stem}.jpg")
 
 
 @register("dataset")
@@ -83,33 +99,30 @@ class VOCDataset(DetectionDataset):
     classes: their order gives labels 1, 2, ...; the 20 of VOC by default. Objects of other classes are left out.
     one_based: VOC counts pixels from 1 and includes the last: its box (1, 1, W, H) is the whole image. A box becomes
     (xmin - 1, ymin - 1, xmax, ymax), whose plain IoU is the IoU of VOC's own devkit. False: boxes as they stand.
-    Difficult objects, and with box_min_size those with a side under so many pixels, become bboxes_ignore; in evaluation
-    difficult ones are neither found nor missed. ap_mode: '11point' (VOC 2007's metric, which papers on 07+12 report) or
-    'area' (all points). metrics: 'voc' and/or 'bbox' (COCO's AP). Other arguments as for COCODataset.
+    Difficult objects, and with box_min_size those with a side under so many pixels, become bboxes_ignore.
+    Other arguments as for COCODataset.
     """
+
+    default_evaluator = "VOCBoxAP"
 
     def __init__(
         self,
-        root,
-        image_set="trainval",
-        transforms=None,
-        batch_size=1,
-        num_workers=0,
-        shuffle=False,
-        drop_last=False,
-        filter_empty_gt=True,
-        classes=None,
-        filter_min_size=32,
-        box_min_size=None,
-        one_based=True,
-        aspect_ratio_grouping=None,
-        seed=0,
-        repeat=1,
-        ap_mode="11point",
-        metrics=("voc",),
+        root: str,
+        image_set: str = "trainval",
+        transforms: list[part.transform] | None = None,
+        batch_size: int = 1,
+        num_workers: int = 0,
+        shuffle: bool = False,
+        drop_last: bool = False,
+        filter_empty_gt: bool = True,
+        classes: tuple[str, ...] | None = None,
+        filter_min_size: int = 32,
+        box_min_size: float | None = None,
+        one_based: bool = True,
+        aspect_ratio_grouping: bool | None = None,
+        seed: int = 0,
+        repeat: int = 1,
     ):
-        if ap_mode not in ("11point", "area"):
-            raise ConfigError(f"VOCDataset: ap_mode {ap_mode!r}; known: 11point, area")
         grouping = shuffle if aspect_ratio_grouping is None else aspect_ratio_grouping
         super().__init__(
             classes or VOC_CLASSES,
@@ -126,14 +139,12 @@ class VOCDataset(DetectionDataset):
         self.cat_ids = list(range(1, len(self.CLASSES) + 1))
         self.one_based = one_based
         self.box_min_size = box_min_size
-        self.ap_mode = ap_mode
-        self.metrics = tuple(metrics)
         self.records = self._records(voc_sets(root, image_set))
         self._filter(filter_empty_gt, filter_min_size)
 
     def _records(self, sets):
         labels_of = label_map(self.CLASSES, self.CLASSES, "VOCDataset.classes")
-        records = []
+        records, seen = [], {}
         for name, annotation, folder in voc_entries(sets):
             content = read_xml(annotation)
             boxes, labels, ignored, ignored_labels = [], [], [], []
@@ -151,6 +162,10 @@ class VOCDataset(DetectionDataset):
                     boxes.append(box)
                     labels.append(labels_of[item["name"]])
             file = voc_image(folder, name, content)
+            if seen.setdefault(file, name) != name:
+                raise ConfigError(
+                    f"VOCDataset: the annotations of {seen[file]} and {name} both read {file}; correct <filename>"
+                )
             size = content["width"], content["height"]
             records.append(Record(name, file, *size, boxes, labels, ignored, ignored_labels))
         return records

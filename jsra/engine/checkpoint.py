@@ -19,6 +19,7 @@ import shutil
 import jittor as jt
 import numpy as np
 
+from jsra.convert.names import current
 from jsra.runtime.distributed import on_main
 
 FOLDER, MODEL, OPTIMIZER, STATE = "checkpoints", "model.safetensors", "optimizer.safetensors", "state.json"
@@ -48,6 +49,13 @@ def best(work_dir: str):
     scored = [(read_state(path).get("score"), path) for path in saved(work_dir)]
     scored = [(score, path) for score, path in scored if score is not None]
     return max(scored)[1] if scored else None
+
+
+def check(path: str) -> str:
+    """The path, if it is that of a complete checkpoint. Raises FileNotFoundError."""
+    if not os.path.isfile(os.path.join(path, STATE)):
+        raise FileNotFoundError(f"{path} is not a checkpoint: it has no {STATE}")
+    return path
 
 
 def path_of(work_dir: str, iteration: int) -> str:
@@ -125,14 +133,14 @@ def restore(path: str, model, optimizer=None) -> dict:
     Raises FileNotFoundError, or CheckpointError naming the keys or shapes that differ.
     """
     state, weights, moments = on_main(lambda: _read(path, optimizer is not None))
-    current = model.state_dict()
-    differing = sorted(set(current) ^ set(weights))
+    own = model.state_dict()
+    differing = sorted(set(own) ^ set(weights))
     if differing:
         raise CheckpointError(
             f"{path} is of another model: {len(differing)} names differ, {', '.join(differing[:4])} ...; resume with the "
             "config that the run began with, or start anew from its weights (pretrained_weights)"
         )
-    for name, var in current.items():
+    for name, var in own.items():
         if tuple(var.shape) != weights[name].shape:
             raise CheckpointError(f"{path}: {name} has shape {weights[name].shape}, the model's is {tuple(var.shape)}")
         var.update(jt.array(weights[name]))
@@ -146,10 +154,11 @@ def restore(path: str, model, optimizer=None) -> dict:
 
 
 def _read(path, with_optimizer):
-    if not os.path.isfile(os.path.join(path, STATE)):
-        raise FileNotFoundError(f"{path} is not a checkpoint: it has no {STATE}")
-    moments = read_arrays(os.path.join(path, OPTIMIZER)) if with_optimizer else None
-    return read_state(path), read_arrays(os.path.join(path, MODEL)), moments
+    """(state, weights, moments or None), under today's names."""
+    check(path)
+    files = (MODEL, OPTIMIZER) if with_optimizer else (MODEL,)
+    named = [{current(name): a for name, a in read_arrays(os.path.join(path, file)).items()} for file in files]
+    return read_state(path), named[0], named[1] if with_optimizer else None
 
 
 def weights_file(path) -> str:

@@ -17,7 +17,7 @@ def trainable(model) -> list:
     return found
 
 
-@register("optimizer")
+@register("parameter_groups")
 class ParameterGroups:
     """Rules by parameter name -> groups of (parameters, lr multiplier, weight decay multiplier).
 
@@ -34,7 +34,15 @@ class ParameterGroups:
     'pos_embed', 'norm', 'bias'); InternImage no_decay_1d=True with ('norm', 'relative_position', 'sampling_offsets').
     """
 
-    def __init__(self, no_decay=(), no_decay_1d=False, rules=(), layer_decay=None, layers=(), must_match=True):
+    def __init__(
+        self,
+        no_decay: tuple[str, ...] = (),
+        no_decay_1d: bool = False,
+        rules: tuple[dict, ...] = (),
+        layer_decay: float | None = None,
+        layers: tuple[str, ...] = (),
+        must_match: bool = True,
+    ):
         self.no_decay, self.no_decay_1d = tuple(no_decay), no_decay_1d
         self.rules = [_checked_rule(rule) for rule in rules]
         if (layer_decay is None) != (not layers):

@@ -28,6 +28,11 @@ def memory_mib() -> float:
         return float("nan")
 
 
+def is_loss(name: str) -> bool:
+    """Whether an entry of a model's losses is trained on; the others are only logged. 's1.loss_cls' is one of a stage."""
+    return name.rpartition(".")[2].startswith("loss")
+
+
 class Log:
     """Writes the records of one run; a context manager. `active=False` (processes other than the first) writes nothing."""
 
@@ -91,7 +96,7 @@ class Log:
             for name, value in {**means, **extra}.items():
                 self._board.add_scalar(f"train/{name}", value, iteration)
         if self._bar is None:
-            losses = "  ".join(f"{name} {value:.4f}" for name, value in means.items() if name.startswith("loss"))
+            losses = "  ".join(f"{name} {value:.4f}" for name, value in means.items() if is_loss(name))
             self.say(
                 f"{iteration}/{self.total}  epoch {epoch:.2f}  {losses}  lr {lr:.3g}  {seconds:.3f} s/it  "
                 f"(data {means['data_s']:.3f})  {extra['memory_mib']:.0f} MiB  left {duration(left)}"

@@ -113,7 +113,16 @@ class SGD(_Saved, jt.optim.SGD):
 
     slots = {"momentum": "values"}
 
-    def __init__(self, params, lr, momentum=0.0, weight_decay=0.0, dampening=0.0, nesterov=False, grad_clip=None):
+    def __init__(
+        self,
+        params,
+        lr: float,
+        momentum: float = 0.0,
+        weight_decay: float = 0.0,
+        dampening: float = 0.0,
+        nesterov: bool = False,
+        grad_clip: dict | None = None,
+    ):
         groups = self._adopt(params, lr, weight_decay, grad_clip)
         super().__init__(groups, lr, momentum, weight_decay, dampening, nesterov)
 
@@ -124,6 +133,14 @@ class AdamW(_Saved, jt.optim.AdamW):
 
     slots = {"exp_avg": "m", "exp_avg_sq": "values"}
 
-    def __init__(self, params, lr, betas=(0.9, 0.999), eps=1e-8, weight_decay=0.0, grad_clip=None):
+    def __init__(
+        self,
+        params,
+        lr: float,
+        betas: tuple[float, float] = (0.9, 0.999),
+        eps: float = 1e-8,
+        weight_decay: float = 0.0,
+        grad_clip: dict | None = None,
+    ):
         groups = self._adopt(params, lr, weight_decay, grad_clip)
         super().__init__(groups, lr, eps, tuple(betas), weight_decay)

@@ -8,6 +8,8 @@ import sys
 
 import jittor as jt
 
+from jsra.data.classes import check_model, check_same
+from jsra.data.paths import data_path
 from jsra.engine import amp, checkpoint
 from jsra.engine.groups import ParameterGroups
 from jsra.engine.log import Log
@@ -15,6 +17,7 @@ from jsra.engine.optimizer import SGD, AdamW
 from jsra.engine.provenance import provenance
 from jsra.engine.schedule import StepLR, scaled_lr
 from jsra.registry import ConfigError, build, nearest
+from jsra.runtime.arithmetic import set_arithmetic
 from jsra.runtime.distributed import is_main, on_main, rank, share_weights, world_size
 from jsra.runtime.seed import set_seed
 
@@ -115,15 +118,21 @@ class Run:
         return self.last_saved
 
     def resume(self, path: str):
-        """Go on from a checkpoint."""
+        """Go on from a checkpoint. Raises ConfigError for one whose iterations are others than this run's."""
         state = checkpoint.restore(path, self.model, self.optimizer)
-        for key in ("seed", "epoch_length", "batch_size"):
-            if state[key] != getattr(self, key) and self.main:
-                print(
-                    f"warning: {path} was made with {key} {state[key]}, this run has {getattr(self, key)}: it continues, but "
-                    "not as the uninterrupted run would have",
-                    file=sys.stderr,
+        for key in ("batch_size", "epoch_length"):
+            if state[key] != getattr(self, key):
+                raise ConfigError(
+                    f"{path} was made with {key} {state[key]}, this run has {getattr(self, key)}: its iterations are not "
+                    "this run's. Resume it with the batch size and the data that it was made with, or start anew from its "
+                    "weights (pretrained_weights) in another work_dir"
                 )
+        if state["seed"] != self.seed and self.main:
+            print(
+                f"warning: {path} was made with seed {state['seed']}, this run has {self.seed}: it continues, but not as the "
+                "uninterrupted run would have",
+                file=sys.stderr,
+            )
         self.iteration, self.metrics, self.last_saved = state["iteration"], state["metrics"], path
 
     def close(self):
@@ -146,7 +155,8 @@ def build_run(config, resume=None, seed=None) -> Run:
         seed: overrides config.seed (0 if that is absent too).
 
     Intervals are in epochs with max_epoch, in iterations with max_iter. config.amp: True, or a dict of the settings of
-    jsra.engine.amp.enable. Raises ConfigError, and FileNotFoundError for data, weights or a checkpoint that is not there.
+    jsra.engine.amp.enable; config.tf32 and config.deterministic: those of jsra.runtime.arithmetic. Raises ConfigError, and
+    FileNotFoundError for data, weights or a checkpoint that is not there.
     """
     from jsra.evaluation.evaluator import Evaluator
 
@@ -156,17 +166,27 @@ def build_run(config, resume=None, seed=None) -> Run:
     for key in ("model", "dataset", "optimizer"):
         if key not in config:
             raise ConfigError(f"the config has no {key!r}")
+    _check_counts(config)
+    arithmetic = {key: config.get(key) or False for key in ("tf32", "deterministic")}
+    for key, value in arithmetic.items():
+        if not isinstance(value, bool):
+            raise ConfigError(f"{key}: expected True or False, got {value!r}")
+    arithmetic = set_arithmetic(**arithmetic)
     work_dir = config["work_dir"]
     checkpoint_path = on_main(lambda: _checkpoint(resume, work_dir))
     set_seed(seed)
-    dataset = build({"seed": seed, **config["dataset"]["train"]}, "dataset.train")
+    dataset = build({"seed": seed, **config["dataset"]["train"]}, "dataset.train", "dataset")
     loader = dataset.loader(rank(), world_size(), joint=True)
-    model = build(config["model"], "model")
+    model = build(config["model"], "model", "detector")
     jt.sync_all()  # the initial weights are drawn lazily: draw them before anything sets another seed
+    evaluator = Evaluator(config, "val") if config["dataset"].get("val") else None
+    _check_classes(model, dataset, evaluator, checkpoint_path)
+    loaded = None
     if config.get("pretrained_weights") and checkpoint_path is None:
         from jsra.convert.load import load_weights
 
-        on_main(lambda: load_weights(model, config["pretrained_weights"]))
+        pretrained = data_path(config["pretrained_weights"])
+        loaded = on_main(lambda: f"{pretrained}: {load_weights(model, pretrained)}".replace("\n", "; "))
     share_weights(model)
     optimizer, lr_line = build_optimizer(config, model, dataset.batch_size)
     if config.get("amp"):
@@ -175,7 +195,7 @@ def build_run(config, resume=None, seed=None) -> Run:
     run = Run(
         model=model,
         optimizer=optimizer,
-        scheduler=build(config["scheduler"], "scheduler") if config.get("scheduler") else StepLR(),
+        scheduler=build(config["scheduler"], "scheduler", "scheduler") if config.get("scheduler") else StepLR(),
         loader=loader,
         total=(config.get("max_iter") or config["max_epoch"]) * unit,
         work_dir=work_dir,
@@ -183,7 +203,7 @@ def build_run(config, resume=None, seed=None) -> Run:
         batch_size=dataset.batch_size,
         classes=dataset.CLASSES,
         config=config.to_dict() if hasattr(config, "to_dict") else dict(config),
-        evaluate=Evaluator(config, "val") if config["dataset"].get("val") else None,
+        evaluate=evaluator,
         eval_interval=(config.get("eval_interval") or 0) * unit,
         checkpoint_interval=(config.get("checkpoint_interval") or 0) * unit,
         keep=config.get("checkpoint_keep", 3),
@@ -194,9 +214,31 @@ def build_run(config, resume=None, seed=None) -> Run:
         run.resume(checkpoint_path)
     run.start_log()
     run.log.say(f"{work_dir}: {len(loader)} batches an epoch, {run.total} iterations; {lr_line}")
+    for line in (arithmetic, loaded):
+        if line:
+            run.log.say(line)
     if checkpoint_path is not None:
         run.log.say(f"resumed from {checkpoint_path}, iteration {run.iteration}")
     return run
+
+
+def _check_counts(config):
+    """The numbers of the top level that count something."""
+    least = {"max_epoch": 1, "max_iter": 1, "eval_interval": 0, "checkpoint_interval": 0, "checkpoint_keep": 1,
+             "log_interval": 1, "scale_lr_base_batch": 1, "seed": 0}  # fmt: skip
+    for key, low in least.items():
+        value = config.get(key)
+        if value is not None and (not isinstance(value, int) or isinstance(value, bool) or value < low):
+            raise ConfigError(f"{key}: expected a whole number of at least {low}, got {value!r}")
+
+
+def _check_classes(model, dataset, evaluator, checkpoint_path):
+    check_model(model, dataset.CLASSES, "dataset.train")
+    if evaluator is not None:
+        check_same(dataset.CLASSES, evaluator.dataset.CLASSES, "dataset.train", "dataset.val")
+    saved = on_main(lambda: checkpoint.classes_of(checkpoint_path)) if checkpoint_path is not None else None
+    if saved:
+        check_same(dataset.CLASSES, saved, "dataset.train", f"the checkpoint {checkpoint_path}")
 
 
 def build_optimizer(config, model, batch_size: int) -> tuple:
@@ -204,12 +246,15 @@ def build_optimizer(config, model, batch_size: int) -> tuple:
     settings = dict(config["optimizer"])
     base_batch = config.get("scale_lr_base_batch")
     written = settings.get("lr")
-    if not isinstance(written, (int, float)):
-        raise ConfigError(f"optimizer.lr must be a number, it is {written!r}")
+    if not isinstance(written, (int, float)) or not 0 <= written < math.inf:
+        raise ConfigError(f"optimizer.lr must be a number that is not negative, it is {written!r}")
+    norm = (settings.get("grad_clip") or {}).get("max_norm")
+    if isinstance(norm, (int, float)) and not norm > 0:
+        raise ConfigError(f"optimizer.grad_clip.max_norm must be above 0, it is {norm!r}")
     settings["lr"] = scaled_lr(written, batch_size, base_batch)
     rules = config.get("parameter_groups_generator")
-    rules = build(rules, "parameter_groups_generator") if rules else ParameterGroups()
-    optimizer = build(settings, "optimizer", params=rules.groups(model))
+    rules = build(rules, "parameter_groups_generator", "parameter_groups") if rules else ParameterGroups()
+    optimizer = build(settings, "optimizer", "optimizer", params=rules.groups(model))
     if not isinstance(optimizer, (SGD, AdamW)):
         raise ConfigError(f"optimizer.type: {settings['type']!r} is no optimiser; known: SGD, AdamW")
     processes = f" over {world_size()} processes" if world_size() > 1 else ""
@@ -228,4 +273,4 @@ def _checkpoint(resume, work_dir):
         return None
     if resume == "auto":
         return checkpoint.latest(work_dir)
-    return checkpoint.latest(resume) or resume
+    return checkpoint.check(checkpoint.latest(resume) or resume)

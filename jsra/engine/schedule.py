@@ -21,7 +21,14 @@ class StepLR:
     """
 
     def __init__(
-        self, milestones=(), gamma=0.1, warmup=None, warmup_iters=500, warmup_ratio=1.0 / 3, by_epoch=True, min_lr_ratio=0.0
+        self,
+        milestones: tuple[int, ...] = (),
+        gamma: float = 0.1,
+        warmup: str | None = None,
+        warmup_iters: int = 500,
+        warmup_ratio: float = 1.0 / 3,
+        by_epoch: bool = True,
+        min_lr_ratio: float = 0.0,
     ):
         if warmup not in (None, "linear", "constant", "exp"):
             raise ConfigError(f"StepLR: warmup is {warmup!r}; it can be 'linear', 'constant', 'exp' or None")

@@ -8,7 +8,11 @@ import io
 
 import numpy as np
 
+VALUES = (
+    "mAP", "mAP_50", "mAP_75", "mAP_s", "mAP_m", "mAP_l", "AR_1", "AR_10", "AR_100", "AR_s", "AR_m", "AR_l",
+)  # fmt: skip
 AREAS = {"s": 1, "m": 2, "l": 3}  # area ranges of COCOeval: index 0 is all
+MAX_DETECTIONS = (1, 10, 100)
 
 
 def _tools(backend):
@@ -28,15 +32,13 @@ def _tools(backend):
     return COCO, COCOeval, "pycocotools"
 
 
-def coco_ap(
-    ground_truth, detections, category_ids, image_ids=None, iou_type="bbox", max_detections=(1, 10, 100), backend="auto"
-):
+def coco_ap(ground_truth, detections, category_ids, image_ids=None, iou_type="bbox", backend="auto"):
     """AP and AR of COCO's protocol.
 
     ground_truth: dict in COCO's annotation form. detections: list in its result form ({image_id, category_id, score,
     bbox xywh and/or segmentation RLE}). category_ids: the classes to average over. image_ids: all by default.
-    Returns (values, per_class, name of the backend): values {mAP, mAP_50, mAP_75, mAP_s, mAP_m, mAP_l, AR_1, AR_10,
-    AR_100, AR_s, AR_m, AR_l} in 0..1, nan where there is nothing to find; per_class {category id: {mAP, mAP_50}}.
+    Returns (values, per_class, name of the backend): values {name of VALUES: 0..1, nan where there is nothing to find};
+    per_class {category id: {mAP, mAP_50}}.
     """
     COCO, COCOeval, name = _tools(backend)
     # The tools write into the detections, want numbers as image ids (VOC's are names), and, where a box stands beside a
@@ -55,7 +57,7 @@ def coco_ap(
         evaluation = COCOeval(truth, found, iou_type)
         evaluation.params.catIds = list(category_ids)
         evaluation.params.imgIds = sorted(number.values() if image_ids is None else (number[i] for i in image_ids))
-        evaluation.params.maxDets = list(max_detections)
+        evaluation.params.maxDets = list(MAX_DETECTIONS)
         evaluation.evaluate()
         evaluation.accumulate()
     precision = evaluation.eval["precision"]  # [IoU thresholds, recall points, classes, areas, detection limits]
@@ -66,7 +68,7 @@ def coco_ap(
         values[f"mAP_{percent}"] = _mean(precision[_nearest(thresholds, percent), :, :, 0, -1])
     for area, index in AREAS.items():
         values[f"mAP_{area}"] = _mean(precision[:, :, :, index, -1])
-    for index, number in enumerate(max_detections):
+    for index, number in enumerate(MAX_DETECTIONS):
         values[f"AR_{number}"] = _mean(recall[:, :, 0, index])
     for area, index in AREAS.items():
         values[f"AR_{area}"] = _mean(recall[:, :, index, -1])
@@ -79,11 +81,18 @@ def coco_ap(
 
 
 def _numbered(ground_truth, number):
-    """Images and annotations with numbered images, and what the tools require of annotations: area and iscrowd."""
-    annotations = [
-        {"area": a["bbox"][2] * a["bbox"][3], "iscrowd": 0, **a, "image_id": number[a["image_id"]]}
-        for a in ground_truth.get("annotations", ())
-    ]
+    """Images and annotations as the tools want them: both numbered from 1, and area and iscrowd filled in.
+
+    The tools take the id of the annotation that a detection found for 'found', so that id 0 would be 'missed', and
+    look annotations up by id, so that ids that appear twice would lose some. Those of images that are not listed are
+    left out, as in the data sets.
+    """
+    annotations = []
+    for a in ground_truth.get("annotations", ()):
+        if a["image_id"] in number:
+            area = a["bbox"][2] * a["bbox"][3] if a.get("area") is None else a["area"]
+            given = {"id": len(annotations) + 1, "image_id": number[a["image_id"]], "area": area}
+            annotations.append({**a, **given, "iscrowd": int(a.get("iscrowd") or 0)})
     images = [{**image, "id": number[image["id"]]} for image in ground_truth["images"]]
     return {"images": images, "annotations": annotations}
 

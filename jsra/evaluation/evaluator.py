@@ -1,34 +1,47 @@
-"""Running a model over a dataset: images in, results out, metrics from `dataset.evaluate`."""
+"""Running a model over a dataset: images in, results out, metrics from the config's evaluators."""
 from __future__ import annotations
 
 import jittor as jt
 
-from jsra.registry import build
+from jsra.evaluation.dataset_evaluator import build_evaluators, evaluator_settings
+from jsra.evaluation.report import evaluate
+from jsra.fuse import FusedModel
+from jsra.registry import ConfigError, build, nearest
 from jsra.runtime.distributed import gather, is_main, on_main, rank, world_size
 
 
 class Evaluator:
-    """evaluator(model, name) -> metrics of the dataset `config.dataset[split]`.
+    """evaluator(model, name) -> metrics of the dataset `config.dataset[split]`, by the evaluators of the config.
 
     Every process of an MPI run takes its share of the images; all get the metrics, which the first one computes.
-    The dataset is read at the first use. work_dir: where the result JSON goes (default: the config's; None: nowhere).
+    The dataset is read at once, so that what is wrong with it is known before a training begins. work_dir: where the
+    result JSON goes (default: the config's; None: nowhere).
     """
 
     def __init__(self, config, split: str = "val", work_dir="", progress: bool = True):
-        self.settings, self.split = config["dataset"][split], split
+        self.split = split
         self.work_dir = config["work_dir"] if work_dir == "" else work_dir
         self.progress = progress
-        self._dataset = None
+        self.evaluators = build_evaluators(evaluator_settings(config, split))
+        best = config.get("best_metric")
+        if split == "val" and best is not None and best not in self.names:
+            raise ConfigError(f"best_metric: the evaluators give no {best!r}{nearest(str(best), self.names)}")
+        self.dataset = build(config["dataset"][split], f"dataset.{split}", "dataset")
+        for evaluator in self.evaluators:
+            evaluator.check(self.dataset)
 
     @property
-    def dataset(self):
-        if self._dataset is None:
-            self._dataset = build(self.settings, f"dataset.{self.split}")
-        return self._dataset
+    def names(self) -> list:
+        """Of the metrics, the main one first."""
+        return [name for evaluator in self.evaluators for name in evaluator.names]
 
     def __call__(self, model, name=None):
         results = self.results(model)
-        return on_main(lambda: self.dataset.evaluate(results, self.work_dir, name))
+        return on_main(lambda: self.evaluate(results, name))
+
+    def evaluate(self, results, name=None):
+        """The metrics of results that are there already."""
+        return evaluate(self.evaluators, self.dataset, results, self.work_dir, name)
 
     def results(self, model) -> list:
         """The result of every image: a list of {img_id, boxes, scores, labels, ...}; [] in all processes but the first."""
@@ -46,13 +59,12 @@ def detect(model, loader, title=None):
     The model is in evaluation mode while this runs and as it was before afterwards.
     """
     bar = _bar(title, sum(len(batch) for batch in loader.batches(0)))
+    fused = FusedModel(model)
     training = model.is_training()
     model.eval()
     try:
         for images, targets in loader.epoch(0):
-            with jt.no_grad():  # without it Jittor keeps the graph of every batch
-                results = model(jt.array(images), targets)
-            yield from results
+            yield from fused(jt.array(images), targets)
             bar.update(len(targets))
     finally:
         bar.close()

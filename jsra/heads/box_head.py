@@ -1,6 +1,7 @@
-"""The box head: RoI features -> class logits and box deltas, their losses, and detections.
+"""The box head: RoI features -> class logits and box deltas, their losses, scores and boxes.
 
-Shape letters: K RoIs; C classes (1 to C; column 0 of the logits is the background).
+Shape letters: B images; S samples, P proposals of an image; K RoIs, those of all images; C classes (labels 1 to C). What the
+columns of the logits are is the loss's affair (jsra.losses.cross_entropy): with a softmax, column 0 is the background.
 """
 
 from __future__ import annotations
@@ -8,11 +9,10 @@ from __future__ import annotations
 import math
 
 import jittor as jt
-import numpy as np
 from jittor import nn
 
-from jsra.boxes.convert import as_boxes
-from jsra.boxes.detections import DetectionSelector
+from jsra.arguments import part
+from jsra.ops.dense_gather import dense_gather
 from jsra.registry import register
 
 
@@ -20,7 +20,7 @@ def _pair(value):
     return (value, value) if isinstance(value, int) else tuple(value)
 
 
-@register("head")
+@register("box_head")
 class Shared2FCBBoxHead(nn.Module):
     """Two fully connected layers, shared by classification and regression.
 
@@ -31,9 +31,17 @@ class Shared2FCBBoxHead(nn.Module):
     """
 
     def __init__(
-        self, box_coder, loss_cls, loss_box, num_classes=80, in_channels=256, roi_feat_size=7, fc_out_channels=1024,
-        reg_class_agnostic=False, num_fcs=2,
-    ):  # fmt: skip
+        self,
+        box_coder: part.box_coder,
+        loss_cls: part.loss,
+        loss_box: part.loss,
+        num_classes: int = 80,
+        in_channels: int = 256,
+        roi_feat_size: int | tuple[int, int] = 7,
+        fc_out_channels: int = 1024,
+        reg_class_agnostic: bool = False,
+        num_fcs: int = 2,
+    ):
         super().__init__()
         self.box_coder = box_coder
         self.loss_cls = loss_cls
@@ -45,7 +53,7 @@ class Shared2FCBBoxHead(nn.Module):
         rows, columns = self.roi_feat_size
         widths = [in_channels * rows * columns] + [fc_out_channels] * num_fcs
         self.fcs = nn.ModuleList([nn.Linear(i, o) for i, o in zip(widths, widths[1:])])
-        self.cls = nn.Linear(widths[-1], num_classes + 1)
+        self.cls = nn.Linear(widths[-1], loss_cls.num_outputs(num_classes))
         self.box = nn.Linear(widths[-1], 4 if reg_class_agnostic else 4 * num_classes)
         for fc in self.fcs:
             jt.init.xavier_uniform_(fc.weight)
@@ -55,7 +63,7 @@ class Shared2FCBBoxHead(nn.Module):
             jt.init.constant_(fc.bias, 0.0)
 
     def execute(self, features):
-        """[K, in_channels, ...] -> logits [K, C + 1], deltas [K, 4 C] or [K, 4]."""
+        """[K, in_channels, ...] -> logits [K, C + 1] (or what the loss needs), deltas [K, 4 C] or [K, 4]."""
         per_roi = math.prod(features.shape[1:])
         expected = self.in_channels * self.roi_feat_size[0] * self.roi_feat_size[1]
         if per_roi != expected:
@@ -69,46 +77,41 @@ class Shared2FCBBoxHead(nn.Module):
             x = nn.relu(fc(x))
         return self.cls(x), self.box(x)
 
-    def targets(self, samples, target):
-        """One image's samples and target -> labels int32 [n] and deltas [num_pos, 4]."""
-        labels = np.zeros(len(samples.boxes), np.int32)
-        labels[: samples.num_pos] = np.asarray(target["labels"]).reshape(-1)[samples.gt_index]
-        gt = as_boxes(target["bboxes"])[samples.gt_index]
-        return labels, self.box_coder.encode(samples.boxes[: samples.num_pos], gt).astype(np.float32)
-
-    def losses(self, logits, deltas, samples, targets):
-        """logits, deltas of all samples of the batch, image by image; samples: a Samples per image.
+    def losses(self, logits, deltas, samples):
+        """logits [B * S, .], deltas [B * S, .] of all samples (jsra.boxes.structures.Samples).
 
         Returns {loss_cls, loss_box}: both divided by the number of samples, positives and negatives (mmdet's).
         """
-        pairs = [self.targets(s, t) for s, t in zip(samples, targets)]
-        labels = np.concatenate([p[0] for p in pairs])
-        wanted = np.concatenate([p[1] for p in pairs])
-        starts = np.cumsum([0] + [len(s.boxes) for s in samples])
-        positive = np.concatenate([start + np.arange(s.num_pos) for start, s in zip(starts, samples)]).astype(np.int64)
-        count = max(len(labels), 1)
-        losses = {"loss_cls": self.loss_cls(logits, jt.array(labels), avg_factor=count)}
-        if len(positive):
-            first = 0 if self.reg_class_agnostic else 4 * (labels[positive].astype(np.int64) - 1)
-            index = (positive * deltas.shape[1] + first)[:, None] + np.arange(4)
-            chosen = deltas.reshape(-1)[jt.array(index.reshape(-1).astype(np.int32))]
-            losses["loss_box"] = self.loss_box(chosen, jt.array(wanted.reshape(-1)), avg_factor=count)
-        else:
-            losses["loss_box"] = deltas.sum() * 0.0
-        return losses
+        labels, weights = samples.labels.reshape(-1), samples.weights.reshape(-1)
+        count = jt.maximum(samples.count.sum(), 1).float32()
+        wanted = self.box_coder.encode(samples.boxes, samples.gt_boxes).reshape(-1, 4)
+        positive = (labels > 0).float32().unsqueeze(1)
+        return {
+            "loss_cls": self.loss_cls(logits, labels, weight=weights, avg_factor=count),
+            "loss_box": self.loss_box(self.of_class(deltas, labels), wanted, weight=positive, avg_factor=count),
+        }
 
-    def detections(self, scores, deltas, boxes, image_size, scale, selector: DetectionSelector):
-        """One image, NumPy: class probabilities [n, C + 1], deltas, proposals [n, 4] -> boxes, scores, labels, rows.
+    def of_class(self, deltas, labels):
+        """The deltas [K, 4] of one class of each RoI. deltas [K, 4 C] or [K, 4]; labels int32 [K]; zeros for label 0."""
+        if self.reg_class_agnostic:
+            return deltas
+        return dense_gather([deltas.reshape(*deltas.shape, 1, 1)], labels.unsqueeze(1) - 1, 4).reshape(-1, 4)
 
-        image_size (w, h) of the input, which boxes are clipped to; scale (x, y): from there to the original pixels, in
-        which NMS runs and the boxes are returned.
-        """
-        factor = np.array([*scale, *scale], np.float32)
+    def scores(self, logits):
+        """[K, .] -> the probabilities [K, C] of the classes."""
+        return self.loss_cls.scores(logits.float32())
 
-        def boxes_of(rows, classes):
-            first = np.zeros_like(classes) if self.reg_class_agnostic else 4 * (classes - 1)
-            chosen = deltas[rows[:, None], first[:, None] + np.arange(4)]
-            decoded = self.box_coder.decode(boxes[rows], chosen, (image_size[1], image_size[0]))
-            return as_boxes(decoded) * factor
+    def boxes(self, deltas, references, sizes):
+        """deltas of references [B, P, 4] -> boxes [B, P, C, 4], or [B, P, 4] where they are of no class, clipped to sizes
+        [B, 2] (width, height)."""
+        images, count = references.shape[:2]
+        if self.reg_class_agnostic:
+            return self.box_coder.decode(references, deltas.reshape(images, count, 4), sizes)
+        return self.box_coder.decode(references, deltas.reshape(images, count, self.num_classes, 4), sizes)
 
-        return selector.select(scores, boxes_of)
+    def refined(self, logits, deltas, references, labels, sizes):
+        """The boxes [B, P, 4] for the next stage, of class labels int32 [B, P]; where that is 0, of the likeliest class."""
+        likeliest = self.scores(logits).argmax(dim=1)[0].int32() + 1
+        labels = labels.reshape(-1)
+        chosen = self.of_class(deltas, jt.ternary(labels > 0, labels, likeliest))
+        return self.box_coder.decode(references, chosen.reshape(references.shape), sizes)

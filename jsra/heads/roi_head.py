@@ -1,77 +1,61 @@
-"""The second stage: sample proposals, extract their features, classify and refine them."""
+"""The second stage: branches on regions of interest."""
 
 from __future__ import annotations
 
 import jittor as jt
-import numpy as np
 from jittor import nn
 
-from jsra.boxes.convert import boxes_to_rois
-from jsra.boxes.detections import DetectionSelector
+from jsra.arguments import part
 from jsra.registry import register
 
 
-@register("head")
+@register("roi_head")
 class RoIHead(nn.Module):
-    """box_extractor: an RoI feature extractor, (feats, rois [K, 5]) -> [K, C, h, w], which reads as many of the first
-    maps as it has strides. box_head: e.g. Shared2FCBBoxHead.
-    assigner, sampler: built objects of jsra.boxes, used in training; test: a DetectionSelector.
+    """box: a BoxBranch or CascadeBoxBranch. branches: {name: Branch} of what else is found in each box (masks, ...); each
+    becomes the attribute `name`, and knows nothing of the others.
     """
 
-    def __init__(self, box_extractor, box_head, assigner, sampler, test=None):
+    def __init__(self, box: part.box_branch, branches: dict[str, part.branch] | None = None):
         super().__init__()
-        self.box_extractor = box_extractor
-        self.box_head = box_head
-        self.assigner = assigner
-        self.sampler = sampler
-        self.test = test or DetectionSelector()
+        self.box = box
+        self.branches = list(branches or {})
+        for name, branch in (branches or {}).items():
+            if hasattr(self, name):
+                raise ValueError(f"RoIHead: a branch cannot have the name {name!r}, which RoIHead uses itself")
+            setattr(self, name, branch)
 
     def execute(self, feats, proposals, targets):
-        """feats: the neck's maps, finest first; proposals: [n, 4] per image; targets: dicts of jsra's contract.
+        """feats: the neck's maps, finest first; proposals: Proposals; targets: Targets (jsra.boxes.structures).
 
-        Returns the losses {loss_cls, loss_box} in training, else the results: a dict per image.
+        Returns the losses of all branches in training, else the results: for each image a dict of img_id, boxes [n, 4] in
+        pixels of the original image, scores [n], labels [n] (1-based), best first, and what the branches add.
         """
+        others = [getattr(self, name) for name in self.branches]
         if self.is_training():
-            samples = self.sample(proposals, targets)
-            return self.losses(feats, samples, targets)
-        return self.results(feats, proposals, targets)
+            losses, samples = self.box.losses(feats, proposals, targets)
+            for branch in others:
+                losses.update(branch.losses(feats, samples, targets))
+            return losses
+        results = self.box.results(feats, proposals, targets)
+        for branch in others:
+            results = branch.results(feats, results, targets)
+        found = read(results, targets)
+        for branch in others:
+            for result, target in zip(found, targets):
+                branch.finish(result, target)
+        return found
 
-    def sample(self, proposals, targets):
-        """Match and sample the proposals of each image -> a list of jsra.boxes.sampler.Samples."""
-        samples = []
-        for boxes, target in zip(proposals, targets):
-            matched = self.assigner.assign(boxes, target["bboxes"], target.get("bboxes_ignore"))
-            samples.append(self.sampler.sample(boxes, matched, target["bboxes"]))
-        return samples
-
-    def box_forward(self, feats, boxes):
-        """boxes: [n, 4] per image -> logits [K, C + 1] and deltas of all of them."""
-        rois = jt.array(boxes_to_rois(boxes)).stop_grad()
-        return self.box_head(self.box_extractor(feats, rois))
-
-    def losses(self, feats, samples, targets):
-        logits, deltas = self.box_forward(feats, [s.boxes for s in samples])
-        return self.box_head.losses(logits, deltas, samples, targets)
-
-    def results(self, feats, proposals, targets):
-        """Detections of each image: img_id, boxes [n, 4] in original pixels, scores [n], labels [n] (1-based)."""
-        logits, deltas = self.box_forward(feats, proposals)
-        logits, deltas = jt.fetch_sync([logits, deltas])
-        scores = _softmax(logits)
-        results = []
-        start = 0
-        for boxes, target in zip(proposals, targets):
-            end = start + len(boxes)
-            scale = [o / s for o, s in zip(target["ori_img_size"], target["img_size"])]
-            found, values, labels, _ = self.box_head.detections(
-                scores[start:end], deltas[start:end], boxes, target["img_size"], scale, self.test
-            )
-            results.append({"img_id": target.get("img_id"), "boxes": found, "scores": values, "labels": labels})
-            start = end
-        return results
+    def forward_branches(self, feats, rois):
+        """Run the head of each branch on the same rois [K, 5]."""
+        for name in ["box", *self.branches]:
+            getattr(self, name).forward(feats, rois)
 
 
-def _softmax(logits: np.ndarray) -> np.ndarray:
-    """[n, c] -> [n, c] probabilities; n may be 0."""
-    exp = np.exp(logits - logits.max(axis=1, keepdims=True))
-    return exp / exp.sum(axis=1, keepdims=True)
+def read(results, targets) -> list:
+    """The dict of each image, NumPy, of Results: all of them in one read of the device."""
+    counts, *arrays = jt.fetch_sync([results.count, *results.fields.values()])
+    found = []
+    for i, target in enumerate(targets):
+        rows = {name: array[i, : counts[i]].copy() for name, array in zip(results.fields, arrays)}
+        found.append({"img_id": target.get("img_id"), **rows})
+    return found

@@ -14,11 +14,15 @@ def log_softmax(logits):
     return shifted - jt.log(jt.exp(shifted).sum(dim=1, keepdims=True))
 
 
+def one_hot(labels, count: int):
+    """labels int [n] -> [n, count]; a row of zeros for a label outside 0..count-1."""
+    shape = [labels.shape[0], count]
+    return (labels.reshape(-1, 1).broadcast(shape) == jt.arange(count).reshape(1, -1).broadcast(shape)).float32()
+
+
 def softmax_cross_entropy(logits, labels):
     """logits [n, c], labels int [n] within 0..c-1 -> [n] losses."""
-    n, c = logits.shape
-    onehot = labels.reshape(-1, 1).broadcast([n, c]) == jt.arange(c).reshape(1, -1).broadcast([n, c])
-    return -(log_softmax(logits) * onehot.float32()).sum(dim=1)
+    return -(log_softmax(logits) * one_hot(labels, logits.shape[1])).sum(dim=1)
 
 
 def binary_cross_entropy(logits, targets):
@@ -28,14 +32,33 @@ def binary_cross_entropy(logits, targets):
 
 @register("loss")
 class CrossEntropyLoss:
-    """use_sigmoid: targets are numbers from 0 to 1 of the logits' shape; otherwise int labels [n] for logits [n, c]."""
+    """Of C classes with int labels, 1 to C, and 0 for the background.
 
-    def __init__(self, use_sigmoid=False, loss_weight=1.0):
+    use_sigmoid: logits [n, C], one decision for each class. Otherwise a softmax over logits [n, C + 1], column 0 the
+    background.
+    """
+
+    def __init__(self, use_sigmoid: bool = False, loss_weight: float = 1.0):
         self.use_sigmoid = use_sigmoid
         self.loss_weight = loss_weight
 
+    def num_outputs(self, num_classes: int) -> int:
+        """The columns of the logits of that many classes."""
+        return num_classes + (not self.use_sigmoid)
+
+    def scores(self, logits):
+        """Logits [n, .] -> the probabilities [n, C] of the classes."""
+        return logits.sigmoid() if self.use_sigmoid else jt.exp(log_softmax(logits))[:, 1:]
+
     def __call__(self, logits, targets, weight=None, avg_factor=None):
+        """targets: int labels [n]; with use_sigmoid also numbers from 0 to 1 of the logits' shape. weight: [n], or of the
+        logits' shape with such numbers."""
         if logits.shape[0] == 0:
             return logits.sum() * 0.0
-        function = binary_cross_entropy if self.use_sigmoid else softmax_cross_entropy
-        return weighted_sum(function(logits, targets), weight, avg_factor, self.loss_weight)
+        if not self.use_sigmoid:
+            losses = softmax_cross_entropy(logits, targets)
+        elif list(targets.shape) == list(logits.shape):
+            losses = binary_cross_entropy(logits, targets)
+        else:
+            losses = binary_cross_entropy(logits, one_hot(targets - 1, logits.shape[1])).sum(dim=1)
+        return weighted_sum(losses, weight, avg_factor, self.loss_weight)

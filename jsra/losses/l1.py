@@ -18,7 +18,7 @@ def smooth_l1(prediction, target, beta: float):
 class L1Loss:
     """Predictions and targets of one shape."""
 
-    def __init__(self, loss_weight=1.0):
+    def __init__(self, loss_weight: float = 1.0):
         self.loss_weight = loss_weight
 
     def __call__(self, prediction, target, weight=None, avg_factor=None):
@@ -29,7 +29,7 @@ class L1Loss:
 class SmoothL1Loss:
     """Predictions and targets of one shape; quadratic below beta."""
 
-    def __init__(self, beta=1.0, loss_weight=1.0):
+    def __init__(self, beta: float = 1.0, loss_weight: float = 1.0):
         if beta <= 0:
             raise ValueError(f"SmoothL1Loss: beta must be positive, got {beta}; L1Loss is its limit 0")
         self.beta = beta

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 
 def weighted_sum(values, weight=None, avg_factor=None, loss_weight=1.0):
-    """sum(values * weight) * loss_weight / avg_factor; avg_factor None: the number of values (at least one).
+    """sum(values * weight) * loss_weight / avg_factor; avg_factor: a number, a Var [1], or None:
+    the number of values (at least one).
 
     Without any values the result is 0, connected to the graph.
     """
@@ -12,4 +13,4 @@ def weighted_sum(values, weight=None, avg_factor=None, loss_weight=1.0):
         values = values * weight
     if avg_factor is None:
         avg_factor = max(values.numel(), 1)
-    return values.sum() * (loss_weight / float(avg_factor))
+    return values.sum() * (loss_weight / avg_factor)

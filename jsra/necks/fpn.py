@@ -6,7 +6,7 @@ import jittor as jt
 from jittor import nn
 
 from jsra.ops.conv import Conv2d
-from jsra.ops.fused_conv import conv_norm_relu
+from jsra.ops.upsample import upsample_nearest
 from jsra.registry import register
 
 EXTRA = ("pool", "on_input", "on_lateral", "on_output")
@@ -29,7 +29,15 @@ class FPN(nn.Module):
         output ('on_output', then each on the one before). relu_before_extra: ReLU between those convolutions.
     """
 
-    def __init__(self, in_channels, out_channels=256, num_outs=5, start_level=0, extra="pool", relu_before_extra=False):
+    def __init__(
+        self,
+        in_channels: tuple[int, ...],
+        out_channels: int = 256,
+        num_outs: int = 5,
+        start_level: int = 0,
+        extra: str = "pool",
+        relu_before_extra: bool = False,
+    ):
         super().__init__()
         if extra not in EXTRA:
             raise ValueError(f"FPN: extra must be one of {', '.join(EXTRA)}, got {extra!r}")
@@ -52,11 +60,8 @@ class FPN(nn.Module):
     def execute(self, maps):
         if len(maps) != len(self.in_channels):
             raise ValueError(f"FPN: built for {len(self.in_channels)} maps, got {len(maps)}")
-        laterals = []
-        for conv, x in reversed(list(zip(self.lateral_convs, maps[self.start_level :]))):
-            # Each map is added the nearest of the coarser one.
-            laterals.insert(0, conv_norm_relu(x, conv, added=laterals[0] if laterals else None))
-        outputs = [conv_norm_relu(x, conv) for conv, x in zip(self.fpn_convs, laterals)]
+        laterals = self.laterals(maps[self.start_level :])
+        outputs = [conv(x) for conv, x in zip(self.fpn_convs, laterals)]
         source = {"on_input": maps[-1], "on_lateral": laterals[-1]}.get(self.extra, outputs[-1])
         for i in range(self.num_extra):
             if self.extra == "pool":
@@ -64,6 +69,13 @@ class FPN(nn.Module):
             else:
                 if i and self.relu_before_extra:
                     source = nn.relu(source)
-                source = conv_norm_relu(source, self.fpn_convs[len(laterals) + i])
+                source = self.fpn_convs[len(laterals) + i](source)
             outputs.append(source)
         return tuple(outputs)
+
+    def laterals(self, maps):
+        """The top-down path: the 1x1 convolution of each map, plus the nearest of the next coarser lateral."""
+        laterals = [conv(x) for conv, x in zip(self.lateral_convs, maps)]
+        for i in reversed(range(len(laterals) - 1)):
+            laterals[i] = laterals[i] + upsample_nearest(laterals[i + 1], laterals[i].shape[2:])
+        return laterals

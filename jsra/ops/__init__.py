@@ -1,18 +1,27 @@
 """Operators with CPU and CUDA kernels, under torchvision's names and signatures where torchvision has them."""
 
 from jsra.ops.adaptive_roi_align import AdaptiveRoIAlign, adaptive_roi_align
+from jsra.ops.anchor_grid import anchor_grid, anchor_valid
 from jsra.ops.boxes import box_area, box_iou, clip_boxes_to_image, remove_small_boxes
+from jsra.ops.decode_boxes import decode_boxes
 from jsra.ops.deform_conv2d import DeformConv2d, deform_conv2d
 from jsra.ops.deform_roi_pool import DeformRoIPool, deform_roi_pool
+from jsra.ops.dense_gather import dense_gather
+from jsra.ops.dense_top_k import dense_top_k
 from jsra.ops.dynamic_sampler import dynamic_sampler
+from jsra.ops.encode_boxes import encode_boxes
 from jsra.ops.masked_sum import masked_sum
-from jsra.ops.nms import batched_nms, nms
+from jsra.ops.match_boxes import match_boxes
+from jsra.ops.multiclass_nms import multiclass_nms
+from jsra.ops.nms import batched_nms, nms, nms_batch
 from jsra.ops.precise_roi_pool import PreciseRoIPool, precise_roi_pool
 from jsra.ops.ps_roi_align import PSRoIAlign, ps_roi_align
 from jsra.ops.ps_roi_pool import PSRoIPool, ps_roi_pool
 from jsra.ops.roi_align import RoIAlign, roi_align
 from jsra.ops.roi_align_rotated import RoIAlignRotated, roi_align_rotated
+from jsra.ops.roi_levels import roi_levels
 from jsra.ops.roi_pool import RoIPool, roi_pool
+from jsra.ops.sample_matches import sample_matches
 from jsra.ops.segment_matmul import segment_matmul
 from jsra.runtime.headers import precompile
 
@@ -27,22 +36,33 @@ __all__ = [
     "RoIAlignRotated",
     "RoIPool",
     "adaptive_roi_align",
+    "anchor_grid",
+    "anchor_valid",
     "batched_nms",
     "box_area",
     "box_iou",
     "clip_boxes_to_image",
+    "decode_boxes",
     "deform_conv2d",
     "deform_roi_pool",
+    "dense_gather",
+    "dense_top_k",
     "dynamic_sampler",
+    "encode_boxes",
     "masked_sum",
+    "match_boxes",
+    "multiclass_nms",
     "nms",
+    "nms_batch",
     "precise_roi_pool",
     "ps_roi_align",
     "ps_roi_pool",
     "remove_small_boxes",
     "roi_align",
     "roi_align_rotated",
+    "roi_levels",
     "roi_pool",
+    "sample_matches",
     "segment_matmul",
 ]
 

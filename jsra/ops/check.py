@@ -38,7 +38,7 @@ def pyramid(features, scales, levels, count: int):
     Args:
         features: Var [B, C, H, W], or a list of up to 8 of one dtype and of equal B and C.
         scales: feature cells per image pixel, a number or one for each level.
-        levels: int32 Var [count], the level of each RoI; may be None where there is one map.
+        levels: int32 Var [count], the level of each RoI; may be None where there is one map. Not read, as in `rois`.
     Returns: (list of Vars, list of floats, int32 Var [count]).
     """
     maps = list(features) if isinstance(features, (list, tuple)) else [features]
@@ -61,9 +61,6 @@ def pyramid(features, scales, levels, count: int):
     var("levels", levels, rank=1, dtypes=("int32",))
     if levels.shape[0] != count:
         raise ValueError(f"levels: expected one for each of the {count} RoIs, got shape {list(levels.shape)}")
-    values = levels.numpy()
-    if count and (values.min() < 0 or values.max() >= len(maps)):
-        raise ValueError(f"levels: expected 0 to {len(maps) - 1}, got {values.min()} to {values.max()}")
     return maps, scales, levels
 
 
@@ -78,22 +75,12 @@ def roi_rows(name: str, value) -> jt.Var:
     return jt.concat(parts, dim=0) if parts else jt.zeros((0, 5))
 
 
-def rois(name: str, value, batches: int, like: jt.Var) -> jt.Var:
-    """RoIs [K, 5] in the dtype that the kernels of features `like` take: float64 beside float64, else float32.
+def rois(name: str, value, like: jt.Var, columns: int = 5) -> jt.Var:
+    """RoIs [K, columns] in the dtype that the kernels of features `like` take: float64 beside float64, else float32.
 
-    ValueError for a batch index outside 0..batches-1; the index is read on the CPU, and not read on a GPU, where that
-    would stall the stream: the kernels give zeros for it there. An index that is NaN marks a degenerate RoI.
+    Their values are not read: that would wait for the device. A row of an image or a level that does not exist is no RoI, for
+    which every kernel gives zeros (cuda_src/common/roi.h).
     """
-    var(name, value, rank=2, last=5)
+    var(name, value, rank=2, last=columns)
     dtype = "float64" if str(like.dtype) == "float64" else "float32"
-    if str(value.dtype) != dtype:
-        value = value.cast(dtype)
-    if value.shape[0] and not jt.flags.use_cuda:
-        index = value[:, 0].numpy()
-        bad = np.flatnonzero((index < 0) | (index >= batches))
-        if len(bad):
-            raise ValueError(
-                f"{name}: row {bad[0]} has batch index {index[bad[0]]:g}, but input holds {batches} image(s) "
-                f"(expected 0 to {batches - 1}; {name} has shape {list(value.shape)})"
-            )
-    return value
+    return value if str(value.dtype) == dtype else value.cast(dtype)

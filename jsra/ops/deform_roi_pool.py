@@ -25,14 +25,15 @@ def deform_roi_pool(
         gamma: see `offset`.
         mask: [K, rows, columns], multiplied onto the bins; None: 1.
         levels: int32 [K], which map each RoI reads, where `input` is a list.
-    Returns: [K, C, rows, columns]; zeros, and no gradient, for a degenerate box (see roi_align) and for a bin whose offset
-        is not finite. Gradients: to the features, the offsets and the masks.
-    Raises: ValueError for a wrong rank, shape, dtype, batch index or level.
+    Returns: [K, C, rows, columns]; zeros, and no gradient, for what is no RoI (see roi_align) and for a bin whose offset
+        is not finite. A box of no width or no height is sampled as by roi_align. Gradients: to the features, the offsets and
+        the masks.
+    Raises: ValueError for a wrong rank, shape or dtype.
     Source: arXiv:1703.06211 section 2.2, arXiv:1811.11168; arguments as mmcv.ops.deform_roi_pool, but for mask and levels.
     """
     check.var("rois", rois, rank=2, last=5)
     maps, scales, levels = check.pyramid(input, spatial_scale, levels, rois.shape[0])
-    rois = check.rois("rois", rois, maps[0].shape[0], maps[0])
+    rois = check.rois("rois", rois, maps[0])
     bins = check.size_pair("output_size", output_size)
     extras = []
     for name, value, shape in (("offset", offset, (2,) + bins), ("mask", mask, bins)):

@@ -25,8 +25,8 @@ def dynamic_sampler(input, boxes, spatial_scale=1.0, max_area=64, grid=None, sam
         levels: int32 [K], which map each RoI reads, where `input` is a list.
     Returns: (features [T, C], offsets int32 [K + 1], grids int32 [K, 2]). RoI k has the positions offsets[k] to
         offsets[k + 1], its rows * columns blocks row by row; each is the mean of the block, as
-        roi_align(aligned=True) of size (rows, columns) gives it, zeros for a degenerate box.
-    Raises: ValueError for a wrong rank, dtype, batch index or level.
+        roi_align(aligned=True) of size (rows, columns) gives it.
+    Raises: ValueError for a wrong rank or dtype.
     """
     maps, scales, levels, boxes = check_sampler(input, boxes, spatial_scale, levels)
     packing = make_packing(boxes, max_area, grid)
@@ -37,13 +37,13 @@ def check_sampler(input, boxes, spatial_scale, levels):
     """The arguments that say what is sampled, checked: maps, scales, levels, boxes."""
     check.var("boxes", boxes, rank=2, last=5)
     maps, scales, levels = check.pyramid(input, spatial_scale, levels, boxes.shape[0])
-    return maps, scales, levels, check.rois("boxes", boxes, maps[0].shape[0], maps[0])
+    return maps, scales, levels, check.rois("boxes", boxes, maps[0])
 
 
 def make_packing(boxes, max_area, grid) -> Packing:
     """The grids of boxes [K, 5]: of their aspect ratios, or `grid` for all."""
     if grid is not None:
-        return Packing.fixed(boxes.shape[0], check.size_pair("grid", grid))
+        return Packing.fixed(boxes, check.size_pair("grid", grid))
     if int(max_area) != max_area or max_area < 1:
         raise ValueError(f"max_area: expected an integer of at least 1, got {max_area!r}")
     return Packing.dynamic(boxes, int(max_area))

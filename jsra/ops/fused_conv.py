@@ -3,7 +3,8 @@
 Maps keep their layout. The kernel (cuda_src/fused_conv/cpu.h) multiplies by oneDNN's product of matrices, and computes
 3 x 3 convolutions of stride 1 by Winograd's F(4 x 4, 3 x 3), which needs a quarter of the multiplications. Nothing is kept
 between calls: the norm is folded into the weights each time, so that they are always the model's. There is no CUDA kernel:
-`conv_norm_relu` runs the modules themselves on the GPU, in training, without oneDNN and for grouped convolutions.
+`conv_norm_relu` runs the modules themselves on the GPU, in training, without oneDNN and for grouped convolutions. Models
+do not call it: jsra.fuse puts it into a finished model.
 """
 
 from __future__ import annotations
@@ -77,16 +78,24 @@ def conv_norm_relu(x, conv, norm=None, added=None, relu=False) -> jt.Var:
 
     conv: Conv2d. norm: BatchNorm2d of jsra.backbones, or None. added, relu: as in fused_conv.
     """
-    affine = _affine(conv, norm) if available(x) else None
-    if affine is not None:
-        scale, bias = affine
-        return fused_conv(x, conv.weight, bias, scale, added, relu, conv.stride, conv.padding, conv.dilation)
+    out = fused_modules(x, conv, norm, added, relu)
+    if out is not None:
+        return out
     out = conv(x)
     if norm is not None:
         out = norm(out)
     if added is not None:
         out = out + upsample_nearest(added, out.shape[2:])
     return nn.relu(out) if relu else out
+
+
+def fused_modules(x, conv, norm=None, added=None, relu=False):
+    """conv_norm_relu in one pass, or None where that is not possible."""
+    affine = _affine(conv, norm) if available(x) else None
+    if affine is None:
+        return None
+    scale, bias = affine
+    return fused_conv(x, conv.weight, bias, scale, added, relu, conv.stride, conv.padding, conv.dilation)
 
 
 def _affine(conv, norm):

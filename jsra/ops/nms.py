@@ -6,9 +6,12 @@ import jittor as jt
 
 from jsra.ops import check, kernel
 
-_ONE_GROUP, _MOVED_GROUPS, _COMPARED_GROUPS = 0, 1, 2  # jsra::NmsGroups
-# torchvision moves the groups apart up to this many coordinates, and treats group by group above.
-_MOVED_CPU, _MOVED_CUDA = 4000, 100_000
+_ONE_GROUP = -1  # as a limit: jsra::nms_mode
+
+
+def moved_limit() -> int:
+    """Up to how many boxes torchvision moves the groups apart; it treats group by group above."""
+    return 25_000 if jt.flags.use_cuda else 1000
 
 
 def nms(boxes, scores, iou_threshold) -> jt.Var:
@@ -23,7 +26,7 @@ def nms(boxes, scores, iou_threshold) -> jt.Var:
     Raises: ValueError for a wrong rank, shape or dtype, or a threshold outside 0 to 1.
     Source: torchvision.ops.nms; the indices are identical (PyTorch's stable sort included).
     """
-    return _run(boxes, scores, None, iou_threshold)
+    return _single(boxes, scores, None, iou_threshold)
 
 
 def batched_nms(boxes, scores, idxs, iou_threshold) -> jt.Var:
@@ -34,35 +37,71 @@ def batched_nms(boxes, scores, idxs, iou_threshold) -> jt.Var:
     order of equal scores is that of an unstable sort, where this one is by index.
     """
     check.var("idxs", idxs, rank=1, dtypes=("int32", "int64"))
-    return _run(boxes, scores, idxs, iou_threshold)
+    return _single(boxes, scores, idxs, iou_threshold)
 
 
-def _run(boxes, scores, groups, threshold):
+def nms_batch(boxes, scores, groups, valid, iou_threshold, max_keep: int):
+    """`batched_nms` of several images at a time, without reading anything on the host.
+
+    Args:
+        boxes: [B, n, 4]. scores: [B, n].
+        groups: int32 [B, n], or [n], the same for every image; None: all boxes of an image are of one group.
+        valid: int32 [B, n], 0 where there is no box; None: all are boxes.
+        max_keep: how many boxes an image may keep.
+    Returns: (keep int32 [B, max_keep], count int32 [B]): indices of the boxes that stay, in the order of batched_nms, and -1
+        from `count` on.
+    Raises: ValueError for a wrong rank, shape or dtype, or a threshold outside 0 to 1.
+    """
+    check.var("boxes", boxes, rank=3, last=4)
+    images, count = boxes.shape[:2]
+    if int(max_keep) != max_keep or max_keep < 1:
+        raise ValueError(f"max_keep: expected an integer of at least 1, got {max_keep!r}")
+    for name, value, dtypes in (
+        ("groups", groups, ("int32",)),
+        ("valid", valid, ("int32",)),
+        ("scores", scores, check.FLOATS),
+    ):
+        shapes = [[images, count], [count]] if name == "groups" else [[images, count]]
+        if value is not None and list(check.var(name, value, dtypes=dtypes).shape) not in shapes:
+            raise ValueError(
+                f"{name}: expected {' or '.join(map(str, shapes))}, one for each box, got {list(value.shape)}"
+            )
+    return tuple(_run(boxes, scores, groups, valid, iou_threshold, int(max_keep)))
+
+
+def _single(boxes, scores, groups, threshold):
+    """Indices of the boxes of one image that stay: the only place that reads how many they are."""
     check.var("boxes", boxes, rank=2, last=4)
     count = boxes.shape[0]
     for name, value in (("scores", scores), ("idxs", groups)):
         if value is not None and list(value.shape) != [count]:
             raise ValueError(f"{name}: expected shape [{count}], one for each box, got {list(value.shape)}")
     check.var("scores", scores, rank=1)
+    groups = None if groups is None else groups.int32()
+    keep, kept = _run(boxes.unsqueeze(0), scores.unsqueeze(0), groups, None, threshold, max(count, 1))
+    return keep[0, : int(kept.numpy()[0])]
+
+
+def _run(boxes, scores, groups, valid, threshold, limit):
+    """The kernel: (keep [B, limit], kept [B])."""
     if not 0 <= threshold <= 1:
         raise ValueError(f"iou_threshold: expected 0 to 1, got {threshold!r}")
-    if count == 0:
-        return jt.zeros((0,), dtype="int32")
-    mode = _ONE_GROUP
-    if groups is not None:
-        few = 4 * count <= (_MOVED_CUDA if jt.flags.use_cuda else _MOVED_CPU)
-        mode = _MOVED_GROUPS if few else _COMPARED_GROUPS
-    groups = jt.zeros((count,), dtype="int32") if groups is None else groups.int32()
+    images, count = boxes.shape[:2]
     dtype = "float64" if "float64" in (str(boxes.dtype), str(scores.dtype)) else "float32"
-    words = -(-count // 32) if kernel.runs_cuda_files() else 0
-    scratch = [((count if words else 1,), "int32"), ((max(count * words, 1),), "int32"), ((1,), dtype)]
-    keep, kept = kernel.run(
-        "nms",
-        "forward",
-        [boxes.cast(dtype), scores.cast(dtype), groups],
-        [((count,), "int32"), ((1,), "int32"), *scratch],
+    numbers = dict(
+        images=images,
         count=count,
-        mode=mode,
+        limit=limit,
+        groups_shared=groups is None or groups.ndim == 1,
+        has_valid=valid is not None,
+        moved_limit=_ONE_GROUP if groups is None else moved_limit(),
         threshold=float(threshold),
-    )[:2]
-    return keep[: int(kept.numpy()[0])]
+    )
+    groups = jt.zeros((count,), dtype="int32") if groups is None else groups
+    groups = groups if groups.ndim == 2 else groups.unsqueeze(0)
+    words = -(-count // 32) if kernel.runs_cuda_files() else 0
+    order, mask = ((images, count) if words else (1, 1)), (images * count * words or 1,)
+    scratch = [(order, "int32"), (mask, "int32"), ((images,), "int32"), ((images,), dtype)]
+    outputs = [((images, limit), "int32"), ((images,), "int32"), *scratch]
+    inputs = [boxes.cast(dtype), scores.cast(dtype), groups, groups if valid is None else valid]
+    return kernel.run("nms", "forward", inputs, outputs, **numbers)[:2]

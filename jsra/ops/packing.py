@@ -7,49 +7,50 @@ import functools
 import jittor as jt
 import numpy as np
 
+from jsra.ops import check
 from jsra.ops.kernel import run
 
 
 class Packing:
-    """Grids of K RoIs, and the places of their T = sum(rows * columns) positions, RoI by RoI and row by row.
+    """The places of the T = sum(rows * columns) positions of K grids, RoI by RoI and row by row.
 
-    grids int32 [K, 2] (rows, columns), offsets int32 [K + 1] (RoI k has positions offsets[k] to offsets[k + 1]) and owner
-    int32 [T] (the RoI of each position) are Vars; grids_np and offsets_np the same in NumPy; total is T; sides is the
-    largest rows + columns.
+    Vars: grids int32 [K, 2] (rows, columns); offsets int32 [K + 1] (RoI k has positions offsets[k] to offsets[k + 1]); owner
+    int32 [T] (the RoI of each position); axes int32 [2, T]: for the row and the column of each position, index and side of
+    its grid as one number, side * (side - 1) / 2 + index. Numbers: count is K; total is T; sides is the largest rows +
+    columns. To know T and sides, the host reads once.
     """
 
-    def __init__(self, grids: np.ndarray):
-        self.grids_np = np.ascontiguousarray(grids, np.int32)
-        sizes = self.grids_np[:, 0] * self.grids_np[:, 1]
-        self.offsets_np = np.concatenate([[0], np.cumsum(sizes)]).astype(np.int32)
-        self.count, self.total = len(sizes), int(self.offsets_np[-1])
-        self.sides = int(self.grids_np.sum(1).max()) if self.count else 0
-        self.grids, self.offsets = jt.array(self.grids_np), jt.array(self.offsets_np)
-        self.owner = jt.array(self.owner_np())
-
-    def owner_np(self) -> np.ndarray:
-        return np.repeat(np.arange(self.count, dtype=np.int32), np.diff(self.offsets_np))
-
-    def cell_np(self):
-        """Row and column of each position in its grid, int32 [T] each."""
-        owner = self.owner_np()
-        within = np.arange(self.total, dtype=np.int32) - self.offsets_np[:-1][owner]
-        return within // self.grids_np[owner, 1], within % self.grids_np[owner, 1]
+    def __init__(self, grids: jt.Var):
+        check.var("grids", grids, rank=2, last=2, dtypes=("int32",))
+        self.grids, self.count, self.total, self.sides = grids, grids.shape[0], 0, 0
+        if not self.count:
+            self.offsets, self.owner, self.axes = (jt.zeros(s, dtype="int32") for s in ((1,), (0,), (2, 0)))
+            return
+        outputs = [((self.count + 1,), "int32"), ((2,), "int32")]
+        self.offsets, summary = run("packing", "forward", [grids], outputs, count=self.count)
+        self.total, self.sides = (int(v) for v in summary.numpy())
+        outputs = [((self.total,), "int32"), ((2, self.total), "int32")]
+        sizes = dict(count=self.count, total=self.total)
+        self.owner, self.axes = run("packing", "places", [grids, self.offsets], outputs, **sizes)
 
     @classmethod
-    def fixed(cls, count: int, grid) -> Packing:
-        """The same grid (rows, columns) for `count` RoIs."""
-        return cls(np.tile(np.array(grid, np.int32), (count, 1)))
+    def fixed(cls, boxes: jt.Var, grid) -> Packing:
+        """The same grid (rows, columns) for each of the boxes [K, 5]; none for a negative batch index."""
+        return cls(_grids(boxes, np.array([grid], np.int32)))
 
     @classmethod
     def dynamic(cls, boxes: jt.Var, max_area: int) -> Packing:
-        """Grids of the boxes' aspect ratios, with at most `max_area` positions each (SRA, eq. 5). boxes: [K, 5]."""
-        if not boxes.shape[0]:
-            return cls(np.zeros((0, 2), np.int32))
-        table = grid_table(max_area)
-        sizes = dict(count=boxes.shape[0], entries=len(table))
-        grids = run("dynamic_sampler", "grids", [boxes, jt.array(table)], [((boxes.shape[0], 2), "int32")], **sizes)
-        return cls(grids.numpy())
+        """Grids of the boxes' aspect ratios, with at most `max_area` positions each (SRA, eq. 5). boxes: [K, 5]; none for a
+        negative batch index."""
+        return cls(_grids(boxes, grid_table(max_area)))
+
+
+def _grids(boxes, table) -> jt.Var:
+    """int32 [K, 2]: of the table's grids the one that is nearest to each box."""
+    if not boxes.shape[0]:
+        return jt.zeros((0, 2), dtype="int32")
+    sizes = dict(count=boxes.shape[0], entries=len(table))
+    return run("dynamic_sampler", "grids", [boxes, jt.array(table)], [((boxes.shape[0], 2), "int32")], **sizes)
 
 
 @functools.lru_cache(maxsize=None)

@@ -23,14 +23,14 @@ def precise_roi_pool(input, rois, output_size, spatial_scale=1.0, levels=None) -
         output_size: bins, an int or (rows, columns).
         spatial_scale: feature cells per image pixel; one for each level if there are several.
         levels: int32 [K], which map each RoI reads, where `input` is a list.
-    Returns: [K, C, rows, columns]; zeros, and no gradient, for a degenerate box (see roi_align). Gradients: to the
-        features and to the box coordinates.
-    Raises: ValueError for a wrong rank, dtype, batch index or level.
+    Returns: [K, C, rows, columns]; zeros, and no gradient, for what is no RoI (see roi_align) and for a box of no
+        width or no height. Gradients: to the features and to the box coordinates.
+    Raises: ValueError for a wrong rank or dtype.
     Source: arXiv:1807.11590 section 3.2.
     """
     check.var("rois", rois, rank=2, last=5)
     maps, scales, levels = check.pyramid(input, spatial_scale, levels, rois.shape[0])
-    rois = check.rois("rois", rois, maps[0].shape[0], maps[0])
+    rois = check.rois("rois", rois, maps[0])
     bins = check.size_pair("output_size", output_size)
     settings = dict(scales=scales, count=rois.shape[0], bins_y=bins[0], bins_x=bins[1])
     return _PreciseRoiPool.apply(rois, levels, settings, *maps)

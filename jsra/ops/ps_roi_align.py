@@ -29,13 +29,14 @@ def ps_roi_align(input, boxes, output_size, spatial_scale=1.0, sampling_ratio=-1
         spatial_scale: feature cells per image pixel; one for each level if there are several.
         sampling_ratio: samples per bin and axis; 0 or less is adaptive, as for roi_align.
         levels: int32 [K], which map each RoI reads, where `input` is a list.
-    Returns: [K, C, rows, columns]; zeros, and no gradient, for a degenerate box (see roi_align).
-    Raises: ValueError for a wrong rank, dtype, number of channels, batch index or level.
+    Returns: [K, C, rows, columns]; zeros, and no gradient, for what is no RoI (see roi_align). A box of no width or no height
+        is sampled as by roi_align.
+    Raises: ValueError for a wrong rank, dtype or number of channels.
     Source: torchvision.ops.ps_roi_align, whose arguments these are, but for `levels`.
     """
     check.var("boxes", boxes, rank=2, last=5)
     maps, scales, levels = check.pyramid(input, spatial_scale, levels, boxes.shape[0])
-    boxes = check.rois("boxes", boxes, maps[0].shape[0], maps[0])
+    boxes = check.rois("boxes", boxes, maps[0])
     bins = check.size_pair("output_size", output_size)
     settings = dict(
         scales=scales, count=boxes.shape[0], bins_y=bins[0], bins_x=bins[1], sampling_ratio=int(sampling_ratio)

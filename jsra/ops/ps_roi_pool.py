@@ -22,14 +22,14 @@ def ps_roi_pool(input, boxes, output_size, spatial_scale=1.0, levels=None) -> jt
         output_size: bins, an int or (rows, columns).
         spatial_scale: feature cells per image pixel; one for each level if there are several.
         levels: int32 [K], which map each RoI reads, where `input` is a list.
-    Returns: [K, C, rows, columns]; zeros, and no gradient, for a degenerate box (see roi_align) and an empty bin.
-    Raises: ValueError for a wrong rank, dtype, number of channels, batch index or level.
+    Returns: [K, C, rows, columns]; zeros, and no gradient, for what is no RoI (see roi_align) and for an empty bin.
+    Raises: ValueError for a wrong rank, dtype or number of channels.
     Source: torchvision.ops.ps_roi_pool, whose arguments these are, but for `levels`. Its gradient clips bins to size, not to
         size - 1 as its output does; here the gradient is that of the output.
     """
     check.var("boxes", boxes, rank=2, last=5)
     maps, scales, levels = check.pyramid(input, spatial_scale, levels, boxes.shape[0])
-    boxes = check.rois("boxes", boxes, maps[0].shape[0], maps[0])
+    boxes = check.rois("boxes", boxes, maps[0])
     bins = check.size_pair("output_size", output_size)
     settings = dict(scales=scales, count=boxes.shape[0], bins_y=bins[0], bins_x=bins[1])
     channels = position_sensitive_channels(maps[0].shape[1], bins)

@@ -24,14 +24,17 @@ def roi_align(
             of at least one cell.
         mode: 'avg' or 'max' over the samples of a bin.
         levels: int32 [K], which map each RoI reads, where `input` is a list.
-    Returns: [K, C, rows, columns]. A box that is not finite, empty or inverted gives zeros and no gradient (torchvision
-        gives the value at a point for an empty one), as do bins more than a cell outside the map.
-    Raises: ValueError for a wrong rank, dtype, batch index or level.
-    Source: torchvision.ops.roi_align, whose arguments these are, but for `mode` and `levels`.
+    Returns: [K, C, rows, columns]; zeros, and no gradient, for bins more than a cell outside the map and for what is no RoI:
+        a box that is not finite or inverted, a batch index outside 0..B-1 (-1 marks a row that is not used), a level that
+        does not exist. A box of no width or no height (x0 = x1, y0 = y1) is sampled at its point, or along its line, where
+        sampling_ratio is given, counts as one cell by the legacy rule, and gives zeros otherwise.
+    Raises: ValueError for a wrong rank or dtype.
+    Source: torchvision.ops.roi_align, whose arguments these are, but for `mode` and `levels`, and whose values, but for
+        inverted boxes, which it widens to one cell by the legacy rule.
     """
     boxes = check.roi_rows("boxes", boxes)
     maps, scales, levels = check.pyramid(input, spatial_scale, levels, boxes.shape[0])
-    boxes = check.rois("boxes", boxes, maps[0].shape[0], maps[0])
+    boxes = check.rois("boxes", boxes, maps[0])
     rows, columns = check.size_pair("output_size", output_size)
     if mode not in ("avg", "max"):
         raise ValueError(f"mode: expected 'avg' or 'max', got {mode!r}")

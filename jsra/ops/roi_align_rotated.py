@@ -26,13 +26,14 @@ def roi_align_rotated(
         aligned: True takes pixel centres at half-integers; False is the legacy rule, with RoIs of at least one cell.
         clockwise: the sense of positive angles.
         levels: int32 [K], which map each RoI reads, where `input` is a list.
-    Returns: [K, C, rows, columns]; zeros, and no gradient, for a box that is not finite or has no extent.
-    Raises: ValueError for a wrong rank, dtype, batch index or level.
+    Returns: [K, C, rows, columns]; zeros, and no gradient, for what is no RoI (see roi_align). A box of no width or no height
+        is sampled as by roi_align.
+    Raises: ValueError for a wrong rank or dtype.
     Source: mmcv.ops.roi_align_rotated, whose arguments these are, but for `levels`.
     """
     check.var("rois", rois, rank=2, last=6)
     maps, scales, levels = check.pyramid(input, spatial_scale, levels, rois.shape[0])
-    like = check.rois("rois", rois[:, :5], maps[0].shape[0], maps[0])
+    rois = check.rois("rois", rois, maps[0], columns=6)
     rows, columns = check.size_pair("output_size", output_size)
     settings = dict(
         scales=scales,
@@ -43,7 +44,6 @@ def roi_align_rotated(
         aligned=bool(aligned),
         clockwise=bool(clockwise),
     )
-    rois = rois.cast(str(like.dtype))
     return SampleMaps.apply("roi_align_rotated", rois, levels, maps[0].shape[1], settings, *maps)
 
 

@@ -18,14 +18,15 @@ def roi_pool(input, boxes, output_size, spatial_scale=1.0, levels=None) -> jt.Va
         output_size: bins, an int or (rows, columns).
         spatial_scale: feature cells per image pixel; one for each level if there are several.
         levels: int32 [K], which map each RoI reads, where `input` is a list.
-    Returns: [K, C, rows, columns]; 0 for bins outside the map, and for boxes that are not finite, empty or inverted
-        (torchvision pools one cell for those).
-    Raises: ValueError for a wrong rank, dtype, batch index or level.
-    Source: torchvision.ops.roi_pool, whose arguments these are, but for `levels`.
+    Returns: [K, C, rows, columns]; zeros, and no gradient, for bins outside the map and for what is no RoI (see roi_align).
+        A box of no width or no height is the cell that it lies in.
+    Raises: ValueError for a wrong rank or dtype.
+    Source: torchvision.ops.roi_pool, whose arguments these are, but for `levels`, and whose values, but for inverted boxes,
+        which it takes for one cell.
     """
     boxes = check.roi_rows("boxes", boxes)
     maps, scales, levels = check.pyramid(input, spatial_scale, levels, boxes.shape[0])
-    boxes = check.rois("boxes", boxes, maps[0].shape[0], maps[0])
+    boxes = check.rois("boxes", boxes, maps[0])
     return _RoiPool.apply(boxes, levels, scales, check.size_pair("output_size", output_size), *maps)
 
 

@@ -188,29 +188,27 @@ def reference_boxes(count: int, width: int, height: int, seed: int = 0) -> np.nd
 
 
 def count(model, image_size=IMAGE_SIZE, num_rois: int = NUM_ROIS) -> dict:
-    """The cost of a two-stage detector on one image of image_size (height, width), without padding, with num_rois RoIs.
+    """The cost of a detector on one image of image_size (height, width), without padding, with num_rois RoIs.
 
     Returns {params, params_M, gflops, executed_gflops, image_size, num_rois, parts: [{name, params, gflops,
     executed_gflops}], not_counted: names of kernels of unknown work}, and avg_samples, the mean number of positions of an
     RoI of `reference_boxes`, for Semantic RoI Align.
     """
     height, width = image_size
-    boxes = reference_boxes(num_rois, width, height)
+    rois = jt.array(np.pad(reference_boxes(num_rois, width, height), ((0, 0), (1, 0))))
     training = model.is_training()
     model.eval()
     counter = Counter(model)
     with jt.no_grad(), counter:
         feats = model.features(jt.zeros([1, 3, height, width]))
-        model.rpn.forward_levels(feats)
-        # Extractors read boxes, and reading executes all that is pending: let go of the real maps, so that it is little.
+        # Extractors may read boxes, and reading executes all that is pending: let go of the real maps, so that it is little.
         feats = [jt.zeros(shape) for shape in [x.shape for x in feats]]
-        model.roi_head.box_forward(feats, [boxes])
+        model.forward_heads(feats, rois)
     if training:
         model.train()
     found = {**summary(model, counter), "image_size": list(image_size), "num_rois": num_rois}
-    layer = getattr(model.roi_head.box_extractor, "roi_layer", None)
+    layer = getattr(model.extractor, "roi_layer", None)
     if hasattr(layer, "max_area"):
-        rois = jt.array(np.concatenate([np.zeros((num_rois, 1), np.float32), boxes], 1))
         found["avg_samples"] = make_packing(rois, layer.max_area, layer.grid).total / num_rois
     return found
 
@@ -232,9 +230,9 @@ def summary(model, counter) -> dict:
 
 
 def _part(name):
-    """backbone, neck, rpn, and the parts of the roi_head apart."""
+    """backbone, neck, rpn, and the parts of each branch of the roi_head apart."""
     words = name.split(".")
-    return ".".join(words[:2]) if words[0] == "roi_head" else words[0] or "other"
+    return ".".join(words[:3]) if words[0] == "roi_head" else words[0] or "other"
 
 
 def built(path, overrides=()):
@@ -242,12 +240,12 @@ def built(path, overrides=()):
     from jsra.config import load_config
     from jsra.registry import build
 
-    return build(load_config(path, overrides)["model"], "model")
+    return build(load_config(path, overrides)["model"], "model", "detector")
 
 
 def text(cost: dict) -> str:
     """The table that `jsra cost` prints."""
-    from jsra.evaluation.report import text_table
+    from jsra.evaluation.tables import text_table
 
     rows = [
         (p["name"], f"{p['params'] / 1e6:.3f}", f"{p['gflops']:.2f}", f"{p['executed_gflops']:.2f}")

@@ -6,12 +6,10 @@ own change of picture and boxes, then the rest.
 
 from __future__ import annotations
 
-import json
-import os
-
 import numpy as np
 
 from jsra.registry import ConfigError, build
+from jsra.roi.inputs import extractor_of, roi_inputs
 
 MIN_SIDE = 12  # pixels; smaller objects are left out
 
@@ -57,28 +55,6 @@ class Objects:
         return pixels[None]
 
 
-def extractor_of(model):
-    """The box head's RoI extractor; ConfigError for a model without one."""
-    extractor = getattr(getattr(model, "roi_head", None), "box_extractor", None)
-    if extractor is None:
-        raise ConfigError(f"{type(model).__name__} has no roi_head.box_extractor, whose features this compares")
-    return extractor
-
-
-def roi_inputs(model, pixels, boxes):
-    """(maps, rois [K, 5], scales, levels) of boxes in pixels [B, 3, H, W]: an array [., 4] for each image, K in all."""
-    import jittor as jt
-
-    from jsra.boxes.convert import boxes_to_rois
-    from jsra.roi.levels import roi_levels
-
-    extractor = extractor_of(model)
-    rois = boxes_to_rois([np.asarray(b, np.float32) for b in boxes])
-    maps = list(model.features(jt.array(pixels)))[: len(extractor.featmap_strides)]
-    levels = roi_levels(rois, len(maps), extractor.finest_scale)
-    return maps, jt.array(rois), [1.0 / s for s in extractor.featmap_strides], jt.array(levels)
-
-
 def roi_features(model, pixels, boxes) -> np.ndarray:
     """float32 [K, C * h * w]: the features that the box head is given."""
     import jittor as jt
@@ -107,23 +83,3 @@ def masks_of(model, pixels, boxes) -> list:
             return [(np.asarray(m).reshape(len(m), -1), tuple(m.shape[1:])) for m in layer.masks(*inputs)]
         strides = np.asarray(extractor.featmap_strides)[inputs[-1].numpy()]
         return [(w, (cells + 0.5) * s) for (cells, w), s in zip(layer.weights(*inputs), strides)]
-
-
-def stored(run, kind: str) -> dict:
-    """{column: value} of a finished run (jsra.paper.run.Run), computed once and kept beside its result.
-
-    kind: 'invariance' or 'diversity'.
-    """
-    path = os.path.join(run.work_dir, f"{kind}.json")
-    if os.path.isfile(path):
-        with open(path, encoding="utf8") as f:
-            found = json.load(f)
-        if found["fingerprint"] == run.fingerprint:
-            return found["measured"]
-    from jsra.paper import diversity, invariance
-
-    measured = {"invariance": invariance.measure, "diversity": diversity.measure}[kind](run.model(), run.config)
-    with open(f"{path}.unfinished", "w", encoding="utf8") as f:
-        json.dump({"fingerprint": run.fingerprint, "measured": measured}, f, indent=1)
-    os.replace(f"{path}.unfinished", path)
-    return measured

@@ -95,7 +95,8 @@ def learned_region_features(module, args, out):
     features, rois, spatial_scale, levels = (*args, None)[:4]
     maps, scales, levels = check.pyramid(features, spatial_scale, levels, rois.shape[0])
     shapes = [m.shape[2:] for m in maps]
-    positions = Positions(module, rois.numpy().astype(np.float64), scales, shapes, levels.numpy()).total
+    boxes, batches = rois.numpy().astype(np.float64), maps[0].shape[0]
+    positions = Positions(module, boxes, scales, shapes, levels.numpy(), batches).total
     return sum(learned_region_terms(module, rois.shape[0], sum(h * w for h, w in shapes), positions).values())
 
 

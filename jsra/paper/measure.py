@@ -2,8 +2,9 @@
 
 A report is plain data, the one that `jsra table N --json` prints:
     {table, title, preset, cost_only, columns,
-     rows: [{name, published, measured, std, values, seeds, difference, state, note}],
+     rows: [{name, published, measured, std, seeds, values, difference, state, note}],
      against: name of the row that `gains` compare with, gains: [{name, column, mean, error, seeds}]}
+where values {column: list} has a number for each of `seeds`, None where the column has none.
 """
 
 from __future__ import annotations
@@ -17,22 +18,28 @@ from jsra.paper.rows import COST, NOT_BUILT, Row, Table
 
 
 def report(table: Table, preset: str = "paper", names=None, seeds: int = 1, train: bool = False, cost_only: bool = False,
-           root: str = "work_dirs", overrides=(), say=print, jobs: int = 1) -> dict:  # fmt: skip
+           root: str = "work_dirs", overrides=(), say=print, jobs: int = 1, other: bool = False) -> dict:  # fmt: skip
     """Measure the rows of a table.
 
     names: rows to take (None: all). seeds: trainings of each row, seeds 0, 1, ... train: train what is missing; otherwise
     only what is there is read. cost_only: parameters and FLOPs alone. overrides: of every config, part of a run's identity.
     say: called with a line before a row is trained. jobs: trainings at a time, above 1 each in a process of its own.
+    other: read results of other settings or of an earlier version of the code too; the row's state says so.
+
+    Raises OtherSettings, before anything is trained, where `train` meets such a result.
     """
     selected, rows = table.select(names), []
     # A wrong override is refused here, not after the rows before it and Jittor's first compilation.
     every = {row.name: runs.runs(row, preset, seeds, root, overrides) for row in selected}
-    if train and jobs > 1 and table.kind != "cost":
+    if train and table.kind != "cost":
         # Rows that share a config share its runs.
         missing = {run.work_dir: (name, run) for name, found in every.items() for run in found if run.result() is None}
-        side_by_side.complete(missing.values(), jobs, overrides, say)
+        for _, run in missing.values():
+            run.check_begun()
+        if jobs > 1:
+            side_by_side.complete(missing.values(), jobs, overrides, say)
     for row in selected:
-        rows.append(_measure(table, row, preset, every[row.name], train, cost_only, overrides, say))
+        rows.append(_measure(table, row, preset, every[row.name], train, cost_only, overrides, say, other))
     measured = {c for row in rows for c in row["measured"]}
     columns = [c for c in table.columns if not cost_only or _is_cost(c)]
     columns += sorted(measured - set(columns), key=_order)
@@ -48,30 +55,29 @@ def _order(column):
     return (column in COST, column == "AP_transformed", column)
 
 
-def _measure(table, row: Row, preset, row_runs, train, cost_only, overrides, say):
+def _measure(table, row: Row, preset, row_runs, train, cost_only, overrides, say, other):
     path = row.config(preset)
     published = {c: v for c, v in row.published.items() if not cost_only or _is_cost(c)}
     out = {"name": row.name, "published": published, "note": row.note, "config": path}
-    values, done = {}, []
+    cost = {}
+    results = {}  # seed -> {column: value}
     if path is None:
         out["state"] = NOT_BUILT
     else:
         cost = _cost(table, row, path, overrides) if cost_only or table.has_cost else {}
         if not cost_only and table.kind != "cost":
             for one in row_runs:
-                found = _one(table, one, train, say, row)
+                found = _one(table, one, train, say, row, other)
                 if found is not None:
-                    done.append(one.seed)
-                    for column, value in found.items():
-                        values.setdefault(column, []).append(value)
-        out["state"] = _state(row_runs, done, cost_only or table.kind == "cost")
-        values.update({column: [value] for column, value in cost.items()})
-    values = {c: [v for v in found if v is not None] for c, found in values.items()}
-    values = {c: found for c, found in values.items() if found}
-    out["measured"] = {c: sum(v) / len(v) for c, v in values.items()}
-    out["std"] = {c: std(v) for c, v in values.items() if len(v) > 1}
-    out["values"] = {c: v for c, v in values.items() if c not in COST}
-    out["seeds"] = done
+                    results[one.seed] = found
+        out["state"] = "counted" if cost_only or table.kind == "cost" else _state(row_runs, results)
+    columns = {c: None for found in results.values() for c, value in found.items() if value is not None}
+    out["seeds"] = list(results)
+    out["values"] = {c: [found.get(c) for found in results.values()] for c in columns}
+    numbers = {c: [v for v in values if v is not None] for c, values in out["values"].items()}
+    out["measured"] = {c: sum(v) / len(v) for c, v in numbers.items()}
+    out["measured"].update({c: v for c, v in cost.items() if v is not None})
+    out["std"] = {c: std(v) for c, v in numbers.items() if len(v) > 1}
     # A mini run's AP is that of another data set: only costs and similarities may be held against the paper's there.
     comparable = preset == "paper" or table.kind == "invariance"
     out["difference"] = {
@@ -80,25 +86,33 @@ def _measure(table, row: Row, preset, row_runs, train, cost_only, overrides, say
     return out
 
 
-def _one(table, one, train, say, row):
-    """{column: value} of one run of a row, or None."""
+def _one(table, one, train, say, row, other):
+    """{column: value} of one run of a row, or None. other: of a result of other settings too."""
     if train and one.state() != "trained":
         say(f"{row.name}, seed {one.seed}: training {one.work_dir}")
-    result = one.complete(train)
+    try:
+        result = one.complete(train)
+    except runs.OtherSettings:
+        if train:
+            raise
+        result = one.stored() if other else None
     if result is None:
         return None
     if table.kind == "detection":
         return result["measured"]
-    from jsra.paper import features
+    from jsra.paper import studies
     from jsra.runtime.distributed import on_main
 
-    return on_main(lambda: features.stored(one, table.kind))
+    return on_main(lambda: studies.stored(one, table.kind, result, other))
 
 
-def _state(row_runs, done, cost):
-    if cost:
-        return "counted"
-    return "; ".join(f"seed {run.seed} {run.state()}" for run in row_runs if run.seed not in done) or "trained"
+def _state(row_runs, done):
+    """What is to be said of the seeds: 'trained' where all are there and none is of other settings."""
+    states = {run.seed: run.state() for run in row_runs}
+    said = {seed: state for seed, state in states.items() if seed not in done or state != "trained"}
+    if len(said) == len(states) > 1 and len(set(said.values())) == 1:
+        return f"all seeds {next(iter(said.values()))}"
+    return "; ".join(f"seed {seed} {state}" for seed, state in said.items()) or "trained"
 
 
 def _cost(table, row, path, overrides):
@@ -118,10 +132,10 @@ def std(values) -> float:
 
 
 def gains(rows, columns=("AP", "AP_transformed", "rotation", "reflection", "scaling_panning")) -> dict:
-    """Each row's gain over the row 'RoI Align' (else the first), on the seeds that both have.
+    """Each row's gain over the row 'RoI Align' (else the first), over the seeds of which both have a value.
 
-    error: the standard error of the difference of the two means, sqrt(s1^2 / n1 + s2^2 / n2); seeds are not paired, because
-    the same seed gives two models different initial weights.
+    seeds: their number. error: the standard error of the difference of the two means, sqrt((s1^2 + s2^2) / n); seeds are
+    not paired, because the same seed gives two models different initial weights.
     """
     if len(rows) < 2:
         return {"against": None, "gains": []}
@@ -129,15 +143,20 @@ def gains(rows, columns=("AP", "AP_transformed", "rotation", "reflection", "scal
     found = []
     for row in rows:
         for column in columns:
-            ours, theirs = row["values"].get(column, []), base["values"].get(column, [])
-            if row is base or not ours or not theirs:
+            ours, theirs = _by_seed(row, column), _by_seed(base, column)
+            both = [seed for seed in ours if seed in theirs]
+            if row is base or not both:
                 continue
-            error = None
-            if len(ours) > 1 and len(theirs) > 1:
-                error = math.sqrt(std(ours) ** 2 / len(ours) + std(theirs) ** 2 / len(theirs))
-            mean = sum(ours) / len(ours) - sum(theirs) / len(theirs)
-            found.append({"name": row["name"], "column": column, "mean": mean, "error": error, "seeds": len(ours)})
+            ours, theirs = [ours[seed] for seed in both], [theirs[seed] for seed in both]
+            error = math.sqrt((std(ours) ** 2 + std(theirs) ** 2) / len(both)) if len(both) > 1 else None
+            mean = (sum(ours) - sum(theirs)) / len(both)
+            found.append({"name": row["name"], "column": column, "mean": mean, "error": error, "seeds": len(both)})
     return {"against": base["name"], "gains": found}
+
+
+def _by_seed(row, column):
+    """{seed: value} of a row's column."""
+    return {s: v for s, v in zip(row["seeds"], row["values"].get(column, ())) if v is not None}
 
 
 def states(preset: str = "paper", seeds: int = 1, root: str = "work_dirs") -> list:

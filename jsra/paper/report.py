@@ -31,7 +31,7 @@ def comma_separated(report: dict) -> str:
         for column in report["columns"]:
             numbers = [row[key].get(column, "") for key in ("published", "measured", "std", "difference")]
             if numbers[:2] != ["", ""]:
-                count = len(row["values"].get(column, [])) or ""
+                count = sum(v is not None for v in row["values"].get(column, ())) or ""
                 writer.writerow(
                     [report["table"], report["preset"], row["name"], column, *numbers[:3], count, numbers[3]]
                 )
@@ -39,7 +39,7 @@ def comma_separated(report: dict) -> str:
 
 
 def text(report: dict) -> str:
-    from jsra.evaluation.report import text_table
+    from jsra.evaluation.tables import text_table
 
     header, rows = _cells(report)
     return "\n".join(

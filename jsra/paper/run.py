@@ -1,13 +1,14 @@
 """Training and evaluating the rows of a table: what is there is read, what was cut off goes on, the rest is trained.
 
-A run of a row lies in ROOT/<config name>/seed<k>/: the engine's checkpoints and log, and result.json when it is finished.
-Rows that share a config share its runs.
+A run of a row lies in ROOT/<config name>/seed<k>/: the engine's checkpoints and log, settings.json (what the run depends on,
+jsra.settings) from its beginning, and result.json when it is finished. Rows that share a config share its runs. What was made
+or begun with other settings is never taken for this run's.
 """
 
 from __future__ import annotations
 
+import functools
 import gc
-import hashlib
 import json
 import math
 import os
@@ -15,11 +16,15 @@ import time
 
 from jsra.config import load_config
 from jsra.registry import ConfigError
+from jsra.settings import differences, fingerprint, resolved
 
-RESULT = "result.json"
-# What the columns of the papers are called in the evaluation's metrics.
-METRICS = {"AP": "mAP", "AP50": "mAP_50", "AP75": "mAP_75", "APS": "mAP_s", "APM": "mAP_m", "APL": "mAP_l"}
+RESULT, SETTINGS = "result.json", "settings.json"
+OTHER = "other settings"  # the state of a run whose result or beginning is not this config's
 TRANSFORMED = "test_"  # dataset entries of this prefix are evaluated too; their AP is the column AP_<rest>
+
+
+class OtherSettings(ConfigError):
+    """What lies in a run's work_dir was made with other settings, or with an earlier version of the code."""
 
 
 class Run:
@@ -37,44 +42,59 @@ class Run:
         self.config["work_dir"] = self.work_dir
         self.config["seed"] = seed
 
-    @property
-    def fingerprint(self) -> str:
-        """Of everything in the config that a result depends on; places and intervals of output are left out."""
-        kept = ("model", "dataset", "optimizer", "scheduler", "max_epoch", "max_iter", "pretrained_weights",
-                "parameter_groups_generator", "scale_lr_base_batch")  # fmt: skip
-        plain = {key: value for key, value in self.config.to_dict().items() if key in kept}
-        text = json.dumps(_without(plain, "num_workers"), sort_keys=True)
-        return hashlib.sha256(text.encode()).hexdigest()[:16]
+    @functools.cached_property
+    def settings(self) -> dict:
+        """Everything that the result depends on, but for the seed."""
+        return resolved(self.config.to_dict())
 
-    def result(self) -> dict | None:
-        """The finished run's result.json, or None. Raises ConfigError if the config has changed since."""
+    @functools.cached_property
+    def fingerprint(self) -> str:
+        return fingerprint(self.settings)
+
+    def stored(self) -> dict | None:
+        """The result.json that is there, of whatever settings, or None."""
         from jsra.runtime.distributed import on_main
 
-        found = on_main(self._read)
-        if found is None:
-            return None
-        path = os.path.join(self.work_dir, RESULT)
-        if found["fingerprint"] != self.fingerprint:
-            raise ConfigError(f"{path} was made with another config: delete {self.work_dir} to train it again")
+        return on_main(lambda: _read(os.path.join(self.work_dir, RESULT)))
+
+    def result(self) -> dict | None:
+        """The finished run's result.json, or None. Raises OtherSettings if it is not this run's."""
+        found = self.stored()
+        if found is not None:
+            self._check(found.get("settings"), found.get("seed"), "was trained")
         return found
 
-    def _read(self):
-        path = os.path.join(self.work_dir, RESULT)
-        if not os.path.isfile(path):
-            return None
-        with open(path, encoding="utf8") as f:
-            return json.load(f)
+    def check_begun(self):
+        """Raise OtherSettings if the checkpoints that are there, which would be continued, are not this run's."""
+        from jsra.engine.checkpoint import latest
+        from jsra.runtime.distributed import on_main
+
+        begun = on_main(lambda: latest(self.work_dir) and [_read(os.path.join(self.work_dir, SETTINGS))])
+        if begun:
+            self._check(begun[0], self.seed, "was begun")
+
+    def _check(self, settings, seed, verb):
+        if settings == self.settings and seed == self.seed:
+            return
+        if settings is None:
+            what = f"does not say with which settings it {verb} (by an earlier version of jsra)"
+        elif settings != self.settings:
+            what = f"{verb} with other settings: {differences(settings, self.settings)}"
+        else:
+            what = f"{verb} with seed {seed}"
+        raise OtherSettings(f"{self.work_dir} {what}; delete the folder to train it again, or give another --root")
 
     def state(self) -> str:
-        """'trained', 'at iteration n', 'changed' or 'not trained'."""
+        """'trained', 'at iteration n', 'other settings' or 'not trained'."""
         from jsra.engine.checkpoint import latest
         from jsra.runtime.distributed import on_main
 
         try:
             if self.result() is not None:
                 return "trained"
-        except ConfigError:
-            return "changed"
+            self.check_begun()
+        except OtherSettings:
+            return OTHER
         last = on_main(lambda: latest(self.work_dir))
         return f"at iteration {int(os.path.basename(last)[5:])}" if last else "not trained"
 
@@ -89,9 +109,13 @@ class Run:
         from jsra.engine.run import build_run
         from jsra.engine.train import train
         from jsra.runtime.device import use_best_device
+        from jsra.runtime.distributed import on_main
 
         use_best_device()
+        self.check_begun()
         began = time.time()
+        evaluators = self._transformed_evaluators()
+        on_main(self._note_settings)
         training = build_run(self.config, resume="auto", seed=self.seed)
         first = training.iteration
         try:
@@ -101,7 +125,7 @@ class Run:
         trained = time.time()
         if not metrics:  # killed between the last iteration and result.json
             metrics = training.evaluate(training.model)
-        measured = self._evaluate(training.model, metrics)
+        measured = self._evaluate(training, metrics, evaluators)
         seconds = {
             "train": round(trained - began, 1),
             "evaluate": round(time.time() - trained, 1),
@@ -112,21 +136,26 @@ class Run:
         gc.collect()
         return result
 
-    def _evaluate(self, model, metrics):
-        """{column: value in percent}; `metrics` are those of dataset.val, made at the end of training."""
+    def _note_settings(self):
+        os.makedirs(self.work_dir, exist_ok=True)
+        _write(os.path.join(self.work_dir, SETTINGS), self.settings)
+
+    def _transformed_evaluators(self) -> dict:
+        """{name of a transformation: Evaluator}, made before the training: what is wrong with their data is known then."""
         from jsra.evaluation.evaluator import Evaluator
 
+        splits = self.config["dataset"]
+        chosen = [s for s in splits if s.startswith(TRANSFORMED) and splits[s] != splits.get("val")]
+        return {s[len(TRANSFORMED) :]: Evaluator(self.config, s, work_dir=None) for s in chosen}
+
+    def _evaluate(self, training, metrics, transformed):
+        """{column: value in percent}; `metrics` are those of dataset.val, made at the end of training."""
         columns = {}
-        for prefix, kind in (("", "bbox"), ("mask_", "segm")):
-            found = {c: metrics.get(f"{kind}_{m}") for c, m in METRICS.items()}
-            columns.update({f"{prefix}{c}": _percent(v) for c, v in found.items() if v is not None})
-        if "voc_AP50" in metrics:
-            columns["voc_AP50"] = _percent(metrics["voc_AP50"])
-        val = self.config["dataset"].get("val")
-        for split, settings in self.config["dataset"].items():
-            if split.startswith(TRANSFORMED) and settings != val:
-                found = Evaluator(self.config, split, work_dir=None)(model)
-                columns[f"AP_{split[len(TRANSFORMED) :]}"] = _percent(found["bbox_mAP"])
+        for evaluator in training.evaluate.evaluators if training.evaluate else ():
+            names = evaluator.columns.items()
+            columns.update({column: _percent(metrics[name]) for column, name in names if name in metrics})
+        for name, evaluator in transformed.items():
+            columns[f"AP_{name}"] = _percent(evaluator(training.model)[evaluator.names[0]])
         changed = [v for c, v in columns.items() if c.startswith("AP_")]
         if changed and None not in changed:
             columns["AP_transformed"] = sum(changed) / len(changed)
@@ -137,18 +166,13 @@ class Run:
         from jsra.runtime.distributed import on_main
 
         result = {
-            "measured": measured, "seed": self.seed, "fingerprint": self.fingerprint, "seconds": seconds,
+            "measured": measured, "seed": self.seed, "fingerprint": self.fingerprint, "settings": self.settings,
+            "seconds": seconds,
             "iterations": training.iteration, "checkpoint": os.path.basename(training.last_saved or ""),
             "date": time.strftime("%Y-%m-%d"), **provenance(),
         }  # fmt: skip
-        on_main(lambda: self._store(result))
+        on_main(lambda: _write(os.path.join(self.work_dir, RESULT), result))
         return result
-
-    def _store(self, result):
-        path = os.path.join(self.work_dir, RESULT)
-        with open(f"{path}.unfinished", "w", encoding="utf8") as f:
-            json.dump(result, f, indent=1)
-        os.replace(f"{path}.unfinished", path)
 
     def model(self):
         """The trained model, in evaluation mode; FileNotFoundError if there is no checkpoint."""
@@ -166,12 +190,19 @@ def _percent(value):
     return None if math.isnan(value) else round(100 * float(value), 3)
 
 
-def _without(value, key):
-    if isinstance(value, dict):
-        return {k: _without(v, key) for k, v in value.items() if k != key}
-    if isinstance(value, list):
-        return [_without(v, key) for v in value]
-    return value
+def _read(path):
+    """The content of a JSON file, or None where there is none."""
+    if not os.path.isfile(path):
+        return None
+    with open(path, encoding="utf8") as f:
+        return json.load(f)
+
+
+def _write(path, content):
+    """Write a JSON file whole or not at all."""
+    with open(f"{path}.unfinished", "w", encoding="utf8") as f:
+        json.dump(content, f, indent=1)
+    os.replace(f"{path}.unfinished", path)
 
 
 def runs(row, preset: str = "paper", seeds: int = 1, root: str = "work_dirs", overrides=()) -> list:

@@ -6,7 +6,7 @@ from jsra.roi.deform_roi_pool import DeformRoIPoolPack, ModulatedDeformRoIPoolPa
 from jsra.roi.extractor import FPNRoIExtractor, SingleRoIExtractor
 from jsra.roi.learned_region import LearnedRegionFeatures
 from jsra.roi.precise_roi_align import PreciseRoIAlign
-from jsra.roi.roi_align import ROIAlign, RoIAlign
+from jsra.roi.roi_align import RoIAlign
 from jsra.roi.roi_attention import RoIAttention
 from jsra.roi.roi_pool import RoIPool
 from jsra.roi.roi_transformer import RoITransformer
@@ -21,7 +21,6 @@ __all__ = [
     "LearnedRegionFeatures",
     "ModulatedDeformRoIPoolPack",
     "PreciseRoIAlign",
-    "ROIAlign",
     "RoIAlign",
     "RoIAttention",
     "RoISelfAttention",

@@ -18,7 +18,7 @@ class AdaptiveRoIAlign(jt.nn.Module):
     h x w points as they are.
     """
 
-    def __init__(self, output_size=7, max_pool=True):
+    def __init__(self, output_size: int | tuple[int, int] = 7, max_pool: bool = True):
         super().__init__()
         self.bins, self.max_pool = check.size_pair("output_size", output_size), bool(max_pool)
         self.pool = jt.nn.Pool(3, 2, op="maximum") if self.max_pool else None

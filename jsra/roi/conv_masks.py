@@ -26,7 +26,13 @@ class ConvMasks(jt.nn.Module):
     conv.weight [h * w * N, C * h * w]: the convolution written as the linear layer that it is.
     """
 
-    def __init__(self, output_size=7, in_channels=256, num_masks=None, sampling_ratio=0):
+    def __init__(
+        self,
+        output_size: int | tuple[int, int] = 7,
+        in_channels: int = 256,
+        num_masks: int | None = None,
+        sampling_ratio: int = 0,
+    ):
         super().__init__()
         self.bins = check.size_pair("output_size", output_size)
         self.cells = self.bins[0] * self.bins[1]

@@ -26,7 +26,14 @@ class DeformRoIPoolPack(jt.nn.Module):
     the levels share one pack. State: offset_fc (and mask_fc of the modulated pack), as in mmcv.
     """
 
-    def __init__(self, output_size=7, in_channels=256, fc_channels=1024, gamma=0.1, sampling_ratio=0):
+    def __init__(
+        self,
+        output_size: int | tuple[int, int] = 7,
+        in_channels: int = 256,
+        fc_channels: int = 1024,
+        gamma: float = 0.1,
+        sampling_ratio: int = 0,
+    ):
         super().__init__()
         self.bins = check.size_pair("output_size", output_size)
         self.gamma, self.sampling_ratio = float(gamma), int(sampling_ratio)
@@ -67,7 +74,14 @@ class ModulatedDeformRoIPoolPack(DeformRoIPoolPack):
     26.89 M weights for 7 x 7 bins of 256 channels.
     """
 
-    def __init__(self, output_size=7, in_channels=256, fc_channels=1024, gamma=0.1, sampling_ratio=0):
+    def __init__(
+        self,
+        output_size: int | tuple[int, int] = 7,
+        in_channels: int = 256,
+        fc_channels: int = 1024,
+        gamma: float = 0.1,
+        sampling_ratio: int = 0,
+    ):
         super().__init__(output_size, in_channels, fc_channels, gamma, sampling_ratio)
         self.mask_fc = self._branch(1, fc_channels, ())
 

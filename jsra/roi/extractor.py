@@ -7,8 +7,9 @@ import math
 
 import jittor as jt
 
-from jsra.registry import build, register
-from jsra.roi.levels import roi_levels
+from jsra.arguments import part
+from jsra.ops.roi_levels import roi_levels
+from jsra.registry import register
 
 
 @register("extractor")
@@ -16,7 +17,7 @@ class FPNRoIExtractor(jt.nn.Module):
     """Give each RoI to the level of its size, and all of them, in one call, to one RoI layer.
 
     Args:
-        roi_layer: layer(features, rois [K, 5], spatial_scale, levels) -> [K, C, h, w] or [K, C, N]; built, or its config.
+        roi_layer: layer(features, rois [K, 5], spatial_scale, levels) -> [K, C, h, w] or [K, C, N].
         out_channels: C of the maps.
         featmap_strides: image pixels per cell of each map that is read.
         finest_scale: RoIs whose side is below twice this read the first map.
@@ -24,16 +25,24 @@ class FPNRoIExtractor(jt.nn.Module):
             then called once a level.
     """
 
-    def __init__(self, roi_layer, out_channels=256, featmap_strides=(4, 8, 16, 32), finest_scale=56, per_level=False):
+    def __init__(
+        self,
+        roi_layer: part.roi_layer,
+        out_channels: int = 256,
+        featmap_strides: tuple[int, ...] = (4, 8, 16, 32),
+        finest_scale: float = 56,
+        per_level: bool = False,
+    ):
         super().__init__()
-        layer = build(roi_layer) if isinstance(roi_layer, dict) else roi_layer
         self.out_channels = int(out_channels)
         self.featmap_strides = [int(s) for s in featmap_strides]
         self.finest_scale = float(finest_scale)
         if per_level:
-            self.roi_layers = jt.nn.ModuleList([layer] + [copy.deepcopy(layer) for _ in self.featmap_strides[1:]])
+            self.roi_layers = jt.nn.ModuleList(
+                [roi_layer] + [copy.deepcopy(roi_layer) for _ in self.featmap_strides[1:]]
+            )
         else:
-            self.roi_layer = layer
+            self.roi_layer = roi_layer
         self.per_level = bool(per_level)
 
     def execute(self, feats, rois):
@@ -48,14 +57,15 @@ class FPNRoIExtractor(jt.nn.Module):
         levels = self.levels(rois, len(maps))
         if self.per_level:
             return _square(self._level_by_level(maps, rois, scales, levels))
-        return _square(self.roi_layer(maps, rois, scales, jt.array(levels)))
+        return _square(self.roi_layer(maps, rois, scales, levels))
 
     def levels(self, rois, num_levels):
-        """int32 [K]: the map that each RoI reads."""
+        """int32 Var [K]: the map that each RoI reads."""
         return roi_levels(rois, num_levels, self.finest_scale)
 
     def _level_by_level(self, maps, rois, scales, levels):
-        """Every layer runs, also on no RoIs, so that the weights of all levels always have a gradient."""
+        """Every layer runs, also on no RoIs, so that the weights of all levels always have a gradient. Reads the levels."""
+        levels = levels.numpy()
         order = levels.argsort(kind="stable")
         parts, start = [], 0
         for level, layer in enumerate(self.roi_layers):
@@ -72,7 +82,9 @@ class FPNRoIExtractor(jt.nn.Module):
 class SingleRoIExtractor(FPNRoIExtractor):
     """JDet's name of FPNRoIExtractor, with JDet's arguments."""
 
-    def __init__(self, roi_layer, out_channels, featmap_strides, finest_scale=56):
+    def __init__(
+        self, roi_layer: part.roi_layer, out_channels: int, featmap_strides: tuple[int, ...], finest_scale: float = 56
+    ):
         super().__init__(roi_layer, out_channels, featmap_strides, finest_scale)
 
 

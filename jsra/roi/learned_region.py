@@ -53,15 +53,15 @@ class LearnedRegionFeatures(jt.nn.Module):
 
     def __init__(
         self,
-        in_channels=256,
-        num_parts=49,
-        embed_channels=512,
-        geometry_channels=256,
-        support="image",
-        max_inside=196,
-        max_outside=196,
-        geometry=True,
-        appearance=True,
+        in_channels: int = 256,
+        num_parts: int = 49,
+        embed_channels: int = 512,
+        geometry_channels: int = 256,
+        support: str = "image",
+        max_inside: int | None = 196,
+        max_outside: int | None = 196,
+        geometry: bool = True,
+        appearance: bool = True,
     ):
         super().__init__()
         if support not in SUPPORTS:
@@ -101,8 +101,10 @@ class LearnedRegionFeatures(jt.nn.Module):
         maps, scales, levels = check.pyramid(features, spatial_scale, levels, rois.shape[0])
         if maps[0].shape[1] != self.in_channels:
             raise ValueError(f"features: expected {self.in_channels} channels (in_channels), got {maps[0].shape[1]}")
-        rois = check.rois("rois", rois, maps[0].shape[0], maps[0])
-        place = Positions(self, rois.numpy().astype(np.float64), scales, [m.shape[2:] for m in maps], levels.numpy())
+        rois = check.rois("rois", rois, maps[0])
+        shapes = [m.shape[2:] for m in maps]
+        table = jt.concat([rois, levels.cast(str(rois.dtype)).unsqueeze(1)], dim=1).numpy()  # one read of the host
+        place = Positions(self, table[:, :5].astype(np.float64), scales, shapes, table[:, 5].astype(int), maps[0].shape[0])
         if place.total == 0:
             return None, None, place
         rows = [permute(m, 0, 2, 3, 1).reshape(-1, self.in_channels) for m in maps]
@@ -135,14 +137,16 @@ def _linear(inputs, outputs):
 
 
 class Positions:
-    """The positions of all supports, packed by RoI: x, y [T], owner [T], offsets [K + 1]."""
+    """The positions of all supports, packed by RoI: x, y [T], owner [T], offsets [K + 1]. What is no RoI has none."""
 
-    def __init__(self, layer, rois, scales, shapes, levels):
-        self.shapes, self.levels = [tuple(s) for s in shapes], levels
-        self.images = np.where(np.isfinite(rois[:, 0]), rois[:, 0], 0).astype(int)
+    def __init__(self, layer, rois, scales, shapes, levels, batches):
+        self.shapes = [tuple(s) for s in shapes]
+        exists = (rois[:, 0] >= 0) & (rois[:, 0] < batches) & (levels >= 0) & (levels < len(shapes))
+        levels = self.levels = np.where(exists, levels, 0)
+        self.images = np.where(exists, rois[:, 0], 0).astype(int)
         sizes = np.array([(w, h) for h, w in self.shapes])[levels].reshape(-1, 2)
         boxes = rois[:, 1:] * np.asarray(scales)[levels].reshape(-1, 1)
-        boxes[~np.isfinite(rois[:, 0])] = np.nan
+        boxes[~exists] = np.nan
         grid, first, end = inside(boxes, sizes, layer.max_inside)
         self.grids, empty = [grid], (grid.count == 0).any(1)
         self.boxes = np.where(empty[:, None], 0.0, boxes)

@@ -12,7 +12,7 @@ from jsra.registry import register
 class PreciseRoIAlign(jt.nn.Module):
     """jsra.ops.precise_roi_pool: layer(features, rois, spatial_scale, levels) -> [K, C, h, w]; differentiable in the rois."""
 
-    def __init__(self, output_size=7):
+    def __init__(self, output_size: int | tuple[int, int] = 7):
         super().__init__()
         self.output_size = output_size
 

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import jittor as jt
-import numpy as np
 
 from jsra import ops
 from jsra.ops import check
+from jsra.ops.is_finite import is_finite
+from jsra.ops.scatter import box_dtype
 from jsra.registry import register
+
+_FAR, _TINY = 1e9, 1e-30  # below every logit; what keeps 0 / 0 from an RoI that is none
 
 
 class ExternalAttention(jt.nn.Module):
@@ -21,14 +24,15 @@ class ExternalAttention(jt.nn.Module):
         self.M_k = jt.nn.Linear(channels, num_tokens, bias=False)
         self.M_v = jt.nn.Linear(num_tokens, channels, bias=False)
 
-    def execute(self, x, images):
-        """images: a list of index arrays, the RoIs of each image; together all of them."""
-        logits = self.M_k(x)
-        parts = [jt.nn.softmax(logits[jt.array(rows)], dim=0) for rows in images]
-        back = np.argsort(np.concatenate(images), kind="stable").astype(np.int32)
-        attention = jt.concat(parts, 0)[jt.array(back)]
-        attention = attention / attention.sum(1, keepdims=True)
-        return x + self.M_v(attention)
+    def execute(self, x, member):
+        """member [K, B]: 1 where the RoI is of the image, else 0; zeros for what is no RoI."""
+        logits = self.M_k(x).cast(box_dtype(str(x.dtype)))
+        # The softmax over the RoIs of an image, without sorting them: per image [B, S], then back to its RoIs.
+        largest = (logits.unsqueeze(1) + (member.unsqueeze(2) - 1) * _FAR).max(dim=0).stop_grad()
+        exps = jt.exp(logits - jt.matmul(member, largest)) * member.sum(1, keepdims=True)
+        attention = exps / jt.maximum(jt.matmul(member, jt.matmul(member.transpose(), exps)), _TINY)
+        attention = attention / jt.maximum(attention.sum(1, keepdims=True), _TINY)
+        return x + self.M_v(attention.cast(str(x.dtype)))
 
 
 @register("roi_layer")
@@ -45,7 +49,14 @@ class RoIAttention(jt.nn.Module):
     detector ("incorporates several self-attention layers on the RoI Align extracted feature"); it does not say what it kept.
     """
 
-    def __init__(self, output_size=7, in_channels=256, num_tokens=40, depth=2, sampling_ratio=0):
+    def __init__(
+        self,
+        output_size: int | tuple[int, int] = 7,
+        in_channels: int = 256,
+        num_tokens: int = 40,
+        depth: int = 2,
+        sampling_ratio: int = 0,
+    ):
         super().__init__()
         self.bins, self.sampling_ratio = check.size_pair("output_size", output_size), int(sampling_ratio)
         width = in_channels * self.bins[0] * self.bins[1]
@@ -55,10 +66,11 @@ class RoIAttention(jt.nn.Module):
         out = ops.roi_align(features, rois, self.bins, spatial_scale, self.sampling_ratio, True, "avg", levels)
         if rois.shape[0] == 0:
             return out
-        index = rois[:, 0].numpy()
-        index = np.where(np.isfinite(index), index, -1)
-        images = [np.flatnonzero(index == i).astype(np.int32) for i in np.unique(index)]
+        batches = (features[0] if isinstance(features, (list, tuple)) else features).shape[0]
+        # A comparison with what is not a number may be true under -Ofast.
+        index = jt.ternary(is_finite(rois[:, :1]), rois[:, :1], jt.full_like(rois[:, :1], -1))
+        member = (index == jt.arange(batches).float32().unsqueeze(0)).cast(box_dtype(str(out.dtype)))
         x = out.reshape(out.shape[0], -1)
         for block in self.blocks:
-            x = block(x, images)
+            x = block(x, member)
         return x.reshape(out.shape)

@@ -12,7 +12,7 @@ from jsra.registry import register
 class RoIPool(jt.nn.Module):
     """jsra.ops.roi_pool with its output size (int or (rows, columns)) fixed."""
 
-    def __init__(self, output_size=7):
+    def __init__(self, output_size: int | tuple[int, int] = 7):
         super().__init__()
         self.output_size = output_size
 

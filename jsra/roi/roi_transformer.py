@@ -10,6 +10,7 @@ import numpy as np
 from jsra import ops
 from jsra.ops import check
 from jsra.ops.deform_roi_pool import deform_roi_pool
+from jsra.ops.is_finite import is_finite
 from jsra.registry import register
 
 
@@ -28,7 +29,9 @@ class RoITransformer(jt.nn.Module):
     sampling_ratio = samples.
     """
 
-    def __init__(self, output_size=7, in_channels=256, samples=2, sampling_ratio=0):
+    def __init__(
+        self, output_size: int | tuple[int, int] = 7, in_channels: int = 256, samples: int = 2, sampling_ratio: int = 0
+    ):
         super().__init__()
         self.bins, self.samples = check.size_pair("output_size", output_size), int(samples)
         self.sampling_ratio = int(sampling_ratio)
@@ -53,9 +56,9 @@ class RoITransformer(jt.nn.Module):
         # Positions of the samples in parts of the box, from its centre: v down, u right.
         v = jt.array(((np.arange(rows * s) + 0.5) / (rows * s) - 0.5).astype(np.float32)).reshape(1, -1, 1)
         u = jt.array(((np.arange(columns * s) + 0.5) / (columns * s) - 0.5).astype(np.float32)).reshape(1, 1, -1)
-        # A degenerate box has no shape; its output is zero whatever the offsets.
-        size = (rois[:, 3:5] - rois[:, 1:3]).numpy()
-        size = jt.array(np.maximum(np.where(np.isfinite(size), size, 1), 1e-3).astype(np.float32))
+        # A box that is not finite has no shape; its output is zero whatever the offsets.
+        size = rois[:, 3:5] - rois[:, 1:3]
+        size = jt.maximum(jt.ternary(is_finite(size), size, jt.ones_like(size)), 1e-3)
         ratio = (size[:, 0] / size[:, 1]).reshape(-1, 1, 1)
         scale, angle = _scale(t), t[:, 4].reshape(-1, 1, 1) * (2 * math.pi)
         cos, sin = jt.cos(angle), jt.sin(angle)

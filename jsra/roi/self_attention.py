@@ -28,7 +28,14 @@ class RoISelfAttention(jt.nn.Module):
     FLOPs that 0.95 M weights cause are twice the printed difference.
     """
 
-    def __init__(self, output_size=7, in_channels=256, num_heads=8, head_channels=55, sampling_ratio=0):
+    def __init__(
+        self,
+        output_size: int | tuple[int, int] = 7,
+        in_channels: int = 256,
+        num_heads: int = 8,
+        head_channels: int = 55,
+        sampling_ratio: int = 0,
+    ):
         super().__init__()
         self.bins = check.size_pair("output_size", output_size)
         self.cells = self.bins[0] * self.bins[1]

@@ -21,7 +21,7 @@ from jsra.ops.segment import segment_max, segment_mean
 from jsra.registry import register
 from jsra.roi.packed_norm import PackedBatchNorm
 from jsra.roi.sra_fast import fast_logits
-from jsra.roi.sra_position import POSITIONS, axis_table, cell_rows, position_variance
+from jsra.roi.sra_position import POSITIONS, axis_table, position_variance
 
 DESCRIPTORS = ("none", "avg", "max", "concat")
 NORMS = ("batch", "layer")
@@ -57,24 +57,25 @@ class SemanticRoIAlign(jt.nn.Module):
     """
 
     LOGITS = 4.0
+    version = 2  # 2: these initial weights
     POSITION = 4.0
 
     def __init__(
         self,
-        in_channels=256,
-        num_masks=49,
-        max_area=64,
-        descriptor_channels=256,
-        semantic_channels=128,
-        hidden_channels=256,
-        gamma=50.0,
-        sampling_ratio=0,
-        grid="dynamic",
-        descriptor="avg",
-        semantic=True,
-        position="area",
-        norm="batch",
-        form="fast",
+        in_channels: int = 256,
+        num_masks: int = 49,
+        max_area: int = 64,
+        descriptor_channels: int = 256,
+        semantic_channels: int = 128,
+        hidden_channels: int = 256,
+        gamma: float = 50.0,
+        sampling_ratio: int = 0,
+        grid: str | int | tuple[int, int] = "dynamic",
+        descriptor: str = "avg",
+        semantic: bool = True,
+        position: str = "area",
+        norm: str = "batch",
+        form: str = "fast",
     ):
         super().__init__()
         for name, value, known in (
@@ -127,7 +128,7 @@ class SemanticRoIAlign(jt.nn.Module):
     def gather(self, sampled, packing):
         """The features under the masks, [K, C, N], of what `sample` gives."""
         if packing.total == 0 and not jt.in_mpi:
-            return jt.zeros((0, self.in_channels, self.num_masks), dtype=sampled.dtype)
+            return jt.zeros((packing.count, self.in_channels, self.num_masks), dtype=sampled.dtype)
         logits = self.logits(sampled, packing)
         return masked_sum(logits, sampled, packing.offsets, self.gamma, channels_first=True)
 
@@ -142,11 +143,11 @@ class SemanticRoIAlign(jt.nn.Module):
     def masks(self, features, rois, spatial_scale, levels=None):
         """For drawing: the masks of each RoI as a list of K NumPy arrays [N, rows, columns], each mask with the sum 1."""
         sampled, packing = self.sample(features, rois, spatial_scale, levels)
-        if packing.total == 0:
+        if packing.count == 0:
             return []
         _, masks = masked_sum(self.logits(sampled, packing), sampled, packing.offsets, self.gamma, return_masks=True)
-        parts = np.split(masks.numpy(), packing.offsets_np[1:-1])
-        return [part.T.reshape(self.num_masks, *grid) for part, grid in zip(parts, packing.grids_np)]
+        parts = np.split(masks.numpy(), packing.offsets.numpy()[1:-1])
+        return [part.T.reshape(self.num_masks, *grid) for part, grid in zip(parts, packing.grids.numpy())]
 
     def logits(self, sampled, packing):
         """Mask logits [T, N], before gamma; the fast form's lack a constant a mask, which the softmax ignores."""
@@ -169,13 +170,22 @@ class SemanticRoIAlign(jt.nn.Module):
     def _descriptors(self, sampled, packing):
         """D [K, C_d]."""
         if self.descriptor_kind == "concat":
-            return self.descriptor(sampled.reshape((packing.count, -1)))
+            return self.descriptor(self.flattened(sampled, packing))
         reduce = segment_max if self.descriptor_kind == "max" else segment_mean
         return reduce(self.descriptor(sampled), packing.offsets)
+
+    def flattened(self, sampled, packing):
+        """F of each RoI in one row, [K, positions * C], on a fixed grid; zeros for an RoI without positions."""
+        positions = self.grid[0] * self.grid[1]
+        if packing.total == packing.count * positions:
+            return sampled.reshape((packing.count, -1))
+        there = (packing.offsets[1:] > packing.offsets[:-1]).unsqueeze(1)
+        rows = (packing.offsets[:-1].unsqueeze(1) + jt.arange(positions).unsqueeze(0)) * there
+        return sampled[rows].reshape((packing.count, -1)) * there.cast(str(sampled.dtype))
 
     def _embedding(self, packing, dtype):
         """The halves of the position embedding, [T, L] each: none or two."""
         if self.position == "none":
             return []
         table = jt.array(axis_table(self.position, self.largest_side, self.max_area)).cast(str(dtype))
-        return [table[rows] for rows in cell_rows(packing)]
+        return [table[packing.axes[0]], table[packing.axes[1]]]

@@ -16,7 +16,7 @@ import jittor as jt
 
 from jsra.ops.linear import linear
 from jsra.ops.segment import segment_max, segment_mean
-from jsra.roi.sra_position import axis_table, cell_rows
+from jsra.roi.sra_position import axis_table
 
 
 def fast_logits(sra, sampled, packing):
@@ -33,7 +33,7 @@ def _descriptor(sra, sampled, packing):
     if sra.descriptor_kind == "none":
         return None
     if sra.descriptor_kind == "concat":
-        return sra.descriptor(sampled.reshape((packing.count, -1)))
+        return sra.descriptor(sra.flattened(sampled, packing))
     if sra.descriptor_kind == "max":
         return segment_max(sra.descriptor(sampled), packing.offsets)
     return sra.descriptor(segment_mean(sampled, packing.offsets))
@@ -45,7 +45,7 @@ def _local(sra, sampled, packing):
     table, rows = None, jt.zeros((1, total), dtype="int32")
     if sra.position != "none":
         table = jt.array(axis_table(sra.position, sra.largest_side, sra.max_area)).cast(str(sampled.dtype))
-        rows = jt.stack(cell_rows(packing))
+        rows = packing.axes
     if not sra.semantic_on:
         if table is None:
             return None
@@ -70,7 +70,7 @@ def _batch_normed(sra, descriptor, local, packing):
     bias, moments = fc1.bias.unsqueeze(0), []
     table, rows = bias, jt.zeros((1, packing.total), dtype="int32")
     if descriptor is not None:
-        repeats = jt.array((packing.offsets_np[1:] - packing.offsets_np[:-1]).astype("float32"))
+        repeats = (packing.offsets[1:] - packing.offsets[:-1]).float32()
         normed, moment = norm1.repeated_relu(slice(0, width), descriptor, repeats)
         moments.append(moment)
         table, rows = linear(normed, fc1.weight[:, :width], bias), packing.owner.unsqueeze(0)

@@ -1,17 +1,14 @@
 """Position embeddings of Semantic RoI Align (arXiv:2312.09609, eq. 6): what describes a block's place in its grid.
 
 An embedding has two halves, one for the row of the block and one for its column, and each depends only on (index, side):
-so it is a row of one table, and `cell_rows` says which.
+so it is a row of one table, and `axes` of jsra.ops.packing.Packing says which.
 """
 
 from __future__ import annotations
 
 import functools
 
-import jittor as jt
 import numpy as np
-
-from jsra.ops.packing import Packing
 
 POSITIONS = ("none", "point", "area")
 
@@ -44,11 +41,3 @@ def position_variance(position: str, side: int, length: int) -> float:
     """The variance over the positions of a side x side grid, summed over the numbers of their embedding."""
     first = side * (side - 1) // 2
     return 2 * float(axis_table(position, side, length)[first : first + side].var(axis=0).sum())
-
-
-def cell_rows(packing: Packing):
-    """Which rows of the axis table describe the row and the column of each position: two int32 Vars [T]."""
-    row, column = packing.cell_np()
-    sides = packing.grids_np.astype(np.int64)[packing.owner_np()]
-    first = (sides * (sides - 1) // 2).astype(np.int32)
-    return jt.array(first[:, 0] + row), jt.array(first[:, 1] + column)

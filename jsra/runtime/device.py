@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 
+from jsra.runtime.arithmetic import set_arithmetic
+
 
 def use_best_device() -> str:
     """Switch CUDA on if Jittor has it, and return 'cuda' or 'cpu'. JSRA_DEVICE=cpu keeps the CPU.
@@ -18,4 +20,5 @@ def use_best_device() -> str:
     if wanted == "cuda" and not jt.has_cuda:
         raise RuntimeError("JSRA_DEVICE=cuda, but Jittor has no CUDA here: `jsra doctor` says why")
     jt.flags.use_cuda = int(bool(jt.has_cuda) and wanted != "cpu")
+    set_arithmetic()
     return "cuda" if jt.flags.use_cuda else "cpu"

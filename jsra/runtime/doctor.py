@@ -14,8 +14,7 @@ import sys
 from importlib import metadata
 from typing import NamedTuple
 
-from jsra.runtime import cuda, cuda_parts, driver, python_config
-from jsra.runtime.home import jittor_home
+from jsra.runtime import before_jittor, cuda, cuda_parts, driver, home, python_config
 from jsra.runtime.prepare import prepare
 from jsra.version import __version__
 
@@ -74,7 +73,7 @@ def _python():
     if numpy and int(numpy.split(".")[0]) < 2:
         yield Row("NumPy", "ok", numpy)
     else:
-        yield Row("NumPy", "missing", numpy or "not installed", "Jittor needs one before 2: pip install 'numpy<2'")
+        yield Row("NumPy", "missing", numpy or "not installed", f"Jittor needs one before 2: {before_jittor.CURE}")
     jittor = _version("jittor")
     untried = f"tried with {_JITTOR} only: pip install jittor=={_JITTOR}"
     yield Row("Jittor", "ok" if jittor else "missing", jittor or "not installed", "" if jittor == _JITTOR else untried)
@@ -155,18 +154,18 @@ def _jdet():
 
 
 def _cache():
-    place = os.path.join(jittor_home(), ".cache", "jittor")
-    size, operators, core = 0, 0, False
+    directory, reason = home.place()
+    place = home.cache(directory)
+    size, operators = 0, 0
     for folder, _, names in os.walk(place):
         for name in names:
             path = os.path.join(folder, name)
             if not os.path.islink(path):
                 size += os.path.getsize(path) if os.path.exists(path) else 0
             operators += name.endswith(".so") and os.path.basename(folder) == "jit"
-            core = core or name.startswith("jittor_core") and name.endswith(".so")
     free = shutil.disk_usage(place).free
-    text = f"{place}: {size / 1e6:.0f} MB, {operators} compiled operators, {free / 1e9:.0f} GB free on the disk"
-    if not core:
+    text = f"{place} ({reason}): {size / 1e6:.0f} MB, {operators} compiled operators, {free / 1e9:.0f} GB free on the disk"
+    if not home.compiled(directory):
         text += "; Jittor is not compiled yet: its first import takes 2 to 4 minutes"
     return Row(
         "cache", "ok" if free > 2e9 else "missing", text, "" if free > 2e9 else "set JITTOR_HOME to a larger disk"

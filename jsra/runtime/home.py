@@ -1,20 +1,39 @@
 """Jittor's home: the directory under which it compiles and caches."""
 
+import glob
 import json
 import os
+import platform
 import tempfile
 
 
-def jittor_home() -> str:
-    """The directory that Jittor will use: $JITTOR_HOME, else the one it remembers, else the home directory."""
+def place() -> tuple:
+    """(the directory that Jittor will use, why that one): $JITTOR_HOME, else the last one it was told, else the home."""
     if os.environ.get("JITTOR_HOME"):
-        return os.path.abspath(os.environ["JITTOR_HOME"])
+        return os.path.abspath(os.environ["JITTOR_HOME"]), "$JITTOR_HOME"
     user = os.path.expanduser("~")
+    note = os.path.join(user, ".cache", "jittor", "config.json")
     try:
-        with open(os.path.join(user, ".cache", "jittor", "config.json"), encoding="utf8") as f:
-            return os.path.abspath(json.load(f).get("JITTOR_HOME", user))
+        with open(note, encoding="utf8") as f:
+            remembered = json.load(f).get("JITTOR_HOME", user)
     except (OSError, ValueError):
-        return user
+        remembered = user
+    if os.path.abspath(remembered) == os.path.abspath(user):
+        return user, "in the home directory"
+    return os.path.abspath(remembered), f"an earlier $JITTOR_HOME, noted by Jittor in {note}: delete that file to forget it"
+
+
+def cache(directory: str) -> str:
+    """Where Jittor keeps what it compiles, for a directory as `place` gives it."""
+    return os.path.join(directory, ".cache", "jittor")
+
+
+def compiled(directory: str) -> bool:
+    """Whether the cache of a directory holds Jittor itself, for this Python and this cache name."""
+    version, name = platform.python_version(), os.environ.get("cache_name", "default")
+    # <Jittor>/<compiler>/<Python>/<system>/<processor>/<hash>/<cache name>
+    folder = os.path.join(glob.escape(cache(directory)), "jt*", "*", f"py{version}", "*", "*", "*", glob.escape(name))
+    return bool(glob.glob(os.path.join(folder, "jittor_core*.so")))
 
 
 def _check_writable(directory: str, name: str, cure: str):
@@ -34,9 +53,9 @@ def writable_home() -> str:
     Jittor keeps its compiled operators in <home>/.cache/jittor and a note of the place in ~/.cache/jittor: both must be
     writable. Raises OSError with the cure.
     """
-    chosen = jittor_home()
+    chosen, _ = place()
     _check_writable(
-        os.path.join(chosen, ".cache", "jittor"),
+        cache(chosen),
         "$JITTOR_HOME" if os.environ.get("JITTOR_HOME") else "its home",
         "Set JITTOR_HOME to a directory that can be written (about 1.5 GB is used).",
     )

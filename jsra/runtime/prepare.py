@@ -7,7 +7,7 @@ import sys
 
 import numpy as np
 
-from jsra.runtime import cuda, home, launcher, onednn, python_config
+from jsra.runtime import before_jittor, cuda, home, launcher, onednn, python_config
 
 # What jsra sets where the user has not.
 #   log_silent         Jittor prints a banner and progress to stderr at each import.
@@ -31,6 +31,7 @@ def prepare() -> dict:
     if "jittor" in sys.modules:
         prepared["skipped"] = "jittor was imported before jsra: its own set-up stands"
         return prepared
+    before_jittor.watch()
     before = dict(os.environ)
     place = home.writable_home()
     own = os.path.join(place, ".cache", "jittor", "jsra")

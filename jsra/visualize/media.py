@@ -1,18 +1,21 @@
 """Detections of pictures, folders and videos, written as pictures (or a video) and one JSON file."""
+
 from __future__ import annotations
 
 import json
 import os
-import sys
+from typing import NamedTuple
 
 import numpy as np
 from PIL import Image
 
 from jsra.data.image import DataError, read_image
+from jsra.output import check_folder, distinct_names
 from jsra.visualize.detections import draw_detections
+from jsra.visualize.video import VIDEOS, is_video, open_video
 
 PICTURES = (".jpg", ".jpeg", ".png", ".bmp", ".webp", ".tif", ".tiff")
-VIDEOS = (".mp4", ".avi", ".mov", ".mkv", ".webm", ".m4v", ".gif")
+FILE = "detections.json"
 
 
 def find_inputs(paths) -> list:
@@ -38,37 +41,104 @@ def find_inputs(paths) -> list:
             raise DataError(f"{path} is no picture or video by its ending; known: {', '.join(PICTURES + VIDEOS)}")
         else:
             found.append(path)
-    return found
+    return list(dict.fromkeys(found))
 
 
-def infer_all(detector, inputs, out: str, threshold: float = 0.5) -> str:
+class Inferred(NamedTuple):
+    """path: of the JSON file. failed: {input: why there is no result of it}. interrupted: ended by Ctrl-C."""
+
+    path: str
+    failed: dict
+    interrupted: bool
+
+
+def infer_all(detector, inputs, out: str, threshold: float = 0.5) -> Inferred:
     """Run `detector` (jsra.Detector) over the inputs; pictures go to `out`, all detections to out/detections.json.
 
-    A picture that cannot be read is named and left out. Returns the path of the JSON file: {input: {"boxes", "scores",
-    "labels", "names"}}, for a video a list of these, one per frame. Detections of every score are in the file.
+    The JSON file is written as it goes, an input a line: {input: {"boxes", "scores", "labels", "names"}}, for a video a
+    list of these, one per frame. Detections of every score are in it. An input that fails costs its own result alone.
+    Raises ConfigError, before anything is written, where `out` is a folder of the inputs.
     """
     from tqdm import tqdm
 
+    check_folder(out, inputs)
     os.makedirs(out, exist_ok=True)
-    detections = {}
-    targets = _output_names(inputs)
-    for path in tqdm(inputs, unit="file", disable=None):
-        target = os.path.join(out, targets[path])
-        if path.lower().endswith(VIDEOS):
-            detections[path] = _video(detector, path, target + ".mp4", threshold)
-            continue
-        try:
-            pixels = read_image(path)
-        except DataError as error:
-            print(f"left out: {error}", file=sys.stderr)
-            continue
-        result = detector(pixels)
-        Image.fromarray(draw_detections(pixels, result, threshold)).save(target + ".jpg", quality=92)
-        detections[path] = as_json(result)
-    path = os.path.join(out, "detections.json")
+    names, failed, interrupted = distinct_names(inputs), {}, False
+    path = os.path.join(out, FILE)
     with open(path, "w", encoding="utf8") as f:
-        json.dump(detections, f)
-    return path
+        results = _Results(f)
+        try:
+            for source in tqdm(inputs, unit="file", disable=None):
+                infer = _video if is_video(source) else _picture
+                try:
+                    infer(detector, source, os.path.join(out, names[source]), threshold, results)
+                except Exception as error:  # of any kind: the results of the other inputs must not be lost
+                    failed[source] = str(error) or type(error).__name__
+        except KeyboardInterrupt:
+            interrupted = True
+        finally:
+            results.close()
+    return Inferred(path, failed, interrupted)
+
+
+class _Results:
+    """A JSON object written entry by entry: complete after `close`, a line an entry if the process is killed."""
+
+    def __init__(self, file):
+        self.file, self.started = file, False
+        self._write("{")
+
+    def _write(self, text):
+        self.file.write(text)
+        self.file.flush()
+
+    def _entry(self, name, text):
+        self._write(f"{',' if self.started else ''}\n{json.dumps(name)}: {text}")
+        self.started = True
+
+    def add(self, name, result):
+        self._entry(name, json.dumps(as_json(result)))
+
+    def add_frames(self, name, results):
+        """An entry that is a list; each result is written when it comes."""
+        self._entry(name, "[")
+        try:
+            for i, result in enumerate(results):
+                self._write((", " if i else "") + json.dumps(as_json(result)))
+        finally:
+            self._write("]")
+
+    def close(self):
+        self._write("\n}\n")
+
+
+def _picture(detector, path, target, threshold, results):
+    pixels = read_image(path)
+    result = detector(pixels)
+    results.add(path, result)
+    Image.fromarray(draw_detections(pixels, result, threshold)).save(target + ".jpg", quality=92)
+
+
+def _video(detector, path, target, threshold, results):
+    """Detect in every frame and write the drawn video, whatever ends it."""
+    video = open_video(path)
+    first = next(iter(video.frames), None)
+    if first is None:
+        raise DataError(f"{path}: no frame can be read from this video")
+    write = video.writer(target + video.ending, first.shape[1::-1])
+
+    def detect():
+        frame = first
+        while frame is not None:
+            result = detector(frame)
+            write(draw_detections(frame, result, threshold))
+            yield result
+            frame = next(video.frames, None)
+
+    try:
+        results.add_frames(path, detect())
+    finally:
+        write(None)
 
 
 def as_json(result) -> dict:
@@ -83,80 +153,3 @@ def as_json(result) -> dict:
         text = [m["counts"].decode("ascii") if isinstance(m["counts"], bytes) else m["counts"] for m in result["masks"]]
         plain["masks"] = [{"size": list(m["size"]), "counts": counts} for m, counts in zip(result["masks"], text)]
     return plain
-
-
-def _output_names(inputs):
-    """{input: file name without ending}, numbered where two would be equal."""
-    names, used = {}, set()
-    for path in inputs:
-        stem = name = os.path.splitext(os.path.basename(path))[0]
-        number = 2
-        while name in used:
-            name, number = f"{stem}_{number}", number + 1
-        used.add(name)
-        names[path] = name
-    return names
-
-
-def _video(detector, path, target, threshold):
-    """Detect in every frame, write the drawn video; returns the detections of each frame."""
-    results = []
-    frames, fps, open_writer = _open_video(path)
-    writer = None
-    for pixels in frames:
-        result = detector(pixels)
-        results.append(as_json(result))
-        drawn = draw_detections(pixels, result, threshold)
-        writer = writer or open_writer(target, fps, drawn.shape[1::-1])
-        writer(drawn)
-    if writer is None:
-        raise DataError(f"{path}: no frame can be read from this video")
-    writer(None)
-    return results
-
-
-def _open_video(path):
-    """(frames as uint8 RGB arrays, frames per second, opener of a writer) by OpenCV or imageio."""
-    try:
-        import cv2
-
-        return _opencv(cv2, path)
-    except ImportError:
-        pass
-    try:
-        import imageio
-
-        reader = imageio.get_reader(path)
-    except (ImportError, ValueError) as error:
-        raise ImportError(
-            f"{path}: reading videos needs OpenCV (pip install opencv-python-headless) or imageio with ffmpeg "
-            f"(pip install 'imageio[ffmpeg]'); {error}"
-        ) from None
-    return _imageio(imageio, reader)
-
-
-def _opencv(cv2, path):
-    capture = cv2.VideoCapture(path)
-
-    def frames():
-        while True:
-            good, frame = capture.read()
-            if not good:
-                capture.release()
-                return
-            yield np.ascontiguousarray(frame[:, :, ::-1])
-
-    def open_writer(target, fps, size):
-        video = cv2.VideoWriter(target, cv2.VideoWriter_fourcc(*"mp4v"), fps, tuple(int(v) for v in size))
-        return lambda frame: video.release() if frame is None else video.write(np.ascontiguousarray(frame[:, :, ::-1]))
-
-    return frames(), capture.get(cv2.CAP_PROP_FPS) or 25.0, open_writer
-
-
-def _imageio(imageio, reader):
-    def open_writer(target, fps, size):
-        video = imageio.get_writer(target, fps=fps, macro_block_size=1)
-        return lambda frame: video.close() if frame is None else video.append_data(frame)
-
-    frames = (np.ascontiguousarray(np.asarray(frame)[:, :, :3]) for frame in reader)
-    return frames, reader.get_meta_data().get("fps", 25.0), open_writer

@@ -4,6 +4,7 @@ from __future__ import annotations
 import numpy as np
 
 from jsra.registry import ConfigError
+from jsra.roi.inputs import extractor_of, roi_inputs
 
 
 def roi_masks(detector, pixels, boxes) -> list:
@@ -14,11 +15,7 @@ def roi_masks(detector, pixels, boxes) -> list:
     """
     import jittor as jt
 
-    from jsra.boxes.convert import boxes_to_rois
-    from jsra.roi.levels import roi_levels
-
-    extractor = getattr(getattr(detector.model, "roi_head", None), "box_extractor", None)
-    layer = getattr(extractor, "roi_layer", None)
+    layer = getattr(extractor_of(detector.model), "roi_layer", None)
     if not hasattr(layer, "masks"):
         raise ConfigError(
             f"the RoI layer of this model is {type(layer).__name__}, which has no semantic masks: use a config whose box "
@@ -26,8 +23,6 @@ def roi_masks(detector, pixels, boxes) -> list:
         )
     batch, (target,) = detector.prepare(pixels)
     scale = np.array([i / o for i, o in zip(target["img_size"], target["ori_img_size"])] * 2, np.float32)
+    boxes = np.asarray(boxes, np.float32).reshape(-1, 4) * scale
     with jt.no_grad():
-        maps = detector.model.features(jt.array(batch))[: len(extractor.featmap_strides)]
-        rois = jt.array(boxes_to_rois([np.asarray(boxes, np.float32).reshape(-1, 4) * scale]))
-        levels = jt.array(roi_levels(rois, len(maps), extractor.finest_scale))
-        return layer.masks(list(maps), rois, [1.0 / s for s in extractor.featmap_strides], levels)
+        return layer.masks(*roi_inputs(detector.model, batch, [boxes]))

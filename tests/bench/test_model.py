@@ -16,7 +16,8 @@ class Program:
     name, family = "stand-in 1.0", "torchvision"
 
     def load(self, arrays, call, settings):
-        assert arrays["image"].shape == (3, 64, 96) and arrays["backbone.body.layer1.0.conv1.weight"].ndim == 4
+        assert arrays["images"].shape == (2, 3, 64, 96) and arrays["boxes"].shape == (2, 12, 4)
+        assert arrays["backbone.body.layer1.0.conv1.weight"].ndim == 4
 
     def inference(self):
         pass
@@ -46,7 +47,7 @@ def test_the_command_measures_both_works_and_writes_json(small, tmp_path, monkey
     script, path = tmp_path / "peer.py", tmp_path / "bench.json"
     script.write_text(PEER)
     monkeypatch.setattr(model, "PEER_SCRIPT", str(script))
-    assert main(["bench", "model", "--peer", sys.executable, "--repeat", "2", "--json", str(path)]) == 0
+    assert main(["bench", "model", "--peer", sys.executable, "--repeat", "2", "--batch", "2", "--json", str(path)]) == 0
     results = json.loads(path.read_text())["results"]
     assert [(r["work"], r["program"], r["beside"], len(r["seconds"])) for r in results] == [
         ("inference", "RoI Align", None, 2),
@@ -83,5 +84,5 @@ def test_a_peer_is_compared_with_its_model():
 def test_wrong_arguments_say_what_there_is(small):
     with pytest.raises(ValueError, match="did you mean 'training'"):
         model.bench(only=["trainin"])
-    with pytest.raises(ValueError, match="has neither torchvision, onnxruntime nor mmdet"):
+    with pytest.raises(ValueError, match="has neither torchvision nor mmdet"):
         model.bench([sys.executable])

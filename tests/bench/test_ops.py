@@ -57,3 +57,6 @@ def test_wrong_arguments_say_what_there_is():
         ops.bench(["/no/such/python"], only=["nms"])
     with pytest.raises(ValueError, match="has neither torchvision nor onnxruntime"):
         ops.bench([sys.executable], only=["nms"])
+    if not ops.jt.has_cuda:
+        with pytest.raises(ValueError, match="--device cuda: Jittor finds no GPU here"):
+            ops.bench(only=["nms"], device="cuda")

@@ -1,3 +1,4 @@
+import jittor as jt
 import numpy as np
 import pytest
 
@@ -15,18 +16,20 @@ def test_base_anchors_by_hand():
 
 def test_order_is_rows_then_anchors():
     generator = AnchorGenerator(strides=[8, 16], scales=[1, 2], ratios=[1.0])
-    first, second = generator.grids([(2, 3), (1, 1)])
-    assert first.shape == (12, 4) and second.shape == (2, 4)
+    grids = generator.grids([(2, 3), (1, 1)])
+    first, second = grids.numpy()[:12], grids.numpy()[12:]
+    assert second.shape == (2, 4)
     np.testing.assert_allclose(first[0], [-4, -4, 4, 4])
     np.testing.assert_allclose(first[1], [-8, -8, 8, 8])
     np.testing.assert_allclose(first[2], [4, -4, 12, 4])  # next column: 8 pixels to the right
     np.testing.assert_allclose(first[6], [-4, 4, 4, 12])  # next row
-    assert generator.grid(0, (2, 3)) is first
+    np.testing.assert_allclose(second, [[-8, -8, 8, 8], [-16, -16, 16, 16]])
+    assert generator.grids([[2, 3], [1, 1]]) is grids
 
 
 def test_valid_positions_of_a_smaller_image():
     generator = AnchorGenerator(strides=[8, 16], scales=[1], ratios=[1.0])
-    valid = generator.valid([(4, 4), (2, 2)], pad_shape=(32, 17))
+    (valid,) = generator.valid([(4, 4), (2, 2)], jt.array(np.int32([[17, 32]]))).numpy()
     np.testing.assert_array_equal(valid[:16].reshape(4, 4), np.tile([True, True, True, False], (4, 1)))
     np.testing.assert_array_equal(valid[16:], [True, True, True, True])
 

@@ -11,8 +11,8 @@ from jsra.convert.torch_file import WeightsError
 OURS = (
     "backbone.conv1.weight", "backbone.layer3.5.bn2.running_var", "backbone.layer1.0.downsample.0.weight",
     "neck.lateral_convs.2.bias", "neck.fpn_convs.3.weight", "rpn.convs.0.bias", "rpn.cls.weight", "rpn.box.bias",
-    "roi_head.box_head.fcs.0.weight", "roi_head.box_head.fcs.1.bias", "roi_head.box_head.cls.bias",
-    "roi_head.box_head.box.weight",
+    "roi_head.box.head.fcs.0.weight", "roi_head.box.head.fcs.1.bias", "roi_head.box.head.cls.bias",
+    "roi_head.box.head.box.weight",
 )  # fmt: skip
 
 
@@ -40,7 +40,7 @@ def class_layers(classes, features=2):
     """Row i of the class scores holds i; rows of box c hold c + 0, .1, .2, .3."""
     scores = np.repeat(np.arange(classes + 1, dtype=np.float32)[:, None], features, 1)
     boxes = np.repeat((np.arange(1, classes + 1)[:, None] + np.arange(4) * 0.1).reshape(-1, 1), features, 1)
-    return {"roi_head.box_head.cls.weight": scores, "roi_head.box_head.box.weight": boxes.astype(np.float32)}
+    return {"roi_head.box.head.cls.weight": scores, "roi_head.box.head.box.weight": boxes.astype(np.float32)}
 
 
 def test_mmdet_has_the_background_last():
@@ -48,7 +48,7 @@ def test_mmdet_has_the_background_last():
     theirs = from_jsra(ours, "mmdet")
     np.testing.assert_array_equal(theirs.arrays["roi_head.bbox_head.fc_cls.weight"][:, 0], [1, 2, 3, 0])
     np.testing.assert_array_equal(
-        theirs.arrays["roi_head.bbox_head.fc_reg.weight"], ours["roi_head.box_head.box.weight"]
+        theirs.arrays["roi_head.bbox_head.fc_reg.weight"], ours["roi_head.box.head.box.weight"]
     )
     assert list(theirs.reshaped) == ["roi_head.bbox_head.fc_cls.weight"]
     back = to_jsra(theirs.arrays)
@@ -72,10 +72,19 @@ def test_coco80_takes_the_categories_out_of_91_rows():
     theirs = from_jsra(class_layers(90), "torchvision").arrays
     ours = to_jsra(theirs, classes="coco80").arrays
     assert len(COCO_IDS) == 80
-    np.testing.assert_array_equal(ours["roi_head.box_head.cls.weight"][:, 0], [0, *COCO_IDS])
-    np.testing.assert_allclose(ours["roi_head.box_head.box.weight"][::4, 0], COCO_IDS)
+    np.testing.assert_array_equal(ours["roi_head.box.head.cls.weight"][:, 0], [0, *COCO_IDS])
+    np.testing.assert_allclose(ours["roi_head.box.head.box.weight"][::4, 0], COCO_IDS)
     # The 12th label is the stop sign, category 13: id 12, the street sign, has no annotations.
-    assert ours["roi_head.box_head.cls.weight"][12, 0] == 13
+    assert ours["roi_head.box.head.cls.weight"][12, 0] == 13
+
+
+@pytest.mark.parametrize("family", ["mmdet", "jsra"])
+def test_coco80_on_heads_of_other_families(family):
+    """91 rows by any names are reduced in both layers; a head of 80 classes has nothing to take out of."""
+    arrays = to_jsra(from_jsra(class_layers(90), family).arrays, family, "coco80").arrays
+    assert len(arrays["roi_head.box.head.cls.weight"]) == 81 and len(arrays["roi_head.box.head.box.weight"]) == 4 * 80
+    with pytest.raises(WeightsError, match=r"cls\.(weight|bias) has 81 rows.*without it"):
+        to_jsra(from_jsra(class_layers(80), family).arrays, family, "coco80")
 
 
 def test_counters_and_classifiers_are_ignored_and_the_unknown_is_named():
@@ -97,7 +106,7 @@ def test_incomplete_parts():
         "backbone.conv1.weight", "backbone.bn1.weight", "backbone.bn1.bias", "backbone.bn1.running_mean",
         "backbone.bn1.running_var", "backbone.layer1.0.conv1.weight", "backbone.layer1.1.conv1.weight",
         "neck.lateral_convs.0.weight", "neck.fpn_convs.0.weight", "rpn.cls.weight", "rpn.cls.bias", "rpn.box.weight",
-        "roi_head.box_head.cls.weight",
+        "roi_head.box.head.cls.weight",
     ]  # fmt: skip
     assert incomplete_parts(complete) == []
     assert incomplete_parts([n for n in complete if n.startswith("backbone.")]) == []

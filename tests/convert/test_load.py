@@ -18,8 +18,9 @@ class Model(nn.Module):
         self.backbone = nn.Module()
         self.backbone.conv1 = nn.Conv2d(3, 4, 1, bias=False)
         self.roi_head = nn.Module()
-        self.roi_head.box_head = nn.Module()
-        self.roi_head.box_head.cls = nn.Linear(4, classes + 1)
+        self.roi_head.box = nn.Module()
+        self.roi_head.box.head = nn.Module()
+        self.roi_head.box.head.cls = nn.Linear(4, classes + 1)
 
 
 def arrays_of(model):
@@ -42,8 +43,8 @@ def test_mmdet_file(tmp_path, rng):
     report = load_weights(model, path, strict=True)
     assert report.family == "mmdet" and len(report.matched) == 3 and not report.missing
     np.testing.assert_array_equal(model.backbone.conv1.weight.numpy(), conv)
-    np.testing.assert_array_equal(model.roi_head.box_head.cls.weight.numpy(), scores[[2, 0, 1]])
-    np.testing.assert_array_equal(model.roi_head.box_head.cls.bias.numpy(), bias[[2, 0, 1]])
+    np.testing.assert_array_equal(model.roi_head.box.head.cls.weight.numpy(), scores[[2, 0, 1]])
+    np.testing.assert_array_equal(model.roi_head.box.head.cls.bias.numpy(), bias[[2, 0, 1]])
     assert "background moved" in str(report)
 
 
@@ -57,7 +58,7 @@ def test_a_pretrained_backbone_is_enough_unless_strict(tmp_path):
     for name, array in arrays_of(model).items():
         np.testing.assert_array_equal(array, before[name])
     report = load_weights(model, path)
-    assert report.missing == ["roi_head.box_head.cls.weight", "roi_head.box_head.cls.bias"]
+    assert report.missing == ["roi_head.box.head.cls.weight", "roi_head.box.head.cls.bias"]
     assert report.ignored == ["fc.bias"]
     assert (model.backbone.conv1.weight.numpy() == 1).all()
 
@@ -68,7 +69,7 @@ def test_other_classes_are_left_out_unless_strict(tmp_path):
     model = Model(classes=2)
     report = load_weights(model, path)
     assert report.matched == ["backbone.conv1.weight"]
-    assert report.mismatched["roi_head.box_head.cls.weight"] == "[6, 4] in the file, [3, 4] in the model"
+    assert report.mismatched["roi_head.box.head.cls.weight"] == "[6, 4] in the file, [3, 4] in the model"
     with pytest.raises(WeightsError, match="of another shape"):
         load_weights(model, path, strict=True)
 
@@ -76,13 +77,24 @@ def test_other_classes_are_left_out_unless_strict(tmp_path):
 def test_half_a_backbone_and_nothing_at_all(tmp_path):
     path = tmp_path / "d.npz"
     write_weights(
-        path, {"backbone.conv1.weight": np.ones((4, 3, 3, 3), np.float32), "roi_head.box_head.cls.bias": np.ones(3)}
+        path, {"backbone.conv1.weight": np.ones((4, 3, 3, 3), np.float32), "roi_head.box.head.cls.bias": np.ones(3)}
     )
     with pytest.raises(WeightsError, match="1 weights that the model needs"):
         load_weights(Model(), path)
     write_weights(path, {"other.weight": np.ones(3, np.float32)})
     with pytest.raises(WeightsError, match="nothing in it fits"):
         load_weights(Model(), path)
+
+
+def test_a_deeper_backbone_is_another_one(tmp_path):
+    path = tmp_path / "f.npz"
+    deeper = {"layer3.22.conv1.weight": np.ones((4, 4, 1, 1), np.float32)}
+    write_weights(path, {"conv1.weight": np.ones((4, 3, 1, 1), np.float32), **deeper})
+    model = Model()
+    before = model.backbone.conv1.weight.numpy()
+    with pytest.raises(WeightsError, match="1 weights of its backbone have no place in the model's.*depth"):
+        load_weights(model, path)
+    np.testing.assert_array_equal(model.backbone.conv1.weight.numpy(), before)
 
 
 def test_frozen_parameters_stay_frozen(tmp_path):
@@ -92,5 +104,5 @@ def test_frozen_parameters_stay_frozen(tmp_path):
     write_weights(path, arrays_of(Model()))
     load_weights(model, path)
     assert model.backbone.conv1.weight.is_stop_grad()
-    assert not model.roi_head.box_head.cls.weight.is_stop_grad()
+    assert not model.roi_head.box.head.cls.weight.is_stop_grad()
     jt.sync_all()

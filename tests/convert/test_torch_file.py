@@ -1,7 +1,10 @@
-"""Reading and writing .pth files; files/ was written by PyTorch (tools/make_torchvision_reference.py)."""
+"""Reading and writing .pth files; files/ was written by PyTorch (tests/detectors/reference/make_torchvision.py)."""
 
+import argparse
 import collections
+import datetime
 import os
+import pathlib
 import pickle
 import zipfile
 
@@ -71,14 +74,64 @@ def test_code_is_refused_and_not_run(tmp_path, zipped):
     assert not os.path.exists(marker)
 
 
-def test_objects_of_training_frameworks_are_inert(tmp_path):
-    """A global of mmengine, its state and all, becomes nothing; the weights beside it are read."""
-    content = b"\x80\x02}(X\x04\x00\x00\x00metacmmengine.logging\nHistoryBuffer\n)R}X\x01\x00\x00\x00aK\x01sbu."
-    path = str(tmp_path / "log.pth")
+def write_zip(path, content):
     with zipfile.ZipFile(path, "w") as archive:
         archive.writestr("archive/data.pkl", content)
+
+
+def test_objects_of_training_frameworks_are_inert(tmp_path):
+    """A global of mmengine, its state and all, becomes nothing; the weights next to it are read."""
+    content = b"\x80\x02}(X\x04\x00\x00\x00metacmmengine.logging\nHistoryBuffer\n)R}X\x01\x00\x00\x00aK\x01sbu."
+    path = str(tmp_path / "log.pth")
+    write_zip(path, content)
     assert type(torch_file.read(path)["meta"]).__name__ == "Inert"
     with pytest.raises(WeightsError, match="no tensors"):
+        read_weights(path)
+
+
+def test_settings_dates_and_arrays_next_to_the_weights_are_inert(tmp_path):
+    """What mmengine's and torchvision's training scripts write: numpy arrays, argparse.Namespace, dates, paths, dtypes."""
+    named = b"}(X\x06\x00\x00\x00devicectorch\ndevice\nX\x03\x00\x00\x00cpu\x85RX\x05\x00\x00\x00dtypectorch\nfloat32\nu"
+    objects = [
+        argparse.Namespace(lr=0.1), np.arange(3.0), np.float64(2), datetime.datetime(2026, 1, 2), pathlib.PurePosixPath("a"),
+        collections.defaultdict(int, a=1), {1, 2}, collections.Counter("aab"), np.random.default_rng(0).bit_generator.state,
+    ]  # fmt: skip
+    for protocol in (2, 4):
+        path = str(tmp_path / "with_meta.pth")
+        write_weights(path, {"x": np.float32([1, 2])})
+        with zipfile.ZipFile(path) as archive:
+            weights = archive.read("archive/data.pkl")
+        for extra in (pickle.dumps(objects, protocol=protocol), b"\x80\x02" + named + b"."):
+            parts = b"\x80\x04}(X\x05\x00\x00\x00model" + weights[2:-1] + b"X\x04\x00\x00\x00meta" + extra[2:-1] + b"u."
+            with zipfile.ZipFile(path) as archive:
+                data = archive.read("archive/data/0")
+            mixed = str(tmp_path / "mixed.pth")
+            with zipfile.ZipFile(mixed, "w") as archive:
+                archive.writestr("archive/data.pkl", parts)
+                archive.writestr("archive/data/0", data)
+            np.testing.assert_array_equal(read_weights(mixed)["x"], [1, 2])
+
+
+@pytest.mark.parametrize("name", ["getattr", "eval", "exec", "__import__", "open", "compile"])
+def test_builtins_that_run_code_are_refused(tmp_path, name):
+    write_zip(str(tmp_path / "bad.pth"), b"\x80\x02cbuiltins\n" + name.encode() + b"\n(X\x01\x00\x00\x001tR.")
+    with pytest.raises(WeightsError, match=f"refused: the file asks for builtins.{name}"):
+        torch_file.read(str(tmp_path / "bad.pth"))
+
+
+@pytest.mark.parametrize(
+    "start, message",
+    [
+        (b"version https://git-lfs.github.com/spec/v1\noid sha256:0\n", "pointer of Git LFS"),
+        (b"\n<!DOCTYPE html><html>not found</html>", "a web page"),
+        (b"", "is empty"),
+        (b"PK\x03\x04" + bytes(200), "cut off after 204 bytes"),
+    ],
+)
+def test_what_is_no_file_of_weights(tmp_path, start, message):
+    path = tmp_path / "weights.pth"
+    path.write_bytes(start)
+    with pytest.raises(WeightsError, match=f"weights.pth: .*{message}"):
         read_weights(path)
 
 

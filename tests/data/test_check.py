@@ -32,8 +32,9 @@ def test_a_sound_data_set(tmp_path):
         (annotation(7, 4, 20, (5, 5, 0.5, 5), segmentation=None), "warning", "thinner than a pixel"),
         (annotation(7, 4, 99, (1, 1, 5, 5)), "error", "category 99 is not listed"),
         (annotation(7, 77, 20, (1, 1, 5, 5)), "error", "annotation 7: belongs to image id 77, which is not listed"),
-        (annotation(6, 4, 20, (1, 1, 5, 5)), "error", "annotations id 6: stands 2 times"),
-        (annotation(7, 5, 30, (0, 0, 60, 44)), "warning", "the box [0, 0, 60, 44] of category 30 stands 2 times"),
+        (annotation(6, 4, 20, (1, 1, 5, 5)), "warning", "annotations id 6: appears 2 times"),
+        (annotation(7, 4, 20, (1, 1, 5, 5), iscrowd="0"), "error", "annotation 7: iscrowd is '0'"),
+        (annotation(7, 5, 30, (0, 0, 60, 44)), "warning", "the box [0, 0, 60, 44] of category 30 appears 2 times"),
         (annotation(7, 4, 20, (1, 1, 5, 5), area=0), "warning", "area is 0"),
         ({**annotation(7, 4, 20, (1, 1, 5, 5)), "bbox": [1, 2, 3]}, "error", "bbox is [1, 2, 3]"),
         (annotation(7, 4, 20, (1, 1, 5, 5), segmentation=[[1, 1, 2, 2]]), "error", "segmentation cannot be read"),
@@ -56,7 +57,7 @@ def test_files_and_categories(tmp_path):
     Image.new("RGB", (9, 9)).save(tmp_path / "images" / "0003.png")
     text = "\n".join(f"{level}: {what}" for level, what in problems_of(place))
     for words in ("0001.png is missing", "0002.png cannot be read", "0003.png is 9 x 9 pixels, annotated as 50 x 30",
-                  "error: category 'cat': stands 2 times", "error: categories id 10: stands 2 times"):  # fmt: skip
+                  "error: category 'cat': appears 2 times", "error: categories id 10: appears 2 times"):  # fmt: skip
         assert words in text
 
 

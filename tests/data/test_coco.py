@@ -4,11 +4,15 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from jsra.data.check import check
 from jsra.data.coco import COCODataset
 from jsra.data.image import DataError
+from jsra.evaluation.coco_boxes import COCOBoxAP
+from jsra.evaluation.coco_masks import COCOMaskAP
+from jsra.evaluation.report import evaluate
 from jsra.registry import ConfigError, build
 from tests.conftest import shared
-from tests.data.tiny import ANNOTATIONS, NORMALIZE, annotation, write_coco
+from tests.data.tiny import ANNOTATIONS, CATEGORIES, NORMALIZE, annotation, write_coco
 
 
 @pytest.fixture
@@ -25,7 +29,8 @@ def test_targets(place):
     assert target["bboxes"].dtype == np.float32 and target["labels"].dtype == np.int32
     assert target["bboxes"].tolist() == [[5, 5, 15, 15], [20, 10, 35, 25]]
     assert target["labels"].tolist() == [1, 2]
-    assert target["masks"].shape == (2, 30, 40) and target["masks"].sum((1, 2)).tolist() == [100, 225]
+    masks = np.asarray(target["masks"])
+    assert masks.shape == (2, 30, 40) and masks.sum((1, 2)).tolist() == [100, 225]
     assert target["ori_img_size"] == target["img_size"] == (40, 30)
     assert target["img_id"] == 1 and target["img_file"].endswith("0001.png")
 
@@ -73,6 +78,39 @@ def test_a_box_that_is_none_is_named(tmp_path):
         COCODataset(**place, use_anno_cats=True)
 
 
+@pytest.mark.parametrize("key, value", [("iscrowd", "0"), ("iscrowd", "no"), ("iscrowd", 2), ("ignore", "0")])
+def test_a_mark_that_is_no_0_or_1_is_refused(tmp_path, key, value):
+    place = write_coco(str(tmp_path), [*ANNOTATIONS, annotation(7, 3, 30, (0, 0, 9, 9), **{key: value})])
+    with pytest.raises(DataError, match=f"annotation 7 of image id 3 has {key}='?{value}'?; write 0 or 1"):
+        COCODataset(**place, use_anno_cats=True)
+
+
+@pytest.mark.parametrize("changes", [{"bbox": ["1", "2", "3", "4"]}, {"area": "9"}])
+def test_text_where_numbers_belong_is_refused(tmp_path, changes):
+    place = write_coco(str(tmp_path), [*ANNOTATIONS, {**annotation(7, 3, 30, (0, 0, 9, 9)), **changes}])
+    with pytest.raises(DataError, match="annotation 7 of image id 3 has the (bbox|area) .*number"):
+        COCODataset(**place, use_anno_cats=True)
+
+
+@pytest.mark.parametrize(
+    "category, words", [({"id": 10, "name": "cow"}, "id 10"), ({"id": 40, "name": "dog"}, "name 'dog'")]
+)
+def test_categories_that_appear_twice_are_refused(tmp_path, category, words):
+    place = write_coco(str(tmp_path), categories=[*CATEGORIES, category])
+    with pytest.raises(ConfigError, match=f"annotations.json: 2 categories have the {words}: give each its own"):
+        COCODataset(**place, use_anno_cats=True)
+
+
+def test_images_that_are_listed_twice_are_refused(place):
+    with open(place["anno_file"]) as f:
+        content = json.load(f)
+    content["images"].append({**content["images"][0], "file_name": "0002.png"})
+    with open(place["anno_file"], "w") as f:
+        json.dump(content, f)
+    with pytest.raises(ConfigError, match=r"image id 1 is listed 2 times \(.*0001\.png, .*0002\.png\)"):
+        COCODataset(**place, use_anno_cats=True)
+
+
 def test_repeat_and_length(place):
     dataset = COCODataset(**place, use_anno_cats=True, filter_min_size=0, repeat=3)
     assert len(dataset) == 12
@@ -85,7 +123,7 @@ def test_samples_depend_on_seed_epoch_and_index_alone(place):
     flip = [dict(type="RandomFlip", prob=0.5)]
 
     def make(seed):
-        return COCODataset(**place, use_anno_cats=True, transforms=flip, seed=seed, repeat=40, filter_min_size=0)
+        return COCODataset(**place, use_anno_cats=True, transforms=build(flip), seed=seed, repeat=40, filter_min_size=0)
 
     def flips(dataset, epoch):
         return [dataset.get(i, epoch)[1]["flip"] is None for i in range(24)]
@@ -98,7 +136,7 @@ def test_samples_depend_on_seed_epoch_and_index_alone(place):
 
 def test_a_sample_does_not_change_the_records(place):
     steps = [dict(type="Resize", min_size=99, max_size=400), dict(type="RandomFlip", prob=1.0), NORMALIZE]
-    dataset = COCODataset(**place, use_anno_cats=True, transforms=steps, filter_min_size=0)
+    dataset = COCODataset(**place, use_anno_cats=True, transforms=build(steps), filter_min_size=0)
     before = dataset[0][1]["bboxes"]
     assert np.array_equal(dataset[0][1]["bboxes"], before)
     assert dataset.record(0).boxes[0].tolist() == [5, 5, 15, 15]
@@ -146,6 +184,23 @@ def test_jsra_data_replaces_data(place, tmp_path, monkeypatch):
     assert dataset[0][0].shape == (30, 40, 3)
 
 
+def test_a_relative_jsra_data_counts_once(place, tmp_path, monkeypatch):
+    """JSRA_DATA=data, whose data/sets holds the files: the place stays the same, also when it is read again."""
+    (tmp_path / "data" / "sets").mkdir(parents=True)
+    for name in ("images", "annotations.json"):
+        (tmp_path / name).rename(tmp_path / "data" / "sets" / name)
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("JSRA_DATA", "data/sets")
+    settings = dict(root="data/images", anno_file="data/annotations.json")
+    dataset = COCODataset(**settings, use_anno_cats=True, filter_min_size=0)
+    assert dataset[0][0].shape == (30, 40, 3)
+    assert len(dataset.ground_truth()["annotations"]) == len(ANNOTATIONS)
+    monkeypatch.chdir("/")
+    assert dataset[0][0].shape == (30, 40, 3)
+    monkeypatch.chdir(tmp_path)
+    assert not [p for p in check({"type": "COCODataset", **settings}, progress=False) if p.level == "error"]
+
+
 def perfect(dataset):
     return [
         {"img_id": r.img_id, "boxes": r.boxes, "scores": np.full(len(r.boxes), 0.9), "labels": r.labels}
@@ -155,7 +210,7 @@ def perfect(dataset):
 
 def test_evaluate(place, tmp_path):
     dataset = COCODataset(**place, use_anno_cats=True, filter_empty_gt=False)
-    metrics = dataset.evaluate(perfect(dataset), str(tmp_path), 3)
+    metrics = evaluate([COCOBoxAP()], dataset, perfect(dataset), str(tmp_path), 3)
     assert metrics["bbox_mAP"] == pytest.approx(1) and metrics["bbox_mAP_50"] == pytest.approx(1)
     assert metrics.per_class["bbox_mAP"] == pytest.approx({"cat": 1, "dog": 1, "person": 1})
     assert "pycocotools" in metrics.table or "faster-coco-eval" in metrics.table
@@ -167,22 +222,20 @@ def test_evaluate(place, tmp_path):
 def test_evaluate_takes_pairs_and_parts_of_the_images(place):
     dataset = COCODataset(**place, use_anno_cats=True, filter_empty_gt=False)
     results = [(r, {}) for r in perfect(dataset)[:2]]
-    metrics = dataset.evaluate(results)
+    metrics = evaluate([COCOBoxAP()], dataset, results)
     assert metrics["bbox_mAP"] == pytest.approx(1)
     assert "evaluated on 2 of 5 images" in metrics.table
     assert np.isnan(metrics.per_class["bbox_mAP"]["person"])
     with pytest.raises(ValueError, match="image id 1 has two results"):
-        dataset.evaluate(results + results)
+        evaluate([COCOBoxAP()], dataset, results + results)
     with pytest.raises(ValueError, match="does not have"):
-        dataset.evaluate([{**results[0][0], "img_id": 77}])
-    with pytest.raises(ConfigError, match="did you mean 'segm'"):
-        dataset.evaluate(results, metrics=["segn"])
+        evaluate([COCOBoxAP()], dataset, [{**results[0][0], "img_id": 77}])
 
 
 def test_evaluate_without_a_detection(place):
     dataset = COCODataset(**place, use_anno_cats=True, filter_empty_gt=False)
     empty = [{"img_id": i, "boxes": np.zeros((0, 4)), "scores": [], "labels": []} for i in dataset.img_ids]
-    assert dataset.evaluate(empty)["bbox_mAP"] == 0
+    assert evaluate([COCOBoxAP()], dataset, empty)["bbox_mAP"] == 0
 
 
 def test_evaluate_masks(place):
@@ -190,11 +243,11 @@ def test_evaluate_masks(place):
 
     dataset = COCODataset(**place, use_anno_cats=True, filter_empty_gt=False, with_masks=True)
     results = perfect(dataset)
-    with pytest.raises(ValueError, match="has no 'masks'"):
-        dataset.evaluate(results, metrics=["segm"])
+    with pytest.raises(ConfigError, match="the result of image id 1 has no 'masks': the model makes none"):
+        evaluate([COCOMaskAP()], dataset, results)
     for i, result in enumerate(results):
-        result["masks"] = [encode(m) for m in dataset.target(dataset.record(i))["masks"]]
-    metrics = dataset.evaluate(results)
+        result["masks"] = [encode(m) for m in np.asarray(dataset.target(dataset.record(i))["masks"])]
+    metrics = evaluate([COCOBoxAP(), COCOMaskAP()], dataset, results)
     assert metrics["segm_mAP"] == pytest.approx(1) and metrics["bbox_mAP"] == pytest.approx(1)
 
 
@@ -215,5 +268,5 @@ def test_real_images():
     image, target = dataset[0]
     assert image.shape[1] % 32 == 0 and image.shape[2] % 32 == 0
     assert min(target["img_size"]) == 800 or max(target["img_size"]) == 1333
-    ratio = target["masks"].sum((1, 2)) / ((target["bboxes"][:, 2:] - target["bboxes"][:, :2]).prod(1))
+    ratio = np.asarray(target["masks"]).sum((1, 2)) / ((target["bboxes"][:, 2:] - target["bboxes"][:, :2]).prod(1))
     assert ((ratio > 0.05) & (ratio <= 1.05)).all()

@@ -43,8 +43,8 @@ def test_every_split_is_sound(folder):
         problems = check_coco(data.root, data.anno_file, progress=False)
         assert [p for p in problems if "no annotations" not in p.what] == []
         image, target = data[0]
-        assert image.shape == (SIZE, SIZE, 3) and target["masks"].shape[1:] == (SIZE, SIZE)
-        for box, mask in zip(target["bboxes"], target["masks"]):
+        assert image.shape == (SIZE, SIZE, 3) and np.asarray(target["masks"]).shape[1:] == (SIZE, SIZE)
+        for box, mask in zip(target["bboxes"], np.asarray(target["masks"])):
             y, x = np.nonzero(mask)
             assert [x.min(), y.min(), x.max() + 1, y.max() + 1] == box.tolist()
 

@@ -3,8 +3,9 @@ import pytest
 from PIL import Image
 
 from jsra.data.image import new_target
+from jsra.data.masks import InstanceMasks
 from jsra.data.transforms import Compose, Normalize, Pad, RandomChoice, RandomCrop, RandomFlip, Resize
-from jsra.registry import ConfigError
+from jsra.registry import ConfigError, build
 
 
 def sample(rng, width=60, height=40, boxes=((10, 5, 30, 25), (0, 0, 60, 40))):
@@ -13,15 +14,16 @@ def sample(rng, width=60, height=40, boxes=((10, 5, 30, 25), (0, 0, 60, 40))):
     target["bboxes"] = np.array(boxes, np.float32).reshape(-1, 4)
     target["labels"] = np.arange(1, len(boxes) + 1, dtype=np.int32)
     target["bboxes_ignore"] = np.array([[50, 30, 58, 38]], np.float32)
-    target["masks"] = np.zeros((len(boxes), height, width), np.uint8)
-    for mask, (x0, y0, x1, y1) in zip(target["masks"], boxes):
+    bitmaps = np.zeros((len(boxes), height, width), np.uint8)
+    for mask, (x0, y0, x1, y1) in zip(bitmaps, boxes):
         mask[y0:y1, x0:x1] = 1
+    target["masks"] = InstanceMasks.of_bitmaps(bitmaps)
     return rng.integers(0, 256, (height, width, 3), dtype=np.uint8), target
 
 
 def mask_boxes(masks):
     out = []
-    for mask in masks:
+    for mask in np.asarray(masks):
         y, x = np.nonzero(mask)
         out.append([x.min(), y.min(), x.max() + 1, y.max() + 1])
     return np.array(out)
@@ -145,15 +147,15 @@ def test_pad_before_and_after_normalize(rng):
     padded, after = Pad(32)(image, dict(target))
     assert padded.shape == (64, 64, 3) and not padded[40:].any() and not padded[:, 60:].any()
     assert after["pad_shape"] == (64, 64) and after["img_size"] == (60, 40)
-    assert after["masks"].shape == (2, 64, 64)
+    assert np.asarray(after["masks"]).shape == (2, 64, 64)
     normalized, after = Compose([Normalize([1, 1, 1], [1, 1, 1]), Pad(32)])(image, dict(target))
     assert normalized.shape == (3, 64, 64) and not normalized[:, 40:].any()
 
 
-def test_compose_takes_dictionaries_and_pillow_images(rng):
+def test_compose_takes_pillow_images(rng):
     image, target = sample(rng)
     steps = [dict(type="Resize", min_size=20, max_size=30), dict(type="Normalize", mean=[0, 0, 0], std=[1, 1, 1])]
-    out, _ = Compose(steps)(Image.fromarray(image), target, rng)
+    out, _ = Compose(build(steps))(Image.fromarray(image), target, rng)
     assert out.shape == (3, 20, 30)
 
 
@@ -174,7 +176,7 @@ def test_same_generator_same_sample(seed):
         (lambda: RandomFlip(direction="up"), "horizontal, vertical, diagonal"),
         (lambda: RandomCrop((50, 10), "absolute_range"), "low, high"),
         (lambda: Pad(0), "size_divisor"),
-        (lambda: Compose([dict(type="Resize", min_sizes=3, max_size=4)]), "did you mean 'min_size'"),
+        (lambda: build([dict(type="Resize", min_sizes=3, max_size=4)]), "did you mean 'min_size'"),
         (lambda: Compose([3]), r"transforms\[0\]"),
         (lambda: RandomChoice([[], []], prob=[0.5, 0.6]), "sum to 1"),
     ],

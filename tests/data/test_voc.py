@@ -1,8 +1,14 @@
+import re
+from pathlib import Path
+
 import numpy as np
 import pytest
 
 from jsra.data.image import DataError
 from jsra.data.voc import VOCDataset
+from jsra.evaluation.coco_boxes import COCOBoxAP
+from jsra.evaluation.report import evaluate
+from jsra.evaluation.voc_boxes import VOCBoxAP
 from jsra.registry import ConfigError
 from tests.conftest import shared
 from tests.data.tiny import voc_object, write_voc
@@ -53,6 +59,53 @@ def test_several_roots(root, tmp_path):
         make([root, other], image_set=["trainval"])
 
 
+def test_ids_of_folders_of_one_name(tmp_path):
+    """train/VOC2007 and test/VOC2007, as the devkit unpacks."""
+    roots = [write_voc(str(tmp_path / part / "VOC2007"), OBJECTS) for part in ("train", "test")]
+    ids = make(roots).img_ids
+    assert ids == ["train/VOC2007/0001", "train/VOC2007/0002", "test/VOC2007/0001", "test/VOC2007/0002"]
+    other = write_voc(str(tmp_path / "VOC2012"), OBJECTS)
+    assert make([*roots, other]).img_ids[-1] == f"{tmp_path.name}/VOC2012/0002"
+
+
+def test_an_image_of_two_sets_is_refused_at_once(root):
+    with open(f"{root}/ImageSets/Main/val.txt", "w") as f:
+        f.write("0002\n")
+    with pytest.raises(ConfigError, match="image id 'VOC2007/0002' is listed 2 times"):
+        make([root, root], image_set=["trainval", "val"])
+    with open(f"{root}/ImageSets/Main/trainval.txt", "a") as f:
+        f.write("0001\n")
+    with pytest.raises(ConfigError, match="image id '0001' is listed 2 times"):
+        make(root)
+
+
+def test_a_relative_jsra_data_counts_once(root, tmp_path, monkeypatch):
+    (tmp_path / "data").mkdir()
+    (tmp_path / "VOC2007").rename(tmp_path / "data" / "VOC2007")
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("JSRA_DATA", "data")
+    assert make("data/VOC2007")[0][0].shape == (30, 40, 3)
+
+
+def named(root, number, file):
+    path = f"{root}/Annotations/{number:04d}.xml"
+    with open(path) as f:
+        text = f.read()
+    with open(path, "w") as f:
+        f.write(re.sub("<filename>.*?</filename>", f"<filename>{file}</filename>", text))
+
+
+def test_an_annotation_is_of_the_picture_of_its_own_name(root):
+    """Annotations made by copying another keep its <filename>."""
+    named(root, 2, "0001.jpg")
+    assert [r.file.rpartition("/")[2] for r in make(root).records] == ["0001.jpg", "0002.jpg"]
+    (Path(root) / "JPEGImages" / "0002.jpg").rename(Path(root) / "JPEGImages" / "0002.jpeg")
+    with pytest.raises(ConfigError, match=r"the annotations of 0001 and 0002 both read .*0001\.jpg; correct <filename>"):
+        make(root)
+    named(root, 2, "0002.jpeg")
+    assert make(root)[1][1]["img_file"].endswith("0002.jpeg")
+
+
 def test_broken_annotations_are_named(root):
     path = f"{root}/Annotations/0002.xml"
     with open(path, "w") as f:
@@ -64,23 +117,25 @@ def test_broken_annotations_are_named(root):
 
 
 def test_evaluate(root):
-    dataset = make(root, metrics=("voc", "bbox"), ap_mode="area", filter_empty_gt=False)
+    dataset = make(root, filter_empty_gt=False)
+    area, boxes = VOCBoxAP(mode="area"), COCOBoxAP()
     results = [
         {"img_id": r.img_id, "boxes": r.boxes, "scores": np.ones(len(r.boxes)), "labels": r.labels}
         for r in dataset.records
     ]
-    metrics = dataset.evaluate(results)
+    metrics = evaluate([area, boxes], dataset, results)
     assert metrics["voc_AP50"] == pytest.approx(1) and metrics["bbox_mAP"] == pytest.approx(1)
     assert "all-point" in metrics.table
     # Finding the difficult dog is neither right nor wrong; a box in an empty image is wrong.
     results[0]["boxes"] = np.array([[0, 0, 40, 30], [10, 5, 20, 15]])
     results[0]["scores"], results[0]["labels"] = [1.0, 1.0], [1, 2]
-    assert dataset.evaluate(results)["voc_AP50"] == pytest.approx(1)
+    assert evaluate([area], dataset, results)["voc_AP50"] == pytest.approx(1)
     results[2] = {"img_id": "0003", "boxes": np.array([[0, 0, 9, 9]]), "scores": [2.0], "labels": [2]}
-    metrics = dataset.evaluate(results, metrics=["voc"])
+    metrics = evaluate([area], dataset, results)
     assert metrics.per_class["voc_AP50"] == pytest.approx({"cat": 1, "dog": 0.5})
-    dataset.ap_mode = "11point"
-    assert "11-point" in dataset.evaluate(results, metrics=["voc"]).table
+    assert "11-point" in evaluate([VOCBoxAP()], dataset, results).table
+    with pytest.raises(ConfigError, match="mode '12point'; did you mean '11point'"):
+        VOCBoxAP(mode="12point")
 
 
 def test_blood_cells():

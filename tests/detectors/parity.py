@@ -1,4 +1,4 @@
-"""Inputs on which this package is compared with mmdet and torchvision: made alike by tools/make_*_reference.py, which run in
+"""Inputs on which this package is compared with mmdet and torchvision: made alike by reference/make_*.py, which run in
 the peer's Python, and by the tests. NumPy and PIL only.
 """
 
@@ -16,7 +16,7 @@ IMAGES = {139: 800, 632: 480, 724: 480}  # id in coco_mini/val2017: shorter side
 TRAINING = (632, 724)  # one batch; 632 has a crowd region
 SAMPLES = 64
 FOLDER = os.path.join(os.path.dirname(__file__), "reference")
-# Gradients that are compared, by our names.
+# Gradients that are compared, by our names of the time (jsra.convert.names.current tells today's).
 GRADIENTS = (
     "backbone.layer2.0.conv1.weight", "backbone.layer4.2.bn2.weight", "backbone.layer3.1.conv2.weight",
     "neck.lateral_convs.0.weight", "neck.fpn_convs.2.weight", "rpn.convs.0.weight", "rpn.box.weight",

@@ -1,6 +1,6 @@
 """The same function as mmdet 3.3's faster-rcnn_r50_fpn_1x_coco, on the same weights and real images.
 
-reference/mmdet.npz was written by tools/make_mmdet_reference.py.
+reference/mmdet.npz was written by reference/make_mmdet.py.
 """
 
 import os
@@ -10,7 +10,9 @@ import numpy as np
 import pytest
 
 from jsra import registry
+from jsra.boxes.structures import Targets, proposals_of
 from jsra.config import load_config
+from jsra.convert.names import current
 from jsra.resources import folder
 from tests.conftest import shared
 from tests.detectors import parity
@@ -54,12 +56,14 @@ def test_inference(model, reference, image_id):
         for kind, levels in (("fpn", feats), ("rpn_cls", logits), ("rpn_box", deltas)):
             for level, var in enumerate(levels):
                 assert_features(var.numpy(), reference, f"{image_id}/{kind}{level}")
-        (proposals,), losses = model.rpn(feats, [target], [size])
+        targets = Targets([target], training=False)
+        proposals, losses = model.rpn(feats, targets)
         assert losses == {}
         theirs = reference[f"{image_id}/proposals"]
-        assert len(proposals) == len(theirs)
-        assert_same_set(proposals, theirs)
-        (result,) = model.roi_head(feats, [proposals], [target])
+        valid = proposals.valid.numpy()[0] > 0
+        assert valid.sum() == len(theirs)
+        assert_same_set(proposals.boxes.numpy()[0][valid], theirs)
+        (result,) = model.roi_head(feats, proposals, targets)
     assert result["img_id"] == image_id
     theirs = [reference[f"{image_id}/{key}"] for key in ("boxes", "scores", "labels")]
     assert len(result["scores"]) == len(theirs[1])
@@ -80,9 +84,8 @@ def assert_same_set(ours, theirs, tolerance=0.05):
 def test_training_losses_and_gradients(reference):
     folder = shared("data", "coco_mini")
     model = build_model()
-    everything = 10**7
-    model.rpn.sampler.num = model.roi_head.sampler.num = everything
-    model.rpn.sampler.pos_fraction = model.roi_head.sampler.pos_fraction = 1.0
+    model.rpn.sampler.num, model.roi_head.box.sampler.num = 300_000, 2000  # more than there are: all of them
+    model.rpn.sampler.pos_fraction = model.roi_head.box.sampler.pos_fraction = 1.0
     for name, var in model.state_dict().items():
         var.update(jt.array(parity.seeded(name, tuple(var.shape))))
     model.train()
@@ -99,11 +102,12 @@ def test_training_losses_and_gradients(reference):
         )  # fmt: skip
         given.append(parity.proposals(boxes, size, image_id))
     feats = model.features(jt.array(parity.batch(images)))
-    _, losses = model.rpn(feats, targets, [t["img_size"] for t in targets])
-    losses.update(model.roi_head(feats, given, targets))
+    targets = Targets(targets, training=True)
+    _, losses = model.rpn(feats, targets)
+    losses.update(model.roi_head(feats, proposals_of(given), targets))
     assert set(losses) == {"loss_rpn_cls", "loss_rpn_box", "loss_cls", "loss_box"}
     state = model.state_dict()
-    gradients = jt.grad(sum(losses.values()), [state[name] for name in parity.GRADIENTS])
+    gradients = jt.grad(sum(losses.values()), [state[current(name)] for name in parity.GRADIENTS])
     jt.sync(gradients)
     for name, loss in losses.items():
         np.testing.assert_allclose(loss.item(), reference[name], rtol=1e-4, err_msg=name)

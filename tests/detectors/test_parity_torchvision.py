@@ -1,6 +1,6 @@
 """The same function as torchvision 0.27's resnet50 and fasterrcnn_resnet50_fpn, on the same weights and a real image.
 
-reference/torchvision.npz was written by tools/make_torchvision_reference.py.
+reference/torchvision.npz was written by reference/make_torchvision.py.
 """
 
 import os

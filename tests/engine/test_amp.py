@@ -46,7 +46,7 @@ def test_wrong_settings(monkeypatch):
 
 
 def test_layers_are_the_same_function_and_keep_their_parameters(rng):
-    """The cast itself is not run here (the CPU has no 16-bit layers): with float32 nothing may change."""
+    """With float32, to which a cast is none: nothing may change. The cast is the next test's."""
     net, x = Net(), jt.array(rng.standard_normal((2, 2, 5, 6)).astype(np.float32))
     names = list(net.state_dict())
     before, before_grads = net(x).numpy(), gradients(net, x)
@@ -57,6 +57,26 @@ def test_layers_are_the_same_function_and_keep_their_parameters(rng):
     for got, expected in zip(gradients(net, x), before_grads):
         np.testing.assert_allclose(got, expected, rtol=1e-4, atol=1e-6)
     assert list(net.state_dict()) == names and net.conv.bias is not None
+
+
+@pytest.mark.parametrize("dtype", ["float16", "bfloat16"])
+def test_a_layer_computes_in_16_bits_and_adds_the_bias_in_32(monkeypatch, dtype, rng):
+    """Input and weight arrive cast; the product of what they were rounded to comes back in float32."""
+    plain, seen = nn.Linear.execute, []
+
+    def spy(layer, x):  # the CPU has no 16-bit product: it multiplies the rounded numbers
+        seen.append((str(x.dtype), str(layer.weight.dtype), layer.bias))
+        layer.weight = layer.weight.float32()
+        return plain(layer, x.float32())
+
+    layer, x = nn.Linear(3, 2), jt.array(rng.standard_normal((4, 3)).astype(np.float32))
+    exact = layer(x).numpy()
+    rounded = x.cast(dtype).float32(), layer.weight.cast(dtype).float32()
+    expected = rounded[0].numpy() @ rounded[1].numpy().T + layer.bias.numpy()
+    monkeypatch.setattr(nn.Linear, "execute", spy)
+    out = amp.halve_layers(layer, dtype)(x)
+    assert seen == [(dtype, dtype, None)] and str(out.dtype) == "float32"
+    assert np.abs(out.numpy() - expected).max() < 1e-5 < np.abs(out.numpy() - exact).max()
 
 
 def test_a_layer_that_fails_keeps_its_weight():

@@ -70,7 +70,7 @@ def test_sra_overfits_eight_images_of_coco(tmp_path):
     ]
     for split in ("train", "val"):
         use(config, split, os.path.join(root, "train2017"), annotations, transforms=transforms, batch_size=4, classes=classes)
-    config["model"]["roi_head"]["box_head"]["num_classes"] = len(classes)
+    config["model"]["roi_head"]["box"]["head"]["num_classes"] = len(classes)
     config["scheduler"] = dict(type="StepLR", milestones=[], warmup="linear", warmup_iters=20, warmup_ratio=0.01)
     metrics, _ = go({**config, "max_iter": 100, "eval_interval": 100}, tmp_path / "run")
     assert metrics["bbox_mAP_50"] > 0.9

@@ -65,6 +65,30 @@ def test_images_may_have_names():
     assert coco_ap(place, [found((0, 0, 10, 10), image="2007/a")], [1], ["2007/a"])[0]["mAP"] == pytest.approx(1)
 
 
+@pytest.mark.parametrize("ids", [(0, 1, 2), (7, 7, 7), (None, None, None), (3, 1, 2), ("a", "b", "a")])
+@pytest.mark.parametrize("backend", ["pycocotools", "auto"])
+def test_ids_of_annotations_mean_nothing(ids, backend):
+    """The tools take id 0 for 'not found' and look annotations up by id; three perfect detections give 1 whatever it is."""
+    boxes, images = [(0, 0, 10, 10), (20, 20, 30, 30), (5, 5, 40, 40)], (4, 4, 9)
+    annotations = [
+        {"id": number, "image_id": image, "category_id": 1, "bbox": list(box)}
+        for number, image, box in zip(ids, images, boxes)
+    ]
+    rows = [found(box, image=image) for box, image in zip(boxes, images)]
+    values, _, _ = coco_ap(world(annotations, (4, 9)), rows, [1], backend=backend)
+    assert values["mAP"] == pytest.approx(1) and values["AR_100"] == pytest.approx(1)
+
+
+def test_annotations_may_lack_an_id_and_have_no_area():
+    annotations = [{"image_id": 1, "category_id": 1, "bbox": [0, 0, 10, 10], "area": None, "iscrowd": None}]
+    assert coco_ap(world(annotations), [found((0, 0, 10, 10))], [1])[0]["mAP"] == pytest.approx(1)
+
+
+def test_annotations_of_images_that_are_not_listed_are_left_out():
+    annotations = truth([(0, 0, 10, 10)]) + truth([(0, 0, 10, 10)], image=5)
+    assert coco_ap(world(annotations), [found((0, 0, 10, 10))], [1])[0]["mAP"] == pytest.approx(1)
+
+
 def test_inputs_are_not_changed():
     annotations = truth([(0, 0, 10, 10)])
     rows = [found((0, 0, 10, 10))]

@@ -1,5 +1,6 @@
 """jsra as parts of JDet: with a stand-in for JDet here, and with a real one where JSRA_JDET names it."""
 
+import ast
 import importlib
 import json
 import os
@@ -11,13 +12,12 @@ import jittor as jt
 import numpy as np
 import pytest
 
-import jsra.integrations
-from jsra import resources
+from jsra import registry, resources
 from jsra.config import load_config
 from jsra.engine.run import build_run
 from jsra.engine.train import train
 from jsra.ops import roi_align, roi_align_rotated
-from jsra.registry import ConfigError
+from jsra.registry import ConfigError, build
 from tests.conftest import SHARED
 from tests.integrations import fake_jdet
 from tests.toy_detector import write_config
@@ -41,6 +41,8 @@ def jdet():
     sys.modules.update(modules)
     importlib.import_module(PACKAGE)
     yield registries, config
+    for name in [n for n, (cls, _) in registry._entries.items() if cls.__module__.startswith(PACKAGE)]:
+        del registry._entries[name]
     drop("jdet", PACKAGE)
     sys.modules.update(before)
 
@@ -117,21 +119,28 @@ def test_a_resumed_run_goes_on_as_it_would_have(jdet, tmp_path):
     np.testing.assert_array_equal(first.losses + second.losses, whole.losses)
 
 
+def test_the_configs_evaluators_hold(jdet, tmp_path):
+    chosen = [dict(type="VOCBoxAP", mode="area"), dict(type="COCOBoxAP")]
+    _, registries, config = run_configs(tmp_path, jdet, evaluator=chosen)
+    config["evaluator"][0]["type"] = "JSRAVOCBoxAP"
+    metrics = fake_jdet.Runner(registries, config).val()
+    assert list(metrics)[:2] == ["voc_AP50", "bbox_mAP"]
+
+
 def test_mixed_precision_is_refused(jdet, tmp_path):
     _, registries, config = run_configs(tmp_path, jdet, amp=True)
     with pytest.raises(ConfigError, match="amp: JDet's Runner has no place"):
         fake_jdet.Runner(registries, config)
 
 
-def test_every_config_makes_itself_known_to_jdet(monkeypatch):
-    calls = []
-    monkeypatch.setattr(jsra.integrations, "for_jdet", lambda: calls.append(1))
-    for place, folders, names in os.walk(resources.folder("jdet_configs")):
-        folders[:] = [f for f in folders if f not in ("_base_", "__pycache__")]
+def test_configs_import_nothing():
+    """JDet learns jsra's types from whoever starts it, not from a config."""
+    for place, _, names in os.walk(resources.folder("jdet_configs")):
         for name in names:
-            calls.clear()
-            config = load_config(os.path.join(place, name))
-            assert calls and "for_jdet" not in config, name
+            if name.endswith(".py"):
+                with open(os.path.join(place, name), encoding="utf8") as f:
+                    nodes = ast.walk(ast.parse(f.read()))
+                assert not any(isinstance(node, (ast.Import, ast.ImportFrom)) for node in nodes), name
 
 
 def test_extractor_takes_jdets_rule_of_levels(jdet):
@@ -152,6 +161,28 @@ def test_extractor_takes_jdets_rule_of_levels(jdet):
     np.testing.assert_allclose(extractor(maps, rois).numpy(), np.concatenate(expected), atol=1e-6)
     with pytest.raises(ValueError, match="rotated ones.*JSRAOrientedSingleRoIExtractor"):
         extractor(maps, jt.zeros((3, 6)))
+
+
+def test_its_layer_of_horizontal_rois(jdet):
+    """Version 0 is aligned=False; version 1 is that of boxes whose last corner is one pixel further."""
+    features, boxes = jt.randn(1, 4, 20, 20), np.array([[0, 1, 2, 21, 32]], np.float32)
+    further = boxes + np.array([0, 0, 0, 1, 1], np.float32)
+    for version, moved in ((0, boxes), (1, further)):
+        layer = build(dict(type="ROIAlign", output_size=2, sampling_ratio=2, version=version))
+        expected = roi_align(features, jt.array(moved), 2, 0.25, 2, False).numpy()
+        np.testing.assert_allclose(layer(features, jt.array(boxes), 0.25).numpy(), expected, atol=1e-6)
+
+
+@pytest.mark.parametrize("version, last, size", [(1, 0, 1 / 4), (0, 1, 1.0)])
+def test_least_size_of_its_layer(jdet, version, last, size):
+    """On a map of its column numbers, the box of the one pixel 20: version 1 writes it (20, 20) and reads a quarter of
+    a cell from 20 / 4 on; version 0 writes it (20, 21) and makes it one cell wide."""
+    columns = jt.array(np.tile(np.arange(16, dtype=np.float32), (1, 1, 16, 1)))
+    box = jt.array([[0, 20, 24, 20 + last, 24 + last]], dtype="float32")
+    layer = build(dict(type="ROIAlign", output_size=1, sampling_ratio=2, version=version))
+    assert layer(columns, box, 0.25).item() == pytest.approx(20 / 4 + size / 2, abs=1e-5)
+    coarser = layer([columns, columns[:, :, :8, :8]], box, [0.25, 0.125], jt.array([1]))
+    assert coarser.item() == pytest.approx(20 / 8 + (size if version == 0 else 1 / 8) / 2, abs=1e-5)
 
 
 def oriented(registries, layer, **more):
@@ -201,13 +232,13 @@ def test_losses_and_transforms_in_jdets_calls(jdet):
 
 
 def test_a_real_jdet(tmp_path):
-    """The whole of tools/jdet_check.py; about ten minutes when everything is compiled."""
+    """The whole of jdet_check.py; about ten minutes when everything is compiled."""
     clone = os.environ.get("JSRA_JDET")
     if not clone:
         pytest.skip("needs a clone of github.com/Jittor/JDet: set JSRA_JDET to its path")
     data = os.path.join(SHARED, "data", "coco_mini")
     if not os.path.isdir(data):
         pytest.skip("needs ../shared/data/coco_mini, which is not beside this checkout")
-    command = [sys.executable, os.path.join(ROOT, "tools", "jdet_check.py"), clone, "--work", str(tmp_path / "work")]
-    done = subprocess.run([*command, "--data", data], capture_output=True, text=True)
+    command = [sys.executable, "-m", "tests.integrations.jdet_check", clone, "--work", str(tmp_path / "work")]
+    done = subprocess.run([*command, "--data", data], cwd=ROOT, capture_output=True, text=True)
     assert done.returncode == 0, done.stdout + done.stderr

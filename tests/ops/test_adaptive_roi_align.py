@@ -5,7 +5,7 @@ import pytest
 from jsra.ops import kernel
 from jsra.ops.adaptive_roi_align import adaptive_roi_align
 from jsra.ops.reference.adaptive_roi_align import adaptive_roi_align as reference
-from tests.ops.rois import DEGENERATE, random_rois
+from tests.ops.rois import DEGENERATE, EMPTY, MISSING_LEVELS, random_rois
 from tests.ops.tester import Case, OperatorTester
 
 
@@ -22,7 +22,12 @@ class TestAdaptiveRoIAlign(OperatorTester):
             Case(
                 "bins of many cells", (features, random_rois(rng, 4, 2, 20, 20, high=70)), dict(settings, output_size=2)
             ),
-            Case("degenerate", (features, DEGENERATE), settings),
+            Case("degenerate", (features, np.concatenate([DEGENERATE, EMPTY])), settings),
+            Case(
+                "missing levels",
+                (levels, rois),
+                dict(settings, spatial_scale=[0.25, 0.125], levels=jt.array(MISSING_LEVELS)),
+            ),
             Case("none", (features, rois[:0]), settings),
             Case(
                 "pyramid",

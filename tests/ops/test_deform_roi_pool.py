@@ -5,7 +5,7 @@ import pytest
 from jsra.ops.deform_roi_pool import deform_roi_pool
 from jsra.ops.reference.deform_roi_pool import deform_roi_pool as reference
 from jsra.ops.roi_align import roi_align
-from tests.ops.rois import DEGENERATE, random_rois
+from tests.ops.rois import DEGENERATE, EMPTY, MISSING_LEVELS, random_rois
 from tests.ops.tester import Case, OperatorTester
 
 
@@ -58,6 +58,14 @@ class TestDeformRoIPool(OperatorTester):
             Case("v1", (features, rois, offset, None), settings, grad=(0, 2)),
             Case("no offset", (features, rois, None, None), settings),
             Case("degenerate", (features, DEGENERATE[:6], offset, mask), settings, grad=(0, 2, 3)),
+            Case("empty", (features, EMPTY, offset[:5], mask[:5]), settings, grad=(0, 2, 3)),
+            Case("empty, two samples", (features, EMPTY, offset[:5], mask[:5]), dict(settings, sampling_ratio=2)),
+            Case(
+                "missing levels",
+                (levels, rois, smooth_offsets(rng, rois, (3, 2), np.full(6, 0.25)), mask, MISSING_LEVELS),
+                dict(settings, spatial_scale=[0.25, 0.25]),
+                grad=(0, 2, 3),
+            ),
             Case("none", (features, rois[:0], offset[:0], mask[:0]), settings),
             Case(
                 "pyramid",
@@ -100,5 +108,3 @@ def test_bad_input():
         deform_roi_pool(features, rois, jt.zeros((1, 2, 7, 6)), 7)
     with pytest.raises(ValueError, match="mask: expected 3 dimensions"):
         deform_roi_pool(features, rois, None, 7, mask=jt.zeros((1, 7)))
-    with pytest.raises(ValueError, match="batch index 1"):
-        deform_roi_pool(features, jt.array([[1.0, 4, 4, 30, 30]]), None, 7)

@@ -6,6 +6,7 @@ from jsra.ops import dynamic_sampler, roi_align
 from jsra.ops.packing import Packing, grid_table
 from jsra.ops.reference.dynamic_sampler import choose_grid
 from jsra.ops.reference.dynamic_sampler import dynamic_sampler as reference
+from tests.ops.rois import DEGENERATE, EMPTY, MISSING_LEVELS
 from tests.ops.tester import Case, OperatorTester
 
 
@@ -23,16 +24,19 @@ class TestDynamicSampler(OperatorTester):
         features, rois = rng.standard_normal((2, 3, 13, 17)), random_rois(rng, 5, 2)
         fine, coarse = rng.standard_normal((2, 18, 12, 15)), rng.standard_normal((2, 18, 6, 8))
         levels = rng.integers(0, 2, 5).astype(np.int32)
-        degenerate = np.array(
-            [[0, 5, 5, 5, 5], [0, np.nan, 0, 9, 9], [1, 30, 30, 10, 10], [0, 0, 0, np.inf, 4], [1, 500, 500, 520, 510]]
-        )
+        absent = rois.copy()
+        absent[[1, 3], 0] = -1
         return [
             Case("adaptive", (features, rois), dict(spatial_scale=0.25, max_area=12)),
             Case("2 samples", (features, rois), dict(spatial_scale=0.25, max_area=64, sampling_ratio=2)),
             Case("fixed", (features, rois), dict(spatial_scale=0.25, grid=(2, 3))),
             Case("pyramid", ([fine, coarse], rois, [0.25, 0.125], 16, None, 0, levels)),
+            Case("dynamic, some absent", (features, absent), dict(spatial_scale=0.25, max_area=12)),
+            Case("fixed, some absent", (features, absent), dict(spatial_scale=0.25, grid=2)),
             Case("no RoIs", (features, rois[:0]), dict(spatial_scale=0.25)),
-            Case("degenerate", (features, degenerate), dict(spatial_scale=0.25, max_area=9)),
+            Case("degenerate", (features, DEGENERATE[:-2]), dict(spatial_scale=0.25, max_area=9)),
+            Case("empty", (features, EMPTY), dict(spatial_scale=0.25, grid=2, sampling_ratio=2)),
+            Case("missing levels", ([fine, coarse], rois, [0.25, 0.125], 16, None, 0, MISSING_LEVELS[:5])),
         ]
 
 
@@ -42,7 +46,7 @@ def test_grids_of_the_paper():
     boxes = [(50, 50), (20, 10), (30, 10), (1.3, 1), (1, 1.3), (10, 20), (100, 1), (1, 100), (0, 0), (-5, -5)]
     expected = [(8, 8), (5, 10), (4, 12), (7, 9), (9, 7), (10, 5), (1, 64), (64, 1), (8, 8), (8, 8)]
     rois = np.array([[0, 3, 4, 3 + w, 4 + h] for w, h in boxes], np.float32)
-    assert Packing.dynamic(jt.array(rois), 64).grids_np.tolist() == [list(g) for g in expected]
+    assert Packing.dynamic(jt.array(rois), 64).grids.numpy().tolist() == [list(g) for g in expected]
 
 
 def test_grids_match_the_definition(rng):
@@ -50,9 +54,9 @@ def test_grids_match_the_definition(rng):
     sizes[:40] = rng.integers(1, 40, (40, 2))  # small integers make ties
     rois = np.concatenate([np.zeros((150, 3), np.float32), sizes], axis=1)
     for area in (1, 16, 64, 100):
-        got = Packing.dynamic(jt.array(rois), area).grids_np
+        got = Packing.dynamic(jt.array(rois), area).grids.numpy()
         assert [tuple(g) for g in got] == [choose_grid(float(w), float(h), area) for w, h in sizes], area
-        turned = Packing.dynamic(jt.array(rois[:, [0, 1, 2, 4, 3]]), area).grids_np
+        turned = Packing.dynamic(jt.array(rois[:, [0, 1, 2, 4, 3]]), area).grids.numpy()
         assert np.array_equal(turned, got[:, ::-1]), "a transposed box gets the transposed grid"
 
 
@@ -79,5 +83,3 @@ def test_bad_arguments():
         dynamic_sampler(features, rois, max_area=0)
     with pytest.raises(ValueError, match="grid"):
         dynamic_sampler(features, rois, grid=(0, 3))
-    with pytest.raises(ValueError, match="boxes.*batch index 3"):
-        dynamic_sampler(features, rois + 3)

@@ -47,9 +47,10 @@ template <class T> __global__ void reverse_kernel(const T* x, T* out) {
   __syncthreads();
   out[blockIdx.x * blockDim.x + threadIdx.x] = tile[blockDim.x - 1 - threadIdx.x];
 }
-template <class T> void gateway_reverse(const T* x, T* out, int64_t count, cudaStream_t stream) {
+template <class T>
+void gateway_reverse(const T* x, T* out, int64_t count, int64_t threads, int64_t shared, cudaStream_t stream) {
   auto* kernel = reverse_kernel<T>;
-  if (count) JSRA_LAUNCH(kernel, (unsigned int)(count / 4), 4, 4 * sizeof(T), stream, x, out);
+  if (count) JSRA_LAUNCH(kernel, (unsigned int)(count / threads), threads, shared, stream, x, out);
 }
 }  // namespace cuda
 }  // namespace jsra
@@ -58,14 +59,15 @@ template <class T> void gateway_reverse(const T* x, T* out, int64_t count, cudaS
 
 @pytest.fixture
 def gateway(tmp_path, monkeypatch):
-    """A folder of kernels of the test's own, beside cuda_src/common."""
-    os.symlink(os.path.join(resources.folder("cuda_src"), "common"), tmp_path / "common")
-    (tmp_path / "gateway").mkdir()
-    (tmp_path / "broken").mkdir()
-    (tmp_path / "broken" / "cpu.h").write_text(BROKEN)
-    (tmp_path / "gateway" / "cpu.h").write_text(CPU)
-    (tmp_path / "gateway" / "reverse.cuh").write_text(CUDA)
-    monkeypatch.setattr(resources, "folder", lambda name: str(tmp_path))
+    """A folder of kernels of the test's own next to cuda_src/common; its path has a space, as that of a checkout may."""
+    folder = tmp_path / "with a space"
+    (folder / "gateway").mkdir(parents=True)
+    (folder / "broken").mkdir()
+    os.symlink(os.path.join(resources.folder("cuda_src"), "common"), folder / "common")
+    (folder / "broken" / "cpu.h").write_text(BROKEN)
+    (folder / "gateway" / "cpu.h").write_text(CPU)
+    (folder / "gateway" / "reverse.cuh").write_text(CUDA)
+    monkeypatch.setattr(resources, "folder", lambda name: str(folder))
 
 
 def test_inputs_outputs_and_scalars_arrive_in_order(gateway):
@@ -108,13 +110,39 @@ def test_the_first_use_of_a_kernel_executes_nothing_else(gateway):
     assert ":s1:" in pending.debug_msg()
 
 
+def reverse(x, threads=4, shared=16):
+    out = [((len(x),), "float32")]
+    return kernel.run("gateway", "reverse", [x], out, count=len(x), threads=threads, shared=shared).numpy()
+
+
 def test_backend_runs_the_cuda_file_on_the_host(gateway):
-    x = jt.array(np.arange(8, dtype=np.float32))
     with kernel.backend("host_cuda"):
         assert kernel.runs_cuda_files()
-        out = kernel.run("gateway", "reverse", [x], [((8,), "float32")], count=8).numpy()
-    assert out.tolist() == [3, 2, 1, 0, 7, 6, 5, 4]
+        assert reverse(jt.array(np.arange(8, dtype=np.float32))).tolist() == [3, 2, 1, 0, 7, 6, 5, 4]
     assert kernel.runs_cuda_files() == bool(jt.flags.use_cuda)
+
+
+REFUSED = [
+    (dict(threads=2048), "2048 threads"),
+    (dict(shared=60 << 10), "61440 bytes of dynamic shared memory"),
+]
+
+
+@pytest.mark.parametrize("change, message", REFUSED)
+def test_a_launch_that_no_gpu_takes_is_an_error_with_its_name(gateway, change, message):
+    x = jt.ones((4096,))
+    message = f"kernel of gateway_reverse was not launched: .*{message}"
+    with kernel.backend("host_cuda"), pytest.raises(RuntimeError, match=message):
+        reverse(x, **change)
+    assert x.sum().item() == 4096, "Jittor goes on working"
+
+
+@pytest.mark.parametrize("change, message", [*REFUSED[:1], (dict(shared=1 << 20), "1048576 bytes of dynamic shared memory")])
+def test_a_launch_that_the_gpu_refuses_is_an_error_with_its_name(gateway, gpu, change, message):
+    x = jt.ones((4096,))
+    with pytest.raises(RuntimeError, match=f"kernel of gateway_reverse was not launched: .*{message}"):
+        reverse(x, **change)
+    assert x.sum().item() == 4096, "Jittor goes on working"
 
 
 def test_bad_lists_and_backends_are_refused():

@@ -2,7 +2,7 @@ import jittor as jt
 import numpy as np
 import pytest
 
-from jsra.ops import batched_nms, nms
+from jsra.ops import batched_nms, nms, nms_batch
 from jsra.ops.reference import nms as reference
 from tests.ops.tester import Case, OperatorTester
 
@@ -56,6 +56,28 @@ class TestBatchedNMS(Identical):
         return [case(80, 4, True), case(70, 70, False), case(1, 1, False), case(0, 1, False)]
 
 
+class TestNMSBatch(Identical):
+    op = staticmethod(nms_batch)
+    reference = staticmethod(reference.nms_batch)
+
+    def cases(self, rng):
+        def several(count, ties=False, extent=60):
+            boxes, scores = zip(*(random_boxes(rng, count, ties, extent) for _ in range(3)))
+            return np.stack(boxes), np.stack(scores)
+
+        groups, valid = rng.integers(0, 4, (3, 70)), (rng.uniform(0, 1, (3, 70)) < 0.6).astype(np.int32)
+        valid[1] = 0
+        boxes, scores = several(70)
+        bad = np.where(valid[..., None] > 0, boxes, np.nan).astype(np.float32), np.where(valid > 0, scores, np.nan)
+        return [
+            Case("groups of each image", (*several(70, ties=True), groups, valid, 0.5, 100), grad=()),
+            Case("the first few", (boxes, scores, groups[0], None, 0.5, 10), grad=()),
+            Case("one group", (boxes, scores, None, valid, 0.3, 70), grad=()),
+            Case("what is not valid is not read", (*bad, groups, valid, 0.5, 70), grad=()),
+            Case("no boxes", (boxes[:, :0], scores[:, :0], None, None, 0.5, 5), grad=()),
+        ]
+
+
 def test_by_hand():
     """Areas 16, 8, 4, nested: IoU 8/16 = 0.5, 4/16, 4/8 = 0.5. At the threshold a box stays; just below, it goes."""
     boxes = jt.array(np.array([[0, 0, 2, 2], [0, 0, 4, 4], [0, 0, 4, 2]], np.float32))
@@ -78,8 +100,11 @@ def test_many_boxes_group_by_group(rng):
     """Above 1000 boxes groups are compared, not moved apart."""
     boxes, scores = random_boxes(rng, 1300, extent=400)
     groups = rng.integers(0, 3, 1300).astype(np.int32)
-    got = batched_nms(jt.array(boxes), jt.array(scores), jt.array(groups), 0.5).numpy()
-    assert np.array_equal(got, reference.batched_nms(boxes, scores, groups, 0.5))
+    expected = reference.batched_nms(boxes, scores, groups, 0.5)
+    boxes, scores, groups = jt.array(boxes), jt.array(scores), jt.array(groups)
+    assert np.array_equal(batched_nms(boxes, scores, groups, 0.5).numpy(), expected)
+    keep, count = nms_batch(boxes.unsqueeze(0), scores.unsqueeze(0), groups, None, 0.5, 20)
+    assert np.array_equal(keep.numpy()[0], expected[:20]) and count.numpy().tolist() == [20]
 
 
 def test_bad_arguments():
@@ -92,3 +117,7 @@ def test_bad_arguments():
         nms(boxes, scores, 50)
     with pytest.raises(ValueError, match="idxs: expected dtype int32"):
         batched_nms(boxes, scores, scores, 0.5)
+    with pytest.raises(ValueError, match=r"groups: expected \[2, 3\] or \[3\]"):
+        nms_batch(jt.randn(2, 3, 4), jt.randn(2, 3), jt.zeros((2,), dtype="int32"), None, 0.5, 5)
+    with pytest.raises(ValueError, match="max_keep: expected an integer of at least 1"):
+        nms_batch(jt.randn(2, 3, 4), jt.randn(2, 3), None, None, 0.5, 0)

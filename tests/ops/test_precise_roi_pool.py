@@ -3,7 +3,7 @@ import numpy as np
 
 from jsra.ops.precise_roi_pool import precise_roi_pool
 from jsra.ops.reference.precise_roi_pool import precise_roi_pool as reference
-from tests.ops.rois import DEGENERATE, random_rois
+from tests.ops.rois import DEGENERATE, EMPTY, MISSING_LEVELS, random_rois
 from tests.ops.tester import Case, OperatorTester
 
 
@@ -35,7 +35,8 @@ class TestPreciseRoIPool(OperatorTester):
             case("larger than the map", features, np.array([[0.0, -50, -90, 200, 300]])),
             case("smaller than a cell", features, tiny),
             # Differences of a NaN or of an empty box say nothing: the boxes' gradient is tested below.
-            case("degenerate", features, DEGENERATE, grad=(0,)),
+            case("degenerate", features, np.concatenate([DEGENERATE, EMPTY]), grad=(0,)),
+            case("missing levels", levels, rois, spatial_scale=[0.25, 0.125], levels=jt.array(MISSING_LEVELS)),
             case("none", features, rois[:0], grad=(0,)),
             case("pyramid", levels, rois, spatial_scale=[0.25, 0.125], levels=jt.array([0, 1, 1, 0, 1, 0])),
         ]
@@ -65,7 +66,7 @@ def test_by_hand():
 
 
 def test_no_gradient_to_degenerate_boxes():
-    rois = jt.array([[0.0, 3, 3, 3, 9], [0, np.nan, 1, 4, 4], [0, 5, 5, 2, 2], [0, 1, 1, 6, 6]])
+    rois = jt.array([[0.0, 3, 3, 3, 9], [0, np.nan, 1, 4, 4], [0, 5, 5, 2, 2], [-1, 1, 1, 6, 6], [0, 1, 1, 6, 6]])
     features = jt.array(np.arange(64, dtype="float32").reshape(1, 1, 8, 8))
     grad = jt.grad(precise_roi_pool(features, rois, 2).sum(), rois).numpy()
-    assert (grad[:3] == 0).all() and (grad[3, 0] == 0) and (grad[3, 1:] != 0).all()
+    assert (grad[:4] == 0).all() and (grad[4, 0] == 0) and (grad[4, 1:] != 0).all()

@@ -3,7 +3,7 @@ import pytest
 
 from jsra.ops.ps_roi_align import ps_roi_align
 from jsra.ops.reference.ps_roi_align import ps_roi_align as reference
-from tests.ops.rois import DEGENERATE, random_rois
+from tests.ops.rois import DEGENERATE, EMPTY, MISSING_LEVELS, random_rois
 from tests.ops.tester import Case, OperatorTester
 
 
@@ -21,6 +21,13 @@ class TestPSRoIAlign(OperatorTester):
             Case("two samples", (features, rois), dict(settings, sampling_ratio=2)),
             # The reference would take for ever for the last ones, which are as large as numbers get.
             Case("degenerate", (features, DEGENERATE[:11]), settings),
+            Case("empty", (features, EMPTY), settings),
+            Case("empty, two samples", (features, EMPTY), dict(settings, sampling_ratio=2)),
+            Case(
+                "missing levels",
+                (levels, rois),
+                dict(settings, spatial_scale=[0.25, 0.125], levels=jt.array(MISSING_LEVELS)),
+            ),
             Case("none", (features, rois[:0]), settings),
             Case(
                 "pyramid",

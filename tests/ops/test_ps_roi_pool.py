@@ -4,7 +4,7 @@ import pytest
 
 from jsra.ops.ps_roi_pool import ps_roi_pool
 from jsra.ops.reference.ps_roi_pool import ps_roi_pool as reference
-from tests.ops.rois import DEGENERATE, random_rois
+from tests.ops.rois import DEGENERATE, EMPTY, MISSING_LEVELS, random_rois
 from tests.ops.tester import Case, OperatorTester
 
 
@@ -19,6 +19,12 @@ class TestPSRoIPool(OperatorTester):
         return [
             Case("plain", (features, rois), settings),
             Case("degenerate", (features, DEGENERATE), settings),
+            Case("empty", (features, EMPTY), settings),
+            Case(
+                "missing levels",
+                ([features, features], rois),
+                dict(settings, spatial_scale=[0.25, 0.125], levels=jt.array(MISSING_LEVELS)),
+            ),
             Case("none", (features, rois[:0]), settings),
         ]
 

@@ -5,7 +5,7 @@ import pytest
 from jsra.ops.reference.roi_align_rotated import roi_align_rotated as reference
 from jsra.ops.roi_align import roi_align
 from jsra.ops.roi_align_rotated import roi_align_rotated
-from tests.ops.rois import random_rois
+from tests.ops.rois import EMPTY, MISSING_LEVELS, random_rois
 from tests.ops.tester import Case, OperatorTester
 
 
@@ -22,15 +22,24 @@ class TestRoIAlignRotated(OperatorTester):
 
     def cases(self, rng):
         features, packs = rng.standard_normal((2, 3, 13, 17)), rng.standard_normal((2, 8, 13, 17))
-        rois = rotate(random_rois(rng, 5, 2, 60, 50), rng.uniform(-4, 4, 5))
+        rois = rotate(random_rois(rng, 6, 2, 60, 50), rng.uniform(-4, 4, 6))
         bad = rois.copy()
-        bad[0, 3], bad[1, 5], bad[2, 4], bad[3, 1:3] = 0, np.nan, -3, 5000
+        bad[0, 3], bad[1, 5], bad[2, 4], bad[3, 1:3], bad[4, 0], bad[5, 0] = 0, np.nan, -3, 5000, -1, 2
+        empty = rotate(EMPTY, rng.uniform(-4, 4, 5))
         settings = dict(output_size=(3, 2), spatial_scale=0.25)
         return [
             Case("adaptive", (features, rois), settings),
             Case("two samples, clockwise", (packs, rois), dict(settings, sampling_ratio=2, clockwise=True)),
             Case("legacy", (features, rois), dict(settings, aligned=False)),
             Case("degenerate", (features, bad), settings),
+            Case("empty", (features, empty), settings),
+            Case("empty, two samples", (features, empty), dict(settings, sampling_ratio=2)),
+            Case("empty, legacy", (features, empty), dict(settings, aligned=False)),
+            Case(
+                "missing levels",
+                ([features, features], rois),
+                dict(settings, spatial_scale=[0.25, 0.125], levels=jt.array(MISSING_LEVELS)),
+            ),
             Case("none", (features, rois[:0]), settings),
         ]
 

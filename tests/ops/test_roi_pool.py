@@ -4,7 +4,7 @@ import pytest
 
 from jsra.ops import RoIPool, kernel, roi_pool
 from jsra.ops.reference.roi_pool import roi_pool as reference
-from tests.ops.rois import DEGENERATE, random_rois
+from tests.ops.rois import DEGENERATE, EMPTY, MISSING_LEVELS, random_rois
 from tests.ops.tester import Case, OperatorTester
 
 
@@ -30,7 +30,10 @@ class TestRoIPool(OperatorTester):
         )
         pyramid = [features, rng.standard_normal((2, 5, 6, 9))]
         levels = rng.integers(0, 2, len(rois)).astype(np.int32)
-        yield Case("two levels", (pyramid, rois, levels), dict(output_size=2, spatial_scale=(0.25, 0.125)))
+        settings = dict(output_size=2, spatial_scale=(0.25, 0.125))
+        yield Case("two levels", (pyramid, rois, levels), settings)
+        yield Case("missing levels", (pyramid, rois[:6], MISSING_LEVELS), settings)
+        yield Case("empty", (features, EMPTY), dict(output_size=2, spatial_scale=0.25))
 
 
 def gradient(features, rois, weights, **settings):
@@ -96,5 +99,3 @@ def test_bad_arguments_are_named():
         roi_pool(features, jt.zeros((5,)), 2)
     with pytest.raises(ValueError, match=r"boxes\[1\]: expected the last dimension to be 4, got shape \[3, 5\]"):
         roi_pool(features, [jt.zeros((2, 4)), jt.zeros((3, 5))], 2)
-    with pytest.raises(ValueError, match="batch index 3"):
-        roi_pool(features, jt.array(np.array([[3, 0, 0, 1, 1]], np.float32)), 2)

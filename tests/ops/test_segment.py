@@ -10,9 +10,10 @@ class TestSegmentMean(OperatorTester):
     reference = staticmethod(reference.segment_mean)
 
     def cases(self, rng):
-        offsets = np.array([0, 3, 3, 4, 9], np.int32)
+        offsets = np.array([0, 0, 3, 3, 4, 9, 9], np.int32)
         return [
-            Case("one segment empty", (rng.standard_normal((9, 5)), offsets)),
+            Case("some segments empty", (rng.standard_normal((9, 5)), offsets)),
+            Case("no rows", (np.zeros((0, 5)), np.zeros(3, np.int32))),
             Case("no segments", (np.zeros((0, 5)), np.array([0], np.int32))),
         ]
 

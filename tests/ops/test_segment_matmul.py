@@ -17,7 +17,7 @@ class TestSegmentMatmul(OperatorTester):
             inputs = (rng.standard_normal((sum(sizes), width)), rng.standard_normal((len(sizes), n, width)), offsets)
             return Case(name, inputs, grad=(0, 1))
 
-        return [case("ragged", [4, 0, 7, 1, 0]), case("no segments", [])]
+        return [case("ragged", [4, 0, 7, 1, 0]), case("no rows", [0, 0]), case("no segments", [])]
 
 
 def test_bad_input():

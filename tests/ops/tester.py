@@ -3,12 +3,13 @@
     class TestRoIAlign(OperatorTester):
         op = staticmethod(jsra.ops.roi_align)
         reference = staticmethod(jsra.ops.reference.roi_align)
-        vectors = "roi_align.npz"          # made by a peer; see tools/
+        vectors = "roi_align.npz"          # made by a peer, see vectors/
         def cases(self, rng): return [Case("plain", (features, rois), dict(output_size=7), grad=(0,)), ...]
 
-Inherited: forward against the NumPy reference, gradient against central differences in float64, the CUDA kernel files
-executed on the host (forward and backward), the same bits from two runs, no work for no RoIs (a case of its own), and the
-committed vectors of a peer program.
+Inherited, on the CPU and on the GPU where there is one: forward against the NumPy reference, the committed vectors of a peer
+program, the same bits from two runs. On the CPU: gradient against differences in float64, and the CUDA kernel files
+executed on the host (forward and backward). On the GPU: outputs and gradients in float32, float16 and bfloat16 against the
+CPU's.
 """
 
 from __future__ import annotations
@@ -23,8 +24,11 @@ import numpy as np
 import pytest
 
 from jsra.ops import kernel
+from tests.ops import on_gpu
 
 VECTORS = os.path.join(os.path.dirname(__file__), "vectors")
+# On the GPU against the CPU: the largest difference, relative to the largest value.
+ROUNDING = {"float32": 1e-4, "float16": 4e-3, "bfloat16": 3e-2}
 
 
 @dataclass
@@ -63,6 +67,22 @@ def to_vars(arrays, double=False):
 def outputs(result) -> list:
     """An operator's outputs as NumPy arrays."""
     return [r.numpy() for r in (result if isinstance(result, (list, tuple)) else [result])]
+
+
+def derivatives(loss, steps=(1e-5, 1e-7)):
+    """Yield differences of loss(t) that stand for its derivative at t = 0; a right derivative agrees with one of them.
+
+    A maximum that changes hands, a ReLU at 0 or a corner of the interpolation within a step of 0 makes a difference across it
+    wrong, though the loss has a derivative at 0. So the central difference is followed by that of either side, and all of
+    them by those of a smaller step. Where the loss is smooth they agree, and a wrong derivative is far from each.
+    """
+    for step in steps:
+        far_left, left, right, far_right = (loss(i * step) for i in (-2, -1, 1, 2))
+        # Exact to the fourth order: a softmax with a large gamma bends within one step.
+        yield (far_left - 8 * left + 8 * right - far_right) / (12 * step)
+        here = loss(0.0)
+        yield (far_left - 4 * left + 3 * here) / (2 * step)
+        yield (4 * right - far_right - 3 * here) / (2 * step)
 
 
 def compare(got, expected, tolerance, what):
@@ -105,7 +125,7 @@ class OperatorTester:
     def _weights(self, case, rng):
         return [rng.standard_normal(o.shape) for o in outputs(self.op(*to_vars(case.inputs), **case.settings))]
 
-    def test_forward(self, rng):
+    def test_forward(self, device, rng):
         for case in self.cases(rng):
             got = outputs(self.op(*to_vars(case.inputs), **case.settings))
             expected = self.reference(*case.inputs, **case.settings)
@@ -136,22 +156,24 @@ class OperatorTester:
                         direction.flat[np.abs(grad).argmax() if trial == 2 else rng.integers(source.size)] = 1.0
                     self._check_direction(case, weights, grad, (i, j), source, direction)
 
-    def _check_direction(self, case, weights, grad, index, source, direction, step=1e-5):
-        values = []
-        for steps in (-2, -1, 1, 2):
-            moved = source.astype(np.float64) + steps * step * direction
+    def _check_direction(self, case, weights, grad, index, source, direction):
+        def loss(step):
+            moved = source.astype(np.float64) + step * direction
             inputs = list(case.inputs)
             if isinstance(inputs[index[0]], list):
                 inputs[index[0]] = [moved if j == index[1] else a for j, a in enumerate(inputs[index[0]])]
             else:
                 inputs[index[0]] = moved
-            values.append(float(self._loss(case, to_vars(inputs, double=True), weights).numpy()[0]))
-        # Four points, exact to the fourth order: a softmax with a large gamma bends within one step.
-        numeric = (values[0] - 8 * values[1] + 8 * values[2] - values[3]) / (12 * step)
-        analytic = float((grad * direction).sum())
-        scale = max(1.0, abs(numeric), np.abs(grad).max())
-        assert abs(numeric - analytic) <= self.gradient_tolerance * scale, (
-            f"{case.name}: derivative along a direction of input {index[0]} is {analytic:.9g}, differences give {numeric:.9g}"
+            return float(self._loss(case, to_vars(inputs, double=True), weights).numpy()[0])
+
+        analytic, tried = float((grad * direction).sum()), []
+        for numeric in derivatives(loss):
+            if abs(numeric - analytic) <= self.gradient_tolerance * max(1.0, abs(numeric), np.abs(grad).max()):
+                return
+            tried.append(f"{numeric:.9g}")
+        pytest.fail(
+            f"{case.name}: derivative along a direction of input {index[0]} is {analytic:.9g}, differences give "
+            f"{', '.join(tried)}"
         )
 
     def test_cuda_kernels_on_the_host(self, rng):
@@ -169,7 +191,7 @@ class OperatorTester:
         compare(got, native, 1e-5, f"{case.name} (CUDA kernels on the host)")
         compare(grads, native_grads, 1e-5, f"{case.name} (gradients, CUDA kernels on the host)")
 
-    def test_same_bits_every_run(self, rng):
+    def test_same_bits_every_run(self, device, rng):
         for case in self.cases(rng):
             weights = self._weights(case, rng)
             runs = []
@@ -179,7 +201,19 @@ class OperatorTester:
             for first, second in zip(*runs):
                 assert np.array_equal(first, second), f"{case.name}: two runs differ"
 
-    def test_peer_vectors(self):
+    @pytest.mark.parametrize("dtype", on_gpu.DTYPES)
+    def test_cuda_against_the_cpu(self, dtype, gpu, rng):
+        """Outputs and gradients on the GPU, from inputs that both have exactly; compared within the rounding of the type."""
+        for case in self.cases(rng):
+            case.inputs = tuple(on_gpu.rounded(value, dtype) for value in case.inputs)
+            got = on_gpu.outputs_and_gradients(self, case, dtype)
+            jt.flags.use_cuda = 0
+            expected = on_gpu.outputs_and_gradients(self, case, "float32")
+            jt.flags.use_cuda = 1
+            for what, mine, cpu in zip(("outputs", "gradients"), got, expected):
+                compare(mine, cpu, ROUNDING[dtype], f"{case.name} ({what}, {dtype} on the GPU)")
+
+    def test_peer_vectors(self, device):
         """Outputs and gradients that a peer program gave for committed inputs.
 
         The file holds <case>/in<i>, <case>/out<i>, <case>/grad<i> (of sum(out * weight<i>)) and <case>/settings (JSON).

@@ -54,13 +54,13 @@ def test_baseline_to_the_parameter():
     assert found["params"] == 41_753_056
     assert found["gflops"] == pytest.approx(340.86, abs=0.005)
     assert found["executed_gflops"] == pytest.approx(340.86, abs=0.005)
-    assert {p["name"] for p in found["parts"]} == {"backbone", "neck", "rpn", "roi_head.box_head"}
+    assert {p["name"] for p in found["parts"]} == {"backbone", "neck", "rpn", "roi_head.box.head"}
 
 
 def test_sra_shares_work_that_the_paper_counts():
     found = cost.count(cost.built(table(1).select(["SRA"])[0].config()))
     assert found["not_counted"] == []
-    extractor = next(p for p in found["parts"] if p["name"] == "roi_head.box_extractor")
+    extractor = next(p for p in found["parts"] if p["name"] == "roi_head.box.extractor")
     assert extractor["params"] == 227_505
     assert extractor["gflops"] == pytest.approx(3.357, abs=0.001)
     assert extractor["executed_gflops"] < 0.9 * extractor["gflops"]

@@ -34,7 +34,7 @@ def test_text(report):
     assert lines[1].split() == ["row", "AP", "params_M", "state"]
     assert "36.0 ±1.0 (37.5, -1.5)" in lines[2] and "41.8 (41.8, -0.0)" in lines[2]
     assert lines[3].startswith("SRA*") and "40.0 (39.2, +0.8)" in lines[3] and "seed 1 not trained" in lines[3]
-    assert "SRA - RoI Align, AP: +4.00 (1 seeds)" in lines
+    assert "SRA - RoI Align, AP: +5.00 (1 seeds)" in lines
     assert lines[-1] == "* SRA: assumed"
 
 
@@ -70,12 +70,19 @@ def test_plot(report, tmp_path):
 
 def test_gains_have_the_error_of_a_difference_of_means():
     rows = [
-        {"name": "RoI Align", "values": {"AP": [10.0, 12.0]}},
-        {"name": "SRA", "values": {"AP": [13.0, 14.0, 15.0, 14.0]}},
+        {"name": "RoI Align", "seeds": [0, 1], "values": {"AP": [10.0, 12.0]}},
+        {"name": "SRA", "seeds": [0, 1], "values": {"AP": [13.0, 17.0]}},
     ]
     found = measure.gains(rows)
     assert found["against"] == "RoI Align"
-    (gain,) = found["gains"]
-    # s1 = sqrt(2), n1 = 2; s2 = sqrt(2/3), n2 = 4: sqrt(2/2 + (2/3)/4)
-    assert gain["mean"] == pytest.approx(3.0)
-    assert gain["error"] == pytest.approx((1 + 1 / 6) ** 0.5)
+    # s1 = sqrt(2), s2 = sqrt(8), n = 2: sqrt((2 + 8) / 2)
+    assert found["gains"] == [{"name": "SRA", "column": "AP", "mean": 4.0, "error": pytest.approx(5**0.5), "seeds": 2}]
+
+
+def test_gains_are_over_the_seeds_that_both_rows_have():
+    """Half-trained: over all seeds the means are 20 and 15, a gain of -5; seed 0, which both have, gives +1."""
+    rows = [
+        {"name": "RoI Align", "seeds": [0, 1], "values": {"AP": [14.0, 26.0], "AP_transformed": [None, 3.0]}},
+        {"name": "SRA", "seeds": [0], "values": {"AP": [15.0], "AP_transformed": [4.0]}},
+    ]
+    assert measure.gains(rows)["gains"] == [{"name": "SRA", "column": "AP", "mean": 1.0, "error": None, "seeds": 1}]

@@ -2,14 +2,16 @@
 
 import json
 import os
+import shutil
 
 import numpy as np
 import pytest
 
-from jsra.paper import features, invariance, measure
+from jsra import resources, settings
+from jsra.paper import invariance, measure, studies
 from jsra.paper.rows import table
-from jsra.paper.run import RESULT, Run
-from jsra.registry import ConfigError
+from jsra.paper.run import RESULT, SETTINGS, OtherSettings, Run
+from jsra.registry import ConfigError, get
 
 SPLITS = ("fixed", "rotation", "reflection", "perspective", "pose", "scale")
 
@@ -69,7 +71,7 @@ def test_what_is_there_is_read(trained, overrides):
 def test_without_training_nothing_is_measured_but_the_cost(tmp_path, overrides):
     found = measure.report(table(1), "mini", ["SRA"], 2, root=str(tmp_path), overrides=overrides)
     (row,) = found["rows"]
-    assert row["state"] == "seed 0 not trained; seed 1 not trained"
+    assert row["state"] == "all seeds not trained"
     assert set(row["measured"]) == {"params_M", "gflops", "executed_gflops", "avg_samples"}
 
 
@@ -85,12 +87,81 @@ def test_a_run_cut_off_before_its_result_goes_on(trained, overrides):
     assert after["measured"] == before["measured"] and after["seconds"]["from_iteration"] == 2
 
 
-def test_a_result_of_another_config_is_refused(trained, overrides):
+def test_a_result_carries_its_settings(trained, overrides):
+    """With what the config does not write: defaults of the constructors, and the versions of the code."""
     _, root = trained
-    changed = Run(table(1).select(["SRA"])[0].config("mini"), 0, root, [*overrides, "optimizer.lr=0.1"])
-    assert changed.state() == "changed"
-    with pytest.raises(ConfigError, match="another config: delete"):
+    result = Run(table(1).select(["SRA"])[0].config("mini"), 0, root, overrides).result()
+    layer = _layer(result["settings"])
+    assert layer["type"] == "SemanticRoIAlign" and layer["max_area"] == 64 and layer["code"] >= 1
+    assert result["settings"]["evaluator"] == [{"type": "COCOBoxAP", "backend": "auto", "code": 1}]
+
+
+def _layer(node):
+    """The settings of the RoI layer, wherever they are."""
+    if isinstance(node, dict):
+        found = node.get("roi_layer") or next((f for f in map(_layer, node.values()) if f), None)
+        return found
+    return next((f for f in map(_layer, node) if f), None) if isinstance(node, list) else None
+
+
+def test_a_result_of_other_settings_is_refused(trained, overrides, monkeypatch):
+    _, root = trained
+    path = table(1).select(["SRA"])[0].config("mini")
+    changed = Run(path, 0, root, [*overrides, "optimizer.lr=0.1"])
+    assert changed.state() == "other settings"
+    with pytest.raises(OtherSettings, match=r"was trained with other settings: optimizer\.lr is 0.0005 there, 0.1 here; del"):
         changed.complete()
+    # An evaluation of another kind, mixed precision, other initial weights: each gives another result.
+    for change in ("evaluator.0.type=VOCBoxAP", "+amp=true"):
+        assert Run(path, 0, root, [*overrides, change]).state() == "other settings", change
+    monkeypatch.setattr(get("SemanticRoIAlign"), "version", 99, raising=False)
+    assert Run(path, 0, root, overrides).state() == "other settings"
+
+
+def test_a_result_of_other_settings_is_shown_only_on_request_and_says_so(trained, overrides):
+    found, root = trained
+    changed = [*overrides, "optimizer.lr=0.1"]
+    (row,) = measure.report(table(6), "mini", ["SRA"], 1, root=root, overrides=changed)["rows"]
+    assert row["state"] == "seed 0 other settings" and not row["measured"] and row["seeds"] == []
+    (row,) = measure.report(table(6), "mini", ["SRA"], 1, root=root, overrides=changed, other=True)["rows"]
+    assert row["state"] == "seed 0 other settings"
+    assert row["measured"]["AP"] == found["rows"][0]["measured"]["AP"]
+    with pytest.raises(OtherSettings):
+        measure.report(table(6), "mini", ["SRA"], 1, train=True, root=root, overrides=changed, say=pytest.fail)
+
+
+def test_a_training_of_other_settings_is_not_continued(trained, overrides, tmp_path):
+    """Cut off before its result, then the config is changed: the checkpoint is not this config's beginning."""
+    _, root = trained
+    first = Run(table(1).select(["SRA"])[0].config("mini"), 0, root, overrides)
+    shutil.copytree(first.work_dir, tmp_path / "puppets_r18_fpn_sra" / "seed0")
+    os.remove(tmp_path / "puppets_r18_fpn_sra" / "seed0" / RESULT)
+    assert Run(first.path, 0, tmp_path, overrides).state() == "at iteration 2"
+    changed = Run(first.path, 0, tmp_path, [*overrides, "optimizer.lr=0.1"])
+    assert changed.state() == "other settings"
+    with pytest.raises(OtherSettings, match=r"was begun with other settings: optimizer\.lr"):
+        changed.complete()
+    os.remove(tmp_path / "puppets_r18_fpn_sra" / "seed0" / SETTINGS)
+    with pytest.raises(OtherSettings, match="does not say with which settings it was begun"):
+        Run(first.path, 0, tmp_path, overrides).complete()
+
+
+def test_a_result_of_another_seed_is_refused(trained, overrides, tmp_path):
+    _, root = trained
+    first = Run(table(1).select(["SRA"])[0].config("mini"), 0, root, overrides)
+    shutil.copytree(first.work_dir, tmp_path / "puppets_r18_fpn_sra" / "seed1")
+    with pytest.raises(OtherSettings, match="was trained with seed 0"):
+        Run(first.path, 1, tmp_path, overrides).result()
+
+
+def test_committed_results_are_of_other_settings_and_can_be_read():
+    root = os.path.join(os.path.dirname(resources.folder("jdet_configs")), "docs", "results", "mini")
+    for key, column, value in ((6, "AP", 74.0), (11, "rotation", 0.36)):
+        (row,) = measure.report(table(key), "mini", ["RoI Align"], 4, root=root)["rows"]
+        assert row["state"] == "all seeds other settings" and not row["measured"]
+        (row,) = measure.report(table(key), "mini", ["RoI Align"], 4, root=root, other=True)["rows"]
+        assert row["state"] == "all seeds other settings" and row["seeds"] == [0, 1, 2, 3]
+        assert row["measured"][column] == pytest.approx(value, abs=0.05)
 
 
 def test_invariance_of_what_does_not_change(trained, overrides):
@@ -107,10 +178,21 @@ def test_invariance_of_what_does_not_change(trained, overrides):
 def test_studies_are_kept_beside_the_run(trained, overrides):
     _, root = trained
     run = Run(table("fig7").rows[0].config("mini"), 0, root, overrides)
-    first = features.stored(run, "diversity")
+    result = run.result()
+    first = studies.stored(run, "diversity", result)
     assert 0 <= first["share_below_percent"] <= 100 and first["kl_parts"] >= 0 and first["objects"] > 0
-    assert os.path.isfile(os.path.join(run.work_dir, "diversity.json"))
-    assert features.stored(run, "diversity") == first
+    path = os.path.join(run.work_dir, "diversity.json")
+    with open(path, encoding="utf8") as f:
+        content = json.load(f)
+    assert content["study"]["limit"] == 100 and content["fingerprint"] == run.fingerprint
+    with open(path, "w", encoding="utf8") as f:
+        json.dump({**content, "measured": {"kept": 1}}, f)
+    assert studies.stored(run, "diversity", result) == {"kept": 1}
+    # Made in another way, or from another result: measured again.
+    for change in ({"study": {**content["study"], "limit": 5}}, {"fingerprint": "another"}):
+        with open(path, "w", encoding="utf8") as f:
+            json.dump({**content, "measured": {"kept": 1}, **change}, f)
+        assert studies.stored(run, "diversity", result) == first
 
 
 def test_figure_of_the_masks(trained, overrides):
@@ -125,12 +207,12 @@ def test_figure_of_the_masks(trained, overrides):
 def test_states_count_the_seeds(tmp_path):
     config = table(1).select(["SRA"])[0].config("mini")
     first, second, _ = [Run(config, seed, tmp_path) for seed in range(3)]
-    for run, fingerprint in ((first, first.fingerprint), (second, "another")):
+    for run, made_with in ((first, first.settings), (second, {})):
         os.makedirs(run.work_dir)
         with open(os.path.join(run.work_dir, RESULT), "w", encoding="utf8") as f:
-            json.dump({"fingerprint": fingerprint}, f)
+            json.dump({"fingerprint": settings.fingerprint(made_with), "settings": made_with, "seed": run.seed}, f)
     found = {(t.key, row.name): state for t, rows in measure.states("mini", 3, tmp_path) for row, state in rows}
-    assert found["1", "SRA"] == "1 trained, 1 changed, 1 not trained"
+    assert found["1", "SRA"] == "1 trained, 1 other settings, 1 not trained"
     assert found["1", "RoI Align"] == "not trained"
 
 

@@ -5,7 +5,6 @@ import pytest
 from jsra.ops import roi_align
 from jsra.registry import ConfigError, build
 from jsra.roi import FPNRoIExtractor, RoIAlign
-from jsra.roi.levels import roi_levels
 
 CONFIG = dict(
     type="SingleRoIExtractor", roi_layer=dict(type="RoIAlign", output_size=3), out_channels=4, featmap_strides=[4, 8]
@@ -14,17 +13,6 @@ CONFIG = dict(
 
 def rois(*sides):
     return np.array([[0, 1, 2, 1 + w, 2 + h] for w, h in sides], np.float32)
-
-
-def test_levels_by_hand():
-    """56 * 2^i is where level i begins; 28 x 448 has the area of 112 x 112. What has no size reads the finest map."""
-    boxes = rois((10, 10), (111.9, 111.9), (112, 112), (28, 448), (224, 224), (448, 448), (9000, 9000))
-    assert roi_levels(boxes, 4).tolist() == [0, 0, 1, 1, 2, 3, 3]
-    assert roi_levels(boxes, 2).tolist() == [0, 0, 1, 1, 1, 1, 1]
-    bad = rois((np.nan, 300), (-300, -300), (0, 300), (np.inf, 1))
-    assert roi_levels(bad, 4).tolist() == [0, 0, 0, 3]
-    assert roi_levels(boxes[:0], 4).tolist() == []
-    assert roi_levels(jt.array(boxes), 4).dtype == np.int32
 
 
 def test_each_roi_reads_its_level(rng):
@@ -52,28 +40,6 @@ def test_no_rois_train():
     assert list(out.shape) == [0, 4, 3, 3]
     for grad in jt.grad(out.sum(), maps):
         assert np.abs(grad.numpy()).max() == 0
-
-
-def test_legacy_layers_of_jdet(rng):
-    """Version 0 is aligned=False; version 1 is that of boxes whose last corner is one pixel further."""
-    features, boxes = jt.randn(1, 4, 20, 20), rois((20, 30))
-    further = boxes + np.array([0, 0, 0, 1, 1], np.float32)
-    for version, moved in ((0, boxes), (1, further)):
-        layer = build(dict(type="ROIAlign", output_size=2, sampling_ratio=2, version=version))
-        expected = roi_align(features, jt.array(moved), 2, 0.25, 2, False).numpy()
-        np.testing.assert_allclose(layer(features, jt.array(boxes), 0.25).numpy(), expected, atol=1e-6)
-
-
-@pytest.mark.parametrize("version, last, size", [(1, 0, 1 / 4), (0, 1, 1.0)])
-def test_least_size_of_jdets_layer(version, last, size):
-    """On a map of its column numbers, the box of the one pixel 20: version 1 writes it (20, 20) and reads a quarter of
-    a cell from 20 / 4 on; version 0 writes it (20, 21) and makes it one cell wide."""
-    columns = jt.array(np.tile(np.arange(16, dtype=np.float32), (1, 1, 16, 1)))
-    box = jt.array([[0, 20, 24, 20 + last, 24 + last]], dtype="float32")
-    layer = build(dict(type="ROIAlign", output_size=1, sampling_ratio=2, version=version))
-    assert layer(columns, box, 0.25).item() == pytest.approx(20 / 4 + size / 2, abs=1e-5)
-    coarser = layer([columns, columns[:, :, :8, :8]], box, [0.25, 0.125], jt.array([1]))
-    assert coarser.item() == pytest.approx(20 / 8 + (size if version == 0 else 1 / 8) / 2, abs=1e-5)
 
 
 def test_bad_arguments():

@@ -74,7 +74,7 @@ class Tiny(jt.nn.Module):
 
 
 @pytest.mark.parametrize("name", LAYERS)
-def test_overfits_eight_images(name, rng):
+def test_overfits_eight_images(name):
     """Random labels of 16 boxes in 8 random images of 32 x 32: the loss falls to a tenth, and every weight has moved."""
     rng = np.random.default_rng(0)
     images = jt.array(rng.standard_normal((8, 3, 32, 32)).astype(np.float32))

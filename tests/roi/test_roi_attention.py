@@ -32,6 +32,20 @@ def test_against_a_transcription(rng):
     assert np.abs(got - expected).max() < 1e-4
 
 
+def test_what_is_no_roi_gets_zeros_and_gives_no_attention(rng):
+    layer, features = RoIAttention(2, 4, num_tokens=5), jt.array(rng.standard_normal((2, 4, 12, 12)).astype("f"))
+    rois = random_rois(rng, 6, 2, 40, 40).astype("f")
+    none = np.array([[-1, 1, 1, 9, 9], [2, 1, 1, 9, 9], [np.nan, 1, 1, 9, 9]], "f")
+    mixed = np.concatenate([rois[:2], none, rois[2:]])
+    expected, out = layer(features, jt.array(rois), 0.25), layer(features, jt.array(mixed), 0.25)
+    real = [0, 1, 5, 6, 7, 8]
+    np.testing.assert_allclose(out.numpy()[real], expected.numpy(), atol=1e-5)
+    assert np.abs(out.numpy()[2:5]).max() == 0
+    weight = layer.blocks[0].M_k.weight
+    alone, beside = (jt.grad((o * o).sum(), weight).numpy() for o in (expected, out))
+    np.testing.assert_allclose(beside, alone, atol=1e-4 * np.abs(alone).max())
+
+
 def test_published_size():
     """Depth 2, 40 tokens, no biases: 4 * 40 * 12544 weights."""
     assert sum(v.numel() for v in RoIAttention().state_dict().values()) == 4 * 40 * 12544

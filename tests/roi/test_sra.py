@@ -6,7 +6,7 @@ import pytest
 
 from jsra.ops.reference.dynamic_sampler import dynamic_sampler
 from jsra.roi import FPNRoIExtractor, SemanticRoIAlign
-from tests.ops.tester import exact
+from tests.ops.tester import derivatives, exact
 
 C, N, M = 8, 5, 9
 SMALL = dict(
@@ -176,7 +176,7 @@ def test_forms_have_equal_gradients_and_statistics(rng, inputs, options):
 
 
 def test_gradient_in_float64(rng, inputs):
-    """Central differences through the whole module, training mode, along random directions of every input."""
+    """Differences through the whole module, training mode, along random directions of every input."""
     features, rois = inputs
     with jt.flag_scope(auto_convert_64_to_32=0):
         module, weights = make(rng)
@@ -198,20 +198,67 @@ def test_gradient_in_float64(rng, inputs):
         for key, grad in zip(["features", *trained], grads):
             assert str(grad.dtype) == "float64", key
             direction = rng.standard_normal(values[key].shape)
-            step = 1e-6
-            up, down = (float(loss({**values, key: values[key] + s * step * direction})[1].numpy()[0]) for s in (1, -1))
-            numeric, analytic = (up - down) / (2 * step), float((grad.numpy() * direction).sum())
-            assert abs(numeric - analytic) <= 1e-5 * max(1, abs(numeric)), key
+
+            def along(step, key=key, direction=direction):
+                return float(loss({**values, key: values[key] + step * direction})[1].numpy()[0])
+
+            slope, differences = float((grad.numpy() * direction).sum()), derivatives(along, steps=(1e-6, 1e-8))
+            assert any(abs(d - slope) <= 1e-5 * max(1, abs(d)) for d in differences), key
 
 
 def test_no_rois_train_and_change_nothing(rng):
+    """A training step on no RoIs, by both forms; one RoI, in the same way, moves all of it."""
+    features = jt.array(rng.standard_normal((1, C, 6, 6)).astype(np.float32))
+    for form in ("fast", "straightforward"):
+        for rois in (np.zeros((0, 5), np.float32), np.float32([[0, 2, 3, 21, 17]])):
+            module, weights = make(rng, form)
+            module.train()
+            out = module(features, jt.array(rois), 0.25)
+            assert list(out.shape) == [len(rois), C, N]
+            names, trained = zip(*[(k, p) for k, p in module.named_parameters() if k not in BATCH_NORMS])
+            grads = jt.grad((out * out).sum(), [features, *trained])
+            jt.sync([*grads, *module.state_dict().values()])
+            moved = {k for k, g in zip(["features", *names], grads) if not np.array_equal(g.numpy(), np.zeros(g.shape))}
+            state = module.state_dict()
+            moved |= {k for k in BATCH_NORMS if not np.array_equal(state[k].numpy(), weights[k])}
+            if len(rois):
+                # What is added to all positions leaves a softmax over positions as it is, but for its rounding.
+                assert moved >= {"features", *names, *BATCH_NORMS} - {"fc2.bias"}, form
+            else:
+                assert not moved, form
+                assert module.masks(features, jt.array(rois), 0.25) == []
+
+
+@pytest.mark.parametrize("options", [OPTIONS[0], OPTIONS[1], OPTIONS[3], OPTIONS[9]], ids=name_of)
+@pytest.mark.parametrize("form", ["fast", "straightforward"])
+def test_absent_rois_change_nothing(rng, inputs, options, form):
+    """Rows of a negative batch index get zeros; the others, the statistics and the gradients are as without them."""
+    features, rois = inputs
+    padded = np.insert(rois, [0, 3, 3, 6], [[-1, 1, 1, 9, 9]], axis=0)
+    real = padded[:, 0] >= 0
+    results = []
+    for own in (rois, padded):
+        module, _ = make(np.random.default_rng(1), form, **options)
+        maps = jt.array(features)
+        out = module(maps, jt.array(own), 0.25)
+        weight = jt.array(np.random.default_rng(2).standard_normal((6, C, N)).astype(np.float32))
+        kept = out if out.shape[0] == 6 else out[jt.array(np.flatnonzero(real).astype(np.int32))]
+        grads = jt.grad((kept * weight).sum(), [maps, module.fc1.weight])
+        jt.sync([out, *grads])
+        state = module.state_dict()
+        results.append([out.numpy(), *(g.numpy() for g in grads), *(state[k].numpy() for k in BATCH_NORMS if k in state)])
+    alone, mixed = results
+    assert np.abs(mixed[0][~real]).max() == 0
+    np.testing.assert_allclose(mixed[0][real], alone[0], atol=1e-5)
+    for got, expected in zip(mixed[1:], alone[1:]):
+        np.testing.assert_allclose(got, expected, rtol=1e-3, atol=1e-4)
+
+
+def test_only_absent_rois(rng):
     module, weights = make(rng)
-    out = module(jt.randn(1, C, 6, 6), jt.zeros((0, 5)), 0.25)
-    assert list(out.shape) == [0, C, N]
-    grads = jt.grad(out.sum(), [module.fc1.weight])
-    assert np.abs(grads[0].numpy()).max() == 0
+    out = module(jt.randn(1, C, 6, 6), jt.array(np.float32([[-1, 0, 0, 9, 9]] * 3)), 0.25)
+    assert out.numpy().shape == (3, C, N) and np.abs(out.numpy()).max() == 0
     assert np.array_equal(module.norm1.running_mean.numpy(), weights["norm1.running_mean"])
-    assert module.masks(jt.randn(1, C, 6, 6), jt.zeros((0, 5)), 0.25) == []
 
 
 def test_masks_for_drawing(rng, inputs):
@@ -231,7 +278,7 @@ def test_work_is_linear_in_the_positions(rng, inputs):
     module, _ = make(rng)
     module.eval()
     once, packing = module.sample(jt.array(features), jt.array(rois), 0.25)
-    assert packing.total == (packing.grids_np[:, 0] * packing.grids_np[:, 1]).sum() == once.shape[0] <= len(rois) * M
+    assert packing.total == packing.grids.numpy().prod(axis=1).sum() == once.shape[0] <= len(rois) * M
     twice, doubled = module.sample(jt.array(features), jt.array(np.concatenate([rois, rois])), 0.25)
     assert doubled.total == 2 * packing.total
     assert list(module.logits(twice, doubled).shape) == [2 * packing.total, N]

@@ -7,8 +7,7 @@ import sys
 
 import pytest
 
-from jsra.runtime import prepare
-from jsra.runtime.home import jittor_home
+from jsra.runtime import home, prepare
 
 # Any attempt to reach the network fails at once.
 OFFLINE = dict.fromkeys(("http_proxy", "https_proxy", "HTTP_PROXY", "HTTPS_PROXY", "all_proxy"), "http://127.0.0.1:9")
@@ -24,7 +23,7 @@ def run(code, **environment):
 
 def test_jittor_imports_offline_and_quietly():
     compiled = glob.glob(
-        os.path.join(jittor_home(), ".cache", "jittor", "jt*", "**", "jittor_core*.so"), recursive=True
+        os.path.join(home.place()[0], ".cache", "jittor", "jt*", "**", "jittor_core*.so"), recursive=True
     )
     if not compiled:
         pytest.skip("Jittor is not compiled yet: its first import prints that it compiles")

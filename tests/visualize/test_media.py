@@ -1,10 +1,12 @@
 import json
+import sys
 
 import numpy as np
 import pytest
 from PIL import Image
 
 from jsra.data.image import DataError
+from jsra.registry import ConfigError
 from jsra.visualize.media import find_inputs, infer_all
 
 
@@ -38,16 +40,69 @@ def test_inputs_of_folders_in_order(folder):
         find_inputs([str(folder / "empty")])
 
 
-def test_pictures_and_json(folder, tmp_path, capsys):
+def test_pictures_and_json(folder, tmp_path):
     out = tmp_path / "out"
-    path = infer_all(detector, find_inputs([str(folder)]), str(out))
+    done = infer_all(detector, find_inputs([str(folder), str(folder / "two.bmp")]), str(out))
     assert sorted(p.name for p in out.iterdir()) == ["detections.json", "one.jpg", "one_2.jpg", "two.jpg"]
-    assert "left out" in capsys.readouterr().err
-    found = json.load(open(path))
+    assert list(done.failed) == [str(folder / "broken.jpg")] and "cannot be read" in done.failed[str(folder / "broken.jpg")]
+    assert not done.interrupted
+    found = json.load(open(done.path))
     assert found[str(folder / "two.bmp")] == {"boxes": [[16, 12, 48, 36]], "scores": [0.8], "labels": [2], "names": ["cat"]}
     assert len(found) == 3
     with Image.open(out / "two.jpg") as picture:
         assert picture.size == (64, 48) and np.asarray(picture).std() > 1
+
+
+def test_one_failure_costs_one_result(folder, tmp_path):
+    """An input on which the model itself fails, and Ctrl-C: what came before is in a complete file."""
+
+    def fails(pixels):
+        if pixels.shape[1] == 40:
+            raise ValueError("too thin")
+        if pixels.shape[1] == 41:
+            raise KeyboardInterrupt
+        return detector(pixels)
+
+    for name, width in (("thin", 40), ("stop", 41)):
+        Image.new("RGB", (width, 48)).save(folder / f"{name}.png")
+    first, last = str(folder / "two.bmp"), str(folder / "a" / "one.jpg")
+    done = infer_all(fails, [str(folder / "thin.png"), first, str(folder / "stop.png"), last], str(tmp_path / "out"))
+    assert done.failed == {str(folder / "thin.png"): "too thin"} and done.interrupted
+    assert list(json.load(open(done.path))) == [first]
+
+
+def test_results_never_overwrite_the_inputs(folder):
+    before = (folder / "a" / "one.jpg").read_bytes()
+    with pytest.raises(ConfigError, match="is the folder of the input"):
+        infer_all(detector, [str(folder / "a" / "one.jpg")], str(folder / "b" / ".." / "a"))
+    assert (folder / "a" / "one.jpg").read_bytes() == before and len(list((folder / "a").iterdir())) == 1
+
+
+def test_gif_without_opencv(tmp_path, monkeypatch):
+    monkeypatch.setitem(sys.modules, "cv2", None)
+    path = str(tmp_path / "clip.gif")
+    frames = [Image.new("RGB", (64, 48), (value, 0, 0)) for value in (0, 120, 240)]
+    frames[0].save(path, save_all=True, append_images=frames[1:], duration=40)
+    done = infer_all(detector, [path], str(tmp_path / "out"))
+    assert done.failed == {} and len(json.load(open(done.path))[path]) == 3
+    with Image.open(tmp_path / "out" / "clip.gif") as drawn:
+        assert drawn.n_frames == 3 and drawn.size == (64, 48)
+
+
+def test_a_video_that_fails_halfway_keeps_its_frames(tmp_path):
+    path = str(tmp_path / "clip.gif")
+    frames = [Image.new("RGB", (64, 48), (value, 0, 0)) for value in (0, 120, 240)]
+    frames[0].save(path, save_all=True, append_images=frames[1:])
+
+    def fails(pixels):
+        if pixels[0, 0, 0] > 200:
+            raise ValueError("no more")
+        return detector(pixels)
+
+    done = infer_all(fails, [path], str(tmp_path / "out"))
+    assert done.failed == {path: "no more"} and len(json.load(open(done.path))[path]) == 2
+    with Image.open(tmp_path / "out" / "clip.gif") as drawn:
+        assert drawn.n_frames == 2
 
 
 def test_video(tmp_path):
@@ -57,17 +112,16 @@ def test_video(tmp_path):
     for value in (0, 100, 200):
         writer.write(np.full((48, 64, 3), value, np.uint8))
     writer.release()
-    found = json.load(open(infer_all(detector, [path], str(tmp_path / "out"))))
-    assert len(found[path]) == 3
+    done = infer_all(detector, [path], str(tmp_path / "out"))
+    assert done.failed == {} and len(json.load(open(done.path))[path]) == 3
     capture = cv2.VideoCapture(str(tmp_path / "out" / "clip.mp4"))
     assert int(capture.get(cv2.CAP_PROP_FRAME_COUNT)) == 3
 
 
 def test_video_without_a_reader_says_what_to_install(tmp_path, monkeypatch):
-    import sys
-
     monkeypatch.setitem(sys.modules, "cv2", None)
     monkeypatch.setitem(sys.modules, "imageio", None)
-    (tmp_path / "clip.mp4").write_bytes(b"")
-    with pytest.raises(ImportError, match="pip install opencv-python-headless"):
-        infer_all(detector, [str(tmp_path / "clip.mp4")], str(tmp_path / "out"))
+    path = str(tmp_path / "clip.mp4")
+    open(path, "wb").close()
+    done = infer_all(detector, [path], str(tmp_path / "out"))
+    assert "pip install 'opencv-python-headless<4.11' 'numpy<2'" in done.failed[path]

@@ -1,2 +1,2 @@
 # Adaptive RoI Align (Jung et al. 2018).
-model = dict(roi_head=dict(box_extractor=dict(roi_layer=dict(_cover_=True, type="AdaptiveRoIAlign"))))
+model = dict(roi_head=dict(box=dict(extractor=dict(roi_layer=dict(_cover_=True, type="AdaptiveRoIAlign")))))

@@ -1,2 +1,2 @@
 # Learned Region Features (Gu et al. 2018): geometry and appearance, the whole image as support.
-model = dict(roi_head=dict(box_extractor=dict(roi_layer=dict(_cover_=True, type="LearnedRegionFeatures"))))
+model = dict(roi_head=dict(box=dict(extractor=dict(roi_layer=dict(_cover_=True, type="LearnedRegionFeatures")))))

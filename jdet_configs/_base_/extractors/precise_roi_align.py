@@ -1,2 +1,2 @@
 # Precise RoI Align (Jiang et al. 2018).
-model = dict(roi_head=dict(box_extractor=dict(roi_layer=dict(_cover_=True, type="PreciseRoIAlign"))))
+model = dict(roi_head=dict(box=dict(extractor=dict(roi_layer=dict(_cover_=True, type="PreciseRoIAlign")))))

@@ -1,9 +1,11 @@
 # Table 4: RoI Align of size 3 x 3.
 model = dict(
     roi_head=dict(
-        box_extractor=dict(
-            roi_layer=dict(_cover_=True, type="RoIAlign", output_size=3, sampling_ratio=0, aligned=True)
-        ),
-        box_head=dict(roi_feat_size=3),
+        box=dict(
+            extractor=dict(
+                roi_layer=dict(_cover_=True, type="RoIAlign", output_size=3, sampling_ratio=0, aligned=True)
+            ),
+            head=dict(roi_feat_size=3),
+        )
     )
 )

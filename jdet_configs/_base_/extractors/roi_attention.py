@@ -1,2 +1,2 @@
 # RoIAttn (Liang and Song 2022): external attention across the RoIs of an image.
-model = dict(roi_head=dict(box_extractor=dict(roi_layer=dict(_cover_=True, type="RoIAttention"))))
+model = dict(roi_head=dict(box=dict(extractor=dict(roi_layer=dict(_cover_=True, type="RoIAttention")))))

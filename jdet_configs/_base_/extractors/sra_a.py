@@ -1,6 +1,8 @@
 # Table 2: masks from the area embedding alone.
 model = dict(
     roi_head=dict(
-        box_extractor=dict(roi_layer=dict(_cover_=True, type="SemanticRoIAlign", descriptor="none", semantic=False))
+        box=dict(
+            extractor=dict(roi_layer=dict(_cover_=True, type="SemanticRoIAlign", descriptor="none", semantic=False))
+        )
     )
 )

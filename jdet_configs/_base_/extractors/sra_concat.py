@@ -1,6 +1,6 @@
 # Table 3: descriptor of the concatenated positions, which needs a fixed grid.
 model = dict(
     roi_head=dict(
-        box_extractor=dict(roi_layer=dict(_cover_=True, type="SemanticRoIAlign", grid=8, descriptor="concat"))
+        box=dict(extractor=dict(roi_layer=dict(_cover_=True, type="SemanticRoIAlign", grid=8, descriptor="concat")))
     )
 )

@@ -1,6 +1,6 @@
 # Table 2: masks from the RoI descriptor alone.
 model = dict(
     roi_head=dict(
-        box_extractor=dict(roi_layer=dict(_cover_=True, type="SemanticRoIAlign", semantic=False, position="none"))
+        box=dict(extractor=dict(roi_layer=dict(_cover_=True, type="SemanticRoIAlign", semantic=False, position="none")))
     )
 )

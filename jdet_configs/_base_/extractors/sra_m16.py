@@ -1,2 +1,4 @@
 # Table 5: at most 16 positions an RoI.
-model = dict(roi_head=dict(box_extractor=dict(roi_layer=dict(_cover_=True, type="SemanticRoIAlign", max_area=16))))
+model = dict(
+    roi_head=dict(box=dict(extractor=dict(roi_layer=dict(_cover_=True, type="SemanticRoIAlign", max_area=16))))
+)

@@ -1,6 +1,8 @@
 # Table 2: masks from the semantic map alone.
 model = dict(
     roi_head=dict(
-        box_extractor=dict(roi_layer=dict(_cover_=True, type="SemanticRoIAlign", descriptor="none", position="none"))
+        box=dict(
+            extractor=dict(roi_layer=dict(_cover_=True, type="SemanticRoIAlign", descriptor="none", position="none"))
+        )
     )
 )

@@ -1,8 +1,4 @@
 # Faster R-CNN R50-FPN: mmdet 3.x faster-rcnn_r50_fpn, whose numbers these are. RoI Align is the extractor.
-from jsra.integrations import for_jdet
-
-for_jdet()  # JDet's runner then knows the types below; under `jsra train` it does nothing
-
 model = dict(
     type="FasterRCNN",
     backbone=dict(type="ResNet", depth=50, out_indices=[0, 1, 2, 3], frozen_stages=1, norm_eval=True),
@@ -22,28 +18,30 @@ model = dict(
     ),
     roi_head=dict(
         type="RoIHead",
-        box_extractor=dict(
-            type="FPNRoIExtractor",
-            roi_layer=dict(type="RoIAlign", output_size=7, sampling_ratio=0, aligned=True),
-            out_channels=256,
-            featmap_strides=[4, 8, 16, 32],
+        box=dict(
+            type="BoxBranch",
+            extractor=dict(
+                type="FPNRoIExtractor",
+                roi_layer=dict(type="RoIAlign", output_size=7, sampling_ratio=0, aligned=True),
+                out_channels=256,
+                featmap_strides=[4, 8, 16, 32],
+            ),
+            head=dict(
+                type="Shared2FCBBoxHead",
+                in_channels=256,
+                roi_feat_size=7,
+                fc_out_channels=1024,
+                num_classes=80,
+                reg_class_agnostic=False,
+                box_coder=dict(type="DeltaXYWHBBoxCoder", means=[0.0, 0.0, 0.0, 0.0], stds=[0.1, 0.1, 0.2, 0.2]),
+                loss_cls=dict(type="CrossEntropyLoss", use_sigmoid=False, loss_weight=1.0),
+                loss_box=dict(type="L1Loss", loss_weight=1.0),
+            ),
+            assigner=dict(
+                type="MaxIoUAssigner", pos_iou_thr=0.5, neg_iou_thr=0.5, min_pos_iou=0.5, match_low_quality=False
+            ),
+            sampler=dict(type="RandomSampler", num=512, pos_fraction=0.25, add_gt_as_proposals=True),
+            test=dict(type="DetectionSelector", score_thr=0.05, nms_thr=0.5, max_per_img=100),
         ),
-        box_head=dict(
-            type="Shared2FCBBoxHead",
-            in_channels=256,
-            roi_feat_size=7,
-            fc_out_channels=1024,
-            num_classes=80,
-            reg_class_agnostic=False,
-            box_coder=dict(type="DeltaXYWHBBoxCoder", means=[0.0, 0.0, 0.0, 0.0], stds=[0.1, 0.1, 0.2, 0.2]),
-            loss_cls=dict(type="CrossEntropyLoss", use_sigmoid=False, loss_weight=1.0),
-            loss_box=dict(type="L1Loss", loss_weight=1.0),
-        ),
-        assigner=dict(
-            type="MaxIoUAssigner", pos_iou_thr=0.5, neg_iou_thr=0.5, min_pos_iou=0.5, match_low_quality=False
-        ),
-        sampler=dict(type="RandomSampler", num=512, pos_fraction=0.25, add_gt_as_proposals=True),
-        test=dict(type="DetectionSelector", score_thr=0.05, nms_thr=0.5, max_per_img=100),
     ),
 )
-del for_jdet

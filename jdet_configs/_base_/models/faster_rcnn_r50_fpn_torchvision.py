@@ -5,7 +5,9 @@ _base_ = "faster_rcnn_r50_fpn.py"
 model = dict(
     rpn=dict(anchor_generator=dict(round_sides=True), train_proposals=dict(max_per_img=2000)),
     roi_head=dict(
-        box_extractor=dict(roi_layer=dict(sampling_ratio=2, aligned=False)),
-        sampler=dict(num=512),
+        box=dict(
+            extractor=dict(roi_layer=dict(sampling_ratio=2, aligned=False)),
+            sampler=dict(num=512),
+        )
     ),
 )

@@ -8,7 +8,10 @@ import numpy as np
 from jdet.config import get_cfg
 from jdet.utils.registry import DATASETS, TRANSFORMS
 
+from jsra.data.masks import InstanceMasks
 from jsra.engine.train import seed_of
+from jsra.evaluation.dataset_evaluator import build_evaluators, default_evaluators
+from jsra.evaluation.report import evaluate
 from jsra.integrations.jdet.names import PREFIX, add, make, own
 from jsra.integrations.jdet.training import progress
 from jsra.integrations.jdet.values import arrays, for_jdet
@@ -74,8 +77,10 @@ class Dataset:
             progress.iteration = first + length - first % length
 
     def evaluate(self, results, work_dir=None, epoch=None, logger=None):
-        """Metrics of the (result, target) pairs that Runner.val collected."""
-        metrics = self.dataset.evaluate(results, work_dir, epoch)
+        """Metrics of the (result, target) pairs that Runner.val collected, by the config's `evaluator`."""
+        settings = own(get_cfg().get("evaluator")) or default_evaluators(self._settings["type"])
+        evaluators = build_evaluators([settings] if isinstance(settings, dict) else settings)
+        metrics = evaluate(evaluators, self.dataset, results, work_dir, epoch)
         if logger is not None:
             logger.print_log(metrics.table)
         return dict(metrics)
@@ -96,4 +101,10 @@ class Transform:
                 f"{', '.join(rotated)}; take JDet's own transform here"
             )
         rng = np.random.default_rng(np.random.randint(2**31, size=4))
-        return self.transform(image, arrays(target or {}), rng)
+        target = arrays(target or {})
+        if target.get("masks") is not None:
+            target["masks"] = InstanceMasks.of_bitmaps(target["masks"])
+        image, target = self.transform(image, target, rng)
+        if target.get("masks") is not None:
+            target["masks"] = np.asarray(target["masks"])
+        return image, target

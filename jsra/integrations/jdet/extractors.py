@@ -12,11 +12,10 @@ import jittor as jt
 from jdet.utils.registry import ROI_EXTRACTORS
 
 from jsra.integrations.jdet.names import add, make
-from jsra.integrations.jdet.values import arrays
+from jsra.integrations.jdet.roi_layers import ROIAlignRotated
+from jsra.ops import roi_levels
 from jsra.registry import registered
 from jsra.roi.extractor import FPNRoIExtractor, SingleRoIExtractor
-from jsra.roi.levels import roi_levels
-from jsra.roi.roi_align_rotated import ROIAlignRotated
 
 
 def add_parts():
@@ -49,9 +48,7 @@ class SingleForJDet(SingleRoIExtractor):
         return super().execute(feats, rois)
 
     def levels(self, rois, num_levels):
-        rois = arrays(rois).copy()
-        rois[:, 3:] += 1
-        return roi_levels(rois, num_levels, self.finest_scale)
+        return roi_levels(jt.concat([rois[:, :3], rois[:, 3:] + 1], dim=1), num_levels, self.finest_scale)
 
 
 class OrientedForJDet(FPNRoIExtractor):
@@ -86,10 +83,8 @@ class OrientedForJDet(FPNRoIExtractor):
 
     def levels(self, rois, num_levels):
         """By the sides of what is read, a rotated or an upright box."""
-        rois = arrays(rois)
         if rois.shape[1] == 6:
-            rois = rois[:, :5].copy()
-            rois[:, 1:3] = 0
+            rois = jt.concat([rois[:, :1], jt.zeros_like(rois[:, 1:3]), rois[:, 3:5]], dim=1)
         return roi_levels(rois, num_levels, self.finest_scale)
 
 

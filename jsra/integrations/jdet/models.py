@@ -8,6 +8,7 @@ import jittor as jt
 from jdet.config import get_cfg
 from jdet.utils.registry import BACKBONES, HEADS, LOSSES, MODELS, NECKS
 
+from jsra.boxes.structures import Targets, proposals_of
 from jsra.convert.load import load_arrays
 from jsra.heads.roi_head import RoIHead
 from jsra.heads.rpn import RPNHead
@@ -23,7 +24,7 @@ def add_parts():
     for name, cls in registered("detector").items():
         adapted = type(name, (Detector, cls), {"__doc__": cls.__doc__})
         add(MODELS, name, functools.partial(make, adapted), plain=functools.partial(build_run_model, adapted))
-    for kind, registry in (("backbone", BACKBONES), ("neck", NECKS), ("head", HEADS)):
+    for kind, registry in (("backbone", BACKBONES), ("neck", NECKS), *((kind, HEADS) for kind in _HEAD_KINDS)):
         for name, cls in registered(kind).items():
             add(registry, name, functools.partial(make, _HEADS.get(cls, cls)))
     for name, cls in registered("loss").items():
@@ -63,23 +64,28 @@ class Detector:
 
 
 class RPNForJDet(RPNHead):
-    """RPNHead as JDet's RCNN calls it: rpn(features, targets)."""
+    """RPNHead as JDet's RCNN calls it: rpn(features, targets), with proposals [n, 4] of each image."""
 
     def execute(self, feats, targets):
-        targets = targets_of_jdet(targets)
-        return super().execute(feats, targets, [target["img_size"] for target in targets])
+        proposals, losses = super().execute(feats, _batch(targets, self.is_training()))
+        counts = proposals.valid.sum(dim=1).numpy()
+        return [proposals.boxes[i, : int(n)] for i, n in enumerate(counts)], losses
 
 
 class RoIHeadForJDet(RoIHead):
     """RoIHead as JDet's RCNN calls it, as `bbox_head`; proposals of JDet's RPNs may carry a score as fifth column."""
 
     def execute(self, feats, proposals, targets):
-        proposals = [boxes[:, :4] for boxes in arrays(list(proposals))]
-        targets = [{"ori_img_size": t["img_size"], **t} for t in targets_of_jdet(targets)]
-        out = super().execute(feats, proposals, targets)
+        proposals = proposals_of([boxes[:, :4] for boxes in arrays(list(proposals))])
+        out = super().execute(feats, proposals, _batch(targets, self.is_training()))
         return out if self.is_training() else [for_jdet(result) for result in out]
 
 
+def _batch(targets, training):
+    return Targets([{"ori_img_size": t["img_size"], **t} for t in targets_of_jdet(targets)], training)
+
+
+_HEAD_KINDS = ("rpn", "roi_head", "box_branch", "branch", "box_head")
 _HEADS = {RPNHead: RPNForJDet, RoIHead: RoIHeadForJDet}
 
 
@@ -97,8 +103,4 @@ class Loss(jt.nn.Module):
             raise ValueError(
                 f"{type(self.loss).__name__}: reduction_override {reduction_override!r} is not known; 'mean' is"
             )
-        if getattr(self.loss, "use_sigmoid", False) and target.ndim < pred.ndim:
-            columns = pred.shape[1]
-            target = (target.reshape(-1, 1) == jt.arange(1, columns + 1).reshape(1, -1)).float32()
-            weight = None if weight is None else weight.reshape(-1, 1).broadcast(pred.shape)
         return self.loss(pred, target, weight, None if avg_factor is None else float(avg_factor))

@@ -9,6 +9,7 @@ import jittor as jt
 from jdet.config import get_cfg
 from jdet.utils.registry import HOOKS, MODELS, OPTIMS, SCHEDULERS
 
+from jsra.convert.names import current
 from jsra.engine.groups import ParameterGroups
 from jsra.engine.schedule import scaled_lr
 from jsra.integrations.jdet.names import PREFIX, add, make, own
@@ -31,9 +32,8 @@ progress = Progress()
 
 def add_parts():
     for name, cls in registered("optimizer").items():
-        if cls is not ParameterGroups:
-            adapted = type(name, (Optimizer, cls), {"__doc__": cls.__doc__})
-            add(OPTIMS, name, functools.partial(_build_optimizer, adapted))
+        adapted = type(name, (Optimizer, cls), {"__doc__": cls.__doc__})
+        add(OPTIMS, name, functools.partial(_build_optimizer, adapted))
     add(MODELS, "ParameterGroups", parameter_groups)
     for name, cls in registered("scheduler").items():
         add(SCHEDULERS, name, functools.partial(Schedule, cls))
@@ -57,7 +57,7 @@ def adopt(config):
     if config["parameter_groups_generator"] is None:
         config["parameter_groups_generator"] = {"type": "ParameterGroups"}
     _prefix(config["optimizer"], "optimizer")
-    _prefix(config["parameter_groups_generator"], "optimizer")
+    _prefix(config["parameter_groups_generator"], "parameter_groups")
     _prefix(config["scheduler"], "scheduler")
     if config.get("logger") is None:
         config["logger"] = {"type": "RunLogger"}
@@ -92,7 +92,8 @@ class Optimizer:
 
     def load_parameters(self, data):
         if isinstance(data, dict) and "state" in data:
-            self.load_state(data["state"], data["n_step"])
+            state = {current(name): array for name, array in data["state"].items()}
+            self.load_state(state, data["n_step"])
             jt.sync_all()
 
 

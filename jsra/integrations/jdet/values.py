@@ -5,6 +5,8 @@ from __future__ import annotations
 import jittor as jt
 import numpy as np
 
+from jsra.data.masks import InstanceMasks
+
 
 def arrays(value):
     """NumPy arrays in place of the Vars in a Var, list, tuple or dict."""
@@ -38,4 +40,6 @@ def for_jdet(value):
         return type(value)(for_jdet(item) for item in value)
     if isinstance(value, np.generic):
         return value.item()
+    if isinstance(value, InstanceMasks):
+        return np.asarray(value)
     return value.decode("ascii") if isinstance(value, bytes) else value

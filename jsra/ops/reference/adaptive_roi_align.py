@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from jsra.ops.reference.roi_align import valid_roi
+from jsra.ops.reference.roi_align import level_of, valid_roi
 
 
 def weights(start, size, bins, cells):
@@ -25,8 +25,8 @@ def adaptive_roi_align(input, rois, output_size, spatial_scale=1.0, levels=None)
     rows, columns = (output_size, output_size) if isinstance(output_size, int) else output_size
     out = np.zeros((len(rois), maps[0].shape[1], rows, columns))
     for k, roi in enumerate(rois):
-        if valid_roi(roi, len(maps[0])):
-            level = 0 if levels is None else int(levels[k])
+        level = level_of(levels, k)
+        if valid_roi(roi, maps, level):
             image = maps[level][int(roi[0])].astype(np.float64)
             x0, y0, x1, y1 = roi[1:] * scales[level]
             along_y, along_x = weights(y0, y1 - y0, rows, image.shape[1]), weights(x0, x1 - x0, columns, image.shape[2])

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from jsra.ops.reference.roi_align import bilinear, valid_roi
+from jsra.ops.reference.roi_align import bilinear, level_of, valid_roi
 
 
 def deform_roi_pool(
@@ -14,9 +14,9 @@ def deform_roi_pool(
     rows, columns = (output_size, output_size) if isinstance(output_size, int) else output_size
     out = np.zeros((len(rois), maps[0].shape[1], rows, columns))
     for k, roi in enumerate(rois):
-        if not valid_roi(roi, len(maps[0])):
+        level = level_of(levels, k)
+        if not valid_roi(roi, maps, level, empty=sampling_ratio > 0):
             continue
-        level = 0 if levels is None else int(levels[k])
         image = maps[level][int(roi[0])].astype(np.float64)
         x0, y0, x1, y1 = roi[1:] * scales[level] - 0.5
         width, height = x1 - x0, y1 - y0

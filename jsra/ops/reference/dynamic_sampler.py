@@ -25,7 +25,10 @@ def dynamic_sampler(input, boxes, spatial_scale=1.0, max_area=64, grid=None, sam
     fixed = (grid, grid) if isinstance(grid, int) else grid
     channels = (input[0] if isinstance(input, list) else input).shape[1]
     grids, features = [], [np.zeros((0, channels))]
-    for k, (_, x0, y0, x1, y1) in enumerate(boxes):
+    for k, (index, x0, y0, x1, y1) in enumerate(boxes):
+        if index < 0:
+            grids.append((0, 0))
+            continue
         grids.append(fixed or choose_grid(x1 - x0, y1 - y0, max_area))
         of_one = None if levels is None else levels[k : k + 1]
         out = roi_align(input, boxes[k : k + 1], grids[-1], spatial_scale, sampling_ratio, True, "avg", of_one)

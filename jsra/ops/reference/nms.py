@@ -28,3 +28,14 @@ def batched_nms(boxes, scores, idxs, iou_threshold):
     kept = [np.flatnonzero(idxs == g)[nms(boxes[idxs == g], scores[idxs == g], iou_threshold)] for g in np.unique(idxs)]
     kept = np.concatenate(kept) if kept else np.zeros(0, np.int64)
     return kept[np.lexsort((kept, -scores.astype(np.float32)[kept]))].astype(np.int32)
+
+
+def nms_batch(boxes, scores, groups, valid, iou_threshold, max_keep):
+    """As jsra.ops.nms_batch, image by image."""
+    keep, count = np.full((len(boxes), max_keep), -1, np.int32), np.zeros(len(boxes), np.int32)
+    for b, (own, score) in enumerate(zip(boxes, scores)):
+        rows = np.arange(len(own)) if valid is None else np.flatnonzero(valid[b])
+        group = np.zeros(len(own), int) if groups is None else groups if groups.ndim == 1 else groups[b]
+        kept = rows[batched_nms(own[rows], score[rows], group[rows], iou_threshold)][:max_keep]
+        keep[b, : len(kept)], count[b] = kept, len(kept)
+    return keep, count

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from jsra.ops.reference.roi_align import valid_roi
+from jsra.ops.reference.roi_align import level_of, valid_roi
 
 
 def ramp(t):
@@ -18,9 +18,9 @@ def precise_roi_pool(input, rois, output_size, spatial_scale=1.0, levels=None):
     rows, columns = (output_size, output_size) if isinstance(output_size, int) else output_size
     out = np.zeros((len(rois), maps[0].shape[1], rows, columns))
     for k, roi in enumerate(rois):
-        if not valid_roi(roi, len(maps[0])):
+        level = level_of(levels, k)
+        if not valid_roi(roi, maps, level):
             continue
-        level = 0 if levels is None else int(levels[k])
         image = maps[level][int(roi[0])].astype(np.float64)
         x0, y0, x1, y1 = roi[1:].astype(np.float64) * scales[level]
         ys, xs = np.linspace(y0, y1, rows + 1), np.linspace(x0, x1, columns + 1)

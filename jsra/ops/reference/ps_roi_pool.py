@@ -5,7 +5,7 @@ from math import ceil, floor
 
 import numpy as np
 
-from jsra.ops.reference.roi_align import valid_roi
+from jsra.ops.reference.roi_align import level_of, valid_roi
 
 
 def bins_of(first, last, bins, cells):
@@ -28,9 +28,9 @@ def ps_roi_pool(input, boxes, output_size, spatial_scale=1.0, levels=None):
     rows, columns = (output_size, output_size) if isinstance(output_size, int) else output_size
     out = np.zeros((len(boxes), maps[0].shape[1] // (rows * columns), rows, columns))
     for k, roi in enumerate(boxes):
-        if not valid_roi(roi, len(maps[0])):
+        level = level_of(levels, k)
+        if not valid_roi(roi, maps, level, empty=True):
             continue
-        level = 0 if levels is None else int(levels[k])
         image = maps[level][int(roi[0])].astype(np.float64).reshape(-1, rows, columns, *maps[level].shape[2:])
         x0, y0, x1, y1 = roi[1:] * scales[level]
         for p, (top, bottom) in enumerate(bins_of(y0, y1, rows, image.shape[3])):

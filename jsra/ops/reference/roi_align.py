@@ -16,9 +16,21 @@ def bilinear(plane, y, x):
     return top * (1 - (y - y0)) + bottom * (y - y0)
 
 
-def valid_roi(roi, batches):
-    """Whether an RoI (batch, x0, y0, x1, y1) gives anything: finite, not empty, not inverted, of an image that exists."""
-    return bool(np.isfinite(roi).all() and 0 <= roi[0] < batches and roi[3] > roi[1] and roi[4] > roi[2])
+def level_of(levels, k):
+    """The level of RoI k; 0 where there is one map."""
+    return 0 if levels is None else int(levels[k])
+
+
+def exists(roi, maps, level):
+    """Whether an RoI is one: finite, of an image and a level that exist."""
+    return bool(np.isfinite(roi).all() and 0 <= roi[0] < len(maps[0]) and 0 <= level < len(maps))
+
+
+def valid_roi(roi, maps, level, empty=False):
+    """Whether an RoI (batch, x0, y0, x1, y1) gives anything: it exists, and is not inverted, nor without width or height,
+    unless the operator takes its `empty` boxes."""
+    width, height = roi[3] - roi[1], roi[4] - roi[2]
+    return exists(roi, maps, level) and bool((width > 0 and height > 0) or (empty and width >= 0 and height >= 0))
 
 
 def roi_align(input, boxes, output_size, spatial_scale=1.0, sampling_ratio=-1, aligned=False, mode="avg", levels=None):
@@ -28,9 +40,9 @@ def roi_align(input, boxes, output_size, spatial_scale=1.0, sampling_ratio=-1, a
     rows, columns = (output_size, output_size) if isinstance(output_size, int) else output_size
     out = np.zeros((len(boxes), maps[0].shape[1], rows, columns))
     for k, roi in enumerate(boxes):
-        if not valid_roi(roi, len(maps[0])):
+        level = level_of(levels, k)
+        if not valid_roi(roi, maps, level, empty=not aligned or sampling_ratio > 0):
             continue
-        level = 0 if levels is None else int(levels[k])
         image = maps[level][int(roi[0])].astype(np.float64)
         x0, y0, x1, y1 = roi[1:] * scales[level] - (0.5 if aligned else 0.0)
         width, height = x1 - x0, y1 - y0

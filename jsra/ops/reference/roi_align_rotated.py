@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from jsra.ops.reference.roi_align import bilinear
+from jsra.ops.reference.roi_align import bilinear, exists, level_of
 
 
 def roi_align_rotated(
@@ -14,9 +14,10 @@ def roi_align_rotated(
     rows, columns = (output_size, output_size) if isinstance(output_size, int) else output_size
     out = np.zeros((len(rois), maps[0].shape[1], rows, columns))
     for k, roi in enumerate(rois):
-        if not (np.isfinite(roi).all() and roi[3] > 0 and roi[4] > 0):
+        level = level_of(levels, k)
+        least = roi[3:5].min()
+        if not exists(roi, maps, level) or least < 0 or (least == 0 and aligned and sampling_ratio <= 0):
             continue
-        level = 0 if levels is None else int(levels[k])
         image = maps[level][int(roi[0])].astype(np.float64)
         cx, cy = roi[1:3] * scales[level] - (0.5 if aligned else 0.0)
         width, height = roi[3:5] * scales[level] if aligned else np.maximum(roi[3:5] * scales[level], 1.0)

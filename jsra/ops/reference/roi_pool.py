@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from jsra.ops.reference.roi_align import valid_roi
+from jsra.ops.reference.roi_align import level_of, valid_roi
 
 
 def _half_away(v):
@@ -25,9 +25,9 @@ def roi_pool(input, boxes, output_size, spatial_scale=1.0, levels=None):
     rows, columns = (output_size, output_size) if isinstance(output_size, int) else output_size
     out = np.zeros((len(boxes), maps[0].shape[1], rows, columns))
     for k, roi in enumerate(boxes):
-        if not valid_roi(roi, len(maps[0])):
+        level = level_of(levels, k)
+        if not valid_roi(roi, maps, level, empty=True):
             continue
-        level = 0 if levels is None else int(levels[k])
         image = maps[level][int(roi[0])]
         x0, y0, x1, y1 = roi[1:] * scales[level]
         for p, (top, bottom) in enumerate(_cells(y0, y1, rows, image.shape[1])):

@@ -1,0 +1,144 @@
+"""What the arguments of registered parts may be, as the annotations of their constructors say.
+
+    def __init__(self, roi_layer: part.roi_layer, strides: tuple[int, ...], gamma: float = 50.0)
+
+An annotation is read as text, never evaluated, so that every Python reads it. It is made of int, float (whole numbers too),
+bool, str, dict, None, part.<kind> (a part that is registered as that kind), tuple[X, ...] and list[X] (a list or a tuple of
+any length), tuple[X, X] (one of that length), dict[str, X], and X | Y. What is made of anything else is not checked. An
+argument without an annotation takes what its default is: True or False, a number or text.
+"""
+
+from __future__ import annotations
+
+import ast
+import functools
+import inspect
+import numbers
+import reprlib
+
+_WORDS = {
+    "int": "a whole number",
+    "float": "a number",
+    "bool": "True or False",
+    "str": "text",
+    "dict": "a dictionary",
+    "None": "None",
+}
+_TYPES = {"int": numbers.Integral, "float": numbers.Real, "str": str, "dict": dict}
+
+
+class part:
+    """Stands in annotations: `part.neck` is an argument that takes a part registered as a neck."""
+
+
+def parameters(cls) -> dict:
+    """{name: inspect.Parameter} of a class's constructor, with those of the parent where it passes **kwargs on."""
+    found = {}
+    for base in cls.__mro__:
+        if "__init__" not in vars(base):
+            continue
+        own = list(inspect.signature(base.__init__).parameters.values())[1:]
+        for p in own:
+            if p.kind not in (p.VAR_KEYWORD, p.VAR_POSITIONAL):
+                found.setdefault(p.name, p)
+        if not any(p.kind is p.VAR_KEYWORD for p in own):
+            break
+    return found
+
+
+def expected(parameter):
+    """What an argument may be, for `problem`; None where nothing is said."""
+    if isinstance(parameter.annotation, str):
+        return _parse(parameter.annotation)
+    if type(parameter.default) in (bool, int, float, str):
+        return _parse({"int": "float"}.get(type(parameter.default).__name__, type(parameter.default).__name__))
+    return None
+
+
+@functools.lru_cache(maxsize=None)
+def _parse(text):
+    return ast.parse(text, mode="eval").body
+
+
+def problem(node, value, path, check_part):
+    """What is wrong with `value`, the argument at `path`: (path, what is expected there, what is there); None if nothing is.
+
+    check_part(kind, value, path) answers so for a part.
+    """
+    if isinstance(node, ast.BinOp):
+        found = [problem(side, value, path, check_part) for side in (node.left, node.right)]
+        return None if None in found else (path, words(node), value)
+    if isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name) and node.value.id == part.__name__:
+        return check_part(node.attr, value, path)
+    if isinstance(node, ast.Subscript):
+        return _problem_within(node, value, path, check_part)
+    name = node.id if isinstance(node, ast.Name) else repr(node.value) if isinstance(node, ast.Constant) else ""
+    if name not in _WORDS:
+        return None
+    is_bool = type(value).__name__ in ("bool", "bool_")
+    if name == "None":
+        fits = value is None
+    elif name == "bool":
+        fits = is_bool
+    else:
+        fits = isinstance(value, _TYPES[name]) and not is_bool
+    return None if fits else (path, words(node), value)
+
+
+def _problem_within(node, value, path, check_part):
+    """As `problem`, for tuple[...], list[...] and dict[...]."""
+    items, kind = _items(node), node.value.id
+    if kind == "dict":
+        if not isinstance(value, dict) or "type" in value:
+            return path, words(node), value
+        found = [problem(items[1], v, f"{path}.{key}", check_part) for key, v in value.items()]
+        return next((f for f in found if f), None)
+    if not isinstance(value, (list, tuple)):
+        return path, words(node), value
+    if kind == "tuple" and not _any_length(items):
+        if len(value) != len(items):
+            return path, words(node), value
+    else:
+        items = [items[0]] * len(value)
+    found = [problem(item, v, f"{path}[{i}]", check_part) for i, (item, v) in enumerate(zip(items, value))]
+    return next((f for f in found if f), None)
+
+
+def _items(node):
+    inner = node.slice
+    inner = getattr(inner, "value", inner) if type(inner).__name__ == "Index" else inner  # Python 3.8
+    return inner.elts if isinstance(inner, ast.Tuple) else [inner]
+
+
+def _any_length(items):
+    return isinstance(items[-1], ast.Constant) and items[-1].value is Ellipsis
+
+
+def words(node) -> str:
+    """What is expected, for a message."""
+    if isinstance(node, ast.BinOp):
+        return f"{words(node.left)} or {words(node.right)}"
+    if isinstance(node, ast.Attribute):
+        return a_part(node.attr)
+    if isinstance(node, ast.Subscript):
+        items = _items(node)
+        if node.value.id == "dict":
+            return f"a dictionary, each of its values {words(items[1])}"
+        if node.value.id == "list" or _any_length(items):
+            return f"a list, each of it {words(items[0])}"
+        return f"a list of {len(items)}, each of it {words(items[0])}"
+    return _WORDS.get(node.id if isinstance(node, ast.Name) else repr(getattr(node, "value", "")), "something else")
+
+
+def a(kind: str) -> str:
+    return f"{'an' if kind[0] in 'aeiou' else 'a'} {kind}"
+
+
+def a_part(kind: str) -> str:
+    """What is expected where a part of a kind goes."""
+    return f"{a(kind)} (a dict with its type)"
+
+
+def short(value) -> str:
+    """The value in a message, cut to a line."""
+    return reprlib.repr(value)

@@ -1,0 +1,53 @@
+"""`jsra init DATA [DIR]`: from a folder of annotated pictures to a config that trains."""
+
+
+def add_parser(subparsers):
+    parser = subparsers.add_parser(
+        "init",
+        help="look at a folder or zip file of annotated pictures and write a config for it",
+        description="Finds annotations of COCO, Pascal VOC, YOLO, CVAT or Labelme, says what they hold and what is wrong, "
+        "and writes DIR/annotations/*.json and DIR/config.py. The pictures stay where they are.",
+    )
+    parser.add_argument("data", metavar="DATA", help="a folder, or a zip file (unpacked to DIR/data)")
+    parser.add_argument("folder", metavar="DIR", nargs="?", default="project", help="what is written (default: %(default)s)")
+    parser.add_argument("--force", action="store_true", help="write over an earlier DIR/config.py")
+    parser.set_defaults(run=run)
+
+
+def run(args):
+    import os
+    from collections import Counter
+
+    from jsra.data import starter
+    from jsra.data.check import check
+    from jsra.registry import ConfigError
+    from jsra.runtime import prepare
+
+    if os.path.exists(os.path.join(args.folder, "config.py")) and not args.force:
+        raise ConfigError(f"{args.folder}/config.py exists: choose another folder, or write over it with --force")
+    found, data = starter.read(args.data, args.folder)
+    gpu = prepare().get("cuda", "").startswith("on")
+    done = starter.write(found, data, args.folder, gpu)
+    for line in found.problems[:20]:
+        print(f"left out: {line}")
+    if len(found.problems) > 20:
+        print(f"... and {len(found.problems) - 20} more")
+    print(f"{found.form} annotations in {data}: {len(found.classes)} classes; {done['rule']}")
+    for name, (pictures, objects) in done["counts"].items():
+        print(f"  {name}: {pictures} pictures, {objects} objects")
+    for name in found.classes:
+        count = done["objects"][name]
+        print(f"  {name}: {count} objects to train on" + ("" if count else ": it cannot be learned"))
+    levels = Counter()
+    for name in done["counts"]:
+        for problem in check({"type": "COCODataset", "root": data, "anno_file": f"{args.folder}/annotations/{name}.json"}):
+            levels[problem.level] += 1
+            if problem.level == "error":
+                print(f"error: {name}: {problem.where}: {problem.what}; {problem.cure}")
+    print(f"{levels['error']} errors, {levels['warning']} warnings: `jsra data check {done['path']}` lists them")
+    machine = "a GPU" if gpu else "this processor; without a GPU expect an hour for a few hundred pictures"
+    print(f"{done['path']} is for {machine}. Next:")
+    print(f"  jsra data browse {done['path']}")
+    print(f"  jsra train {done['path']}")
+    print(f"  jsra infer {done['path']} {args.folder}/run PICTURE...")
+    return 1 if levels["error"] else 0

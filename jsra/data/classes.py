@@ -1,0 +1,41 @@
+"""Do a model, data sets and weights speak of the same classes?
+
+Labels are numbers: where they do not, results are wrong without an error, so they are compared before anything runs.
+"""
+
+from __future__ import annotations
+
+from jsra.registry import ConfigError
+
+
+def check_model(model, classes, where):
+    """ConfigError if a part of a model counts other classes than a data set has.
+
+    A part of a model that depends on the classes says how many it has, without background, in `num_classes`.
+    """
+    for name, part in model.named_modules():
+        count = getattr(part, "num_classes", None)
+        if isinstance(count, int) and count != len(classes):
+            raise ConfigError(
+                f"model{name and '.'}{name}: num_classes is {count}, and {where} has {len(classes)} classes "
+                f"({_listed(classes)}): set num_classes={len(classes)}, or choose the classes of the data (classes=[...])"
+            )
+
+
+def check_same(first, second, where_first, where_second):
+    """ConfigError if two lists of class names differ, in order too: their positions are the labels."""
+    first, second = tuple(first), tuple(second)
+    if first == second:
+        return
+    if len(first) != len(second):
+        what = f"{where_first} has {len(first)} classes ({_listed(first)}), {where_second} {len(second)} ({_listed(second)})"
+    else:
+        label, one, other = next((i, a, b) for i, (a, b) in enumerate(zip(first, second), start=1) if a != b)
+        order = ", the same names in another order" if sorted(first) == sorted(second) else ""
+        what = f"class {label} is {one!r} in {where_first} and {other!r} in {where_second}{order}"
+    raise ConfigError(f"{what}: give both data sets the same classes=[...], those of the weights if there are any")
+
+
+def _listed(classes):
+    names = list(map(str, classes))
+    return ", ".join(names[:6]) + (", ..." if len(names) > 6 else "")

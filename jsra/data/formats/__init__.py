@@ -1,0 +1,19 @@
+"""Annotations of other programs, read into one form: what `jsra init` looks for in a folder.
+
+One file a format, with `find(folder)`: an `Annotations`, or None where the folder holds nothing of that format.
+"""
+
+from __future__ import annotations
+
+from jsra.data.formats import coco, cvat, labelme, voc, yolo
+
+FORMATS = (coco, voc, yolo, cvat, labelme)
+
+
+def find(folder: str):
+    """What the first format that fits finds in a folder, or None."""
+    for form in FORMATS:
+        found = form.find(folder)
+        if found is not None:
+            return found
+    return None

@@ -1,0 +1,104 @@
+"""One form for the annotations of every format, and COCO's file of them."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass, field
+
+from PIL import Image
+
+PICTURES = (".jpg", ".jpeg", ".png", ".bmp", ".webp", ".tif", ".tiff")
+
+
+@dataclass
+class Object:
+    """name: of the class. box: (x0, y0, x1, y1) in pixels. polygons: COCO's lists of x, y, x, y, ..., or []."""
+
+    name: str
+    box: tuple
+    polygons: list = field(default_factory=list)
+    ignored: bool = False
+
+
+@dataclass
+class Picture:
+    """file: its path. objects: of this picture; none is a picture without objects."""
+
+    file: str
+    width: int
+    height: int
+    objects: list
+
+
+@dataclass
+class Annotations:
+    """What a folder holds. splits: {'train', 'val', 'test' or 'all': [Picture]}. classes: names, in the order of labels.
+
+    problems: lines about what was left out, each with its file.
+    """
+
+    form: str
+    splits: dict
+    classes: list
+    problems: list = field(default_factory=list)
+
+
+def split_of(text: str):
+    """'train', 'val' or 'test' where a name of a file or folder says it, else None."""
+    lowered = text.lower()
+    for name, words in (("train", ("train",)), ("val", ("valid", "val")), ("test", ("test",))):
+        if any(word in lowered for word in words):
+            return name
+    return None
+
+
+def pictures_below(folder: str) -> list:
+    """The paths of all pictures below a folder, in order."""
+    found = []
+    for place, folders, names in os.walk(folder):
+        folders.sort()
+        found += [os.path.join(place, name) for name in sorted(names) if name.lower().endswith(PICTURES)]
+    return found
+
+
+def files_below(folder: str, ending: str) -> list:
+    """The paths of all files of an ending below a folder, in order."""
+    found = []
+    for place, folders, names in os.walk(folder):
+        folders.sort()
+        found += [os.path.join(place, name) for name in sorted(names) if name.lower().endswith(ending)]
+    return found
+
+
+def size_of(path: str):
+    """(width, height) of a picture; None where it cannot be read."""
+    try:
+        with Image.open(path) as image:
+            return image.size
+    except (OSError, ValueError, Image.DecompressionBombError):
+        return None
+
+
+def classes_by_name(splits: dict) -> list:
+    """The names of all objects, sorted."""
+    return sorted({o.name for pictures in splits.values() for picture in pictures for o in picture.objects})
+
+
+def to_coco(pictures, classes, root: str) -> dict:
+    """COCO's annotation file of pictures, whose file names are relative to `root`."""
+    number = {name: i + 1 for i, name in enumerate(classes)}
+    images, annotations = [], []
+    for picture in pictures:
+        name = os.path.relpath(picture.file, root).replace(os.sep, "/")
+        images.append(dict(id=len(images) + 1, file_name=name, width=picture.width, height=picture.height))
+        for o in picture.objects:
+            x0, y0, x1, y1 = (float(v) for v in o.box)
+            annotations.append(
+                dict(
+                    id=len(annotations) + 1, image_id=len(images), category_id=number[o.name],
+                    bbox=[x0, y0, x1 - x0, y1 - y0], area=(x1 - x0) * (y1 - y0), iscrowd=int(o.ignored),
+                    segmentation=o.polygons,
+                )
+            )  # fmt: skip
+    categories = [dict(id=i, name=name) for name, i in number.items()]
+    return dict(images=images, annotations=annotations, categories=categories)

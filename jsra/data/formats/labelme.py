@@ -1,0 +1,55 @@
+"""Labelme's files: a JSON file a picture, with `shapes` (rectangles, polygons, circles)."""
+
+from __future__ import annotations
+
+import json
+import math
+import os
+
+from jsra.data.formats.annotations import Annotations, Object, Picture, classes_by_name, files_below, size_of, split_of
+
+
+def find(folder: str):
+    """See jsra.data.formats."""
+    splits, problems = {}, []
+    for path in files_below(folder, ".json"):
+        try:
+            with open(path, encoding="utf8") as f:
+                content = json.load(f)
+        except (OSError, ValueError):
+            continue
+        if not isinstance(content, dict) or not isinstance(content.get("shapes"), list):
+            continue
+        file = _picture(path, content)
+        size = size_of(file) if file else None
+        if size is None:
+            problems.append(f"{path}: its picture {content.get('imagePath')!r} is not there or cannot be read: left out")
+            continue
+        objects = list(_objects(path, content["shapes"], problems))
+        splits.setdefault(split_of(os.path.relpath(path, folder)) or "all", []).append(Picture(file, *size, objects))
+    if not splits:
+        return None
+    return Annotations("Labelme", splits, classes_by_name(splits), problems)
+
+
+def _picture(path, content):
+    """The file that the annotation names, next to it; else the one of the same name."""
+    named = str(content.get("imagePath") or "").replace("\\", "/")
+    stem = os.path.splitext(path)[0]
+    places = [os.path.join(os.path.dirname(path), named), os.path.join(os.path.dirname(path), os.path.basename(named))]
+    places += [stem + ending for ending in (".jpg", ".jpeg", ".png", ".bmp")]
+    return next((place for place in places if os.path.isfile(place)), None)
+
+
+def _objects(path, shapes, problems):
+    for shape in shapes:
+        kind, points = shape.get("shape_type", "polygon"), shape.get("points") or []
+        if kind == "circle" and len(points) == 2:
+            (x, y), radius = points[0], math.dist(*points)
+            points = [[x - radius, y - radius], [x + radius, y + radius]]
+        xs, ys = [p[0] for p in points], [p[1] for p in points]
+        if kind not in ("rectangle", "polygon", "circle") or not points or not (min(xs) < max(xs) and min(ys) < max(ys)):
+            problems.append(f"{path}: a {kind} {shape.get('label')!r} with {len(points)} points is no object: left out")
+            continue
+        polygons = [[v for p in points for v in p]] if kind == "polygon" and len(points) > 2 else []
+        yield Object(str(shape.get("label")), (min(xs), min(ys), max(xs), max(ys)), polygons)

@@ -1,0 +1,81 @@
+"""Pascal VOC's annotations: an XML file a picture, lists of the splits in ImageSets/Main."""
+
+from __future__ import annotations
+
+import os
+import xml.etree.ElementTree as ElementTree
+
+from jsra.data.formats.annotations import (
+    PICTURES,
+    Annotations,
+    Object,
+    Picture,
+    classes_by_name,
+    files_below,
+    pictures_below,
+    size_of,
+)  # fmt: skip
+
+
+def find(folder: str):
+    """See jsra.data.formats."""
+    pictures, problems = {}, []
+    by_stem = {os.path.splitext(os.path.basename(p))[0]: p for p in pictures_below(folder)}
+    for path in files_below(folder, ".xml"):
+        root = _read(path)
+        if root is None or root.tag != "annotation":
+            continue
+        stem = os.path.splitext(os.path.basename(path))[0]
+        # The file's own name decides: <filename> is often that of another machine, or of another picture.
+        if stem not in by_stem:
+            problems.append(f"{path}: there is no picture {stem} ({', '.join(PICTURES)}): left out")
+            continue
+        size = size_of(by_stem[stem])
+        if size is None:
+            problems.append(f"{by_stem[stem]}: the picture cannot be read: left out")
+            continue
+        pictures[stem] = Picture(by_stem[stem], *size, list(_objects(root, path, problems)))
+    if not pictures:
+        return None
+    splits = _splits(folder, pictures, problems) or {"all": list(pictures.values())}
+    return Annotations("Pascal VOC", splits, classes_by_name(splits), problems)
+
+
+def _read(path):
+    try:
+        return ElementTree.parse(path).getroot()
+    except (ElementTree.ParseError, OSError):
+        return None
+
+
+def _objects(root, path, problems):
+    for element in root.findall("object"):
+        name = (element.findtext("name") or "").strip()
+        try:
+            x0, y0, x1, y1 = (float(element.findtext(f"bndbox/{key}")) for key in ("xmin", "ymin", "xmax", "ymax"))
+        except (TypeError, ValueError):
+            problems.append(f"{path}: an object {name!r} without a bndbox of four numbers: left out")
+            continue
+        if not name or not x0 < x1 < 1e9 or not y0 < y1 < 1e9:
+            problems.append(f"{path}: the object {name!r} has the box ({x0:g}, {y0:g}, {x1:g}, {y1:g}): left out")
+            continue
+        # VOC counts pixels from 1, the last one included.
+        yield Object(name, (x0 - 1, y0 - 1, x1, y1), ignored=(element.findtext("difficult") or "").strip() == "1")
+
+
+def _splits(folder, pictures, problems):
+    found = {}
+    for path in files_below(folder, ".txt"):
+        name = os.path.splitext(os.path.basename(path))[0]
+        if os.path.basename(os.path.dirname(path)) != "Main" or name not in ("train", "val", "test", "trainval"):
+            continue
+        with open(path, encoding="utf8") as f:
+            stems = [line.split()[0] for line in f if line.split()]
+        missing = [stem for stem in stems if stem not in pictures]
+        if missing:
+            problems.append(f"{path}: {len(missing)} of its pictures are not there, such as {missing[0]}: left out")
+        found[name] = [pictures[stem] for stem in stems if stem in pictures]
+    trainval = found.pop("trainval", None)
+    if trainval and "train" not in found:
+        found["train"] = trainval
+    return {name: listed for name, listed in found.items() if listed}

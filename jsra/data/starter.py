@@ -1,0 +1,128 @@
+"""From a folder of annotations to a project that trains: what `jsra init` writes."""
+
+from __future__ import annotations
+
+import json
+import os
+import zipfile
+from collections import Counter
+
+from jsra.data import formats
+from jsra.data.formats.annotations import Annotations, to_coco
+from jsra.data.image import DataError
+
+EVERY = 5  # without splits of their own, every fifth picture is for validation
+# Steps that BCCD (205 pictures) takes to its result; few pictures are seen more often, many less.
+STEPS, LEAST_EPOCHS, MOST_EPOCHS = 1230, 6, 100
+SIZES = {False: (320, 448, 4), True: (640, 1066, 16)}  # with a GPU? -> shorter side, longer side, batch
+
+
+def read(data: str, folder: str) -> tuple:
+    """(the annotations found in a folder or zip file, the folder that holds the pictures).
+
+    A zip file is unpacked to folder/data. Raises FileNotFoundError; DataError where nothing is found, and for a zip file
+    with a path that leads out of its folder.
+    """
+    if not os.path.exists(data):
+        raise FileNotFoundError(f"{data}: there is no such folder or file")
+    if os.path.isfile(data):
+        data = _unpack(data, os.path.join(folder, "data"))
+    found = formats.find(data)
+    if found is None:
+        kinds = "COCO (.json), Pascal VOC (.xml), YOLO (.txt), CVAT (.xml), Labelme (.json)"
+        raise DataError(f"{data}: no annotations of a known form with their pictures were found; known: {kinds}")
+    if not found.classes:
+        raise DataError(f"{data}: {found.form} annotations, but not one object in them")
+    return found, os.path.abspath(data)
+
+
+def _unpack(path, target):
+    if not zipfile.is_zipfile(path):
+        raise DataError(f"{path}: expected a folder or a zip file")
+    with zipfile.ZipFile(path) as archive:
+        inside = os.path.realpath(target)
+        for name in archive.namelist():
+            if not os.path.realpath(os.path.join(target, name)).startswith(inside + os.sep):
+                raise DataError(f"{path}: the entry {name!r} leads out of the folder: not unpacked")
+        archive.extractall(target)
+    return target
+
+
+def split(found: Annotations) -> tuple:
+    """({'train', 'val', ('test')}: pictures, the rule as a sentence)."""
+    splits = {name: list(pictures) for name, pictures in found.splits.items() if pictures}
+    given = ", ".join(f"{name} {len(pictures)}" for name, pictures in splits.items())
+    if "train" in splits and "val" in splits:
+        return splits, f"splits as they are: {given}"
+    if "train" in splits and "test" in splits:
+        return {**splits, "val": splits["test"]}, f"splits as they are: {given}; test is the validation split too"
+    pictures = [p for name in ("all", "train", "val", "test") for p in splits.get(name, ())]
+    pictures.sort(key=lambda p: p.file)
+    if len(pictures) < 2:
+        raise DataError(f"{len(pictures)} picture with annotations: training and validation need at least two")
+    every = min(EVERY, len(pictures))
+    val = pictures[every - 1 :: every]
+    train = [p for i, p in enumerate(pictures) if i % every != every - 1]
+    return {"train": train, "val": val}, f"no split was found: every {every}th picture, by file name, is for validation"
+
+
+def write(found: Annotations, data: str, folder: str, gpu: bool) -> dict:
+    """Write folder/annotations/<split>.json and folder/config.py.
+
+    Returns {path, rule, counts: {split: (pictures, objects)}, objects: Counter of names in train}.
+    """
+    splits, rule = split(found)
+    os.makedirs(os.path.join(folder, "annotations"), exist_ok=True)
+    counts = {}
+    for name, pictures in splits.items():
+        path = os.path.join(folder, "annotations", f"{name}.json")
+        with open(path, "w", encoding="utf8") as f:
+            json.dump(to_coco(pictures, found.classes, data), f)
+        counts[name] = len(pictures), sum(len(p.objects) for p in pictures)
+    objects = Counter(o.name for p in splits["train"] for o in p.objects)
+    path = os.path.join(folder, "config.py")
+    with open(path, "w", encoding="utf8") as f:
+        f.write(config_text(found.classes, data, folder, list(splits), counts["train"][0], gpu))
+    return {"path": path, "rule": rule, "counts": counts, "objects": objects}
+
+
+def config_text(classes, data, folder, splits, pictures: int, gpu: bool) -> str:
+    """The config: what differs from the shipped base alone."""
+    shorter, longer, batch = SIZES[gpu]
+    batch = min(batch, pictures)
+    epochs = max(LEAST_EPOCHS, min(MOST_EPOCHS, round(STEPS * batch / pictures)))
+    steps = [max(1, round(epochs * 0.8)), max(2, round(epochs * 0.95))]
+    lines = [
+        '# Written by `jsra init`; everything that is not here is in the base. `jsra train` takes it as it is.',
+        '_base_ = "jsra:_base_/small_r18_fpn.py"',
+        f"_classes = {classes!r}",
+        f"_root = {data!r}",
+        f"_annotations = {os.path.join(os.path.abspath(folder), 'annotations')!r}",
+        '_normalize = dict(type="Normalize", mean=[123.675, 116.28, 103.53], std=[58.395, 57.12, 57.375])',
+        f'_resize = dict(type="Resize", min_size={shorter}, max_size={longer})',
+        '_pad = dict(type="Pad", size_divisor=32)',
+        "_test = [_resize, _normalize, _pad]",
+        '_flip = dict(type="RandomFlip", prob=0.5)',
+        f"model = dict(roi_head=dict(box=dict(head=dict(num_classes={len(classes)}))))",
+        "dataset = dict(",
+        _entry("train", f"transforms=[_resize, _flip, _normalize, _pad], batch_size={batch}, shuffle=True"),
+    ]
+    for name in [n for n in splits if n != "train"] + ([] if "test" in splits else ["test"]):
+        lines.append(_entry(name, "transforms=_test, batch_size=1, filter_empty_gt=False", name if name in splits else "val"))
+    lines += [
+        ")",
+        f"max_epoch = {epochs}",
+        f'scheduler = dict(type="StepLR", milestones={steps}, warmup="linear", warmup_iters=100, warmup_ratio=0.01)',
+        f"eval_interval = {max(1, epochs // 2)}",
+        "checkpoint_interval = 1",
+        f"work_dir = {os.path.join(os.path.abspath(folder), 'run')!r}",
+        "del _classes, _root, _annotations, _normalize, _resize, _pad, _test, _flip",
+    ]
+    return "\n".join(lines) + "\n"
+
+
+def _entry(name, settings, file=None):
+    return (
+        f'    {name}=dict(type="COCODataset", root=_root, anno_file=_annotations + "/{file or name}.json",\n'
+        f"        classes=_classes, num_workers=1, {settings}),"
+    )

@@ -1,0 +1,57 @@
+"""What all detectors share: the backbone and neck, and the targets of a batch."""
+
+from __future__ import annotations
+
+from jittor import nn
+
+from jsra.boxes.structures import Targets
+
+
+class Detector(nn.Module):
+    """The base class of all detectors. A subclass has execute(images, targets) and forward_heads(feats, rois).
+
+    backbone(images) -> maps; neck(maps) -> maps (None: the backbone's).
+    """
+
+    def __init__(self, backbone, neck=None):
+        super().__init__()
+        self.backbone = backbone
+        self.neck = neck
+
+    def features(self, images):
+        """images [B, 3, H, W] -> tuple of maps, finest first."""
+        maps = self.backbone(images.stop_grad())
+        return tuple(maps if self.neck is None else self.neck(maps))
+
+    def forward_heads(self, feats, rois):
+        """Run each head once, without losses or results, on all of the maps or on rois [K, 5]: to count its cost."""
+        raise NotImplementedError
+
+    def complete(self, images, targets) -> Targets:
+        """The targets of a batch, checked, with the sizes filled in.
+
+        images [B, 3, H, W] normalised and padded; targets: a dict per image, see docs; sizes are (w, h). Evaluation needs
+        img_size, ori_img_size (default: the images' own size) and img_id; training bboxes [n, 4], labels [n] (1-based) and
+        bboxes_ignore [m, 4] too. Raises ValueError where targets do not fit.
+        """
+        batch, _, height, width = images.shape
+        if targets is None:
+            if self.is_training():
+                raise ValueError("training needs targets: one dict per image with bboxes and labels")
+            targets = [{} for _ in range(batch)]
+        if len(targets) != batch:
+            raise ValueError(f"{batch} images but {len(targets)} targets")
+        complete = []
+        for i, target in enumerate(targets):
+            size = target.get("img_size", (width, height))
+            target = {"img_id": i, **target, "img_size": size, "ori_img_size": target.get("ori_img_size", size)}
+            if self.is_training():
+                for key in ("bboxes", "labels"):
+                    if target.get(key) is None:
+                        raise ValueError(f"training needs {key!r} in every target; image {target['img_id']!r} has none")
+                if len(target["bboxes"]) != len(target["labels"]):
+                    raise ValueError(
+                        f"image {target['img_id']!r}: {len(target['bboxes'])} bboxes but {len(target['labels'])} labels"
+                    )
+            complete.append(target)
+        return Targets(complete, self.is_training())

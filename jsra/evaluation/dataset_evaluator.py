@@ -1,0 +1,71 @@
+"""What a config's `evaluator` names: from the results of a model on a dataset to metrics.
+
+    evaluator = [dict(type="COCOBoxAP"), dict(type="COCOMaskAP")]      # one or several; each is one file of this package
+
+Without that key the dataset's type says which (`default_evaluator`).
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+
+from jsra.registry import ConfigError, build, get
+
+
+class Metrics(dict):
+    """{name: float}, e.g. bbox_mAP, voc_AP50; `per_class` {metric: {class: value}}; `table`: text."""
+
+    def __init__(self, *args, per_class=None, table=""):
+        super().__init__(*args)
+        self.per_class = {} if per_class is None else per_class
+        self.table = table
+
+
+class DatasetEvaluator:
+    """Base of the evaluators. A subclass is registered as an 'evaluator' and has evaluate(), `key`, `names`, `columns`.
+
+    key: names its submission file. names: of the metrics that it gives, the main one first. columns: {column of the papers'
+    tables: name}; AP is the column of the main result.
+    """
+
+    key = ""
+    names = ()
+    columns = {}
+
+    def check(self, dataset):
+        """Raise ConfigError if the dataset lacks what this needs; called before the model runs."""
+
+    def submission(self, dataset, results):
+        """The content of the result file that an evaluation server takes (a JSON value), or None if there is none."""
+        return None
+
+    def evaluate(self, dataset, results, submission) -> Metrics:
+        """The metrics of all results at once.
+
+        results: {img_id: {img_id, boxes [n, 4] xyxy in original pixels, scores [n], labels [n] (1-based), masks (RLE)}} in
+        the dataset's order; images that are not there were not evaluated. submission: what `submission` gave.
+        """
+        raise NotImplementedError
+
+
+def evaluator_settings(config, split: str) -> list:
+    """The evaluators' configs that hold for an entry of config.dataset."""
+    settings = config.get("evaluator")
+    if settings is None:
+        settings = default_evaluators(config["dataset"][split]["type"]) if config["dataset"].get(split) else []
+    return [settings] if isinstance(settings, dict) else list(settings)
+
+
+def default_evaluators(dataset_type: str) -> list:
+    """The evaluators' configs of a dataset type, for configs that name none."""
+    return [{"type": get(dataset_type, "dataset").default_evaluator}]
+
+
+def build_evaluators(settings) -> list:
+    """Evaluators of a list of configs; ConfigError where one is none, or two give a metric of the same name."""
+    evaluators = [build(item, f"evaluator[{i}]", "evaluator") for i, item in enumerate(settings)]
+    counts = Counter(name for evaluator in evaluators for name in evaluator.names)
+    twice = [name for name, count in counts.items() if count > 1]
+    if twice:
+        raise ConfigError(f"evaluator: two of them give the metric {twice[0]!r}; keep one")
+    return evaluators

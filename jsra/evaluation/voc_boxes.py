@@ -1,0 +1,54 @@
+"""Pascal VOC's AP of boxes."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+
+from jsra.evaluation.dataset_evaluator import DatasetEvaluator, Metrics
+from jsra.evaluation.tables import percent, text_table
+from jsra.evaluation.voc_ap import MODES, voc_ap
+from jsra.registry import ConfigError, nearest, register
+
+TITLES = {"11point": "11-point (VOC 2007)", "area": "all-point (VOC 2010 and later)"}
+
+
+@register("evaluator")
+class VOCBoxAP(DatasetEvaluator):
+    """AP at IoU 0.5 as VOC's devkit computes it; difficult objects count neither way.
+
+    mode: '11point' (VOC 2007's metric, which papers on 07+12 report) or 'area' (all points).
+    """
+
+    key = "voc"
+    names = ("voc_AP50",)
+    columns = {"voc_AP50": "voc_AP50"}
+
+    def __init__(self, mode: str = "11point"):
+        if mode not in MODES:
+            raise ConfigError(f"VOCBoxAP: mode {mode!r}{nearest(str(mode), MODES)}")
+        self.mode = mode
+
+    def evaluate(self, dataset, results, submission):
+        truth, detections = {}, {}
+        for record in dataset.records:
+            if record.img_id in results:
+                r = results[record.img_id]
+                difficult = np.arange(len(record.boxes) + len(record.ignored)) >= len(record.boxes)
+                labels = np.concatenate([record.labels, record.ignored_labels])
+                truth[record.img_id] = (np.concatenate([record.boxes, record.ignored]), labels, difficult)
+                detections[record.img_id] = (np.asarray(r["boxes"]).reshape(-1, 4), r["scores"], r["labels"])
+        found = voc_ap(truth, detections, len(dataset.CLASSES), mode=self.mode)
+        aps = [row["ap"] for row in found if not math.isnan(row["ap"])]
+        mean = float(np.mean(aps)) if aps else float("nan")
+        rows = [
+            (name, percent(row["ap"]), percent(row["recall"]), row["objects"], row["detections"])
+            for name, row in zip(dataset.CLASSES, found)
+        ]
+        head = f"voc, {TITLES[self.mode]} AP at IoU 0.5: mAP {percent(mean)}"
+        (name,) = self.names
+        return Metrics(
+            {name: mean}, per_class={name: {c: row["ap"] for c, row in zip(dataset.CLASSES, found)}},
+            table=f"{head}\n{text_table(('class', 'AP50', 'recall', 'objects', 'detections'), rows)}",
+        )  # fmt: skip

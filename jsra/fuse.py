@@ -1,0 +1,99 @@
+"""A finished model, run for inference with its convolutions, norms, sums and ReLUs in one pass each.
+
+Models are written plainly. What can be done in one pass is said here, in a rule for each class: a function that takes the
+place of a method while the model runs, and gives what the method gives, up to rounding. A class without a rule runs as it is.
+"""
+
+from __future__ import annotations
+
+import types
+
+import jittor as jt
+from jittor import nn
+
+from jsra.backbones.resnet import BasicBlock, Bottleneck, ResNet
+from jsra.heads.rpn import RPNHead
+from jsra.necks.fpn import FPN
+from jsra.ops.conv import Conv2d
+from jsra.ops.fused_conv import conv_norm_relu, fused_modules
+
+_RULES = []  # (class, name of the method, the function in its place)
+
+
+def rule(cls, method: str):
+    """Decorator: the function runs in place of cls.method, in objects of cls and of classes that inherit the method."""
+
+    def add(function):
+        _RULES.append((cls, method, getattr(cls, method), function))
+        return function
+
+    return add
+
+
+class FusedModel:
+    """fused(*args) is model(*args) in evaluation, without gradients, and with the rules in place while it runs.
+
+    Weights are the model's own and read at each call, so they may change in between. The model itself stays as it is.
+    """
+
+    def __init__(self, model: nn.Module):
+        self.model = model
+        self._rules = [
+            (module, method, types.MethodType(function, module))
+            for module in model.modules()
+            for cls, method, replaced, function in _RULES
+            if isinstance(module, cls) and getattr(type(module), method) is replaced
+        ]
+
+    def __call__(self, *args):
+        try:
+            for module, method, function in self._rules:
+                setattr(module, method, function)
+            with jt.no_grad():
+                return self.model(*args)
+        finally:
+            for module, method, _ in self._rules:
+                module.__dict__.pop(method, None)
+
+
+@rule(Conv2d, "execute")
+def _conv(self, x):
+    out = fused_modules(x, self)
+    return Conv2d.execute(self, x) if out is None else out
+
+
+@rule(BasicBlock, "execute")
+def _basic_block(self, x):
+    out = conv_norm_relu(x, self.conv1, self.bn1, relu=True)
+    return conv_norm_relu(out, self.conv2, self.bn2, added=_identity(self, x), relu=True)
+
+
+@rule(Bottleneck, "execute")
+def _bottleneck(self, x):
+    out = conv_norm_relu(x, self.conv1, self.bn1, relu=True)
+    out = conv_norm_relu(out, self.conv2, self.bn2, relu=True)
+    return conv_norm_relu(out, self.conv3, self.bn3, added=_identity(self, x), relu=True)
+
+
+def _identity(block, x):
+    return x if block.downsample is None else conv_norm_relu(x, *block.downsample)
+
+
+@rule(ResNet, "stem")
+def _stem(self, images):
+    return self.maxpool(conv_norm_relu(images, self.conv1, self.bn1, relu=True))
+
+
+@rule(FPN, "laterals")
+def _laterals(self, maps):
+    laterals = []
+    for conv, x in reversed(list(zip(self.lateral_convs, maps))):
+        laterals.insert(0, conv_norm_relu(x, conv, added=laterals[0] if laterals else None))
+    return laterals
+
+
+@rule(RPNHead, "shared")
+def _shared(self, x):
+    for conv in self.convs:
+        x = conv_norm_relu(x, conv, relu=True)
+    return x

@@ -1,0 +1,32 @@
+"""What a detector hands to the RoI layer of its box head, for studies and pictures of what the layer makes of it."""
+
+from __future__ import annotations
+
+import jittor as jt
+import numpy as np
+
+from jsra.boxes.convert import boxes_to_rois
+from jsra.registry import ConfigError
+
+
+def extractor_of(model):
+    """The detector's RoI extractor; ConfigError for a model without one."""
+    extractor = getattr(model, "extractor", None)
+    if extractor is None:
+        raise ConfigError(
+            f"{type(model).__name__} has no RoI extractor, which this reads: use a config of a detector with one, such as "
+            "FasterRCNN with roi_layer=dict(type='SemanticRoIAlign')"
+        )
+    return extractor
+
+
+def roi_inputs(model, pixels, boxes):
+    """(maps, rois [K, 5], scales, levels [K]) of boxes in pixels [B, 3, H, W]: an array [., 4] for each image, K in all.
+
+    The levels are the extractor's own: extractors have more than one rule.
+    """
+    extractor = extractor_of(model)
+    rois = jt.array(boxes_to_rois([np.asarray(b, np.float32).reshape(-1, 4) for b in boxes]))
+    maps = list(model.features(jt.array(pixels)))[: len(extractor.featmap_strides)]
+    levels = extractor.levels(rois, len(maps))
+    return maps, rois, [1.0 / s for s in extractor.featmap_strides], levels

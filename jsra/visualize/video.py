@@ -1,0 +1,109 @@
+"""Frames of a video, and the video of drawn frames: GIF by Pillow, other files by OpenCV or imageio."""
+
+from __future__ import annotations
+
+import os
+from typing import Callable, Iterator, NamedTuple
+
+import numpy as np
+from PIL import Image, ImageSequence
+
+from jsra.data.image import DataError
+
+VIDEOS = (".mp4", ".avi", ".mov", ".mkv", ".webm", ".m4v", ".gif")
+# The newest OpenCV brings NumPy 2, with which Jittor does not work.
+OPENCV = "'opencv-python-headless<4.11' 'numpy<2'"
+
+
+class Video(NamedTuple):
+    """frames: uint8 RGB [H, W, 3], one after the other. ending: of the file that `writer` writes.
+
+    writer(path, (width, height)) -> write(frame); write(None) ends the file.
+    """
+
+    frames: Iterator
+    ending: str
+    writer: Callable
+
+
+def open_video(path: str) -> Video:
+    """Raises DataError for a file that is no video, ImportError with the cure where nothing here reads it."""
+    if path.lower().endswith(".gif"):
+        return _pillow(path)
+    try:
+        import cv2
+    except ImportError:
+        return _imageio(path)
+    return _opencv(cv2, path)
+
+
+def _pillow(path):
+    try:
+        image = Image.open(path)
+    except OSError as error:
+        raise DataError(f"{path}: cannot be read as a GIF ({error})") from None
+    durations = []
+
+    def frames():
+        for frame in ImageSequence.Iterator(image):
+            durations.append(frame.info.get("duration") or 100)
+            yield np.asarray(frame.convert("RGB"))
+
+    def writer(target, size):
+        drawn = []
+
+        def write(frame):
+            if frame is not None:
+                drawn.append(Image.fromarray(frame))
+            elif drawn:
+                drawn[0].save(target, save_all=True, append_images=drawn[1:], duration=durations[: len(drawn)], loop=0)
+
+        return write
+
+    return Video(frames(), ".gif", writer)
+
+
+def _opencv(cv2, path):
+    capture = cv2.VideoCapture(path)
+    if not capture.isOpened():
+        raise DataError(f"{path}: OpenCV cannot read this video")
+    rate = capture.get(cv2.CAP_PROP_FPS) or 25.0
+
+    def frames():
+        while True:
+            good, frame = capture.read()
+            if not good:
+                capture.release()
+                return
+            yield np.ascontiguousarray(frame[:, :, ::-1])
+
+    def writer(target, size):
+        video = cv2.VideoWriter(target, cv2.VideoWriter_fourcc(*"mp4v"), rate, tuple(int(v) for v in size))
+        return lambda frame: video.release() if frame is None else video.write(np.ascontiguousarray(frame[:, :, ::-1]))
+
+    return Video(frames(), ".mp4", writer)
+
+
+def _imageio(path):
+    try:
+        import imageio
+
+        reader = imageio.get_reader(path)
+    except (ImportError, ValueError) as error:
+        raise ImportError(
+            f"{path}: reading videos needs OpenCV (pip install {OPENCV}) or imageio with ffmpeg "
+            f"(pip install 'imageio[ffmpeg]' 'numpy<2'); {error}"
+        ) from None
+    except (OSError, RuntimeError) as error:
+        raise DataError(f"{path}: imageio cannot read this video ({error})") from None
+    rate = reader.get_meta_data().get("fps", 25.0)
+
+    def writer(target, size):
+        video = imageio.get_writer(target, fps=rate, macro_block_size=1)
+        return lambda frame: video.close() if frame is None else video.append_data(frame)
+
+    return Video((np.ascontiguousarray(np.asarray(frame)[:, :, :3]) for frame in reader), ".mp4", writer)
+
+
+def is_video(path) -> bool:
+    return os.fspath(path).lower().endswith(VIDEOS)

@@ -1,0 +1,97 @@
+"""A model, data sets and weights that do not speak of the same classes are refused before anything runs."""
+
+import json
+import os
+
+import jittor as jt
+import pytest
+from jittor import nn
+
+from jsra.cli import main
+from jsra.config import load_config
+from jsra.data.classes import check_model, check_same
+from jsra.engine.run import build_run
+from jsra.registry import ConfigError, build
+from tests.toy_detector import write_config
+
+
+class Model(nn.Module):
+    def __init__(self, count):
+        self.head = nn.Linear(2, 2)
+        self.head.num_classes = count
+
+
+@pytest.mark.parametrize("count", [0, 1, 3, 80])
+def test_another_number_than_the_datas(count):
+    check_model(Model(2), ["cat", "dog"], "dataset.train")
+    check_model(nn.Linear(2, 2), ["cat", "dog"], "dataset.train")
+    words = rf"model\.head: num_classes is {count}, and dataset.train has 2 classes \(cat, dog\)"
+    with pytest.raises(ConfigError, match=words):
+        check_model(Model(count), ["cat", "dog"], "dataset.train")
+
+
+def test_a_real_head_says_how_many_it_has():
+    head = build(
+        dict(
+            type="Shared2FCBBoxHead", num_classes=3, in_channels=2, roi_feat_size=1, fc_out_channels=4,
+            box_coder=dict(type="DeltaXYWHBBoxCoder", means=[0.0] * 4, stds=[1.0] * 4),
+            loss_cls=dict(type="CrossEntropyLoss"), loss_box=dict(type="L1Loss"),
+        )
+    )  # fmt: skip
+    with pytest.raises(ConfigError, match="model: num_classes is 3"):
+        check_model(head, ["a"], "dataset.val")
+
+
+@pytest.mark.parametrize(
+    "second, words",
+    [
+        (["dog", "cat"], "class 1 is 'cat' in a and 'dog' in b, the same names in another order: give both"),
+        (["cat", "cow"], "class 2 is 'dog' in a and 'cow' in b: give both"),
+        (["cat"], r"a has 2 classes \(cat, dog\), b 1 \(cat\)"),
+    ],
+)
+def test_other_names(second, words):
+    check_same(["cat", "dog"], ("cat", "dog"), "a", "b")
+    with pytest.raises(ConfigError, match=words):
+        check_same(["cat", "dog"], second, "a", "b")
+
+
+def other_order(config, split):
+    """The annotation file of a split with its categories turned round, which use_anno_cats follows."""
+    settings = config["dataset"][split]
+    with open(settings["anno_file"]) as f:
+        content = json.load(f)
+    content["categories"].reverse()
+    path = os.path.join(os.path.dirname(settings["anno_file"]), "turned.json")
+    with open(path, "w") as f:
+        json.dump(content, f)
+    settings.update(anno_file=path, classes=None, use_anno_cats=True)
+
+
+def test_validation_data_of_another_order_is_refused_at_the_start(tmp_path):
+    config = load_config(write_config(tmp_path))
+    other_order(config, "val")
+    with pytest.raises(ConfigError, match="class 1 is 'red' in dataset.train and 'green' in dataset.val"):
+        build_run(config)
+
+
+def test_a_checkpoint_of_other_classes_is_not_resumed(tmp_path):
+    config = load_config(write_config(tmp_path))
+    run = build_run(config)
+    run.save()
+    run.close()
+    for split in ("train", "val"):
+        other_order(config, split)
+    with pytest.raises(ConfigError, match="class 1 is 'green' in dataset.train and 'red' in the checkpoint"):
+        build_run(config, resume="auto")
+    jt.sync_all()
+
+
+def test_weights_of_other_classes_are_not_evaluated(tmp_path, capsys):
+    path = write_config(tmp_path)
+    run = build_run(load_config(path))
+    run.save()
+    run.close()
+    change = ["--set", "dataset.test.classes=[green, red]"]
+    assert main(["test", path, str(tmp_path / "work"), *change]) == 2
+    assert "class 1 is 'green' in dataset.test and 'red' in the weights" in capsys.readouterr().err

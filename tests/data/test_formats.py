@@ -1,0 +1,156 @@
+"""The same two pictures in every form of annotation that `jsra init` reads."""
+
+import json
+
+import pytest
+from PIL import Image
+
+from jsra.config import load_config
+from jsra.data import formats, starter
+from jsra.data.image import DataError
+
+# A picture of 100 x 80: a dog at (10, 20, 50, 60), a cat at (40, 0, 90, 40); and one of 60 x 60 without objects.
+DOG, CAT = (10, 20, 50, 60), (40, 0, 90, 40)
+
+
+def pictures(folder, *names):
+    for name in names:
+        path = folder / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        Image.new("RGB", (60, 60) if "empty" in name else (100, 80), "gray").save(path)
+
+
+def coco(folder):
+    pictures(folder, "images/a.jpg", "images/empty.jpg")
+    images = [dict(id=7, file_name="a.jpg", width=100, height=80), dict(id=9, file_name="empty.jpg", width=60, height=60),
+              dict(id=10, file_name="gone.jpg", width=5, height=5)]  # fmt: skip
+    annotations = [dict(id=1, image_id=7, category_id=3, bbox=[10, 20, 40, 40]), dict(id=2, image_id=7, category_id=1,
+                   bbox=[40, 0, 50, 40]), dict(id=3, image_id=7, category_id=8, bbox=[1, 1, 2, 2])]  # fmt: skip
+    categories = [dict(id=3, name="dog"), dict(id=1, name="cat")]
+    (folder / "instances.json").write_text(json.dumps(dict(images=images, annotations=annotations, categories=categories)))
+
+
+def voc(folder):
+    pictures(folder, "JPEGImages/a.jpg", "JPEGImages/empty.jpg")
+    objects = "".join(
+        f"<object><name> {name} </name><bndbox><xmin>{x0 + 1}</xmin><ymin>{y0 + 1}</ymin><xmax>{x1}</xmax><ymax>{y1}</ymax>"
+        "</bndbox></object>"
+        for name, (x0, y0, x1, y1) in (("dog", DOG), ("cat", CAT))
+    )
+    (folder / "Annotations").mkdir()
+    # <filename> names another picture that exists: the name of the XML file decides.
+    (folder / "Annotations" / "a.xml").write_text(
+        f"<annotation><filename>empty.jpg</filename>{objects}<object><name>x</name></object></annotation>"
+    )
+    (folder / "Annotations" / "empty.xml").write_text("<annotation/>")
+    (folder / "Annotations" / "gone.xml").write_text("<annotation/>")
+
+
+def yolo(folder):
+    pictures(folder, "images/a.jpg", "images/empty.jpg", "images/unseen.jpg")
+    (folder / "labels").mkdir()
+    (folder / "labels" / "a.txt").write_text(
+        "1 0.3 0.5 0.4 0.5\n0 0.4 0 0.9 0 0.9 0.5 0.4 0.5\n0 0.5 0.5 0 0\n"  # a box, a polygon, nothing
+    )
+    (folder / "labels" / "empty.txt").write_text("")
+    (folder / "data.yaml").write_text("names: {0: cat, 1: dog}\ntrain: images\n")
+
+
+def labelme(folder):
+    pictures(folder, "a.jpg", "empty.jpg")
+    x0, y0, x1, y1 = CAT
+    shapes = [
+        dict(label="dog", shape_type="rectangle", points=[[50, 60], [10, 20]]),
+        dict(label="cat", shape_type="polygon", points=[[x0, y0], [x1, y0], [x1, y1], [x0, y1]]),
+        dict(label="dog", shape_type="point", points=[[5, 5]]),
+    ]
+    (folder / "a.json").write_text(json.dumps(dict(shapes=shapes, imagePath="..\\elsewhere\\a.jpg", imageData=None)))
+    (folder / "empty.json").write_text(json.dumps(dict(shapes=[], imagePath="empty.jpg")))
+    (folder / "gone.json").write_text(json.dumps(dict(shapes=[], imagePath="gone.jpg")))
+
+
+def cvat(folder):
+    pictures(folder, "images/a.jpg", "images/empty.jpg")
+    (folder / "annotations.xml").write_text(
+        "<annotations><meta><task><labels><label><name>dog</name></label><label><name>cat</name></label></labels></task></meta>"
+        '<image id="0" name="a.jpg" width="100" height="80"><box label="dog" xtl="10" ytl="20" xbr="50" ybr="60"/>'
+        '<polygon label="cat" points="40,0;90,0;90,40;40,40"/><points label="dog" points="1,1"/></image>'
+        '<image id="1" name="empty.jpg" width="60" height="60"/><image id="2" name="gone.jpg"/></annotations>'
+    )
+
+
+@pytest.mark.parametrize("form", [coco, voc, yolo, labelme, cvat], ids=lambda f: f.__name__)
+def test_every_form(tmp_path, form):
+    form(tmp_path)
+    found = formats.find(str(tmp_path))
+    assert found.form.lower().endswith(form.__name__)
+    assert sorted(found.classes) == ["cat", "dog"]
+    (listed,) = found.splits.values()
+    first, empty = sorted(listed, key=lambda p: p.file)
+    assert (first.width, first.height, empty.width, empty.objects) == (100, 80, 60, [])
+    assert {o.name: tuple(round(v, 3) for v in o.box) for o in first.objects} == {"dog": DOG, "cat": CAT}
+    polygons = {o.name: o.polygons for o in first.objects}["cat"]
+    assert polygons == ([[40, 0, 90, 0, 90, 40, 40, 40]] if form in (yolo, labelme, cvat) else [])
+    # What cannot be used is named: in each form one object, and, but for YOLO, one picture that is not there.
+    assert len(found.problems) == (1 if form is yolo else 2), found.problems
+    assert form is yolo or any("gone" in line for line in found.problems)
+
+
+def test_splits(tmp_path):
+    for name, number in (("train", 4), ("valid", 2)):
+        pictures(tmp_path, *(f"{name}/images/{i}.jpg" for i in range(number)))
+        (tmp_path / name / "labels").mkdir()
+        for i in range(number):
+            (tmp_path / name / "labels" / f"{i}.txt").write_text(f"{i % 2} 0.5 0.5 0.2 0.2\n")
+    found = formats.find(str(tmp_path))
+    assert {name: len(listed) for name, listed in found.splits.items()} == {"train": 4, "val": 2}
+    assert found.classes == ["class 0", "class 1"]
+    # Pictures of equal names in two folders have each its own labels.
+    assert [o.name for p in found.splits["val"] for o in p.objects] == ["class 0", "class 1"]
+    splits, rule = starter.split(found)
+    assert len(splits["val"]) == 2 and rule == "splits as they are: train 4, val 2"
+    found.splits = {"all": found.splits["train"] + found.splits["val"]}
+    splits, rule = starter.split(found)
+    assert (len(splits["train"]), len(splits["val"])) == (5, 1) and "every 5th picture" in rule
+
+
+def test_a_project(tmp_path):
+    (tmp_path / "in").mkdir()
+    labelme(tmp_path / "in")
+    found, data = starter.read(str(tmp_path / "in"), str(tmp_path / "out"))
+    done = starter.write(found, data, str(tmp_path / "out"), gpu=False)
+    config = load_config(done["path"])
+    assert config.model.roi_head.box.head.num_classes == 2
+    assert config.dataset.train.classes == ["cat", "dog"] and config.dataset.test.anno_file.endswith("/val.json")
+    with open(config.dataset.train.anno_file, encoding="utf8") as f:
+        content = json.load(f)
+    assert [i["file_name"] for i in content["images"]] == ["a.jpg"]
+    assert content["annotations"][1]["segmentation"] == [[40, 0, 90, 0, 90, 40, 40, 40]]
+    assert config.work_dir == str(tmp_path / "out" / "run")
+
+
+def test_nothing_to_be_found(tmp_path):
+    with pytest.raises(FileNotFoundError, match="no such folder"):
+        starter.read(str(tmp_path / "gone"), str(tmp_path))
+    (tmp_path / "notes.txt").write_text("not a label")
+    with pytest.raises(DataError, match="no annotations of a known form"):
+        starter.read(str(tmp_path), str(tmp_path))
+    with pytest.raises(DataError, match="expected a folder or a zip file"):
+        starter.read(str(tmp_path / "notes.txt"), str(tmp_path))
+
+
+def test_a_zip_file(tmp_path):
+    import zipfile
+
+    (tmp_path / "in").mkdir()
+    voc(tmp_path / "in")
+    with zipfile.ZipFile(tmp_path / "data.zip", "w") as archive:
+        for path in (tmp_path / "in").rglob("*.*"):
+            archive.write(path, path.relative_to(tmp_path / "in"))
+    found, data = starter.read(str(tmp_path / "data.zip"), str(tmp_path / "out"))
+    assert found.form == "Pascal VOC" and data == str(tmp_path / "out" / "data")
+    with zipfile.ZipFile(tmp_path / "bad.zip", "w") as archive:
+        archive.writestr("../outside.txt", "x")
+    with pytest.raises(DataError, match="leads out of the folder"):
+        starter.read(str(tmp_path / "bad.zip"), str(tmp_path / "out2"))
+    assert not (tmp_path / "outside.txt").exists()

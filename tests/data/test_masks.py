@@ -1,0 +1,69 @@
+"""Masks as they are annotated, through every change of the picture."""
+
+import numpy as np
+import pytest
+
+from jsra.data.masks import InstanceMasks, encode, to_rle
+
+WIDTH, HEIGHT = 40, 30
+TRIANGLE = [[4.0, 2.0, 24.0, 2.0, 4.0, 22.0]]
+TWO_PARTS = [[0, 0, 10, 0, 10, 10, 0, 10], [30, 20, 40, 20, 40, 30, 30, 30]]
+
+
+def rle():
+    bitmap = np.zeros((HEIGHT, WIDTH), np.uint8)
+    bitmap[5:15, 8:30] = 1
+    return encode(bitmap)
+
+
+@pytest.fixture
+def masks():
+    return InstanceMasks([TRIANGLE, rle(), TWO_PARTS, None], WIDTH, HEIGHT)
+
+
+def box(bitmap):
+    y, x = np.nonzero(bitmap)
+    return [int(x.min()), int(y.min()), int(x.max()) + 1, int(y.max()) + 1]
+
+
+def test_bitmaps(masks):
+    bitmaps = np.asarray(masks)
+    assert bitmaps.shape == (4, HEIGHT, WIDTH) and bitmaps.dtype == np.uint8
+    assert box(bitmaps[1]) == [8, 5, 30, 15] and bitmaps[1].sum() == 220
+    assert bitmaps[2].sum() == 200 and not bitmaps[3].any()
+    assert np.array_equal(np.asarray(InstanceMasks.of_bitmaps(bitmaps)), bitmaps)
+
+
+def test_resize(masks):
+    larger = masks.resize(80, 90)
+    assert larger.segmentations[0] == [[8, 6, 48, 6, 8, 66]]  # polygons by the true ratio of each axis, exactly
+    bitmaps = np.asarray(larger)
+    assert bitmaps.shape == (4, 90, 80) and box(bitmaps[1]) == [16, 15, 60, 45] and box(bitmaps[2]) == [0, 0, 80, 90]
+    assert larger.resize(WIDTH, HEIGHT).segmentations[0] == TRIANGLE
+
+
+@pytest.mark.parametrize("horizontal, vertical", [(True, False), (False, True), (True, True), (False, False)])
+def test_flip(masks, horizontal, vertical):
+    axes = [axis for axis, wanted in ((1, vertical), (2, horizontal)) if wanted]
+    flipped = masks.flip(horizontal, vertical)
+    squares = [1, 2, 3]  # a slanted edge is not rasterised alike from both sides
+    assert np.array_equal(np.asarray(flipped)[squares], np.flip(np.asarray(masks), axes)[squares])
+    assert flipped.flip(horizontal, vertical).segmentations[0] == TRIANGLE
+
+
+def test_crop_and_pad(masks):
+    cut = masks.crop(20, 10, 20, 20)
+    assert np.array_equal(np.asarray(cut)[1:], np.asarray(masks)[1:, 10:, 20:])
+    assert cut.segmentations[0] == [[-16, -8, 4, -8, -16, 12]]
+    assert np.array_equal(np.asarray(masks.pad(3, 5)), np.pad(np.asarray(masks), ((0, 0), (0, 5), (0, 3))))
+
+
+def test_select(masks):
+    assert masks.select(np.array([True, False, False, True])).segmentations == [TRIANGLE, None]
+    assert np.asarray(masks.select([False] * 4)).shape == (0, HEIGHT, WIDTH)
+
+
+@pytest.mark.parametrize("bad", [float("nan"), 1e12, -1e12, float("inf"), "3"])
+def test_a_coordinate_that_would_fill_the_memory_is_refused(bad):
+    with pytest.raises(ValueError, match="coordinate that is no number of pixels"):
+        to_rle([[1, 1, 9, 1, bad, 9]], WIDTH, HEIGHT)

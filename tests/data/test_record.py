@@ -1,0 +1,74 @@
+"""What a record knows reaches the target, through the transforms, unharmed."""
+
+import pickle
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from jsra.data.dataset import FIELDS, DetectionDataset, Record
+from jsra.registry import build
+
+TRIANGLE = [[4.0, 2.0, 24.0, 2.0, 4.0, 22.0]]
+VIDEO = dict(
+    track_ids=[7, 3], video_id=12, frame_index=5, negative_labels=[2], not_exhaustive_labels=np.array([1]),
+)  # fmt: skip
+
+
+class One(DetectionDataset):
+    """One picture of 40 x 30 pixels with two objects."""
+
+    cat_ids = [1, 2]
+
+    def __init__(self, file, transforms, **fields):
+        super().__init__(("a", "b"), build(transforms), 1, 0, False, False, False, 0, True, 1)
+        boxes = [[4, 2, 24, 22], [30, 20, 40, 30]]
+        self.records = [Record(9, file, 40, 30, boxes, [1, 2], segmentations=[TRIANGLE, None], **fields)]
+
+
+@pytest.fixture
+def file(tmp_path):
+    Image.new("RGB", (40, 30)).save(tmp_path / "a.png")
+    return str(tmp_path / "a.png")
+
+
+def test_fields_reach_the_target_through_flip_and_resize(file):
+    steps = [
+        dict(type="Resize", min_size=60, max_size=80), dict(type="RandomFlip", prob=1.0), dict(type="Pad", size_divisor=32),
+    ]  # fmt: skip
+    dataset = One(file, steps, **VIDEO)
+    for _ in range(2):  # a sample does not change the record
+        target = dataset.get(0)[1]
+        assert target["track_ids"].tolist() == [7, 3] and target["track_ids"].dtype == np.int32
+        assert (target["video_id"], target["frame_index"]) == (12, 5)
+        assert (target["negative_labels"], target["not_exhaustive_labels"]) == ((2,), (1,))
+        assert target["bboxes"].tolist() == [[32, 4, 72, 44], [0, 40, 20, 60]]
+        assert target["masks"].segmentations == [[[72, 4, 32, 4, 72, 44]], None]  # a polygon still
+        assert np.asarray(target["masks"]).shape == (2, 64, 96)
+
+
+def test_what_belongs_to_an_object_goes_with_it(file):
+    crop = dict(type="RandomCrop", crop_size=(10, 10))
+    dataset = One(file, [crop], **VIDEO)
+    seen = set()
+    for epoch in range(30):
+        target = dataset.get(0, epoch)[1]
+        assert len(target["bboxes"]) == len(target["labels"]) == len(target["track_ids"]) == len(target["masks"]) > 0
+        seen.add(tuple(zip(target["labels"].tolist(), target["track_ids"].tolist())))
+    assert seen <= {((1, 7),), ((2, 3),), ((1, 7), (2, 3))} and len(seen) > 1
+
+
+def test_a_record_without_fields_has_none(file):
+    dataset = One(file, [])
+    assert dataset.records[0].fields is None
+    assert not set(FIELDS) & set(dataset.get(0)[1])
+    assert not hasattr(dataset.records[0], "__dict__")
+    again = pickle.loads(pickle.dumps(Record(1, "x", 4, 3, track_ids=[], video_id="v")))
+    assert again.fields["video_id"] == "v" and len(again.fields["track_ids"]) == 0
+
+
+def test_wrong_fields_are_refused():
+    with pytest.raises(ValueError, match="no field 'track_id'; did you mean 'track_ids'"):
+        Record(1, "x", 4, 3, track_id=[1])
+    with pytest.raises(ValueError, match="image id 1: 2 track_ids for 1 boxes"):
+        Record(1, "x", 4, 3, boxes=[[0, 0, 1, 1]], track_ids=[1, 2])

@@ -1,0 +1,87 @@
+"""What a config's `evaluator` names, and what is refused before a model runs."""
+
+import os
+
+import pytest
+
+from jsra.config import load_config
+from jsra.evaluation.coco_ap import VALUES, coco_ap
+from jsra.evaluation.coco_boxes import COCOBoxAP
+from jsra.evaluation.coco_masks import COCOMaskAP
+from jsra.evaluation.dataset_evaluator import build_evaluators, evaluator_settings
+from jsra.evaluation.evaluator import Evaluator
+from jsra.evaluation.voc_boxes import VOCBoxAP
+from jsra.registry import ConfigError, registered
+from tests.data.tiny import ANNOTATIONS, write_coco
+from tests.test_configs import LEAVES, ROOT
+from tests.toy_detector import write_config
+
+
+def config(tmp_path, **changes):
+    return load_config(write_config(tmp_path, **changes))
+
+
+def test_the_dataset_says_what_measures_it_where_the_config_does_not(tmp_path):
+    assert evaluator_settings({"dataset": {"val": {"type": "VOCDataset"}}}, "val") == [{"type": "VOCBoxAP"}]
+    assert evaluator_settings({"dataset": {"val": {"type": "COCODataset"}}}, "val") == [{"type": "COCOBoxAP"}]
+    one = dict(type="VOCBoxAP", mode="area")
+    assert evaluator_settings({"dataset": {"val": {"type": "COCODataset"}}, "evaluator": one}, "val") == [one]
+
+
+def test_a_config_chooses_its_evaluators(tmp_path):
+    evaluator = Evaluator(config(tmp_path, evaluator=[dict(type="VOCBoxAP"), dict(type="COCOBoxAP")]), progress=False)
+    assert evaluator.names[:2] == ["voc_AP50", "bbox_mAP"]
+    results = [
+        {"img_id": r.img_id, "boxes": r.boxes, "scores": [1.0] * len(r.boxes), "labels": r.labels}
+        for r in evaluator.dataset.records
+    ]
+    assert list(evaluator.evaluate(results)) == evaluator.names
+
+
+@pytest.mark.parametrize(
+    "settings, words",
+    [
+        ([dict(type="COCOBoxAp")], r"evaluator\[0\]\.type: 'COCOBoxAp' is not registered; did you mean 'COCOBoxAP'"),
+        ([dict(type="COCOBoxAP", backnd="x")], r"evaluator\[0\]\.backnd: .*did you mean 'backend'"),
+        ([dict(type="COCOBoxAP"), dict(type="StepLR")], r"evaluator\[1\]\.type: 'StepLR' is a scheduler, and here goes an"),
+        ([dict(type="VOCBoxAP"), dict(type="VOCBoxAP", mode="area")], "two of them give the metric 'voc_AP50'"),
+    ],
+)
+def test_wrong_evaluators_are_refused(settings, words):
+    with pytest.raises(ConfigError, match=words):
+        build_evaluators(settings)
+
+
+def test_best_metric_is_one_that_the_evaluators_give(tmp_path):
+    with pytest.raises(ConfigError, match="best_metric: the evaluators give no 'bbox_mAP50'; did you mean 'bbox_mAP_50'"):
+        Evaluator(config(tmp_path, best_metric="bbox_mAP50"), "val")
+    assert Evaluator(config(tmp_path / "b", best_metric="bbox_AR_10"), "val").names[0] == "bbox_mAP"
+
+
+def test_masks_are_evaluated_only_where_the_annotations_have_them(tmp_path):
+    without = [{**ANNOTATIONS[0], "segmentation": []}, *ANNOTATIONS[1:]]
+    for annotations, raises in ((ANNOTATIONS, False), (without, True)):
+        place = write_coco(str(tmp_path), annotations)
+        settings = dict(type="COCODataset", **place, use_anno_cats=True, filter_empty_gt=False)
+        made = {"dataset": {"val": settings}, "work_dir": None, "evaluator": [dict(type="COCOMaskAP")]}
+        if raises:
+            with pytest.raises(ConfigError, match="annotation 1 of image id 1 .*has no segmentation; evaluate boxes"):
+                Evaluator(made)
+        else:
+            assert Evaluator(made).names[0] == "segm_mAP"
+
+
+@pytest.mark.parametrize("path", LEAVES)
+def test_every_config_names_its_evaluators(path):
+    config = load_config(os.path.join(ROOT, path))
+    assert build_evaluators(config["evaluator"])
+
+
+def test_names_are_those_of_what_is_measured():
+    one = {"image_id": 1, "category_id": 1, "bbox": [0, 0, 9, 9]}
+    place = {"images": [{"id": 1}], "annotations": [one], "categories": [{"id": 1, "name": "a"}]}
+    assert tuple(coco_ap(place, [{**one, "score": 1.0}], [1])[0]) == VALUES
+    assert COCOMaskAP.names[1] == "segm_mAP_50" and COCOBoxAP.columns["APS"] == "bbox_mAP_s"
+    for evaluator in (COCOBoxAP, COCOMaskAP, VOCBoxAP):
+        assert set(evaluator.columns.values()) <= set(evaluator.names)
+    assert {"COCOBoxAP", "COCOMaskAP", "VOCBoxAP"} <= set(registered("evaluator"))

@@ -1,0 +1,50 @@
+"""What is said or refused when Jittor is imported; what does not need Jittor runs."""
+
+import json
+import os
+import subprocess
+import sys
+
+
+def run(code, environment=None):
+    return subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, env=environment)
+
+
+def test_numpy_2_is_refused():
+    done = run("import numpy; numpy.__version__ = '2.1.3'; import jsra; print('jsra is there'); import jsra.ops")
+    assert done.returncode == 1 and done.stdout == "jsra is there\n"
+    message = done.stderr.splitlines()[-1]
+    assert "NumPy 2.1.3" in message and "pip install 'numpy<2'" in message
+
+
+def test_commands_say_it_in_one_line():
+    code = (
+        "import numpy; numpy.__version__ = '2.1.3'; from jsra.cli import main;"
+        "raise SystemExit(main(['cost', 'jdet_configs/faster_rcnn_r50_fpn_sra_1x_coco.py']))"
+    )
+    done = run(code)
+    assert done.returncode == 2
+    (line,) = done.stderr.splitlines()
+    assert line.startswith("jsra cost: NumPy 2.1.3")
+    assert run(code.replace("'cost', 'jdet_configs/faster_rcnn_r50_fpn_sra_1x_coco.py'", "'doctor'")).returncode == 0
+
+
+def test_a_compile_of_jittor_is_announced(tmp_path):
+    """In an empty place, and where the place comes from; the compile itself is not run."""
+    code = (
+        "import jsra, sys; from jsra.runtime.before_jittor import _announce_compile; _announce_compile();"
+        "print('jittor' in sys.modules)"
+    )
+    environment = {**os.environ, "HOME": str(tmp_path), "JITTOR_HOME": str(tmp_path / "elsewhere")}
+    done = run(code, environment)
+    assert done.stdout == "False\n"
+    assert f"Jittor compiles itself now, once, into {tmp_path}/elsewhere/.cache/jittor ($JITTOR_HOME)" in done.stderr
+    # Jittor notes the place, and takes it in later processes that set none.
+    note = tmp_path / ".cache" / "jittor" / "config.json"
+    note.write_text(json.dumps({"JITTOR_HOME": str(tmp_path / "gone")}))
+    del environment["JITTOR_HOME"]
+    assert f"an earlier $JITTOR_HOME, noted by Jittor in {note}" in run(code, environment).stderr
+
+
+def test_a_compiled_jittor_is_not_announced():
+    assert run("import jsra, jittor").stderr == ""

@@ -1,0 +1,137 @@
+"""Bad settings of every kind: one clear line that names the key, the value and what is expected."""
+
+from __future__ import annotations
+
+import pytest
+
+from jsra import arguments
+from jsra.arguments import parameters, part
+from jsra.cli import main
+from jsra.registry import KINDS, ConfigError, build, register, registered
+from tests.toy_detector import write_config
+
+# What a run gives, not a config.
+GIVEN = {"params"}
+
+
+def refused(*what, **extra):
+    with pytest.raises(ConfigError) as caught:
+        build(*what, **extra)
+    text = str(caught.value)
+    assert "\n" not in text and len(text) < 700
+    return text
+
+
+def described(parameter):
+    node = arguments.expected(parameter)
+    return None if node is None else arguments.words(node)
+
+
+@pytest.mark.parametrize("name, cls", sorted(registered().items()))
+def test_every_part_refuses_wrong_types_and_unknown_keys(name, cls):
+    for key, parameter in parameters(cls).items():
+        expected = described(parameter)
+        if key in GIVEN:
+            continue
+        assert expected, f"{name}.{key} does not say what it takes"
+        # A dictionary without a type is nothing that a part takes, but for those that say so.
+        wrong, shown = ("text", "'text'") if "dictionary" in expected else ({"no": 1}, "{'no': 1}")
+        text = refused({"type": name, key: wrong}, "the.part")
+        assert text == f"the.part.{key}: expected {expected}, got {shown}"
+    assert f"the.part.wrog: {cls.__name__} takes no 'wrog'" in refused({"type": name, "wrog": 1}, "the.part")
+
+
+@pytest.mark.parametrize("name, cls", sorted(registered().items()))
+def test_every_part_is_of_one_kind(name, cls):
+    (own,) = [kind for kind in KINDS if name in registered(kind)]
+    for kind in KINDS:
+        if kind != own:
+            text = refused({"type": name}, "the.part", kind)
+            assert text.startswith(f"the.part.type: {name!r} is {arguments.a(own)}, and here goes {arguments.a(kind)}; ")
+
+
+def test_no_two_names_differ_by_case_alone():
+    assert len({name.lower() for name in registered()}) == len(registered())
+
+
+@pytest.fixture
+def entry():
+    from jsra import registry
+
+    @register("sampler", "TestOnlyPart")
+    class Part:
+        def __init__(
+            self,
+            sizes: tuple[int, ...],
+            pair: tuple[float, float] = (0, 1),
+            loss: part.loss | None = None,
+            losses: list[part.loss] = (),
+            way: str | int = "up",
+            number=1.0,
+            flag=False,
+        ):
+            if way == "down":
+                raise ValueError("way: it goes up only")
+
+    yield Part
+    del registry._entries["TestOnlyPart"]
+
+
+@pytest.mark.parametrize(
+    "settings, message",
+    [
+        (dict(sizes=3), "p.sizes: expected a list, each of it a whole number, got 3"),
+        (dict(sizes=[1, 2.5]), "p.sizes[1]: expected a whole number, got 2.5"),
+        (dict(sizes=[1, True]), "p.sizes[1]: expected a whole number, got True"),
+        (dict(sizes=[], pair=[1, 2, 3]), "p.pair: expected a list of 2, each of it a number, got [1, 2, 3]"),
+        (dict(sizes=[], loss=3), "p.loss: expected a loss (a dict with its type) or None, got 3"),
+        (dict(sizes=[], loss=dict(type="SGD")), "p.loss.type: 'SGD' is an optimizer, and here goes a loss; known: Cross"),
+        (dict(sizes=[], loss=dict(type="L1Los")), "p.loss.type: 'L1Los' is not registered; did you mean 'L1Loss'?"),
+        (dict(sizes=[], losses=[dict(type="FPN")]), "p.losses[0].type: 'FPN' is a neck, and here goes a loss; "),
+        (dict(sizes=[], losses=[dict(type="L1Loss", loss_weight="1")]), "p.losses[0].loss_weight: expected a number"),
+        (dict(sizes=[], way=1.5), "p.way: expected text or a whole number, got 1.5"),
+        (dict(sizes=[], number="3"), "p.number: expected a number, got '3'"),
+        (dict(sizes=[], flag=1), "p.flag: expected True or False, got 1"),
+        (dict(sizes=[], way="down"), "p: Part: way: it goes up only"),
+        (dict(way="up"), "p: Part needs 'sizes'"),
+    ],
+)
+def test_messages(entry, settings, message):
+    assert refused(dict(settings, type="TestOnlyPart"), "p").startswith(message)
+
+
+def test_what_is_right_passes(entry):
+    loss = build(dict(type="L1Loss"))
+    for more in (dict(loss=loss), dict(losses=(loss, dict(type="L1Loss"))), dict(pair=(0, 0.5)), dict(way=2), dict(number=3)):
+        assert isinstance(build(dict(type="TestOnlyPart", sizes=(1, 2), **more)), entry)
+
+
+def test_arguments_that_are_passed_on_are_checked_too():
+    settings = dict(type="ResNeXt", depth=50)
+    assert refused({**settings, "norm_evl": 1}, "b") == "b.norm_evl: ResNeXt takes no 'norm_evl'; did you mean 'norm_eval'?"
+    assert refused({**settings, "norm_eval": "yes"}, "b") == "b.norm_eval: expected True or False, got 'yes'"
+
+
+@pytest.mark.parametrize(
+    "override, message",
+    [
+        ("model.type=SGD", "model.type: 'SGD' is an optimizer, and here goes a detector; known: "),
+        ("model=3", "model: expected a detector (a dict with its type), got 3"),
+        ("optimizer.lr=fast", "optimizer.lr must be a number"),
+        ("max_epoch=ten", "max_epoch"),
+        ("+max_epochs=10", "max_epoch"),
+        ("eval_interval=often", "eval_interval"),
+        ("dataset=3", "dataset"),
+        ("evaluator=3", "evaluator"),
+        ("optimizer.momentum={a: 1}", "optimizer.momentum: expected a number, got {'a': 1}"),
+        ("scheduler.type=StepLRR", "scheduler.type: 'StepLRR' is not registered; did you mean 'StepLR'?"),
+        ("scheduler.milestones=[8, x]", "scheduler.milestones[1]: expected a whole number, got 'x'"),
+        ("dataset.train.batch_size=two", "dataset.train.batch_size: expected a "),
+        ("dataset.train.transforms.0.mean=3", "dataset.train.transforms[0]"),
+        ("dataset.train.type=FPN", "dataset.train.type: 'FPN' is a neck, and here goes a dataset; known: COCODataset"),
+    ],
+)
+def test_the_command_line_says_one_line(tmp_path, capsys, override, message):
+    assert main(["train", write_config(tmp_path), "--set", override]) == 2
+    (line,) = [text for text in capsys.readouterr().err.splitlines() if text.startswith("jsra train: ")]
+    assert message in line

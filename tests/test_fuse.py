@@ -1,0 +1,80 @@
+import jittor as jt
+import numpy as np
+import pytest
+
+from jsra.backbones.norm import BatchNorm2d
+from jsra.backbones.resnet import BasicBlock, ResNet
+from jsra.bench.weights import seeded
+from jsra.fuse import FusedModel
+from jsra.heads.rpn import RPNHead
+from jsra.necks.fpn import FPN
+from tests.ops.test_fused_conv import counted, cpu_with_onednn, distance  # noqa: F401  (a fixture that skips)
+
+
+class Maps(jt.nn.Module):
+    """Backbone, pyramid, and the RPN's logits and deltas."""
+
+    def __init__(self, depth):
+        super().__init__()
+        self.backbone = ResNet(depth, zero_init_residual=False)
+        self.neck = FPN(self.backbone.out_channels, 64, num_outs=5, extra="on_output")
+        anchors = type("Anchors", (), {"num_base_anchors": 3})()
+        self.rpn = RPNHead(anchors, None, None, None, None, None, in_channels=64, feat_channels=32)
+        for name, var in self.state_dict().items():
+            var.update(jt.array(seeded(name, tuple(var.shape))))
+        self.eval()
+
+    def execute(self, images):
+        maps = self.neck(self.backbone(images))
+        logits, deltas = self.rpn.forward_levels(maps)
+        return [*maps, *logits, *deltas]
+
+
+def values(outputs):
+    return [o.numpy() for o in outputs]
+
+
+@pytest.mark.parametrize("depth, size", [(18, (96, 160)), (50, (70, 101))])
+def test_equal_to_the_model_itself(rng, monkeypatch, depth, size):
+    """Relative to the largest value of each map: 1e-5. Every convolution is one pass."""
+    model = Maps(depth)
+    images = jt.array(rng.standard_normal((2, 3, *size)).astype(np.float32))
+    calls = counted(monkeypatch)
+    fused = values(FusedModel(model)(images))
+    assert len(calls) == {18: 20, 50: 53}[depth] + 4 + 5 + 5 * 3
+    calls.clear()
+    with jt.no_grad():
+        plain = values(model(images))
+    assert calls == [], "the model itself was changed"
+    assert max(distance(got, expected) for got, expected in zip(fused, plain)) < 1e-5
+
+
+def test_weights_are_read_at_each_call(rng):
+    block = BasicBlock(16, 16, 1, 1, 1, 64, None, BatchNorm2d).eval()
+    fused, x = FusedModel(block), jt.array(rng.standard_normal((1, 16, 9, 11)).astype(np.float32))
+    for factor in (1.0, 3.0):
+        block.conv2.weight.update(block.conv2.weight * factor)
+        block.bn2.running_mean.update(block.bn2.running_mean + factor)
+        with jt.no_grad():
+            expected = block(x).numpy()
+        assert distance(fused(x).numpy(), expected) < 3e-6
+
+
+def test_training_and_what_a_class_says_itself_are_left_alone(rng, monkeypatch):
+    class Doubled(BasicBlock):
+        def execute(self, x):
+            return 2 * x
+
+    x = jt.array(rng.standard_normal((1, 16, 9, 11)).astype(np.float32))
+    block = Doubled(16, 16, 1, 1, 1, 64, None, BatchNorm2d)
+    np.testing.assert_array_equal(FusedModel(block)(x).numpy(), 2 * x.numpy())
+    calls = counted(monkeypatch)
+    FusedModel(BasicBlock(16, 16, 1, 1, 1, 64, None, BatchNorm2d))(x).sync()  # in training
+    assert calls == []
+
+
+def test_an_error_leaves_no_rule_behind(rng):
+    model = ResNet(18, out_indices=(0,)).eval()
+    with pytest.raises(ValueError, match="has 4 channels, the weight needs 3"):
+        FusedModel(model)(jt.zeros((1, 4, 32, 32)))
+    assert not any({"execute", "stem"} & set(module.__dict__) for module in model.modules())

@@ -1,0 +1,28 @@
+import numpy as np
+
+from jsra.data.coco import COCODataset
+from jsra.registry import build
+from jsra.visualize.browse import browse, draw_truth
+from tests.data.tiny import NORMALIZE, write_coco
+
+
+def test_boxes_masks_and_crowds_are_drawn(tmp_path):
+    dataset = COCODataset(**write_coco(str(tmp_path)), use_anno_cats=True, filter_empty_gt=False, with_masks=True)
+    image, target = np.zeros((40, 30, 3), np.uint8), dataset.target(dataset.record(1))
+    picture = draw_truth(image, target)
+    assert picture.shape == image.shape and not image.any()
+    assert picture[30, 2].tolist() == [160, 160, 160]  # the left edge of the crowd's box
+    assert picture[18, 15].any()  # inside the dog's mask
+    assert not picture[39, 29].any()
+
+
+def test_transformed_pictures_show_what_the_model_gets(tmp_path):
+    steps = [dict(type="Resize", min_size=90, max_size=400), NORMALIZE, dict(type="Pad", size_divisor=32)]
+    dataset = COCODataset(**write_coco(str(tmp_path)), use_anno_cats=True, transforms=build(steps), filter_min_size=0)
+    from PIL import Image
+
+    paths = browse(dataset, str(tmp_path / "out"), count=2, seed=1, transformed=True, progress=False)
+    assert len(paths) == 2
+    for path in paths:
+        with Image.open(path) as picture:
+            assert picture.size[0] % 32 == 0 and picture.size[1] % 32 == 0 and min(picture.size) >= 90
