@@ -15,6 +15,11 @@ import time
 FILE = "log.jsonl"
 
 
+def is_loss(name: str) -> bool:
+    """Whether an entry of a model's losses is one that is trained on: 'loss_cls', 's0.loss_cls'; not 'accuracy'."""
+    return name.rpartition(".")[2].startswith("loss")
+
+
 def memory_mib() -> float:
     """Memory of this process now, in MiB: the GPU's share under CUDA, else the resident set."""
     import jittor as jt  # here, because reading logs needs none
@@ -91,7 +96,7 @@ class Log:
             for name, value in {**means, **extra}.items():
                 self._board.add_scalar(f"train/{name}", value, iteration)
         if self._bar is None:
-            losses = "  ".join(f"{name} {value:.4f}" for name, value in means.items() if name.startswith("loss"))
+            losses = "  ".join(f"{name} {value:.4f}" for name, value in means.items() if is_loss(name))
             self.say(
                 f"{iteration}/{self.total}  epoch {epoch:.2f}  {losses}  lr {lr:.3g}  {seconds:.3f} s/it  "
                 f"(data {means['data_s']:.3f})  {extra['memory_mib']:.0f} MiB  left {duration(left)}"

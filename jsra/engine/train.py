@@ -14,6 +14,7 @@ import jittor as jt
 import numpy as np
 
 from jsra.engine.interrupt import Interrupted, Interruptions, end_compilers
+from jsra.engine.log import is_loss
 from jsra.runtime.distributed import all_reduce, rank, world_size
 from jsra.runtime.seed import set_seed
 
@@ -73,10 +74,10 @@ def seed_of(seed: int, iteration: int) -> int:
 
 
 def total_loss(losses: dict):
-    """The sum of the entries whose name begins with 'loss'; the others are only logged."""
-    parts = [value for name, value in losses.items() if name.startswith("loss")]
+    """The sum of the entries that are losses by their names; the others are only logged."""
+    parts = [value for name, value in losses.items() if is_loss(name)]
     if not parts:
-        raise ValueError(f"the model returned no loss: the names {list(losses)} do not begin with 'loss'")
+        raise ValueError(f"the model returned no loss: the names {list(losses)} do not begin with 'loss' after their last dot")
     total = parts[0]
     for part in parts[1:]:
         total = total + part
@@ -104,7 +105,7 @@ def read_losses(losses: dict, targets: list, run, signals) -> tuple:
 
 def _with_total(names, numbers):
     values = dict(zip(names, map(float, numbers)))
-    return {**values, "loss": sum(value for name, value in values.items() if name.startswith("loss"))}
+    return {**values, "loss": sum(value for name, value in values.items() if is_loss(name))}
 
 
 def _explain(values, targets, run):
