@@ -4,8 +4,8 @@
 
 An annotation is read as text, never evaluated, so that every Python reads it. It is made of int, float (whole numbers too),
 bool, str, dict, None, part.<kind> (a part that is registered as that kind), tuple[X, ...] and list[X] (a list or a tuple of
-any length), tuple[X, X] (one of that length), and X | Y. What is made of anything else is not checked. An argument without an
-annotation takes what its default is: True or False, a number or text.
+any length), tuple[X, X] (one of that length), dict[str, X], and X | Y. What is made of anything else is not checked. An
+argument without an annotation takes what its default is: True or False, a number or text.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ class part:
 
 
 def parameters(cls) -> dict:
-    """{name: inspect.Parameter} of the constructor, with those of the parent where it passes **kwargs on."""
+    """{name: inspect.Parameter} of a class's constructor, with those of the parent where it passes **kwargs on."""
     found = {}
     for base in cls.__mro__:
         if "__init__" not in vars(base):
@@ -86,8 +86,13 @@ def problem(node, value, path, check_part):
 
 
 def _problem_within(node, value, path, check_part):
-    """As `problem`, for tuple[...] and list[...]."""
+    """As `problem`, for tuple[...], list[...] and dict[...]."""
     items, kind = _items(node), node.value.id
+    if kind == "dict":
+        if not isinstance(value, dict) or "type" in value:
+            return path, words(node), value
+        found = [problem(items[1], v, f"{path}.{key}", check_part) for key, v in value.items()]
+        return next((f for f in found if f), None)
     if not isinstance(value, (list, tuple)):
         return path, words(node), value
     if kind == "tuple" and not _any_length(items):
@@ -117,6 +122,8 @@ def words(node) -> str:
         return a_part(node.attr)
     if isinstance(node, ast.Subscript):
         items = _items(node)
+        if node.value.id == "dict":
+            return f"a dictionary, each of its values {words(items[1])}"
         if node.value.id == "list" or _any_length(items):
             return f"a list, each of it {words(items[0])}"
         return f"a list of {len(items)}, each of it {words(items[0])}"

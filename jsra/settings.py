@@ -14,6 +14,7 @@ import hashlib
 import inspect
 import json
 
+from jsra.arguments import parameters
 from jsra.registry import registered
 
 # Of a config: where the output goes and how often. The seed is kept apart: a row's runs differ in it alone.
@@ -52,16 +53,8 @@ def fingerprint(settings: dict) -> str:
 
 def defaults(function) -> dict:
     """{name: default} of the arguments of a function, or of a class and of what its **kwargs go on to."""
-    found = {}
-    for owner in inspect.getmro(function) if inspect.isclass(function) else (function,):
-        if inspect.isclass(owner) and "__init__" not in vars(owner):
-            continue
-        parameters = inspect.signature(owner.__init__ if inspect.isclass(owner) else owner).parameters.values()
-        given = {p.name: p.default for p in parameters if p.default is not p.empty}
-        found = {**given, **found}
-        if not any(p.kind is p.VAR_KEYWORD for p in parameters):
-            break
-    return found
+    known = parameters(function) if inspect.isclass(function) else inspect.signature(function).parameters
+    return {name: p.default for name, p in known.items() if p.default is not p.empty}
 
 
 def differences(old: dict, new: dict, most: int = 4) -> str:

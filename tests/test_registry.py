@@ -8,7 +8,7 @@ from jsra.registry import ConfigError, build, get, register, registered
 def entry():
     """A class registered for the test alone."""
 
-    @register("box", "TestOnlyBox")
+    @register("sampler", "TestOnlyBox")
     class Box:
         def __init__(self, size, inner=None, label="x"):
             self.size, self.inner, self.label = size, inner, label
@@ -48,7 +48,7 @@ def test_errors_name_path_and_nearest_key(entry, config, words):
 
 
 def test_kinds(entry):
-    assert "TestOnlyBox" in registered("box")
+    assert "TestOnlyBox" in registered("sampler")
     assert "TestOnlyBox" not in registered("loss")
     assert get("TestOnlyBox") is entry
     with pytest.raises(ValueError, match="did you mean 'loss'"):
@@ -57,5 +57,5 @@ def test_kinds(entry):
 
 def test_a_name_is_taken_once(entry):
     with pytest.raises(ValueError, match="registered already"):
-        register("box", "TestOnlyBox")(type("Other", (), {}))
-    assert register("box", "TestOnlyBox")(entry) is entry
+        register("sampler", "TestOnlyBox")(type("Other", (), {}))
+    assert register("sampler", "TestOnlyBox")(entry) is entry

@@ -14,7 +14,7 @@ CONFIG = os.path.join(resources.folder("jdet_configs"), "bccd", "faster_rcnn_r18
 
 @pytest.fixture
 def part():
-    @register("box", "TestOnlyPart")
+    @register("sampler", "TestOnlyPart")
     class Part:
         def __init__(self, size, inner=None, label="x", num_workers=3):
             pass

@@ -13,7 +13,7 @@ from jsra.ops.anchor_grid import anchor_grid, anchor_valid
 from jsra.registry import register
 
 
-@register("box")
+@register("anchor_generator")
 class AnchorGenerator:
     """strides: image pixels per position of each level. scales: sides in units of the stride; ratios: height / width.
 

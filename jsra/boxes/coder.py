@@ -9,7 +9,7 @@ from jsra.ops.encode_boxes import encode_boxes, normalisation
 from jsra.registry import register
 
 
-@register("box")
+@register("box_coder")
 class DeltaXYWHBBoxCoder:
     """means, stds: normalisation of the four deltas. clip_border: clip decoded boxes to the image.
     wh_ratio_clip: a decoded side differs from the reference's by at most this factor (and its inverse).

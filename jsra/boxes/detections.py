@@ -6,7 +6,7 @@ from jsra.ops.multiclass_nms import multiclass_nms
 from jsra.registry import register
 
 
-@register("box")
+@register("detection_selector")
 class DetectionSelector:
     """Scores above score_thr, NMS within each class, the max_per_img best. Defaults: mmdet's for COCO."""
 

@@ -9,7 +9,7 @@ from jsra.ops.match_boxes import match_boxes
 from jsra.registry import register
 
 
-@register("box")
+@register("assigner")
 class MaxIoUAssigner:
     """mmdet's rule. A box whose largest IoU with a ground truth is
     - at least pos_iou_thr: positive, it belongs to that ground truth;

@@ -13,7 +13,7 @@ from jsra.ops.nms import nms_batch
 from jsra.registry import register
 
 
-@register("box")
+@register("proposal_selector")
 class ProposalSelector:
     """The nms_pre best of each level, decoded and clipped; boxes with a side of min_size or less dropped; NMS within each
     level; the max_per_img best of all levels. Defaults: mmdet's for testing (training: nms_pre 2000)."""

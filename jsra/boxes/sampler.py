@@ -10,7 +10,7 @@ from jsra.registry import register
 from jsra.runtime.seed import rng
 
 
-@register("box")
+@register("sampler")
 class RandomSampler:
     """num boxes of each image, pos_fraction of them positive where there are enough; negatives fill the rest, at most
     neg_pos_ub per positive if that is >= 0. add_gt_as_proposals: the ground truths stand before the boxes, matched to

@@ -42,13 +42,18 @@ def main(argv=None) -> int:
     return code
 
 
-def _run(argv):
+def make_parser() -> argparse.ArgumentParser:
+    """The parser of all commands."""
     parser = argparse.ArgumentParser(prog="jsra", description="Semantic RoI Align and its peers for Jittor.")
     parser.add_argument("--version", action="version", version=f"jsra {__version__}")
     subparsers = parser.add_subparsers(dest="command", metavar="COMMAND", required=True)
     for name in COMMANDS:
         importlib.import_module(f"jsra.cli.{name}").add_parser(subparsers)
-    args = parser.parse_args(argv)
+    return parser
+
+
+def _run(argv):
+    args = make_parser().parse_args(argv)
     try:
         return args.run(args) or 0
     except _expected() as error:

@@ -43,15 +43,26 @@ def _from_family(name, array, family, coco_ids):
             array = np.concatenate([array[-1:], array[:-1]])
             notes.append("background moved from the last row to the first")
         if coco_ids:
+            _check_rows(name, array, 91)
             array = array[[0, *COCO_IDS]]
             notes.append("rows of the 80 categories taken from 91")
-    elif _is_class_layer(name, "box") and family == "torchvision":
-        array = array[4:]
-        notes.append("the background's four rows dropped")
-        if coco_ids:
+    elif _is_class_layer(name, "box"):
+        if family == "torchvision":
+            array = array[4:]
+            notes.append("the background's four rows dropped")
+        if coco_ids and len(array) > 4:  # 4: the same box for all classes
+            _check_rows(name, array, 4 * 90)
             array = np.concatenate([array[4 * (i - 1) : 4 * i] for i in COCO_IDS])
             notes.append("rows of the 80 categories taken from 90")
     return array, "; ".join(notes)
+
+
+def _check_rows(name, array, expected):
+    if len(array) != expected:
+        raise WeightsError(
+            f"{name} has {len(array)} rows: coco80 takes the 80 categories out of a head of COCO's 90 category ids, as "
+            f"torchvision's, which has {expected}; convert these weights without it (--classes)"
+        )
 
 
 def _to_family(name, array, family):
@@ -66,7 +77,7 @@ def to_jsra(arrays: dict, family: str | None = None, classes: str | None = None)
     """Weights by anybody's names -> by ours.
 
     family: 'mmdet', 'torchvision', 'jdet', 'backbone', 'jsra'; None finds out. classes='coco80' takes the 80 classes of COCO
-    in the order of our labels out of torchvision's 91.
+    in the order of our labels out of torchvision's 91; WeightsError for a head of another number of classes.
     """
     family = family or family_of(arrays)
     if family not in (*FAMILIES, "jsra"):

@@ -6,6 +6,7 @@ import json
 import os
 from collections import Counter
 
+from jsra.arguments import part
 from jsra.data.dataset import DetectionDataset, Record, label_map
 from jsra.data.image import DataError
 from jsra.data.paths import data_path, existing_file
@@ -55,21 +56,21 @@ class COCODataset(DetectionDataset):
 
     def __init__(
         self,
-        root,
-        anno_file,
-        transforms=None,
-        batch_size=1,
-        num_workers=0,
-        shuffle=False,
-        drop_last=False,
-        filter_empty_gt=True,
-        use_anno_cats=False,
-        classes=None,
-        filter_min_size=32,
-        aspect_ratio_grouping=None,
-        seed=0,
-        with_masks=False,
-        repeat=1,
+        root: str,
+        anno_file: str,
+        transforms: list[part.transform] | None = None,
+        batch_size: int = 1,
+        num_workers: int = 0,
+        shuffle: bool = False,
+        drop_last: bool = False,
+        filter_empty_gt: bool = True,
+        use_anno_cats: bool = False,
+        classes: tuple[str, ...] | None = None,
+        filter_min_size: int = 32,
+        aspect_ratio_grouping: bool | None = None,
+        seed: int = 0,
+        with_masks: bool = False,
+        repeat: int = 1,
     ):
         grouping = shuffle if aspect_ratio_grouping is None else aspect_ratio_grouping
         self.root, self.anno_file = data_path(root), data_path(anno_file)

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from jsra.arguments import part
 from jsra.data.resize import resize_bilinear
 from jsra.registry import ConfigError, register
 
@@ -54,7 +55,7 @@ class Resize:
     Sets img_size, pad_shape and scale_factor (4 floats: x, y, x, y ratios).
     """
 
-    def __init__(self, min_size, max_size, keep_ratio=True):
+    def __init__(self, min_size: int | tuple[int, ...], max_size: int, keep_ratio: bool = True):
         self.min_size = tuple(min_size) if isinstance(min_size, (list, tuple)) else (min_size,)
         self.max_size = max_size
         self.keep_ratio = keep_ratio
@@ -90,7 +91,7 @@ class Resize:
 class RandomFlip:
     """Mirror with probability `prob`; direction 'horizontal' (x -> width - x), 'vertical' or 'diagonal' (both)."""
 
-    def __init__(self, prob=0.5, direction="horizontal"):
+    def __init__(self, prob: float = 0.5, direction: str | tuple[str, ...] = "horizontal"):
         if direction not in ("horizontal", "vertical", "diagonal"):
             raise ConfigError(f"RandomFlip: direction {direction!r}; known: horizontal, vertical, diagonal")
         self.prob = prob
@@ -127,7 +128,9 @@ class RandomCrop:
     is drawn again, up to 50 times; then the image stays whole.
     """
 
-    def __init__(self, crop_size, crop_type="absolute", allow_negative_crop=False):
+    def __init__(
+        self, crop_size: tuple[float, float], crop_type: str = "absolute", allow_negative_crop: bool = False
+    ):
         if crop_type not in ("absolute", "absolute_range"):
             raise ConfigError(f"RandomCrop: crop_type {crop_type!r}; known: absolute, absolute_range")
         if len(crop_size) != 2 or min(crop_size) < 1 or (crop_type == "absolute_range" and crop_size[0] > crop_size[1]):
@@ -176,7 +179,7 @@ class RandomCrop:
 class RandomChoice:
     """One of several lists of transforms, drawn per sample (with probabilities `prob`, equal by default)."""
 
-    def __init__(self, pipelines, prob=None):
+    def __init__(self, pipelines: list[list[part.transform]], prob: tuple[float, ...] | None = None):
         self.pipelines = [Compose(p) for p in pipelines]
         self.prob = prob
         if prob is not None and (len(prob) != len(pipelines) or abs(sum(prob) - 1) > 1e-6):
@@ -190,7 +193,7 @@ class RandomChoice:
 class Normalize:
     """(image - mean) / std per channel -> float32 [3, H, W], RGB (to_bgr=True: BGR, mean and std in that order)."""
 
-    def __init__(self, mean, std, to_bgr=False):
+    def __init__(self, mean: tuple[float, float, float], std: tuple[float, float, float], to_bgr: bool = False):
         self.mean = np.asarray(mean, np.float32).reshape(3, 1, 1)
         self.inverse = 1 / np.asarray(std, np.float32).reshape(3, 1, 1)
         self.to_bgr = to_bgr
@@ -216,7 +219,7 @@ class Pad:
     After Normalize (as in the recipes) the padding is the mean colour; before it, black.
     """
 
-    def __init__(self, size_divisor=32):
+    def __init__(self, size_divisor: int = 32):
         if size_divisor < 1:
             raise ConfigError(f"Pad: size_divisor must be at least 1, not {size_divisor}")
         self.size_divisor = size_divisor

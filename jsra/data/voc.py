@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import xml.etree.ElementTree as ElementTree
 
+from jsra.arguments import part
 from jsra.data.dataset import DetectionDataset, Record, label_map
 from jsra.data.image import DataError
 from jsra.data.paths import data_path, existing_file
@@ -106,21 +107,21 @@ class VOCDataset(DetectionDataset):
 
     def __init__(
         self,
-        root,
-        image_set="trainval",
-        transforms=None,
-        batch_size=1,
-        num_workers=0,
-        shuffle=False,
-        drop_last=False,
-        filter_empty_gt=True,
-        classes=None,
-        filter_min_size=32,
-        box_min_size=None,
-        one_based=True,
-        aspect_ratio_grouping=None,
-        seed=0,
-        repeat=1,
+        root: str,
+        image_set: str = "trainval",
+        transforms: list[part.transform] | None = None,
+        batch_size: int = 1,
+        num_workers: int = 0,
+        shuffle: bool = False,
+        drop_last: bool = False,
+        filter_empty_gt: bool = True,
+        classes: tuple[str, ...] | None = None,
+        filter_min_size: int = 32,
+        box_min_size: float | None = None,
+        one_based: bool = True,
+        aspect_ratio_grouping: bool | None = None,
+        seed: int = 0,
+        repeat: int = 1,
     ):
         grouping = shuffle if aspect_ratio_grouping is None else aspect_ratio_grouping
         super().__init__(

@@ -10,7 +10,7 @@ class TwoStageDetector(Detector):
     """rpn(maps, targets) -> proposals, losses; roi_head(maps, proposals, targets) -> losses in training, results in
     evaluation. backbone, neck: see Detector."""
 
-    def __init__(self, backbone: part.backbone, rpn: part.head, roi_head: part.head, neck: part.neck | None = None):
+    def __init__(self, backbone: part.backbone, rpn: part.rpn, roi_head: part.roi_head, neck: part.neck | None = None):
         super().__init__(backbone, neck)
         self.rpn = rpn
         self.roi_head = roi_head

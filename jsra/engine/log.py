@@ -15,11 +15,6 @@ import time
 FILE = "log.jsonl"
 
 
-def is_loss(name: str) -> bool:
-    """Whether an entry of a model's losses is one that is trained on: 'loss_cls', 's0.loss_cls'; not 'accuracy'."""
-    return name.rpartition(".")[2].startswith("loss")
-
-
 def memory_mib() -> float:
     """Memory of this process now, in MiB: the GPU's share under CUDA, else the resident set."""
     import jittor as jt  # here, because reading logs needs none
@@ -31,6 +26,11 @@ def memory_mib() -> float:
             return int(f.read().split()[1]) * os.sysconf("SC_PAGE_SIZE") / 2**20
     except OSError:
         return float("nan")
+
+
+def is_loss(name: str) -> bool:
+    """Whether an entry of a model's losses is trained on; the others are only logged. 's1.loss_cls' is one of a stage."""
+    return name.rpartition(".")[2].startswith("loss")
 
 
 class Log:

@@ -74,10 +74,10 @@ def seed_of(seed: int, iteration: int) -> int:
 
 
 def total_loss(losses: dict):
-    """The sum of the entries that are losses by their names; the others are only logged."""
+    """The sum of the entries that are losses (jsra.engine.log.is_loss); the others are only logged."""
     parts = [value for name, value in losses.items() if is_loss(name)]
     if not parts:
-        raise ValueError(f"the model returned no loss: the names {list(losses)} do not begin with 'loss' after their last dot")
+        raise ValueError(f"the model returned no loss: the names {list(losses)} do not begin with 'loss'")
     total = parts[0]
     for part in parts[1:]:
         total = total + part

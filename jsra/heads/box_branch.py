@@ -12,7 +12,7 @@ from jsra.heads.branch import Branch
 from jsra.registry import register
 
 
-@register("head")
+@register("box_branch")
 class BoxBranch(Branch):
     """extractor: an RoI feature extractor, (feats, rois [K, 5]) -> [K, channels, h, w], which reads as many of the first
     maps as it has strides. head: e.g. Shared2FCBBoxHead.
@@ -25,10 +25,10 @@ class BoxBranch(Branch):
     def __init__(
         self,
         extractor: part.extractor,
-        head: part.head,
-        assigner: part.box,
-        sampler: part.box,
-        test: part.box | None = None,
+        head: part.box_head,
+        assigner: part.assigner,
+        sampler: part.sampler,
+        test: part.detection_selector | None = None,
     ):
         super().__init__()
         self.extractor = extractor

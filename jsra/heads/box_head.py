@@ -20,7 +20,7 @@ def _pair(value):
     return (value, value) if isinstance(value, int) else tuple(value)
 
 
-@register("head")
+@register("box_head")
 class Shared2FCBBoxHead(nn.Module):
     """Two fully connected layers, shared by classification and regression.
 
@@ -32,7 +32,7 @@ class Shared2FCBBoxHead(nn.Module):
 
     def __init__(
         self,
-        box_coder: part.box,
+        box_coder: part.box_coder,
         loss_cls: part.loss,
         loss_box: part.loss,
         num_classes: int = 80,

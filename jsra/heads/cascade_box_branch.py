@@ -13,7 +13,7 @@ from jsra.heads.branch import Branch
 from jsra.registry import register
 
 
-@register("head")
+@register("box_branch")
 class CascadeBoxBranch(Branch):
     """stages: BoxBranches, first to last, whose own `test` is not used. loss_weights: of each stage. test: a
     DetectionSelector. It takes and gives what BoxBranch does; the losses of stage i are named 's<i>.loss_cls', ...
@@ -23,7 +23,12 @@ class CascadeBoxBranch(Branch):
     stage's, and the logits the mean of the stages'. Source: mmdet's CascadeRoIHead.
     """
 
-    def __init__(self, stages: list[part.head], loss_weights: list[float] | None = None, test: part.box | None = None):
+    def __init__(
+        self,
+        stages: list[part.box_branch],
+        loss_weights: tuple[float, ...] | None = None,
+        test: part.detection_selector | None = None,
+    ):
         super().__init__()
         if not stages or any(not isinstance(stage, BoxBranch) for stage in stages):
             raise ValueError("CascadeBoxBranch: stages must be a list of at least one BoxBranch")

@@ -9,13 +9,13 @@ from jsra.arguments import part
 from jsra.registry import register
 
 
-@register("head")
+@register("roi_head")
 class RoIHead(nn.Module):
     """box: a BoxBranch or CascadeBoxBranch. branches: {name: Branch} of what else is found in each box (masks, ...); each
     becomes the attribute `name`, and knows nothing of the others.
     """
 
-    def __init__(self, box: part.head, branches: dict | None = None):
+    def __init__(self, box: part.box_branch, branches: dict[str, part.branch] | None = None):
         super().__init__()
         self.box = box
         self.branches = list(branches or {})

@@ -16,7 +16,7 @@ from jsra.ops.dense_gather import dense_gather
 from jsra.registry import register
 
 
-@register("head")
+@register("rpn")
 class RPNHead(nn.Module):
     """A 3x3 convolution, then objectness and box deltas of every anchor, shared by all levels.
 
@@ -26,17 +26,17 @@ class RPNHead(nn.Module):
 
     def __init__(
         self,
-        anchor_generator: part.box,
-        box_coder: part.box,
-        assigner: part.box,
-        sampler: part.box,
+        anchor_generator: part.anchor_generator,
+        box_coder: part.box_coder,
+        assigner: part.assigner,
+        sampler: part.sampler,
         loss_cls: part.loss,
         loss_box: part.loss,
         in_channels: int = 256,
         feat_channels: int = 256,
         num_convs: int = 1,
-        train_proposals: part.box | None = None,
-        test_proposals: part.box | None = None,
+        train_proposals: part.proposal_selector | None = None,
+        test_proposals: part.proposal_selector | None = None,
     ):
         super().__init__()
         self.anchor_generator = anchor_generator

@@ -16,6 +16,7 @@ from __future__ import annotations
 import contextlib
 import os
 import re
+import shlex
 import tempfile
 
 import jittor as jt
@@ -128,8 +129,9 @@ def _code(shapes, dtypes, variables, data, sources):
     results = jt.code(shapes, dtypes, variables, data=data, **sources)
     # The stand-in is compiled for every test of a kernel, and runs it once: -O1 takes half the time of Jittor's -Ofast.
     optimisation = "-O1 " if _backend == "host_cuda" else ""
+    include = shlex.quote(resources.folder("cuda_src"))  # its path may have a space
     for result in results:
-        result.compile_options = {f"FLAGS: -I{resources.folder('cuda_src')} {optimisation}": 1}
+        result.compile_options = {f"FLAGS: -I{include} {optimisation}": 1}
     return results
 
 

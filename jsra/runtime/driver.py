@@ -1,4 +1,8 @@
-"""What the NVIDIA driver offers: its GPUs, and the newest CUDA it can run."""
+"""What the NVIDIA driver offers: its GPUs, and the newest CUDA it can run.
+
+Asked through NVML, the library of nvidia-smi: opening CUDA itself (cuInit) would fix CUDA_VISIBLE_DEVICES for the rest of the
+process, and its forked children could not use CUDA.
+"""
 
 from __future__ import annotations
 
@@ -15,30 +19,61 @@ class Driver(NamedTuple):
     problem: str  # why no GPU can be used; '' if one can
 
 
-_CAPABILITY_MAJOR, _CAPABILITY_MINOR = 75, 76  # CU_DEVICE_ATTRIBUTE_COMPUTE_CAPABILITY_*
-
-
-def query(library: str = "libcuda.so.1") -> Driver:
-    """Ask the driver; does not create a context on any GPU."""
+def query(library: str = "libnvidia-ml.so.1") -> Driver:
+    """Ask the driver of this machine for the GPUs that CUDA_VISIBLE_DEVICES does not hide altogether."""
     try:
-        driver = ctypes.CDLL(library)
+        nvml = ctypes.CDLL(library)
     except OSError:
-        return Driver((), (), "no NVIDIA driver (libcuda.so.1) on this machine")
-    number = ctypes.c_int(0)
-    driver.cuDriverGetVersion(ctypes.byref(number))
-    cuda = (number.value // 1000, number.value % 1000 // 10)
-    error = driver.cuInit(0)
-    if error == 0:
-        error = driver.cuDeviceGetCount(ctypes.byref(number))
+        return Driver((), (), f"no NVIDIA driver ({library}) on this machine{_container()}")
+    error = nvml.nvmlInit_v2()
     if error != 0:
-        return Driver(cuda, (), f"the NVIDIA driver opens no GPU (CUDA error {error})")
-    if number.value == 0:
-        return Driver(cuda, (), "the NVIDIA driver shows no GPU to this process (CUDA_VISIBLE_DEVICES?)")
-    return Driver(cuda, tuple(_architecture(driver, i) for i in range(number.value)), "")
+        return Driver((), (), f"the NVIDIA driver does not answer (NVML error {error})")
+    try:
+        number = ctypes.c_int(0)
+        nvml.nvmlSystemGetCudaDriverVersion_v2(ctypes.byref(number))
+        cuda = (number.value // 1000, number.value % 1000 // 10)
+        number.value = 0
+        error = nvml.nvmlDeviceGetCount_v2(ctypes.byref(number))
+        found = [_architecture(nvml, i) for i in range(number.value)] if error == 0 else []
+    finally:
+        nvml.nvmlShutdown()
+    if error != 0:
+        return Driver(cuda, (), f"the NVIDIA driver opens no GPU (NVML error {error})")
+    architectures = tuple(a for a in found if a)
+    if not architectures:
+        return Driver(cuda, (), "the NVIDIA driver shows no GPU to this process")
+    if _hidden():
+        shown = os.environ["CUDA_VISIBLE_DEVICES"]
+        return Driver(cuda, (), f"CUDA_VISIBLE_DEVICES={shown!r} hides all {len(architectures)} GPUs of this machine")
+    return Driver(cuda, architectures, "")
+
+
+def _hidden() -> bool:
+    """Whether CUDA_VISIBLE_DEVICES shows nothing: CUDA reads it up to the first entry that names no GPU."""
+    first = os.environ.get("CUDA_VISIBLE_DEVICES", "0").split(",")[0].strip()
+    return not (first.isdigit() or first.startswith(("GPU-", "MIG-")))
+
+
+def _container() -> str:
+    try:
+        ctypes.CDLL("libcuda.so.1")  # opening the library does not call cuInit
+    except OSError:
+        return ""
+    return "; CUDA's own library is there: in a container, set NVIDIA_DRIVER_CAPABILITIES=compute,utility"
+
+
+def _architecture(nvml, index):
+    """Of GPU `index`; 0 where this process may not open it."""
+    device, major, minor = ctypes.c_void_p(), ctypes.c_int(0), ctypes.c_int(0)
+    if nvml.nvmlDeviceGetHandleByIndex_v2(index, ctypes.byref(device)) != 0:
+        return 0
+    if nvml.nvmlDeviceGetCudaComputeCapability(device, ctypes.byref(major), ctypes.byref(minor)) != 0:
+        return 0
+    return major.value * 10 + minor.value
 
 
 def claim(rank: int, gpus: str = "/proc/driver/nvidia/gpus"):
-    """Show this process one GPU only, the one of its rank on this machine; must come before `query` opens the driver.
+    """Show this process one GPU only, the one of its rank on this machine; before CUDA is opened.
 
     Jittor sets the device by rank only with NCCL: without it, all processes would work on the first GPU.
     """
@@ -49,11 +84,3 @@ def claim(rank: int, gpus: str = "/proc/driver/nvidia/gpus"):
         names = [str(i) for i in range(len(os.listdir(gpus)))] if os.path.isdir(gpus) else []
     if names:
         os.environ["CUDA_VISIBLE_DEVICES"] = names[rank % len(names)]
-
-
-def _architecture(driver, index):
-    device, major, minor = ctypes.c_int(0), ctypes.c_int(0), ctypes.c_int(0)
-    driver.cuDeviceGet(ctypes.byref(device), index)
-    driver.cuDeviceGetAttribute(ctypes.byref(major), _CAPABILITY_MAJOR, device)
-    driver.cuDeviceGetAttribute(ctypes.byref(minor), _CAPABILITY_MINOR, device)
-    return major.value * 10 + minor.value

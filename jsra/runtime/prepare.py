@@ -7,7 +7,7 @@ import sys
 
 import numpy as np
 
-from jsra.runtime import before_jittor, cuda, home, onednn, python_config
+from jsra.runtime import before_jittor, cuda, home, launcher, onednn, python_config
 
 # What jsra sets where the user has not.
 #   log_silent         Jittor prints a banner and progress to stderr at each import.
@@ -37,6 +37,7 @@ def prepare() -> dict:
     own = os.path.join(place, ".cache", "jittor", "jsra")
     for name, value in _DEFAULTS.items():
         os.environ.setdefault(name, value)
+    launcher.adopt()
     done = {
         "home": place,
         "python_config": python_config.provide(own),

@@ -78,6 +78,15 @@ def test_coco80_takes_the_categories_out_of_91_rows():
     assert ours["roi_head.box.head.cls.weight"][12, 0] == 13
 
 
+@pytest.mark.parametrize("family", ["mmdet", "jsra"])
+def test_coco80_on_heads_of_other_families(family):
+    """91 rows by any names are reduced in both layers; a head of 80 classes has nothing to take out of."""
+    arrays = to_jsra(from_jsra(class_layers(90), family).arrays, family, "coco80").arrays
+    assert len(arrays["roi_head.box.head.cls.weight"]) == 81 and len(arrays["roi_head.box.head.box.weight"]) == 4 * 80
+    with pytest.raises(WeightsError, match=r"cls\.(weight|bias) has 81 rows.*without it"):
+        to_jsra(from_jsra(class_layers(80), family).arrays, family, "coco80")
+
+
 def test_counters_and_classifiers_are_ignored_and_the_unknown_is_named():
     x = np.zeros(1, np.float32)
     result = to_jsra({"conv1.weight": x, "bn1.num_batches_tracked": x, "fc.weight": x, "head.extra": x})

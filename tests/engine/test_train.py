@@ -185,7 +185,8 @@ def test_seeds_differ_by_iteration_and_repeat():
 def test_model_without_losses():
     with pytest.raises(ValueError, match="no loss.*acc"):
         total_loss({"acc": jt.ones(1)})
-    assert total_loss({"s0.loss_cls": jt.ones(1), "loss": jt.ones(1), "s0.acc": jt.ones(1)}).item() == 2
+    losses = {"loss_a": 2 * jt.ones(1), "s0.loss_a": 3 * jt.ones(1), "s0.acc": jt.ones(1), "closs": jt.ones(1)}
+    assert total_loss(losses).item() == 5
 
 
 def test_resuming_with_another_batch_warns(tmp_path, capsys):

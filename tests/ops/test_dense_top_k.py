@@ -26,9 +26,9 @@ class TestDenseTopK(OperatorTester):
         ]
 
 
-def test_many(rng):
+def test_many():
     """More than one level of radix digits and many replacements on the CPU: rising scores are the worst order."""
-    scores = np.sort(rng.standard_normal(20000).astype(np.float32)).reshape(1, 1, 100, 200)
+    scores = (np.arange(20000) - 9999.5).astype(np.float32).reshape(1, 1, 100, 200)
     index, value = dense_top_k([jt.array(scores)], 2000)
     assert np.array_equal(index.numpy()[0], np.arange(20000)[::-1][:2000])
     assert np.array_equal(value.numpy()[0], scores.reshape(-1)[::-1][:2000])

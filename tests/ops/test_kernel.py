@@ -59,14 +59,15 @@ void gateway_reverse(const T* x, T* out, int64_t count, int64_t threads, int64_t
 
 @pytest.fixture
 def gateway(tmp_path, monkeypatch):
-    """A folder of kernels of the test's own, beside cuda_src/common."""
-    os.symlink(os.path.join(resources.folder("cuda_src"), "common"), tmp_path / "common")
-    (tmp_path / "gateway").mkdir()
-    (tmp_path / "broken").mkdir()
-    (tmp_path / "broken" / "cpu.h").write_text(BROKEN)
-    (tmp_path / "gateway" / "cpu.h").write_text(CPU)
-    (tmp_path / "gateway" / "reverse.cuh").write_text(CUDA)
-    monkeypatch.setattr(resources, "folder", lambda name: str(tmp_path))
+    """A folder of kernels of the test's own next to cuda_src/common; its path has a space, as that of a checkout may."""
+    folder = tmp_path / "with a space"
+    (folder / "gateway").mkdir(parents=True)
+    (folder / "broken").mkdir()
+    os.symlink(os.path.join(resources.folder("cuda_src"), "common"), folder / "common")
+    (folder / "broken" / "cpu.h").write_text(BROKEN)
+    (folder / "gateway" / "cpu.h").write_text(CPU)
+    (folder / "gateway" / "reverse.cuh").write_text(CUDA)
+    monkeypatch.setattr(resources, "folder", lambda name: str(folder))
 
 
 def test_inputs_outputs_and_scalars_arrive_in_order(gateway):

@@ -24,7 +24,7 @@ def add_parts():
     for name, cls in registered("detector").items():
         adapted = type(name, (Detector, cls), {"__doc__": cls.__doc__})
         add(MODELS, name, functools.partial(make, adapted), plain=functools.partial(build_run_model, adapted))
-    for kind, registry in (("backbone", BACKBONES), ("neck", NECKS), ("head", HEADS)):
+    for kind, registry in (("backbone", BACKBONES), ("neck", NECKS), *((kind, HEADS) for kind in _HEAD_KINDS)):
         for name, cls in registered(kind).items():
             add(registry, name, functools.partial(make, _HEADS.get(cls, cls)))
     for name, cls in registered("loss").items():
@@ -85,6 +85,7 @@ def _batch(targets, training):
     return Targets([{"ori_img_size": t["img_size"], **t} for t in targets_of_jdet(targets)], training)
 
 
+_HEAD_KINDS = ("rpn", "roi_head", "box_branch", "branch", "box_head")
 _HEADS = {RPNHead: RPNForJDet, RoIHead: RoIHeadForJDet}
 
 
