@@ -27,9 +27,9 @@ MODEL = {
     "rpn.assigner.neg_iou_thr": 0.7, "rpn.sampler.num": 800,
     "rpn.train_proposals.nms_pre": 400, "rpn.train_proposals.max_per_img": 400, "rpn.train_proposals.nms_thr": 1.0,
     "rpn.test_proposals.nms_pre": 300, "rpn.test_proposals.max_per_img": 300,
-    "roi_head.box_extractor.out_channels": 16, "roi_head.box_extractor.roi_layer.in_channels": 16,
-    "roi_head.box_head.in_channels": 16, "roi_head.box_head.fc_out_channels": 32, "roi_head.box_head.num_classes": 2,
-    "roi_head.sampler.num": 800, "roi_head.sampler.pos_fraction": 0.5, "roi_head.test.score_thr": 0.0,
+    "roi_head.box.extractor.out_channels": 16, "roi_head.box.extractor.roi_layer.in_channels": 16,
+    "roi_head.box.head.in_channels": 16, "roi_head.box.head.fc_out_channels": 32, "roi_head.box.head.num_classes": 2,
+    "roi_head.box.sampler.num": 800, "roi_head.box.sampler.pos_fraction": 0.5, "roi_head.box.test.score_thr": 0.0,
 }  # fmt: skip
 
 
@@ -39,7 +39,7 @@ def overrides(folder) -> list:
     normalize = dict(type="Normalize", mean=[128.0] * 3, std=[60.0] * 3)
     settings = {f"model.{key}": value for key, value in MODEL.items()}
     layer = dict(descriptor_channels=8, semantic_channels=8, hidden_channels=16, max_area=16)
-    settings.update({f"+model.roi_head.box_extractor.roi_layer.{key}": value for key, value in layer.items()})
+    settings.update({f"+model.roi_head.box.extractor.roi_layer.{key}": value for key, value in layer.items()})
     for split in SPLITS:
         settings[f"dataset.{split}.root"], settings[f"dataset.{split}.anno_file"] = root, annotations
         settings[f"dataset.{split}.transforms"] = [dict(type="Resize", min_size=32, max_size=48), normalize]
