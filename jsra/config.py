@@ -136,9 +136,13 @@ def _check_keys(config, known, path):
                 f"{path}: there is no setting {key!r}{nearest(key, known)}; a helper's name begins with an underscore"
             )
     splits = config.get("dataset") or {}
-    for split, settings in splits.items() if isinstance(splits, dict) else ():
+    if not isinstance(splits, dict):
+        raise ConfigError(f"{path}: dataset: expected a dictionary of splits (train, val, ...), got {splits!r}")
+    for split, settings in splits.items():
+        if not isinstance(settings, (dict, type(None))):
+            raise ConfigError(f"{path}: dataset.{split}: expected a dataset (a dict with its type), got {settings!r}")
         for key in MOVED:
-            if isinstance(settings, dict) and key in settings:
+            if key in (settings or {}):
                 raise ConfigError(f"{path}: dataset.{split}.{key} is no setting any more; write {MOVED[key]}")
 
 

@@ -16,7 +16,7 @@ DOCUMENTS += sorted(os.path.relpath(path, ROOT) for path in glob.glob(f"{ROOT}/d
 # What may stand before `jsra` on its line: variables, and a program that starts several of it.
 BEFORE = re.compile(r"^((\w+=\S+|mpirun|srun|-\S+|\d+) )*(?=jsra )")
 COMMAND = re.compile(r"jsra [a-z-]")  # not a line of output, such as `jsra 0.1.0, Linux`
-PLACES = {"N": "1", "K": "0"}  # names of what is a number
+PLACES = {"N": "1", "K": "0", "J": "2"}  # names of what is a number
 
 
 def commands(text):

@@ -16,6 +16,8 @@ class RandomSampler:
     neg_pos_ub per positive if that is >= 0. add_gt_as_proposals: the ground truths stand before the boxes, matched to
     themselves."""
 
+    version = 2  # draws by keys, which are a hash of a seed
+
     def __init__(self, num: int, pos_fraction: float, neg_pos_ub: float = -1, add_gt_as_proposals: bool = False):
         self.num = num
         self.pos_fraction = pos_fraction

@@ -4,14 +4,21 @@ from __future__ import annotations
 
 import re
 
-DETECTOR = (
-    "backbone.conv1",
-    "backbone.bn1",
-    "backbone.layer1",
-    "neck.lateral_convs",
-    "neck.fpn_convs",
-    "rpn.cls",
-    "rpn.box",
+# Weights with the first part have the second one too.
+TOGETHER = (
+    ("neck", "backbone"),
+    ("rpn", "backbone"),
+    ("rpn", "roi_head"),
+    ("rpn.cls", "rpn.box"),
+    ("rpn.box", "rpn.cls"),
+    ("roi_head", "backbone"),
+    ("roi_head", "rpn"),
+    ("roi_head", "roi_head.box"),
+    ("neck.fpn_convs", "neck.lateral_convs"),
+    ("neck.lateral_convs", "neck.fpn_convs"),
+    ("backbone.conv1", "backbone.bn1"),
+    ("backbone.layer1", "backbone.conv1"),
+    ("backbone.layer2", "backbone.layer1"),
 )
 NORM = ("weight", "bias", "running_mean", "running_var")
 
@@ -19,8 +26,8 @@ NORM = ("weight", "bias", "running_mean", "running_var")
 def incomplete_parts(names) -> list:
     """What is missing from weights by our names; [] if they look complete.
 
-    Each normalisation with statistics has its four arrays, each layer a weight, each numbered sequence has no gaps, and a
-    file with one part of a detector has all of them.
+    Each normalisation with statistics has its four arrays, each layer a weight, each numbered sequence has no gaps, and parts
+    that belong together (TOGETHER) are there together.
     """
     names = set(names)
     missing = []
@@ -32,12 +39,15 @@ def incomplete_parts(names) -> list:
         wanted = NORM if kinds & {"running_mean", "running_var"} else ("weight",) if "bias" in kinds else ()
         missing += [f"{layer}.{kind}" for kind in wanted if kind not in kinds]
     missing += _gaps(names)
-    if any(n.startswith(("neck.", "rpn.", "roi_head.")) for n in names):
-        parts = DETECTOR + (("roi_head.box",) if any(n.startswith("roi_head.") for n in names) else ())
-        missing += [f"{part}.*" for part in parts if not any(n.startswith(part + ".") for n in names)]
-    if any(n.startswith("backbone.layer") for n in names) and "backbone.conv1.weight" not in names:
-        missing.append("backbone.conv1.weight")
+    parts = {prefix for name in names for prefix in _prefixes(name)}
+    missing += [f"{needed}.*" for part, needed in TOGETHER if part in parts and needed not in parts]
     return sorted(set(missing))
+
+
+def _prefixes(name):
+    """'a', 'a.b' of 'a.b.weight'."""
+    words = name.split(".")
+    return [".".join(words[:i]) for i in range(1, len(words))]
 
 
 def _gaps(names) -> list:

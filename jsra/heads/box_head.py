@@ -99,7 +99,7 @@ class Shared2FCBBoxHead(nn.Module):
 
     def scores(self, logits):
         """[K, .] -> the probabilities [K, C] of the classes."""
-        return self.loss_cls.scores(logits.float32())
+        return self.loss_cls.scores(logits)
 
     def boxes(self, deltas, references, sizes):
         """deltas of references [B, P, 4] -> boxes [B, P, C, 4], or [B, P, 4] where they are of no class, clipped to sizes

@@ -31,7 +31,7 @@ class Objects:
         self.limit = limit
         from jsra.data.transforms import Compose
 
-        self._after = Compose(self.rest)
+        self._after = Compose(build(list(self.rest), f"dataset.{split}.transforms"))
 
     def __iter__(self):
         """(uint8 image [H, W, 3], boxes [n, 4], masks bool [n, H, W] or None) of the images with large enough objects."""

@@ -43,10 +43,10 @@ def of_layer(module, args, out):
     return None
 
 
-# Kernels that only sample or select; both counts leave them out.
+# Kernels that only sample, select or lay out; both counts leave them out.
 SAMPLING = (
     "roi_align", "roi_pool", "dynamic_sampler", "precise_roi_pool", "adaptive_roi_align", "deform_roi_pool",
-    "roi_align_rotated", "ps_roi_align", "ps_roi_pool", "nms", "box_iou",
+    "roi_align_rotated", "ps_roi_align", "ps_roi_pool", "nms", "box_iou", "roi_levels", "packing",
 )  # fmt: skip
 
 

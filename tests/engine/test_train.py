@@ -12,6 +12,7 @@ import pytest
 from jsra.engine import checkpoint, log
 from jsra.engine.interrupt import Interrupted
 from jsra.engine.train import NonFiniteLoss, seed_of, total_loss, train
+from jsra.registry import ConfigError
 from tests.engine.toy import ToyLoader, everything, make_run
 
 ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
@@ -189,17 +190,18 @@ def test_model_without_losses():
     assert total_loss(losses).item() == 5
 
 
-def test_resuming_with_another_batch_warns(tmp_path, capsys):
+def test_resuming_with_another_batch_is_refused_and_with_another_seed_warns(tmp_path, capsys):
     run = make_run(tmp_path)
     path = run.save()
-    other = make_run(tmp_path, loader=ToyLoader(batch_size=4))
-    other.resume(path)
-    assert "batch_size 2, this run has 4" in capsys.readouterr().err
+    with pytest.raises(ConfigError, match="batch_size 2, this run has 4"):
+        make_run(tmp_path, loader=ToyLoader(batch_size=4)).resume(path)
+    with pytest.raises(ConfigError, match="epoch_length 4, this run has 5"):
+        make_run(tmp_path, loader=ToyLoader(length=5)).resume(path)
+    make_run(tmp_path, seed=3).resume(path)
+    assert "made with seed 0, this run has 3" in capsys.readouterr().err
 
 
 def test_the_best_metric_can_be_chosen_and_may_be_undefined(tmp_path):
-    from jsra.registry import ConfigError
-
     scores = iter([{"AP": 0.1, "AP50": 0.6}, {"AP50": float("nan")}, {"AP5": 0.1}])
     run = make_run(tmp_path, score="AP50", evaluate=lambda model: next(scores), eval_interval=4, keep=0)
     with pytest.raises(ConfigError, match="did you mean 'AP5'"):

@@ -140,7 +140,8 @@ def block_sizes():
     for text in texts:
         kernels = {}
         for match in re.finditer(
-            r"auto\* (\w+) =([^;]*);|JSRA_LAUNCH(?:_FILL)?\((\w+), ((?:[^()]|\([^()]*\))*), ([^,]+), [^,]+, stream",
+            r"auto\* (\w+) =([^;]*);|JSRA_LAUNCH(?:_FILL)?\((\w+), "
+            r"((?:[^()]|\((?:[^()]|\([^()]*\))*\))*), ([^,]+), [^,]+, stream",
             text,
         ):
             variable, value, launched, _, block = match.groups()

@@ -6,6 +6,7 @@ import pytest
 
 from jsra.ops.reference.dynamic_sampler import dynamic_sampler
 from jsra.roi import FPNRoIExtractor, SemanticRoIAlign
+from tests.ops.rois import random_rois
 from tests.ops.tester import derivatives, exact
 
 C, N, M = 8, 5, 9
@@ -134,7 +135,7 @@ def test_both_forms_follow_the_definition(rng, inputs, options):
             out = module(jt.array(features), jt.array(rois), 0.25).numpy()
             expected, _, running = transcribe(weights, features, rois, training, options)
             assert out.shape == (6, C, N)
-            np.testing.assert_allclose(out, expected, atol=1e-5, err_msg=f"{form}, training={training}")
+            np.testing.assert_allclose(out, expected, atol=5e-5, err_msg=f"{form}, training={training}")
             state = module.state_dict()
             for key, value in running.items():
                 np.testing.assert_allclose(state[key].numpy(), value, rtol=1e-4, atol=1e-5, err_msg=key)
@@ -207,13 +208,14 @@ def test_gradient_in_float64(rng, inputs):
 
 
 def test_no_rois_train_and_change_nothing(rng):
-    """A training step on no RoIs, by both forms; one RoI, in the same way, moves all of it."""
+    """A training step on no RoIs, by both forms; four RoIs, in the same way, move all of it."""
     features = jt.array(rng.standard_normal((1, C, 6, 6)).astype(np.float32))
     for form in ("fast", "straightforward"):
-        for rois in (np.zeros((0, 5), np.float32), np.float32([[0, 2, 3, 21, 17]])):
+        for rois in (np.zeros((0, 5)), random_rois(rng, 4, 1, 8, 8, low=8, high=16)):
             module, weights = make(rng, form)
             module.train()
-            out = module(features, jt.array(rois), 0.25)
+            rois = jt.array(rois.astype(np.float32))
+            out = module(features, rois, 0.25)
             assert list(out.shape) == [len(rois), C, N]
             names, trained = zip(*[(k, p) for k, p in module.named_parameters() if k not in BATCH_NORMS])
             grads = jt.grad((out * out).sum(), [features, *trained])
@@ -226,7 +228,7 @@ def test_no_rois_train_and_change_nothing(rng):
                 assert moved >= {"features", *names, *BATCH_NORMS} - {"fc2.bias"}, form
             else:
                 assert not moved, form
-                assert module.masks(features, jt.array(rois), 0.25) == []
+                assert module.masks(features, rois, 0.25) == []
 
 
 @pytest.mark.parametrize("options", [OPTIONS[0], OPTIONS[1], OPTIONS[3], OPTIONS[9]], ids=name_of)
