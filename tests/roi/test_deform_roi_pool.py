@@ -54,7 +54,7 @@ def test_against_a_transcription(rng):
 
 def test_one_pack_a_level(rng):
     extractor = FPNRoIExtractor(
-        dict(type="ModulatedDeformRoIPoolPack", output_size=3, in_channels=4, fc_channels=8),
+        ModulatedDeformRoIPoolPack(3, 4, 8),
         4,
         (4, 8),
         8,
