@@ -50,7 +50,10 @@ def run(args):
             return list_tables(args)
         return one_table(args)
     except Interrupted as stop:
-        print(f"{stop}; the same command goes on from there")
+        from jsra.runtime.distributed import is_main
+
+        if is_main():
+            print(f"{stop}; the same command goes on from there")
         return stop.code
     except ValueError as error:
         if isinstance(error, ConfigError):
