@@ -196,7 +196,7 @@ def _read(path, chain):
 
 
 def _run(path, wanted):
-    """The names that a Python config defines. Helper modules beside it may be imported; they are run afresh too."""
+    """The names that a Python config defines. Helper modules next to it may be imported; they are run afresh too."""
     folder = os.path.dirname(os.path.abspath(path))
     before = set(sys.modules)
     # A helper that was edited within the second, to the same size, would be taken from its old .pyc.

@@ -1,4 +1,4 @@
-"""Where the folders that travel with the package lie: inside it (a wheel) or beside it (a checkout)."""
+"""Where the folders that travel with the package lie: inside it (a wheel) or next to it (a checkout)."""
 import os
 
 _PACKAGE = os.path.dirname(os.path.abspath(__file__))

@@ -1,1 +1,1 @@
-"""Speed of operators beside other programs: `jsra bench ops`."""
+"""Speed of operators next to other programs: `jsra bench ops`."""

@@ -106,7 +106,7 @@ def _sra():
 
     align = dict(output_size=7, spatial_scale=SCALE, sampling_ratio=0, aligned=True)
     yield Entry(
-        "dynamic_sampler M 64 (beside roi_align)",
+        "dynamic_sampler M 64 (next to roi_align)",
         lambda x, r, **settings: dynamic_sampler(x, r, **settings)[0],
         lambda rng, count: [features(rng), rois(rng, count)],
         dict(spatial_scale=SCALE),

@@ -32,10 +32,10 @@ WARM_UP = 2
 
 
 class Program:
-    """One program in one process. name: of the table's row; beside: the row that it is compared with, or None."""
+    """One program in one process. name: of the table's row; versus: the row that it is compared with, or None."""
 
-    def __init__(self, process, program, name, beside=None):
-        self.process, self.program, self.name, self.beside = process, program, name, beside
+    def __init__(self, process, program, name, versus=None):
+        self.process, self.program, self.name, self.versus = process, program, name, versus
 
     def ask(self, **command):
         reply = self.process.ask(self.program, **command)
@@ -105,13 +105,13 @@ def _start(stack, python_peers, folder, arrays, threads):
         for p in python_peers
     ]
     programs = []
-    for name, (config, family, beside) in OURS.items():
+    for name, (config, family, versus) in OURS.items():
         config = os.path.join(resources.folder("jdet_configs"), config)
         own = weights(config)
         process = Peer(sys.executable, threads, ("-m", "jsra.bench.model_worker"))
         stack.enter_context(contextlib.closing(process))
         theirs = [(p, program) for p in peers for program, of in p.programs.items() if of == family]
-        mine = Program(process, "jsra", name, beside)
+        mine = Program(process, "jsra", name, versus)
         group = [(mine, own)]
         if theirs:
             named = from_jsra(own, family).arrays
@@ -126,7 +126,7 @@ def _start(stack, python_peers, folder, arrays, threads):
 
 
 def measure(work, programs, repeat, folder):
-    """One result a program: {work, program, beside, seconds, cpu: [s], peak, pool: MB, differs}."""
+    """One result a program: {work, program, versus, seconds, cpu: [s], peak, pool: MB, differs}."""
     programs = [p for p in programs if work in p.directions]
     replies = {p.name: [] for p in programs}
     for turn in range(WARM_UP + repeat):
@@ -137,19 +137,19 @@ def measure(work, programs, repeat, folder):
     found = {p.name: p.detections(folder) for p in programs} if work == "inference" else {}
     results = []
     for program in programs:
-        result = dict(work=work, program=program.name, beside=program.beside)
+        result = dict(work=work, program=program.name, versus=program.versus)
         for key in ("seconds", "cpu"):
             result[key] = [reply[key] for reply in replies[program.name]]
         result["peak"] = max(reply["peak"] for reply in replies[program.name])
         result["pool"] = replies[program.name][-1].get("pool")
         if found and program.program != "jsra":
-            result["differs"] = differences(found[program.beside], found[program.name])
+            result["differs"] = differences(found[program.versus], found[program.name])
         results.append(result)
     return results
 
 
 def lines(results):
-    """The rows of the table: seconds, peak memory, and what the model of ours is of the program beside it.
+    """The rows of the table: seconds, peak memory, and what the model of ours is of the program that it is compared with.
 
     Ratios are of the medians, and in brackets of the processor time, which other work on the machine hardly touches.
     """
@@ -157,7 +157,7 @@ def lines(results):
     for r in results:
         seconds = f"{statistics.median(r['seconds']):.2f} ({min(r['seconds']):.2f}) | {statistics.median(r['cpu']):.2f}"
         pool = "" if r["pool"] is None else f", {r['pool']:.0f} of them Jittor's"
-        cells = [r["work"], r["program"], seconds, f"{r['peak']:.0f}{pool}", _ratio(r, by_name.get(r["beside"]))]
+        cells = [r["work"], r["program"], seconds, f"{r['peak']:.0f}{pool}", _ratio(r, by_name.get(r["versus"]))]
         yield "| " + " | ".join(cells) + " |"
 
 

@@ -1,4 +1,4 @@
-"""`jsra bench roi`: every RoI feature extractor, forward and backward, beside a peer's roi_align on the same inputs."""
+"""`jsra bench roi`: every RoI feature extractor, forward and backward, next to a peer's roi_align on the same inputs."""
 
 from __future__ import annotations
 

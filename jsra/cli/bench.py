@@ -2,13 +2,13 @@
 
 
 def add_parser(subparsers):
-    parser = subparsers.add_parser("bench", help="measure operators, extractors and detectors, beside other programs")
+    parser = subparsers.add_parser("bench", help="measure operators, extractors and detectors, next to other programs")
     commands = parser.add_subparsers(dest="bench_command", metavar="COMMAND", required=True)
 
     ops = _command(commands, "ops", _ops, 7, "time and memory of each operator, forward and backward")
     ops.add_argument("--no-sweep", action="store_true", help="leave out the growth from 250 to 4000 RoIs")
     ops.add_argument("--device", choices=("cpu", "cuda"), default="cpu", help="of ours and of torchvision (default: cpu)")
-    roi = _command(commands, "roi", _roi, 3, "time of each RoI feature extractor, beside roi_align of a peer")
+    roi = _command(commands, "roi", _roi, 3, "time of each RoI feature extractor, next to roi_align of a peer")
     for parser in (ops, roi):
         parser.add_argument("--count", type=int, default=1000, help="RoIs (default: %(default)s)")
     model = _command(commands, "model", _model, 5, "inference and a training step of Faster R-CNN R50-FPN")

@@ -42,11 +42,11 @@ def run(args):
     try:
         metrics = train(training)
     except Interrupted as stop:
-        training.log.say(str(stop))
+        training.log.info(str(stop))
         return stop.code
     finally:
         training.close()
-    training.log.say(f"done: {training.last_saved}")
+    training.log.info(f"done: {training.last_saved}")
     if getattr(metrics, "table", None):
-        training.log.say(metrics.table)
+        training.log.info(metrics.table)
     return 0

@@ -63,7 +63,7 @@ def path_of(work_dir: str, iteration: int) -> str:
     return os.path.join(work_dir, FOLDER, f"iter_{iteration:08d}")
 
 
-def note(path: str, **values):
+def update_state(path: str, **values):
     """Add values to the state.json of a checkpoint."""
     state = os.path.join(path, STATE)
     _write(state + ".unfinished", json.dumps({**read_state(path), **values}, indent=1).encode())
@@ -178,7 +178,7 @@ def weights_file(path) -> str:
 
 
 def classes_of(path):
-    """The class names that a checkpoint notes beside its weights, or None."""
+    """The class names that a checkpoint notes next to its weights, or None."""
     state = os.path.join(os.path.dirname(weights_file(path)), STATE)
     return read_state(os.path.dirname(state)).get("classes") if os.path.isfile(state) else None
 

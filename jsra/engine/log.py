@@ -59,7 +59,7 @@ class Log:
             if part is not None:
                 part.close()
 
-    def say(self, text: str):
+    def info(self, text: str):
         """Print one line without breaking the bar."""
         if self.active:
             self._bar.write(text) if self._bar is not None else print(text, file=sys.stderr, flush=True)
@@ -97,7 +97,7 @@ class Log:
                 self._board.add_scalar(f"train/{name}", value, iteration)
         if self._bar is None:
             losses = "  ".join(f"{name} {value:.4f}" for name, value in means.items() if is_loss(name))
-            self.say(
+            self.info(
                 f"{iteration}/{self.total}  epoch {epoch:.2f}  {losses}  lr {lr:.3g}  {seconds:.3f} s/it  "
                 f"(data {means['data_s']:.3f})  {extra['memory_mib']:.0f} MiB  left {duration(left)}"
             )

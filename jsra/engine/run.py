@@ -83,12 +83,12 @@ class Run:
                 self.metrics = self.evaluate(self.model)
             self.log.metrics(self.iteration, self.metrics)
             numbers = [f"{name} {value:.4f}" for name, value in self.metrics.items() if isinstance(value, float)]
-            self.log.say(f"{self.iteration}/{self.total}  {'  '.join(numbers)}")
+            self.log.info(f"{self.iteration}/{self.total}  {'  '.join(numbers)}")
             score = self._score(self.metrics)
-            on_main(lambda: checkpoint.note(self.last_saved, metrics=self.metrics, score=score))
+            on_main(lambda: checkpoint.update_state(self.last_saved, metrics=self.metrics, score=score))
         on_main(lambda: checkpoint.prune(self.work_dir, self.keep))
 
-    def catch_up(self, signals):
+    def run_pending(self, signals):
         """Evaluate a resumed checkpoint whose evaluation was stopped."""
         if self.evaluate is not None and self.iteration and not self.metrics and self._at(self.eval_interval):
             self.save_and_evaluate(signals)
@@ -213,12 +213,12 @@ def build_run(config, resume=None, seed=None) -> Run:
     if checkpoint_path is not None:
         run.resume(checkpoint_path)
     run.start_log()
-    run.log.say(f"{work_dir}: {len(loader)} batches an epoch, {run.total} iterations; {lr_line}")
+    run.log.info(f"{work_dir}: {len(loader)} batches an epoch, {run.total} iterations; {lr_line}")
     for line in (arithmetic, loaded):
         if line:
-            run.log.say(line)
+            run.log.info(line)
     if checkpoint_path is not None:
-        run.log.say(f"resumed from {checkpoint_path}, iteration {run.iteration}")
+        run.log.info(f"resumed from {checkpoint_path}, iteration {run.iteration}")
     return run
 
 

@@ -30,7 +30,7 @@ def train(run) -> dict:
     """
     end_compilers()
     with Interruptions() as signals, run.log:
-        run.catch_up(signals)
+        run.run_pending(signals)
         while run.iteration < run.total:
             run.model.train()
             before = time.time()

@@ -41,7 +41,7 @@ def coco_ap(ground_truth, detections, category_ids, image_ids=None, iou_type="bb
     per_class {category id: {mAP, mAP_50}}.
     """
     COCO, COCOeval, name = _tools(backend)
-    # The tools write into the detections, want numbers as image ids (VOC's are names), and, where a box stands beside a
+    # The tools write into the detections, want numbers as image ids (VOC's are names), and, where a box stands next to a
     # mask, take the area of the box to tell small from large.
     number = {image["id"]: i for i, image in enumerate(ground_truth["images"], start=1)}
     dropped = "bbox" if iou_type == "segm" else None

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-# What JDet (commit 0197437) needs to be imported, beside Jittor; its own setup.py does not name all of it.
+# What JDet (commit 0197437) needs to be imported, next to Jittor; its own setup.py does not name all of it.
 JDET_NEEDS = (
     "numpy<2", "scipy", "einops", "opencv-python-headless<4.11", "shapely", "terminaltables", "tensorboardX", "matplotlib",
     "pyyaml", "six", "requests", "pycocotools", "tqdm",

@@ -38,25 +38,25 @@ def add_norm_relu(x, tables, rows, weight, bias, statistics=None, eps=1e-5, then
     measure = statistics is None
     if measure:
         statistics = jt.zeros((2, channels))
-    beside = (v.cast(box_dtype(dtype)) for v in (weight, bias, statistics))
+    norm_params = (v.cast(box_dtype(dtype)) for v in (weight, bias, statistics))
     if then is not None:
         check.var("then", then, rank=2, last=channels, dtypes=(dtype,))
-    return _AddNormRelu.apply(x, rows, *beside, float(eps), measure, then, *tables)
+    return _AddNormRelu.apply(x, rows, *norm_params, float(eps), measure, then, *tables)
 
 
 class _AddNormRelu(jt.Function):
     def execute(self, x, rows, weight, bias, statistics, eps, measure, then, *tables):
         total, channels = x.shape
         self.dtype, self.tables = str(x.dtype), [tuple(t.shape) for t in tables]
-        beside = box_dtype(self.dtype)
+        norm_dtype = box_dtype(self.dtype)
         self.sizes = dict(total=total, channels=channels, added=len(tables), eps=eps, measure=measure)
         keep = not jt.flags.no_grad
         chunks = _CHUNKS if runs_cuda_files() else 1
         outputs = [
             ((total, channels), self.dtype),
             ((total, channels) if keep else (1, 1), self.dtype),
-            ((2, channels), beside),
-            ((chunks, 2 * channels), beside),
+            ((2, channels), norm_dtype),
+            ((chunks, 2 * channels), norm_dtype),
         ]
         inputs = [x, list(tables), rows, weight, bias, statistics]
         out, sums, measured, _ = run("add_norm_relu", "forward", inputs, outputs, **self.sizes, keep=keep)
@@ -76,13 +76,13 @@ class _AddNormRelu(jt.Function):
         s, dthen = self.sizes, None
         if self.then is not None:
             dout, dthen = product(dout, self.then, False, False), product(dout, self._again(), True, False)
-        shape, beside, scratch = (s["total"], s["channels"]), box_dtype(self.dtype), runs_cuda_files()
+        shape, norm_dtype, scratch = (s["total"], s["channels"]), box_dtype(self.dtype), runs_cuda_files()
         outputs = [
             (shape, self.dtype),
             [(t, self.dtype) for t in self.tables],
-            ((s["channels"],), beside),
-            ((s["channels"],), beside),
-            ((_CHUNKS if scratch else 1, 2 * s["channels"]), beside),
+            ((s["channels"],), norm_dtype),
+            ((s["channels"],), norm_dtype),
+            ((_CHUNKS if scratch else 1, 2 * s["channels"]), norm_dtype),
             [(t if scratch else (1, 1), "int64") for t in self.tables],
             ((1,), "int32"),
         ]

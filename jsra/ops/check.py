@@ -76,7 +76,7 @@ def roi_rows(name: str, value) -> jt.Var:
 
 
 def rois(name: str, value, like: jt.Var, columns: int = 5) -> jt.Var:
-    """RoIs [K, columns] in the dtype that the kernels of features `like` take: float64 beside float64, else float32.
+    """RoIs [K, columns] in the dtype that the kernels of features `like` take: float64 next to float64, else float32.
 
     Their values are not read: that would wait for the device. A row of an image or a level that does not exist is no RoI, for
     which every kernel gives zeros (cuda_src/common/roi.h).

@@ -59,7 +59,7 @@ class _DynamicSampler(jt.Function):
         self.inputs = boxes, levels, packing.grids, packing.offsets
         self.map_sizes, self.dtype = map_sizes(maps), str(maps[0].dtype)
         self.sizes = dict(
-            self.map_sizes, scales=scales, count=packing.count, sides=packing.sides, sampling_ratio=sampling_ratio
+            self.map_sizes, scales=scales, count=packing.count, sides=packing.row_col_total, sampling_ratio=sampling_ratio
         )
         out = ((packing.total, maps[0].shape[1]), self.dtype)
         outputs = [out, maps_scratch(maps)]

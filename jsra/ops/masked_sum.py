@@ -16,7 +16,7 @@ def masked_sum(logits, features, offsets, gamma=1.0, return_masks=False, channel
         features: [T, C], of the dtype of the logits.
         offsets: int32 [K + 1], rising from 0 to T: RoI k has the positions offsets[k] to offsets[k + 1]. Not read here.
         gamma: amplification of the logits.
-        return_masks: also return the masks [T, N] (float32 beside float16 and bfloat16).
+        return_masks: also return the masks [T, N] (float32 next to float16 and bfloat16).
         channels_first: give [K, C, N] instead of [K, N, C], without a transposition.
     Returns: [K, N, C], or (sums, masks). Zeros for an RoI without positions.
     Raises: ValueError for a wrong rank, dtype or size.

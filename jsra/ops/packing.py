@@ -16,19 +16,19 @@ class Packing:
 
     Vars: grids int32 [K, 2] (rows, columns); offsets int32 [K + 1] (RoI k has positions offsets[k] to offsets[k + 1]); owner
     int32 [T] (the RoI of each position); axes int32 [2, T]: for the row and the column of each position, index and side of
-    its grid as one number, side * (side - 1) / 2 + index. Numbers: count is K; total is T; sides is the largest rows +
-    columns. To know T and sides, the host reads once.
+    its grid as one number, side * (side - 1) / 2 + index. Numbers: count is K; total is T; row_col_total is the largest
+    rows + columns. To know the last two, the host reads once.
     """
 
     def __init__(self, grids: jt.Var):
         check.var("grids", grids, rank=2, last=2, dtypes=("int32",))
-        self.grids, self.count, self.total, self.sides = grids, grids.shape[0], 0, 0
+        self.grids, self.count, self.total, self.row_col_total = grids, grids.shape[0], 0, 0
         if not self.count:
             self.offsets, self.owner, self.axes = (jt.zeros(s, dtype="int32") for s in ((1,), (0,), (2, 0)))
             return
         outputs = [((self.count + 1,), "int32"), ((2,), "int32")]
         self.offsets, summary = run("packing", "forward", [grids], outputs, count=self.count)
-        self.total, self.sides = (int(v) for v in summary.numpy())
+        self.total, self.row_col_total = (int(v) for v in summary.numpy())
         outputs = [((self.total,), "int32"), ((2, self.total), "int32")]
         sizes = dict(count=self.count, total=self.total)
         self.owner, self.axes = run("packing", "places", [grids, self.offsets], outputs, **sizes)

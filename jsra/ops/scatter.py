@@ -42,7 +42,7 @@ def scratch(like) -> tuple:
 
 
 def box_dtype(dtype: str) -> str:
-    """The dtype of what lies beside features of a dtype: boxes, offsets, scratch."""
+    """The dtype of what lies next to features of a dtype: boxes, offsets, scratch."""
     return "float64" if dtype == "float64" else "float32"
 
 

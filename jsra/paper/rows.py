@@ -119,10 +119,10 @@ BACKBONES = {"R-50": "r50_fpn", "R-101": "r101_fpn", "RX-101-32x4d": "x101_32x4d
 EXTRACTORS = {"RoI Align": "roi_align", "SRA": "sra"}
 NOT_BUILT = "not built yet"
 NOTES = {
-    "gamma 1st": "the paper's value is lost; this is ours, see docs/reproduce.md",
-    "gamma 2nd": "the paper's value is lost; this is ours, see docs/reproduce.md",
-    "gamma 4th": "the paper's value is lost; this is ours, see docs/reproduce.md",
-    "gamma 3rd (default)": "the paper's value is lost; this is our default, see docs/reproduce.md",
+    "gamma 1st": "our text copy has no value here (the PDF has); this one is ours, see docs/reproduce.md",
+    "gamma 2nd": "our text copy has no value here (the PDF has); this one is ours, see docs/reproduce.md",
+    "gamma 4th": "our text copy has no value here (the PDF has); this one is ours, see docs/reproduce.md",
+    "gamma 3rd (default)": "our text copy has no value here (the PDF has); this is our default, see docs/reproduce.md",
     "DRoIPooling": (
         "offset and mask branches of 26.89 M weights, one pair per FPN level: 41.75 + 4 x 26.89 = 149.33 M; the paper prints "
         "149.4, 0.07 M more, which no part of the published module accounts for"

@@ -4,7 +4,7 @@ Shape letters: K RoIs; T their sampled positions, all in one packed array; C cha
 half an area embedding.
 
 The authors released no code. N = 49 and M = 64 are the paper's; descriptor 256, semantic 128, hidden 256 and L = M are the
-round numbers that reproduce its parameter and FLOP columns; gamma is lost from the text, and 50 is an assumption.
+round numbers that reproduce its parameter and FLOP columns; our text copy has no gamma (the PDF has): 50 is an assumption.
 """
 
 from __future__ import annotations
@@ -49,16 +49,16 @@ class SemanticRoIAlign(jt.nn.Module):
     ordered D then S (or the embedding), the columns of `semantic` F, vertical, horizontal.
 
     Initial weights, of which the paper says nothing, are Jittor's, which are PyTorch's, but for two:
-    - fc2: gamma * logits starts with the deviation LOGITS, so that the softmax is neither flat nor saturated (PyTorch's would
-      give 20, masks of one position each, and hardly a gradient).
-    - the position's columns of `semantic`: their part of S varies POSITION times as much over an RoI as that of features of
-      variance 1. Content, which prevails with PyTorch's weights, makes all masks of an RoI alike and different for every RoI:
+    - fc2: gamma * logits starts with the deviation INITIAL_LOGIT_STD, so that the softmax is neither flat nor saturated
+      (PyTorch's would give 20, masks of one position each, and hardly a gradient).
+    - the position's columns of `semantic`: their part of S varies POSITION_GAIN times as much over an RoI as that of features
+      of variance 1. Content, which prevails with PyTorch's weights, makes all masks of an RoI alike and different for every RoI:
       the head then learns late (measured in docs/mini.md).
     """
 
-    LOGITS = 4.0
+    INITIAL_LOGIT_STD = 4.0
+    POSITION_GAIN = 4.0
     version = 2  # 2: these initial weights
-    POSITION = 4.0
 
     def __init__(
         self,
@@ -107,7 +107,7 @@ class SemanticRoIAlign(jt.nn.Module):
             self.semantic = jt.nn.Linear(in_channels + embedding, semantic_channels)
             side = round(math.sqrt(max_area)) if self.grid is None else max(self.grid)
             if embedding and side > 1:
-                factor = self.POSITION * math.sqrt(in_channels / position_variance(position, side, max_area))
+                factor = self.POSITION_GAIN * math.sqrt(in_channels / position_variance(position, side, max_area))
                 factors = np.repeat(np.float32([1, factor]), [in_channels, embedding])
                 self.semantic.weight.assign(self.semantic.weight * jt.array(factors))
         width = self.descriptor_width + (semantic_channels if semantic else embedding)
@@ -117,7 +117,7 @@ class SemanticRoIAlign(jt.nn.Module):
         self.norm2 = make_norm(hidden_channels)
         self.fc2 = jt.nn.Linear(hidden_channels, num_masks)
         # The mean square of a normalised value after the ReLU is 1/2.
-        deviation = self.LOGITS / (max(abs(self.gamma), 1e-6) * math.sqrt(hidden_channels / 2))
+        deviation = self.INITIAL_LOGIT_STD / (max(abs(self.gamma), 1e-6) * math.sqrt(hidden_channels / 2))
         self.fc2.weight.assign(jt.randn(num_masks, hidden_channels) * deviation)
         self.fc2.bias.assign(jt.zeros(num_masks))
 

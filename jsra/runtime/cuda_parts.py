@@ -1,7 +1,7 @@
 """Find the parts of CUDA that Jittor needs: a compiler, its headers and libraries, and cuDNN.
 
 A toolkit is a tree that holds nvcc and the runtime: the one that the PyPI wheels share (nvidia/cu13) or one installed on
-the system. The libraries may lie in it, or in wheels beside Python, or where the system's packages put them. Nothing is
+the system. The libraries may lie in it, or in wheels next to Python, or where the system's packages put them. Nothing is
 run or loaded here: versions are read from headers and file names.
 """
 
@@ -190,7 +190,7 @@ def _wheel_places(nvidia, major):
     """The folders of wheels made for one CUDA: CUDA 13's share one, earlier ones have one each, and cuDNN always has."""
     for name in sorted(os.listdir(nvidia)):
         shared = re.fullmatch(r"cu(\d+)", name)
-        # nvidia-cudnn-cu12 and nvidia-cudnn-cu13 unpack into the same folder: only the record beside it tells them apart.
+        # nvidia-cudnn-cu12 and nvidia-cudnn-cu13 unpack into the same folder: only the record next to it tells them apart.
         record = glob.glob(os.path.join(os.path.dirname(nvidia), f"nvidia_{name}_cu{major}-*.dist-info"))
         if int(shared.group(1)) == major if shared else record:
             yield os.path.join(nvidia, name)

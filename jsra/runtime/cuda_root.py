@@ -75,7 +75,7 @@ def build(toolkit, parent: str, ptx: bool = False) -> str:
 
 
 def link_plain_name(part, parent: str) -> str:
-    """A directory under `parent` that holds a part's library under its plain name, libX.so, beside its own; its path."""
+    """A directory under `parent` that holds a part's library under its plain name, libX.so, next to its own; its path."""
     key = hashlib.sha256(part.place.encode()).hexdigest()[:12]
     folder = os.path.join(parent, f"{part.name}-{key}")
     os.makedirs(folder, exist_ok=True)

@@ -11,7 +11,7 @@ from jsra.runtime import before_jittor, cuda, home, launcher, onednn, python_con
 
 # What jsra sets where the user has not.
 #   log_silent         Jittor prints a banner and progress to stderr at each import.
-#   OMP_WAIT_POLICY    spinning threads make a training step 2 to 10 times slower beside any other busy process.
+#   OMP_WAIT_POLICY    spinning threads make a training step 2 to 10 times slower next to any other busy process.
 #   FIX_TORCH_ERROR    Jittor would import PyTorch, if installed, to work around an old conflict.
 #   cache_name         Jittor names its cache after the git branch of the folder that it is installed in: a virtual
 #                      environment inside a checkout would compile all anew after each change of branch.

@@ -1,6 +1,6 @@
 """What Jittor asks python3.X-config for, where Python comes without that script.
 
-Jittor looks for the script beside the interpreter (a virtual environment has none) and in the system's directories, and
+Jittor looks for the script next to the interpreter (a virtual environment has none) and in the system's directories, and
 gives up; Python itself knows the two answers that it wants.
 """
 

@@ -49,7 +49,7 @@ def test_the_command_measures_both_works_and_writes_json(small, tmp_path, monkey
     monkeypatch.setattr(model, "PEER_SCRIPT", str(script))
     assert main(["bench", "model", "--peer", sys.executable, "--repeat", "2", "--batch", "2", "--json", str(path)]) == 0
     results = json.loads(path.read_text())["results"]
-    assert [(r["work"], r["program"], r["beside"], len(r["seconds"])) for r in results] == [
+    assert [(r["work"], r["program"], r["versus"], len(r["seconds"])) for r in results] == [
         ("inference", "RoI Align", None, 2),
         ("inference", "stand-in 1.0", "RoI Align", 2),
         ("inference", "SRA", "RoI Align", 2),
@@ -71,9 +71,9 @@ def test_differences_are_between_nearest_boxes_of_one_label():
 
 def test_a_peer_is_compared_with_its_model():
     results = [
-        dict(work="inference", program="RoI Align", beside=None, seconds=[1.0, 3.0, 2.0], cpu=[4.0], peak=100.0, pool=60.0),
-        dict(work="inference", program="p", beside="RoI Align", seconds=[4.0], cpu=[5.0], peak=5.0, pool=None),
-        dict(work="inference", program="SRA", beside="RoI Align", seconds=[2.1], cpu=[5.0], peak=110.0, pool=70.0),
+        dict(work="inference", program="RoI Align", versus=None, seconds=[1.0, 3.0, 2.0], cpu=[4.0], peak=100.0, pool=60.0),
+        dict(work="inference", program="p", versus="RoI Align", seconds=[4.0], cpu=[5.0], peak=5.0, pool=None),
+        dict(work="inference", program="SRA", versus="RoI Align", seconds=[2.1], cpu=[5.0], peak=110.0, pool=70.0),
     ]
     first, second, third = model.lines(results)
     assert first == "| inference | RoI Align | 2.00 (1.00) | 4.00 | 100, 60 of them Jittor's |  |"

@@ -18,7 +18,7 @@ def test_files_and_names(tmp_path, seed):
     run = make_run(tmp_path, seed)
     run.iteration = 7
     path = run.save()
-    checkpoint.note(path, score=0.25)
+    checkpoint.update_state(path, score=0.25)
     assert path == str(tmp_path / "checkpoints" / "iter_00000007")
     assert sorted(os.listdir(path)) == ["model.safetensors", "optimizer.safetensors", "state.json"]
     weights = checkpoint.read_arrays(os.path.join(path, "model.safetensors"))

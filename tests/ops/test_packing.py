@@ -35,7 +35,7 @@ class TestPacking(OperatorTester):
 def test_by_hand():
     """2 x 3 and 1 x 1 positions: the pair (index, side) counts sides below first: 2 has 1 before it, 3 has 3."""
     packing = Packing(jt.array(np.int32([[2, 3], [0, 0], [1, 1]])))
-    assert packing.offsets.numpy().tolist() == [0, 6, 6, 7] and (packing.total, packing.sides) == (7, 5)
+    assert packing.offsets.numpy().tolist() == [0, 6, 6, 7] and (packing.total, packing.row_col_total) == (7, 5)
     assert packing.owner.numpy().tolist() == [0, 0, 0, 0, 0, 0, 2]
     assert packing.axes.numpy().tolist() == [[1, 1, 1, 2, 2, 2, 0], [3, 4, 5, 3, 4, 5, 0]]
 

@@ -5,7 +5,7 @@ JDet's own names keep their meaning. What is nested in a part of ours is built b
 (with or without the prefix) and means what it means to `jsra train`.
 
 Only this package imports jdet. In it: names (the rule), values (the numbers that cross the border), models, extractors,
-data, training (optimisers, schedules, and what JDet's Runner needs beside them).
+data, training (optimisers, schedules, and what JDet's Runner needs next to them).
 """
 
 import importlib
