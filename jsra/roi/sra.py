@@ -52,8 +52,8 @@ class SemanticRoIAlign(jt.nn.Module):
     - fc2: gamma * logits starts with the deviation INITIAL_LOGIT_STD, so that the softmax is neither flat nor saturated
       (PyTorch's would give 20, masks of one position each, and hardly a gradient).
     - the position's columns of `semantic`: their part of S varies POSITION_GAIN times as much over an RoI as that of features
-      of variance 1. Content, which prevails with PyTorch's weights, makes all masks of an RoI alike and different for every RoI:
-      the head then learns late (measured in docs/mini.md).
+      of variance 1. Content, which prevails with PyTorch's weights, makes all masks of an RoI alike and different for every
+      RoI: the head then learns late (measured in docs/mini.md).
     """
 
     INITIAL_LOGIT_STD = 4.0
