@@ -105,7 +105,7 @@ class COCODataset(DetectionDataset):
                     continue
                 boxes.append(box)
                 labels.append(to_label[a["category_id"]])
-                segmentations.append(a.get("segmentation"))
+                segmentations.append(a.get("segmentation") or None)  # [] is what exports of boxes alone write
             file = os.path.join(self.root, image["file_name"])
             kept = segmentations if self.with_masks else None
             records.append(Record(image["id"], file, width, height, boxes, labels, ignored, ignored_labels, kept))

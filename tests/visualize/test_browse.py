@@ -3,7 +3,7 @@ import numpy as np
 from jsra.data.coco import COCODataset
 from jsra.registry import build
 from jsra.visualize.browse import browse, draw_truth
-from tests.data.tiny import NORMALIZE, write_coco
+from tests.data.tiny import ANNOTATIONS, NORMALIZE, write_coco
 
 
 def test_boxes_masks_and_crowds_are_drawn(tmp_path):
@@ -26,3 +26,11 @@ def test_transformed_pictures_show_what_the_model_gets(tmp_path):
     for path in paths:
         with Image.open(path) as picture:
             assert picture.size[0] % 32 == 0 and picture.size[1] % 32 == 0 and min(picture.size) >= 90
+
+
+def test_exports_of_boxes_alone_are_drawn(tmp_path):
+    """They write `segmentation: []`: no mask, and no error."""
+    boxes = [{**a, "segmentation": []} for a in ANNOTATIONS if not a.get("iscrowd")]
+    dataset = COCODataset(**write_coco(str(tmp_path), boxes), use_anno_cats=True, filter_empty_gt=False, with_masks=True)
+    assert not np.asarray(dataset.target(dataset.record(1))["masks"]).any()
+    assert len(browse(dataset, str(tmp_path / "out"), count=2, progress=False)) == 2
