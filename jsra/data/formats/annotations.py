@@ -54,15 +54,11 @@ def split_of(text: str):
 
 def pictures_below(folder: str) -> list:
     """The paths of all pictures below a folder, in order."""
-    found = []
-    for place, folders, names in os.walk(folder):
-        folders.sort()
-        found += [os.path.join(place, name) for name in sorted(names) if name.lower().endswith(PICTURES)]
-    return found
+    return files_below(folder, PICTURES)
 
 
-def files_below(folder: str, ending: str) -> list:
-    """The paths of all files of an ending below a folder, in order."""
+def files_below(folder: str, ending) -> list:
+    """The paths of all files of an ending (or of one of several) below a folder, in order."""
     found = []
     for place, folders, names in os.walk(folder):
         folders.sort()
