@@ -5,6 +5,8 @@ from __future__ import annotations
 import numpy as np
 from PIL import Image, ImageOps
 
+PICTURES = (".jpg", ".jpeg", ".png", ".bmp", ".webp", ".tif", ".tiff")  # endings of what is taken for one
+
 
 class DataError(RuntimeError):
     """An image or annotation that cannot be used; the message names the file, the image id and a cure."""

@@ -36,13 +36,6 @@ def is_main() -> bool:
     return rank() == 0
 
 
-def barrier():
-    """Wait until every process is here."""
-    if world_size() > 1:
-        jt.sync_all()  # sums that wait for their execution come first, in all processes
-        jt.compile_extern.mpi.mpi_barrier()
-
-
 def broadcast(value, root: int = 0):
     """The value of process `root`, in every process. It is pickled; every process must call this."""
     if world_size() == 1:

@@ -9,12 +9,11 @@ from typing import NamedTuple
 import numpy as np
 from PIL import Image
 
-from jsra.data.image import DataError, read_image
+from jsra.data.image import PICTURES, DataError, read_image
 from jsra.output import check_folder, distinct_names
 from jsra.visualize.detections import draw_detections
 from jsra.visualize.video import VIDEOS, is_video, open_video
 
-PICTURES = (".jpg", ".jpeg", ".png", ".bmp", ".webp", ".tif", ".tiff")
 FILE = "detections.json"
 
 

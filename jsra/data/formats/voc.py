@@ -6,7 +6,6 @@ import os
 import xml.etree.ElementTree as ElementTree
 
 from jsra.data.formats.annotations import (
-    PICTURES,
     Annotations,
     Object,
     Picture,
@@ -15,6 +14,7 @@ from jsra.data.formats.annotations import (
     pictures_below,
     size_of,
 )  # fmt: skip
+from jsra.data.image import PICTURES
 
 
 def find(folder: str):
