@@ -10,6 +10,7 @@ from jsra.ops.dense_gather import dense_gather
 from jsra.ops.dense_top_k import dense_top_k
 from jsra.ops.dynamic_sampler import dynamic_sampler
 from jsra.ops.encode_boxes import encode_boxes
+from jsra.ops.flow_warp import flow_warp
 from jsra.ops.masked_sum import masked_sum
 from jsra.ops.match_boxes import match_boxes
 from jsra.ops.multiclass_nms import multiclass_nms
@@ -49,6 +50,7 @@ __all__ = [
     "dense_top_k",
     "dynamic_sampler",
     "encode_boxes",
+    "flow_warp",
     "masked_sum",
     "match_boxes",
     "multiclass_nms",
