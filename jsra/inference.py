@@ -32,8 +32,8 @@ class Detector:
         from jsra.fuse import FusedModel
         from jsra.runtime.device import use_best_device
 
-        self.device = use_best_device()
         self.config = config if isinstance(config, Config) else load_config(config, overrides)
+        self.device = use_best_device(self.config)
         self.transforms = Compose(build(_test_transforms(self.config), "dataset.test.transforms"))
         self.model = load_model(self.config, weights)
         self._fused = FusedModel(self.model)

@@ -39,7 +39,7 @@ def run(args):
         raise ConfigError(f"{args.config}: dataset has no {split!r}")
     weights = on_main(lambda: weights_file(args.weights))
     out = args.out or os.path.join(config["work_dir"], "test")
-    use_best_device()
+    use_best_device(config)
     evaluator = Evaluator(config, split, work_dir=out)
     dataset = evaluator.dataset
     saved = on_main(lambda: classes_of(weights))

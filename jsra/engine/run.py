@@ -17,7 +17,7 @@ from jsra.engine.optimizer import SGD, AdamW
 from jsra.engine.provenance import provenance
 from jsra.engine.schedule import StepLR, scaled_lr
 from jsra.registry import ConfigError, build, nearest
-from jsra.runtime.arithmetic import set_arithmetic
+from jsra.runtime.arithmetic import arithmetic_of, set_arithmetic
 from jsra.runtime.distributed import is_main, on_main, rank, share_weights, world_size
 from jsra.runtime.seed import set_seed
 
@@ -167,11 +167,7 @@ def build_run(config, resume=None, seed=None) -> Run:
         if key not in config:
             raise ConfigError(f"the config has no {key!r}")
     _check_counts(config)
-    arithmetic = {key: config.get(key) or False for key in ("tf32", "deterministic")}
-    for key, value in arithmetic.items():
-        if not isinstance(value, bool):
-            raise ConfigError(f"{key}: expected True or False, got {value!r}")
-    arithmetic = set_arithmetic(**arithmetic)
+    arithmetic = set_arithmetic(**arithmetic_of(config))
     work_dir = config["work_dir"]
     checkpoint_path = on_main(lambda: _checkpoint(resume, work_dir))
     set_seed(seed)
