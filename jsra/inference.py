@@ -7,6 +7,7 @@
 from __future__ import annotations
 
 import os
+from collections import deque
 
 import numpy as np
 
@@ -65,7 +66,27 @@ class Detector:
         import jittor as jt
 
         batch, targets = self.prepare(image)
-        result = self._fused(jt.array(batch), targets)[0]
+        return self._named(self._fused(jt.array(batch), targets)[0])
+
+    def follow(self, frames):
+        """Yield (frame, detections) of each frame of a video, in order; frames: an iterable of what `prepare` takes.
+
+        A detector that looks at several frames gives a frame's detections when it has seen those after it, and holds no more
+        frames than its window: frames may come from a camera, without end. Raises ValueError where frames differ in size.
+        """
+        import jittor as jt
+
+        from jsra.video.stream import model_stream
+
+        stream, waiting = model_stream(self.model), deque()
+        for number, frame in enumerate(frames):
+            batch, (target,) = self.prepare(frame)
+            waiting.append(frame)
+            found = self._fused.run(stream.push, jt.array(batch), [{**target, "img_id": number, "video_id": 0}])
+            yield from ((waiting.popleft(), self._named(result)) for result in found)
+        yield from ((waiting.popleft(), self._named(result)) for result in self._fused.run(stream.finish))
+
+    def _named(self, result):
         result["names"] = [self.name(label) for label in result["labels"]]
         return result
 

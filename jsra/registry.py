@@ -15,11 +15,11 @@ from jsra import arguments
 KINDS = (
     "backbone", "neck", "rpn", "roi_head", "box_branch", "branch", "box_head", "extractor", "roi_layer", "detector",
     "anchor_generator", "box_coder", "assigner", "sampler", "proposal_selector", "detection_selector", "loss",
-    "dataset", "transform", "evaluator", "optimizer", "parameter_groups", "scheduler", "hook",
+    "dataset", "transform", "evaluator", "optimizer", "parameter_groups", "scheduler", "hook", "motion", "aggregator",
 )  # fmt: skip
 
 _entries = {}  # name -> (class, kind)
-_PACKAGES = ("backbones", "boxes", "data", "detectors", "engine", "evaluation", "heads", "losses", "necks", "roi")
+_PACKAGES = ("backbones", "boxes", "data", "detectors", "engine", "evaluation", "heads", "losses", "necks", "roi", "video")
 _loaded = False
 
 

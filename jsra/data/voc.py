@@ -18,7 +18,9 @@ VOC_CLASSES = (
 
 
 def read_xml(path) -> dict:
-    """{file, width, height, objects: [{name, box (4 numbers as in the file), difficult}]} of one annotation file.
+    """{file, width, height, objects: [{name, box (4 numbers as in the file), difficult, track}]} of one annotation file.
+
+    track: the number of the object in its video, -1 where the file gives none.
 
     Raises DataError, naming the file, for one that is absent, broken or incomplete.
     """
@@ -32,6 +34,7 @@ def read_xml(path) -> dict:
                 "name": node.findtext("name").strip(),
                 "box": [float(box.findtext(k)) for k in ("xmin", "ymin", "xmax", "ymax")],
                 "difficult": int(node.findtext("difficult") or 0) == 1,
+                "track": int(node.findtext("trackid") or -1),
             })  # fmt: skip
         return {
             "file": root.findtext("filename"), "objects": objects,

@@ -8,6 +8,7 @@ from jsra.evaluation.report import evaluate
 from jsra.fuse import FusedModel
 from jsra.registry import ConfigError, build, nearest
 from jsra.runtime.distributed import gather, is_main, on_main, rank, world_size
+from jsra.video.stream import model_stream
 
 
 class Evaluator:
@@ -60,12 +61,14 @@ def detect(model, loader, title=None):
     """
     bar = _bar(title, sum(len(batch) for batch in loader.batches(0)))
     fused = FusedModel(model)
+    stream = model_stream(model)
     training = model.is_training()
     model.eval()
     try:
         for images, targets in loader.epoch(0):
-            yield from fused(jt.array(images), targets)
+            yield from fused.run(stream.push, jt.array(images), targets)
             bar.update(len(targets))
+        yield from fused.run(stream.finish)
     finally:
         bar.close()
         if training:
