@@ -133,10 +133,6 @@ class DetectionDataset:
     def img_ids(self):
         return [r.img_id for r in self.records]
 
-    def videos_of_samples(self):
-        """The video of each sample, in order; None for a dataset of images alone."""
-        return None
-
     def record(self, index):
         return self.records[index % len(self.records)]
 

@@ -32,10 +32,11 @@ class DataLoader:
     """Batches of `dataset` for one of `world_size` processes.
 
     joint: whether every batch is divided among the processes (training: batch_size counts the images of all of them
-    together, and all have equally many batches), or each process has a contiguous share of the batches (testing). In testing the
-    frames of a video stay together: no batch and no process holds parts of two.
+    together, and all have equally many batches), or each process has a contiguous share of the batches (testing): of whole
+    videos, where there are any.
 
-    dataset: has get(index, epoch), batch_size, num_workers, shuffle, drop_last, aspect_ratio_grouping, seed, record().
+    dataset: has get(index, epoch), batch_size, num_workers, shuffle, drop_last, aspect_ratio_grouping, seed, record(); one of
+    videos has videos_of_samples() too.
     num_workers: overrides the dataset's; 0 loads in this process. prefetch: batches ahead per worker. timeout: seconds
     without a batch after which a worker counts as stuck.
     """
@@ -58,7 +59,7 @@ class DataLoader:
         self._pool = None
         self._wide = None
         self._videos = None
-        if not joint and not dataset.shuffle:
+        if not joint and not dataset.shuffle and hasattr(dataset, "videos_of_samples"):
             self._videos = dataset.videos_of_samples()
         if dataset.aspect_ratio_grouping:
             records = [dataset.record(i) for i in range(len(dataset))]

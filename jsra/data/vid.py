@@ -21,15 +21,15 @@ from jsra.registry import ConfigError, construct, register
 class VIDDataset(DetectionDataset):
     """Frames of videos, and still images, in the layout of ImageNet VID and DET.
 
-    root: the folder with Data, Annotations and ImageSets. image_set: 'VID/val_videos', or a list of image sets, which may mix VID
-    and DET (jsra.data.vid_devkit). anno_file: a COCO file with videos instead, as `jsra data vid` writes it and mmtracking has
-    it, whose images lie in root/Data; it reads in seconds where the devkit's million of files takes many minutes.
+    root: the folder with Data, Annotations and ImageSets. image_set: 'VID/val_videos', or a list of image sets, which may
+    mix VID and DET (jsra.data.vid_devkit). anno_file: instead, a COCO file with videos, as `jsra data vid` writes it and as
+    mmtracking has it, whose images lie in root/Data: it reads in seconds, the devkit's million files in many minutes.
     classes: names, or {name: its WordNet id in the annotations}; the 30 of VID by default. Samples are all frames, a video
     after the other; in testing the frames of a video stay on one process.
     key_frames: only the frames to train on are samples, those that the image set names or 15 of each video.
     references: dict(num=2, frame_range=9, method='bilateral_uniform') of jsra.data.references: the targets then hold
-    'references', float32 [num, 3, h, w], other frames of the video, transformed with the same random numbers; a still image is
-    its own. Other arguments as for COCODataset. Targets have track_ids; video_id and frame_index where it is a frame.
+    'references', float32 [num, 3, h, w], other frames of the video, transformed with the same random numbers; of a still
+    image, itself. Other arguments as for COCODataset. Targets have track_ids; video_id and frame_index where it is a frame.
     """
 
     default_evaluator = "VIDBoxAP"
@@ -57,9 +57,7 @@ class VIDDataset(DetectionDataset):
             raise ConfigError("VIDDataset: give image_set or anno_file, one of them")
         grouping = shuffle if aspect_ratio_grouping is None else aspect_ratio_grouping
         names = tuple(classes or VID_CLASSES)
-        super().__init__(
-            names, transforms, batch_size, num_workers, shuffle, drop_last, grouping, seed, False, repeat
-        )
+        super().__init__(names, transforms, batch_size, num_workers, shuffle, drop_last, grouping, seed, False, repeat)
         self.root = data_path(root)
         self.references = None if references is None else construct(References, references, "references")
         if anno_file is not None:
@@ -109,13 +107,16 @@ class VIDDataset(DetectionDataset):
         return os.path.join(self.root, "Data", name)
 
     def videos_of_samples(self):
+        """The video id of each sample, in order, None for a still image; None where all are."""
         videos = [record.fields.get("video_id") for record in self.records]
         return videos * self.repeat if any(video is not None for video in videos) else None
 
     def get(self, index, epoch=0):
         image, target = super().get(index, epoch)
         if self.references is not None:
-            target["references"] = np.stack([image if n is None else n for n in self._neighbours(index, epoch, image.shape)])
+            target["references"] = np.stack(
+                [image if n is None else n for n in self._neighbours(index, epoch, image.shape)]
+            )
         return image, target
 
     def _neighbours(self, index, epoch, shape):

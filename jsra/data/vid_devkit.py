@@ -2,8 +2,8 @@
 
     ROOT/Data/VID/...frame.JPEG   ROOT/Annotations/VID/...frame.xml   ROOT/ImageSets/VID/NAME.txt      (and DET)
 
-A line of an image set names a video or a frame by its path below Data/VID, with or without its split (train, val, test), and may
-go on with the devkit's numbers. Known forms:
+A line of an image set names a video or a frame by its path below Data/VID, with or without its split (train, val, test), and
+may go on with the devkit's numbers. Known forms:
     val/ILSVRC2015_val_00000000                                          a video, all frames of which are annotated
     ILSVRC2015_VID_train_0000/ILSVRC2015_train_00000000 1                the same; -1 in the place of 1: not of this class
     train/ILSVRC2015_VID_train_0000/ILSVRC2015_train_00005003 1 10 300   its frame 10 (of 300) is to be trained on
@@ -39,7 +39,10 @@ def read_devkit(root, image_sets, classes=None, every_frame=False, progress=Fals
 
     names = list(classes or VID_CLASSES)
     known = classes if isinstance(classes, dict) else VID_CLASSES
-    labels = {**{name: i + 1 for i, name in enumerate(names)}, **{known[n]: i + 1 for i, n in enumerate(names) if n in known}}
+    labels = {
+        **{name: i + 1 for i, name in enumerate(names)},
+        **{known[n]: i + 1 for i, n in enumerate(names) if n in known},
+    }
     builder = _Content(root, labels, names, every_frame)
     for image_set in image_sets:
         lines = _lines(root, image_set)
@@ -52,7 +55,9 @@ def _lines(root, image_set):
     """(VID or DET, path, number of the frame to train on or None) of each line of an image set."""
     kind = image_set.split("/")[0]
     if kind not in SETS:
-        raise ConfigError(f"image_set {image_set!r}: it begins with {' or '.join(f'{s}/' for s in SETS)}, as VID/train_videos")
+        raise ConfigError(
+            f"image_set {image_set!r}: it begins with {' or '.join(f'{s}/' for s in SETS)}, as VID/train_videos"
+        )
     listing = existing_file(os.path.join(root, "ImageSets", f"{image_set}.txt"), "the image set")
     found = []
     with open(listing, encoding="utf8") as f:
@@ -111,7 +116,9 @@ class _Content:
             return files.index(key)
         found = [i for i, name in enumerate(files) if _number(name) == key]
         if not found:
-            raise DataError(f"{os.path.join('Data', *video)}: frame {key} of the image set is missing; it has {len(files)} frames")
+            raise DataError(
+                f"{os.path.join('Data', *video)}: frame {key} of the image set is missing; it has {len(files)} frames"
+            )
         return found[0]
 
     def content(self) -> dict:

@@ -15,8 +15,8 @@ EPSILON = 1e-12  # below the square of a length: an embedding of zeros has no di
 class EmbedAggregator(nn.Module):
     """execute(key, others, counts) -> [B, C, H, W], the mean of the other maps with weights of their own at each position.
 
-    key: [B, C, H, W]; others: [B, R, C, H, W], warped to it. The weights are a softmax, over the R maps, of the cosine of both
-    embeddings. counts: [B, R], how often each map counts; None: once.
+    key: [B, C, H, W]; others: [B, R, C, H, W], warped to it. The weights are a softmax, over the R maps, of the cosine of
+    both embeddings. counts: [B, R], how often each map counts; None: once.
     Source: Zhu et al. 2017 (arXiv:1703.10025), equations 1 to 3; the softmax is mmtracking's.
 
     channels: C, and of the embedding. num_convs: convolutions of the embedding, with a ReLU between them.

@@ -1,9 +1,9 @@
 """Detection in videos frame by frame, with the maps of a window of frames kept and nothing else.
 
-    stream = model.stream()                                # of a detector that looks at several frames
-    for images, targets in batches:                        # frames in order; targets name their video
-        results += stream.push(images, targets)            # of earlier frames: those whose window is complete
-    results += stream.finish()
+stream = model.stream()                                # of a detector that looks at several frames
+for images, targets in batches:                        # frames in order; targets name their video
+    results += stream.push(images, targets)            # of earlier frames: those whose window is complete
+results += stream.finish()
 """
 
 from __future__ import annotations
