@@ -20,9 +20,11 @@ def add_parser(subparsers):
 
     puppets = commands.add_parser("puppets", help="draw the embedded data set of articulated figures")
     puppets.add_argument("folder", metavar="DIR")
-    puppets.add_argument("--train", type=int, default=600, help="images of each training split (default: %(default)s)")
-    puppets.add_argument("--test", type=int, default=150, help="images of each other split (default: %(default)s)")
-    puppets.add_argument("--size", type=int, default=224, help="width and height in pixels (default: %(default)s)")
+    puppets.add_argument("--video", action="store_true", help="clips of moving figures, in ImageNet VID's layout")
+    puppets.add_argument("--train", type=int, help="images of each training split (default: 600; clips: 60)")
+    puppets.add_argument("--test", type=int, help="images of each other split (default: 150; clips: 20)")
+    puppets.add_argument("--frames", type=int, help="of each clip (default: 12)")
+    puppets.add_argument("--size", type=int, help="width and height in pixels (default: 224; clips: 160)")
     puppets.add_argument("--seed", type=int, default=0)
     puppets.add_argument("--splits", nargs="+", help="only these (default: all)")
     puppets.add_argument("--workers", type=int, help="processes (default: one per core)")
@@ -89,9 +91,15 @@ def _browse(args):
 
 def _puppets(args):
     from jsra.data.puppets.generate import generate
-    from jsra.data.puppets.scene import SPLITS
+    from jsra.data.puppets.video import generate_clips
+    from jsra.registry import ConfigError
 
-    folder = generate(args.folder, args.train, args.test, args.size, args.seed, args.workers,
-                      tuple(args.splits or SPLITS), args.force)  # fmt: skip
-    print(f"puppets in {folder}; train with a config on jdet_configs/_base_/puppets.py")
+    unused = "splits" if args.video else "frames"
+    if getattr(args, unused) is not None:
+        raise ConfigError(f"--{unused} is not for {'clips' if args.video else 'images'}: leave it out")
+    names = ("train", "test", "size", "seed", "workers", "force", "frames", "splits")
+    given = {name: getattr(args, name) for name in names if getattr(args, name) is not None}
+    folder = (generate_clips if args.video else generate)(args.folder, **given)
+    base = "puppets_video" if args.video else "puppets"
+    print(f"puppets in {folder}; train with a config on jdet_configs/_base_/{base}.py")
     return 0
