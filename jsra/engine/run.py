@@ -10,7 +10,7 @@ import jittor as jt
 
 from jsra.data.classes import check_model, check_same
 from jsra.data.paths import data_path
-from jsra.engine import amp, checkpoint
+from jsra.engine import amp, checkpoint, ema
 from jsra.engine.groups import ParameterGroups
 from jsra.engine.log import Log
 from jsra.engine.optimizer import SGD, AdamW
@@ -80,13 +80,18 @@ class Run:
         self.save()
         if self.evaluate is not None and self._at(self.eval_interval):
             with signals.leaving_at_once(self.last_saved):
-                self.metrics = self.evaluate(self.model)
+                self.metrics = self.evaluated()
             self.log.metrics(self.iteration, self.metrics)
             numbers = [f"{name} {value:.4f}" for name, value in self.metrics.items() if isinstance(value, float)]
             self.log.info(f"{self.iteration}/{self.total}  {'  '.join(numbers)}")
             score = self._score(self.metrics)
             on_main(lambda: checkpoint.update_state(self.last_saved, metrics=self.metrics, score=score))
         on_main(lambda: checkpoint.prune(self.work_dir, self.keep))
+
+    def evaluated(self, evaluate=None) -> dict:
+        """The metrics of the model as it is saved: with ema, of the averaged weights. evaluate: default, the run's own."""
+        with ema.averaged(self.optimizer):
+            return (evaluate or self.evaluate)(self.model)
 
     def run_pending(self, signals):
         """Evaluate a resumed checkpoint whose evaluation was stopped."""
@@ -114,7 +119,8 @@ class Run:
             "config": self.config,
             **provenance(),
         }
-        self.last_saved = on_main(lambda: checkpoint.save(self.work_dir, self.model, self.optimizer, state))
+        with ema.averaged(self.optimizer):
+            self.last_saved = on_main(lambda: checkpoint.save(self.work_dir, self.model, self.optimizer, state))
         return self.last_saved
 
     def resume(self, path: str):
@@ -155,7 +161,7 @@ def build_run(config, resume=None, seed=None) -> Run:
         seed: overrides config.seed (0 if that is absent too).
 
     Intervals are in epochs with max_epoch, in iterations with max_iter. config.amp: True, or a dict of the settings of
-    jsra.engine.amp.enable; config.tf32 and config.deterministic: those of jsra.runtime.arithmetic. Raises ConfigError, and
+    jsra.engine.amp.enable; config.ema: those of jsra.engine.ema; config.tf32 and config.deterministic: those of jsra.runtime.arithmetic. Raises ConfigError, and
     FileNotFoundError for data, weights or a checkpoint that is not there.
     """
     from jsra.evaluation.evaluator import Evaluator
@@ -187,6 +193,8 @@ def build_run(config, resume=None, seed=None) -> Run:
     optimizer, lr_line = build_optimizer(config, model, dataset.batch_size)
     if config.get("amp"):
         model, optimizer = amp.enable(model, optimizer, **({} if config["amp"] is True else config["amp"]))
+    if config.get("ema"):
+        optimizer = ema.enable(optimizer, model, config["ema"])
     unit = 1 if config.get("max_iter") else len(loader)
     run = Run(
         model=model,
