@@ -10,11 +10,12 @@ from tqdm import tqdm
 
 from jsra.data.coco import segmentation_problems
 from jsra.data.coco_file import of_annotation, read_coco
-from jsra.data.image import DataError, rgb_pixels
+from jsra.data.image import rgb_pixels
 from jsra.data.masks import area, box, to_rle
 from jsra.data.paths import data_path
 from jsra.data.problems import error, warning
-from jsra.data.voc import VOC_CLASSES, read_xml, voc_entries, voc_image, voc_sets
+from jsra.data.voc import VOC_CLASSES
+from jsra.data.voc_file import read_xml, voc_entries, voc_image, voc_sets
 from jsra.registry import ConfigError
 
 MASK_TOLERANCE = 3.0  # pixels by which a mask's box may differ from the annotated one
@@ -139,22 +140,17 @@ def check_voc(sets, classes, one_based=True, progress=True):
     entries = voc_entries(sets)
     for name, count in Counter(name for name, *_ in entries).items():
         if count > 1:
-            problems.append(
-                error(f"image {name}", f"appears {count} times in the image set", "remove the copies")
-            )
+            problems.append(error(f"image {name}", f"appears {count} times in the image set", "remove the copies"))
     for name, annotation, folder in tqdm(entries, "checking", disable=not progress or None, leave=False):
         where = f"image {name}"
-        try:
-            content = read_xml(annotation)
-        except DataError as reason:
-            problems.append(error(where, str(reason), "correct the file, or remove the image from the set"))
+        content, found = read_xml(annotation, where)
+        problems += found
+        if content is None:
             continue
         size = content["width"], content["height"]
         problems += check_image(voc_image(folder, name, content), size, where)
         if not content["objects"]:
-            problems.append(
-                warning(where, "has no annotations", "fine for a background image; else annotate it")
-            )
+            problems.append(warning(where, "has no annotations", "fine for a background image; else annotate it"))
         for i, item in enumerate(content["objects"]):
             here = f"{where}, object {i + 1} ({item['name']})"
             if item["name"] not in classes:
