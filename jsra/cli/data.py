@@ -18,6 +18,14 @@ def add_parser(subparsers):
     browse.add_argument("--transformed", action="store_true", help="as the model sees them, after the transforms")
     browse.set_defaults(run=_browse)
 
+    vid = commands.add_parser("vid", help="ImageNet VID and DET as one COCO file with videos, which reads in seconds")
+    vid.add_argument("root", metavar="ROOT", help="the devkit's folder, with Data, Annotations and ImageSets")
+    vid.add_argument("out", metavar="FILE", help="the JSON file; a VIDDataset takes it as anno_file")
+    vid.add_argument("--sets", nargs="+", required=True, metavar="SET", help="image sets, as VID/val DET/DET_train_30classes")
+    vid.add_argument("--classes", nargs="+", metavar="NAME", help="names in the annotations (default: the 30 of VID)")
+    vid.add_argument("--key-frames", action="store_true", help="only boxes of frames to train on: much faster, smaller")
+    vid.set_defaults(run=_vid)
+
     puppets = commands.add_parser("puppets", help="draw the embedded data set of articulated figures")
     puppets.add_argument("folder", metavar="DIR")
     puppets.add_argument("--video", action="store_true", help="clips of moving figures, in ImageNet VID's layout")
@@ -57,7 +65,9 @@ def _check(args):
 
     from jsra.data.check import check
 
-    problems = check(_chosen(args)[1])
+    chosen = _chosen(args)[1]
+    problems = check(chosen)
+    print(f"dataset.{args.split}: {chosen.get('anno_file') or chosen['root']}")
     kinds = Counter()
     for p in sorted(problems, key=lambda p: p.level):
         kinds[(p.level, p.cure)] += 1
@@ -86,6 +96,25 @@ def _browse(args):
     folder = args.out or os.path.join(config.work_dir, "browse", args.split)
     paths = browse(dataset, folder, args.count, args.seed, args.transformed)
     print(f"{len(paths)} pictures in {folder}")
+    return 0
+
+
+def _vid(args):
+    import json
+    import os
+
+    from jsra.data.paths import data_path
+    from jsra.data.problems import refuse
+    from jsra.data.vid_devkit import read_devkit
+
+    root = data_path(args.root)
+    content, problems = read_devkit(root, args.sets, args.classes, not args.key_frames, progress=True)
+    refuse(root, problems)
+    os.makedirs(os.path.dirname(args.out) or ".", exist_ok=True)
+    with open(args.out, "w", encoding="utf8") as f:
+        json.dump(content, f)
+    counts = ", ".join(f"{len(content[key])} {key}" for key in ("videos", "images", "annotations"))
+    print(f"{args.out}: {counts}")
     return 0
 
 

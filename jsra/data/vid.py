@@ -7,10 +7,12 @@ import os
 import numpy as np
 
 from jsra.arguments import part
-from jsra.data.coco import category_ids, read_coco, usable_box
+from jsra.data.coco import usable_box
+from jsra.data.coco_file import read_sound_coco
 from jsra.data.dataset import DetectionDataset, Record, label_map
 from jsra.data.image import DataError, read_image
 from jsra.data.paths import data_path
+from jsra.data.problems import refuse
 from jsra.data.references import References
 from jsra.data.vid_classes import VID_CLASSES
 from jsra.data.vid_devkit import read_devkit
@@ -61,17 +63,19 @@ class VIDDataset(DetectionDataset):
         self.root = data_path(root)
         self.references = None if references is None else construct(References, references, "references")
         if anno_file is not None:
-            content, where = read_coco(data_path(anno_file)), data_path(anno_file)
+            where = data_path(anno_file)
+            content = read_sound_coco(where).content
         else:
-            sets = [image_set] if isinstance(image_set, str) else list(image_set)
-            content, where = read_devkit(self.root, sets, classes, every_frame=not key_frames), self.root
-        by_name = category_ids(content["categories"], where)
+            where = self.root
+            content, problems = read_devkit(where, image_sets(image_set), classes, every_frame=not key_frames)
+            refuse(where, problems)
+        by_name = {category["name"]: category["id"] for category in content["categories"]}
         self.cat_ids = [by_name[name] for name in label_map(names, by_name, where)]
         self.videos = {}  # video id -> the files of its frames, in order
-        self._read(content, key_frames, where)
+        self._read(content, key_frames)
         self._filter(filter_empty_gt, filter_min_size)
 
-    def _read(self, content, key_frames, where):
+    def _read(self, content, key_frames):
         to_label = {category: i + 1 for i, category in enumerate(self.cat_ids)}
         images = sorted(content["images"], key=lambda i: (i.get("video_id", -1), i.get("frame_id", -1)))
         wanted = [i for i in images if i.get("is_vid_train_frame", True) or not key_frames]
@@ -135,3 +139,8 @@ class VIDDataset(DetectionDataset):
         if image.shape != shape:
             raise DataError(f"{name}: transformed to {list(image.shape)}, its key frame {record.file} to {list(shape)}")
         return image
+
+
+def image_sets(names) -> list:
+    """A VIDDataset's image_set as a list."""
+    return [names] if isinstance(names, str) else list(names)

@@ -16,11 +16,13 @@ from __future__ import annotations
 
 import os
 import re
+from collections import Counter
 
 from jsra.data.image import DataError
 from jsra.data.paths import existing_file
 from jsra.data.vid_classes import VID_CLASSES
-from jsra.data.voc import read_xml
+from jsra.data.problems import error, warning
+from jsra.data.voc_file import read_xml
 from jsra.registry import ConfigError
 
 SETS = ("VID", "DET")
@@ -28,12 +30,13 @@ SPLITS = ("train", "val", "test")
 KEYS = 15  # frames of a video to train on, where the image set names none: as in the lists of FGFA's authors
 
 
-def read_devkit(root, image_sets, classes=None, every_frame=False, progress=False) -> dict:
-    """The content of image sets such as 'VID/VID_train_15frames', for jsra.data.vid.VIDDataset.
+def read_devkit(root, image_sets, classes=None, every_frame=False, progress=False) -> tuple:
+    """(content, problems) of image sets such as 'VID/VID_train_15frames', for jsra.data.vid.VIDDataset.
 
     classes: names, or {name: WordNet id}; the 30 of VID by default. Objects of other classes are left out. every_frame: read
     the annotations of every frame; else those of the frames to train on alone, which is what training needs.
-    Raises ConfigError and DataError, and FileNotFoundError for an image set that is not there.
+    problems: of what is in the files (jsra.data.problems); a frame whose annotation cannot be read is left out. Raises
+    ConfigError, DataError for an image set without a video, and FileNotFoundError for one that is not there.
     """
     from tqdm import tqdm
 
@@ -48,7 +51,7 @@ def read_devkit(root, image_sets, classes=None, every_frame=False, progress=Fals
         lines = _lines(root, image_set)
         for kind, path, key in tqdm(lines, f"reading {image_set}", disable=not progress or None, leave=False):
             builder.add(kind, path, key)
-    return builder.content()
+    return builder.content(), builder.problems
 
 
 def _lines(root, image_set):
@@ -78,9 +81,15 @@ class _Content:
         self.videos = {}  # (kind, folder) -> [files]
         self.keys = {}  # (kind, folder) -> numbers of the frames to train on, None for those spread evenly
         self.stills = []
+        self.problems = []
+        self.unknown = Counter()  # objects of each class that is none of the data set's
 
     def add(self, kind, path, key):
         place = self._place(kind, path)
+        if place is None:
+            what = f"is no folder and no picture below {os.path.join(self.root, 'Data', kind)}"
+            self.problems.append(error(f"{path} of the image set", what, "add its files, or remove the line"))
+            return
         if place.lower().endswith((".jpeg", ".jpg")):
             folder, name = os.path.split(place)
             if kind == "DET":
@@ -89,13 +98,19 @@ class _Content:
             place, key = folder, name
         video = (kind, place)
         if video not in self.videos:
-            self.videos[video] = _frames(os.path.join(self.root, "Data", kind, place))
+            self.videos[video] = self._frames(os.path.join(self.root, "Data", kind, place))
             self.keys[video] = set() if key is not None else None
         if key is not None and self.keys[video] is not None:
-            self.keys[video].add(self._index(video, key))
+            found = [i for i, name in enumerate(self.videos[video]) if key in (name, _number(name))]
+            self.keys[video].update(found)
+            if not found:
+                what = f"frame {key} is missing; the video has {len(self.videos[video])} frames"
+                self.problems.append(
+                    error(f"video {place}", what, "add the picture, or remove the line of the image set")
+                )
 
     def _place(self, kind, path):
-        """The folder, or the file, below Data/KIND that a line means."""
+        """The folder, or the file, below Data/KIND that a line means; None if there is none."""
         data = os.path.join(self.root, "Data", kind)
         for split in ("", *SPLITS):
             place = os.path.join(split, path)
@@ -104,22 +119,21 @@ class _Content:
             for ending in (".JPEG", ".jpg"):
                 if os.path.isfile(os.path.join(data, place + ending)):
                     return place + ending
-        raise DataError(
-            f"{path} of the image set is no folder and no picture below {data} or its {', '.join(SPLITS)}; add the files, "
-            "or remove the line"
-        )
+        return None
 
-    def _index(self, video, key):
-        """The place of a frame in its video, of its number from 0 or of its file name."""
-        files = self.videos[video]
-        if isinstance(key, str):
-            return files.index(key)
-        found = [i for i, name in enumerate(files) if _number(name) == key]
-        if not found:
-            raise DataError(
-                f"{os.path.join('Data', *video)}: frame {key} of the image set is missing; it has {len(files)} frames"
-            )
-        return found[0]
+    def _frames(self, folder):
+        """The frames of a video, by number."""
+        files = [name for name in os.listdir(folder) if name.lower().endswith((".jpeg", ".jpg"))]
+        files.sort(key=lambda name: (_number(name), name))
+        if not files:
+            self.problems.append(error(f"video {folder}", "has no frame (.JPEG)", "add them, or remove the video"))
+        for before, after in zip(files, files[1:]):
+            if _number(after) > _number(before) + 1:
+                what = f"there is no frame between {before} and {after}; they are taken for neighbours"
+                self.problems.append(
+                    warning(f"video {folder}", what, "add the frames, or number the others without a gap")
+                )
+        return files
 
     def content(self) -> dict:
         images, annotations, videos = [], [], []
@@ -127,34 +141,45 @@ class _Content:
             videos.append({"id": len(videos) + 1, "name": f"{kind}/{folder}"})
             keys = self.keys[kind, folder]
             keys = spread(len(files), KEYS) if keys is None else keys
-            size = None
+            size = None  # of the last frame that was read: in training, the frames between are references alone
             for i, name in enumerate(files):
                 wanted = self.every_frame or i in keys
-                objects = self._annotation(kind, f"{folder}/{name}") if wanted or size is None else None
-                size = size if objects is None else (objects["width"], objects["height"])
-                self._add_image(images, annotations, f"{kind}/{folder}/{name}", size, objects if wanted else None,
-                                videos[-1]["id"], i, i in keys)  # fmt: skip
+                found = self._annotation(kind, f"{folder}/{name}") if wanted or size is None else None
+                size = size if found is None else (found["width"], found["height"])
+                if size is not None and (found or not wanted):
+                    objects = found["objects"] if wanted else ()
+                    place = f"{kind}/{folder}/{name}"
+                    self._add_image(images, annotations, place, size, objects, (videos[-1]["id"], i), i in keys)
         for kind, place in self.stills:
-            objects = self._annotation(kind, place)
-            size = objects["width"], objects["height"]
-            self._add_image(images, annotations, f"{kind}/{place}", size, objects, -1, -1, True)
+            found = self._annotation(kind, place)
+            if found is not None:
+                size = found["width"], found["height"]
+                self._add_image(images, annotations, f"{kind}/{place}", size, found["objects"], (-1, -1), True)
+        for name, count in self.unknown.items():
+            what = f"{count} objects are of it, which is none of the data set's classes; they are left out"
+            self.problems.append(warning(f"class {name!r}", what, "add it to classes, if they are wanted"))
         categories = [{"id": i + 1, "name": name} for i, name in enumerate(self.names)]
         return {"videos": videos, "images": images, "annotations": annotations, "categories": categories}
 
     def _annotation(self, kind, place):
-        return read_xml(os.path.join(self.root, "Annotations", kind, f"{os.path.splitext(place)[0]}.xml"))
+        path = os.path.join(self.root, "Annotations", kind, f"{os.path.splitext(place)[0]}.xml")
+        content, problems = read_xml(path, f"frame {place}")
+        self.problems += problems
+        return content
 
-    def _add_image(self, images, annotations, file, size, objects, video, frame, key):
-        number = len(images) + 1
+    def _add_image(self, images, annotations, file, size, objects, place, key):
+        number, (video, frame) = len(images) + 1, place
         images.append({
             "id": number, "file_name": file, "width": size[0], "height": size[1], "video_id": video, "frame_id": frame,
             "is_vid_train_frame": key,
         })  # fmt: skip
-        for item in objects["objects"] if objects else ():
-            if item["name"] in self.labels:
+        for item in objects:
+            if item["name"] not in self.labels:
+                self.unknown[item["name"]] += 1
+            else:
                 x0, y0, x1, y1 = item["box"]
                 annotations.append({
-                    "id": len(annotations) + 1, "image_id": number, "video_id": video, "instance_id": item["track"],
+                    "id": len(annotations) + 1, "image_id": number, "video_id": video, "instance_id": -1 if item["track"] is None else item["track"],
                     "category_id": self.labels[item["name"]], "bbox": [x0, y0, x1 - x0, y1 - y0],
                     "area": (x1 - x0) * (y1 - y0), "iscrowd": 0,
                 })  # fmt: skip
@@ -164,14 +189,6 @@ def spread(count, wanted) -> set:
     """The places of `wanted` of `count` frames, evenly spread: the middle of each of so many parts."""
     wanted = min(wanted, count)
     return {int((i + 0.5) * count / wanted) for i in range(wanted)}
-
-
-def _frames(folder):
-    """The frames of a video, by number."""
-    files = [name for name in os.listdir(folder) if name.lower().endswith((".jpeg", ".jpg"))]
-    if not files:
-        raise DataError(f"{folder}: this video has no frame (.JPEG); add them, or remove it from the image set")
-    return sorted(files, key=lambda name: (_number(name), name))
 
 
 def _number(name):
