@@ -20,8 +20,8 @@ from collections import Counter
 
 from jsra.data.image import DataError
 from jsra.data.paths import existing_file
-from jsra.data.vid_classes import VID_CLASSES
 from jsra.data.problems import error, warning
+from jsra.data.vid_classes import VID_CLASSES
 from jsra.data.voc_file import read_xml
 from jsra.registry import ConfigError
 
@@ -179,7 +179,7 @@ class _Content:
             else:
                 x0, y0, x1, y1 = item["box"]
                 annotations.append({
-                    "id": len(annotations) + 1, "image_id": number, "video_id": video, "instance_id": -1 if item["track"] is None else item["track"],
+                    "id": len(annotations) + 1, "image_id": number, "video_id": video, "instance_id": item["track"],
                     "category_id": self.labels[item["name"]], "bbox": [x0, y0, x1 - x0, y1 - y0],
                     "area": (x1 - x0) * (y1 - y0), "iscrowd": 0,
                 })  # fmt: skip

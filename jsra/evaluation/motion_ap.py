@@ -46,7 +46,7 @@ def motion_iou(records) -> list:
 class MotionAP(DatasetEvaluator):
     """AP at IoU 0.5 (all-point) of the objects of each speed: motion IoU of 0.9 or more, from 0.7 on, below 0.7.
 
-    Objects of other speeds, and those without a speed, count neither way; a detection of no object counts against every speed.
+    Objects of other speeds, and those without a speed, count neither way; a detection of no object counts against each speed.
     """
 
     key = "motion"

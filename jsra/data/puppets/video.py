@@ -1,7 +1,7 @@
 """Clips of moving puppets in ImageNet VID's layout (jsra.data.vid_devkit): `jsra data puppets DIR --video`.
 
-Figures move, turn, come nearer and swing their limbs; some are fast and blurred by it, bars in front hide them for a while, and
-some leave the picture, which ends their tracks. Annotations are boxes of what is seen, with track ids.
+Figures move, turn, come nearer and swing their limbs; some are fast and blurred by it, bars in front hide them for a while,
+and some leave the picture, which ends their tracks. Annotations are boxes of what is seen, with track ids.
 """
 
 from __future__ import annotations
