@@ -35,18 +35,19 @@ def stages(box):
 
 
 def batch(rng, config):
-    """Two pictures of noise with two objects each, one of them small."""
+    """Two pictures of noise with two objects each, one of them small; each has both as other frames of its video."""
     classes = stages(config.model.roi_head.box)[-1].head.num_classes
     boxes = np.array([[4, 6, 40, 60], [30, 20, 44, 30]], np.float32)
+    images = rng.normal(0, 1, (2, 3, SIDE, SIDE)).astype(np.float32)
     targets = [
         {
-            "img_id": i, "bboxes": boxes, "labels": rng.integers(1, classes + 1, 2).astype(np.int32),
+            "references": images[::-1], "img_id": i, "bboxes": boxes, "labels": rng.integers(1, classes + 1, 2).astype(np.int32),
             "bboxes_ignore": np.zeros((0, 4), np.float32), "img_size": (SIDE, SIDE), "ori_img_size": (SIDE, SIDE),
             "pad_shape": (SIDE, SIDE),
         }
         for i in range(2)
     ]  # fmt: skip
-    return rng.normal(0, 1, (2, 3, SIDE, SIDE)).astype(np.float32), targets
+    return images, targets
 
 
 def strides_of(model, images):

@@ -12,6 +12,7 @@ MMDET = (
     ("backbone.{p}", "backbone.{p}"),
     ("neck.lateral_convs.{i}.{p}", "neck.lateral_convs.{i}.conv.{p}"),
     ("neck.fpn_convs.{i}.{p}", "neck.fpn_convs.{i}.conv.{p}"),
+    ("neck.convs.{i}.{p}", "neck.convs.{i}.conv.{p}"),
     ("rpn.convs.0.{p}", "rpn_head.rpn_conv.{p}"),
     ("rpn.cls.{p}", "rpn_head.rpn_cls.{p}"),
     ("rpn.box.{p}", "rpn_head.rpn_reg.{p}"),
@@ -66,13 +67,23 @@ JDET = tuple(row for row in MMDET if row[0].startswith(("backbone.", "neck.", "r
     ("rpn.box.{p}", "rpn.rpn_reg.{p}"),
 )
 
+# FlowNetS alone, and a video detector of mmtracking: a detector of mmdet and what joins frames.
+FLOWNET = tuple((f"motion.{{p}}.{kind}", f"{{p}}.conv.{kind}") for kind in ("weight", "bias"))
+MMTRACK = (
+    *((ours, f"motion.{theirs}") for ours, theirs in FLOWNET),
+    ("aggregator.embed_convs.{i}.{p}", "aggregator.embed_convs.{i}.conv.{p}"),
+    *((ours, f"detector.{theirs}") for ours, theirs in MMDET),
+)
+
 # Our own names, as they were: (prefix, today's prefix).
 RENAMED = (
     ("roi_head.box_extractor.", "roi_head.box.extractor."),
     ("roi_head.box_head.", "roi_head.box.head."),
 )
 
-FAMILIES = {"mmdet": MMDET, "jdet": JDET, "torchvision": TORCHVISION, "backbone": BACKBONE}
+FAMILIES = {
+    "mmdet": MMDET, "jdet": JDET, "torchvision": TORCHVISION, "backbone": BACKBONE, "flownet": FLOWNET, "mmtrack": MMTRACK,
+}  # fmt: skip
 # What no model of ours has a place for, and needs none.
 IGNORED = re.compile(r"(^|\.)num_batches_tracked$|^fc\.(weight|bias)$|^classifier\.")
 
@@ -112,8 +123,13 @@ def from_ours(name: str, family: str):
 
 
 def family_of(names) -> str:
-    """Whose names these are: 'mmdet', 'jdet', 'torchvision', 'backbone' (a classification network) or 'jsra'."""
+    """Whose names these are: 'mmdet', 'jdet', 'torchvision', 'backbone' (a classification network), 'flownet', 'mmtrack' or
+    'jsra'."""
     names = set(names)
+    if any(n.startswith("detector.") for n in names):
+        return "mmtrack"
+    if "predict_flow.conv.weight" in names:
+        return "flownet"
     if any(n.startswith("rpn.rpn_conv.") for n in names) or (
         any(n.startswith("rpn_head.") for n in names) and any(n.startswith("bbox_head.") for n in names)
     ):

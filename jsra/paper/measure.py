@@ -3,7 +3,7 @@
 A report is plain data, the one that `jsra table N --json` prints:
     {table, title, preset, cost_only, columns,
      rows: [{name, published, measured, std, seeds, values, difference, state, note}],
-     against: name of the row that `gains` compare with, gains: [{name, column, mean, error, seeds}]}
+     against: name of the row that `gains` compare with, gains: [{name, against, column, mean, error, seeds}]}
 where values {column: list} has a number for each of `seeds`, None where the column has none.
 """
 
@@ -131,18 +131,20 @@ def std(values) -> float:
     return math.sqrt(sum((v - mean) ** 2 for v in values) / (len(values) - 1))
 
 
-def gains(rows, columns=("AP", "AP_transformed", "rotation", "reflection", "scaling_panning")) -> dict:
+def gains(rows, columns=("AP", "AP_transformed", "rotation", "reflection", "scaling_panning", "vid_AP", "voc_AP50")) -> dict:
     """Each row's gain over the row 'RoI Align' (else the first), over the seeds of which both have a value.
 
+    Where several rows begin so (table 10: one of each data set), it is the first that has the column.
     seeds: their number. error: the standard error of the difference of the two means, sqrt((s1^2 + s2^2) / n); seeds are
     not paired, because the same seed gives two models different initial weights.
     """
     if len(rows) < 2:
         return {"against": None, "gains": []}
-    base = next((row for row in rows if row["name"].startswith("RoI Align")), rows[0])
+    bases = [row for row in rows if row["name"].startswith("RoI Align")] or rows[:1]
     found = []
     for row in rows:
         for column in columns:
+            base = next((row for row in bases if _by_seed(row, column)), bases[0])
             ours, theirs = _by_seed(row, column), _by_seed(base, column)
             both = [seed for seed in ours if seed in theirs]
             if row is base or not both:
@@ -150,8 +152,9 @@ def gains(rows, columns=("AP", "AP_transformed", "rotation", "reflection", "scal
             ours, theirs = [ours[seed] for seed in both], [theirs[seed] for seed in both]
             error = math.sqrt((std(ours) ** 2 + std(theirs) ** 2) / len(both)) if len(both) > 1 else None
             mean = (sum(ours) - sum(theirs)) / len(both)
-            found.append({"name": row["name"], "column": column, "mean": mean, "error": error, "seeds": len(both)})
-    return {"against": base["name"], "gains": found}
+            found.append({"name": row["name"], "against": base["name"], "column": column, "mean": mean, "error": error,
+                          "seeds": len(both)})  # fmt: skip
+    return {"against": bases[0]["name"], "gains": found}
 
 
 def _by_seed(row, column):

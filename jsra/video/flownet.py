@@ -25,7 +25,7 @@ class FlowNetS(nn.Module):
     (x + flow[0], y + flow[1]).
 
     mean, std: of the Normalize that made the images. scale: of the images that the network sees. flow_scale: what its outputs
-    are multiplied with. base_channels: of the first stage; 64 is the published network of 38.5 M weights, whose pretrained
+    are multiplied with. base_channels: of the first stage; 64 is the published network of 38.7 M weights, whose pretrained
     weights it needs (docs/video.md); narrower ones start from a flow of zero.
     """
 
