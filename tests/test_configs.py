@@ -35,7 +35,7 @@ def stages(box):
 
 
 def batch(rng, config):
-    """Two pictures of noise with two objects each, one of them small; each has both as other frames of its video."""
+    """Two pictures of noise with two objects each, one of them small; both are also other frames of either."""
     classes = stages(config.model.roi_head.box)[-1].head.num_classes
     boxes = np.array([[4, 6, 40, 60], [30, 20, 44, 30]], np.float32)
     images = rng.normal(0, 1, (2, 3, SIDE, SIDE)).astype(np.float32)

@@ -194,7 +194,7 @@ def _row(key, name, raw, slug):
 
 
 def _other_models(key, raw, name):
-    """Rows of tables 7 to 10. Table 7 prints RoI Align and SRA in one line, and table 10 two data sets: here they are rows."""
+    """Rows of tables 7 to 10. Table 7 prints RoI Align and SRA in one line, table 10 two data sets: here each is a row."""
     if key == "7":
         pairs = [(f"{name}, {e}", e, {"AP": raw[f"AP_{s}"]}) for e, s in EXTRACTORS.items()]
     elif key == "10":

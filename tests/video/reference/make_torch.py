@@ -1,4 +1,4 @@
-"""FlowNetS, the warping and the aggregation of FGFA, written in PyTorch from their descriptions: what tests/video compares with.
+"""FlowNetS, the warping and the aggregation of FGFA, written in PyTorch from their descriptions: what tests/video has.
 
     PEER_PYTHON tests/video/reference/make_torch.py
 
@@ -51,7 +51,7 @@ def flownet(weights, pairs, sizes):
 
 
 def warp(maps, flow):
-    """Maps as seen from the key frame: the flow resized to them, positions divided by the size and not by the size less one."""
+    """Maps as seen from the key frame: the flow resized to them, positions divided by the size, not by the size less one."""
     height, width = maps.shape[2:]
     factor = width / flow.shape[3]
     flow = F.interpolate(flow, scale_factor=factor, mode="bilinear", align_corners=False) * factor
@@ -90,7 +90,7 @@ def main():
     (joined * torch.from_numpy(parity.weights_of_loss(tuple(joined.shape)))).sum().backward()
     kept = {f"{key}": parity.sampled(value, key) for key, value in out.items()}
     kept["joined"] = parity.sampled(joined.detach().numpy(), "joined")
-    kept["scales"] = np.float32([np.abs(out["0/flow"]).max(), np.abs(out["0/warped"]).max(), float(joined.detach().abs().max())])
+    kept["scales"] = np.float32([np.abs(a).max() for a in (out["0/flow"], out["0/warped"], joined.detach().numpy())])
     for name, theirs_name in zip(parity.GRADIENTS, from_jsra({n: np.zeros(1) for n in parity.GRADIENTS}, "mmtrack").arrays):
         gradient = weights[theirs_name].grad.numpy()
         kept[f"grad/{name}"] = parity.sampled(gradient, name)
