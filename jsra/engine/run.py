@@ -160,9 +160,9 @@ def build_run(config, resume=None, seed=None) -> Run:
         resume: None, 'auto' (the latest checkpoint of work_dir, if there is one) or the path of a checkpoint.
         seed: overrides config.seed (0 if that is absent too).
 
-    Intervals are in epochs with max_epoch, in iterations with max_iter. config.amp: True, or a dict of the settings of
-    jsra.engine.amp.enable; config.ema: those of jsra.engine.ema; config.tf32 and config.deterministic: those of jsra.runtime.arithmetic. Raises ConfigError, and
-    FileNotFoundError for data, weights or a checkpoint that is not there.
+    Intervals are in epochs with max_epoch, in iterations with max_iter. config.amp, config.ema: True, or a dict of the
+    settings of jsra.engine.amp.enable and jsra.engine.ema; config.tf32 and config.deterministic: those of
+    jsra.runtime.arithmetic. Raises ConfigError, and FileNotFoundError for data, weights or a checkpoint that is not there.
     """
     from jsra.evaluation.evaluator import Evaluator
 
