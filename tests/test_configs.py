@@ -41,7 +41,8 @@ def batch(rng, config):
     images = rng.normal(0, 1, (2, 3, SIDE, SIDE)).astype(np.float32)
     targets = [
         {
-            "references": images[::-1], "img_id": i, "bboxes": boxes, "labels": rng.integers(1, classes + 1, 2).astype(np.int32),
+            "references": images[::-1],
+            "img_id": i, "bboxes": boxes, "labels": rng.integers(1, classes + 1, 2).astype(np.int32),
             "bboxes_ignore": np.zeros((0, 4), np.float32), "img_size": (SIDE, SIDE), "ori_img_size": (SIDE, SIDE),
             "pad_shape": (SIDE, SIDE),
         }

@@ -10,7 +10,6 @@ from jsra.convert.convert import to_jsra
 from jsra.convert.files import read_weights
 from jsra.convert.torch_file import WeightsError
 
-
 WHOLE = ("backbone", "motion")  # parts that a file must have all of if it has any
 
 

@@ -15,21 +15,6 @@ import jittor as jt
 import numpy as np
 
 
-def model_stream(model):
-    """The stream of a model: its own, or one that answers at once for a model that looks at each image alone."""
-    return model.stream() if hasattr(model, "stream") else ImageStream(model)
-
-
-class ImageStream:
-    """push and finish of a FrameStream, for any model."""
-
-    def __init__(self, model):
-        self.push = model
-
-    def finish(self) -> list:
-        return []
-
-
 class Frame(NamedTuple):
     """image [1, 3, H, W], its maps [1, C, H, W] each, and its target."""
 
