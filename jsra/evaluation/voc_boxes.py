@@ -16,7 +16,8 @@ TITLES = {"11point": "11-point (VOC 2007)", "area": "all-point (VOC 2010 and lat
 class VOCBoxAP(DatasetEvaluator):
     """AP at IoU 0.5 as VOC's devkit computes it; difficult objects count neither way.
 
-    mode: '11point' (VOC 2007's metric, which papers on 07+12 report) or 'area' (all points), the metric; the table shows both.
+    mode: '11point' (VOC 2007's metric, which papers on 07+12 report) or 'area' (all points), which is the metric; the
+    table shows both.
     """
 
     key = "voc"
