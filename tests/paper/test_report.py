@@ -86,4 +86,17 @@ def test_gains_are_over_the_seeds_that_both_rows_have():
         {"name": "RoI Align", "seeds": [0, 1], "values": {"AP": [14.0, 26.0], "AP_transformed": [None, 3.0]}},
         {"name": "SRA", "seeds": [0], "values": {"AP": [15.0], "AP_transformed": [4.0]}},
     ]
-    assert measure.gains(rows)["gains"] == [{"name": "SRA", "column": "AP", "mean": 1.0, "error": None, "seeds": 1}]
+    gain = {"name": "SRA", "against": "RoI Align", "column": "AP", "mean": 1.0, "error": None, "seeds": 1}
+    assert measure.gains(rows)["gains"] == [gain]
+
+
+def test_gains_of_two_data_sets_are_each_over_their_own_row():
+    rows = [
+        {"name": f"{extractor}, {data}", "seeds": [0], "values": {column: [value]}}
+        for extractor, data, column, value in (
+            ("RoI Align", "VID", "vid_AP", 40.0), ("RoI Align", "VOC", "voc_AP50", 80.0), ("SRA", "VID", "vid_AP", 41.0),
+            ("SRA", "VOC", "voc_AP50", 83.0),
+        )
+    ]  # fmt: skip
+    found = [(gain["name"], gain["against"], gain["mean"]) for gain in measure.gains(rows)["gains"]]
+    assert found == [("SRA, VID", "RoI Align, VID", 1.0), ("SRA, VOC", "RoI Align, VOC", 3.0)]
