@@ -55,7 +55,9 @@ def _check(args):
 
     from jsra.data.check import check
 
-    problems = check(_chosen(args)[1])
+    chosen = _chosen(args)[1]
+    problems = check(chosen)
+    print(f"dataset.{args.split}: {chosen.get('anno_file') or chosen['root']}")
     kinds = Counter()
     for p in sorted(problems, key=lambda p: p.level):
         kinds[(p.level, p.cure)] += 1
