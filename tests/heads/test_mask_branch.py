@@ -113,7 +113,7 @@ def test_finished_masks_are_rle_of_the_original_image():
     mask[0, :, :2] = 0.9
     result = dict(boxes=np.float32([[20, 10, 40, 20]]), masks=mask)
     make(mask_thr=0.4).finish(result, images([], training=False).images[0])
-    # Along x it is 0.9 * 0.6 in the first pixel and, at 29.5 and 30.5, 0.9 * 0.6 and 0.9 * 0.4; along y the outermost have 0.7.
+    # Along x it is 0.9 * 0.6 in the first pixel, at 29.5 again, and 0.9 * 0.4 at 30.5; along y the outermost have 0.7 of it.
     expected = np.zeros((30, 60), np.uint8)
     expected[10:20, 20:30] = 1
     expected[[10, 10, 19, 19], [20, 29, 20, 29]] = 0  # 0.9 * 0.6 * 0.7
