@@ -10,10 +10,12 @@ from jsra.ops.dense_gather import dense_gather
 from jsra.ops.dense_top_k import dense_top_k
 from jsra.ops.dynamic_sampler import dynamic_sampler
 from jsra.ops.encode_boxes import encode_boxes
+from jsra.ops.mask_targets import mask_targets
 from jsra.ops.masked_sum import masked_sum
 from jsra.ops.match_boxes import match_boxes
 from jsra.ops.multiclass_nms import multiclass_nms
 from jsra.ops.nms import batched_nms, nms, nms_batch
+from jsra.ops.paste_masks import paste_masks
 from jsra.ops.precise_roi_pool import PreciseRoIPool, precise_roi_pool
 from jsra.ops.ps_roi_align import PSRoIAlign, ps_roi_align
 from jsra.ops.ps_roi_pool import PSRoIPool, ps_roi_pool
@@ -49,11 +51,13 @@ __all__ = [
     "dense_top_k",
     "dynamic_sampler",
     "encode_boxes",
+    "mask_targets",
     "masked_sum",
     "match_boxes",
     "multiclass_nms",
     "nms",
     "nms_batch",
+    "paste_masks",
     "precise_roi_pool",
     "ps_roi_align",
     "ps_roi_pool",

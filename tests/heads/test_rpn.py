@@ -64,7 +64,7 @@ def test_allowed_border(rpn):
         return rpn([jt.zeros((1, 1, 1, 2))], batch)[1]["loss_rpn_cls"].item()
 
     first, second = np.log1p(np.exp(1.0)), np.log1p(np.exp(2.0))
-    assert loss(-1) == pytest.approx((first + second) / 3, rel=1e-5)
+    assert loss(None) == pytest.approx((first + second) / 3, rel=1e-5)
     assert loss(0) == pytest.approx(first / 2, rel=1e-5)
     assert loss(1) == pytest.approx(first / 2, rel=1e-5)  # 16 is not less than 15 + 1
     assert loss(2) == pytest.approx((first + second) / 3, rel=1e-5)
