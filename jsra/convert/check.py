@@ -14,6 +14,7 @@ TOGETHER = (
     ("roi_head", "backbone"),
     ("roi_head", "rpn"),
     ("roi_head", "roi_head.box"),
+    ("roi_head.mask.head", "roi_head.mask.head.logits"),
     ("neck.fpn_convs", "neck.lateral_convs"),
     ("neck.lateral_convs", "neck.fpn_convs"),
     ("backbone.conv1", "backbone.bn1"),

@@ -1,12 +1,13 @@
 """Weights of mmdet, torchvision, JDet and of this package, each into the other.
 
 Conventions that differ: the background is the first class here and in torchvision, the last in mmdet; class-specific boxes
-have no rows for the background here and in mmdet, four first ones in torchvision. torchvision numbers COCO's classes by
-their category ids, 1 to 90 with gaps.
+and masks have no rows for the background here and in mmdet, four first ones and a first one in torchvision. torchvision
+numbers COCO's classes by their category ids, 1 to 90 with gaps.
 """
 
 from __future__ import annotations
 
+import re
 from typing import NamedTuple
 
 import numpy as np
@@ -31,30 +32,39 @@ class Converted(NamedTuple):
     reshaped: dict
 
 
-def _is_class_layer(name, part):
-    return name.startswith("roi_head.box.") and (name.endswith((f".{part}.weight", f".{part}.bias")))
+# The layers of our branches' heads with rows for each class -> rows of a class.
+_CLASS_ROWS = {"cls": 1, "box": 4, "logits": 1}
+
+
+def _class_layer(name):
+    """'cls', 'box' or 'logits' (of masks) for a weight or bias of a layer with rows for each class, else None."""
+    found = re.match(r"roi_head\..*\bhead\.(cls|box|logits)\.(weight|bias)$", name)
+    return found and found[1]
 
 
 def _from_family(name, array, family, coco_ids):
-    """Our form of a box head's class layers -> (array, what was done or '')."""
-    notes = []
-    if _is_class_layer(name, "cls"):
-        if family == "mmdet":
-            array = np.concatenate([array[-1:], array[:-1]])
-            notes.append("background moved from the last row to the first")
-        if coco_ids:
-            _check_rows(name, array, 91)
-            array = array[[0, *COCO_IDS]]
-            notes.append("rows of the 80 categories taken from 91")
-    elif _is_class_layer(name, "box"):
-        if family == "torchvision":
-            array = array[4:]
-            notes.append("the background's four rows dropped")
-        if coco_ids and len(array) > 4:  # 4: the same box for all classes
-            _check_rows(name, array, 4 * 90)
-            array = np.concatenate([array[4 * (i - 1) : 4 * i] for i in COCO_IDS])
-            notes.append("rows of the 80 categories taken from 90")
+    """Our form of the class layers -> (array, what was done or '')."""
+    layer, notes = _class_layer(name), []
+    if layer is None:
+        return array, ""
+    rows = _CLASS_ROWS[layer]
+    if layer == "cls" and family == "mmdet":
+        array = np.concatenate([array[-1:], array[:-1]])
+        notes.append("background moved from the last row to the first")
+    if layer != "cls" and family == "torchvision":
+        array = array[rows:]
+        notes.append(f"the background's {_rows(rows)} dropped")
+    if coco_ids and len(array) > rows:  # no more: the same for all classes
+        background = 1 if layer == "cls" else 0
+        _check_rows(name, array, rows * (90 + background))
+        kept = [i * rows + row for i in [0] * background + [i - 1 + background for i in COCO_IDS] for row in range(rows)]
+        array = array[kept]
+        notes.append(f"rows of the 80 categories taken from {90 + background}")
     return array, "; ".join(notes)
+
+
+def _rows(count):
+    return "row" if count == 1 else f"{count} rows"
 
 
 def _check_rows(name, array, expected):
@@ -66,10 +76,12 @@ def _check_rows(name, array, expected):
 
 
 def _to_family(name, array, family):
-    if _is_class_layer(name, "cls") and family == "mmdet":
+    layer = _class_layer(name)
+    if layer == "cls" and family == "mmdet":
         return np.concatenate([array[1:], array[:1]]), "background moved from the first row to the last"
-    if _is_class_layer(name, "box") and family == "torchvision":
-        return np.concatenate([np.zeros_like(array[:4]), array]), "four rows of zeros for the background added"
+    if layer in ("box", "logits") and family == "torchvision":
+        rows = _CLASS_ROWS[layer]
+        return np.concatenate([np.zeros_like(array[:rows]), array]), f"{_rows(rows)} of zeros for the background added"
     return array, ""
 
 

@@ -1,7 +1,7 @@
 """The names of weights in this package, in PyTorch's detection libraries and in JDet.
 
-A row gives our name and theirs; {i} stands for a number, {p} for the rest of the name. The first row that fits counts, so a
-row may repeat one side: older spellings come after the one that is written.
+A row gives our name and theirs; {i} and {j} stand for numbers, {p} for the rest of the name. The first row that fits counts,
+so a row may repeat one side: older spellings come after the one that is written.
 """
 
 from __future__ import annotations
@@ -18,7 +18,19 @@ MMDET = (
     ("roi_head.box.head.fcs.{i}.{p}", "roi_head.bbox_head.shared_fcs.{i}.{p}"),
     ("roi_head.box.head.cls.{p}", "roi_head.bbox_head.fc_cls.{p}"),
     ("roi_head.box.head.box.{p}", "roi_head.bbox_head.fc_reg.{p}"),
+    ("roi_head.box.stages.{i}.head.fcs.{p}", "roi_head.bbox_head.{i}.shared_fcs.{p}"),
+    ("roi_head.box.stages.{i}.head.cls.{p}", "roi_head.bbox_head.{i}.fc_cls.{p}"),
+    ("roi_head.box.stages.{i}.head.box.{p}", "roi_head.bbox_head.{i}.fc_reg.{p}"),
+    ("roi_head.box.stages.{i}.extractor.{p}", "roi_head.bbox_roi_extractor.{i}.{p}"),
     ("roi_head.box.extractor.{p}", "roi_head.bbox_roi_extractor.{p}"),
+    ("roi_head.mask.head.convs.{j}.{p}", "roi_head.mask_head.convs.{j}.conv.{p}"),
+    ("roi_head.mask.head.upsample.{p}", "roi_head.mask_head.upsample.{p}"),
+    ("roi_head.mask.head.logits.{p}", "roi_head.mask_head.conv_logits.{p}"),
+    ("roi_head.mask.stages.{i}.head.convs.{j}.{p}", "roi_head.mask_head.{i}.convs.{j}.conv.{p}"),
+    ("roi_head.mask.stages.{i}.head.upsample.{p}", "roi_head.mask_head.{i}.upsample.{p}"),
+    ("roi_head.mask.stages.{i}.head.logits.{p}", "roi_head.mask_head.{i}.conv_logits.{p}"),
+    ("roi_head.mask.stages.{i}.extractor.{p}", "roi_head.mask_roi_extractor.{i}.{p}"),
+    ("roi_head.mask.extractor.{p}", "roi_head.mask_roi_extractor.{p}"),
 )
 
 TORCHVISION = (
@@ -35,6 +47,10 @@ TORCHVISION = (
     ("roi_head.box.head.fcs.1.{p}", "roi_heads.box_head.fc7.{p}"),
     ("roi_head.box.head.cls.{p}", "roi_heads.box_predictor.cls_score.{p}"),
     ("roi_head.box.head.box.{p}", "roi_heads.box_predictor.bbox_pred.{p}"),
+    ("roi_head.mask.head.convs.{i}.{p}", "roi_heads.mask_head.{i}.0.{p}"),
+    *((f"roi_head.mask.head.convs.{i}.{{p}}", f"roi_heads.mask_head.mask_fcn{i + 1}.{{p}}") for i in range(4)),
+    ("roi_head.mask.head.upsample.{p}", "roi_heads.mask_predictor.conv5_mask.{p}"),
+    ("roi_head.mask.head.logits.{p}", "roi_heads.mask_predictor.mask_fcn_logits.{p}"),
 )
 
 # A classification network of torchvision (or mmdet's ResNeXt files): the backbone's names without a prefix.
@@ -62,7 +78,7 @@ IGNORED = re.compile(r"(^|\.)num_batches_tracked$|^fc\.(weight|bias)$|^classifie
 
 
 def _pattern(template: str):
-    escaped = re.escape(template).replace(r"\{i\}", r"(?P<i>\d+)").replace(r"\{p\}", r"(?P<p>.+)")
+    escaped = re.sub(r"\\\{([ij])\\\}", r"(?P<\1>\\d+)", re.escape(template)).replace(r"\{p\}", r"(?P<p>.+)")
     return re.compile(f"^{escaped}$")
 
 
