@@ -41,8 +41,8 @@ class MultiScaleAttention(nn.Module):
     and one norm serves both.
 
     stride: of the pooling. pooling: 'multi_scale' (average pooling by `stride` and by stride / 2, the positions of one after
-        those of the other), 'single_scale' (by `stride`), 'adaptive' (to pool_size x pool_size positions). Windows at the edge
-        hold what there is.
+        those of the other), 'single_scale' (by `stride`), 'adaptive' (to pool_size x pool_size positions). Windows at the
+        edge hold what there is.
     expansion: hidden channels of the MLP, in channels of the map.
     """
 
