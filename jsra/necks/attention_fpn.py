@@ -33,7 +33,7 @@ class AttentionFPN(FPN):
     """What MSSA and MSCA share: an FPN whose top-down path has attention modules; execute as FPN's.
 
     strides: of the pooling, one for each map from start_level on, the finest first (r_0 to r_3).
-    attention_levels: which of these maps are aggregated by a module; the others by FPN's sum. () is FPN.
+    attention_levels: which of these maps are aggregated by a module (None: all); the others by FPN's sum. () is FPN.
     num_heads, expansion, pooling, pool_size: as MultiScaleAttention's.
     """
 
@@ -46,7 +46,7 @@ class AttentionFPN(FPN):
         num_outs: int = 5,
         start_level: int = 0,
         strides: tuple[int, ...] = (16, 8, 4, 2),
-        attention_levels: tuple[int, ...] = (0, 1, 2, 3),
+        attention_levels: tuple[int, ...] | None = None,
         num_heads: int = 4,
         expansion: int = 2,
         pooling: str = "multi_scale",
@@ -56,9 +56,9 @@ class AttentionFPN(FPN):
         name, count = type(self).__name__, len(self.lateral_convs)
         if len(strides) != count:
             raise ValueError(f"{name}: strides must have one number for each of the {count} maps, got {list(strides)}")
-        if not set(attention_levels) <= set(range(count)):
+        self.attention_levels = tuple(range(count) if attention_levels is None else attention_levels)
+        if not set(self.attention_levels) <= set(range(count)):
             raise ValueError(f"{name}: attention_levels must be of 0 to {count - 1}, got {list(attention_levels)}")
-        self.attention_levels = tuple(attention_levels)
         for i in self.attention_levels:
             module = MultiScaleAttention(out_channels, strides[i], self.cross, num_heads, expansion, pooling, pool_size)
             setattr(self, f"attention{i}", module)

@@ -114,7 +114,7 @@ if __name__ == "__main__":
         maps = [tensor(rng.standard_normal((1, n, *size))) for n, size in zip(IN_CHANNELS, SIZES)]
         weights = draw(rng, kind, settings)
         outs = neck(kind, maps, weights, settings)
-        douts = [torch.from_numpy(rng.standard_normal(tuple(o.shape)).astype(np.float32)) for o in outs]
+        douts = [torch.from_numpy(rng.normal(0, 0.05, tuple(o.shape)).astype(np.float32)) for o in outs]
         sum((o * d).sum() for o, d in zip(outs, douts)).backward()
         for prefix, values in (("map", maps), ("out", outs), ("dout", douts)):
             arrays.update({f"{case}/{prefix}{i}": v.detach().numpy() for i, v in enumerate(values)})
