@@ -15,10 +15,12 @@ from jsra.ops.dynamic_sampler import dynamic_sampler
 from jsra.ops.encode_boxes import encode_boxes
 from jsra.ops.gelu import GELU, gelu
 from jsra.ops.layer_norm import LayerNorm, layer_norm
+from jsra.ops.mask_targets import mask_targets
 from jsra.ops.masked_sum import masked_sum
 from jsra.ops.match_boxes import match_boxes
 from jsra.ops.multiclass_nms import multiclass_nms
 from jsra.ops.nms import batched_nms, nms, nms_batch
+from jsra.ops.paste_masks import paste_masks
 from jsra.ops.precise_roi_pool import PreciseRoIPool, precise_roi_pool
 from jsra.ops.ps_roi_align import PSRoIAlign, ps_roi_align
 from jsra.ops.ps_roi_pool import PSRoIPool, ps_roi_pool
@@ -61,11 +63,13 @@ __all__ = [
     "encode_boxes",
     "gelu",
     "layer_norm",
+    "mask_targets",
     "masked_sum",
     "match_boxes",
     "multiclass_nms",
     "nms",
     "nms_batch",
+    "paste_masks",
     "precise_roi_pool",
     "ps_roi_align",
     "ps_roi_pool",
