@@ -72,7 +72,8 @@ def _file(slug, preset):
 
 @dataclasses.dataclass(frozen=True)
 class Table:
-    """A table: key ('1' ... '12', 'fig7', 'lrf1', 'lrf3', 'agg1' ... 'agg6'), title, measured columns, rows; kind says how it is measured.
+    """A table: key ('1' ... '12', 'fig7', 'lrf1', 'lrf3', 'agg1' ... 'agg6'), title, measured columns, rows; kind says how it
+    is measured.
 
     kind: 'detection' (train and evaluate), 'invariance', 'diversity', 'cost'.
     """
