@@ -12,6 +12,7 @@ import jittor as jt
 from jittor import nn
 
 from jsra.backbones.resnet import BasicBlock, Bottleneck, ResNet
+from jsra.heads.retina_head import RetinaHead
 from jsra.heads.rpn import RPNHead
 from jsra.necks.fpn import FPN
 from jsra.ops.conv import Conv2d
@@ -95,5 +96,12 @@ def _laterals(self, maps):
 @rule(RPNHead, "shared")
 def _shared(self, x):
     for conv in self.convs:
+        x = conv_norm_relu(x, conv, relu=True)
+    return x
+
+
+@rule(RetinaHead, "tower")
+def _tower(self, convs, x):
+    for conv in convs:
         x = conv_norm_relu(x, conv, relu=True)
     return x

@@ -19,6 +19,10 @@ MMDET = (
     ("roi_head.box.head.cls.{p}", "roi_head.bbox_head.fc_cls.{p}"),
     ("roi_head.box.head.box.{p}", "roi_head.bbox_head.fc_reg.{p}"),
     ("roi_head.box.extractor.{p}", "roi_head.bbox_roi_extractor.{p}"),
+    ("head.cls_convs.{i}.{p}", "bbox_head.cls_convs.{i}.conv.{p}"),
+    ("head.box_convs.{i}.{p}", "bbox_head.reg_convs.{i}.conv.{p}"),
+    ("head.cls.{p}", "bbox_head.retina_cls.{p}"),
+    ("head.box.{p}", "bbox_head.retina_reg.{p}"),
 )
 
 TORCHVISION = (
