@@ -22,7 +22,10 @@ def seeded(name: str, shape, seed: int = 0) -> np.ndarray:
             centre = 0.0 if kind == "bias" else 0.3 if ".bn3" in name else 1.0
             return rng.normal(centre, 0.1, shape).astype(np.float32)
         return rng.normal(0, 0.05, shape).astype(np.float32)
-    gain = {"rpn.cls": 0.7, "rpn.box": 0.3, "roi_head.box_head.cls": 4.0, "roi_head.box_head.box": 0.6}
+    gain = {
+        "rpn.cls": 0.7, "rpn.box": 0.3, "roi_head.box_head.cls": 4.0, "roi_head.box_head.box": 0.6, "head.cls": 0.4,
+        "head.box": 0.2,
+    }  # fmt: skip
     general = 0.4 if name.startswith("neck.") else 1.4
     scale = gain.get(name.rsplit(".", 1)[0], general)
     weight = rng.standard_normal(shape)
