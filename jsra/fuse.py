@@ -12,7 +12,7 @@ import jittor as jt
 from jittor import nn
 
 from jsra.backbones.resnet import BasicBlock, Bottleneck, ResNet
-from jsra.heads.retina_head import RetinaHead
+from jsra.heads.anchor_head import AnchorHead
 from jsra.heads.rpn import RPNHead
 from jsra.necks.fpn import FPN
 from jsra.ops.conv import Conv2d
@@ -100,7 +100,7 @@ def _shared(self, x):
     return x
 
 
-@rule(RetinaHead, "tower")
+@rule(AnchorHead, "tower")
 def _tower(self, convs, x):
     for conv in convs:
         x = conv_norm_relu(x, conv, relu=True)

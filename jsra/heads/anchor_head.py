@@ -14,6 +14,7 @@ from jittor import nn
 from jsra.arguments import part
 from jsra.boxes.dense_detections import DenseSelector
 from jsra.boxes.structures import take
+from jsra.ops.conv import Conv2d
 from jsra.ops.permute import permute
 
 PRIOR = 0.01  # the score of every class before training: a sum over so many anchors must not begin with a huge loss
@@ -21,8 +22,10 @@ PRIOR = 0.01  # the score of every class before training: a sum over so many anc
 
 class AnchorHead(nn.Module):
     """box_coder, assigner, loss_cls (with `dense`: FocalLoss), loss_box: built objects. test: a DenseSelector.
+    anchor_generator: None where the boxes of the positions come from elsewhere.
 
-    A subclass makes the maps: lists over levels of logits [B, A * C, H, W] and deltas [B, A * 4, H, W].
+    A subclass has forward_levels(feats), which gives the maps: lists over levels of logits [B, A * C, H, W] and deltas
+    [B, A * 4, H, W].
     """
 
     def __init__(
@@ -33,14 +36,30 @@ class AnchorHead(nn.Module):
         loss_box: part.loss,
         num_classes: int = 80,
         test: part.dense_selector | None = None,
+        anchor_generator: part.anchor_generator | None = None,
     ):
         super().__init__()
+        self.anchor_generator = anchor_generator
         self.box_coder = box_coder
         self.assigner = assigner
         self.loss_cls = loss_cls
         self.loss_box = loss_box
         self.num_classes = num_classes
         self.test = test or DenseSelector()
+
+    def anchors(self, feats):
+        """[N, 4]: the anchors of the maps."""
+        return self.anchor_generator.grids([x.shape[2:] for x in feats])
+
+    def valid(self, feats, targets):
+        """int32 [B, N]: 0 where an anchor lies outside its own image's padded size."""
+        return self.anchor_generator.valid([x.shape[2:] for x in feats], targets.pad_sizes)
+
+    def tower(self, convs, x):
+        """Convolutions, each with its ReLU."""
+        for conv in convs:
+            x = nn.relu(conv(x))
+        return x
 
     def losses(self, logits, deltas, anchors, targets, valid):
         """{loss_cls, loss_box}: over all anchors, divided by the number of positives, at least one an image (mmdet's).
@@ -75,6 +94,11 @@ def by_anchor(maps, depth: int):
     """Levels of [B, A * depth, H, W] -> [B, N, depth]."""
     rows = [permute(m.reshape(*m.shape[:2], -1), 0, 2, 1).reshape(m.shape[0], -1, depth) for m in maps]
     return jt.concat(rows, dim=1)
+
+
+def square_convs(widths, kernel=3):
+    """A ModuleList of convolutions kernel x kernel of these widths, the input's first."""
+    return nn.ModuleList([Conv2d(i, o, kernel, padding=kernel // 2) for i, o in zip(widths, widths[1:])])
 
 
 def initialise(convs, cls):
