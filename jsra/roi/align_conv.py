@@ -7,6 +7,7 @@ pixels, those of a level's positions by rows, then boxes of a position.
 from __future__ import annotations
 
 import jittor as jt
+import numpy as np
 from jittor import nn
 
 from jsra.backbones.norm import BatchNorm2d
@@ -110,17 +111,25 @@ def roi_conv_offset(boxes, size, stride, kernel_size):
     centre at (X + 0.5, Y + 0.5) * stride, as in RoI Align with aligned=True. No gradient goes to the boxes.
     """
     height, width = size
-    planes = permute(boxes, 0, 2, 1).reshape(boxes.shape[0], 4, 1, height, width).stop_grad() / float(stride)
-    taps = []
-    for axis, (first, last, parts) in enumerate(((1, 3, kernel_size[0]), (0, 2, kernel_size[1]))):
-        shape = [1, kernel_size[0] * kernel_size[1], height, width]
-        tap = jt.arange(shape[1])
-        tap = (tap // kernel_size[1] if axis == 0 else tap % kernel_size[1]).float32().reshape(1, -1, 1, 1).broadcast(shape)
-        place = jt.arange(height if axis == 0 else width).float32()
-        place = place.reshape([1, 1, -1, 1] if axis == 0 else [1, 1, 1, -1]).broadcast(shape)
-        low, high = planes[:, first], planes[:, last]
-        taps.append(low - place + parts // 2 + ((high - low) / parts - 1.0) * (tap + 0.5))
-    return jt.stack(taps, dim=2).reshape(boxes.shape[0], -1, height, width)
+    corners = permute(boxes, 0, 2, 1).reshape(-1, 4, height, width).stop_grad() / float(stride)
+    place = np.mgrid[:height, :width].astype(np.float32)[None]
+    place = jt.array(place).cast(boxes.dtype).broadcast([corners.shape[0], 2, height, width])
+    weight, bias = (jt.array(v).cast(boxes.dtype) for v in _offset_weights(*kernel_size))
+    return conv2d(jt.concat([corners, place], dim=1), weight, bias).stop_grad()
+
+
+def _offset_weights(rows, columns):
+    """The offsets as a 1x1 convolution of the planes x0, y0, x1, y1 of the boxes in cells, and Y, X: weight [2 T, 6, 1, 1],
+    bias [2 T]."""
+    weight, bias = np.zeros((2, rows, columns, 6), np.float32), np.zeros((2, rows, columns), np.float32)
+    for axis, parts in enumerate((rows, columns)):  # y, then x
+        tap = np.arange(parts).reshape((-1, 1) if axis == 0 else (1, -1))
+        share = (tap + 0.5) / parts  # how far from the first side to the last the sample lies
+        weight[axis, :, :, 1 - axis], weight[axis, :, :, 3 - axis] = 1 - share, share
+        weight[axis, :, :, 4 + axis] = -1
+        bias[axis] = parts // 2 - (tap + 0.5)
+    order = (1, 2, 0, 3)  # the taps by rows, of each y, then x
+    return weight.transpose(order).reshape(-1, 6, 1, 1), bias.transpose(1, 2, 0).reshape(-1)
 
 
 def _small(conv):
