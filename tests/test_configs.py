@@ -8,6 +8,7 @@ import pytest
 
 from jsra import resources
 from jsra.config import load_config
+from jsra.data.masks import InstanceMasks
 from jsra.engine.run import build_optimizer
 from jsra.engine.train import total_loss
 from jsra.paper import rows
@@ -28,15 +29,22 @@ def leaves():
 LEAVES = leaves()
 
 
+def box_branches(config):
+    """The settings of the branch of boxes, or of each stage of a cascade."""
+    box = config.model.roi_head.box
+    return list(box.stages.values()) if "stages" in box else [box]
+
+
 def batch(rng, config):
-    """Two pictures of noise with two objects each, one of them small."""
-    classes = config.model.roi_head.box.head.num_classes
+    """Two pictures of noise with two objects each, one of them small. Its mask is the upper left half of its box."""
+    classes = box_branches(config)[0].head.num_classes
+    masks = [[[4, 6, 40, 6, 40, 60, 4, 60]], [[30, 20, 44, 20, 30, 30]]]
     boxes = np.array([[4, 6, 40, 60], [30, 20, 44, 30]], np.float32)
     targets = [
         {
             "img_id": i, "bboxes": boxes, "labels": rng.integers(1, classes + 1, 2).astype(np.int32),
             "bboxes_ignore": np.zeros((0, 4), np.float32), "img_size": (SIDE, SIDE), "ori_img_size": (SIDE, SIDE),
-            "pad_shape": (SIDE, SIDE),
+            "pad_shape": (SIDE, SIDE), "masks": InstanceMasks(masks, SIDE, SIDE),
         }
         for i in range(2)
     ]  # fmt: skip
@@ -63,7 +71,8 @@ def test_one_training_step(path):
         get(settings["type"], f"dataset.{split}")
         build(list(settings["transforms"]), f"dataset.{split}.transforms")
     build(config.scheduler, "scheduler")
-    config.model.roi_head.box.sampler["num"] = 16
+    for branch in box_branches(config):
+        branch.sampler["num"] = 16
     config.model.rpn.train_proposals["max_per_img"] = 32
     model = build(config.model, "model")
     optimizer, _ = build_optimizer(config, model, config.dataset.train.batch_size)
@@ -73,10 +82,15 @@ def test_one_training_step(path):
     extractors, generators = parts_with(model, "featmap_strides"), parts_with(model, "base_sizes")
     assert extractors and all(e.featmap_strides == strides[: len(e.featmap_strides)] for e in extractors)
     assert generators and all(g.strides == strides for g in generators)
-    head = model.roi_head.box.head.cls.weight
+    box = model.roi_head.box
+    head = (box.stages[-1] if "stages" in config.model.roi_head.box else box).head.cls.weight
     before = head.numpy()
     losses = model(jt.array(images), targets)
-    assert {"loss_rpn_cls", "loss_rpn_box", "loss_cls", "loss_box"} <= set(losses)
+    names = {"loss_rpn_cls", "loss_rpn_box"}
+    for i in range(len(box_branches(config))):
+        prefix = f"s{i}." if "stages" in config.model.roi_head.box else ""
+        names |= {f"{prefix}loss_{name}" for name in ["cls", "box", *config.model.roi_head.get("branches", ())]}
+    assert names <= set(losses)
     loss = total_loss(losses)
     optimizer.step(loss)
     jt.sync_all()

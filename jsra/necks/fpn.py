@@ -12,7 +12,7 @@ from jsra.registry import register
 EXTRA = ("pool", "on_input", "on_lateral", "on_output")
 
 
-def _conv(in_channels, out_channels, kernel, stride=1):
+def xavier_conv(in_channels, out_channels, kernel, stride=1):
     conv = Conv2d(in_channels, out_channels, kernel, stride, kernel // 2)
     jt.init.xavier_uniform_(conv.weight)
     jt.init.constant_(conv.bias, 0.0)
@@ -50,13 +50,13 @@ class FPN(nn.Module):
         self.start_level = start_level
         self.extra = extra
         self.relu_before_extra = relu_before_extra
-        self.lateral_convs = nn.ModuleList([_conv(c, out_channels, 1) for c in used])
-        self.fpn_convs = nn.ModuleList([_conv(out_channels, out_channels, 3) for _ in used[:num_outs]])
+        self.lateral_convs = nn.ModuleList([xavier_conv(c, out_channels, 1) for c in used])
+        self.fpn_convs = nn.ModuleList([xavier_conv(out_channels, out_channels, 3) for _ in used[:num_outs]])
         self.num_extra = max(0, num_outs - len(used))
         if extra != "pool":
             for i in range(self.num_extra):
                 channels = in_channels[-1] if i == 0 and extra == "on_input" else out_channels
-                self.fpn_convs.append(_conv(channels, out_channels, 3, stride=2))
+                self.fpn_convs.append(xavier_conv(channels, out_channels, 3, stride=2))
 
     def execute(self, maps):
         if len(maps) != len(self.in_channels):

@@ -99,11 +99,16 @@ def _one(table, one, train, say, row, other):
     if result is None:
         return None
     if table.kind == "detection":
-        return result["measured"]
+        return _printed(table, result["measured"])
     from jsra.paper import studies
     from jsra.runtime.distributed import on_main
 
     return on_main(lambda: studies.stored(one, table.kind, result, other))
+
+
+def _printed(table, measured):
+    """{column: value}, a box AP under the name that the table gives it: box_AP in tables of boxes and masks."""
+    return {f"box_{c}" if f"box_{c}" in table.columns else c: v for c, v in measured.items()}
 
 
 def _state(row_runs, done):
@@ -131,7 +136,10 @@ def std(values) -> float:
     return math.sqrt(sum((v - mean) ** 2 for v in values) / (len(values) - 1))
 
 
-def gains(rows, columns=("AP", "AP_transformed", "rotation", "reflection", "scaling_panning")) -> dict:
+GAINED = ("AP", "box_AP", "mask_AP", "AP_transformed", "rotation", "reflection", "scaling_panning")
+
+
+def gains(rows, columns=GAINED) -> dict:
     """Each row's gain over the row 'RoI Align' (else the first), over the seeds of which both have a value.
 
     seeds: their number. error: the standard error of the difference of the two means, sqrt((s1^2 + s2^2) / n); seeds are

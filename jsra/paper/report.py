@@ -89,7 +89,7 @@ def _cell(row, column):
 
 
 def _digits(column, published):
-    if published is not None and column not in COST and not column.startswith("AP"):
+    if published is not None and column not in COST and "AP" not in column:
         return max(1, len(f"{published}".partition(".")[2]))
     if column in ("executed_gflops", "gflops") and published is not None:
         return max(1, len(f"{published}".partition(".")[2]))

@@ -1,7 +1,8 @@
 """The one list of the papers' table rows: what was published, which config runs the row, what it needs.
 
 The command line, the documentation and the config tests are made from `tables()`. Published numbers are read from
-tables.json (SRA's paper) and lrf.json (Learning Region Features); here stand only the configs, in the same order.
+tables.json (SRA's paper), lrf.json (Learning Region Features) and agg.json (Attention-based Feature Aggregation), which names
+its configs itself; here stand only the other configs, in the same order.
 """
 
 from __future__ import annotations
@@ -51,25 +52,27 @@ class Row:
         """The path of the row's config file, or None if there is none."""
         if self.slug is None:
             return None
-        pattern = {"paper": "{}", "mini": "mini/puppets_{}"}[preset]
-        path = os.path.join(resources.folder("jdet_configs"), pattern.format(_file(self.slug, preset)))
+        path = os.path.join(resources.folder("jdet_configs"), _file(self.slug, preset))
         return path if os.path.isfile(path) else None
 
 
 def _file(slug, preset):
+    """A config of a slug: an extractor's name; model/extractor, of Faster R-CNN; aggregation/name of the whole file."""
+    folder, _, name = slug.rpartition("/")
+    if folder == "aggregation":
+        if preset == "paper":
+            return f"{slug}.py"
+        # What has a backbone or data of its own has no miniature: its name is that of no file.
+        neck = name.partition("_r50_fpn_")[2]
+        return f"mini/puppets_mask_r18_fpn_{'roi_align' if neck == 'sum' else neck}.py"
     if preset == "mini":
-        return f"r18_fpn_{slug}.py"
-    model, _, rest = slug.rpartition("/")
-    return (
-        f"faster_rcnn_{model or 'r50_fpn'}_{rest}.py"
-        if rest.endswith("voc0712")
-        else (f"faster_rcnn_{model or 'r50_fpn'}_{rest}_1x_coco.py")
-    )
+        return f"mini/puppets_r18_fpn_{slug}.py"
+    return f"faster_rcnn_{folder or 'r50_fpn'}_{name}{'' if name.endswith('voc0712') else '_1x_coco'}.py"
 
 
 @dataclasses.dataclass(frozen=True)
 class Table:
-    """A table: key ('1' ... '12', 'fig7', 'lrf1', 'lrf3'), title, measured columns, rows; kind says how it is measured.
+    """A table: key ('1' ... '12', 'fig7', 'lrf1', 'lrf3', 'agg1' ... 'agg6'), title, measured columns, rows; kind says how it is measured.
 
     kind: 'detection' (train and evaluate), 'invariance', 'diversity', 'cost'.
     """
@@ -135,11 +138,13 @@ NOTES = {
 def tables() -> dict:
     """{key: Table}, in the order of the papers."""
     out = {}
-    for key, content in {**_read("tables.json"), **_read("lrf.json")}.items():
+    for key, content in {**_read("tables.json"), **_read("lrf.json"), **_read("agg.json")}.items():
         rows = content["rows"] or [{"method": name} for name in EXTRACTORS]
         labels = [_name(key, row) for row in rows]
         if key in ("7", "8", "9", "10"):
             built = [row for raw, name in zip(rows, labels) for row in _other_models(key, raw, name)]
+        elif key.startswith("agg"):
+            built = [_aggregation(key, raw) for raw in rows]
         else:
             slugs = SLUGS.get(key, (content.get("slug"),) * len(rows))
             built = [_row(key, name, raw, slug) for name, raw, slug in zip(labels, rows, slugs)]
@@ -193,6 +198,12 @@ def _row(key, name, raw, slug):
     settings = {k: v for k, v in raw.items() if k in LABELS}
     published = {k: v for k, v in raw.items() if k not in LABELS}
     return Row(key, name, published, settings, slug, NOTES.get(name, ""))
+
+
+def _aggregation(key, raw):
+    published = {k: v for k, v in raw.items() if k not in (*LABELS, "slug", "note")}
+    slug = f"aggregation/{raw['slug']}" if "slug" in raw else None
+    return Row(key, raw["method"], published, {"method": raw["method"]}, slug, raw.get("note", ""))
 
 
 def _other_models(key, raw, name):
