@@ -33,6 +33,11 @@ class AlignDet(Detector):
         self.dpm = dpm
         self.adm = adm
 
+    @property
+    def selector(self):
+        """What selects the detections."""
+        return self.adm.test
+
     def execute(self, images, targets=None):
         """images, targets: see Detector.complete. Returns a dict of losses in training, those of dpm named 'dpm.loss_cls',
         ..., else a list of results."""

@@ -18,6 +18,11 @@ class RetinaNet(Detector):
             raise ValueError(f"RetinaNet: the head ({type(head).__name__}) needs an anchor_generator")
         self.head = head
 
+    @property
+    def selector(self):
+        """What selects the detections."""
+        return self.head.test
+
     def execute(self, images, targets=None):
         """images, targets: see Detector.complete. Returns a dict of losses in training, else a list of results."""
         targets = self.complete(images, targets)
