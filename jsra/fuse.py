@@ -12,6 +12,7 @@ import jittor as jt
 from jittor import nn
 
 from jsra.backbones.resnet import BasicBlock, Bottleneck, ResNet
+from jsra.heads.anchor_head import AnchorHead
 from jsra.heads.mask_head import FCNMaskHead, by_parts
 from jsra.heads.rpn import RPNHead
 from jsra.necks.fpn import FPN
@@ -113,3 +114,10 @@ def _mask_features(self, features):
     if self.is_training() or not available(x):
         return nn.relu(self.upsample(x))
     return by_parts(fused_conv(x, *self.upsample.of_1x1(), relu=True))
+
+
+@rule(AnchorHead, "tower")
+def _tower(self, convs, x):
+    for conv in convs:
+        x = conv_norm_relu(x, conv, relu=True)
+    return x

@@ -12,7 +12,7 @@ def add_parser(subparsers):
         description="Without N: all tables and the state of each row on this machine. With N: trains the rows that are not "
         "trained yet (a run that was cut off goes on), evaluates them and prints the table.",
     )
-    parser.add_argument("table", nargs="?", metavar="N", help="1 to 12, fig7, lrf1, lrf3, agg1 to agg6")
+    parser.add_argument("table", nargs="?", metavar="N", help="1 to 12, fig7, lrf1, lrf3, agg1 to agg6, align1 to align7")
     parser.add_argument(
         "--preset", choices=("paper", "mini"), default="paper",
         help="paper: COCO, the published recipe; mini: the puppets, R18-FPN, for any machine (default: %(default)s)",

@@ -31,6 +31,10 @@ MMDET = (
     ("roi_head.mask.stages.{i}.head.logits.{p}", "roi_head.mask_head.{i}.conv_logits.{p}"),
     ("roi_head.mask.stages.{i}.extractor.{p}", "roi_head.mask_roi_extractor.{i}.{p}"),
     ("roi_head.mask.extractor.{p}", "roi_head.mask_roi_extractor.{p}"),
+    ("head.cls_convs.{i}.{p}", "bbox_head.cls_convs.{i}.conv.{p}"),
+    ("head.box_convs.{i}.{p}", "bbox_head.reg_convs.{i}.conv.{p}"),
+    ("head.cls.{p}", "bbox_head.retina_cls.{p}"),
+    ("head.box.{p}", "bbox_head.retina_reg.{p}"),
 )
 
 TORCHVISION = (

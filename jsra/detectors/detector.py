@@ -10,8 +10,11 @@ from jsra.boxes.structures import Targets
 class Detector(nn.Module):
     """The base class of all detectors. A subclass has execute(images, targets) and forward_heads(feats, rois).
 
-    backbone(images) -> maps; neck(maps) -> maps (None: the backbone's).
+    backbone(images) -> maps; neck(maps) -> maps (None: the backbone's). extractor: the RoI feature extractor of the boxes,
+    None in a detector of one stage.
     """
+
+    extractor = None
 
     def __init__(self, backbone, neck=None):
         super().__init__()

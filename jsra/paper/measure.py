@@ -14,7 +14,7 @@ from collections import Counter
 
 from jsra.paper import run as runs
 from jsra.paper import side_by_side
-from jsra.paper.rows import COST, NOT_BUILT, Row, Table
+from jsra.paper.rows import COST, Row, Table
 
 
 def report(table: Table, preset: str = "paper", names=None, seeds: int = 1, train: bool = False, cost_only: bool = False,
@@ -47,6 +47,11 @@ def report(table: Table, preset: str = "paper", names=None, seeds: int = 1, trai
     return {**out, "rows": rows, **gains(rows)}
 
 
+def _absent(row, preset):
+    """What is to be said of a row that has no config in the preset."""
+    return row.absent if row.slug is None or preset == "paper" else "no mini config"
+
+
 def _is_cost(column):
     return column in COST or column in ("P1", "P2", "P3", "P4", "P5")
 
@@ -62,7 +67,7 @@ def _measure(table, row: Row, preset, row_runs, train, cost_only, overrides, say
     cost = {}
     results = {}  # seed -> {column: value}
     if path is None:
-        out["state"] = NOT_BUILT
+        out["state"] = _absent(row, preset)
     else:
         cost = _cost(table, row, path, overrides) if cost_only or table.has_cost else {}
         if not cost_only and table.kind != "cost":
@@ -180,7 +185,7 @@ def states(preset: str = "paper", seeds: int = 1, root: str = "work_dirs") -> li
         for row in table.rows:
             found = runs.runs(row, preset, seeds, root)
             if not found:
-                listed.append((row, NOT_BUILT if row.slug is None or preset == "paper" else "no mini config"))
+                listed.append((row, _absent(row, preset)))
             elif table.kind == "cost":
                 listed.append((row, "counted"))
             else:

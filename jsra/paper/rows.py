@@ -1,8 +1,8 @@
 """The one list of the papers' table rows: what was published, which config runs the row, what it needs.
 
 The command line, the documentation and the config tests are made from `tables()`. Published numbers are read from
-tables.json (SRA's paper), lrf.json (Learning Region Features) and agg.json (Attention-based Feature Aggregation), which names
-its configs itself; here stand only the other configs, in the same order.
+tables.json (SRA's paper), lrf.json (Learning Region Features), agg.json (Attention-based Feature Aggregation) and align.json
+(AlignDet); the last two name their configs themselves, here stand only the others, in the same order.
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ from jsra.registry import nearest
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 PRESETS = ("paper", "mini")
+NOT_BUILT, PUBLISHED_ONLY = "not built yet", "published only"
 # Columns of tables.json that are what a row was run with, not what was measured.
 LABELS = (
     "method",
@@ -55,9 +56,15 @@ class Row:
         path = os.path.join(resources.folder("jdet_configs"), _file(self.slug, preset))
         return path if os.path.isfile(path) else None
 
+    @property
+    def absent(self) -> str:
+        """The state of a row without a config: another project's detector, or a model that is to come."""
+        return PUBLISHED_ONLY if self.note.startswith(PUBLISHED_ONLY) else NOT_BUILT
+
 
 def _file(slug, preset):
-    """A config of a slug: an extractor's name; model/extractor, of Faster R-CNN; aggregation/name of the whole file."""
+    """A config of a slug: an extractor's name; model/extractor, of Faster R-CNN; aggregation/name or aligndet/name of the
+    whole file."""
     folder, _, name = slug.rpartition("/")
     if folder == "aggregation":
         if preset == "paper":
@@ -65,6 +72,9 @@ def _file(slug, preset):
         # What has a backbone or data of its own has no miniature: its name is that of no file.
         neck = name.partition("_r50_fpn_")[2]
         return f"mini/puppets_mask_r18_fpn_{'roi_align' if neck == 'sum' else neck}.py"
+    if folder == "aligndet":
+        # Larger backbones have no miniature: their name is that of no file.
+        return f"{slug}.py" if preset == "paper" else f"mini/puppets_{name.replace('_r50_', '_r18_')}.py"
     if preset == "mini":
         return f"mini/puppets_r18_fpn_{slug}.py"
     return f"faster_rcnn_{folder or 'r50_fpn'}_{name}{'' if name.endswith('voc0712') else '_1x_coco'}.py"
@@ -72,8 +82,8 @@ def _file(slug, preset):
 
 @dataclasses.dataclass(frozen=True)
 class Table:
-    """A table: key ('1' ... '12', 'fig7', 'lrf1', 'lrf3', 'agg1' ... 'agg6'), title, measured columns, rows; kind says how it
-    is measured.
+    """A table: key ('1' ... '12', 'fig7', 'lrf1', 'lrf3', 'agg1' ... 'agg6', 'align1' ... 'align7'), title, measured columns,
+    rows; kind says how it is measured.
 
     kind: 'detection' (train and evaluate), 'invariance', 'diversity', 'cost'.
     """
@@ -121,7 +131,6 @@ SLUGS = {
 }  # fmt: skip
 BACKBONES = {"R-50": "r50_fpn", "R-101": "r101_fpn", "RX-101-32x4d": "x101_32x4d_fpn", "RX-101-64x4d": "x101_64x4d_fpn"}
 EXTRACTORS = {"RoI Align": "roi_align", "SRA": "sra"}
-NOT_BUILT = "not built yet"
 NOTES = {
     "gamma 1st": "our text copy has no value here (the PDF has); this one is ours, see docs/reproduce.md",
     "gamma 2nd": "our text copy has no value here (the PDF has); this one is ours, see docs/reproduce.md",
@@ -139,13 +148,15 @@ NOTES = {
 def tables() -> dict:
     """{key: Table}, in the order of the papers."""
     out = {}
-    for key, content in {**_read("tables.json"), **_read("lrf.json"), **_read("agg.json")}.items():
+    for key, content in _published():
         rows = content["rows"] or [{"method": name} for name in EXTRACTORS]
         labels = [_name(key, row) for row in rows]
         if key in ("7", "8", "9", "10"):
             built = [row for raw, name in zip(rows, labels) for row in _other_models(key, raw, name)]
         elif key.startswith("agg"):
-            built = [_aggregation(key, raw) for raw in rows]
+            built = [_listed(key, raw, "aggregation/") for raw in rows]
+        elif key.startswith("align"):
+            built = [_listed(key, raw, "") for raw in rows]
         else:
             slugs = SLUGS.get(key, (content.get("slug"),) * len(rows))
             built = [_row(key, name, raw, slug) for name, raw, slug in zip(labels, rows, slugs)]
@@ -171,6 +182,12 @@ def configs(preset: str = "paper") -> dict:
             if path is not None:
                 found.setdefault(path, []).append((t.key, row.name))
     return found
+
+
+def _published():
+    """(key, content) of all tables."""
+    for name in ("tables.json", "lrf.json", "agg.json", "align.json"):
+        yield from _read(name).items()
 
 
 def _read(name):
@@ -201,9 +218,10 @@ def _row(key, name, raw, slug):
     return Row(key, name, published, settings, slug, NOTES.get(name, ""))
 
 
-def _aggregation(key, raw):
+def _listed(key, raw, prefix):
+    """A row that names its config itself: `slug`, after the prefix; without one it says in `note` why there is none."""
     published = {k: v for k, v in raw.items() if k not in (*LABELS, "slug", "note")}
-    slug = f"aggregation/{raw['slug']}" if "slug" in raw else None
+    slug = f"{prefix}{raw['slug']}" if "slug" in raw else None
     return Row(key, raw["method"], published, {"method": raw["method"]}, slug, raw.get("note", ""))
 
 
