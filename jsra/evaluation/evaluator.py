@@ -1,8 +1,8 @@
 """Running a model over a dataset: images in, results out, metrics from the config's evaluators."""
 from __future__ import annotations
 
-import jittor as jt
-
+from jsra.detectors.detector import model_input
+from jsra.detectors.feature_cache import use_features
 from jsra.evaluation.dataset_evaluator import build_evaluators, evaluator_settings
 from jsra.evaluation.report import evaluate
 from jsra.fuse import FusedModel
@@ -19,6 +19,7 @@ class Evaluator:
     """
 
     def __init__(self, config, split: str = "val", work_dir="", progress: bool = True):
+        self.config = config
         self.split = split
         self.work_dir = config["work_dir"] if work_dir == "" else work_dir
         self.progress = progress
@@ -45,9 +46,11 @@ class Evaluator:
 
     def results(self, model) -> list:
         """The result of every image: a list of {img_id, boxes, scores, labels, ...}; [] in all processes but the first."""
+        shown = self.progress and is_main()
+        use_features(self.config, self.split, self.dataset, model, shown)
         loader = self.dataset.loader(rank(), world_size())
         try:
-            results = list(detect(model, loader, self.split if self.progress and is_main() else None))
+            results = list(detect(model, loader, self.split if shown else None))
         finally:
             loader.close()
         return [result for share in gather(results) for result in share]
@@ -64,7 +67,7 @@ def detect(model, loader, title=None):
     model.eval()
     try:
         for images, targets in loader.epoch(0):
-            yield from fused(jt.array(images), targets)
+            yield from fused(model_input(images, targets), targets)
             bar.update(len(targets))
     finally:
         bar.close()
