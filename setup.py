@@ -47,7 +47,7 @@ setup(
     license="Apache-2.0",
     python_requires=">=3.8,<3.13",
     packages=find_packages(include=["jsra", "jsra.*"]),
-    package_data={"jsra": ["**/*.json", "**/*.csv", "runtime/cuda_shims/**/*", "runtime/*.cc"]},
+    package_data={"jsra": ["**/*.json", "**/*.csv", "**/*.txt", "runtime/cuda_shims/**/*", "runtime/*.cc"]},
     cmdclass={"build_py": BuildWithResources},
     entry_points={"console_scripts": ["jsra = jsra.cli:main"]},
     install_requires=[
