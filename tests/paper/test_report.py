@@ -76,7 +76,7 @@ def test_gains_have_the_error_of_a_difference_of_means():
     found = measure.gains(rows)
     assert found["against"] == "RoI Align"
     # s1 = sqrt(2), s2 = sqrt(8), n = 2: sqrt((2 + 8) / 2)
-    assert found["gains"] == [{"name": "SRA", "column": "AP", "mean": 4.0, "error": pytest.approx(5**0.5), "seeds": 2}]
+    assert found["gains"] == [{"name": "SRA", "column": "AP", "mean": 4.0, "error": pytest.approx(5**0.5), "seeds": 2, "paired": False}]
 
 
 def test_gains_are_over_the_seeds_that_both_rows_have():
@@ -85,4 +85,4 @@ def test_gains_are_over_the_seeds_that_both_rows_have():
         {"name": "RoI Align", "seeds": [0, 1], "values": {"AP": [14.0, 26.0], "AP_transformed": [None, 3.0]}},
         {"name": "SRA", "seeds": [0], "values": {"AP": [15.0], "AP_transformed": [4.0]}},
     ]
-    assert measure.gains(rows)["gains"] == [{"name": "SRA", "column": "AP", "mean": 1.0, "error": None, "seeds": 1}]
+    assert measure.gains(rows)["gains"] == [{"name": "SRA", "column": "AP", "mean": 1.0, "error": None, "seeds": 1, "paired": False}]
