@@ -2,9 +2,12 @@
 
 import os
 
+import numpy as np
 import pytest
+from PIL import Image
 
 from jsra import resources
+from jsra.cli import main
 from jsra.config import load_config
 from jsra.data.coco import COCODataset
 from jsra.data.paths import data_path
@@ -107,3 +110,18 @@ def test_lists_that_do_not_fit(tmp_path):
 def test_the_lists_are_in_the_package():
     assert all(os.path.isfile(data_path(path)) for path in LISTS.values())
     assert os.path.isdir(os.path.join(resources.folder("jdet_configs"), "real"))
+
+
+def test_masks_on_a_photograph_mirrored_and_turned(found, tmp_path):
+    """A picture of three views, each a row of the RoI and two masks; the views differ."""
+    config = table(1).select(["SRA"])[0].config("real")
+    image = shared("data", "coco_people", "images", "000000012120.jpg")
+    weights, out = os.path.join(found[1], "coco_lite0_fpn_sra", "seed0"), str(tmp_path / "masks.png")
+    options = ["--boxes", "20,30,120,150", "--masks", "0,5", "--mirrored", "--turned", "90", "--out", out]
+    assert main(["masks", config, weights, image, *options]) == 0
+    with Image.open(out) as picture:
+        pixels = np.asarray(picture)
+    alone = 220 + 18
+    assert pixels.shape == (3 * (alone + 16), 3 * (220 + 6) - 6, 3)
+    views = pixels.reshape(3, alone + 16, *pixels.shape[1:])[:, 40:]
+    assert all(view.std() > 10 for view in views) and (views[0] != views[1]).any() and (views[0] != views[2]).any()
