@@ -154,9 +154,7 @@ class DetectionDataset:
         where the file cannot be used."""
         record, rng = self.record(index), np.random.default_rng([self.seed, epoch, index])
         if self.features is not None:
-            blank = np.zeros((record.height, record.width, 3), np.uint8)  # the same draws, and what becomes of the target
-            _, target = self.transforms(blank, self.target(record), rng)
-            return self.features.read(record, target["flip"]), target
+            return self.features.sample(record, self.target(record), rng)
         image = read_image(record.file, (record.width, record.height), record.img_id)
         return self.transforms(image, self.target(record), rng)
 

@@ -26,7 +26,8 @@ class FeatureFiles:
     def __init__(self, folder: str, transforms: Compose):
         self.folder = folder
         self.flips = _flips(transforms.transforms)
-        self._transforms = transforms
+        self._transforms = transforms.transforms
+        self._without_colours = Compose([t for t in self._transforms if not isinstance(t, Normalize)])
 
     def path(self, record, flip) -> str:
         """Where the maps of a record (jsra.data.dataset.Record), mirrored or not, are or will be."""
@@ -48,9 +49,15 @@ class FeatureFiles:
         image = read_image(record.file, (record.width, record.height), record.img_id)
         steps = [
             RandomFlip(float(flip is not None), t.direction) if isinstance(t, RandomFlip) else t
-            for t in self._transforms.transforms
+            for t in self._transforms
         ]
         return Compose(steps)(image, target, np.random.default_rng(0))[0]
+
+    def sample(self, record, target, rng) -> tuple:
+        """(maps, target) in the place of (image, target), with the draws that the transforms make from rng."""
+        blank = np.zeros((record.height, record.width, 3), np.uint8)
+        _, target = self._without_colours(blank, target, rng)
+        return self.read(record, target["flip"]), target
 
     def write(self, record, flip, maps) -> int:
         """Keep the maps [C, H, W] of a record; returns their bytes."""

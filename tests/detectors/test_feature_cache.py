@@ -202,5 +202,6 @@ def test_a_step_and_an_evaluation_of_a_whole_detector(config):
     for name in plain:
         assert with_cache[name] == pytest.approx(plain[name], rel=1e-5), name
     for one, other in zip(*found["val"]):
-        assert one["img_id"] == other["img_id"] and len(one["boxes"]) > 0
-        np.testing.assert_allclose(one["scores"], other["scores"], atol=1e-3)
+        # The best ones: of an untrained model's, rounding decides which of two equal boxes NMS keeps.
+        assert one["img_id"] == other["img_id"] and len(one["boxes"]) == len(other["boxes"]) > 0
+        np.testing.assert_allclose(one["scores"][:3], other["scores"][:3], atol=1e-3)
