@@ -1,4 +1,5 @@
-"""The settings of parts with what their constructors take where a config says nothing, as plain data."""
+"""The settings of parts with what their constructors take where a config says nothing, and the versions of code, as plain
+data."""
 
 from __future__ import annotations
 
@@ -6,6 +7,10 @@ import inspect
 
 from jsra.arguments import parameters
 from jsra.registry import registered
+
+# Versions of what no config names. training: the loop, its seeds and the order of random draws; data: reading, order and
+# batching of samples; operators: jsra.ops and cuda_src, beyond rounding.
+CODE = {"training": 1, "data": 1, "operators": 1}
 
 
 def defaults(function) -> dict:

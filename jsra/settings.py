@@ -5,7 +5,8 @@
     differences(old, new)    what differs, for messages
 
 A part whose code changes so that the same settings give another result (initial weights, random draws, a formula) raises its
-class attribute `version` (1 where there is none; subclasses inherit it). Code that no config names has its versions in CODE.
+class attribute `version` (1 where there is none; subclasses inherit it). Code that no config names has its versions in
+jsra.defaults.CODE.
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ from __future__ import annotations
 import hashlib
 import json
 
-from jsra.defaults import completed, defaults, plain
+from jsra.defaults import CODE, completed, defaults, plain
 
 # Of a config: where the output goes and how often. The seed is kept apart: a row's runs differ in it alone.
 OUTPUT = (
@@ -22,9 +23,6 @@ OUTPUT = (
 )  # fmt: skip
 # What acts where a config has no such key.
 DEFAULTS = {"scheduler": {"type": "StepLR"}, "parameter_groups_generator": {"type": "ParameterGroups"}}
-# Versions of what no config names. training: the loop, its seeds and the order of random draws; data: reading, order and
-# batching of samples; operators: jsra.ops and cuda_src, beyond rounding.
-CODE = {"training": 1, "data": 1, "operators": 1}
 
 
 def resolved(config) -> dict:
@@ -42,6 +40,8 @@ def resolved(config) -> dict:
         settings["feature_cache"] = {"precision": "float16"}
     if settings.get("amp"):
         settings["amp"] = _amp({} if settings["amp"] is True else settings["amp"])
+    if settings.get("ema"):
+        settings["ema"] = _ema({} if settings["ema"] is True else settings["ema"])
     settings = {key: completed(value) for key, value in settings.items()}
     return plain({**settings, "code": CODE})
 
@@ -77,3 +77,9 @@ def _amp(settings):
     from jsra.engine import amp
 
     return {**defaults(amp.LossScaler), **defaults(amp.enable), **settings}
+
+
+def _ema(settings):
+    from jsra.engine.ema import AveragedOptimizer
+
+    return {**defaults(AveragedOptimizer), **settings}

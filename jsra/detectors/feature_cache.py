@@ -20,11 +20,9 @@ from tqdm import tqdm
 
 from jsra.data.feature_files import FeatureFiles
 from jsra.data.image import new_target
-from jsra.defaults import completed, plain
+from jsra.defaults import CODE, completed, plain
 from jsra.detectors.detector import Detector
 from jsra.registry import ConfigError, construct
-
-VERSION = 1  # of what is written
 
 
 class FeatureCache:
@@ -44,8 +42,9 @@ def use_features(config, split: str, dataset, model, progress: bool = True):
         return
     cache = construct(FeatureCache, config["feature_cache"], "feature_cache")
     _check_frozen(model)
-    steps = [{k: v for k, v in t.items() if k != "prob"} for t in config["dataset"][split]["transforms"]]
-    about = plain({"version": VERSION, **completed({"backbone": config["model"]["backbone"], "transforms": steps})})
+    steps = [{k: v for k, v in t.items() if k != "prob"} for t in config["dataset"][split].get("transforms") or ()]
+    code = {key: CODE[key] for key in ("data", "operators")}
+    about = plain({"code": code, **completed({"backbone": config["model"]["backbone"], "transforms": steps})})
     about["weights"] = _digest(model.backbone)
     name = hashlib.sha256(json.dumps(about, sort_keys=True).encode()).hexdigest()[:16]
     files = FeatureFiles(os.path.join(cache.folder, name), dataset.transforms)
