@@ -37,6 +37,24 @@ def inference(model, flip: bool = False):
     return both
 
 
+class FrameRunner:
+    """A finished model on the frames of videos, or on any images, in order.
+
+    push(images, targets): as `inference`; gives the results that became complete, which a model that looks at several frames
+    gives later than it is given the frames. finish(): those that are left. Raises ConfigError for such a model with flip.
+    """
+
+    def __init__(self, model, flip: bool = False):
+        if not hasattr(model, "stream"):
+            self.push, self.finish = inference(model, flip), list
+            return
+        if flip:
+            raise ConfigError(f"flip: {type(model).__name__} looks at several frames, and is not run on mirrored ones too")
+        fused, stream = FusedModel(model), model.stream()
+        self.push = lambda images, targets: fused.run(stream.push, jt.array(images), targets)
+        self.finish = lambda: fused.run(stream.finish)
+
+
 def _mirrored(images, sizes):
     """Each image within its own (width, height): the padding stays at the right and bottom."""
     out = images.copy()

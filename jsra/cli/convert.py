@@ -1,6 +1,6 @@
 """`jsra convert SRC DST`: weights of mmdet, torchvision and JDet into this package's names, and back."""
 
-FAMILIES = ("jsra", "mmdet", "torchvision", "jdet", "backbone", "efficientnet_lite")
+FAMILIES = ("jsra", "mmdet", "torchvision", "jdet", "backbone", "efficientnet_lite", "flownet", "mmtrack")
 
 
 def add_parser(subparsers):

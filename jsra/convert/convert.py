@@ -17,6 +17,7 @@ from jsra.convert.torch_file import WeightsError
 
 # COCO's category ids that no category has.
 COCO_GAPS = (12, 26, 29, 30, 45, 66, 68, 69, 71, 83)
+BACKGROUND_LAST = ("mmdet", "mmtrack")  # families whose last class is the background
 COCO_IDS = tuple(i for i in range(1, 91) if i not in COCO_GAPS)
 
 
@@ -48,7 +49,7 @@ def _from_family(name, array, family, coco_ids):
     if layer is None:
         return array, ""
     rows = _CLASS_ROWS[layer]
-    if layer == "cls" and family == "mmdet":
+    if layer == "cls" and family in BACKGROUND_LAST:
         array = np.concatenate([array[-1:], array[:-1]])
         notes.append("background moved from the last row to the first")
     if layer != "cls" and family == "torchvision":
@@ -77,7 +78,7 @@ def _check_rows(name, array, expected):
 
 def _to_family(name, array, family):
     layer = _class_layer(name)
-    if layer == "cls" and family == "mmdet":
+    if layer == "cls" and family in BACKGROUND_LAST:
         return np.concatenate([array[1:], array[:1]]), "background moved from the first row to the last"
     if layer in ("box", "logits") and family == "torchvision":
         rows = _CLASS_ROWS[layer]

@@ -12,6 +12,7 @@ MMDET = (
     ("backbone.{p}", "backbone.{p}"),
     ("neck.lateral_convs.{i}.{p}", "neck.lateral_convs.{i}.conv.{p}"),
     ("neck.fpn_convs.{i}.{p}", "neck.fpn_convs.{i}.conv.{p}"),
+    ("neck.convs.{i}.{p}", "neck.convs.{i}.conv.{p}"),
     ("rpn.convs.0.{p}", "rpn_head.rpn_conv.{p}"),
     ("rpn.cls.{p}", "rpn_head.rpn_cls.{p}"),
     ("rpn.box.{p}", "rpn_head.rpn_reg.{p}"),
@@ -80,6 +81,14 @@ JDET = tuple(row for row in MMDET if row[0].startswith(("backbone.", "neck.", "r
     ("rpn.box.{p}", "rpn.rpn_reg.{p}"),
 )
 
+# FlowNetS alone, and a video detector of mmtracking: a detector of mmdet and what joins frames.
+FLOWNET = tuple((f"motion.{{p}}.{kind}", f"{{p}}.conv.{kind}") for kind in ("weight", "bias"))
+MMTRACK = (
+    *((ours, f"motion.{theirs}") for ours, theirs in FLOWNET),
+    ("aggregator.embed_convs.{i}.{p}", "aggregator.embed_convs.{i}.conv.{p}"),
+    *((ours, f"detector.{theirs}") for ours, theirs in MMDET),
+)
+
 # Our own names, as they were: (prefix, today's prefix).
 RENAMED = (
     ("roi_head.box_extractor.", "roi_head.box.extractor."),
@@ -88,6 +97,7 @@ RENAMED = (
 
 FAMILIES = {
     "mmdet": MMDET, "jdet": JDET, "torchvision": TORCHVISION, "backbone": BACKBONE, "efficientnet_lite": EFFICIENTNET_LITE,
+    "flownet": FLOWNET, "mmtrack": MMTRACK,
 }  # fmt: skip
 CLASSIFIERS = ("backbone", "efficientnet_lite")  # families of a backbone alone
 # What no model of ours has a place for, and needs none.
@@ -131,6 +141,10 @@ def from_ours(name: str, family: str):
 def family_of(names) -> str:
     """Whose names these are: one of FAMILIES ('backbone' is a ResNet that classifies), or 'jsra'."""
     names = set(names)
+    if any(n.startswith("detector.") for n in names):
+        return "mmtrack"
+    if "predict_flow.conv.weight" in names:
+        return "flownet"
     if any(n.startswith("rpn.rpn_conv.") for n in names) or (
         any(n.startswith("rpn_head.") for n in names) and any(n.startswith("bbox_head.") for n in names)
     ):

@@ -22,7 +22,7 @@ MASK_TOLERANCE = 3.0  # pixels by which a mask's box may differ from the annotat
 
 
 def check(config, progress=True):
-    """All problems of the dataset that a config dict (type COCODataset or VOCDataset) describes.
+    """All problems of the dataset that a config dict (type COCODataset, VOCDataset or VIDDataset) describes.
 
     It reads the files itself: a dataset object cannot be built from files that are broken.
     """
@@ -34,7 +34,11 @@ def check(config, progress=True):
     if kind == "VOCDataset":
         sets = voc_sets(config["root"], config.get("image_set", "trainval"))
         return check_voc(sets, config.get("classes") or VOC_CLASSES, config.get("one_based", True), progress)
-    raise ConfigError(f"cannot check a {kind!r}, only COCODataset and VOCDataset")
+    if kind == "VIDDataset":
+        from jsra.data.check_vid import check_vid
+
+        return check_vid(config, progress)
+    raise ConfigError(f"cannot check a {kind!r}, only COCODataset, VOCDataset and VIDDataset")
 
 
 def check_image(path, size, where):

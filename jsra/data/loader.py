@@ -14,7 +14,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from jsra.data.sampler import epoch_order, make_batches, shard, share
+from jsra.data.sampler import epoch_order, make_batches, shard, share, share_videos, video_batches
 from jsra.data.workers import WorkerPool
 from jsra.registry import ConfigError
 
@@ -49,9 +49,11 @@ class DataLoader:
     """Batches of `dataset` for one of `world_size` processes.
 
     joint: whether every batch is divided among the processes (training: batch_size counts the images of all of them
-    together, and all have equally many batches), or each process has a contiguous share of the batches (testing).
+    together, and all have equally many batches), or each process has a contiguous share of the batches (testing): of whole
+    videos, where there are any.
 
-    dataset: has get(index, epoch), batch_size, num_workers, shuffle, drop_last, aspect_ratio_grouping, seed, record().
+    dataset: has get(index, epoch), batch_size, num_workers, shuffle, drop_last, aspect_ratio_grouping, seed, record(); one of
+    videos has videos_of_samples() too.
     num_workers: overrides the dataset's; 0 loads in this process. prefetch: batches ahead per worker. timeout: seconds
     without a batch after which a worker counts as stuck.
     """
@@ -73,6 +75,9 @@ class DataLoader:
         self.timeout = timeout
         self._pool = None
         self._wide = None
+        self._videos = None
+        if not joint and not dataset.shuffle and hasattr(dataset, "videos_of_samples"):
+            self._videos = dataset.videos_of_samples()
         if dataset.aspect_ratio_grouping:
             records = [dataset.record(i) for i in range(len(dataset))]
             self._wide = np.array([r.width > r.height for r in records])
@@ -86,6 +91,8 @@ class DataLoader:
 
     def _all_batches(self, epoch):
         d = self.dataset
+        if self._videos is not None:
+            return video_batches(self._videos, d.batch_size)
         return make_batches(epoch_order(len(d), d.seed, epoch, d.shuffle), d.batch_size, self._wide, d.drop_last)
 
     def batches(self, epoch):
@@ -95,6 +102,8 @@ class DataLoader:
             return batches
         if self.joint:
             return shard(batches, self.rank, self.world_size, batches[0])
+        if self._videos is not None:
+            return share_videos(batches, self._videos, self.rank, self.world_size)
         return share(batches, self.rank, self.world_size)
 
     def load(self, indices, epoch):

@@ -188,8 +188,9 @@ def build_run(config, resume=None, seed=None) -> Run:
     if config.get("pretrained_weights") and checkpoint_path is None:
         from jsra.convert.load import load_weights
 
-        pretrained = data_path(config["pretrained_weights"])
-        loaded = on_main(lambda: f"{pretrained}: {load_weights(model, pretrained)}".replace("\n", "; "))
+        given = config["pretrained_weights"]
+        files = [data_path(f) for f in ([given] if isinstance(given, str) else given)]
+        loaded = on_main(lambda: "\n".join(f"{f}: {load_weights(model, f)}".replace("\n", "; ") for f in files))
     share_weights(model)
     if config.get("feature_cache"):
         if checkpoint_path is not None:

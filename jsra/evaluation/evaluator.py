@@ -6,7 +6,7 @@ from jsra.evaluation.dataset_evaluator import build_evaluators, evaluator_settin
 from jsra.evaluation.report import evaluate
 from jsra.registry import ConfigError, build, nearest
 from jsra.runtime.distributed import gather, is_main, on_main, rank, world_size
-from jsra.test_time import inference
+from jsra.test_time import FrameRunner
 
 
 class Evaluator:
@@ -63,13 +63,14 @@ def detect(model, loader, title=None, flip=False):
     The model is in evaluation mode while this runs and as it was before afterwards.
     """
     bar = _bar(title, sum(len(batch) for batch in loader.batches(0)))
-    run = inference(model, flip)
+    runner = FrameRunner(model, flip)
     training = model.is_training()
     model.eval()
     try:
         for images, targets in loader.epoch(0):
-            yield from run(images, targets)
+            yield from runner.push(images, targets)
             bar.update(len(targets))
+        yield from runner.finish()
     finally:
         bar.close()
         if training:

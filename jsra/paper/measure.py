@@ -3,7 +3,8 @@
 A report is plain data, the one that `jsra table N --json` prints:
     {table, title, preset, cost_only, columns,
      rows: [{name, published, measured, std, seeds, values, difference, state, note}],
-     against: name of the row that `gains` compare with, gains: [{name, column, mean, error, seeds, paired}]}
+     against: name of the row that `gains` compare with,
+     gains: [{name, against, column, mean, error, seeds, paired}]}
 where values {column: list} has a number for each of `seeds`, None where the column has none.
 """
 
@@ -152,22 +153,26 @@ def std(values) -> float:
     return math.sqrt(sum((v - mean) ** 2 for v in values) / (len(values) - 1))
 
 
-GAINED = ("AP", "box_AP", "mask_AP", "AP_transformed", "rotation", "reflection", "scaling_panning")
+GAINED = (
+    "AP", "box_AP", "mask_AP", "AP_transformed", "rotation", "reflection", "scaling_panning", "vid_AP", "voc_AP50",
+)  # fmt: skip
 
 
 def gains(rows, per_image=None, columns=GAINED) -> dict:
     """Each row's gain over the row 'RoI Align' (else the first), over the seeds of which both have a value.
 
+    Where several rows begin so (table 10: one of each data set), it is the first that has the column.
     seeds: their number. error: the standard error of the difference of the two means, sqrt((s1^2 + s2^2) / n); seeds are
     not paired, because the same seed gives two models different initial weights. per_image: {row name: {seed: what
     jsra.paper.classification says of each image}}; the differences of those columns are of the same boxes: `paired`.
     """
     if len(rows) < 2:
         return {"against": None, "gains": []}
-    base = next((row for row in rows if row["name"].startswith("RoI Align")), rows[0])
+    bases = [row for row in rows if row["name"].startswith("RoI Align")] or rows[:1]
     found = []
     for row in rows:
         for column in columns:
+            base = next((row for row in bases if _by_seed(row, column)), bases[0])
             ours, theirs = _by_seed(row, column), _by_seed(base, column)
             both = [seed for seed in ours if seed in theirs]
             if row is base or not both:
@@ -175,17 +180,19 @@ def gains(rows, per_image=None, columns=GAINED) -> dict:
             ours, theirs = [ours[seed] for seed in both], [theirs[seed] for seed in both]
             error = math.sqrt((std(ours) ** 2 + std(theirs) ** 2) / len(both)) if len(both) > 1 else None
             mean = (sum(ours) - sum(theirs)) / len(both)
-            found.append(_gain(row, column, mean, error, len(both), False))
+            found.append(_gain(row, base, column, mean, error, len(both), False))
+        base = bases[0]
         ours, theirs = ((per_image or {}).get(r["name"], {}) for r in (row, base))
         both = [seed for seed in ours if seed in theirs]
         if row is not base and both:
             paired = classification.differences(*({s: images[s] for s in both} for images in (ours, theirs)))
-            found += [_gain(row, column, *values, len(both), True) for column, values in paired.items()]
-    return {"against": base["name"], "gains": found}
+            found += [_gain(row, base, column, *values, len(both), True) for column, values in paired.items()]
+    return {"against": bases[0]["name"], "gains": found}
 
 
-def _gain(row, column, mean, error, seeds, paired):
-    return {"name": row["name"], "column": column, "mean": mean, "error": error, "seeds": seeds, "paired": paired}
+def _gain(row, base, column, mean, error, seeds, paired):
+    return {"name": row["name"], "against": base["name"], "column": column, "mean": mean, "error": error, "seeds": seeds,
+            "paired": paired}  # fmt: skip
 
 
 def _by_seed(row, column):

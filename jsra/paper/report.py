@@ -117,7 +117,7 @@ def _gain_lines(report):
     for gain in report["gains"]:
         error = "" if gain["error"] is None else f" ± {gain['error']:.2f}"
         lines.append(
-            f"{gain['name']} - {report['against']}, {gain['column']}: {gain['mean']:+.2f}{error} ({gain['seeds']} seeds)"
+            f"{gain['name']} - {gain['against']}, {gain['column']}: {gain['mean']:+.2f}{error} ({gain['seeds']} seeds)"
         )
     if any(gain["error"] is not None and not gain["paired"] for gain in report["gains"]):
         lines.append("± standard error of the difference of two means")

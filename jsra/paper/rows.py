@@ -84,6 +84,8 @@ def _file(slug, preset):
         return f"{slug}.py" if preset == "paper" else f"mini/puppets_{name.replace('_r50_', '_r18_')}.py"
     if preset == "mini":
         return f"mini/puppets_r18_fpn_{slug}.py"
+    if name.endswith("_vid"):
+        return f"fgfa_r50_dc5_{name}.py"
     return f"faster_rcnn_{folder or 'r50_fpn'}_{name}{'' if name.endswith('voc0712') else '_1x_coco'}.py"
 
 
@@ -253,16 +255,19 @@ def _listed(key, raw, prefix):
 
 
 def _other_models(key, raw, name):
-    """Rows of tables 7 to 10. Table 7 prints RoI Align and SRA in one line: here they are two rows."""
+    """Rows of tables 7 to 10. Table 7 prints RoI Align and SRA in one line, table 10 two data sets: here each is a row."""
     if key == "7":
         pairs = [(f"{name}, {e}", e, {"AP": raw[f"AP_{s}"]}) for e, s in EXTRACTORS.items()]
+    elif key == "10":
+        numbers = {d: {k: v for k, v in raw.items() if k.startswith(f"{d.lower()}_")} for d in ("VID", "VOC")}
+        pairs = [(f"{name}, {dataset}", name, columns) for dataset, columns in numbers.items()]
     else:
         numbers = {k: v for k, v in raw.items() if k not in LABELS}
         pairs = [(name, raw.get("extractor") or raw["method"], numbers)]
     for label, extractor, published in pairs:
         slug, note = None, NOT_BUILT
         if key == "10":
-            slug, note = f"{EXTRACTORS[extractor]}_voc0712", "the VOC column; ImageNet VID (FGFA) is not built yet"
+            slug, note = f"{EXTRACTORS[extractor]}_{'vid' if label.endswith('VID') else 'voc0712'}", ""
         elif raw["method"] == "Faster R-CNN" and raw["backbone"] in BACKBONES:
             model = BACKBONES[raw["backbone"]]
             slug, note = EXTRACTORS[extractor] if model == "r50_fpn" else f"{model}/{EXTRACTORS[extractor]}", ""

@@ -76,8 +76,11 @@ def test_gains_have_the_error_of_a_difference_of_means():
     found = measure.gains(rows)
     assert found["against"] == "RoI Align"
     # s1 = sqrt(2), s2 = sqrt(8), n = 2: sqrt((2 + 8) / 2)
-    expected = {"name": "SRA", "column": "AP", "mean": 4.0, "error": pytest.approx(5**0.5), "seeds": 2, "paired": False}
-    assert found["gains"] == [expected]
+    gain = {
+        "name": "SRA", "against": "RoI Align", "column": "AP", "mean": 4.0, "error": pytest.approx(5**0.5), "seeds": 2,
+        "paired": False,
+    }  # fmt: skip
+    assert found["gains"] == [gain]
 
 
 def test_gains_are_over_the_seeds_that_both_rows_have():

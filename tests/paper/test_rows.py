@@ -17,6 +17,12 @@ def test_published_numbers_are_those_of_the_paper():
         if key == "7":
             numbers = [v for raw in content["rows"] for v in (raw["AP_roi_align"], raw["AP_sra"])]
             assert [row.published["AP"] for row in found.rows] == numbers
+        elif key == "10":  # two data sets in one line of the paper
+            numbers = {raw["method"]: {c: v for c, v in raw.items() if c != "method"} for raw in content["rows"]}
+            assert [row.name for row in found.rows] == ["RoI Align, VID", "RoI Align, VOC", "SRA, VID", "SRA, VOC"]
+            for first, second in (found.rows[:2], found.rows[2:]):
+                assert {**first.published, **second.published} == numbers[first.settings["method"]]
+                assert set(second.published) == {"voc_AP50"}
         elif content["rows"]:
             assert len(found.rows) == len(content["rows"])
             for row, raw in zip(found.rows, content["rows"]):
@@ -58,6 +64,16 @@ def test_our_own_tables_are_run_on_photographs():
     for key in rows.OURS:
         assert all(row.config("real") for row in rows.table(key).rows)
     assert [row.name for row in rows.table("gamma").select(["sra"])] == ["gamma 50"]
+
+
+def test_table_10_has_its_configs():
+    """Both data sets by the paper's recipe, video in miniature too."""
+    files = [os.path.basename(row.config()) for row in rows.table(10).rows]
+    assert files == [
+        "fgfa_r50_dc5_roi_align_vid.py", "faster_rcnn_r50_fpn_roi_align_voc0712.py",
+        "fgfa_r50_dc5_sra_vid.py", "faster_rcnn_r50_fpn_sra_voc0712.py",
+    ]  # fmt: skip
+    assert [row.config("mini") is not None for row in rows.table(10).rows] == [True, False, True, False]
 
 
 def test_rows_without_a_model_say_so():
