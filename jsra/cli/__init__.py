@@ -17,6 +17,7 @@ COMMANDS = (
     "train",
     "test",
     "convert",
+    "crosscheck",
     "infer",
     "plot",
     "masks",
