@@ -35,6 +35,7 @@ TORCHVISION = (
     ("roi_head.box.head.fcs.1.{p}", "roi_heads.box_head.fc7.{p}"),
     ("roi_head.box.head.cls.{p}", "roi_heads.box_predictor.cls_score.{p}"),
     ("roi_head.box.head.box.{p}", "roi_heads.box_predictor.bbox_pred.{p}"),
+    ("roi_head.box.extractor.{p}", "roi_heads.box_roi_pool.{p}"),  # ports/torchvision_sra.py
 )
 
 # A classification network of torchvision (or mmdet's ResNeXt files): the backbone's names without a prefix.

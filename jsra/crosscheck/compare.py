@@ -7,7 +7,7 @@ from typing import NamedTuple
 import numpy as np
 
 # A gradient that is zero by its formula (of a bias that a norm takes away again) is rounding on both sides: gradients of
-# weights are measured against at least this part of the largest one.
+# weights are measured against at least this part of the largest gradient.
 GRADIENT_FLOOR = 1e-2
 INPUTS = ("gradient/features/", "gradient/rois")
 KINDS = {
@@ -40,8 +40,8 @@ class Row(NamedTuple):
 
 def compare(ours: dict, theirs: dict, tolerance=1e-5, gradient_tolerance=1e-4, loss_tolerance=1e-3) -> list:
     """Rows of everything that either side has, in the order in which it is computed: forward, then backward."""
-    of_weights = [name for name in ours if name.startswith("gradient/") and not name.startswith(INPUTS)]
-    floor = GRADIENT_FLOOR * max((np.abs(ours[name]).max() for name in of_weights), default=0.0)
+    gradients = [name for name in ours if name.startswith("gradient/") and name != "gradient/rois" and ours[name].size]
+    floor = GRADIENT_FLOOR * max((np.abs(ours[name]).max() for name in gradients), default=0.0)
     rows = []
     for name in _ordered(ours, theirs):
         allowed = tolerance
@@ -49,7 +49,8 @@ def compare(ours: dict, theirs: dict, tolerance=1e-5, gradient_tolerance=1e-4, l
             allowed = gradient_tolerance
         elif name == "losses":
             allowed = loss_tolerance
-        rows.append(_row(name, ours.get(name), theirs.get(name), allowed, floor if name in of_weights else 0.0))
+        of_weight = name in gradients and not name.startswith(INPUTS)
+        rows.append(_row(name, ours.get(name), theirs.get(name), allowed, floor if of_weight else 0.0))
     return [row for row in rows if row is not None]
 
 

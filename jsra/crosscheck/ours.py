@@ -20,15 +20,16 @@ def answer(layer, request, given) -> dict:
     _reset(layer, request, given, True)
     features, rois, scale, levels = _inputs(given, "", request)
     out = layer(features, rois, scale, levels)
-    names, weights = zip(*[(n, v) for n, v in layer.state_dict().items() if not v.is_stop_grad()]) or ((), ())
+    state = layer.state_dict()
+    weights = [state[name] for name in request["trained"]]
     maps = features if request["pyramid"] else [features]
     loss = (out * _var(given["cotangent"], request).reshape(out.shape)).sum()
     gradients = jt.grad(loss, [*maps, rois, *weights])
     jt.sync([out, *gradients])
     found["output"] = _flat(out)
-    names = [f"features/{i}" for i in range(len(maps))] + ["rois", *names]
+    names = [f"features/{i}" for i in range(len(maps))] + ["rois", *request["trained"]]
     found.update({f"gradient/{name}": gradient.numpy() for name, gradient in zip(names, gradients)})
-    found.update({f"after/{n}": v.numpy() for n, v in layer.state_dict().items() if v.is_stop_grad()})
+    found.update({f"after/{n}": v.numpy() for n, v in layer.state_dict().items() if n not in request["trained"]})
     _reset(layer, request, given, False)
     with jt.no_grad():
         found["evaluation"] = _flat(layer(*_inputs(given, "", request)))
@@ -45,7 +46,8 @@ def output_shape(layer, request, given) -> tuple:
 def losses(layer, request, given) -> list:
     """The loss before each of the steps."""
     _reset(layer, request, given, True)
-    weights = [var for var in layer.state_dict().values() if not var.is_stop_grad()]
+    state = layer.state_dict()
+    weights = [state[name] for name in request["trained"]]
     optimizer = SGD(weights, lr=request["lr"], momentum=0.9) if weights else None
     found = []
     for step in range(request["steps"]):
@@ -68,10 +70,11 @@ def _var(array, request):
 
 
 def _reset(layer, request, given, training):
-    for name, var in layer.state_dict().items():
+    for name in layer.state_dict():
         owner, _, last = name.rpartition(".")
         new = _var(given[f"weight/{name}"], request)
-        setattr(_part(layer, owner), last, new.stop_grad() if var.is_stop_grad() else new)  # update() keeps the old type
+        trained = name in request["trained"]
+        setattr(_part(layer, owner), last, new.start_grad() if trained else new.stop_grad())  # update() keeps the old type
     layer.train() if training else layer.eval()
 
 

@@ -20,8 +20,8 @@ from jsra.runtime.prepare import user_environment
 from jsra.runtime.seed import set_seed
 
 WORKER = os.path.join(os.path.dirname(os.path.abspath(__file__)), "worker.py")
-# Settings of our layers that say how they compute, not what.
-OURS_ALONE = ("type", "form")
+# Settings of our layers that say how they compute or begin, not what.
+OURS_ALONE = ("type", "form", "initial_logit_std", "position_gain")
 
 
 class Case(NamedTuple):
@@ -48,6 +48,7 @@ def make_case(settings, module, count=24, size=(20, 28), pyramid=False, degenera
         "module": module,
         "settings": {key: value for key, value in settings.items() if key not in OURS_ALONE},
         "weights": {name: _rename(name, renamed) for name in state},
+        "trained": [name for name, var in state.items() if not var.is_stop_grad()],
         "scales": scales_of(pyramid),
         "pyramid": bool(pyramid),
         "double": bool(double),

@@ -175,7 +175,7 @@ def answer(request, given):
             like = given.get(f"weight/{name}")
             found[f"gradient/{name}"] = gradient if like is None else gradient.reshape(like.shape)
     for ours, theirs in names.items():
-        if not state[theirs].requires_grad:
+        if ours not in request["trained"]:
             found[f"after/{ours}"] = state[theirs].reshape(given[f"weight/{ours}"].shape).clone()
     reset(False)
     with torch.no_grad():

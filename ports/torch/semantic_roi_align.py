@@ -22,8 +22,11 @@ class SemanticRoIAlign(nn.Module):
         descriptor: 'avg', 'max', 'concat' (fixed grid only) or 'none'. semantic: whether S is in z; if not, P itself is.
         position: 'area', 'point' or 'none'. norm: 'batch' over all positions, or 'layer' over the channels of a position.
 
+        initial_logit_std: deviation of gamma * logits at first. position_gain: how much more than features of variance 1 the
+            position lets S vary over an RoI at first. None leaves PyTorch's initial weights.
+
     State: descriptor, semantic, norm1, fc1, norm2, fc2. z is ordered D then S (or P); the columns of `semantic` are F,
-    vertical, horizontal. The initial weights are PyTorch's but for fc2; jsra also enlarges the columns of P in `semantic`.
+    vertical, horizontal.
     """
 
     def __init__(
@@ -41,6 +44,8 @@ class SemanticRoIAlign(nn.Module):
         semantic=True,
         position="area",
         norm="batch",
+        initial_logit_std=4.0,
+        position_gain=4.0,
     ):
         super().__init__()
         self.grid = (grid, grid) if isinstance(grid, int) else None if grid == "dynamic" else tuple(grid)
@@ -59,9 +64,20 @@ class SemanticRoIAlign(nn.Module):
         self.fc1 = nn.Linear(width, hidden_channels)
         self.norm2 = make_norm(hidden_channels)
         self.fc2 = nn.Linear(hidden_channels, num_masks)
-        # gamma * logits starts with a deviation of about 4.
-        nn.init.normal_(self.fc2.weight, std=4.0 / (max(abs(gamma), 1e-6) * (hidden_channels / 2) ** 0.5))
-        nn.init.zeros_(self.fc2.bias)
+        self.initialise(in_channels, initial_logit_std, position_gain)
+
+    @torch.no_grad()
+    def initialise(self, in_channels, logit_std, position_gain):
+        """The initial weights that are not PyTorch's, as jsra has them."""
+        if logit_std is not None:
+            # The mean square of a normalised value after the ReLU is 1/2.
+            deviation = logit_std / (max(abs(self.gamma), 1e-6) * (self.fc2.in_features / 2) ** 0.5)
+            nn.init.normal_(self.fc2.weight, std=deviation)
+            nn.init.zeros_(self.fc2.bias)
+        side = round(self.max_area**0.5) if self.grid is None else max(self.grid)
+        if self.semantic_on and self.position != "none" and side > 1 and position_gain is not None:
+            variance = self.embed(Packing(torch.tensor([[side, side]]))).var(0, unbiased=False).sum()
+            self.semantic.weight[:, in_channels:] *= position_gain * (in_channels / variance) ** 0.5
 
     def forward(self, features, rois, spatial_scale, levels=None):
         """features: [B, C, H, W]; rois: [K, 5], (batch index, x0, y0, x1, y1) in image pixels; spatial_scale: cells a pixel.

@@ -1,4 +1,4 @@
-"""What the ports are compared on: {name: (settings of our layer, FILE.py:Class of the port)}, at small widths or full ones."""
+"""What the ports are compared on: settings of our layers, at small widths or their own, and the files of the ports."""
 
 from __future__ import annotations
 
@@ -57,8 +57,9 @@ def port(kind):
 def cases(small=True) -> dict:
     """{name: settings}; the name says what differs from the defaults."""
     found = {}
-    for config in sorted(glob.glob(os.path.join(folder("jdet_configs"), "_base_", "extractors", "sra*.py"))):
-        found[os.path.splitext(os.path.basename(config))[0]] = dict(layer_settings(config))
+    for config in sorted(glob.glob(os.path.join(folder("jdet_configs"), "faster_rcnn_r50_fpn_sra*_1x_coco.py"))):
+        name = os.path.basename(config)[len("faster_rcnn_r50_fpn_") : -len("_1x_coco.py")]
+        found[name] = dict(layer_settings(config))
     for kind in FILES:
         if kind != "SemanticRoIAlign":
             found[kind] = {"type": kind}
