@@ -23,20 +23,21 @@ class Detector:
             the random initial weights.
         overrides: strings 'a.b=c' on the config.
         classes: names of labels 1, 2, ...; default: those of the checkpoint, else of the config.
+        flip: detect in the mirrored image too, and merge (jsra.test_time).
 
     Raises ConfigError, FileNotFoundError, and ValueError where weights and model do not fit.
     """
 
-    def __init__(self, config, weights=None, overrides=(), classes=None):
+    def __init__(self, config, weights=None, overrides=(), classes=None, flip=False):
         from jsra.data.transforms import Compose
-        from jsra.fuse import FusedModel
         from jsra.runtime.device import use_best_device
+        from jsra.test_time import inference
 
-        self.device = use_best_device()
         self.config = config if isinstance(config, Config) else load_config(config, overrides)
+        self.device = use_best_device(self.config)
         self.transforms = Compose(build(_test_transforms(self.config), "dataset.test.transforms"))
         self.model = load_model(self.config, weights)
-        self._fused = FusedModel(self.model)
+        self._run = inference(self.model, flip)
         self.classes = tuple(classes or class_names(self.config, weights))
 
     def prepare(self, image):
@@ -62,10 +63,8 @@ class Detector:
         """
         if isinstance(image, (list, tuple)):
             return [self(one) for one in image]
-        import jittor as jt
-
         batch, targets = self.prepare(image)
-        result = self._fused(jt.array(batch), targets)[0]
+        result = self._run(batch, targets)[0]
         result["names"] = [self.name(label) for label in result["labels"]]
         return result
 

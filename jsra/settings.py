@@ -42,6 +42,8 @@ def resolved(config) -> dict:
         settings["evaluator"] = evaluator_settings(config, "val")
     if settings.get("amp"):
         settings["amp"] = _amp({} if settings["amp"] is True else settings["amp"])
+    if settings.get("ema"):
+        settings["ema"] = _ema({} if settings["ema"] is True else settings["ema"])
     settings = {key: _complete(value, registered()) for key, value in settings.items()}
     return _plain({**settings, "code": CODE})
 
@@ -83,6 +85,12 @@ def _amp(settings):
     from jsra.engine import amp
 
     return {**defaults(amp.LossScaler), **defaults(amp.enable), **settings}
+
+
+def _ema(settings):
+    from jsra.engine.ema import AveragedOptimizer
+
+    return {**defaults(AveragedOptimizer), **settings}
 
 
 def _complete(value, classes):

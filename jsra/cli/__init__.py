@@ -14,6 +14,7 @@ COMMANDS = (
     "init",
     "bench",
     "data",
+    "config",
     "train",
     "test",
     "convert",

@@ -20,6 +20,11 @@ class TwoStageDetector(Detector):
         """The RoI feature extractor of the boxes."""
         return self.roi_head.box.extractor
 
+    @property
+    def selector(self):
+        """What selects the detections."""
+        return self.roi_head.box.test
+
     def execute(self, images, targets=None):
         """images, targets: see Detector.complete. Returns a dict of losses in training, else a list of results."""
         targets = self.complete(images, targets)
