@@ -1,9 +1,8 @@
-"""What both sides of a cross-check are given: the weights of a layer, features, boxes, and the data of training steps."""
+"""What a cross-check is made on: the settings of a layer, maps and boxes."""
 
 from __future__ import annotations
 
 import os
-import zlib
 
 import numpy as np
 
@@ -53,26 +52,6 @@ def _find(config, key):
     if isinstance(config, (list, tuple)):
         return next((found for item in config if (found := _find(item, key)) is not None), None)
     return None
-
-
-def random_weights(state, gamma=1.0) -> dict:
-    """{name: array} for a layer's {name: Var}, the same on every machine: each weight is drawn from its name.
-
-    Matrices have a deviation of 1 / sqrt(inputs), so that signals keep their size. SRA multiplies its logits with gamma: they
-    have that size after it, for a softmax of larger ones multiplies the rounding of float32.
-    """
-    arrays = {}
-    for name, var in state.items():
-        rng = np.random.default_rng(zlib.crc32(name.encode()))
-        shape = tuple(var.shape)
-        if name.endswith("running_var") or ("norm" in name and name.endswith("weight")):
-            array = rng.uniform(0.5, 1.5, shape)
-        else:
-            array = rng.standard_normal(shape) * (shape[1] ** -0.5 if len(shape) > 1 else 0.1)
-        if name == "fc2.weight":
-            array /= max(abs(gamma), 1e-6)
-        arrays[name] = array.astype(np.float32)
-    return arrays
 
 
 def random_inputs(rng, channels, count, size=(20, 28), pyramid=False, degenerate=False) -> dict:

@@ -14,7 +14,8 @@ from jsra import registry
 from jsra.arguments import parameters
 from jsra.convert.files import read_weights
 from jsra.crosscheck import ours
-from jsra.crosscheck.case import random_inputs, random_weights, scales_of
+from jsra.crosscheck.case import random_inputs, scales_of
+from jsra.crosscheck.weights import random_weights
 from jsra.registry import ConfigError, nearest
 from jsra.runtime.prepare import user_environment
 from jsra.runtime.seed import set_seed
@@ -43,7 +44,8 @@ def make_case(settings, module, count=24, size=(20, 28), pyramid=False, degenera
     set_seed(seed)
     layer = registry.build(settings, "layer", "roi_layer")
     state = layer.state_dict()
-    arrays = random_weights(state, getattr(layer, "gamma", 1.0)) if weights is None else _chosen(weights, state)
+    shapes = {name: tuple(var.shape) for name, var in state.items()}
+    arrays = random_weights(shapes, getattr(layer, "gamma", 1.0)) if weights is None else _chosen(weights, shapes)
     request = {
         "module": module,
         "settings": {key: value for key, value in settings.items() if key not in OURS_ALONE},
@@ -72,19 +74,21 @@ def _channels(settings):
     return settings.get("in_channels", 16 if taken is None else taken.default)
 
 
-def _chosen(path, state):
+def _chosen(path, shapes):
     """The layer's weights out of a file of the layer's or of a whole detector's."""
     arrays = read_weights(path)
-    first = next(iter(state), "")
+    first = next(iter(shapes), "")
     prefix = next((name[: -len(first)] for name in arrays if name == first or name.endswith(f".{first}")), "")
-    missing = [name for name in state if f"{prefix}{name}" not in arrays]
-    if missing:
-        raise ConfigError(f"{path}: has no {prefix}{missing[0]}, a weight of the layer{nearest(missing[0], arrays)}")
-    wrong = [n for n, var in state.items() if arrays[f"{prefix}{n}"].shape != tuple(var.shape)]
-    if wrong:
-        shapes = f"{list(arrays[prefix + wrong[0]].shape)}, and the layer's {list(state[wrong[0]].shape)}"
-        raise ConfigError(f"{path}: the shape of {prefix}{wrong[0]} is {shapes}: give the layer's settings with --set")
-    return {name: arrays[f"{prefix}{name}"] for name in state}
+    for name, shape in shapes.items():
+        if f"{prefix}{name}" not in arrays:
+            raise ConfigError(f"{path}: has no {prefix}{name}, a weight of the layer{nearest(name, arrays)}")
+        found = arrays[f"{prefix}{name}"].shape
+        if found != shape:
+            raise ConfigError(
+                f"{path}: {prefix}{name} has the shape {list(found)}, and the layer's is {list(shape)}: give the layer the "
+                "settings that the weights were trained with (--set)"
+            )
+    return {name: arrays[f"{prefix}{name}"] for name in shapes}
 
 
 def _rename(name, pairs):

@@ -9,6 +9,7 @@ is wrong. It needs PyTorch and nothing else: no jsra, no NumPy.
 import ctypes
 import importlib.util
 import json
+import math
 import os
 import struct
 import sys
@@ -82,11 +83,10 @@ def guarded(what, function, *args, **kwargs):
 
 def fitted(tensor, shape, what):
     """The same numbers in another shape, such as that of a 1 x 1 convolution; Wrong if the shapes do not hold the same."""
-    if tuple(tensor.shape) == tuple(shape):
-        return tensor
-    if tensor.numel() != torch.Size(shape).numel() or tensor.shape[:1] != torch.Size(shape)[:1]:
-        raise Wrong(f"{what} has the shape {list(tensor.shape)} here and {list(shape)} there")
-    return tensor.reshape(shape)
+    here, there = tuple(tensor.shape), tuple(shape)
+    if here[:1] != there[:1] or math.prod(here) != math.prod(there):
+        raise Wrong(f"{what} has the shape {list(here)} here and {list(there)} there")
+    return tensor.reshape(there)
 
 
 def set_weights(module, given, names):

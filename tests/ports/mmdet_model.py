@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import os
-from types import SimpleNamespace
 
-from jsra.crosscheck.case import random_weights
+from jsra.crosscheck.weights import random_weights
 from tests.detectors import parity
 
 LAYER = "roi_head.box.extractor.roi_layer."
@@ -20,4 +19,4 @@ def seeded(name, shape):
     if not name.startswith(LAYER):
         return parity.seeded(name, shape)
     name = name[len(LAYER) :]
-    return random_weights({name: SimpleNamespace(shape=shape)}, GAMMA)[name]
+    return random_weights({name: shape}, GAMMA)[name]
