@@ -6,9 +6,10 @@ from typing import NamedTuple
 
 import numpy as np
 
-# A gradient that is zero by its formula (of a bias that a norm takes away again) is rounding on both sides: gradients of
-# weights are measured against at least this part of the largest gradient.
-GRADIENT_FLOOR = 1e-2
+# Parts of the largest gradient. Gradients of weights below the first on both sides are taken for zero: by their formula they
+# often are (of a bias that a norm takes away again), and both sides have rounding. The others are measured against at least
+# the second.
+GRADIENT_ZERO, GRADIENT_FLOOR = 1e-4, 1e-2
 INPUTS = ("gradient/features/", "gradient/rois")
 KINDS = {
     "intermediate/": "",
@@ -41,7 +42,7 @@ class Row(NamedTuple):
 def compare(ours: dict, theirs: dict, tolerance=1e-5, gradient_tolerance=1e-4, loss_tolerance=1e-3) -> list:
     """Rows of everything that either side has, in the order in which it is computed: forward, then backward."""
     gradients = [name for name in ours if name.startswith("gradient/") and name != "gradient/rois" and ours[name].size]
-    floor = GRADIENT_FLOOR * max((np.abs(ours[name]).max() for name in gradients), default=0.0)
+    largest = max((np.abs(ours[name]).max() for name in gradients), default=0.0)
     rows = []
     for name in _ordered(ours, theirs):
         allowed = tolerance
@@ -50,7 +51,7 @@ def compare(ours: dict, theirs: dict, tolerance=1e-5, gradient_tolerance=1e-4, l
         elif name == "losses":
             allowed = loss_tolerance
         of_weight = name in gradients and not name.startswith(INPUTS)
-        rows.append(_row(name, ours.get(name), theirs.get(name), allowed, floor if of_weight else 0.0))
+        rows.append(_row(name, ours.get(name), theirs.get(name), allowed, largest if of_weight else 0.0))
     return [row for row in rows if row is not None]
 
 
@@ -64,7 +65,8 @@ def _ordered(ours, theirs):
         yield from (weights[::-1] + inputs if kind == "gradient/" else weights)
 
 
-def _row(name, here, there, tolerance, floor=0.0):
+def _row(name, here, there, tolerance, gradient=0.0):
+    """gradient: the largest of all, where this is one of a weight."""
     kind = next(k for k in KINDS if name.startswith(k))
     label = KINDS[kind] + (name[len(kind) :] if kind.endswith("/") else name)
     nothing = (label, (), 0.0, 0.0, 0.0, tolerance)
@@ -82,7 +84,9 @@ def _row(name, here, there, tolerance, floor=0.0):
         return Row(label, here.shape, 0.0, 0.0, 0.0, tolerance)
     here, there = here.astype(np.float64), there.astype(np.float64)
     difference, largest = np.abs(here - there).max(), np.abs(here).max()
-    against = max(largest, floor) or 1.0
+    if max(largest, np.abs(there).max()) < GRADIENT_ZERO * gradient:
+        return Row(label, here.shape, float(largest), float(difference), 0.0, tolerance)
+    against = max(largest, GRADIENT_FLOOR * gradient) or 1.0
     return Row(label, here.shape, float(largest), float(difference), float(difference / against), tolerance)
 
 

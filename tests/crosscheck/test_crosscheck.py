@@ -26,7 +26,7 @@ from tests.ports.test_ports import live
 @pytest.fixture(scope="module")
 def here():
     """The case of the planted differences, and what jsra answers."""
-    case = small_case("", planted.settings(), f"{planted.__file__}:Gamma40")
+    case = small_case(planted.settings(), f"{planted.__file__}:Gamma40")
     return case, answer_here(case)
 
 

@@ -24,7 +24,7 @@ def assert_equal(mine, theirs):
 @pytest.mark.parametrize("name", CASES)
 def test_ports_answered_the_same(name, which):
     settings = CASES[name]
-    case = small_case(name, settings, cases.port(settings["type"]), which)
+    case = small_case(settings, cases.port(settings["type"]), which)
     compared = assert_equal(answer_here(case), stored(f"{name} {which}"))
     assert {"output", "evaluation", "gradient of features/0"} <= compared
     assert all(f"gradient of {weight}" in compared for weight in case.request["trained"])
