@@ -56,6 +56,7 @@ TORCHVISION = (
     *((f"roi_head.mask.head.convs.{i}.{{p}}", f"roi_heads.mask_head.mask_fcn{i + 1}.{{p}}") for i in range(4)),
     ("roi_head.mask.head.upsample.{p}", "roi_heads.mask_predictor.conv5_mask.{p}"),
     ("roi_head.mask.head.logits.{p}", "roi_heads.mask_predictor.mask_fcn_logits.{p}"),
+    ("roi_head.box.extractor.{p}", "roi_heads.box_roi_pool.{p}"),  # ports/torchvision_sra.py
 )
 
 # A classification network of torchvision (or mmdet's ResNeXt files): the backbone's names without a prefix.

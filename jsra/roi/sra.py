@@ -155,19 +155,35 @@ class SemanticRoIAlign(jt.nn.Module):
         """Mask logits [T, N], before gamma; the fast form's lack a constant a mask, which the softmax ignores."""
         return fast_logits(self, sampled, packing) if self.form == "fast" else self._straightforward(sampled, packing)
 
+    def intermediates(self, features, rois, spatial_scale, levels=None):
+        """Every step of the straightforward form by its name, in order, to hold another implementation against: Vars of
+        grids [K, 2], sampled [T, C], descriptor [K, C_d], semantic [T, C_s], norm1, fc1, norm2, fc2 [T, .] and masks [T, N].
+        """
+        sampled, packing = self.sample(features, rois, spatial_scale, levels)
+        steps = {"grids": packing.grids, "sampled": sampled, **self._steps(sampled, packing)}
+        _, steps["masks"] = masked_sum(steps["fc2"], sampled, packing.offsets, self.gamma, return_masks=True)
+        return steps
+
     def _straightforward(self, sampled, packing):
-        """The paper's: z in full at every position."""
-        z = []
+        return self._steps(sampled, packing)["fc2"]
+
+    def _steps(self, sampled, packing):
+        """The paper's form, z in full at every position: the steps by their names, the last of which is the logits."""
+        steps, z = {}, []
         if self.descriptor_kind != "none":
-            z.append(self._descriptors(sampled, packing)[packing.owner])
+            steps["descriptor"] = self._descriptors(sampled, packing)
+            z.append(steps["descriptor"][packing.owner])
         embedding = self._embedding(packing, sampled.dtype)
         if self.semantic_on:
-            z.append(self.semantic(jt.concat([sampled, *embedding], dim=1)))
+            steps["semantic"] = self.semantic(jt.concat([sampled, *embedding], dim=1))
+            z.append(steps["semantic"])
         else:
             z.extend(embedding)
-        z = jt.concat(z, dim=1)
-        hidden = self.fc1(jt.nn.relu(self.norm1(z)))
-        return self.fc2(jt.nn.relu(self.norm2(hidden)))
+        steps["norm1"] = self.norm1(jt.concat(z, dim=1))
+        steps["fc1"] = self.fc1(jt.nn.relu(steps["norm1"]))
+        steps["norm2"] = self.norm2(steps["fc1"])
+        steps["fc2"] = self.fc2(jt.nn.relu(steps["norm2"]))
+        return steps
 
     def _descriptors(self, sampled, packing):
         """D [K, C_d]."""
