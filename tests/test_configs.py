@@ -46,7 +46,8 @@ def side_of(config):
 
 
 def batch(rng, config):
-    """Two pictures of noise with two objects each, one of them small; both are also other frames of either. A mask is the upper left half of its box."""
+    """Two pictures of noise with two objects each, one of them small; both are also other frames of either. A mask is the
+    upper left half of its box."""
     classes = (dense_heads(config) or [branch.head for branch in box_branches(config)])[-1].num_classes
     side = side_of(config)
     masks = [[[4, 6, 40, 6, 40, 60, 4, 60]], [[30, 20, 44, 20, 30, 30]]]
