@@ -20,7 +20,7 @@ CASCADE = (
     "roi_head.box.stages.1.extractor.roi_layer.0.weight", "roi_head.mask.stages.2.head.convs.1.bias",
     "roi_head.mask.stages.0.head.upsample.weight", "roi_head.mask.stages.1.head.logits.bias",
 )  # fmt: skip
-FLOWNET = ("motion.conv1.weight", "motion.predict_flow.bias")
+FLOWNET = ("motion.conv1.bias", "motion.predict_flow.weight")
 LITE = ("backbone.stem_conv.weight", "backbone.stem_bn.bias", "backbone.blocks.3.depthwise_conv.weight")
 
 
