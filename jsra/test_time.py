@@ -6,20 +6,22 @@ import jittor as jt
 import numpy as np
 
 from jsra.data.masks import InstanceMasks
+from jsra.detectors.detector import model_input
 from jsra.fuse import FusedModel
 from jsra.ops.nms import batched_nms
 from jsra.registry import ConfigError
 
 
 def inference(model, flip: bool = False):
-    """A function of (images, targets) -> results: images float32 [B, 3, H, W], a NumPy array; the rest as the model has it.
+    """A function of (images, targets) -> results: images float32 [B, 3, H, W], a NumPy array (without flip, whatever else
+    jsra.detectors.detector.model_input takes); the rest as the model has it.
 
     flip: of each image and its mirror image, the detections of both together after NMS within each class, by the model's
     own thresholds. Source: mmdet's DetTTAModel. Raises ConfigError for a model that selects no detections by NMS.
     """
     fused = FusedModel(model)
     if not flip:
-        return lambda images, targets: fused(jt.array(images), targets)
+        return lambda images, targets: fused(model_input(images, targets), targets)
     selector = getattr(model, "selector", None)
     if selector is None:
         raise ConfigError(f"flip: {type(model).__name__} has no DetectionSelector, whose NMS would merge the detections")

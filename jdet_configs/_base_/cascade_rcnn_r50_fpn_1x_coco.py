@@ -1,3 +1,2 @@
-# Cascade R-CNN in the recipe of the paper's tables 1 to 6.
 _base_ = ["models/cascade_rcnn_r50_fpn.py", "coco_detection.py", "schedule_1x.py"]
 pretrained_weights = "data/weights/resnet50-0676ba61.pth"

@@ -12,7 +12,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from jsra.convert.names import FAMILIES, IGNORED, family_of, from_ours, to_ours
+from jsra.convert.names import CLASSIFIERS, FAMILIES, IGNORED, family_of, from_ours, to_ours
 from jsra.convert.torch_file import WeightsError
 
 # COCO's category ids that no category has.
@@ -89,7 +89,7 @@ def _to_family(name, array, family):
 def to_jsra(arrays: dict, family: str | None = None, classes: str | None = None) -> Converted:
     """Weights by anybody's names -> by ours.
 
-    family: one of FAMILIES or 'jsra'; None finds out. classes='coco80' takes the 80 classes of COCO
+    family: one of jsra.convert.names.FAMILIES, or 'jsra'; None finds out. classes='coco80' takes the 80 classes of COCO
     in the order of our labels out of torchvision's 91; WeightsError for a head of another number of classes.
     """
     family = family or family_of(arrays)
@@ -112,12 +112,12 @@ def to_jsra(arrays: dict, family: str | None = None, classes: str | None = None)
 
 
 def from_jsra(arrays: dict, family: str) -> Converted:
-    """Weights by our names -> by the family's. 'backbone' gives the backbone alone."""
+    """Weights by our names -> by the family's. Those of CLASSIFIERS give the backbone alone."""
     result = Converted({}, "jsra", [], [], {})
     for name, array in arrays.items():
         theirs = from_ours(name, family)
         if theirs is None:
-            (result.ignored if family == "backbone" else result.unexpected).append(name)
+            (result.ignored if family in CLASSIFIERS else result.unexpected).append(name)
             continue
         result.arrays[theirs], note = _to_family(name, array, family)
         if note:

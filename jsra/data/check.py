@@ -7,7 +7,7 @@ from collections import Counter
 
 from tqdm import tqdm
 
-from jsra.data.check_parts import check_box, check_image
+from jsra.data.check_entries import check_box, check_image
 from jsra.data.check_vid import check_vid
 from jsra.data.coco import segmentation_problems
 from jsra.data.coco_file import of_annotation, read_coco

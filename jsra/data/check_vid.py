@@ -7,7 +7,7 @@ from collections import defaultdict
 
 from tqdm import tqdm
 
-from jsra.data.check_parts import check_box, check_image
+from jsra.data.check_entries import check_box, check_image
 from jsra.data.coco_file import read_coco
 from jsra.data.paths import data_path
 from jsra.data.problems import error, warning

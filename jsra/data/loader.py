@@ -16,16 +16,33 @@ import numpy as np
 
 from jsra.data.sampler import epoch_order, make_batches, shard, share, share_videos, video_batches
 from jsra.data.workers import WorkerPool
+from jsra.registry import ConfigError
 
 
 def collate(samples):
-    """[(image [3, h, w], target)] -> (float32 [B, 3, H, W] with the largest h and w, list of targets)."""
+    """[(image [3, h, w], target)] -> (float32 [B, 3, H, W] with the largest h and w, list of targets).
+
+    Of a dataset that delivers features, with a tuple of maps [C, h, w] in an image's place: a tuple of [B, C, h, w].
+    """
+    if isinstance(samples[0][0], tuple):
+        return _collate_maps([maps for maps, _ in samples]), [target for _, target in samples]
     height = max(image.shape[1] for image, _ in samples)
     width = max(image.shape[2] for image, _ in samples)
     images = np.zeros((len(samples), 3, height, width), np.float32)
     for batch_image, (image, _) in zip(images, samples):
         batch_image[:, : image.shape[1], : image.shape[2]] = image
     return images, [target for _, target in samples]
+
+
+def _collate_maps(samples):
+    shapes = {maps[0].shape[1:] for maps in samples}
+    if len(shapes) > 1:
+        # Padding after the backbone is not padding before it.
+        raise ConfigError(
+            f"feature_cache: the images of a batch have maps of different sizes, {sorted(shapes)[:2]}; give all images one "
+            "size, such as by Pad(size_divisor=...) with the largest side"
+        )
+    return tuple(np.stack(maps) for maps in zip(*samples))
 
 
 class DataLoader:

@@ -1,4 +1,4 @@
-"""Cascade R-CNN (Cai and Vasconcelos 2018): Faster R-CNN whose box branch refines its boxes in stages."""
+"""Cascade R-CNN (Cai and Vasconcelos 2018) and, with masks, Cascade Mask R-CNN (2019)."""
 
 from __future__ import annotations
 
@@ -8,4 +8,4 @@ from jsra.registry import register
 
 @register("detector")
 class CascadeRCNN(TwoStageDetector):
-    """Built modules: backbone (ResNet), neck (FPN, or None), rpn (RPNHead), roi_head (RoIHead with a CascadeBoxBranch)."""
+    """Built modules: as FasterRCNN, with a RoIHead on a CascadeBoxBranch; and a CascadeMaskBranch in Cascade Mask R-CNN."""

@@ -1,6 +1,7 @@
 """Running a model over a dataset: images in, results out, metrics from the config's evaluators."""
 from __future__ import annotations
 
+from jsra.detectors.feature_cache import use_features
 from jsra.evaluation.dataset_evaluator import build_evaluators, evaluator_settings
 from jsra.evaluation.report import evaluate
 from jsra.registry import ConfigError, build, nearest
@@ -17,7 +18,7 @@ class Evaluator:
     """
 
     def __init__(self, config, split: str = "val", work_dir="", progress: bool = True, flip: bool = False):
-        self.flip = flip
+        self.config, self.flip = config, flip
         self.split = split
         self.work_dir = config["work_dir"] if work_dir == "" else work_dir
         self.progress = progress
@@ -44,9 +45,12 @@ class Evaluator:
 
     def results(self, model) -> list:
         """The result of every image: a list of {img_id, boxes, scores, labels, ...}; [] in all processes but the first."""
+        shown = self.progress and is_main()
+        if not self.flip:  # mirrored images are made of images
+            use_features(self.config, self.split, self.dataset, model, shown)
         loader = self.dataset.loader(rank(), world_size())
         try:
-            results = list(detect(model, loader, self.split if self.progress and is_main() else None, self.flip))
+            results = list(detect(model, loader, self.split if shown else None, self.flip))
         finally:
             loader.close()
         return [result for share in gather(results) for result in share]

@@ -15,8 +15,9 @@ from jsra.registry import register
 
 @register("box_branch")
 class CascadeBoxBranch(Branch):
-    """stages: {name: BoxBranch}, first to last, whose own `test` is not used. loss_weights: of each stage. test: a
-    DetectionSelector. It takes and gives what BoxBranch does; the losses of a stage are named '<name>.loss_cls', ...
+    """stages: BoxBranches, first to last, whose own `test` is not used; a list, or a dictionary, of which a config can change
+    a part. loss_weights: of each stage. test: a DetectionSelector. It takes and gives what BoxBranch does; the losses of
+    stage i are named 's<i>.loss_cls', ...
 
     In training a stage refines its samples, without the ground truths that were added to them, for the next one: by the
     deltas of their ground truth's class, and for background of the likeliest class. In evaluation the boxes are the last
@@ -25,18 +26,18 @@ class CascadeBoxBranch(Branch):
 
     def __init__(
         self,
-        stages: dict[str, part.box_branch],
+        stages: list[part.box_branch] | dict[str, part.box_branch],
         loss_weights: tuple[float, ...] | None = None,
         test: part.detection_selector | None = None,
     ):
         super().__init__()
-        if not stages or any(not isinstance(stage, BoxBranch) for stage in stages.values()):
-            raise ValueError("CascadeBoxBranch: stages must name at least one BoxBranch")
+        stages = list(stages.values()) if isinstance(stages, dict) else list(stages)
+        if not stages or any(not isinstance(stage, BoxBranch) for stage in stages):
+            raise ValueError("CascadeBoxBranch: stages must be a list of at least one BoxBranch")
         self.loss_weights = [1.0] * len(stages) if loss_weights is None else [float(w) for w in loss_weights]
         if len(self.loss_weights) != len(stages):
             raise ValueError(f"CascadeBoxBranch: {len(stages)} stages but {len(self.loss_weights)} loss_weights")
-        self.names = list(stages)
-        self.stages = nn.ModuleList(list(stages.values()))
+        self.stages = nn.ModuleList(stages)
         self.test = test or DetectionSelector()
 
     @property
@@ -50,11 +51,11 @@ class CascadeBoxBranch(Branch):
 
     def losses(self, feats, proposals, targets):
         losses, all_samples = {}, []
-        for stage_name, stage, weight in zip(self.names, self.stages, self.loss_weights):
+        for i, (stage, weight) in enumerate(zip(self.stages, self.loss_weights)):
             samples = stage.sample(proposals, targets)
             logits, deltas = stage.forward(feats, rois_of(samples.boxes, samples.weights))
             found = stage.head.losses(logits, deltas, samples)
-            losses.update({f"{stage_name}.{name}": loss * weight for name, loss in found.items()})
+            losses.update({f"s{i}.{name}": loss * weight for name, loss in found.items()})
             all_samples.append(samples)
             if stage is not self.stages[-1]:
                 valid = jt.logical_and(samples.weights > 0, samples.is_gt == 0)

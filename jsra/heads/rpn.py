@@ -21,8 +21,8 @@ class RPNHead(nn.Module):
     """A 3x3 convolution, then objectness and box deltas of every anchor, shared by all levels.
 
     anchor_generator, box_coder, assigner, sampler, loss_cls (of a sigmoid), loss_box: built objects. train_proposals,
-    test_proposals: ProposalSelectors. num_convs: 3x3 convolutions before the outputs. allowed_border: anchors that leave the
-    image by more than so many pixels are not trained on; -1: all are (mmdet's).
+    test_proposals: ProposalSelectors. num_convs: 3x3 convolutions before the outputs. allowed_border: pixels by which an
+    anchor that trains may reach beyond its image; None: any number.
     """
 
     def __init__(
@@ -38,7 +38,7 @@ class RPNHead(nn.Module):
         num_convs: int = 1,
         train_proposals: part.proposal_selector | None = None,
         test_proposals: part.proposal_selector | None = None,
-        allowed_border: float = -1,
+        allowed_border: float | None = None,
     ):
         super().__init__()
         self.anchor_generator = anchor_generator
@@ -88,8 +88,8 @@ class RPNHead(nn.Module):
     def losses(self, logits, deltas, anchors, targets):
         """Losses over the sampled anchors of all images, divided by the number of samples (mmdet's)."""
         valid = self.anchor_generator.valid([x.shape[2:] for x in logits], targets.pad_sizes)
-        if self.allowed_border >= 0:
-            valid *= inside(anchors, targets.sizes, self.allowed_border)
+        if self.allowed_border is not None:
+            valid = valid * _within(anchors, targets.sizes, self.allowed_border)
         matches = self.assigner.assign(anchors, targets.truth, valid)
         samples = self.sampler.sample(anchors, matches, targets.truth)
         # A kind of which an image has none counts as one.
@@ -104,11 +104,8 @@ class RPNHead(nn.Module):
         return {"loss_rpn_cls": loss_cls, "loss_rpn_box": loss_box}
 
 
-def inside(anchors, sizes, border: float):
-    """int32 [B, N]: 1 for the anchors [N, 4] that leave the image, of sizes [B, 2] (width, height), by border pixels at most.
-
-    On the right and below they must be less than border away from it (mmdet's).
-    """
-    x1, y1, x2, y2 = (anchors[:, i].unsqueeze(0) for i in range(4))
-    within = jt.logical_and(x2 < sizes[:, 0:1] + border, y2 < sizes[:, 1:2] + border)
-    return jt.logical_and(within, jt.logical_and(x1 >= -border, y1 >= -border)).int32()
+def _within(anchors, sizes, border):
+    """int32 [B, N]: 1 for anchors [N, 4] that reach less than `border` pixels beyond images of sizes [B, 2]."""
+    low = jt.minimum(anchors[:, 0], anchors[:, 1]) >= -border
+    past = [anchors[:, 2 + i].unsqueeze(0) - sizes[:, i].unsqueeze(1) < border for i in (0, 1)]
+    return jt.logical_and(low.unsqueeze(0), jt.logical_and(*past)).int32()

@@ -5,8 +5,7 @@ import pytest
 from PIL import Image
 
 from jsra.cli import main
-from jsra.data.check import check, check_voc
-from jsra.data.check_parts import check_box
+from jsra.data.check import check, check_box, check_voc
 from tests.data.tiny import ANNOTATIONS, CATEGORIES, annotation, voc_object, write_coco, write_voc
 
 EMPTY = {"size": [40, 20], "counts": [800]}

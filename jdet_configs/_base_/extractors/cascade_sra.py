@@ -1,4 +1,4 @@
-# Semantic RoI Align with the paper's settings in each stage of a cascade.
-_stage = dict(extractor=dict(roi_layer=dict(_cover_=True, type="SemanticRoIAlign")))
-model = dict(roi_head=dict(box=dict(stages=dict(s0=_stage, s1=_stage, s2=_stage))))
-del _stage
+# Semantic RoI Align in each stage of a cascade.
+_extractor = dict(extractor=dict(roi_layer=dict(_cover_=True, type="SemanticRoIAlign")))
+model = dict(roi_head=dict(box=dict(stages=dict(s0=_extractor, s1=_extractor, s2=_extractor))))
+del _extractor

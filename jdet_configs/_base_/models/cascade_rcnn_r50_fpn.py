@@ -1,12 +1,9 @@
-# Cascade R-CNN R50-FPN: mmdet 3.x cascade-rcnn_r50_fpn, whose numbers these are. RoI Align is the extractor of each stage.
+# Cascade R-CNN R50-FPN: mmdet 3.x cascade-rcnn_r50_fpn, whose numbers these are. Three stages, each with boxes of no class.
 _base_ = "faster_rcnn_r50_fpn.py"
-_stages = dict()
-for _name, _iou_thr, _stds in (
-    ("s0", 0.5, [0.1, 0.1, 0.2, 0.2]),
-    ("s1", 0.6, [0.05, 0.05, 0.1, 0.1]),
-    ("s2", 0.7, [0.033, 0.033, 0.067, 0.067]),
-):
-    _stages[_name] = dict(
+
+
+def _stage(iou, stds):
+    return dict(
         type="BoxBranch",
         extractor=dict(
             type="FPNRoIExtractor",
@@ -21,34 +18,34 @@ for _name, _iou_thr, _stds in (
             fc_out_channels=1024,
             num_classes=80,
             reg_class_agnostic=True,
-            box_coder=dict(type="DeltaXYWHBBoxCoder", means=[0.0, 0.0, 0.0, 0.0], stds=_stds),
+            box_coder=dict(type="DeltaXYWHBBoxCoder", means=[0.0, 0.0, 0.0, 0.0], stds=stds),
             loss_cls=dict(type="CrossEntropyLoss", use_sigmoid=False, loss_weight=1.0),
             loss_box=dict(type="SmoothL1Loss", beta=1.0, loss_weight=1.0),
         ),
-        assigner=dict(
-            type="MaxIoUAssigner",
-            pos_iou_thr=_iou_thr,
-            neg_iou_thr=_iou_thr,
-            min_pos_iou=_iou_thr,
-            match_low_quality=False,
-        ),
+        assigner=dict(type="MaxIoUAssigner", pos_iou_thr=iou, neg_iou_thr=iou, min_pos_iou=iou, match_low_quality=False),
         sampler=dict(type="RandomSampler", num=512, pos_fraction=0.25, add_gt_as_proposals=True),
     )
+
+
 model = dict(
     type="CascadeRCNN",
     rpn=dict(
         loss_box=dict(_cover_=True, type="SmoothL1Loss", beta=1.0 / 9.0, loss_weight=1.0),
-        train_proposals=dict(max_per_img=2000),
         allowed_border=0,
+        train_proposals=dict(max_per_img=2000),
     ),
     roi_head=dict(
         box=dict(
             _cover_=True,
             type="CascadeBoxBranch",
-            stages=_stages,
+            stages=dict(
+                s0=_stage(0.5, [0.1, 0.1, 0.2, 0.2]),
+                s1=_stage(0.6, [0.05, 0.05, 0.1, 0.1]),
+                s2=_stage(0.7, [0.033, 0.033, 0.067, 0.067]),
+            ),
             loss_weights=[1.0, 0.5, 0.25],
             test=dict(type="DetectionSelector", score_thr=0.05, nms_thr=0.5, max_per_img=100),
         )
     ),
 )
-del _stages, _name, _iou_thr, _stds
+del _stage

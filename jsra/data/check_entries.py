@@ -1,4 +1,4 @@
-"""Problems of one image file and of one box, in whatever data set."""
+"""Problems of an image file and of a box, whatever the data set."""
 
 from __future__ import annotations
 
