@@ -20,11 +20,13 @@ def add_parser(subparsers):
 def run(args):
     from PIL import Image
 
+    from jsra.output import PICTURES, output_file
     from jsra.paper.figures import METHODS, draw
     from jsra.paper.rows import table
     from jsra.paper.run import runs
     from jsra.registry import ConfigError
 
+    output_file(args.out, PICTURES)
     models, config = {}, None
     for key, name in METHODS:
         (row,) = table(key).select([name])

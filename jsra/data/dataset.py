@@ -107,6 +107,7 @@ class DetectionDataset:
         self.with_masks = with_masks
         self.repeat = repeat
         self.records = []
+        self.left_out = ""  # what `_filter` left out, for the log
 
     def _filter(self, filter_empty_gt, filter_min_size):
         """Check that image ids are unique; with filter_empty_gt, drop images without any object and those with a side
@@ -116,10 +117,15 @@ class DetectionDataset:
             files = ", ".join(sorted({r.file for r in self.records if r.img_id == img_id}))
             raise ConfigError(f"{type(self).__name__}: image id {img_id!r} is listed {count} times ({files}); list it once")
         if filter_empty_gt:
-            self.records = [
-                r for r in self.records
-                if len(r.boxes) + len(r.ignored) and min(r.width, r.height) >= filter_min_size
-            ]  # fmt: skip
+            empty = [r for r in self.records if not len(r.boxes) + len(r.ignored)]
+            small = [r for r in self.records if min(r.width, r.height) < filter_min_size]
+            out = {id(r) for r in (*empty, *small)}
+            if out:
+                self.left_out = (
+                    f"{len(out)} of {len(self.records)} images are left out: {len(empty)} without an object, {len(small)} "
+                    f"with a side under {filter_min_size} pixels (filter_empty_gt, filter_min_size)"
+                )
+            self.records = [r for r in self.records if id(r) not in out]
         if not self.records:
             raise ConfigError(f"{self!r} has no image{' with an object' if filter_empty_gt else ''}")
 

@@ -12,6 +12,7 @@ from jsra.data.classes import check_model, check_same
 from jsra.data.paths import data_path
 from jsra.engine import amp, checkpoint
 from jsra.engine.groups import ParameterGroups
+from jsra.engine.lock import WorkDirLock
 from jsra.engine.log import Log
 from jsra.engine.optimizer import SGD, AdamW
 from jsra.engine.provenance import provenance
@@ -50,6 +51,7 @@ class Run:
     metrics: dict = dataclasses.field(default_factory=dict)
     last_saved: str | None = None
     log: object = None
+    lock: object = None
 
     def __post_init__(self):
         self.main = is_main()
@@ -136,10 +138,12 @@ class Run:
         self.iteration, self.metrics, self.last_saved = state["iteration"], state["metrics"], path
 
     def close(self):
-        """Stop the loader's workers."""
+        """Stop the loader's workers and leave the work_dir to others."""
         close = getattr(self.loader, "close", None)
         if close is not None:
             close()
+        if self.lock is not None:
+            self.lock.release()
 
     def start_log(self):
         self.log = Log(self.work_dir, self.total, self.iteration, self.log_interval, active=self.main)
@@ -156,8 +160,27 @@ def build_run(config, resume=None, seed=None) -> Run:
 
     Intervals are in epochs with max_epoch, in iterations with max_iter. config.amp: True, or a dict of the settings of
     jsra.engine.amp.enable; config.tf32 and config.deterministic: those of jsra.runtime.arithmetic. Raises ConfigError, and
-    FileNotFoundError for data, weights or a checkpoint that is not there.
+    FileNotFoundError for data, weights or a checkpoint that is not there. The work_dir is this run's until `Run.close`.
     """
+    lock = _locked(config["work_dir"])
+    try:
+        run = _build_run(config, resume, seed)
+    except BaseException:
+        if lock is not None:
+            lock.release()
+        raise
+    run.lock = lock
+    return run
+
+
+def _locked(work_dir):
+    """The WorkDirLock, in the first process; the others have none."""
+    held = []
+    on_main(lambda: held.append(WorkDirLock(work_dir)))
+    return held[0] if held else None
+
+
+def _build_run(config, resume, seed):
     from jsra.evaluation.evaluator import Evaluator
 
     seed = int(config.get("seed") or 0) if seed is None else int(seed)
@@ -214,7 +237,7 @@ def build_run(config, resume=None, seed=None) -> Run:
         run.resume(checkpoint_path)
     run.start_log()
     run.log.info(f"{work_dir}: {len(loader)} batches an epoch, {run.total} iterations; {lr_line}")
-    for line in (arithmetic, loaded):
+    for line in (dataset.left_out and f"dataset.train: {dataset.left_out}", arithmetic, loaded):
         if line:
             run.log.info(line)
     if checkpoint_path is not None:
