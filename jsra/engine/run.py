@@ -195,6 +195,8 @@ def _build_run(config, resume, seed):
         if not isinstance(value, bool):
             raise ConfigError(f"{key}: expected True or False, got {value!r}")
     arithmetic = set_arithmetic(**arithmetic)
+    if not isinstance(config.get("amp"), (bool, dict, type(None))):
+        raise ConfigError(f"amp: expected True, False or a dictionary of its settings, got {config['amp']!r}")
     work_dir = config["work_dir"]
     checkpoint_path = on_main(lambda: _checkpoint(resume, work_dir))
     set_seed(seed)
@@ -271,9 +273,6 @@ def build_optimizer(config, model, batch_size: int) -> tuple:
     written = settings.get("lr")
     if not isinstance(written, (int, float)) or not 0 <= written < math.inf:
         raise ConfigError(f"optimizer.lr must be a number that is not negative, it is {written!r}")
-    norm = (settings.get("grad_clip") or {}).get("max_norm")
-    if isinstance(norm, (int, float)) and not norm > 0:
-        raise ConfigError(f"optimizer.grad_clip.max_norm must be above 0, it is {norm!r}")
     settings["lr"] = scaled_lr(written, batch_size, base_batch)
     rules = config.get("parameter_groups_generator")
     rules = build(rules, "parameter_groups_generator", "parameter_groups") if rules else ParameterGroups()
