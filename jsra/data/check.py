@@ -5,12 +5,12 @@ from __future__ import annotations
 import os
 from collections import Counter
 
-from PIL import Image, ImageOps
 from tqdm import tqdm
 
+from jsra.data.check_entries import check_box, check_image
+from jsra.data.check_vid import check_vid
 from jsra.data.coco import segmentation_problems
 from jsra.data.coco_file import of_annotation, read_coco
-from jsra.data.image import rgb_pixels
 from jsra.data.masks import area, box, to_rle
 from jsra.data.paths import data_path
 from jsra.data.problems import error, warning
@@ -22,7 +22,7 @@ MASK_TOLERANCE = 3.0  # pixels by which a mask's box may differ from the annotat
 
 
 def check(config, progress=True):
-    """All problems of the dataset that a config dict (type COCODataset or VOCDataset) describes.
+    """All problems of the dataset that a config dict (type COCODataset, VOCDataset or VIDDataset) describes.
 
     It reads the files itself: a dataset object cannot be built from files that are broken.
     """
@@ -34,44 +34,9 @@ def check(config, progress=True):
     if kind == "VOCDataset":
         sets = voc_sets(config["root"], config.get("image_set", "trainval"))
         return check_voc(sets, config.get("classes") or VOC_CLASSES, config.get("one_based", True), progress)
-    raise ConfigError(f"cannot check a {kind!r}, only COCODataset and VOCDataset")
-
-
-def check_image(path, size, where):
-    """Problems of an image file."""
-    try:
-        with Image.open(path) as image:
-            found, turned = image.size, ImageOps.exif_transpose(image).size
-            rgb_pixels(image)
-    except FileNotFoundError:
-        yield error(where, f"the image {path} is missing", "add the file, or remove the image")
-        return
-    except Exception as reason:
-        yield error(where, f"the image {path} cannot be read: {reason}", "replace the file")
-        return
-    if tuple(size) not in (found, turned):
-        yield error(
-            where, f"{path} is {found[0]} x {found[1]} pixels, annotated as {size[0]} x {size[1]}",
-            "correct width and height, or scale the boxes to the file",
-        )  # fmt: skip
-
-
-def check_box(xyxy, size, where):
-    """Problems of a box in an image of `size` (width, height)."""
-    x0, y0, x1, y1 = xyxy
-    text = f"the box ({x0:g}, {y0:g}, {x1:g}, {y1:g})"
-    if not all(abs(v) < 1e9 for v in xyxy):
-        yield error(where, f"{text} is not finite", "correct or remove it")
-    elif x1 < x0 or y1 < y0:
-        yield error(where, f"{text} is inverted", "swap its corners")
-    elif x1 == x0 or y1 == y0:
-        yield error(where, f"{text} is empty", "remove it")
-    elif x1 <= 0 or y1 <= 0 or x0 >= size[0] or y0 >= size[1]:
-        yield error(where, f"{text} lies outside the image", "remove it, or look for swapped x and y")
-    elif x0 < -1 or y0 < -1 or x1 > size[0] + 1 or y1 > size[1] + 1:
-        yield warning(where, f"{text} goes beyond the image ({size[0]} x {size[1]})", "cut it at the border")
-    elif x1 - x0 < 1 or y1 - y0 < 1:
-        yield warning(where, f"{text} is thinner than a pixel; training leaves it out", "remove it")
+    if kind == "VIDDataset":
+        return check_vid(config, progress)
+    raise ConfigError(f"cannot check a {kind!r}, only COCODataset, VOCDataset and VIDDataset")
 
 
 def check_coco(root, anno_file, progress=True, with_masks=False):

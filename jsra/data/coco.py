@@ -8,9 +8,9 @@ from jsra.arguments import part
 from jsra.data.coco_file import of_annotation, read_sound_coco
 from jsra.data.dataset import DetectionDataset, Record, label_map
 from jsra.data.masks import is_empty, mask_problem
-from jsra.data.paths import data_path
+from jsra.data.paths import data_path, existing_file
 from jsra.data.problems import error, refuse
-from jsra.registry import register
+from jsra.registry import ConfigError, register
 
 COCO_CLASSES = (
     "person", "bicycle", "car", "motorcycle", "airplane", "bus", "train", "truck", "boat", "traffic light",
@@ -35,6 +35,7 @@ class COCODataset(DetectionDataset):
     2, ...: `classes`; else with use_anno_cats those of the file, in its order; else the 80 of COCO.
     aspect_ratio_grouping: a batch holds only wide or only tall images (default: as shuffle). with_masks: targets have
     'masks' (InstanceMasks). repeat: each image that often per epoch.
+    image_ids: a text file of the ids of the images to take (default: all).
     Annotations as in mmdet: those marked `ignore`, without area, outside the image or of other classes are left out;
     crowds become bboxes_ignore.
     """
@@ -56,10 +57,13 @@ class COCODataset(DetectionDataset):
         seed: int = 0,
         with_masks: bool = False,
         repeat: int = 1,
+        image_ids: str | None = None,
     ):
         grouping = shuffle if aspect_ratio_grouping is None else aspect_ratio_grouping
         self.root, self.anno_file = data_path(root), data_path(anno_file)
         file = read_sound_coco(self.anno_file)
+        if image_ids is not None:
+            file = file._replace(images=_listed(file.images, data_path(image_ids), self.anno_file))
         by_name = {name: number for number, name in file.categories.items()}
         classes = classes or (list(by_name) if use_anno_cats else COCO_CLASSES)
         labels = label_map(classes, by_name, f"{self.anno_file}, which names {len(by_name)} categories")
@@ -99,6 +103,20 @@ class COCODataset(DetectionDataset):
 
     def ground_truth(self):
         return read_sound_coco(self.anno_file).content
+
+
+def _listed(images, path, anno_file) -> dict:
+    """Those of the images {id: entry} whose ids a text file lists; ConfigError where one is not among them."""
+    with open(existing_file(path, "the list of image ids"), encoding="utf8") as f:
+        words = f.read().split()
+    try:
+        wanted = {int(word) for word in words}
+    except ValueError:
+        raise ConfigError(f"{path}: image_ids is a file of whole numbers, separated by spaces or lines") from None
+    absent = sorted(wanted - set(images))
+    if absent:
+        raise ConfigError(f"{path} lists {len(absent)} images that {anno_file} does not have, {absent[0]} the first")
+    return {img_id: entry for img_id, entry in images.items() if img_id in wanted}
 
 
 def usable_box(annotation, width, height):

@@ -17,7 +17,8 @@ DIFFICULT = {"": False, "0": False, "1": True, "unspecified": False}  # the last
 
 
 def read_xml(path, where) -> tuple:
-    """({file, width, height, objects: [{name, box (4 numbers as in the file), difficult}]}, problems) of an annotation file.
+    """({file, width, height, objects: [{name, box (4 numbers as in the file), difficult, track}]}, problems) of an annotation
+    file. track: the number of the object in its video, -1 where the file gives none.
 
     None and a problem where the file is not there or not VOC's. where: how problems name the image.
     """
@@ -38,7 +39,7 @@ def read_xml(path, where) -> tuple:
 
 
 def read_objects(root) -> tuple:
-    """([{name, box, difficult}] of the sound objects of an annotation, [('object 2 (cat)', what is wrong)] of the others)."""
+    """([{name, box, difficult, track}] of the sound objects, [('object 2 (cat)', what is wrong)] of the others)."""
     objects, wrong = [], []
     for number, node in enumerate(root.findall("object"), start=1):
         name = (node.findtext("name") or "").strip()
@@ -57,7 +58,9 @@ def read_objects(root) -> tuple:
         if what:
             wrong.append((f"object {number} ({name})", what))
         else:
-            objects.append({"name": name, "box": box, "difficult": DIFFICULT[difficult.lower()]})
+            track = _number(node.findtext("trackid"))
+            track = int(track) if track is not None and 0 <= track < FARTHEST else -1
+            objects.append({"name": name, "box": box, "difficult": DIFFICULT[difficult.lower()], "track": track})
     return objects, wrong
 
 
