@@ -108,6 +108,7 @@ class DetectionDataset:
         self.with_masks = with_masks
         self.repeat = repeat
         self.records = []
+        self.order = None  # the records' numbers in an epoch, where some are in it more often than once
         self.left_out = ""  # what `_filter` left out, for the log
         self.features = None
 
@@ -135,13 +136,15 @@ class DetectionDataset:
         return f"{type(self).__name__}({len(self.records)} images, {len(self.CLASSES)} classes)"
 
     def __len__(self):
-        return len(self.records) * self.repeat
+        return (len(self.records) if self.order is None else len(self.order)) * self.repeat
 
     @property
     def img_ids(self):
         return [r.img_id for r in self.records]
 
     def record(self, index):
+        if self.order is not None:
+            return self.records[self.order[index % len(self.order)]]
         return self.records[index % len(self.records)]
 
     def target(self, record):
