@@ -118,17 +118,15 @@ def _rle_problem(rle, width, height):
     size = rle.get("size")
     if size not in ([height, width], (height, width)):
         return f"an RLE of size {short(size)}, the image has [{height}, {width}]"
-    if not rle.get("counts"):
-        return "an RLE needs counts"
     try:
-        counts = _counts(rle["counts"])
+        counts = _counts(rle.get("counts"))
         readable = all(n >= 0 for n in counts)
     except (TypeError, IndexError, ValueError):
         readable = False
     if not readable:
-        return f"an RLE whose counts are no whole numbers of pixels: {short(rle['counts'])}"
+        return f"an RLE whose counts cannot be read: {short(rle.get('counts'))}"
     if sum(counts) != width * height:
-        return f"an RLE whose counts make {sum(counts)} pixels, the image has {width * height}"
+        return f"an RLE of {sum(counts)} pixels, the image has {width * height}"
     return None
 
 

@@ -43,7 +43,7 @@ def test_a_sound_data_set(tmp_path):
         (annotation(7, 4, 20, (1, 1, 5, 5), segmentation=[[30, 1, 35, 1, 35, 5]]), "error", "nothing of it is in the image"),
         (annotation(7, 4, 20, (1, 1, 5, 5), segmentation=EMPTY), "error", "nothing of it is in the image"),
         (annotation(7, 4, 20, (1, 1, 5, 5), segmentation={**EMPTY, "size": [9, 9]}), "error", "an RLE of size [9, 9]"),
-        (annotation(7, 4, 20, (1, 1, 5, 5), segmentation={**EMPTY, "counts": "00"}), "error", "counts make 0 pixels"),
+        (annotation(7, 4, 20, (1, 1, 5, 5), segmentation={**EMPTY, "counts": "00"}), "error", "an RLE of 0 pixels"),
         (annotation(7, 4, 20, (1, 1, 5, 5), segmentation=[]), "warning", "annotation 7: has no segmentation"),
         (annotation(7, 4, 20, (1, 1, 5, 5), segmentation=[[1, 1, 1.1, 1, 1.1, 1.1]]), "warning", "covers no pixel"),
         (
