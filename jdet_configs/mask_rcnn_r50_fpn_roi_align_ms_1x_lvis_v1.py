@@ -1,7 +1,1 @@
-_base_ = [
-    "_base_/models/mask_rcnn_r50_fpn.py",
-    "_base_/lvis_v1.py",
-    "_base_/schedule_1x.py",
-    "_base_/extractors/roi_align.py",
-]
-pretrained_weights = "data/weights/resnet50-0676ba61.pth"
+_base_ = ["_base_/mask_rcnn_r50_fpn_ms_1x_lvis_v1.py", "_base_/extractors/roi_align.py"]
