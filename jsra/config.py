@@ -321,7 +321,7 @@ for _side in (_ValueLoader, _ValueDumper):
         "tag:yaml.org,2002:float", re.compile(r"^[-+]?(\d+\.?\d*|\.\d+)[eE][-+]?\d+$"), list("-+.0123456789")
     )
     _side.add_implicit_resolver("tag:yaml.org,2002:null", re.compile(r"^None$"), ["N"])
-    _side.add_implicit_resolver("!tuple", re.compile(r"^\([^()]*,[^()]*\)$"), ["("])
+    _side.add_implicit_resolver("!tuple", re.compile(r"^\((?=.*,)[-+.\deE, ]+\)$"), ["("])
 _ValueLoader.add_constructor("!tuple", _tuple)
 
 
