@@ -194,7 +194,8 @@ def test_dump_reads_back(write):
 
 
 def test_numbers_and_tuples_as_people_write_them_in_yaml(write):
-    text = "a: {lr: 1e-4, size: '(7, 7)', none: None, quoted: '1e-4', one: !!str 1}\nb: (7, 7)\nc: [1E5, -2e+3, e4]\nd: (7,)\ne: (a, b)"
+    text = "a: {lr: 1e-4, size: '(7, 7)', none: None, quoted: '1e-4', one: !!str 1}\n"
+    text += "b: (7, 7)\nc: [1E5, -2e+3, e4]\nd: (7,)\ne: (a, b)"
     config = load_config(write("a.yaml", text), ["b=(3, 0.5)"], known=None)
     assert config.a == {"lr": 1e-4, "size": "(7, 7)", "none": None, "quoted": "1e-4", "one": "1"}
     assert config.b == [3, 0.5] and config.c == [1e5, -2000.0, "e4"] and config.d == [7] and config.e == "(a, b)"
