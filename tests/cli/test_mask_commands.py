@@ -17,10 +17,10 @@ CONFIG = os.path.join(resources.folder("jdet_configs"), "mini", "puppets_mask_r1
 
 @pytest.fixture(scope="module")
 def run(tmp_path_factory):
-    """(folder, the --set arguments) of a detector that was trained for two iterations, which finds something everywhere."""
+    """(folder, the --set arguments) of a detector that was trained for four iterations and finds something everywhere."""
     folder = tmp_path_factory.mktemp("masks")
     settings = [s for s in case.overrides(folder / "data") if "roi_layer" not in s] + MASKS
-    settings += [f"work_dir={folder}/run", "model.roi_head.box.test.max_per_img=5", "max_epoch=null", "max_iter=2"]
+    settings += [f"work_dir={folder}/run", "model.roi_head.box.test.max_per_img=5", "max_epoch=1"]
     changes = [part for setting in settings for part in ("--set", setting)]
     assert main(["train", CONFIG, *changes]) == 0
     return folder, changes
