@@ -30,7 +30,7 @@ def test_test_prints_boxes_and_masks(run, tmp_path, capsys):
     folder, changes = run
     assert main(["test", CONFIG, str(folder / "run"), "--split", "val", "--out", str(tmp_path), *changes]) == 0
     out = capsys.readouterr().out
-    assert "bbox_mAP" in out and "segm_mAP" in out
+    assert "bbox (COCO" in out and "segm (COCO" in out
     written = os.listdir(tmp_path / "detections")
     (name,) = [name for name in written if name.endswith(".segm.json")]
     with open(tmp_path / "detections" / name) as f:

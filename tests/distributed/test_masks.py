@@ -37,4 +37,3 @@ def test_two_processes_give_what_one_gives(tmp_path, launcher):  # noqa: F811
             assert other[name] == pytest.approx(mine[name], rel=1e-4), f"{name} at iteration {mine['iteration']}"
     for name in ("bbox_mAP", "segm_mAP"):
         assert two["val"][-1][name] == pytest.approx(one["val"][-1][name], abs=1e-4)
-    assert two["train"][-1]["loss_mask"] < two["train"][0]["loss_mask"]
