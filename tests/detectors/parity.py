@@ -15,6 +15,7 @@ from jsra.bench.weights import seeded  # noqa: F401  (the weights of both sides)
 IMAGES = {139: 800, 632: 480, 724: 480}  # id in coco_mini/val2017: shorter side
 TRAINING = (632, 724)  # one batch; 632 has a crowd region
 SAMPLES = 64
+FEW = dict(per_object=1, random=20)  # proposals: masks are costly to train on
 FOLDER = os.path.join(os.path.dirname(__file__), "reference")
 # Gradients that are compared, by our names of the time (jsra.convert.names.current tells today's).
 GRADIENTS = (
@@ -44,14 +45,30 @@ def load_image(folder: str, image_id: int):
     return padded, size, image.size
 
 
-def load_boxes(folder: str, image_id: int):
-    """(boxes [n, 4] in pixels of the resized image, labels [n] 1-based, crowd boxes [m, 4])."""
+def _annotations(folder: str, image_id: int):
+    """(the entry of the image, its annotations, {category id: label})."""
     with open(os.path.join(folder, "annotations", "instances_val2017.json"), encoding="utf8") as file:
         data = json.load(file)
     order = {c["id"]: i + 1 for i, c in enumerate(sorted(data["categories"], key=lambda c: c["id"]))}
     info = next(i for i in data["images"] if i["id"] == image_id)
+    return info, [a for a in data["annotations"] if a["image_id"] == image_id], order
+
+
+def load_polygons(folder: str, image_id: int, size) -> list:
+    """A list of polygons for each object that load_boxes gives, in pixels of the image resized to `size` (w, h)."""
+    info, found, _ = _annotations(folder, image_id)
+    scale = np.array([size[0] / info["width"], size[1] / info["height"]])
+    return [
+        [(np.reshape(polygon, (-1, 2)) * scale).ravel().tolist() for polygon in a["segmentation"]]
+        for a in found
+        if not a["iscrowd"]
+    ]
+
+
+def load_boxes(folder: str, image_id: int):
+    """(boxes [n, 4] in pixels of the resized image, labels [n] 1-based, crowd boxes [m, 4])."""
+    info, found, order = _annotations(folder, image_id)
     scale = IMAGES[image_id] / min(info["width"], info["height"])
-    found = [a for a in data["annotations"] if a["image_id"] == image_id]
 
     def boxes(crowd):
         xywh = np.array([a["bbox"] for a in found if a["iscrowd"] == crowd], np.float64).reshape(-1, 4) * scale

@@ -21,7 +21,8 @@ from jsra.convert.convert import from_jsra, to_jsra  # noqa: E402
 from tests.detectors import parity  # noqa: E402
 
 
-def build():
+def build(name="faster_rcnn/faster-rcnn_r50_fpn_1x_coco.py"):
+    """mmdet's model of one of its own configs, with seeded weights and all samples of the first stage."""
     import mmdet
     from mmdet.registry import MODELS
     from mmdet.utils import register_all_modules
@@ -29,13 +30,12 @@ def build():
 
     register_all_modules()
     configs = os.path.join(os.path.dirname(mmdet.__file__), ".mim", "configs")
-    config = Config.fromfile(os.path.join(configs, "faster_rcnn", "faster-rcnn_r50_fpn_1x_coco.py"))
+    config = Config.fromfile(os.path.join(configs, *name.split("/")))
     config.model.backbone.init_cfg = None
     # All samples instead of random ones, so that the training losses are a function of the inputs.
-    config.model.train_cfg.rpn.sampler.num = 10**7
-    config.model.train_cfg.rcnn.sampler.num = 10**7
-    config.model.train_cfg.rcnn.sampler.pos_fraction = 1.0
-    config.model.train_cfg.rpn.sampler.pos_fraction = 1.0
+    seconds = config.model.train_cfg.rcnn
+    for stage in [config.model.train_cfg.rpn, *(seconds if isinstance(seconds, list) else [seconds])]:
+        stage.sampler.update(num=10**7, pos_fraction=1.0)
     model = MODELS.build(config.model)
     names = {name: tensor for name, tensor in model.state_dict().items()}
     ours = to_jsra({name: tensor.numpy() for name, tensor in names.items()}, "mmdet")
@@ -85,11 +85,11 @@ def inference(model, folder, out):
         )
 
 
-def training(model, folder, out):
+def training_batch(folder, **number):
+    """(x, samples, proposals) of parity.TRAINING; number: of proposals, see parity.proposals."""
     from mmdet.structures import DetDataSample
     from mmengine.structures import InstanceData
 
-    model.train()
     images, samples, given = [], [], []
     for image_id in parity.TRAINING:
         pixels, size, original = parity.load_image(folder, image_id)
@@ -101,23 +101,31 @@ def training(model, folder, out):
         )
         images.append(pixels)
         samples.append(sample)
-        around = torch.from_numpy(parity.proposals(boxes, size, image_id))
+        around = torch.from_numpy(parity.proposals(boxes, size, image_id, **number))
         given.append(
             InstanceData(bboxes=around, scores=torch.ones(len(around)), labels=torch.zeros(len(around)).long())
         )
     x = torch.from_numpy(parity.batch(images))
     for sample in samples:
         sample.set_metainfo(dict(batch_input_shape=tuple(x.shape[-2:])))
-    feats = model.extract_feat(x)
+    return x, samples, given
+
+
+def first_stage_losses(model, feats, samples):
     first_stage = copy.deepcopy(samples)
     for sample in first_stage:  # as TwoStageDetector.loss does: objects of any class are class 0 to the RPN
         sample.gt_instances.labels = torch.zeros_like(sample.gt_instances.labels)
     rpn = model.rpn_head.loss(feats, first_stage)
+    return {"loss_rpn_cls": sum(rpn["loss_rpn_cls"]), "loss_rpn_box": sum(rpn["loss_rpn_bbox"])}
+
+
+def training(model, folder, out):
+    model.train()
+    x, samples, given = training_batch(folder)
+    feats = model.extract_feat(x)
+    losses = first_stage_losses(model, feats, samples)
     roi = model.roi_head.loss(feats, given, samples)
-    losses = {
-        "loss_rpn_cls": sum(rpn["loss_rpn_cls"]), "loss_rpn_box": sum(rpn["loss_rpn_bbox"]),
-        "loss_cls": roi["loss_cls"], "loss_box": roi["loss_bbox"],
-    }  # fmt: skip
+    losses.update(loss_cls=roi["loss_cls"], loss_box=roi["loss_bbox"])
     sum(losses.values()).backward()
     for name, value in losses.items():
         out[name] = np.float64(value.item())
