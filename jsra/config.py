@@ -26,9 +26,9 @@ from jsra.registry import ConfigError, nearest
 BASE, COVER, SHIPPED = "_base_", "_cover_", "jsra:"
 # The keys of a config's top level. Names that begin with an underscore are a file's own helpers.
 KEYS = (
-    "name", "work_dir", "seed", "model", "pretrained_weights", "dataset", "evaluator", "best_metric", "optimizer",
-    "parameter_groups_generator", "scale_lr_base_batch", "scheduler", "max_epoch", "max_iter", "amp", "tf32",
-    "deterministic", "eval_interval", "checkpoint_interval", "checkpoint_keep", "log_interval", "logger",
+    "name", "work_dir", "seed", "model", "pretrained_weights", "feature_cache", "dataset", "evaluator", "best_metric",
+    "optimizer", "parameter_groups_generator", "scale_lr_base_batch", "scheduler", "max_epoch", "max_iter", "amp", "ema",
+    "tf32", "deterministic", "eval_interval", "checkpoint_interval", "checkpoint_keep", "log_interval", "logger",
 )  # fmt: skip
 # Keys of dataset entries of earlier versions, and what took their place.
 MOVED = {
@@ -146,12 +146,26 @@ def _check_keys(config, known, path):
                 raise ConfigError(f"{path}: dataset.{split}.{key} is no setting any more; write {MOVED[key]}")
 
 
-def _read_with_bases(path, chain):
+def origins(path) -> dict:
+    """The dictionary of a config with the path of a file in the place of each value: the file that the value is from."""
+
+    def read(path, chain):
+        return {key: value if key == BASE else _named(value, path) for key, value in _read(path, chain).items()}
+
+    return _without_cover(_read_with_bases(os.fspath(path), (), read))
+
+
+def _named(value, path):
+    return {key: _named(item, path) for key, item in value.items()} if isinstance(value, dict) else os.path.normpath(path)
+
+
+def _read_with_bases(path, chain, read=None):
+    """read: function of (path, chain) that gives a file's own content, by default _read."""
     absolute = os.path.abspath(path)
     if absolute in chain:
         circle = " -> ".join(os.path.basename(p) for p in (*chain, absolute))
         raise ConfigError(f"{path}: {BASE} leads back to itself ({circle})")
-    content = _read(path, chain)
+    content = (read or _read)(path, chain)
     if BASE not in content:
         return content
     bases = content.pop(BASE)
@@ -160,7 +174,7 @@ def _read_with_bases(path, chain):
         raise ConfigError(f"{path}: {BASE} must be a file name or a list of file names, it is {bases!r}")
     merged = {}
     for base in bases:
-        _merge(merged, _read_with_bases(_base_path(path, base), (*chain, absolute)))
+        _merge(merged, _read_with_bases(_base_path(path, base), (*chain, absolute), read))
     _merge(merged, content)
     return merged
 

@@ -24,7 +24,10 @@ def seeded(name: str, shape, seed: int = 0) -> np.ndarray:
             return rng.normal(centre, 0.1, shape).astype(np.float32)
         return rng.normal(0, 0.05, shape).astype(np.float32)
     layer = re.sub(r"\.box\.stages\.\d+\.head\.", ".box_head.", name)
-    gain = {"rpn.cls": 0.7, "rpn.box": 0.3, "roi_head.box_head.cls": 4.0, "roi_head.box_head.box": 0.6}
+    gain = {
+        "rpn.cls": 0.7, "rpn.box": 0.3, "roi_head.box_head.cls": 4.0, "roi_head.box_head.box": 0.6, "head.cls": 0.4,
+        "head.box": 0.2,
+    }  # fmt: skip
     general = 0.4 if name.startswith("neck.") else 1.4
     scale = gain.get(layer.rsplit(".", 1)[0], general)
     weight = rng.standard_normal(shape)

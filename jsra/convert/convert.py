@@ -12,11 +12,12 @@ from typing import NamedTuple
 
 import numpy as np
 
-from jsra.convert.names import FAMILIES, IGNORED, family_of, from_ours, to_ours
+from jsra.convert.names import CLASSIFIERS, FAMILIES, IGNORED, family_of, from_ours, to_ours
 from jsra.convert.torch_file import WeightsError
 
 # COCO's category ids that no category has.
 COCO_GAPS = (12, 26, 29, 30, 45, 66, 68, 69, 71, 83)
+BACKGROUND_LAST = ("mmdet", "mmtrack")  # families whose last class is the background
 COCO_IDS = tuple(i for i in range(1, 91) if i not in COCO_GAPS)
 
 
@@ -48,7 +49,7 @@ def _from_family(name, array, family, coco_ids):
     if layer is None:
         return array, ""
     rows = _CLASS_ROWS[layer]
-    if layer == "cls" and family == "mmdet":
+    if layer == "cls" and family in BACKGROUND_LAST:
         array = np.concatenate([array[-1:], array[:-1]])
         notes.append("background moved from the last row to the first")
     if layer != "cls" and family == "torchvision":
@@ -77,7 +78,7 @@ def _check_rows(name, array, expected):
 
 def _to_family(name, array, family):
     layer = _class_layer(name)
-    if layer == "cls" and family == "mmdet":
+    if layer == "cls" and family in BACKGROUND_LAST:
         return np.concatenate([array[1:], array[:1]]), "background moved from the first row to the last"
     if layer in ("box", "logits") and family == "torchvision":
         rows = _CLASS_ROWS[layer]
@@ -88,7 +89,7 @@ def _to_family(name, array, family):
 def to_jsra(arrays: dict, family: str | None = None, classes: str | None = None) -> Converted:
     """Weights by anybody's names -> by ours.
 
-    family: 'mmdet', 'torchvision', 'jdet', 'backbone', 'jsra'; None finds out. classes='coco80' takes the 80 classes of COCO
+    family: one of jsra.convert.names.FAMILIES, or 'jsra'; None finds out. classes='coco80' takes the 80 classes of COCO
     in the order of our labels out of torchvision's 91; WeightsError for a head of another number of classes.
     """
     family = family or family_of(arrays)
@@ -111,12 +112,12 @@ def to_jsra(arrays: dict, family: str | None = None, classes: str | None = None)
 
 
 def from_jsra(arrays: dict, family: str) -> Converted:
-    """Weights by our names -> by the family's. 'backbone' gives the backbone alone."""
+    """Weights by our names -> by the family's. Those of CLASSIFIERS give the backbone alone."""
     result = Converted({}, "jsra", [], [], {})
     for name, array in arrays.items():
         theirs = from_ours(name, family)
         if theirs is None:
-            (result.ignored if family == "backbone" else result.unexpected).append(name)
+            (result.ignored if family in CLASSIFIERS else result.unexpected).append(name)
             continue
         result.arrays[theirs], note = _to_family(name, array, family)
         if note:

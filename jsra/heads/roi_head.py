@@ -41,8 +41,7 @@ class RoIHead(nn.Module):
             results = branch.results(feats, results, targets)
         found = read(results, targets)
         for branch in others:
-            for result, target in zip(found, targets):
-                branch.finish(result, target)
+            branch.finish(found, targets)
         return found
 
     def forward_branches(self, feats, rois):

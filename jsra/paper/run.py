@@ -124,7 +124,7 @@ class Run:
             training.close()
         trained = time.time()
         if not metrics:  # killed between the last iteration and result.json
-            metrics = training.evaluate(training.model)
+            metrics = training.evaluated()
         measured = self._evaluate(training, metrics, evaluators)
         seconds = {
             "train": round(trained - began, 1),
@@ -155,7 +155,7 @@ class Run:
             names = evaluator.columns.items()
             columns.update({column: _percent(metrics[name]) for column, name in names if name in metrics})
         for name, evaluator in transformed.items():
-            columns[f"AP_{name}"] = _percent(evaluator(training.model)[evaluator.names[0]])
+            columns[f"AP_{name}"] = _percent(training.evaluated(evaluator)[evaluator.names[0]])
         changed = [v for c, v in columns.items() if c.startswith("AP_")]
         if changed and None not in changed:
             columns["AP_transformed"] = sum(changed) / len(changed)

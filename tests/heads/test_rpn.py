@@ -53,18 +53,12 @@ def test_images_without_objects(rpn):
     assert losses["loss_rpn_cls"].item() == pytest.approx(2 * np.log(2) / 3, rel=1e-5)  # 2 negatives, and 1 for no positive
 
 
-def test_allowed_border(rpn):
-    """The image is 15 wide, so the anchor at 8 leaves it by 1 pixel; the one at 0 ends where an image of 8 rows ends."""
-    rpn.logits, rpn.deltas = jt.array(np.float32([[[[1.0, 2.0]]]])), jt.zeros((1, 4, 1, 2))
-    batch = targets([], size=(15, 9))
-    batch.pad_sizes = jt.array(np.int32([[16, 16]]))
-
-    def loss(border):
-        rpn.allowed_border = border
-        return rpn([jt.zeros((1, 1, 1, 2))], batch)[1]["loss_rpn_cls"].item()
-
-    first, second = np.log1p(np.exp(1.0)), np.log1p(np.exp(2.0))
-    assert loss(None) == pytest.approx((first + second) / 3, rel=1e-5)
-    assert loss(0) == pytest.approx(first / 2, rel=1e-5)
-    assert loss(1) == pytest.approx(first / 2, rel=1e-5)  # 16 is not less than 15 + 1
-    assert loss(2) == pytest.approx((first + second) / 3, rel=1e-5)
+@pytest.mark.parametrize("size, border, trained", [((17, 9), 0, 2), ((16, 9), 0, 1), ((15, 9), 2, 2), ((15, 8), 0, 0)])
+def test_anchors_that_reach_beyond_the_image_do_not_train(rpn, size, border, trained):
+    """The anchors end at 8 and at 16 pixels from the left, both at 8 from above. mmdet asks for less, not for as much."""
+    rpn.allowed_border = border
+    rpn.logits, rpn.deltas = jt.zeros((1, 1, 1, 2)), jt.zeros((1, 4, 1, 2))
+    batch = targets([], size=size)
+    batch.pad_sizes = jt.array(np.int32([[32, 32]]))
+    _, losses = rpn([jt.zeros((1, 1, 1, 2))], batch)
+    assert losses["loss_rpn_cls"].item() == pytest.approx(trained * np.log(2) / (1 + max(1, trained)), rel=1e-5)

@@ -21,8 +21,9 @@ from jsra.convert.convert import from_jsra, to_jsra  # noqa: E402
 from tests.detectors import parity  # noqa: E402
 
 
-def build(name="faster_rcnn/faster-rcnn_r50_fpn_1x_coco.py"):
-    """mmdet's model of one of its own configs, with seeded weights and all samples of the first stage."""
+def build(extractor=None, seeded=parity.seeded, name="faster_rcnn/faster-rcnn_r50_fpn_1x_coco.py"):
+    """mmdet's model of one of its configs, which takes all samples; extractor: settings that replace those of its RoI
+    extractor; seeded(our name, shape): its weights."""
     import mmdet
     from mmdet.registry import MODELS
     from mmdet.utils import register_all_modules
@@ -36,12 +37,14 @@ def build(name="faster_rcnn/faster-rcnn_r50_fpn_1x_coco.py"):
     seconds = config.model.train_cfg.rcnn
     for stage in [config.model.train_cfg.rpn, *(seconds if isinstance(seconds, list) else [seconds])]:
         stage.sampler.update(num=10**7, pos_fraction=1.0)
+    if extractor is not None:
+        config.model.roi_head.bbox_roi_extractor = extractor
     model = MODELS.build(config.model)
     names = {name: tensor for name, tensor in model.state_dict().items()}
     ours = to_jsra({name: tensor.numpy() for name, tensor in names.items()}, "mmdet")
     if ours.unexpected:
         raise SystemExit(f"mmdet has weights that jsra.convert does not know: {ours.unexpected}")
-    weights = from_jsra({name: parity.seeded(name, array.shape) for name, array in ours.arrays.items()}, "mmdet").arrays
+    weights = from_jsra({name: seeded(name, array.shape) for name, array in ours.arrays.items()}, "mmdet").arrays
     missing, unexpected = model.load_state_dict(
         {n: torch.from_numpy(a.copy()) for n, a in weights.items()}, strict=False
     )
@@ -86,7 +89,7 @@ def inference(model, folder, out):
 
 
 def training_batch(folder, **number):
-    """(x, samples, proposals) of parity.TRAINING; number: of proposals, see parity.proposals."""
+    """(images, samples, proposals) of parity.TRAINING; number: of the proposals, see parity.proposals."""
     from mmdet.structures import DetDataSample
     from mmengine.structures import InstanceData
 
@@ -111,6 +114,15 @@ def training_batch(folder, **number):
     return x, samples, given
 
 
+def losses_of(model, x, samples, given):
+    """The four losses by our names; the second stage on the given proposals."""
+    feats = model.extract_feat(x)
+    losses = first_stage_losses(model, feats, samples)
+    roi = model.roi_head.loss(feats, copy.deepcopy(given), samples)
+    losses.update(loss_cls=roi["loss_cls"], loss_box=roi["loss_bbox"])
+    return losses
+
+
 def first_stage_losses(model, feats, samples):
     first_stage = copy.deepcopy(samples)
     for sample in first_stage:  # as TwoStageDetector.loss does: objects of any class are class 0 to the RPN
@@ -121,11 +133,7 @@ def first_stage_losses(model, feats, samples):
 
 def training(model, folder, out):
     model.train()
-    x, samples, given = training_batch(folder)
-    feats = model.extract_feat(x)
-    losses = first_stage_losses(model, feats, samples)
-    roi = model.roi_head.loss(feats, given, samples)
-    losses.update(loss_cls=roi["loss_cls"], loss_box=roi["loss_bbox"])
+    losses = losses_of(model, *training_batch(folder))
     sum(losses.values()).backward()
     for name, value in losses.items():
         out[name] = np.float64(value.item())

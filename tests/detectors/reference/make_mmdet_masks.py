@@ -131,7 +131,7 @@ def main():
     parser.add_argument("--every", type=int, default=10)
     args = parser.parse_args()
     for name, config in DETECTORS.items():
-        model = build(config)
+        model = build(name=config)
         out = {"parameters": np.int64(sum(p.numel() for p in model.parameters()))}
         with torch.no_grad():
             inference(model, args.coco_mini, out, args.every)
