@@ -45,11 +45,16 @@ def load_image(folder: str, image_id: int):
     image = Image.open(os.path.join(folder, "val2017", f"{image_id:012d}.jpg")).convert("RGB")
     scale = IMAGES[image_id] / min(image.size)
     size = tuple(int(round(s * scale)) for s in image.size)
-    pixels = np.asarray(image.resize(size, Image.BILINEAR), np.float32)
+    return prepared(image.resize(size, Image.BILINEAR)), size, image.size
+
+
+def prepared(image):
+    """A picture of PIL, normalised and padded: float32 [3, H, W]."""
+    size, pixels = image.size, np.asarray(image, np.float32)
     pixels = (pixels - np.float32([123.675, 116.28, 103.53])) / np.float32([58.395, 57.12, 57.375])
     padded = np.zeros((3, -(-size[1] // 32) * 32, -(-size[0] // 32) * 32), np.float32)
     padded[:, : size[1], : size[0]] = pixels.transpose(2, 0, 1)
-    return padded, size, image.size
+    return padded
 
 
 def _annotations(folder: str, image_id: int):
