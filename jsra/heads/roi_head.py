@@ -45,9 +45,10 @@ class RoIHead(nn.Module):
         return found
 
     def forward_branches(self, feats, rois):
-        """Run the head of each branch on the same rois [K, 5]."""
-        for name in ["box", *self.branches]:
-            getattr(self, name).forward(feats, rois)
+        """Run the head of the boxes on rois [K, 5], the other branches on as many of them as there may be detections."""
+        self.box.forward(feats, rois)
+        for name in self.branches:
+            getattr(self, name).forward(feats, rois[: self.box.test.max_per_img])
 
 
 def read(results, targets) -> list:

@@ -12,6 +12,7 @@ from tests.ops.tester import Case, OperatorTester
 class TestPasteMasks(OperatorTester):
     op = staticmethod(paste_masks)
     reference = staticmethod(reference)
+    vectors = "paste_masks.npz"
     tolerance = 0
 
     def cases(self, rng):

@@ -42,11 +42,12 @@ def images(count, rng):
 
 
 @pytest.mark.parametrize(
-    "name, in_training, in_inference", [("r18_fpn_roi_align", 1, 1), ("r18_fpn_sra", 2, 2), ("mask_r18_fpn_roi_align", 1, 3)]
+    "name, in_training, in_inference", [("r18_fpn_roi_align", 1, 1), ("r18_fpn_sra", 2, 2), ("mask_r18_fpn_roi_align", 2, 3)]
 )
 def test_reads_of_a_detector(name, in_training, in_inference, rng):
     """Faster R-CNN with ResNet-18: one read of the losses or the results, and one of SRA's number of positions, whatever the
-    number of images is. With masks, one of the number of detections before their masks, and one of the pasted masks."""
+    number of images is. With masks, one of the number of positives in training (on the CPU alone); in inference one of the
+    number of detections, before their masks, and one of the pasted masks."""
     path = os.path.join(resources.folder("jdet_configs"), "mini", f"puppets_{name}.py")
     config = load_config(path, ["model.roi_head.box.sampler.num=8", "model.rpn.train_proposals.max_per_img=16"])
     model = build(config["model"], "model")
