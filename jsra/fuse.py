@@ -12,10 +12,11 @@ import jittor as jt
 from jittor import nn
 
 from jsra.backbones.resnet import BasicBlock, Bottleneck, ResNet
+from jsra.heads.mask_head import FCNMaskHead, by_parts
 from jsra.heads.rpn import RPNHead
 from jsra.necks.fpn import FPN
 from jsra.ops.conv import Conv2d
-from jsra.ops.fused_conv import conv_norm_relu, fused_modules
+from jsra.ops.fused_conv import available, conv_norm_relu, fused_conv, fused_modules
 
 _RULES = []  # (class, name of the method, the function in its place)
 
@@ -97,3 +98,18 @@ def _shared(self, x):
     for conv in self.convs:
         x = conv_norm_relu(x, conv, relu=True)
     return x
+
+
+@rule(FCNMaskHead, "trunk")
+def _trunk(self, x):
+    for conv in self.convs:
+        x = conv_norm_relu(x, conv, relu=True)
+    return x
+
+
+@rule(FCNMaskHead, "shared")
+def _mask_features(self, features):
+    x = self.trunk(features)
+    if self.is_training() or not available(x):
+        return nn.relu(self.upsample(x))
+    return by_parts(fused_conv(x, *self.upsample.of_1x1(), relu=True))

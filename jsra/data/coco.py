@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import json
 import os
+import warnings
 from collections import Counter
 
 from jsra.arguments import part
 from jsra.data.dataset import DetectionDataset, Record, label_map
 from jsra.data.image import DataError
+from jsra.data.masks import check_segmentation
 from jsra.data.paths import data_path, existing_file
 from jsra.registry import ConfigError, register
 
@@ -51,7 +53,7 @@ class COCODataset(DetectionDataset):
     aspect_ratio_grouping: a batch holds only wide or only tall images (default: as shuffle). with_masks: targets have
     'masks' (InstanceMasks). repeat: each image that often per epoch.
     Annotations as in mmdet: those marked `ignore`, without area, outside the image or of other classes are left out;
-    crowds become bboxes_ignore.
+    crowds become bboxes_ignore. A segmentation that is none is left out, with a warning: its box stays.
     """
 
     def __init__(
@@ -91,7 +93,7 @@ class COCODataset(DetectionDataset):
         for annotation in content.get("annotations", ()):
             if annotation["image_id"] in per_image:
                 per_image[annotation["image_id"]].append(annotation)
-        records = []
+        records, bad_masks = [], []
         for image in sorted(content["images"], key=lambda i: i["id"]):
             width, height = image["width"], image["height"]
             boxes, labels, ignored, ignored_labels, segmentations = [], [], [], [], []
@@ -105,10 +107,17 @@ class COCODataset(DetectionDataset):
                     continue
                 boxes.append(box)
                 labels.append(to_label[a["category_id"]])
-                segmentations.append(a.get("segmentation") or None)  # [] is what exports of boxes alone write
+                if self.with_masks:
+                    segmentations.append(usable_mask(a, width, height, bad_masks))
             file = os.path.join(self.root, image["file_name"])
             kept = segmentations if self.with_masks else None
             records.append(Record(image["id"], file, width, height, boxes, labels, ignored, ignored_labels, kept))
+        if bad_masks:
+            warnings.warn(
+                f"{self.anno_file}: {len(bad_masks)} segmentations cannot be used, and their objects have a box alone; the "
+                f"first: {bad_masks[0]}; `jsra data check` lists all",
+                stacklevel=3,
+            )
         return records
 
     def ground_truth(self):
@@ -150,3 +159,16 @@ def usable_box(annotation, width, height):
     if flag(annotation, "ignore") or not inside or w < 1 or h < 1 or (area is not None and area <= 0):
         return None
     return [x, y, x + w, y + h]
+
+
+def usable_mask(annotation, width, height, problems: list):
+    """The segmentation of an annotation; None where it has none ([] is what exports of boxes alone write), and where it is
+    none, which is then said in `problems`."""
+    segmentation = annotation.get("segmentation") or None
+    if segmentation is not None:
+        try:
+            check_segmentation(segmentation, width, height)
+        except ValueError as error:
+            problems.append(f"annotation {annotation.get('id')} of image id {annotation['image_id']}: {error}")
+            return None
+    return segmentation

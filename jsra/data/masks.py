@@ -80,18 +80,21 @@ class InstanceMasks:
         return InstanceMasks(map(changed, self.segmentations), width, height)
 
 
-
-def to_rle(segmentation, width: int, height: int):
-    """Compressed RLE of a list of polygons [[x0, y0, x1, y1, ...], ...], an uncompressed or a compressed RLE.
-
-    Raises ValueError for anything else: polygons of fewer than 3 points or far outside, an RLE of another size.
-    """
+def check_segmentation(segmentation, width: int, height: int):
+    """Raises ValueError, which says why, for what is no COCO segmentation of an image of (width, height): polygons of fewer
+    than 3 points or far outside, an RLE of another size or without all of its pixels, anything else."""
     if isinstance(segmentation, dict):
         if list(segmentation.get("size", ())) != [height, width]:
             raise ValueError(f"RLE of size {segmentation.get('size')}, the image has [{height}, {width}]")
-        if isinstance(segmentation["counts"], list):
-            return coco_mask.frPyObjects(segmentation, height, width)
-        return segmentation
+        counts = segmentation.get("counts")
+        if not isinstance(counts, (list, str, bytes)) or not counts:
+            raise ValueError("an RLE needs counts, and this one has none")
+        if isinstance(counts, list):
+            if not all(isinstance(v, int) and v >= 0 for v in counts):
+                raise ValueError("the counts of an RLE are whole numbers of pixels")
+            if sum(counts) != width * height:
+                raise ValueError(f"the counts of the RLE make {sum(counts)} pixels, the image has {width * height}")
+        return
     if not isinstance(segmentation, (list, tuple)) or not segmentation:
         raise ValueError(f"a segmentation is a list of polygons or an RLE, not {segmentation!r}")
     for polygon in segmentation:
@@ -99,7 +102,19 @@ def to_rle(segmentation, width: int, height: int):
             raise ValueError("a polygon needs x and y of at least 3 points")
         if not all(isinstance(v, (int, float)) and abs(v) < FARTHEST for v in polygon):
             raise ValueError(f"a polygon has a coordinate that is no number of pixels below {FARTHEST:g}")
-    return coco_mask.merge(coco_mask.frPyObjects([list(p) for p in segmentation], height, width))
+
+
+def to_rle(segmentation, width: int, height: int):
+    """Compressed RLE of a list of polygons [[x0, y0, x1, y1, ...], ...], an uncompressed or a compressed RLE.
+
+    Raises ValueError as check_segmentation does.
+    """
+    check_segmentation(segmentation, width, height)
+    if not isinstance(segmentation, dict):
+        return coco_mask.merge(coco_mask.frPyObjects([list(p) for p in segmentation], height, width))
+    if isinstance(segmentation["counts"], list):
+        return coco_mask.frPyObjects(segmentation, height, width)
+    return segmentation
 
 
 def to_bitmap(segmentation, width: int, height: int):

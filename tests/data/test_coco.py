@@ -78,6 +78,16 @@ def test_a_box_that_is_none_is_named(tmp_path):
         COCODataset(**place, use_anno_cats=True)
 
 
+def test_a_segmentation_that_is_none_leaves_the_box(tmp_path):
+    bad = annotation(7, 5, 30, (0, 0, 20, 20), segmentation=[[1, 2, 3, 4]])
+    absent = annotation(8, 5, 30, (0, 0, 30, 20), segmentation=[])
+    place = write_coco(str(tmp_path), [*ANNOTATIONS, bad, absent])
+    with pytest.warns(UserWarning, match="1 segmentations cannot.*annotation 7 of image id 5: a polygon needs x and y"):
+        dataset = COCODataset(**place, use_anno_cats=True, with_masks=True)
+    record = next(r for r in dataset.records if r.img_id == 5)
+    assert len(record.boxes) == 3 and record.segmentations()[1:] == [None, None]
+
+
 @pytest.mark.parametrize("key, value", [("iscrowd", "0"), ("iscrowd", "no"), ("iscrowd", 2), ("ignore", "0")])
 def test_a_mark_that_is_no_0_or_1_is_refused(tmp_path, key, value):
     place = write_coco(str(tmp_path), [*ANNOTATIONS, annotation(7, 3, 30, (0, 0, 9, 9), **{key: value})])
