@@ -51,7 +51,8 @@ void sum_taps(const std::vector<Tap<T>>& taps, const T* bias, T* out, int64_t ch
   }
 }
 
-// x [batch, size, channels]; weight [channels, 1, kernel]; bias [channels], read if has_bias; out [batch, out_size, channels].
+// x [batch, size, channels]; weight [channels, 1, kernel]; bias [channels], read if has_bias; out [batch, out_size,
+// channels].
 template <class T>
 void depthwise_conv2d_forward(const T* x, const T* weight, const T* bias, T* out, int64_t batch, int64_t channels, Ints size,
                               Ints out_size, Ints kernel, int64_t stride, int64_t padding, int64_t has_bias) {
