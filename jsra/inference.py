@@ -7,6 +7,7 @@
 from __future__ import annotations
 
 import os
+from collections import deque
 
 import numpy as np
 
@@ -23,20 +24,21 @@ class Detector:
             the random initial weights.
         overrides: strings 'a.b=c' on the config.
         classes: names of labels 1, 2, ...; default: those of the checkpoint, else of the config.
+        flip: detect in the mirrored image too, and merge (jsra.test_time).
 
     Raises ConfigError, FileNotFoundError, and ValueError where weights and model do not fit.
     """
 
-    def __init__(self, config, weights=None, overrides=(), classes=None):
+    def __init__(self, config, weights=None, overrides=(), classes=None, flip=False):
         from jsra.data.transforms import Compose
-        from jsra.fuse import FusedModel
         from jsra.runtime.device import use_best_device
+        from jsra.test_time import inference
 
-        self.device = use_best_device()
         self.config = config if isinstance(config, Config) else load_config(config, overrides)
+        self.device = use_best_device(self.config)
         self.transforms = Compose(build(_test_transforms(self.config), "dataset.test.transforms"))
         self.model = load_model(self.config, weights)
-        self._fused = FusedModel(self.model)
+        self._run, self._flip = inference(self.model, flip), flip
         self.classes = tuple(classes or class_names(self.config, weights))
 
     def prepare(self, image):
@@ -62,10 +64,26 @@ class Detector:
         """
         if isinstance(image, (list, tuple)):
             return [self(one) for one in image]
-        import jittor as jt
-
         batch, targets = self.prepare(image)
-        result = self._fused(jt.array(batch), targets)[0]
+        return self._named(self._run(batch, targets)[0])
+
+    def follow(self, frames):
+        """Yield (frame, detections) of each frame of a video, in order; frames: an iterable of what `prepare` takes.
+
+        A detector that looks at several frames gives a frame's detections when it has seen those after it, and holds no more
+        frames than its window: frames may come from a camera, without end. Raises ValueError where frames differ in size.
+        """
+        from jsra.test_time import FrameRunner
+
+        runner, waiting = FrameRunner(self.model, self._flip), deque()
+        for number, frame in enumerate(frames):
+            batch, (target,) = self.prepare(frame)
+            waiting.append(frame)
+            found = runner.push(batch, [{**target, "img_id": number, "video_id": 0}])
+            yield from ((waiting.popleft(), self._named(result)) for result in found)
+        yield from ((waiting.popleft(), self._named(result)) for result in runner.finish())
+
+    def _named(self, result):
         result["names"] = [self.name(label) for label in result["labels"]]
         return result
 

@@ -2,12 +2,14 @@
 
 
 def add_parser(subparsers):
+    from jsra.paper.rows import PRESETS
+
     parser = subparsers.add_parser(
         "figure",
         help="where the methods sample the same object, upright, turned and mirrored",
         description="Figures 3 and 6 of the SRA paper, of the methods that `jsra table` has trained (seed 0).",
     )
-    parser.add_argument("--preset", choices=("paper", "mini"), default="paper", help="default: %(default)s")
+    parser.add_argument("--preset", choices=PRESETS, default="paper", help="default: %(default)s")
     parser.add_argument("--root", default="work_dirs", help="where the runs lie (default: %(default)s)")
     parser.add_argument("--split", default="val", help="entry of the configs' dataset (default: %(default)s)")
     parser.add_argument("--image", type=int, default=0, help="which picture of the split (default: %(default)s)")
@@ -20,11 +22,13 @@ def add_parser(subparsers):
 def run(args):
     from PIL import Image
 
+    from jsra.output import PICTURES, output_file
     from jsra.paper.figures import METHODS, draw
     from jsra.paper.rows import table
     from jsra.paper.run import runs
     from jsra.registry import ConfigError
 
+    output_file(args.out, PICTURES)
     models, config = {}, None
     for key, name in METHODS:
         (row,) = table(key).select([name])

@@ -4,6 +4,7 @@ import sys
 
 
 def add_parser(subparsers):
+    from jsra.cli.test import add_flip
     from jsra.cli.train import add_set
 
     parser = subparsers.add_parser(
@@ -18,6 +19,7 @@ def add_parser(subparsers):
     add_set(parser)
     parser.add_argument("--out", default="detections", help="folder of the results (default: %(default)s)")
     parser.add_argument("--threshold", type=float, default=0.5, help="lowest score that is drawn (default: %(default)s)")
+    add_flip(parser)
     parser.set_defaults(run=run)
 
 
@@ -29,7 +31,7 @@ def run(args):
     # Before the model is built: a wrong path should not cost a minute.
     inputs = find_inputs(args.inputs)
     check_folder(args.out, inputs)
-    detector = Detector(args.config, args.weights, args.overrides)
+    detector = Detector(args.config, args.weights, args.overrides, flip=args.flip)
     done = infer_all(detector, inputs, args.out, args.threshold)
     for path, reason in done.failed.items():
         print(f"failed: {path}: {reason}", file=sys.stderr)

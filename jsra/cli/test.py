@@ -17,7 +17,13 @@ def add_parser(subparsers):
     parser.add_argument("--split", default=None, help="train, val or test; default: test if the config has it, else val")
     parser.add_argument("--out", help="folder for the results; default: WORK_DIR/test")
     parser.add_argument("--format-only", action="store_true", help="write the submission file without evaluating")
+    add_flip(parser)
     parser.set_defaults(run=run)
+
+
+def add_flip(parser):
+    """The option --flip of commands that run a finished model."""
+    parser.add_argument("--flip", action="store_true", help="detect in the mirrored images too, and merge: twice the time")
 
 
 def run(args):
@@ -39,8 +45,8 @@ def run(args):
         raise ConfigError(f"{args.config}: dataset has no {split!r}")
     weights = on_main(lambda: weights_file(args.weights))
     out = args.out or os.path.join(config["work_dir"], "test")
-    use_best_device()
-    evaluator = Evaluator(config, split, work_dir=out)
+    use_best_device(config)
+    evaluator = Evaluator(config, split, work_dir=out, flip=args.flip)
     dataset = evaluator.dataset
     saved = on_main(lambda: classes_of(weights))
     if saved:
@@ -56,24 +62,20 @@ def run(args):
         return 0
     metrics = evaluator.evaluate(results, split)
     print(metrics.table)
-    print(f"results: {write_metrics(metrics, out, split, config, weights)}")
+    print(f"results: {write_metrics(metrics, out, split, config, weights, args.flip)}")
     return 0
 
 
-def write_metrics(metrics, out, split, config, weights) -> str:
+def write_metrics(metrics, out, split, config, weights, flip=False) -> str:
     """Write OUT/metrics.json: the numbers, per class too, and what they were made with."""
-    import json
     import os
 
     from jsra.engine.provenance import provenance
+    from jsra.output import write_json
     from jsra.settings import resolved
 
-    path = os.path.join(out, "metrics.json")
-    os.makedirs(out, exist_ok=True)
     content = {
         "metrics": dict(metrics), "per_class": metrics.per_class, "split": split, "weights": os.path.abspath(weights),
-        "settings": resolved(config.to_dict()), **provenance(),
+        "flip": flip, "settings": resolved(config.to_dict()), **provenance(),
     }  # fmt: skip
-    with open(path, "w", encoding="utf8") as f:
-        json.dump(content, f, indent=1)
-    return path
+    return write_json(os.path.join(out, "metrics.json"), content)

@@ -16,6 +16,7 @@ def add_parser(subparsers):
     )  # fmt: skip
     parser.add_argument("--seed", type=int, help="overrides the config's seed")
     parser.add_argument("--work-dir", help="overrides the config's work_dir")
+    parser.add_argument("--no-pictures", action="store_true", help="do not draw the first batches and the curves")
     parser.set_defaults(run=run)
 
 
@@ -39,6 +40,8 @@ def run(args):
         config["work_dir"] = args.work_dir
     use_best_device()
     training = build_run(config, resume=args.resume, seed=args.seed)
+    if not args.no_pictures:
+        _show_data(training)
     try:
         metrics = train(training)
     except Interrupted as stop:
@@ -49,4 +52,26 @@ def run(args):
     training.log.info(f"done: {training.last_saved}")
     if getattr(metrics, "table", None):
         training.log.info(metrics.table)
+    if not args.no_pictures:
+        _show_curves(training)
     return 0
+
+
+def _show_data(training):
+    from jsra.visualize.training import draw_batches, label_lines
+
+    if training.main and training.iteration == 0:
+        for line in label_lines(training.loader.dataset):
+            training.log.info(line)
+        first, *_, last = draw_batches(training.loader, training.work_dir) * 2
+        training.log.info(f"first batches as the model sees them: {first} to {last}")
+
+
+def _show_curves(training):
+    import importlib.util
+    import os
+
+    from jsra.visualize.curves import plot
+
+    if training.main and importlib.util.find_spec("matplotlib"):
+        training.log.info(f"curves: {plot([training.work_dir], os.path.join(training.work_dir, 'curves.png'))}")

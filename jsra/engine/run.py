@@ -10,14 +10,16 @@ import jittor as jt
 
 from jsra.data.classes import check_model, check_same
 from jsra.data.paths import data_path
-from jsra.engine import amp, checkpoint
+from jsra.detectors.feature_cache import use_features
+from jsra.engine import amp, checkpoint, ema
 from jsra.engine.groups import ParameterGroups
+from jsra.engine.lock import WorkDirLock
 from jsra.engine.log import Log
 from jsra.engine.optimizer import SGD, AdamW
 from jsra.engine.provenance import provenance
 from jsra.engine.schedule import StepLR, scaled_lr
 from jsra.registry import ConfigError, build, nearest
-from jsra.runtime.arithmetic import set_arithmetic
+from jsra.runtime.arithmetic import arithmetic_of, set_arithmetic
 from jsra.runtime.distributed import is_main, on_main, rank, share_weights, world_size
 from jsra.runtime.seed import set_seed
 
@@ -50,6 +52,7 @@ class Run:
     metrics: dict = dataclasses.field(default_factory=dict)
     last_saved: str | None = None
     log: object = None
+    lock: object = None
 
     def __post_init__(self):
         self.main = is_main()
@@ -80,13 +83,18 @@ class Run:
         self.save()
         if self.evaluate is not None and self._at(self.eval_interval):
             with signals.leaving_at_once(self.last_saved):
-                self.metrics = self.evaluate(self.model)
+                self.metrics = self.evaluated()
             self.log.metrics(self.iteration, self.metrics)
             numbers = [f"{name} {value:.4f}" for name, value in self.metrics.items() if isinstance(value, float)]
             self.log.info(f"{self.iteration}/{self.total}  {'  '.join(numbers)}")
             score = self._score(self.metrics)
             on_main(lambda: checkpoint.update_state(self.last_saved, metrics=self.metrics, score=score))
         on_main(lambda: checkpoint.prune(self.work_dir, self.keep))
+
+    def evaluated(self, evaluate=None) -> dict:
+        """The metrics of the model as it is saved: with ema, of the averaged weights. evaluate: default, the run's own."""
+        with ema.averaged(self.optimizer):
+            return (evaluate or self.evaluate)(self.model)
 
     def run_pending(self, signals):
         """Evaluate a resumed checkpoint whose evaluation was stopped."""
@@ -114,7 +122,8 @@ class Run:
             "config": self.config,
             **provenance(),
         }
-        self.last_saved = on_main(lambda: checkpoint.save(self.work_dir, self.model, self.optimizer, state))
+        with ema.averaged(self.optimizer):
+            self.last_saved = on_main(lambda: checkpoint.save(self.work_dir, self.model, self.optimizer, state))
         return self.last_saved
 
     def resume(self, path: str):
@@ -136,10 +145,12 @@ class Run:
         self.iteration, self.metrics, self.last_saved = state["iteration"], state["metrics"], path
 
     def close(self):
-        """Stop the loader's workers."""
+        """Stop the loader's workers and leave the work_dir to others."""
         close = getattr(self.loader, "close", None)
         if close is not None:
             close()
+        if self.lock is not None:
+            self.lock.release()
 
     def start_log(self):
         self.log = Log(self.work_dir, self.total, self.iteration, self.log_interval, active=self.main)
@@ -154,10 +165,30 @@ def build_run(config, resume=None, seed=None) -> Run:
         resume: None, 'auto' (the latest checkpoint of work_dir, if there is one) or the path of a checkpoint.
         seed: overrides config.seed (0 if that is absent too).
 
-    Intervals are in epochs with max_epoch, in iterations with max_iter. config.amp: True, or a dict of the settings of
-    jsra.engine.amp.enable; config.tf32 and config.deterministic: those of jsra.runtime.arithmetic. Raises ConfigError, and
-    FileNotFoundError for data, weights or a checkpoint that is not there.
+    Intervals are in epochs with max_epoch, in iterations with max_iter. config.amp, config.ema: True, or a dict of the
+    settings of jsra.engine.amp.enable and jsra.engine.ema; config.tf32 and config.deterministic: those of
+    jsra.runtime.arithmetic. Raises ConfigError, and FileNotFoundError for data, weights or a checkpoint that is not there.
+    The work_dir is this run's until `Run.close`.
     """
+    lock = _locked(config["work_dir"])
+    try:
+        run = _build_run(config, resume, seed)
+    except BaseException:
+        if lock is not None:
+            lock.release()
+        raise
+    run.lock = lock
+    return run
+
+
+def _locked(work_dir):
+    """The WorkDirLock, in the first process; the others have none."""
+    held = []
+    on_main(lambda: held.append(WorkDirLock(work_dir)))
+    return held[0] if held else None
+
+
+def _build_run(config, resume, seed):
     from jsra.evaluation.evaluator import Evaluator
 
     seed = int(config.get("seed") or 0) if seed is None else int(seed)
@@ -167,11 +198,9 @@ def build_run(config, resume=None, seed=None) -> Run:
         if key not in config:
             raise ConfigError(f"the config has no {key!r}")
     _check_counts(config)
-    arithmetic = {key: config.get(key) or False for key in ("tf32", "deterministic")}
-    for key, value in arithmetic.items():
-        if not isinstance(value, bool):
-            raise ConfigError(f"{key}: expected True or False, got {value!r}")
-    arithmetic = set_arithmetic(**arithmetic)
+    arithmetic = set_arithmetic(**arithmetic_of(config))
+    if not isinstance(config.get("amp"), (bool, dict, type(None))):
+        raise ConfigError(f"amp: expected True, False or a dictionary of its settings, got {config['amp']!r}")
     work_dir = config["work_dir"]
     checkpoint_path = on_main(lambda: _checkpoint(resume, work_dir))
     set_seed(seed)
@@ -185,12 +214,21 @@ def build_run(config, resume=None, seed=None) -> Run:
     if config.get("pretrained_weights") and checkpoint_path is None:
         from jsra.convert.load import load_weights
 
-        pretrained = data_path(config["pretrained_weights"])
-        loaded = on_main(lambda: f"{pretrained}: {load_weights(model, pretrained)}".replace("\n", "; "))
+        given = config["pretrained_weights"]
+        files = [data_path(f) for f in ([given] if isinstance(given, str) else given)]
+        loaded = on_main(lambda: "\n".join(f"{f}: {load_weights(model, f)}".replace("\n", "; ") for f in files))
     share_weights(model)
+    if config.get("feature_cache"):
+        if checkpoint_path is not None:
+            checkpoint.restore(checkpoint_path, model)  # the features are those of its backbone
+        use_features(config, "train", dataset, model, is_main())
+        if evaluator is not None:
+            use_features(config, "val", evaluator.dataset, model, is_main())
     optimizer, lr_line = build_optimizer(config, model, dataset.batch_size)
     if config.get("amp"):
         model, optimizer = amp.enable(model, optimizer, **({} if config["amp"] is True else config["amp"]))
+    if config.get("ema"):
+        optimizer = ema.enable(optimizer, model, config["ema"])
     unit = 1 if config.get("max_iter") else len(loader)
     run = Run(
         model=model,
@@ -214,7 +252,7 @@ def build_run(config, resume=None, seed=None) -> Run:
         run.resume(checkpoint_path)
     run.start_log()
     run.log.info(f"{work_dir}: {len(loader)} batches an epoch, {run.total} iterations; {lr_line}")
-    for line in (arithmetic, loaded):
+    for line in (dataset.left_out and f"dataset.train: {dataset.left_out}", arithmetic, loaded):
         if line:
             run.log.info(line)
     if checkpoint_path is not None:
@@ -248,9 +286,6 @@ def build_optimizer(config, model, batch_size: int) -> tuple:
     written = settings.get("lr")
     if not isinstance(written, (int, float)) or not 0 <= written < math.inf:
         raise ConfigError(f"optimizer.lr must be a number that is not negative, it is {written!r}")
-    norm = (settings.get("grad_clip") or {}).get("max_norm")
-    if isinstance(norm, (int, float)) and not norm > 0:
-        raise ConfigError(f"optimizer.grad_clip.max_norm must be above 0, it is {norm!r}")
     settings["lr"] = scaled_lr(written, batch_size, base_batch)
     rules = config.get("parameter_groups_generator")
     rules = build(rules, "parameter_groups_generator", "parameter_groups") if rules else ParameterGroups()

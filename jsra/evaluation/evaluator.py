@@ -1,13 +1,12 @@
 """Running a model over a dataset: images in, results out, metrics from the config's evaluators."""
 from __future__ import annotations
 
-import jittor as jt
-
+from jsra.detectors.feature_cache import use_features
 from jsra.evaluation.dataset_evaluator import build_evaluators, evaluator_settings
 from jsra.evaluation.report import evaluate
-from jsra.fuse import FusedModel
 from jsra.registry import ConfigError, build, nearest
 from jsra.runtime.distributed import gather, is_main, on_main, rank, world_size
+from jsra.test_time import FrameRunner
 
 
 class Evaluator:
@@ -15,10 +14,11 @@ class Evaluator:
 
     Every process of an MPI run takes its share of the images; all get the metrics, which the first one computes.
     The dataset is read at once, so that what is wrong with it is known before a training begins. work_dir: where the
-    result JSON goes (default: the config's; None: nowhere).
+    result JSON goes (default: the config's; None: nowhere). flip: evaluate with mirrored images too (jsra.test_time).
     """
 
-    def __init__(self, config, split: str = "val", work_dir="", progress: bool = True):
+    def __init__(self, config, split: str = "val", work_dir="", progress: bool = True, flip: bool = False):
+        self.config, self.flip = config, flip
         self.split = split
         self.work_dir = config["work_dir"] if work_dir == "" else work_dir
         self.progress = progress
@@ -45,27 +45,32 @@ class Evaluator:
 
     def results(self, model) -> list:
         """The result of every image: a list of {img_id, boxes, scores, labels, ...}; [] in all processes but the first."""
+        shown = self.progress and is_main()
+        if not self.flip:  # mirrored images are made of images
+            use_features(self.config, self.split, self.dataset, model, shown)
         loader = self.dataset.loader(rank(), world_size())
         try:
-            results = list(detect(model, loader, self.split if self.progress and is_main() else None))
+            results = list(detect(model, loader, self.split if shown else None, self.flip))
         finally:
             loader.close()
         return [result for share in gather(results) for result in share]
 
 
-def detect(model, loader, title=None):
-    """Yield the result of each image of `loader`, in its order. `title`: of a progress bar, or None for no bar.
+def detect(model, loader, title=None, flip=False):
+    """Yield the result of each image of `loader`, in its order. `title`: of a progress bar, or None for no bar. flip: see
+    jsra.test_time.
 
     The model is in evaluation mode while this runs and as it was before afterwards.
     """
     bar = _bar(title, sum(len(batch) for batch in loader.batches(0)))
-    fused = FusedModel(model)
+    runner = FrameRunner(model, flip)
     training = model.is_training()
     model.eval()
     try:
         for images, targets in loader.epoch(0):
-            yield from fused(jt.array(images), targets)
+            yield from runner.push(images, targets)
             bar.update(len(targets))
+        yield from runner.finish()
     finally:
         bar.close()
         if training:

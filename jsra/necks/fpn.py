@@ -23,7 +23,8 @@ def xavier_conv(in_channels, out_channels, kernel, stride=1):
 class FPN(nn.Module):
     """execute(maps, finest first) -> tuple of num_outs maps with out_channels channels.
 
-    in_channels: channels of each map of the backbone. start_level: the first one used.
+    in_channels: channels of each map of the backbone. start_level: the first one used. num_outs: where it is less than the
+        maps used, the finest outputs alone are made; the coarser maps take part in the top-down path.
     extra: where levels beyond the backbone's come from: 'pool' (every second position of the last output, Faster R-CNN's
         P6), or 3x3 stride-2 convolutions on the backbone's last map ('on_input'), its lateral ('on_lateral') or the last
         output ('on_output', then each on the one before). relu_before_extra: ReLU between those convolutions.
@@ -42,7 +43,7 @@ class FPN(nn.Module):
         if extra not in EXTRA:
             raise ValueError(f"FPN: extra must be one of {', '.join(EXTRA)}, got {extra!r}")
         used = list(in_channels)[start_level:]
-        if not used or num_outs < len(used):
+        if not used or num_outs < 1:
             raise ValueError(f"FPN: {len(used)} maps from level {start_level} on, but num_outs is {num_outs}")
         self.in_channels = tuple(in_channels)
         self.num_outs = num_outs
@@ -50,8 +51,8 @@ class FPN(nn.Module):
         self.extra = extra
         self.relu_before_extra = relu_before_extra
         self.lateral_convs = nn.ModuleList([xavier_conv(c, out_channels, 1) for c in used])
-        self.fpn_convs = nn.ModuleList([xavier_conv(out_channels, out_channels, 3) for _ in used])
-        self.num_extra = num_outs - len(used)
+        self.fpn_convs = nn.ModuleList([xavier_conv(out_channels, out_channels, 3) for _ in used[:num_outs]])
+        self.num_extra = max(0, num_outs - len(used))
         if extra != "pool":
             for i in range(self.num_extra):
                 channels = in_channels[-1] if i == 0 and extra == "on_input" else out_channels

@@ -8,11 +8,13 @@ from jsra.ops.boxes import box_area, box_iou, clip_boxes_to_image, remove_small_
 from jsra.ops.decode_boxes import decode_boxes
 from jsra.ops.deform_conv2d import DeformConv2d, deform_conv2d
 from jsra.ops.deform_roi_pool import DeformRoIPool, deform_roi_pool
+from jsra.ops.dense_focal_loss import dense_focal_loss
 from jsra.ops.dense_gather import dense_gather
 from jsra.ops.dense_top_k import dense_top_k
 from jsra.ops.depthwise_conv2d import depthwise_conv2d
 from jsra.ops.dynamic_sampler import dynamic_sampler
 from jsra.ops.encode_boxes import encode_boxes
+from jsra.ops.flow_warp import flow_warp
 from jsra.ops.gelu import GELU, gelu
 from jsra.ops.layer_norm import LayerNorm, layer_norm
 from jsra.ops.mask_targets import mask_targets
@@ -56,11 +58,13 @@ __all__ = [
     "decode_boxes",
     "deform_conv2d",
     "deform_roi_pool",
+    "dense_focal_loss",
     "dense_gather",
     "dense_top_k",
     "depthwise_conv2d",
     "dynamic_sampler",
     "encode_boxes",
+    "flow_warp",
     "gelu",
     "layer_norm",
     "mask_targets",

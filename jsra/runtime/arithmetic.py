@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 
+from jsra.registry import ConfigError
+
 WORKSPACE_MB = 1024  # what one convolution may take besides its arrays; more only where no algorithm needs less
 
 
@@ -32,6 +34,15 @@ def set_arithmetic(tf32: bool = False, deterministic: bool = False) -> str:
         return "float32: as cuDNN decides, which may be TF32 (tf32 and deterministic need CUDA 12.8 or later)"
     order = "only deterministic algorithms of cuDNN" if deterministic else "any algorithm of cuDNN"
     return f"float32: {'TF32 in convolutions and matrix products' if tf32 else 'no TF32'}; {order}"
+
+
+def arithmetic_of(config) -> dict:
+    """set_arithmetic's arguments as a config has them: its keys tf32 and deterministic, False where they are absent."""
+    values = {key: config.get(key) or False for key in ("tf32", "deterministic")}
+    for key, value in values.items():
+        if not isinstance(value, bool):
+            raise ConfigError(f"{key}: expected True or False, got {value!r}")
+    return values
 
 
 def _has_own_header() -> bool:

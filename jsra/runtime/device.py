@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import os
 
-from jsra.runtime.arithmetic import set_arithmetic
+from jsra.runtime.arithmetic import arithmetic_of, set_arithmetic
 
 
-def use_best_device() -> str:
+def use_best_device(config=None) -> str:
     """Switch CUDA on if Jittor has it, and return 'cuda' or 'cpu'. JSRA_DEVICE=cpu keeps the CPU.
+
+    config: its tf32 and deterministic say how a GPU computes (jsra.runtime.arithmetic).
 
     Under MPI each process of a machine has its own GPU (jsra.runtime.cuda).
     """
@@ -20,5 +22,5 @@ def use_best_device() -> str:
     if wanted == "cuda" and not jt.has_cuda:
         raise RuntimeError("JSRA_DEVICE=cuda, but Jittor has no CUDA here: `jsra doctor` says why")
     jt.flags.use_cuda = int(bool(jt.has_cuda) and wanted != "cpu")
-    set_arithmetic()
+    set_arithmetic(**arithmetic_of(config or {}))
     return "cuda" if jt.flags.use_cuda else "cpu"

@@ -56,7 +56,11 @@ def _sample(dataset, index, transformed):
         record = dataset.record(index)
         return read_image(record.file, (record.width, record.height), record.img_id), dataset.target(record)
     image, target = dataset.get(index)
-    if image.dtype == np.float32:
-        normalize = next(t for t in dataset.transforms.transforms if hasattr(t, "undo"))
-        image = normalize.undo(image)
-    return image, target
+    return as_picture(dataset, image), target
+
+
+def as_picture(dataset, image):
+    """The image that a dataset's transforms gave as uint8 [H, W, 3], normalisation undone."""
+    if image.dtype != np.float32:
+        return image
+    return next(t for t in dataset.transforms.transforms if hasattr(t, "undo")).undo(image)

@@ -7,6 +7,7 @@ import pytest
 from PIL import Image
 
 from jsra.cli import main
+from jsra.config import load_config
 from jsra.engine import checkpoint, log
 from tests.toy_detector import write_config
 
@@ -32,6 +33,29 @@ def test_train_leaves_a_log_and_checkpoints(trained):
     assert checkpoint.classes_of(folder / "work") == ["red", "green"]
 
 
+def test_train_shows_what_it_trains_on(trained):
+    folder, _ = trained
+    sheet = np.asarray(Image.open(folder / "work" / "train_batch0.jpg"))
+    assert sheet.shape == (100, 2 * 120, 3)  # two pictures of a batch
+    from_red = np.abs(sheet.astype(int) - (220, 30, 30)).sum(2) < 60
+    from_green = np.abs(sheet.astype(int) - (30, 200, 30)).sum(2) < 60
+    assert from_red.sum() + from_green.sum() > 2 * 30 * 30  # the normalisation is undone
+    assert (folder / "work" / "curves.png").stat().st_size > 10_000
+
+
+def test_config_prints_values_and_their_origin(trained, capsys):
+    folder, config = trained
+    assert main(["config", config, "--set", "optimizer.lr=0.5", "--defaults"]) == 0
+    printed = capsys.readouterr().out
+    lines = {line.split("#")[0].strip(): line.split("# ")[1] for line in printed.splitlines() if "#" in line}
+    assert lines["lr: 0.5"] == "--set"
+    assert os.path.abspath(lines["type: ToyDetector"]) == os.path.abspath(config)
+    assert lines["nesterov: false"] == "default of SGD" and lines["filter_min_size: 1"].endswith(os.path.basename(config))
+    path = folder / "printed.yaml"
+    path.write_text(printed)
+    assert load_config(path)["optimizer"]["lr"] == 0.5
+
+
 def test_an_earlier_run_is_not_overwritten(trained, capsys):
     assert main(["train", trained[1]]) == 2
     assert "holds a run already" in capsys.readouterr().err
@@ -52,7 +76,10 @@ def test_resumed_training_equals_the_uninterrupted(trained, tmp_path, capsys):
 def test_rate_is_scaled_to_the_batch_and_printed(tmp_path, capsys):
     config = write_config(tmp_path, scale_lr_base_batch=16)
     assert main(["train", config, "--set", "max_epoch=1"]) == 0
-    assert "batch 2, lr 1 for batch 16 x 2/16 = 0.125" in capsys.readouterr().err
+    printed = capsys.readouterr().err
+    assert "batch 2, lr 1 for batch 16 x 2/16 = 0.125" in printed
+    assert "trains on 8 images with 8 objects (0 small, 8 medium, 0 large), 0 ignored regions" in printed
+    assert "objects of each class: red 4, green 4" in printed
 
 
 def test_test(trained, tmp_path, capsys):

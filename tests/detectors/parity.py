@@ -22,6 +22,13 @@ GRADIENTS = (
     "neck.lateral_convs.0.weight", "neck.fpn_convs.2.weight", "rpn.convs.0.weight", "rpn.box.weight",
     "roi_head.box_head.fcs.0.weight", "roi_head.box_head.cls.weight",
 )  # fmt: skip
+# Of RetinaNet.
+RETINANET_IMAGES = (632, 724)
+RETINANET_GRADIENTS = (
+    "backbone.layer2.0.conv1.weight", "backbone.layer4.2.bn2.weight", "neck.lateral_convs.0.weight",
+    "neck.fpn_convs.3.weight", "neck.fpn_convs.4.bias", "head.cls_convs.0.weight", "head.box_convs.3.weight",
+    "head.cls.weight", "head.cls.bias", "head.box.weight",
+)  # fmt: skip
 
 
 def sampled(array: np.ndarray, name: str) -> np.ndarray:

@@ -8,7 +8,7 @@ import jittor as jt
 import pytest
 
 from jsra.registry import ConfigError
-from jsra.runtime import arithmetic, cuda_root
+from jsra.runtime import arithmetic, cuda_root, device
 
 # Of cuDNN only what the header uses. Each function says what it was given.
 INSTALLED = """
@@ -122,3 +122,13 @@ def test_a_wrong_setting_of_a_config(key, tmp_path):
     config = dict(model={}, dataset={}, optimizer={}, max_iter=1, work_dir=str(tmp_path))
     with pytest.raises(ConfigError, match=f"{key}: expected True or False, got 'yes'"):
         build_run({**config, key: "yes"})
+
+
+def test_every_command_takes_the_config_s_settings(monkeypatch):
+    taken = []
+    monkeypatch.setattr(device, "set_arithmetic", lambda **settings: taken.append(settings))
+    device.use_best_device({"tf32": True})
+    device.use_best_device({"deterministic": True})
+    assert taken == [{"tf32": True, "deterministic": False}, {"tf32": False, "deterministic": True}]
+    with pytest.raises(ConfigError, match="tf32: expected True or False, got 1"):
+        device.use_best_device({"tf32": 1})

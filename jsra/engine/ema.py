@@ -1,0 +1,89 @@
+"""Weights averaged over time: what is evaluated and saved is the average, what is trained goes on as it is."""
+
+from __future__ import annotations
+
+import contextlib
+
+import jittor as jt
+
+from jsra.registry import ConfigError
+
+
+class AveragedOptimizer:
+    """An optimiser with the engine's interface that also keeps the exponential average of a model's trained weights.
+
+        average = d * average + (1 - d) * weight after each step,  d = min(decay, (1 + n) / (10 + n)) in step n
+
+    so that the first average is not that of the initial weights. Running statistics are not averaged. Within `averaged()`
+    the model has the averages: model.safetensors of a checkpoint holds them, and the weights as trained are part of the
+    optimiser's state. Sources: mmdet's ExpMomentumEMA (decay 0.9998) and TensorFlow's ExponentialMovingAverage (the start).
+    """
+
+    def __init__(self, optimizer, model, decay: float = 0.9998):
+        if not (isinstance(decay, float) and 0 < decay < 1):
+            raise ConfigError(f"ema.decay: expected a number between 0 and 1, got {decay!r}")
+        self.optimizer, self.decay = optimizer, decay
+        self.weights = {name: p for name, p in model.named_parameters() if not p.is_stop_grad()}
+        self.averages = {name: p.clone().stop_grad() for name, p in self.weights.items()}
+        self._swapped = False
+
+    def __getattr__(self, name):
+        return getattr(self.optimizer, name)
+
+    def step(self, loss):
+        if self.optimizer.step(loss) is False:  # left out: mixed precision overflowed
+            return False
+        n = self.optimizer.n_step
+        # A Var: as a number, every new value would be a kernel to compile.
+        rate = jt.array([1 - min(self.decay, (1 + n) / (10 + n))]).stop_grad()
+        for name, weight in self.weights.items():
+            average = self.averages[name]
+            average.update(average + rate * (weight.detach() - average))
+        return True
+
+    @contextlib.contextmanager
+    def averaged(self):
+        """The model has the averages within a `with` block."""
+        self._swap()
+        try:
+            yield
+        finally:
+            self._swap()
+
+    def _swap(self):
+        for name, weight in self.weights.items():
+            average = self.averages[name]
+            trained = weight.detach().clone()
+            weight.update(average.clone())
+            average.update(trained)
+        jt.sync_all()
+        self._swapped = not self._swapped
+
+    def state(self) -> dict:
+        """The optimiser's state with the weights as trained, 'trained.parameter name'."""
+        trained = self.averages if self._swapped else self.weights
+        return {**self.optimizer.state(), **{f"trained.{name}": var for name, var in trained.items()}}
+
+    def load_state(self, arrays: dict, n_step: int):
+        """Take back what `state()` gave, when the model has the averages of the same checkpoint."""
+        trained = {name: arrays[f"trained.{name}"] for name in self.weights if f"trained.{name}" in arrays}
+        if len(trained) != len(self.weights):
+            raise ValueError("the checkpoint was made without ema; resume with the config that the run began with")
+        self.optimizer.load_state({k: v for k, v in arrays.items() if not k.startswith("trained.")}, n_step)
+        for name, weight in self.weights.items():
+            self.averages[name].update(weight.detach().clone())
+            weight.update(jt.array(trained[name]))
+        jt.sync_all()
+
+
+def enable(optimizer, model, settings):
+    """The optimiser that also averages; settings: `ema` of a config, True or dict(decay=...)."""
+    settings = {} if settings is True else settings
+    if not isinstance(settings, dict) or set(settings) - {"decay"}:
+        raise ConfigError(f"ema: expected True or dict(decay=...), got {settings!r}")
+    return AveragedOptimizer(optimizer, model, **settings)
+
+
+def averaged(optimizer):
+    """The context in which the model has the averages that the optimiser keeps, if it keeps any."""
+    return optimizer.averaged() if hasattr(optimizer, "averaged") else contextlib.nullcontext()

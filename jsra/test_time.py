@@ -1,0 +1,89 @@
+"""How a finished model is run on a batch: in fused passes, and if asked for on the mirrored images too."""
+
+from __future__ import annotations
+
+import jittor as jt
+import numpy as np
+
+from jsra.data.masks import InstanceMasks
+from jsra.detectors.detector import model_input
+from jsra.fuse import FusedModel
+from jsra.ops.nms import batched_nms
+from jsra.registry import ConfigError
+
+
+def inference(model, flip: bool = False):
+    """A function of (images, targets) -> results: images float32 [B, 3, H, W], a NumPy array (without flip, whatever else
+    jsra.detectors.detector.model_input takes); the rest as the model has it.
+
+    flip: of each image and its mirror image, the detections of both together after NMS within each class, by the model's
+    own thresholds. Source: mmdet's DetTTAModel. Raises ConfigError for a model that selects no detections by NMS.
+    """
+    fused = FusedModel(model)
+    if not flip:
+        return lambda images, targets: fused(model_input(images, targets), targets)
+    selector = getattr(model, "selector", None)
+    if selector is None:
+        raise ConfigError(f"flip: {type(model).__name__} has no DetectionSelector, whose NMS would merge the detections")
+
+    def both(images, targets):
+        height, width = images.shape[2:]
+        sizes = [target.get("img_size", (width, height)) for target in targets]
+        plain = fused(jt.array(images), targets)
+        mirrored = fused(jt.array(_mirrored(images, sizes)), targets)
+        originals = [target.get("ori_img_size", size) for target, size in zip(targets, sizes)]
+        return [_merged(a, _back(b, *size), selector) for a, b, size in zip(plain, mirrored, originals)]
+
+    return both
+
+
+class FrameRunner:
+    """A finished model on the frames of videos, or on any images, in order.
+
+    push(images, targets): as `inference`; gives the results that became complete, which a model that looks at several frames
+    gives later than it is given the frames. finish(): those that are left. Raises ConfigError for such a model with flip.
+    """
+
+    def __init__(self, model, flip: bool = False):
+        if not hasattr(model, "stream"):
+            self.push, self.finish = inference(model, flip), list
+            return
+        if flip:
+            raise ConfigError(f"flip: {type(model).__name__} looks at several frames, and is not run on mirrored ones too")
+        fused, stream = FusedModel(model), model.stream()
+        self.push = lambda images, targets: fused.run(stream.push, jt.array(images), targets)
+        self.finish = lambda: fused.run(stream.finish)
+
+
+def _mirrored(images, sizes):
+    """Each image within its own (width, height): the padding stays at the right and bottom."""
+    out = images.copy()
+    for image, (width, height) in zip(out, sizes):
+        image[:, :height, :width] = image[:, :height, :width][:, :, ::-1].copy()
+    return out
+
+
+def _back(result, width, height):
+    """A result of the mirrored image, in pixels of the image of (width, height)."""
+    boxes = result["boxes"].copy()
+    boxes[:, [0, 2]] = width - boxes[:, [2, 0]]
+    result = {**result, "boxes": boxes}
+    if "masks" in result:
+        result["masks"] = InstanceMasks(result["masks"], width, height).flip(True, False).segmentations
+    return result
+
+
+def _merged(first, second, selector):
+    """The best detections of two results of one image."""
+    rows = {}
+    for key, value in first.items():
+        if isinstance(value, np.ndarray):
+            rows[key] = np.concatenate([value, second[key]])
+        elif isinstance(value, list):
+            rows[key] = value + second[key]
+    if not len(rows["boxes"]):
+        return first
+    kept = batched_nms(*(jt.array(rows[key]) for key in ("boxes", "scores", "labels")), selector.nms_thr).numpy()
+    kept = kept[: selector.max_per_img]
+    chosen = {key: [v[i] for i in kept] if isinstance(v, list) else v[kept] for key, v in rows.items()}
+    return {**first, **chosen}
