@@ -1,3 +1,3 @@
-# 'The same values of hyper-parameters' as on COCO, says the text. Scales and oversampling, of which it says nothing, are
-# those of the usual recipe.
-_base_ = ["mask_rcnn_r50_fpn_ms_1x_lvis_v1.py", "aggregation_coco.py"]
+# LVIS v1 with its images of rare classes more often; the rest as on COCO.
+_base_ = ["models/mask_rcnn_r50_fpn.py", "lvis_v1.py", "schedule_1x.py", "aggregation_schedule.py"]
+pretrained_weights = "data/weights/resnet50-0676ba61.pth"
