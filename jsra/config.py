@@ -26,8 +26,8 @@ from jsra.registry import ConfigError, nearest
 BASE, COVER, SHIPPED = "_base_", "_cover_", "jsra:"
 # The keys of a config's top level. Names that begin with an underscore are a file's own helpers.
 KEYS = (
-    "name", "work_dir", "seed", "model", "pretrained_weights", "dataset", "evaluator", "best_metric", "optimizer",
-    "parameter_groups_generator", "scale_lr_base_batch", "scheduler", "max_epoch", "max_iter", "amp", "ema",
+    "name", "work_dir", "seed", "model", "pretrained_weights", "feature_cache", "dataset", "evaluator", "best_metric",
+    "optimizer", "parameter_groups_generator", "scale_lr_base_batch", "scheduler", "max_epoch", "max_iter", "amp", "ema",
     "tf32", "deterministic", "eval_interval", "checkpoint_interval", "checkpoint_keep", "log_interval", "logger",
 )  # fmt: skip
 # Keys of dataset entries of earlier versions, and what took their place.

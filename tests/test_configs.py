@@ -46,20 +46,23 @@ def side_of(config):
 
 
 def batch(rng, config):
-    """Two pictures of noise with two objects each, one of them small. Its mask is the upper left half of its box."""
+    """Two pictures of noise with two objects each, one of them small; both are also other frames of either. A mask is the
+    upper left half of its box."""
     classes = (dense_heads(config) or [branch.head for branch in box_branches(config)])[-1].num_classes
     side = side_of(config)
     masks = [[[4, 6, 40, 6, 40, 60, 4, 60]], [[30, 20, 44, 20, 30, 30]]]
     boxes = np.array([[4, 6, 40, 60], [30, 20, 44, 30]], np.float32)
+    images = rng.normal(0, 1, (2, 3, side, side)).astype(np.float32)
     targets = [
         {
+            "references": images[::-1],
             "img_id": i, "bboxes": boxes, "labels": rng.integers(1, classes + 1, 2).astype(np.int32),
             "bboxes_ignore": np.zeros((0, 4), np.float32), "img_size": (side, side), "ori_img_size": (side, side),
             "pad_shape": (side, side), "masks": InstanceMasks(masks, side, side),
         }
         for i in range(2)
     ]  # fmt: skip
-    return rng.normal(0, 1, (2, 3, side, side)).astype(np.float32), targets
+    return images, targets
 
 
 def strides_of(model, images):

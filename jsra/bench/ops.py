@@ -15,7 +15,7 @@ import numpy as np
 
 from jsra.bench import peer as peer_script
 from jsra.bench.entries import all_entries
-from jsra.runtime import prepare
+from jsra.runtime.prepare import user_environment
 
 SWEEP = (250, 500, 1000, 2000, 4000)
 
@@ -24,10 +24,7 @@ class Peer:
     """The programs of another process, behind a pipe: what `script` (arguments of `python`) serves."""
 
     def __init__(self, python, threads, script=(peer_script.__file__,), known="torchvision nor onnxruntime"):
-        # As the user has it: without what jsra set for Jittor, such as how threads wait.
-        ours = prepare().get("environment", {})
-        environment = {name: value for name, value in os.environ.items() if ours.get(name) != value}
-        environment["OMP_NUM_THREADS"] = str(threads)
+        environment = dict(user_environment(), OMP_NUM_THREADS=str(threads))
         try:
             self.process = subprocess.Popen(
                 [python, *script],

@@ -18,6 +18,7 @@ COMMANDS = (
     "train",
     "test",
     "convert",
+    "crosscheck",
     "infer",
     "plot",
     "masks",

@@ -3,6 +3,8 @@ how well convolutions are aligned with the boxes that they stand for (figure 4 o
 
 
 def add_parser(subparsers):
+    from jsra.paper.rows import PRESETS
+
     parser = subparsers.add_parser(
         "figure",
         help="where the methods sample the same object, upright, turned and mirrored; how well convolutions are aligned",
@@ -12,7 +14,7 @@ def add_parser(subparsers):
     parser.add_argument(
         "figure", nargs="?", choices=("sampling", "align"), default="sampling", help="default: %(default)s"
     )
-    parser.add_argument("--preset", choices=("paper", "mini"), default="paper", help="default: %(default)s")
+    parser.add_argument("--preset", choices=PRESETS, default="paper", help="default: %(default)s")
     parser.add_argument("--root", default="work_dirs", help="where the runs lie (default: %(default)s)")
     parser.add_argument("--split", default="val", help="entry of the configs' dataset (default: %(default)s)")
     parser.add_argument("--images", type=int, default=20, help="align: how many pictures (default: %(default)s)")

@@ -1,5 +1,7 @@
 """`jsra masks CONFIG WEIGHTS IMAGE`: the semantic masks of chosen RoIs over the image, figure 3 of the SRA paper."""
 
+GREY = (127, 127, 127)  # of the corners that a turn opens
+
 
 def add_parser(subparsers):
     from jsra.cli.train import add_set
@@ -18,15 +20,22 @@ def add_parser(subparsers):
     )
     parser.add_argument("--detections", type=int, default=3, help="how many detections (default: %(default)s)")
     parser.add_argument("--masks", metavar="I,J,...", help="which masks; 'all'; default: the 6 sharpest")
+    parser.add_argument("--mirrored", action="store_true", help="the same masks over the mirrored picture, too")
+    parser.add_argument(
+        "--turned", type=float, nargs="+", default=[], metavar="DEGREES", help="and over the picture turned by these angles"
+    )
     parser.add_argument("--out", default="masks.png", help="the figure (default: %(default)s)")
     parser.set_defaults(run=run)
 
 
 def run(args):
+    import numpy as np
     from PIL import Image
 
     from jsra.data.image import read_image
     from jsra.inference import Detector
+    from jsra.paper.figures import stack
+    from jsra.paper.invariance import reflect, rotate
     from jsra.registry import ConfigError
     from jsra.visualize.roi_masks import roi_masks
     from jsra.visualize.semantic_masks import draw_semantic_masks, most_telling
@@ -49,7 +58,12 @@ def run(args):
             raise ConfigError(f"--masks: the model has masks 0 to {count - 1}, not {wrong}")
     else:
         chosen = most_telling(masks, min(6, count))
-    Image.fromarray(draw_semantic_masks(pixels, boxes, masks, chosen)).save(args.out)
+    views = [("", pixels, boxes, masks)]
+    others = [("mirrored", *reflect(pixels, np.asarray(boxes)))] if args.mirrored else []
+    others += [(f"turned by {a:g} degrees", *rotate(pixels, np.asarray(boxes), None, a, GREY)) for a in args.turned]
+    views += [(title, view, places, roi_masks(detector, view, places)) for title, view, places in others]
+    pictures = [(title, draw_semantic_masks(*view, chosen)) for title, *view in views]
+    Image.fromarray(stack(pictures) if others else pictures[0][1]).save(args.out)
     print(args.out)
     return 0
 

@@ -14,6 +14,7 @@ TOGETHER = (
     ("roi_head", "backbone"),
     ("roi_head", "rpn"),
     ("roi_head", "roi_head.box"),
+    ("roi_head.mask.head", "roi_head.mask.head.logits"),
     ("head", "backbone"),
     ("head.cls", "head.box"),
     ("head.box", "head.cls"),

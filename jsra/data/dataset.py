@@ -73,7 +73,8 @@ def _fields(fields, count, img_id):
 class DetectionDataset:
     """Base of the datasets. A subclass fills `self.records` (list of Record), CLASSES and cat_ids, and calls `_filter`.
 
-    batch_size: images per step over all processes together. seed: of order and augmentation.
+    batch_size: images per step over all processes together. seed: of order and augmentation. features: None, or the
+    jsra.data.feature_files.FeatureFiles that are delivered in the place of images.
     """
 
     default_evaluator = "COCOBoxAP"  # of configs that name none
@@ -107,6 +108,7 @@ class DetectionDataset:
         self.with_masks = with_masks
         self.repeat = repeat
         self.records = []
+        self.features = None
 
     def _filter(self, filter_empty_gt, filter_min_size):
         """Check that image ids are unique; with filter_empty_gt, drop images without any object and those with a side
@@ -148,10 +150,13 @@ class DetectionDataset:
         return target
 
     def get(self, index, epoch=0):
-        """(image, target) of sample `index` in `epoch`. Raises DataError where the file cannot be used."""
-        record = self.record(index)
+        """(image, target) of sample `index` in `epoch`; with `features`, their maps in the image's place. Raises DataError
+        where the file cannot be used."""
+        record, rng = self.record(index), np.random.default_rng([self.seed, epoch, index])
+        if self.features is not None:
+            return self.features.sample(record, self.target(record), rng)
         image = read_image(record.file, (record.width, record.height), record.img_id)
-        return self.transforms(image, self.target(record), np.random.default_rng([self.seed, epoch, index]))
+        return self.transforms(image, self.target(record), rng)
 
     def __getitem__(self, index):
         if not 0 <= index < len(self):

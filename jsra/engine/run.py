@@ -10,6 +10,7 @@ import jittor as jt
 
 from jsra.data.classes import check_model, check_same
 from jsra.data.paths import data_path
+from jsra.detectors.feature_cache import use_features
 from jsra.engine import amp, checkpoint, ema
 from jsra.engine.groups import ParameterGroups
 from jsra.engine.log import Log
@@ -187,9 +188,16 @@ def build_run(config, resume=None, seed=None) -> Run:
     if config.get("pretrained_weights") and checkpoint_path is None:
         from jsra.convert.load import load_weights
 
-        pretrained = data_path(config["pretrained_weights"])
-        loaded = on_main(lambda: f"{pretrained}: {load_weights(model, pretrained)}".replace("\n", "; "))
+        given = config["pretrained_weights"]
+        files = [data_path(f) for f in ([given] if isinstance(given, str) else given)]
+        loaded = on_main(lambda: "\n".join(f"{f}: {load_weights(model, f)}".replace("\n", "; ") for f in files))
     share_weights(model)
+    if config.get("feature_cache"):
+        if checkpoint_path is not None:
+            checkpoint.restore(checkpoint_path, model)  # the features are those of its backbone
+        use_features(config, "train", dataset, model, is_main())
+        if evaluator is not None:
+            use_features(config, "val", evaluator.dataset, model, is_main())
     optimizer, lr_line = build_optimizer(config, model, dataset.batch_size)
     if config.get("amp"):
         model, optimizer = amp.enable(model, optimizer, **({} if config["amp"] is True else config["amp"]))

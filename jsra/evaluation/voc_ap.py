@@ -47,7 +47,7 @@ def voc_ap(truth, detections, num_classes, iou_threshold=0.5, mode="11point"):
         right, wrong = np.zeros(len(rows)), np.zeros(len(rows))
         for i, (_, image, box) in enumerate(rows):
             boxes, hard, taken = objects.get(image, (np.zeros((0, 4)), (), ()))
-            overlaps = _iou(box, boxes)
+            overlaps = box_overlaps(box, boxes)
             best = int(overlaps.argmax()) if len(overlaps) else -1
             if best < 0 or overlaps[best] < iou_threshold:
                 wrong[i] = 1
@@ -65,7 +65,7 @@ def voc_ap(truth, detections, num_classes, iou_threshold=0.5, mode="11point"):
     return out
 
 
-def _iou(box, boxes):
+def box_overlaps(box, boxes):
     """IoU [n] of one box with boxes [n, 4]."""
     size = np.minimum(box[2:], boxes[:, 2:]) - np.maximum(box[:2], boxes[:, :2])
     both = size.clip(0).prod(1)

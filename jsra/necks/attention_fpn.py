@@ -6,8 +6,7 @@ finest.
 What the text leaves open, or its copy has lost, and what is taken here:
 
 - The two strides of pooling, printed as 'r and r2i', are read as r_i and r_i / 2. With the other reading, r_i squared, the
-  second pooling would add one key for 256 at P0. It could not cost the speed that table 5 prints (13.0 frames a second, 11.9
-  with it).
+  second pooling would add one key for 256 at P0: single-scale pooling could not be as much faster as section 4.3 says.
 - The coarsest map has no coarser one to be aggregated with, yet there are four modules: there it attends to itself
   (MSSA: R = F; MSCA: P = F + MS-Att(F, F)).
 - Layer normalisation comes before pooling and before the linear layers; MSCA has a norm for each of its two maps. The sums of

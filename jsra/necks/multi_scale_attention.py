@@ -79,6 +79,12 @@ class MultiScaleAttention(nn.Module):
         flat = [p.reshape(p.shape[0], p.shape[1] * p.shape[2], p.shape[3]) for p in pooled]
         return flat[0] if len(flat) == 1 else jt.concat(flat, 1)
 
+    def num_keys(self, height, width):
+        """How many positions `pool` makes of a map."""
+        if self.pooling == "adaptive":
+            return self.pool_size**2
+        return sum(math.ceil(height / stride) * math.ceil(width / stride) for stride in self.strides)
+
     def _heads(self, x):
         return x.reshape(x.shape[0], -1, self.num_heads, x.shape[-1] // self.num_heads)
 

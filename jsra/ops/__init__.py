@@ -14,6 +14,7 @@ from jsra.ops.dense_top_k import dense_top_k
 from jsra.ops.depthwise_conv2d import depthwise_conv2d
 from jsra.ops.dynamic_sampler import dynamic_sampler
 from jsra.ops.encode_boxes import encode_boxes
+from jsra.ops.flow_warp import flow_warp
 from jsra.ops.gelu import GELU, gelu
 from jsra.ops.layer_norm import LayerNorm, layer_norm
 from jsra.ops.mask_targets import mask_targets
@@ -63,6 +64,7 @@ __all__ = [
     "depthwise_conv2d",
     "dynamic_sampler",
     "encode_boxes",
+    "flow_warp",
     "gelu",
     "layer_norm",
     "mask_targets",

@@ -51,3 +51,9 @@ def prepare() -> dict:
     done["environment"] = {name: value for name, value in os.environ.items() if before.get(name) != value}
     prepared.update(done)
     return prepared
+
+
+def user_environment() -> dict:
+    """The environment for other programs, as the user has it: without what jsra set for Jittor, such as how threads wait."""
+    ours = prepare().get("environment", {})
+    return {name: value for name, value in os.environ.items() if ours.get(name) != value}

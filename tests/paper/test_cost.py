@@ -4,6 +4,7 @@ import jittor as jt
 import numpy as np
 import pytest
 
+from jsra.necks.attention_fpn import MSSA
 from jsra.paper import cost
 from jsra.paper.measure import report
 from jsra.paper.rows import table
@@ -64,6 +65,22 @@ def test_sra_shares_work_that_the_paper_counts():
     assert extractor["params"] == 227_505
     assert extractor["gflops"] == pytest.approx(3.357, abs=0.001)
     assert extractor["executed_gflops"] < 0.9 * extractor["gflops"]
+
+
+def test_attention_pyramid_by_hand():
+    """One level with a module, one with FPN's sum; 4 channels, maps of 4 x 6 and 2 x 3, pooled by 2 and by 1."""
+    neck = MSSA([3, 5], out_channels=4, num_outs=2, strides=[2, 2], attention_levels=[0])
+    with jt.no_grad(), cost.Counter(neck) as counter:
+        neck([jt.zeros((1, 3, 4, 6)), jt.zeros((1, 5, 2, 3))])
+    keys = 2 * 3 + 4 * 6
+    convolutions = 24 * (3 * 4 + 9 * 16) + 6 * (5 * 4 + 9 * 16)
+    attention = 24 * (16 + 2 * 4 * keys) + keys * 2 * 16
+    mlp = 24 * (2 * 4 * 8 + 9 * 8)
+    assert counter.paper == {"": convolutions + attention + mlp + 24 * 2 * 4}
+    pooling = 2 * 4 * 6 * 4 + 3 * 6 * 2 * 4  # rows, then columns, by dense products
+    upsampling = 4 * 2 * 3 * 4 + 4 * 6 * 3 * 4
+    assert sum(counter.executed.values()) == sum(counter.paper.values()) + pooling + upsampling
+    assert not counter.kernels
 
 
 # Rows whose cell cannot be met, with the largest difference: see the notes that the table prints.

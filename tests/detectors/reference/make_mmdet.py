@@ -21,7 +21,8 @@ from jsra.convert.convert import from_jsra, to_jsra  # noqa: E402
 from tests.detectors import parity  # noqa: E402
 
 
-def build():
+def build(extractor=None, seeded=parity.seeded):
+    """mmdet's model; extractor: settings that replace those of its RoI extractor; seeded(our name, shape): its weights."""
     import mmdet
     from mmdet.registry import MODELS
     from mmdet.utils import register_all_modules
@@ -36,12 +37,14 @@ def build():
     config.model.train_cfg.rcnn.sampler.num = 10**7
     config.model.train_cfg.rcnn.sampler.pos_fraction = 1.0
     config.model.train_cfg.rpn.sampler.pos_fraction = 1.0
+    if extractor is not None:
+        config.model.roi_head.bbox_roi_extractor = extractor
     model = MODELS.build(config.model)
     names = {name: tensor for name, tensor in model.state_dict().items()}
     ours = to_jsra({name: tensor.numpy() for name, tensor in names.items()}, "mmdet")
     if ours.unexpected:
         raise SystemExit(f"mmdet has weights that jsra.convert does not know: {ours.unexpected}")
-    weights = from_jsra({name: parity.seeded(name, array.shape) for name, array in ours.arrays.items()}, "mmdet").arrays
+    weights = from_jsra({name: seeded(name, array.shape) for name, array in ours.arrays.items()}, "mmdet").arrays
     missing, unexpected = model.load_state_dict(
         {n: torch.from_numpy(a.copy()) for n, a in weights.items()}, strict=False
     )
@@ -85,11 +88,11 @@ def inference(model, folder, out):
         )
 
 
-def training(model, folder, out):
+def training_batch(folder):
+    """(images, samples, proposals) of parity.TRAINING."""
     from mmdet.structures import DetDataSample
     from mmengine.structures import InstanceData
 
-    model.train()
     images, samples, given = [], [], []
     for image_id in parity.TRAINING:
         pixels, size, original = parity.load_image(folder, image_id)
@@ -108,16 +111,26 @@ def training(model, folder, out):
     x = torch.from_numpy(parity.batch(images))
     for sample in samples:
         sample.set_metainfo(dict(batch_input_shape=tuple(x.shape[-2:])))
+    return x, samples, given
+
+
+def losses_of(model, x, samples, given):
+    """The four losses by our names; the second stage on the given proposals."""
     feats = model.extract_feat(x)
     first_stage = copy.deepcopy(samples)
     for sample in first_stage:  # as TwoStageDetector.loss does: objects of any class are class 0 to the RPN
         sample.gt_instances.labels = torch.zeros_like(sample.gt_instances.labels)
     rpn = model.rpn_head.loss(feats, first_stage)
-    roi = model.roi_head.loss(feats, given, samples)
-    losses = {
+    roi = model.roi_head.loss(feats, copy.deepcopy(given), samples)
+    return {
         "loss_rpn_cls": sum(rpn["loss_rpn_cls"]), "loss_rpn_box": sum(rpn["loss_rpn_bbox"]),
         "loss_cls": roi["loss_cls"], "loss_box": roi["loss_bbox"],
     }  # fmt: skip
+
+
+def training(model, folder, out):
+    model.train()
+    losses = losses_of(model, *training_batch(folder))
     sum(losses.values()).backward()
     for name, value in losses.items():
         out[name] = np.float64(value.item())

@@ -1,4 +1,4 @@
-"""Make the reference vectors of operators that torchvision has: tests/ops/vectors/<operator>.npz.
+"""Make the reference vectors of operators that torchvision or torch has: tests/ops/vectors/<operator>.npz.
 
 Run with the Python of an environment that has torchvision 0.27 (not Jittor), from this folder:
 `python make_torchvision.py [operator]`.
@@ -192,7 +192,27 @@ def _offset_shape(x, offset_groups, settings):
     return x.shape[0], offset_groups * 18, *sizes
 
 
+@operator
+def flow_warp(rng):
+    """Inputs: input, flow in cells."""
+    features = rng.standard_normal((2, 3, 6, 9))
+    yield Case("near", (features, rng.uniform(-2, 2, (2, 2, 6, 9))), grad=(0, 1))
+    yield Case("far", (features, rng.uniform(-12, 12, (2, 2, 6, 9))), grad=(0, 1))
+
+
+def grid_sample(features, flow):
+    """torch's grid_sample at the places that a flow points to."""
+    height, width = flow.shape[2:]
+    rows, columns = torch.meshgrid(torch.arange(height), torch.arange(width), indexing="ij")
+    x = (columns + flow[:, 0]) / (width - 1) * 2 - 1
+    y = (rows + flow[:, 1]) / (height - 1) * 2 - 1
+    grid = torch.stack([x, y], dim=3)
+    return torch.nn.functional.grid_sample(features, grid, padding_mode="border", align_corners=True)
+
+
 def call(name, tensors, settings):
+    if name == "flow_warp":
+        return grid_sample(*tensors)
     if name == "deform_conv2d":
         return torchvision.ops.deform_conv2d(*tensors[:4], mask=tensors[4], **settings)
     if name == "dense_focal_loss":

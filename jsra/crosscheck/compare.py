@@ -1,0 +1,137 @@
+"""The table of a cross-check: how far the arrays of both sides are apart, and where they part first."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+
+# Parts of the largest gradient. Gradients of weights below the first on both sides are taken for zero: by their formula they
+# often are (of a bias that a norm takes away again), and both sides have rounding. The others are measured against at least
+# the second.
+GRADIENT_ZERO, GRADIENT_FLOOR = 1e-4, 1e-2
+INPUTS = ("gradient/features/", "gradient/rois")
+KINDS = {
+    "intermediate/": "",
+    "output": "",
+    "after/": "after the batch: ",
+    "evaluation": "",
+    "gradient/": "gradient of ",
+    "losses": "",
+}
+
+
+class Row(NamedTuple):
+    """name: what is compared. largest: of ours. difference: the largest. relative: difference over `largest`, or over what it
+    is measured against. tolerance: of `relative`. note: why it is not compared, else ''."""
+
+    name: str
+    shape: tuple
+    largest: float
+    difference: float
+    relative: float
+    tolerance: float
+    note: str = ""
+
+    @property
+    def parts(self) -> bool:
+        """Whether the two sides differ here. Not a number is a difference."""
+        return not self.note and not self.relative <= self.tolerance
+
+
+def compare(ours: dict, theirs: dict, tolerance=1e-5, gradient_tolerance=1e-4, loss_tolerance=1e-3) -> list:
+    """Rows of everything that either side has, in the order in which it is computed: forward, then backward."""
+    gradients = [name for name in ours if name.startswith("gradient/") and name != "gradient/rois" and ours[name].size]
+    largest = max((np.abs(ours[name]).max() for name in gradients), default=0.0)
+    rows = []
+    for name in _ordered(ours, theirs):
+        allowed = tolerance
+        if name.startswith("gradient/"):
+            allowed = gradient_tolerance
+        elif name == "losses":
+            allowed = loss_tolerance
+        of_weight = name in gradients and not name.startswith(INPUTS)
+        rows.append(_row(name, ours.get(name), theirs.get(name), allowed, largest if of_weight else 0.0))
+    return [row for row in rows if row is not None]
+
+
+def _ordered(ours, theirs):
+    """Names by kind; gradients from the output back to the input."""
+    every = list(ours) + [name for name in theirs if name not in ours]
+    for kind in KINDS:
+        names = [name for name in every if name.startswith(kind)]
+        inputs = [name for name in names if name.startswith(INPUTS)]
+        weights = [name for name in names if name not in inputs]
+        yield from (weights[::-1] + inputs if kind == "gradient/" else weights)
+
+
+def _row(name, here, there, tolerance, gradient=0.0):
+    """gradient: the largest of all, where this is one of a weight."""
+    kind = next(k for k in KINDS if name.startswith(k))
+    label = KINDS[kind] + (name[len(kind) :] if kind.endswith("/") else name)
+    nothing = (label, (), 0.0, 0.0, 0.0, tolerance)
+    if here is None:
+        return Row(*nothing, note="not here")
+    if there is None and name == "gradient/rois":
+        return None  # hardly any layer is differentiated by its boxes
+    if there is None and kind == "gradient/":
+        there = np.zeros_like(here)  # PyTorch's way to say it
+    if there is None:
+        return Row(*nothing, note="not there")
+    if here.shape != there.shape:
+        return Row(*nothing, note=f"{list(here.shape)} here, {list(there.shape)} there: not compared")
+    if not here.size:
+        return Row(label, here.shape, 0.0, 0.0, 0.0, tolerance)
+    here, there = here.astype(np.float64), there.astype(np.float64)
+    difference, largest = np.abs(here - there).max(), np.abs(here).max()
+    if max(largest, np.abs(there).max()) < GRADIENT_ZERO * gradient:
+        return Row(label, here.shape, float(largest), float(difference), 0.0, tolerance)
+    against = max(largest, GRADIENT_FLOOR * gradient) or 1.0
+    return Row(label, here.shape, float(largest), float(difference), float(difference / against), tolerance)
+
+
+def first_difference(rows):
+    """The first Row at which the sides part, or None."""
+    return next((row for row in rows if row.parts), None)
+
+
+def table(rows) -> str:
+    """The rows as text, and below them the verdict."""
+    lines = [("compared", "shape", "largest", "difference", "relative", "")]
+    for row in rows:
+        if row.note:
+            lines.append((row.name, "", "", "", "", row.note))
+            continue
+        numbers = (f"{row.largest:.3g}", f"{row.difference:.1e}", f"{row.relative:.1e}")
+        lines.append((row.name, str(list(row.shape)), *numbers, "differs" if row.parts else ""))
+    widths = [max(len(line[i]) for line in lines) for i in range(5)]
+    text = []
+    for line in lines:
+        cells = [cell.ljust(w) if i < 2 else cell.rjust(w) for i, (cell, w) in enumerate(zip(line, widths))]
+        text.append("  ".join([*cells, line[5]]).rstrip())
+    return "\n".join(text)
+
+
+def losses(here, there) -> str:
+    """The losses of the steps side by side, as text."""
+    lines = ["step  loss here  loss there  relative"]
+    for step, (a, b) in enumerate(zip(here, there)):
+        lines.append(f"{step:4}  {a:9.6f}  {b:10.6f}  {abs(a - b) / max(abs(a), 1e-30):8.1e}")
+    return "\n".join(lines)
+
+
+def verdict(rows) -> str:
+    """One sentence: whether the sides agree, and if not, where they part."""
+    first = first_difference(rows)
+    if first is None:
+        compared = [row for row in rows if not row.note]
+        of = {row.tolerance: "gradients" if row.name.startswith("gradient of ") else "losses" if row.name == "losses" else
+              "forward" for row in reversed(compared)}  # fmt: skip
+        within = ", ".join(f"{what} within {tolerance:g}" for tolerance, what in reversed(of.items()))
+        return f"equal: {within}"
+    before = [row.name for row in rows[: rows.index(first)] if not row.note]
+    agree = f"; {', '.join(before[-3:])} before it agree" if before else ""
+    kink = ""
+    if first.name.startswith("gradient of "):
+        kink = "; where the sign of a ReLU's input is a matter of rounding, its gradient is too: --double tells"
+    return f"different: first at {first.name}, by {first.relative:.1e} (tolerance {first.tolerance:g}){agree}{kink}"
