@@ -110,3 +110,15 @@ def test_columns_of_a_table_of_boxes_and_masks():
     expected = {"box_AP": 40.0, "box_APS": 20.0, "mask_AP": 35.0, "AP_pose": 30.0, "AP_transformed": 30.0}
     assert measure._printed(table("agg1"), measured) == expected
     assert measure._printed(table("agg2"), measured) == measured
+
+
+def test_gains_of_two_data_sets_are_each_over_their_own_row():
+    rows = [
+        {"name": f"{extractor}, {data}", "seeds": [0], "values": {column: [value]}}
+        for extractor, data, column, value in (
+            ("RoI Align", "VID", "vid_AP", 40.0), ("RoI Align", "VOC", "voc_AP50", 80.0), ("SRA", "VID", "vid_AP", 41.0),
+            ("SRA", "VOC", "voc_AP50", 83.0),
+        )
+    ]  # fmt: skip
+    found = [(gain["name"], gain["against"], gain["mean"]) for gain in measure.gains(rows)["gains"]]
+    assert found == [("SRA, VID", "RoI Align, VID", 1.0), ("SRA, VOC", "RoI Align, VOC", 3.0)]
