@@ -110,6 +110,8 @@ def test_one_training_step(path):
             branch.sampler["num"] = 16
             branch.head["fc_out_channels"] = 64  # two thirds of a cascade's weights
         config.model.rpn.train_proposals["max_per_img"] = 32
+    if config.model.get("motion"):
+        config.model.motion["base_channels"] = 4  # of 64: half of a video detector's weights
     model = build(config.model, "model")
     optimizer, _ = build_optimizer(config, model, config.dataset.train.batch_size)
     model.train()
