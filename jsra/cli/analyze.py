@@ -6,10 +6,10 @@ def add_parser(subparsers):
         "analyze",
         help="errors by kind, confusion, curves and the worst images of a run, as one HTML page",
         description="Read the detections of a run and write OUT/index.html (one file, opens without a network), its "
-        "pictures as PNG files and OUT/analysis.json: AP by class and size, precision and recall, confusion matrix, errors by "
-        "kind and what each costs in AP, the images with most errors.",
+        "pictures as PNG files and OUT/analysis.json: AP by class and size, precision and recall, confusion matrix, errors "
+        "by kind and what each costs in AP, the images with most errors.",
     )
-    parser.add_argument("folder", metavar="run", help="a folder of `jsra test` (WORK_DIR/test), or a work_dir of `jsra train`")
+    parser.add_argument("folder", metavar="run", help="a folder of `jsra test` (WORK_DIR/test), or a work_dir")
     parser.add_argument("--config", help="the run's config, for a folder that does not say it")
     parser.add_argument("--split", help="the dataset entry that was tested (default: as the run says, else val)")
     parser.add_argument("--out", help="folder of the page (default: RUN/analysis)")

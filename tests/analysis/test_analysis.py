@@ -46,7 +46,7 @@ def test_each_kind_is_told():
 
 
 def test_costs_by_hand():
-    """Class 1: right, wrong ones behind it, AP 1. Class 2: nothing right; with its class mended, its object is found first."""
+    """Class 1: right, wrong ones behind it, AP 1. Class 2: nothing right; with the class mended, its object is found."""
     found = errors.costs([image()], 2)
     assert {kind: n for kind, (n, _) in found.items()} == {
         "class": 1, "place": 1, "both": 1, "twice": 1, "background": 1, "missed": 0,
