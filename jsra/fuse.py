@@ -12,10 +12,12 @@ import jittor as jt
 from jittor import nn
 
 from jsra.backbones.resnet import BasicBlock, Bottleneck, ResNet
+from jsra.heads.anchor_head import AnchorHead
+from jsra.heads.mask_head import FCNMaskHead, by_parts
 from jsra.heads.rpn import RPNHead
 from jsra.necks.fpn import FPN
 from jsra.ops.conv import Conv2d
-from jsra.ops.fused_conv import conv_norm_relu, fused_modules
+from jsra.ops.fused_conv import available, conv_norm_relu, fused_conv, fused_modules
 
 _RULES = []  # (class, name of the method, the function in its place)
 
@@ -31,7 +33,8 @@ def rule(cls, method: str):
 
 
 class FusedModel:
-    """fused(*args) is model(*args) in evaluation, without gradients, and with the rules in place while it runs.
+    """fused(*args) is model(*args) in evaluation, without gradients, and with the rules in place while it runs; so is
+    fused.run(function, *args) of any function that runs parts of the model.
 
     Weights are the model's own and read at each call, so they may change in between. The model itself stays as it is.
     """
@@ -46,11 +49,14 @@ class FusedModel:
         ]
 
     def __call__(self, *args):
+        return self.run(self.model, *args)
+
+    def run(self, function, *args):
         try:
-            for module, method, function in self._rules:
-                setattr(module, method, function)
+            for module, method, rule in self._rules:
+                setattr(module, method, rule)
             with jt.no_grad():
-                return self.model(*args)
+                return function(*args)
         finally:
             for module, method, _ in self._rules:
                 module.__dict__.pop(method, None)
@@ -95,5 +101,27 @@ def _laterals(self, maps):
 @rule(RPNHead, "shared")
 def _shared(self, x):
     for conv in self.convs:
+        x = conv_norm_relu(x, conv, relu=True)
+    return x
+
+
+@rule(FCNMaskHead, "trunk")
+def _trunk(self, x):
+    for conv in self.convs:
+        x = conv_norm_relu(x, conv, relu=True)
+    return x
+
+
+@rule(FCNMaskHead, "shared")
+def _mask_features(self, features):
+    x = self.trunk(features)
+    if self.is_training() or not available(x):
+        return nn.relu(self.upsample(x))
+    return by_parts(fused_conv(x, *self.upsample.of_1x1(), relu=True))
+
+
+@rule(AnchorHead, "tower")
+def _tower(self, convs, x):
+    for conv in convs:
         x = conv_norm_relu(x, conv, relu=True)
     return x

@@ -7,6 +7,7 @@
 from __future__ import annotations
 
 import os
+from collections import deque
 
 import numpy as np
 
@@ -37,7 +38,7 @@ class Detector:
         self.device = use_best_device(self.config)
         self.transforms = Compose(build(_test_transforms(self.config), "dataset.test.transforms"))
         self.model = load_model(self.config, weights)
-        self._run = inference(self.model, flip)
+        self._run, self._flip = inference(self.model, flip), flip
         self.classes = tuple(classes or class_names(self.config, weights))
 
     def prepare(self, image):
@@ -59,12 +60,30 @@ class Detector:
         """The detections of one image, best first; a list of images gives a list.
 
         Returns boxes [n, 4] xyxy in pixels of the image as given, scores [n], labels [n] (1-based), names [n], and
-        masks (COCO RLE) from a model that has them.
+        masks (COCO RLE, see jsra.data.masks.to_bitmaps) from a model that has them.
         """
         if isinstance(image, (list, tuple)):
             return [self(one) for one in image]
         batch, targets = self.prepare(image)
-        result = self._run(batch, targets)[0]
+        return self._named(self._run(batch, targets)[0])
+
+    def follow(self, frames):
+        """Yield (frame, detections) of each frame of a video, in order; frames: an iterable of what `prepare` takes.
+
+        A detector that looks at several frames gives a frame's detections when it has seen those after it, and holds no more
+        frames than its window: frames may come from a camera, without end. Raises ValueError where frames differ in size.
+        """
+        from jsra.test_time import FrameRunner
+
+        runner, waiting = FrameRunner(self.model, self._flip), deque()
+        for number, frame in enumerate(frames):
+            batch, (target,) = self.prepare(frame)
+            waiting.append(frame)
+            found = runner.push(batch, [{**target, "img_id": number, "video_id": 0}])
+            yield from ((waiting.popleft(), self._named(result)) for result in found)
+        yield from ((waiting.popleft(), self._named(result)) for result in runner.finish())
+
+    def _named(self, result):
         result["names"] = [self.name(label) for label in result["labels"]]
         return result
 

@@ -13,13 +13,14 @@ import pkgutil
 from jsra import arguments
 
 KINDS = (
-    "backbone", "neck", "rpn", "roi_head", "box_branch", "branch", "box_head", "extractor", "roi_layer", "detector",
-    "anchor_generator", "box_coder", "assigner", "sampler", "proposal_selector", "detection_selector", "loss",
-    "dataset", "transform", "evaluator", "optimizer", "parameter_groups", "scheduler", "hook",
+    "backbone", "neck", "rpn", "roi_head", "box_branch", "branch", "box_head", "mask_head", "dense_head", "extractor",
+    "roi_layer", "align_conv", "detector", "anchor_generator", "box_coder", "assigner", "sampler", "proposal_selector",
+    "detection_selector", "dense_selector", "loss", "motion", "aggregator", "dataset", "transform", "evaluator", "optimizer",
+    "parameter_groups", "scheduler", "hook",
 )  # fmt: skip
 
 _entries = {}  # name -> (class, kind)
-_PACKAGES = ("backbones", "boxes", "data", "detectors", "engine", "evaluation", "heads", "losses", "necks", "roi")
+_PACKAGES = ("backbones", "boxes", "data", "detectors", "engine", "evaluation", "heads", "losses", "necks", "roi", "video")
 _loaded = False
 
 

@@ -5,17 +5,16 @@
     differences(old, new)    what differs, for messages
 
 A part whose code changes so that the same settings give another result (initial weights, random draws, a formula) raises its
-class attribute `version` (1 where there is none; subclasses inherit it). Code that no config names has its versions in CODE.
+class attribute `version` (1 where there is none; subclasses inherit it). Code that no config names has its versions in
+jsra.defaults.CODE.
 """
 
 from __future__ import annotations
 
 import hashlib
-import inspect
 import json
 
-from jsra.arguments import parameters
-from jsra.registry import registered
+from jsra.defaults import CODE, completed, defaults, plain
 
 # Of a config: where the output goes and how often. The seed is kept apart: a row's runs differ in it alone.
 OUTPUT = (
@@ -24,9 +23,6 @@ OUTPUT = (
 )  # fmt: skip
 # What acts where a config has no such key.
 DEFAULTS = {"scheduler": {"type": "StepLR"}, "parameter_groups_generator": {"type": "ParameterGroups"}}
-# Versions of what no config names. training: the loop, its seeds and the order of random draws; data: reading, order and
-# batching of samples; operators: jsra.ops and cuda_src, beyond rounding.
-CODE = {"training": 1, "data": 1, "operators": 1}
 
 
 def resolved(config) -> dict:
@@ -40,23 +36,19 @@ def resolved(config) -> dict:
     settings = {k: v for k, v in settings.items() if k not in OUTPUT and not str(k).startswith("_")}
     if settings.get("dataset"):
         settings["evaluator"] = evaluator_settings(config, "val")
+    if settings.get("feature_cache"):
+        settings["feature_cache"] = {"precision": "float16"}
     if settings.get("amp"):
         settings["amp"] = _amp({} if settings["amp"] is True else settings["amp"])
     if settings.get("ema"):
         settings["ema"] = _ema({} if settings["ema"] is True else settings["ema"])
-    settings = {key: _complete(value, registered()) for key, value in settings.items()}
-    return _plain({**settings, "code": CODE})
+    settings = {key: completed(value) for key, value in settings.items()}
+    return plain({**settings, "code": CODE})
 
 
 def fingerprint(settings: dict) -> str:
     """A hash of plain settings."""
     return hashlib.sha256(json.dumps(settings, sort_keys=True).encode()).hexdigest()[:16]
-
-
-def defaults(function) -> dict:
-    """{name: default} of the arguments of a function, or of a class and of what its **kwargs go on to."""
-    known = parameters(function) if inspect.isclass(function) else inspect.signature(function).parameters
-    return {name: p.default for name, p in known.items() if p.default is not p.empty}
 
 
 def differences(old: dict, new: dict, most: int = 4) -> str:
@@ -91,32 +83,3 @@ def _ema(settings):
     from jsra.engine.ema import AveragedOptimizer
 
     return {**defaults(AveragedOptimizer), **settings}
-
-
-def _complete(value, classes):
-    """The value with defaults and version of every part in it."""
-    if isinstance(value, (list, tuple)):
-        return [_complete(item, classes) for item in value]
-    if not isinstance(value, dict):
-        return value
-    found = {key: item for key, item in value.items() if key != "num_workers"}
-    cls = classes.get(value.get("type")) if isinstance(value.get("type"), str) else None
-    if cls is not None:
-        filled = {key: item for key, item in defaults(cls).items() if key != "num_workers"}
-        found = {**filled, **found, "code": getattr(cls, "version", 1)}
-    return {key: _complete(item, classes) for key, item in found.items()}
-
-
-def _plain(value):
-    """As JSON gives it back; a whole number is the same whether it is written 1 or 1.0."""
-    if isinstance(value, dict):
-        return {str(key): _plain(item) for key, item in sorted(value.items(), key=lambda item: str(item[0]))}
-    if isinstance(value, (list, tuple)):
-        return [_plain(item) for item in value]
-    if hasattr(value, "tolist"):  # NumPy numbers and arrays, which a Python config may compute
-        return _plain(value.tolist())
-    if isinstance(value, float) and value.is_integer():
-        return int(value)
-    if value is None or isinstance(value, (bool, int, float, str)):
-        return value
-    return f"{type(value).__module__}.{type(value).__qualname__}"

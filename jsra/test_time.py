@@ -6,20 +6,22 @@ import jittor as jt
 import numpy as np
 
 from jsra.data.masks import InstanceMasks
+from jsra.detectors.detector import model_input
 from jsra.fuse import FusedModel
 from jsra.ops.nms import batched_nms
 from jsra.registry import ConfigError
 
 
 def inference(model, flip: bool = False):
-    """A function of (images, targets) -> results: images float32 [B, 3, H, W], a NumPy array; the rest as the model has it.
+    """A function of (images, targets) -> results: images float32 [B, 3, H, W], a NumPy array (without flip, whatever else
+    jsra.detectors.detector.model_input takes); the rest as the model has it.
 
     flip: of each image and its mirror image, the detections of both together after NMS within each class, by the model's
     own thresholds. Source: mmdet's DetTTAModel. Raises ConfigError for a model that selects no detections by NMS.
     """
     fused = FusedModel(model)
     if not flip:
-        return lambda images, targets: fused(jt.array(images), targets)
+        return lambda images, targets: fused(model_input(images, targets), targets)
     selector = getattr(model, "selector", None)
     if selector is None:
         raise ConfigError(f"flip: {type(model).__name__} has no DetectionSelector, whose NMS would merge the detections")
@@ -33,6 +35,24 @@ def inference(model, flip: bool = False):
         return [_merged(a, _back(b, *size), selector) for a, b, size in zip(plain, mirrored, originals)]
 
     return both
+
+
+class FrameRunner:
+    """A finished model on the frames of videos, or on any images, in order.
+
+    push(images, targets): as `inference`; gives the results that became complete, which a model that looks at several frames
+    gives later than it is given the frames. finish(): those that are left. Raises ConfigError for such a model with flip.
+    """
+
+    def __init__(self, model, flip: bool = False):
+        if not hasattr(model, "stream"):
+            self.push, self.finish = inference(model, flip), list
+            return
+        if flip:
+            raise ConfigError(f"flip: {type(model).__name__} looks at several frames, and is not run on mirrored ones too")
+        fused, stream = FusedModel(model), model.stream()
+        self.push = lambda images, targets: fused.run(stream.push, jt.array(images), targets)
+        self.finish = lambda: fused.run(stream.finish)
 
 
 def _mirrored(images, sizes):

@@ -8,6 +8,7 @@ import pytest
 
 from jsra import resources
 from jsra.config import load_config
+from jsra.data.masks import InstanceMasks
 from jsra.engine.run import build_optimizer
 from jsra.engine.train import total_loss
 from jsra.paper import rows
@@ -28,31 +29,70 @@ def leaves():
 LEAVES = leaves()
 
 
+def box_branches(config):
+    """The settings of the branch of boxes, or of each stage of a cascade."""
+    box = config.model.roi_head.box
+    return list(box.stages.values()) if "stages" in box else [box]
+
+
+def dense_heads(config):
+    """The settings of the heads of a detector of one stage, the one that gives the detections last; [] for two stages."""
+    return [config.model[name] for name in ("dpm", "adm", "head") if name in config.model]
+
+
+def side_of(config):
+    """Pixels of an image: as many as the coarsest anchors lie apart, so that maps tell strides from one another."""
+    return 2 * SIDE if dense_heads(config) else SIDE
+
+
 def batch(rng, config):
-    """Two pictures of noise with two objects each, one of them small."""
-    classes = config.model.roi_head.box.head.num_classes
+    """Two pictures of noise with two objects each, one of them small; both are also other frames of either. A mask is the
+    upper left half of its box."""
+    classes = (dense_heads(config) or [branch.head for branch in box_branches(config)])[-1].num_classes
+    side = side_of(config)
+    masks = [[[4, 6, 40, 6, 40, 60, 4, 60]], [[30, 20, 44, 20, 30, 30]]]
     boxes = np.array([[4, 6, 40, 60], [30, 20, 44, 30]], np.float32)
+    images = rng.normal(0, 1, (2, 3, side, side)).astype(np.float32)
     targets = [
         {
+            "references": images[::-1],
             "img_id": i, "bboxes": boxes, "labels": rng.integers(1, classes + 1, 2).astype(np.int32),
-            "bboxes_ignore": np.zeros((0, 4), np.float32), "img_size": (SIDE, SIDE), "ori_img_size": (SIDE, SIDE),
-            "pad_shape": (SIDE, SIDE),
+            "bboxes_ignore": np.zeros((0, 4), np.float32), "img_size": (side, side), "ori_img_size": (side, side),
+            "pad_shape": (side, side), "masks": InstanceMasks(masks, side, side),
         }
         for i in range(2)
     ]  # fmt: skip
-    return rng.normal(0, 1, (2, 3, SIDE, SIDE)).astype(np.float32), targets
+    return images, targets
 
 
 def strides_of(model, images):
     """Image pixels a cell of each map that the neck gives."""
     with jt.no_grad():
-        return [SIDE // m.shape[-1] for m in model.neck(model.backbone(jt.array(images)))]
+        return [images.shape[-1] // m.shape[-1] for m in model.neck(model.backbone(jt.array(images)))]
 
 
 def parts_with(model, name):
     """The modules of a model, and what they hold, that have an attribute of this name."""
     held = [value for module in model.modules() for value in [module, *vars(module).values()]]
     return [value for value in held if hasattr(value, name)]
+
+
+def roi_outputs(model, config):
+    """A weight of the last layer that gives classes, and the names of the losses, of a detector of two stages."""
+    cascade, branches = "stages" in config.model.roi_head.box, ["cls", "box", *config.model.roi_head.get("branches", ())]
+    names = {"loss_rpn_cls", "loss_rpn_box"}
+    for i in range(len(box_branches(config))):
+        names |= {f"s{i}.loss_{name}" if cascade else f"loss_{name}" for name in branches}
+    box = model.roi_head.box
+    return (box.stages[-1] if cascade else box).head.cls.weight, names
+
+
+def dense_outputs(model, config):
+    """As roi_outputs, of a detector of one stage."""
+    names = {"loss_cls", "loss_box"}
+    if "dpm" in config.model:
+        return model.adm.cls.weight, names | {"dpm.loss_cls", "dpm.loss_box"}
+    return model.head.cls.weight, names
 
 
 @pytest.mark.parametrize("path", LEAVES)
@@ -63,20 +103,26 @@ def test_one_training_step(path):
         get(settings["type"], f"dataset.{split}")
         build(list(settings["transforms"]), f"dataset.{split}.transforms")
     build(config.scheduler, "scheduler")
-    config.model.roi_head.box.sampler["num"] = 16
-    config.model.rpn.train_proposals["max_per_img"] = 32
+    if dense_heads(config):
+        config.model.backbone["depth"] = min(config.model.backbone.depth, 50)  # more of the same blocks only take time
+    else:
+        for branch in box_branches(config):
+            branch.sampler["num"] = 16
+            branch.head["fc_out_channels"] = 64  # two thirds of a cascade's weights
+        config.model.rpn.train_proposals["max_per_img"] = 32
     model = build(config.model, "model")
     optimizer, _ = build_optimizer(config, model, config.dataset.train.batch_size)
     model.train()
     images, targets = batch(rng, config)
     strides = strides_of(model, images)
-    extractors, generators = parts_with(model, "featmap_strides"), parts_with(model, "base_sizes")
-    assert extractors and all(e.featmap_strides == strides[: len(e.featmap_strides)] for e in extractors)
-    assert generators and all(g.strides == strides for g in generators)
-    head = model.roi_head.box.head.cls.weight
+    assert all(g.strides == strides for g in parts_with(model, "base_sizes"))
+    assert all(a.strides == tuple(strides) for a in parts_with(model, "align"))
+    assert all(e.featmap_strides == strides[: len(e.featmap_strides)] for e in parts_with(model, "featmap_strides"))
+    assert parts_with(model, "base_sizes") and (dense_heads(config) or parts_with(model, "featmap_strides"))
+    head, names = (dense_outputs if dense_heads(config) else roi_outputs)(model, config)
     before = head.numpy()
     losses = model(jt.array(images), targets)
-    assert {"loss_rpn_cls", "loss_rpn_box", "loss_cls", "loss_box"} <= set(losses)
+    assert names <= set(losses)
     loss = total_loss(losses)
     optimizer.step(loss)
     jt.sync_all()

@@ -1,3 +1,4 @@
+import jittor as jt
 import numpy as np
 import pytest
 from PIL import Image
@@ -46,3 +47,31 @@ def test_wrong_images(config, tmp_path):
         detector(np.zeros((4, 4), np.float32))
     with pytest.raises(RuntimeError, match="absent.png is not there"):
         detector(str(tmp_path / "absent.png"))
+
+
+def test_follow_gives_each_frame_with_its_own_detections(config, tmp_path):
+    """Of a detector of single images, and of one that answers two frames late."""
+    detector = Detector(config)
+    frames = [np.asarray(Image.open(tmp_path / "data" / "images" / f"{i}.png")) for i in (3, 0, 3, 1)]
+    alone = [detector(frame) for frame in frames]
+
+    class Late:
+        def __init__(self, model):
+            self.model, self.waiting = model, []
+
+        def push(self, images, targets):
+            self.waiting.append((images.numpy(), targets))
+            return self.model(jt.array(self.waiting[0][0]), self.waiting.pop(0)[1]) if len(self.waiting) > 2 else []
+
+        def finish(self):
+            return [self.model(jt.array(images), targets)[0] for images, targets in self.waiting]
+
+    for stream in (None, lambda: Late(detector.model)):
+        if stream:
+            detector.model.stream = stream
+        found = list(detector.follow(iter(frames)))
+        assert [id(frame) for frame, _ in found] == [id(frame) for frame in frames]
+        for (_, result), expected in zip(found, alone):
+            np.testing.assert_allclose(result["boxes"], expected["boxes"], atol=1e-3)
+            assert result["names"] == expected["names"]
+    assert list(detector.follow([])) == []

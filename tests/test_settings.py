@@ -51,7 +51,7 @@ def test_a_changed_default_is_another_identity(part, monkeypatch):
     [
         "optimizer.lr=0.001", "+amp=true", "+amp={dtype: bfloat16}", "evaluator.0.mode=11point", "max_epoch=25",
         "+scale_lr_base_batch=8", "dataset.val.image_set=test", "+scheduler.gamma=0.5", "+optimizer.betas=[0.8, 0.999]",
-        "+pretrained_weights=x.pth", "+dataset.train.repeat=2",
+        "+pretrained_weights=x.pth", "+dataset.train.repeat=2", "+feature_cache={folder: x}",
     ],
 )  # fmt: skip
 def test_what_changes_a_result_changes_the_identity(change):
@@ -68,6 +68,12 @@ def test_what_changes_a_result_changes_the_identity(change):
 )  # fmt: skip
 def test_what_changes_no_result_does_not(change):
     assert resolved(load_config(CONFIG, [change])) == resolved(load_config(CONFIG))
+
+
+def test_where_features_are_kept_changes_no_result():
+    places = ("{folder: a, max_gib: 1}", "{folder: b, max_gib: 2}")
+    one, other = (resolved(load_config(CONFIG, [f"+feature_cache={place}"])) for place in places)
+    assert one == other
 
 
 def test_defaults_pass_through_keyword_arguments():

@@ -15,7 +15,7 @@ template <class T> constexpr int64_t padded(int64_t n) {
 
 namespace detail {
 
-template <class T, int ROWS, int VECTORS>
+template <class T, int ROWS, int VECTORS, bool ADD>
 inline void gemm_tile(int64_t depth, const T* a, int64_t a_row, int64_t a_depth, const T* b, int64_t b_stride, T* out,
                       int64_t out_stride, int64_t columns) {
   using V = typename Vector<T>::type;
@@ -42,35 +42,43 @@ inline void gemm_tile(int64_t depth, const T* a, int64_t a_row, int64_t a_depth,
     T* target = out + i * out_stride;
     if (columns >= VECTORS * N) {
 #pragma GCC unroll 4
-      for (int j = 0; j < VECTORS; ++j) *reinterpret_cast<U*>(target + j * N) = sum[i][j];
+      for (int j = 0; j < VECTORS; ++j) {
+        U& to = *reinterpret_cast<U*>(target + j * N);
+        to = ADD ? to + sum[i][j] : sum[i][j];
+      }
     } else {
       T row[VECTORS * N];  // not straight from `sum`, which must stay in registers
 #pragma GCC unroll 4
       for (int j = 0; j < VECTORS; ++j) *reinterpret_cast<U*>(row + j * N) = sum[i][j];
-      std::memcpy(target, row, columns * sizeof(T));
+      if (ADD)
+        for (int64_t j = 0; j < columns; ++j) target[j] += row[j];
+      else
+        std::memcpy(target, row, columns * sizeof(T));
     }
   }
 }
 
-template <class T, int VECTORS>
+template <class T, int VECTORS, bool ADD>
 inline void gemm_columns(int64_t rows, int64_t depth, const T* a, int64_t a_row, int64_t a_depth, const T* b,
                          int64_t b_stride, T* out, int64_t out_stride, int64_t columns) {
   constexpr int ROWS = 6;
   int64_t i = 0;
   for (; i + ROWS <= rows; i += ROWS)
-    gemm_tile<T, ROWS, VECTORS>(depth, a + i * a_row, a_row, a_depth, b, b_stride, out + i * out_stride, out_stride,
+    gemm_tile<T, ROWS, VECTORS, ADD>(depth, a + i * a_row, a_row, a_depth, b, b_stride, out + i * out_stride, out_stride,
                                 columns);
   for (; i + 2 <= rows; i += 2)
-    gemm_tile<T, 2, VECTORS>(depth, a + i * a_row, a_row, a_depth, b, b_stride, out + i * out_stride, out_stride, columns);
+    gemm_tile<T, 2, VECTORS, ADD>(depth, a + i * a_row, a_row, a_depth, b, b_stride, out + i * out_stride, out_stride,
+                                columns);
   for (; i < rows; ++i)
-    gemm_tile<T, 1, VECTORS>(depth, a + i * a_row, a_row, a_depth, b, b_stride, out + i * out_stride, out_stride, columns);
+    gemm_tile<T, 1, VECTORS, ADD>(depth, a + i * a_row, a_row, a_depth, b, b_stride, out + i * out_stride, out_stride,
+                                columns);
 }
 
 }  // namespace detail
 
-// out[i, j] = sum over l < depth of a[i, l] * b[l, j]. a[i, l] lies at a[i * a_row + l * a_depth]; rows of b, b_stride
-// apart, must be readable up to padded<T>(columns).
-template <class T>
+// out[i, j] = (ADD: +=) sum over l < depth of a[i, l] * b[l, j]. a[i, l] lies at a[i * a_row + l * a_depth]; rows of b,
+// b_stride apart, must be readable up to padded<T>(columns).
+template <class T, bool ADD = false>
 void small_gemm(int64_t rows, int64_t columns, int64_t depth, const T* a, int64_t a_row, int64_t a_depth, const T* b,
                 int64_t b_stride, T* out, int64_t out_stride) {
   constexpr int64_t N = Vector<T>::LANES;
@@ -81,13 +89,13 @@ void small_gemm(int64_t rows, int64_t columns, int64_t depth, const T* a, int64_
     const T* bj = b + j;
     T* oj = out + j;
     if (left > 3 * N && MOST == 4)
-      detail::gemm_columns<T, MOST>(rows, depth, a, a_row, a_depth, bj, b_stride, oj, out_stride, left);
+      detail::gemm_columns<T, MOST, ADD>(rows, depth, a, a_row, a_depth, bj, b_stride, oj, out_stride, left);
     else if (left > 2 * N && MOST == 4)
-      detail::gemm_columns<T, MOST - 1>(rows, depth, a, a_row, a_depth, bj, b_stride, oj, out_stride, left);
+      detail::gemm_columns<T, MOST - 1, ADD>(rows, depth, a, a_row, a_depth, bj, b_stride, oj, out_stride, left);
     else if (left > N)
-      detail::gemm_columns<T, 2>(rows, depth, a, a_row, a_depth, bj, b_stride, oj, out_stride, left);
+      detail::gemm_columns<T, 2, ADD>(rows, depth, a, a_row, a_depth, bj, b_stride, oj, out_stride, left);
     else
-      detail::gemm_columns<T, 1>(rows, depth, a, a_row, a_depth, bj, b_stride, oj, out_stride, left);
+      detail::gemm_columns<T, 1, ADD>(rows, depth, a, a_row, a_depth, bj, b_stride, oj, out_stride, left);
   }
 }
 

@@ -1,27 +1,9 @@
-# The mini preset: Faster R-CNN R18-FPN (half the usual width, a quarter in the FPN) on the fixed-pose puppets at 160 pixels,
-# from scratch, minutes on one CPU core. Chosen on RoI Align alone (docs/reproduce.md); every extractor gets the same
-# schedule, data and proposals.
-_base_ = ["models/faster_rcnn_r50_fpn.py", "puppets_fixed.py"]
+# The mini preset: Faster R-CNN R18-FPN on the fixed-pose puppets at 160 pixels, from scratch, minutes on one CPU core.
+# Chosen on RoI Align alone (docs/reproduce.md); every extractor gets the same schedule, data and proposals.
+_base_ = ["models/mini_r18_fpn.py", "puppets_fixed.py"]
 _normalize = dict(type="Normalize", mean=[123.675, 116.28, 103.53], std=[58.395, 57.12, 57.375])
 _transforms = [dict(type="Resize", min_size=160, max_size=160), _normalize]
 _split = dict(transforms=_transforms, batch_size=10)
-model = dict(
-    backbone=dict(depth=18, base_channels=32, frozen_stages=-1, norm_eval=False),
-    neck=dict(in_channels=[32, 64, 128, 256], out_channels=64),
-    rpn=dict(
-        in_channels=64,
-        feat_channels=64,
-        train_proposals=dict(nms_pre=500, max_per_img=200),
-        test_proposals=dict(nms_pre=300, max_per_img=100),
-    ),
-    roi_head=dict(
-        box=dict(
-            extractor=dict(out_channels=64),
-            head=dict(in_channels=64, fc_out_channels=512, num_classes=6),
-            sampler=dict(num=48),
-        )
-    ),
-)
 dataset = dict(
     train=dict(transforms=_transforms, batch_size=8),
     val=_split,

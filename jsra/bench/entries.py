@@ -25,7 +25,7 @@ class Entry:
         inputs: function (rng, count) -> list of NumPy arrays, the operator's Vars.
         gradient: whether the backward is measured too.
         peer: function of the same inputs and settings in a peer (jsra/bench/peer.py), or None.
-        peer_settings: its keyword arguments.
+        peer_settings: its keyword arguments; `gradients`: of how many inputs, from the first on, it computes gradients (1).
         sweep: whether the growth with `count` is measured.
         count: RoIs (or boxes).
         compare: whether the peer's outputs are to be the same.
@@ -143,3 +143,36 @@ def _nms():
         peer_settings=settings,
         count=4000,
     )
+
+
+def tokens(rng, *shapes):
+    return [rng.standard_normal(shape, dtype=np.float32) for shape in shapes]
+
+
+@entries
+def _transformers():
+    """What transformers and the pyramids of attention are made of, on one image's P2, channels last."""
+    from jsra.ops import attention, bmm, depthwise_conv2d, gelu, layer_norm
+
+    _, c, h, w = SHAPE
+    pooled = sum(-(-h // stride) * -(-w // stride) for stride in (16, 8))
+    windows, head = h * w // 49, (49, 3, c // 8)
+
+    def entry(name, call, gradients, *shapes, settings=None):
+        return Entry(
+            name,
+            call,
+            lambda rng, count: tokens(rng, *shapes),
+            settings or {},
+            peer=call.__name__,
+            peer_settings=dict(settings or {}, gradients=gradients),
+            count=1,
+        )
+
+    yield entry("attention, pooled keys", attention, 3, (1, h * w, 4, c // 4), *[(1, pooled, 4, c // 4)] * 2)
+    yield entry("attention, windows of 7 x 7", attention, 4, *[(windows, *head)] * 3, (3, 49, 49), (windows, 49, 49))
+    yield entry("bmm", bmm, 2, (8, h * w // 64, c // 8), (8, c // 8, h * w // 64))
+    yield entry("layer_norm", layer_norm, 3, (h * w, c), (c,), (c,))
+    yield entry("gelu", gelu, 1, (h * w, 2 * c))
+    depthwise = (1, h, w, 2 * c), (2 * c, 1, 3, 3), (2 * c,)
+    yield entry("depthwise_conv2d 3 x 3", depthwise_conv2d, 3, *depthwise, settings=dict(padding=1))

@@ -5,6 +5,7 @@ directions, {"run": direction} -> seconds, cpu (seconds of all threads), megabyt
 {"save": file.npy}. Nothing of jsra is imported.
 """
 
+import functools
 import json
 import os
 import sys
@@ -13,6 +14,7 @@ import time
 import numpy as np
 
 THREADS = int(os.environ.get("OMP_NUM_THREADS") or os.cpu_count())
+DIRECTIONS = ("forward", "backward", "inference", "training", "pasting")
 DEVICE = os.environ.get("JSRA_BENCH_DEVICE", "cpu")
 
 
@@ -27,6 +29,34 @@ def reset_peak():
         file.write("5")
 
 
+def attention(torch, q, k, v, bias=None, mask=None):
+    """torch's, of tokens [B, N, heads, depth]."""
+    if bias is not None:
+        bias = bias + mask.repeat(len(q) // len(mask), 1, 1)[:, None]
+    q, k, v = (x.transpose(1, 2) for x in (q, k, v))
+    return torch.nn.functional.scaled_dot_product_attention(q, k, v, attn_mask=bias).transpose(1, 2)
+
+
+def layer_norm(torch, x, weight, bias):
+    return torch.nn.functional.layer_norm(x, weight.shape, weight, bias)
+
+
+def depthwise_conv2d(torch, x, weight, bias, padding):
+    """torch's, of channels-last maps."""
+    x = x.permute(0, 3, 1, 2)
+    return torch.nn.functional.conv2d(x, weight, bias, padding=padding, groups=x.shape[1]).permute(0, 2, 3, 1)
+
+
+# Operators that torch itself has, of our inputs.
+TORCH = {
+    "attention": attention,
+    "layer_norm": layer_norm,
+    "depthwise_conv2d": depthwise_conv2d,
+    "gelu": lambda torch, x: torch.nn.functional.gelu(x),
+    "bmm": lambda torch, a, b: torch.bmm(a, b),
+}
+
+
 class Torchvision:
     def __init__(self):
         import torch
@@ -38,7 +68,9 @@ class Torchvision:
         self.name = f"torchvision {torchvision.__version__.split('+')[0]}"
 
     def load(self, arrays, call, settings):
-        self.function = getattr(self.ops, call)
+        self.function = functools.partial(TORCH[call], self.torch) if call in TORCH else getattr(self.ops, call)
+        settings = dict(settings)
+        self.gradients = settings.pop("gradients", 1)
         self.tensors = [self.torch.from_numpy(a).to(DEVICE) for a in arrays.values()]
         self.settings = settings
         self.weight = None
@@ -48,8 +80,8 @@ class Torchvision:
             self.out = self.function(*self.tensors, **self.settings)
 
     def prepare_backward(self):
-        first = self.tensors[0].detach().requires_grad_()
-        self.out = self.function(first, *self.tensors[1:], **self.settings)
+        leaves = [tensor.detach().requires_grad_() for tensor in self.tensors[: self.gradients]]
+        self.out = self.function(*leaves, *self.tensors[self.gradients :], **self.settings)
         if self.weight is None:
             self.weight = self.torch.ones_like(self.out)
 
@@ -125,7 +157,7 @@ def answer(program, command):
         with np.load(command["load"]) as file:
             arrays = {name: file[name] for name in sorted(file.files)}
         program.load(arrays, command["call"], command["settings"])
-        return {"directions": [d for d in ("forward", "backward", "inference", "training") if hasattr(program, d)]}
+        return {"directions": [d for d in DIRECTIONS if hasattr(program, d)]}
     if "run" in command:
         prepare = getattr(program, f"prepare_{command['run']}", None)
         if prepare is not None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import zlib
 
 import numpy as np
@@ -22,10 +23,14 @@ def seeded(name: str, shape, seed: int = 0) -> np.ndarray:
             centre = 0.0 if kind == "bias" else 0.3 if ".bn3" in name else 1.0
             return rng.normal(centre, 0.1, shape).astype(np.float32)
         return rng.normal(0, 0.05, shape).astype(np.float32)
-    gain = {"rpn.cls": 0.7, "rpn.box": 0.3, "roi_head.box_head.cls": 4.0, "roi_head.box_head.box": 0.6}
+    layer = re.sub(r"\.box\.stages\.\d+\.head\.", ".box_head.", name)
+    gain = {
+        "rpn.cls": 0.7, "rpn.box": 0.3, "roi_head.box_head.cls": 4.0, "roi_head.box_head.box": 0.6, "head.cls": 0.4,
+        "head.box": 0.2,
+    }  # fmt: skip
     general = 0.4 if name.startswith("neck.") else 1.4
-    scale = gain.get(name.rsplit(".", 1)[0], general)
+    scale = gain.get(layer.rsplit(".", 1)[0], general)
     weight = rng.standard_normal(shape)
-    if name == "roi_head.box_head.cls.weight":
+    if layer == "roi_head.box_head.cls.weight":
         weight -= weight.mean(axis=1, keepdims=True)  # or one class, favoured by the mean feature, wins everywhere
     return (weight * (scale / np.sqrt(np.prod(shape[1:])))).astype(np.float32)

@@ -48,4 +48,5 @@ class RandomSampler:
             iou=take(iou, index),
             num_pos=num_pos,
             count=count,
+            max_pos=int(self.num * self.pos_fraction),
         )

@@ -76,7 +76,7 @@ class Samples(NamedTuple):
     boxes [B, S, 4]. index int32 [B, S]: their rows among the candidates. is_gt int32 [B, S]: 1 for a ground truth that was
     added to the candidates. gt_index int32 [B, S]: the ground truth of each positive, -1 for others; labels int32 [B, S] and
     gt_boxes [B, S, 4] of it, 0 (background) and zeros for others. weights [B, S]: 1, and 0 where there is no sample.
-    iou [B, S]: the largest of each. num_pos, count int32 [B].
+    iou [B, S]: the largest of each. num_pos, count int32 [B]. max_pos: an int, more positives than this there cannot be.
     """
 
     boxes: jt.Var
@@ -89,6 +89,7 @@ class Samples(NamedTuple):
     iou: jt.Var
     num_pos: jt.Var
     count: jt.Var
+    max_pos: int
 
 
 @dataclass

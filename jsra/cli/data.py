@@ -18,11 +18,21 @@ def add_parser(subparsers):
     browse.add_argument("--transformed", action="store_true", help="as the model sees them, after the transforms")
     browse.set_defaults(run=_browse)
 
+    vid = commands.add_parser("vid", help="ImageNet VID and DET as one COCO file with videos, which reads in seconds")
+    vid.add_argument("root", metavar="ROOT", help="the devkit's folder, with Data, Annotations and ImageSets")
+    vid.add_argument("out", metavar="FILE", help="the JSON file; a VIDDataset takes it as anno_file")
+    vid.add_argument("--sets", nargs="+", required=True, metavar="SET", help="image sets, as VID/val DET/DET_train_30classes")
+    vid.add_argument("--classes", nargs="+", metavar="NAME", help="names in the annotations (default: the 30 of VID)")
+    vid.add_argument("--key-frames", action="store_true", help="only boxes of frames to train on: much faster, smaller")
+    vid.set_defaults(run=_vid)
+
     puppets = commands.add_parser("puppets", help="draw the embedded data set of articulated figures")
     puppets.add_argument("folder", metavar="DIR")
-    puppets.add_argument("--train", type=int, default=600, help="images of each training split (default: %(default)s)")
-    puppets.add_argument("--test", type=int, default=150, help="images of each other split (default: %(default)s)")
-    puppets.add_argument("--size", type=int, default=224, help="width and height in pixels (default: %(default)s)")
+    puppets.add_argument("--video", action="store_true", help="clips of moving figures, in ImageNet VID's layout")
+    puppets.add_argument("--train", type=int, help="images of each training split (default: 600; clips: 60)")
+    puppets.add_argument("--test", type=int, help="images of each other split (default: 150; clips: 20)")
+    puppets.add_argument("--frames", type=int, help="of each clip (default: 12)")
+    puppets.add_argument("--size", type=int, help="width and height in pixels (default: 224; clips: 160)")
     puppets.add_argument("--seed", type=int, default=0)
     puppets.add_argument("--splits", nargs="+", help="only these (default: all)")
     puppets.add_argument("--workers", type=int, help="processes (default: one per core)")
@@ -55,7 +65,9 @@ def _check(args):
 
     from jsra.data.check import check
 
-    problems = check(_chosen(args)[1])
+    chosen = _chosen(args)[1]
+    problems = check(chosen)
+    print(f"dataset.{args.split}: {chosen.get('anno_file') or chosen['root']}")
     kinds = Counter()
     for p in sorted(problems, key=lambda p: p.level):
         kinds[(p.level, p.cure)] += 1
@@ -87,11 +99,32 @@ def _browse(args):
     return 0
 
 
+def _vid(args):
+    from jsra.data.paths import data_path
+    from jsra.data.problems import refuse
+    from jsra.data.vid_devkit import read_devkit
+    from jsra.output import write_json
+
+    root = data_path(args.root)
+    content, problems = read_devkit(root, args.sets, args.classes, not args.key_frames, progress=True)
+    refuse(root, problems)
+    write_json(args.out, content, indent=None)
+    counts = ", ".join(f"{len(content[key])} {key}" for key in ("videos", "images", "annotations"))
+    print(f"{args.out}: {counts}")
+    return 0
+
+
 def _puppets(args):
     from jsra.data.puppets.generate import generate
-    from jsra.data.puppets.scene import SPLITS
+    from jsra.data.puppets.video import generate_clips
+    from jsra.registry import ConfigError
 
-    folder = generate(args.folder, args.train, args.test, args.size, args.seed, args.workers,
-                      tuple(args.splits or SPLITS), args.force)  # fmt: skip
-    print(f"puppets in {folder}; train with a config on jdet_configs/_base_/puppets.py")
+    unused = "splits" if args.video else "frames"
+    if getattr(args, unused) is not None:
+        raise ConfigError(f"--{unused} is not for {'clips' if args.video else 'images'}: leave it out")
+    names = ("train", "test", "size", "seed", "workers", "force", "frames", "splits")
+    given = {name: getattr(args, name) for name in names if getattr(args, name) is not None}
+    folder = (generate_clips if args.video else generate)(args.folder, **given)
+    base = "puppets_video" if args.video else "puppets"
+    print(f"puppets in {folder}; train with a config on jdet_configs/_base_/{base}.py")
     return 0

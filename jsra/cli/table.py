@@ -5,6 +5,7 @@ from jsra.registry import ConfigError
 
 def add_parser(subparsers):
     from jsra.cli.train import add_set
+    from jsra.paper.rows import PRESETS
 
     parser = subparsers.add_parser(
         "table",
@@ -12,10 +13,12 @@ def add_parser(subparsers):
         description="Without N: all tables and the state of each row on this machine. With N: trains the rows that are not "
         "trained yet (a run that was cut off goes on), evaluates them and prints the table.",
     )
-    parser.add_argument("table", nargs="?", metavar="N", help="1 to 12, fig7, lrf1, lrf3")
     parser.add_argument(
-        "--preset", choices=("paper", "mini"), default="paper",
-        help="paper: COCO, the published recipe; mini: the puppets, R18-FPN, for any machine (default: %(default)s)",
+        "table", nargs="?", metavar="N", help="1 to 12, fig7, lrf1, lrf3, agg1 to agg6, align1 to align7, gamma, init"
+    )
+    parser.add_argument(
+        "--preset", choices=PRESETS, default="paper",
+        help="; ".join(f"{name}: {what}" for name, what in PRESETS.items()) + " (default: %(default)s)",
     )  # fmt: skip
     parser.add_argument("--rows", nargs="+", metavar="NAME", help="only these rows")
     parser.add_argument(
@@ -38,6 +41,7 @@ def add_parser(subparsers):
 
 def run(args):
     from jsra.engine.interrupt import Interrupted
+    from jsra.output import FIGURES, output_file
 
     if args.seeds < 1:
         raise ConfigError(f"--seeds {args.seeds}: at least 1")
@@ -46,6 +50,8 @@ def run(args):
     if args.jobs < 1:
         raise ConfigError(f"--jobs {args.jobs}: at least 1")
     try:
+        if args.plot:
+            output_file(args.plot, FIGURES, "--plot")
         if args.table is None:
             return list_tables(args)
         return one_table(args)

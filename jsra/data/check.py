@@ -3,145 +3,95 @@
 from __future__ import annotations
 
 import os
-from collections import Counter, namedtuple
+from collections import Counter
 
-from PIL import Image, ImageOps
 from tqdm import tqdm
 
-from jsra.data.coco import flag, read_coco
-from jsra.data.image import DataError, rgb_pixels
+from jsra.data.check_entries import check_box, check_image
+from jsra.data.check_vid import check_vid
+from jsra.data.coco import segmentation_problems
+from jsra.data.coco_file import file_name, of_annotation, read_coco
+from jsra.data.lvis import image_file as lvis_file
+from jsra.data.lvis import read_lvis
 from jsra.data.masks import area, box, to_rle
 from jsra.data.paths import data_path
-from jsra.data.voc import VOC_CLASSES, read_xml, voc_entries, voc_image, voc_sets
+from jsra.data.problems import error, warning
+from jsra.data.voc import VOC_CLASSES
+from jsra.data.voc_file import read_xml, voc_entries, voc_image, voc_sets
 from jsra.registry import ConfigError
-
-# level: 'error' (training would fail, or learn something wrong) or 'warning'; where: image id, and annotation if it is one.
-Problem = namedtuple("Problem", "level where what cure")
 
 MASK_TOLERANCE = 3.0  # pixels by which a mask's box may differ from the annotated one
 
 
 def check(config, progress=True):
-    """All problems of the dataset that a config dict (type COCODataset or VOCDataset) describes.
+    """All problems of the dataset that a config dict (type COCODataset, LVISDataset, VOCDataset or VIDDataset) describes.
 
     It reads the files itself: a dataset object cannot be built from files that are broken.
     """
     kind = config.get("type")
-    if kind == "COCODataset":
-        return check_coco(data_path(config["root"]), data_path(config["anno_file"]), progress)
+    if kind in ("COCODataset", "LVISDataset"):
+        read, image_file = (read_lvis, lvis_file) if kind == "LVISDataset" else (read_coco, file_name)
+        file, root = read(data_path(config["anno_file"])), data_path(config["root"])
+        return check_coco(root, file, image_file, progress, config.get("with_masks", False))
     if kind == "VOCDataset":
         sets = voc_sets(config["root"], config.get("image_set", "trainval"))
         return check_voc(sets, config.get("classes") or VOC_CLASSES, config.get("one_based", True), progress)
-    raise ConfigError(f"cannot check a {kind!r}, only COCODataset and VOCDataset")
+    if kind == "VIDDataset":
+        return check_vid(config, progress)
+    raise ConfigError(f"cannot check a {kind!r}, only COCODataset, LVISDataset, VOCDataset and VIDDataset")
 
 
-def check_image(path, size, where):
-    """Problems of an image file."""
-    try:
-        with Image.open(path) as image:
-            found, turned = image.size, ImageOps.exif_transpose(image).size
-            rgb_pixels(image)
-    except FileNotFoundError:
-        yield Problem("error", where, f"the image {path} is missing", "add the file, or remove the image")
-        return
-    except Exception as error:
-        yield Problem("error", where, f"the image {path} cannot be read: {error}", "replace the file")
-        return
-    if tuple(size) not in (found, turned):
-        yield Problem(
-            "error", where, f"{path} is {found[0]} x {found[1]} pixels, annotated as {size[0]} x {size[1]}",
-            "correct width and height, or scale the boxes to the file",
-        )  # fmt: skip
+def check_coco(root, file, image_file, progress=True, with_masks=False):
+    """Problems of a file in COCO's form (jsra.data.coco_file.COCOFile) and its images in `root`.
 
-
-def check_box(xyxy, size, where):
-    """Problems of a box in an image of `size` (width, height)."""
-    x0, y0, x1, y1 = xyxy
-    text = f"the box ({x0:g}, {y0:g}, {x1:g}, {y1:g})"
-    if not all(abs(v) < 1e9 for v in xyxy):
-        yield Problem("error", where, f"{text} is not finite", "correct or remove it")
-    elif x1 < x0 or y1 < y0:
-        yield Problem("error", where, f"{text} is inverted", "swap its corners")
-    elif x1 == x0 or y1 == y0:
-        yield Problem("error", where, f"{text} is empty", "remove it")
-    elif x1 <= 0 or y1 <= 0 or x0 >= size[0] or y0 >= size[1]:
-        yield Problem("error", where, f"{text} lies outside the image", "remove it, or look for swapped x and y")
-    elif x0 < -1 or y0 < -1 or x1 > size[0] + 1 or y1 > size[1] + 1:
-        yield Problem("warning", where, f"{text} goes beyond the image ({size[0]} x {size[1]})", "cut it at the border")
-    elif x1 - x0 < 1 or y1 - y0 < 1:
-        yield Problem("warning", where, f"{text} is thinner than a pixel; training leaves it out", "remove it")
-
-
-def check_coco(root, anno_file, progress=True):
-    """Problems of a COCO annotation file and its images in `root`."""
-    content = read_coco(anno_file)
-    problems = []
-    # The ids of annotations mean nothing to jsra; other tools want them unique.
-    for key, level in (("images", "error"), ("categories", "error"), ("annotations", "warning")):
-        counts = Counter(item.get("id") for item in content.get(key, ()))
-        for item, count in counts.items():
-            if count > 1:
-                what, cure = f"appears {count} times", "give every entry its own id"
-                problems.append(Problem(level, f"{key} id {item}", what, cure))
-    for name, count in Counter(c["name"] for c in content["categories"]).items():
-        if count > 1:
-            problems.append(Problem("error", f"category {name!r}", f"appears {count} times", "rename or merge them"))
-    categories = {c["id"] for c in content["categories"]}
-    images = {image["id"]: image for image in content["images"]}
-    per_image = {i: [] for i in images}
-    for a in content.get("annotations", ()):
-        if a.get("image_id") in images:
-            per_image[a["image_id"]].append(a)
-        else:
-            what = f"belongs to image id {a.get('image_id')}, which is not listed"
-            problems.append(Problem("error", f"annotation {a.get('id')}", what, "remove it, or list the image"))
-    for img_id, image in tqdm(images.items(), "checking", disable=not progress or None, leave=False):
+    image_file: gives the file of an image's entry. with_masks: every object ought to have a mask.
+    """
+    problems = [*file.problems, *_twice(file, image_file)]
+    with_masks = with_masks or any(a.get("segmentation") for listed in file.annotations.values() for a in listed)
+    for img_id, image in tqdm(file.images.items(), "checking", disable=not progress or None, leave=False):
         where = f"image id {img_id}"
-        size = image["width"], image["height"]
-        problems += check_image(os.path.join(root, image["file_name"]), size, where)
-        if not per_image[img_id]:
-            problems.append(
-                Problem("warning", where, "has no annotations", "fine for a background image; else annotate it")
-            )
+        size = int(image["width"]), int(image["height"])
+        problems += check_image(os.path.join(root, image_file(image)), size, where)
+        if not file.annotations[img_id]:
+            problems.append(warning(where, "has no annotations", "fine for a background image; else annotate it"))
         seen = Counter()
-        for a in per_image[img_id]:
-            problems += _check_annotation(a, size, categories, f"{where}, annotation {a.get('id')}")
-            seen[(a.get("category_id"), *a.get("bbox", ()))] += 1
+        for a in file.annotations[img_id]:
+            problems += _check_annotation(a, size, with_masks)
+            seen[(a["category_id"], *a["bbox"])] += 1
         for (category, *bbox), count in seen.items():
-            if count > 1 and bbox:
+            if count > 1:
                 what = f"the box {bbox} of category {category} appears {count} times"
-                problems.append(Problem("warning", where, what, "remove the copies"))
+                problems.append(warning(where, what, "remove the copies"))
     return problems
 
 
-def _check_annotation(a, size, categories, where):
-    if a.get("category_id") not in categories:
-        what = f"category {a.get('category_id')} is not listed"
-        yield Problem("error", where, what, "correct category_id, or list the category")
-    bbox = a.get("bbox")
-    if not isinstance(bbox, (list, tuple)) or len(bbox) != 4:
-        yield Problem("error", where, f"bbox is {bbox!r}", "give [x, y, width, height]")
-        return
-    for key in ("iscrowd", "ignore"):
-        try:
-            flag(a, key)
-        except DataError:
-            yield Problem("error", where, f"{key} is {a[key]!r}", "write 0 or 1")
-    x, y, w, h = bbox
+def _twice(file, image_file):
+    """What the schema allows and other tools do not want: ids and files that appear more than once."""
+    ids = Counter(a["id"] for listed in file.annotations.values() for a in listed if isinstance(a.get("id"), (int, str)))
+    files = Counter(image_file(image) for image in file.images.values())
+    for what, counts in (("annotations id", ids), ("the image", files)):
+        for value, count in counts.items():
+            if count > 1:
+                yield warning(f"{what} {value}", f"appears {count} times", "give every entry its own")
+
+
+def _check_annotation(a, size, with_masks):
+    where = of_annotation(a)
+    x, y, w, h = bbox = a["bbox"]
     yield from check_box((x, y, x + w, y + h), size, where)
-    if a.get("area", 1) <= 0:
-        yield Problem(
-            "warning", where, f"area is {a['area']}; training leaves it out", "give the mask's area in pixels"
-        )
+    if a.get("area") is not None and a["area"] <= 0:
+        yield warning(where, f"area is {a['area']}; training leaves it out", "give the mask's area in pixels")
     if not a.get("segmentation"):
+        if with_masks:
+            yield warning(where, "has no segmentation; a model of masks learns its box alone", "draw its mask")
         return
-    try:
-        rle = to_rle(a["segmentation"], *size)
-    except Exception as error:
-        yield Problem("error", where, f"segmentation cannot be read: {error}", "draw the mask again, or remove it")
+    found = segmentation_problems(a, *size)
+    yield from found
+    if found:
         return
+    rle = to_rle(a["segmentation"], *size)
     if area(rle) == 0:
-        yield Problem("error", where, "the mask is empty", "draw the mask again, or remove the annotation")
+        yield warning(where, "the mask covers no pixel", "draw the mask again, or remove the annotation")
         return
     mx, my, mw, mh = box(rle)
     # A mask is cut at the image's border, so the box is too before they are compared.
@@ -150,7 +100,7 @@ def _check_annotation(a, size, categories, where):
     if difference > MASK_TOLERANCE:
         mine = f"[{mx:g}, {my:g}, {mw:g}, {mh:g}]"
         what = f"box and mask differ by {difference:.0f} pixels: the mask's box is {mine}, not {bbox}"
-        yield Problem("warning", where, what, "take the mask's box, or draw the mask again")
+        yield warning(where, what, "take the mask's box, or draw the mask again")
 
 
 def check_voc(sets, classes, one_based=True, progress=True):
@@ -159,27 +109,22 @@ def check_voc(sets, classes, one_based=True, progress=True):
     entries = voc_entries(sets)
     for name, count in Counter(name for name, *_ in entries).items():
         if count > 1:
-            problems.append(
-                Problem("error", f"image {name}", f"appears {count} times in the image set", "remove the copies")
-            )
+            problems.append(error(f"image {name}", f"appears {count} times in the image set", "remove the copies"))
     for name, annotation, folder in tqdm(entries, "checking", disable=not progress or None, leave=False):
         where = f"image {name}"
-        try:
-            content = read_xml(annotation)
-        except DataError as error:
-            problems.append(Problem("error", where, str(error), "correct the file, or remove the image from the set"))
+        content, found = read_xml(annotation, where)
+        problems += found
+        if content is None:
             continue
         size = content["width"], content["height"]
         problems += check_image(voc_image(folder, name, content), size, where)
         if not content["objects"]:
-            problems.append(
-                Problem("warning", where, "has no annotations", "fine for a background image; else annotate it")
-            )
+            problems.append(warning(where, "has no annotations", "fine for a background image; else annotate it"))
         for i, item in enumerate(content["objects"]):
             here = f"{where}, object {i + 1} ({item['name']})"
             if item["name"] not in classes:
                 what = f"class {item['name']!r} is not one of the data set's: {', '.join(classes)}"
-                problems.append(Problem("warning", here, f"{what}; it is left out", "correct it, or add it to classes"))
+                problems.append(warning(here, f"{what}; it is left out", "correct it, or add it to classes"))
             x0, y0, x1, y1 = item["box"]
             shift = 1 if one_based else 0
             problems += check_box((x0 - shift, y0 - shift, x1, y1), size, here)

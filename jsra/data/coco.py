@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import json
 import os
-from collections import Counter
 
 from jsra.arguments import part
+from jsra.data.coco_file import of_annotation, read_sound_coco
 from jsra.data.dataset import DetectionDataset, Record, label_map
-from jsra.data.image import DataError
+from jsra.data.masks import is_empty, mask_problem
 from jsra.data.paths import data_path, existing_file
+from jsra.data.problems import error, refuse
 from jsra.registry import ConfigError, register
 
 COCO_CLASSES = (
@@ -24,21 +24,6 @@ COCO_CLASSES = (
 )  # fmt: skip
 
 
-def read_coco(anno_file) -> dict:
-    """The parsed annotation file at a resolved path (jsra.data.paths); ConfigError where it is not COCO's format."""
-    path = existing_file(anno_file, "the annotation file")
-    with open(path, encoding="utf8") as f:
-        try:
-            content = json.load(f)
-        except json.JSONDecodeError as error:
-            raise ConfigError(f"{path}: not valid JSON: {error}") from None
-    content = content if isinstance(content, dict) else {}
-    missing = [key for key in ("images", "categories") if key not in content]
-    if missing:
-        raise ConfigError(f"{path}: not a COCO annotation file: it has no {' and no '.join(missing)}")
-    return content
-
-
 @register("dataset")
 class COCODataset(DetectionDataset):
     """Images in `root` and a COCO annotation file.
@@ -50,6 +35,7 @@ class COCODataset(DetectionDataset):
     2, ...: `classes`; else with use_anno_cats those of the file, in its order; else the 80 of COCO.
     aspect_ratio_grouping: a batch holds only wide or only tall images (default: as shuffle). with_masks: targets have
     'masks' (InstanceMasks). repeat: each image that often per epoch.
+    image_ids: a text file of the ids of the images to take (default: all).
     Annotations as in mmdet: those marked `ignore`, without area, outside the image or of other classes are left out;
     crowds become bboxes_ignore.
     """
@@ -71,82 +57,98 @@ class COCODataset(DetectionDataset):
         seed: int = 0,
         with_masks: bool = False,
         repeat: int = 1,
+        image_ids: str | None = None,
     ):
         grouping = shuffle if aspect_ratio_grouping is None else aspect_ratio_grouping
         self.root, self.anno_file = data_path(root), data_path(anno_file)
-        content = read_coco(self.anno_file)
-        by_name = category_ids(content["categories"], self.anno_file)
+        file = self.read()
+        if image_ids is not None:
+            file = file._replace(images=_listed(file.images, data_path(image_ids), self.anno_file))
+        by_name = {name: number for number, name in file.categories.items()}
         classes = classes or (list(by_name) if use_anno_cats else COCO_CLASSES)
         labels = label_map(classes, by_name, f"{self.anno_file}, which names {len(by_name)} categories")
         super().__init__(
             classes, transforms, batch_size, num_workers, shuffle, drop_last, grouping, seed, with_masks, repeat
         )
         self.cat_ids = [by_name[name] for name in labels]
-        self.records = self._records(content)
+        self.records = self._records(file)
         self._filter(filter_empty_gt, filter_min_size)
 
-    def _records(self, content):
+    def _records(self, file):
         to_label = {category: i + 1 for i, category in enumerate(self.cat_ids)}
-        per_image = {image["id"]: [] for image in content["images"]}
-        for annotation in content.get("annotations", ()):
-            if annotation["image_id"] in per_image:
-                per_image[annotation["image_id"]].append(annotation)
-        records = []
-        for image in sorted(content["images"], key=lambda i: i["id"]):
-            width, height = image["width"], image["height"]
+        records, problems = [], []
+        for img_id in sorted(file.images, key=lambda i: (isinstance(i, str), i)):
+            image = file.images[img_id]
+            width, height = int(image["width"]), int(image["height"])
             boxes, labels, ignored, ignored_labels, segmentations = [], [], [], [], []
-            for a in per_image[image["id"]]:
+            for a in file.annotations[img_id]:
                 box = usable_box(a, width, height)
                 if box is None or a["category_id"] not in to_label:
                     continue
-                if flag(a, "iscrowd"):
+                if a.get("iscrowd"):
                     ignored.append(box)
                     ignored_labels.append(to_label[a["category_id"]])
                     continue
                 boxes.append(box)
                 labels.append(to_label[a["category_id"]])
-                segmentations.append(a.get("segmentation") or None)  # [] is what exports of boxes alone write
-            file = os.path.join(self.root, image["file_name"])
+                segmentation = a.get("segmentation") or None  # [] is what exports of boxes alone write
+                if self.with_masks and segmentation is not None:
+                    problems += segmentation_problems(a, width, height)
+                segmentations.append(segmentation)
+            path = os.path.join(self.root, self.image_file(image))
             kept = segmentations if self.with_masks else None
-            records.append(Record(image["id"], file, width, height, boxes, labels, ignored, ignored_labels, kept))
+            annotated = boxes, labels, ignored, ignored_labels, kept
+            records.append(Record(img_id, path, width, height, *annotated, **self.fields(image)))
+        refuse(self.anno_file, problems)
         return records
 
+    def read(self):
+        """The annotation file, checked (jsra.data.coco_file.COCOFile)."""
+        return read_sound_coco(self.anno_file)
+
+    def image_file(self, image) -> str:
+        """The file of an image's entry, relative to the root."""
+        return image["file_name"]
+
+    def fields(self, image) -> dict:
+        """What else the record of an image's entry knows (jsra.data.dataset.FIELDS)."""
+        return {}
+
     def ground_truth(self):
-        return read_coco(self.anno_file)
+        return self.read().content
 
 
-def category_ids(categories, where) -> dict:
-    """{name: id} in the file's order; ConfigError for a name or an id that appears twice, which would mix up labels."""
-    for key in ("id", "name"):
-        value, count = Counter(category[key] for category in categories).most_common(1)[0] if categories else (None, 0)
-        if count > 1:
-            raise ConfigError(f"{where}: {count} categories have the {key} {value!r}: give each its own {key}")
-    return {category["name"]: category["id"] for category in categories}
-
-
-def flag(annotation, key) -> bool:
-    """A mark of an annotation, such as iscrowd: 0 or 1, absent or null for 0. DataError for anything else ('0' is text,
-    which Python takes for true)."""
-    value = annotation.get(key)
-    if value is None or value in (0, 1):
-        return bool(value)
-    raise DataError(
-        f"annotation {annotation.get('id')} of image id {annotation.get('image_id')} has {key}={value!r}; write 0 or 1"
-    )
+def _listed(images, path, anno_file) -> dict:
+    """Those of the images {id: entry} whose ids a text file lists; ConfigError where one is not among them."""
+    with open(existing_file(path, "the list of image ids"), encoding="utf8") as f:
+        words = f.read().split()
+    try:
+        wanted = {int(word) for word in words}
+    except ValueError:
+        raise ConfigError(f"{path}: image_ids is a file of whole numbers, separated by spaces or lines") from None
+    absent = sorted(wanted - set(images))
+    if absent:
+        raise ConfigError(f"{path} lists {len(absent)} images that {anno_file} does not have, {absent[0]} the first")
+    return {img_id: entry for img_id, entry in images.items() if img_id in wanted}
 
 
 def usable_box(annotation, width, height):
-    """xyxy of an annotation that training can use, else None. Raises DataError for a bbox or area that is no number."""
-    bbox, area = annotation.get("bbox"), annotation.get("area")
-    where = f"annotation {annotation.get('id')} of image id {annotation['image_id']} has the"
-    if not isinstance(bbox, (list, tuple)) or len(bbox) != 4 or not all(isinstance(v, (int, float)) for v in bbox):
-        raise DataError(
-            f"{where} bbox {bbox!r}, not [x, y, width, height] in numbers; `jsra data check` lists all such problems"
-        )
-    if area is not None and not isinstance(area, (int, float)):
-        raise DataError(f"{where} area {area!r}, not a number of pixels; `jsra data check` lists all such problems")
-    x, y, w, h = bbox
+    """xyxy of a sound annotation, None where training cannot use it."""
+    x, y, w, h = annotation["bbox"]
     inside = min(x + w, width) > max(x, 0) and min(y + h, height) > max(y, 0)
-    if flag(annotation, "ignore") or not inside or w < 1 or h < 1 or (area is not None and area <= 0):
+    area = annotation.get("area")
+    if annotation.get("ignore") or not inside or w < 1 or h < 1 or (area is not None and area <= 0):
         return None
     return [x, y, x + w, y + h]
+
+
+def segmentation_problems(annotation, width, height) -> list:
+    """Why the mask of an annotation, which has one, cannot be trained on or evaluated: [] or one problem."""
+    segmentation = annotation["segmentation"]
+    what = mask_problem(segmentation, width, height)
+    if what is None and is_empty(segmentation, width, height):
+        what = "nothing of it is in the image"
+    if what is None:
+        return []
+    cure = "draw the mask again, or remove the segmentation"
+    return [error(of_annotation(annotation), f"segmentation: {what}", cure)]

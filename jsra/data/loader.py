@@ -14,12 +14,18 @@ from __future__ import annotations
 
 import numpy as np
 
-from jsra.data.sampler import epoch_order, make_batches, shard, share
+from jsra.data.sampler import epoch_order, make_batches, shard, share, share_videos, video_batches
 from jsra.data.workers import WorkerPool
+from jsra.registry import ConfigError
 
 
 def collate(samples):
-    """[(image [3, h, w], target)] -> (float32 [B, 3, H, W] with the largest h and w, list of targets)."""
+    """[(image [3, h, w], target)] -> (float32 [B, 3, H, W] with the largest h and w, list of targets).
+
+    Of a dataset that delivers features, with a tuple of maps [C, h, w] in an image's place: a tuple of [B, C, h, w].
+    """
+    if isinstance(samples[0][0], tuple):
+        return _collate_maps([maps for maps, _ in samples]), [target for _, target in samples]
     height = max(image.shape[1] for image, _ in samples)
     width = max(image.shape[2] for image, _ in samples)
     images = np.zeros((len(samples), 3, height, width), np.float32)
@@ -28,13 +34,26 @@ def collate(samples):
     return images, [target for _, target in samples]
 
 
+def _collate_maps(samples):
+    shapes = {maps[0].shape[1:] for maps in samples}
+    if len(shapes) > 1:
+        # Padding after the backbone is not padding before it.
+        raise ConfigError(
+            f"feature_cache: the images of a batch have maps of different sizes, {sorted(shapes)[:2]}; give all images one "
+            "size, such as by Pad(size_divisor=...) with the largest side"
+        )
+    return tuple(np.stack(maps) for maps in zip(*samples))
+
+
 class DataLoader:
     """Batches of `dataset` for one of `world_size` processes.
 
     joint: whether every batch is divided among the processes (training: batch_size counts the images of all of them
-    together, and all have equally many batches), or each process has a contiguous share of the batches (testing).
+    together, and all have equally many batches), or each process has a contiguous share of the batches (testing): of whole
+    videos, where there are any.
 
-    dataset: has get(index, epoch), batch_size, num_workers, shuffle, drop_last, aspect_ratio_grouping, seed, record().
+    dataset: has get(index, epoch), batch_size, num_workers, shuffle, drop_last, aspect_ratio_grouping, seed, record(); one of
+    videos has videos_of_samples() too.
     num_workers: overrides the dataset's; 0 loads in this process. prefetch: batches ahead per worker. timeout: seconds
     without a batch after which a worker counts as stuck.
     """
@@ -56,6 +75,9 @@ class DataLoader:
         self.timeout = timeout
         self._pool = None
         self._wide = None
+        self._videos = None
+        if not joint and not dataset.shuffle and hasattr(dataset, "videos_of_samples"):
+            self._videos = dataset.videos_of_samples()
         if dataset.aspect_ratio_grouping:
             records = [dataset.record(i) for i in range(len(dataset))]
             self._wide = np.array([r.width > r.height for r in records])
@@ -69,6 +91,8 @@ class DataLoader:
 
     def _all_batches(self, epoch):
         d = self.dataset
+        if self._videos is not None:
+            return video_batches(self._videos, d.batch_size)
         return make_batches(epoch_order(len(d), d.seed, epoch, d.shuffle), d.batch_size, self._wide, d.drop_last)
 
     def batches(self, epoch):
@@ -78,6 +102,8 @@ class DataLoader:
             return batches
         if self.joint:
             return shard(batches, self.rank, self.world_size, batches[0])
+        if self._videos is not None:
+            return share_videos(batches, self._videos, self.rank, self.world_size)
         return share(batches, self.rank, self.world_size)
 
     def load(self, indices, epoch):

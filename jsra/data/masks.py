@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from math import isfinite
+
 import numpy as np
 from pycocotools import mask as coco_mask
 
+from jsra.arguments import short
 from jsra.data.resize import resize_nearest
 
 FARTHEST = 1e6  # pixels; the rasteriser's memory grows with the length of an edge
@@ -80,26 +83,85 @@ class InstanceMasks:
         return InstanceMasks(map(changed, self.segmentations), width, height)
 
 
-
 def to_rle(segmentation, width: int, height: int):
     """Compressed RLE of a list of polygons [[x0, y0, x1, y1, ...], ...], an uncompressed or a compressed RLE.
 
-    Raises ValueError for anything else: polygons of fewer than 3 points or far outside, an RLE of another size.
+    Raises ValueError for anything else, as `mask_problem` says.
     """
+    what = mask_problem(segmentation, width, height)
+    if what:
+        raise ValueError(what)
     if isinstance(segmentation, dict):
-        if list(segmentation.get("size", ())) != [height, width]:
-            raise ValueError(f"RLE of size {segmentation.get('size')}, the image has [{height}, {width}]")
-        if isinstance(segmentation["counts"], list):
-            return coco_mask.frPyObjects(segmentation, height, width)
-        return segmentation
+        plain = isinstance(segmentation["counts"], (list, tuple))
+        return coco_mask.frPyObjects(segmentation, height, width) if plain else segmentation
+    return coco_mask.merge(coco_mask.frPyObjects([list(p) for p in segmentation], height, width))
+
+
+def mask_problem(segmentation, width: int, height: int):
+    """What is wrong with a segmentation of an image of (width, height) pixels, None if nothing."""
+    if isinstance(segmentation, dict):
+        return _rle_problem(segmentation, width, height)
     if not isinstance(segmentation, (list, tuple)) or not segmentation:
-        raise ValueError(f"a segmentation is a list of polygons or an RLE, not {segmentation!r}")
+        return f"a segmentation is a list of polygons or an RLE, not {short(segmentation)}"
     for polygon in segmentation:
         if not isinstance(polygon, (list, tuple)) or len(polygon) < 6 or len(polygon) % 2:
-            raise ValueError("a polygon needs x and y of at least 3 points")
-        if not all(isinstance(v, (int, float)) and abs(v) < FARTHEST for v in polygon):
-            raise ValueError(f"a polygon has a coordinate that is no number of pixels below {FARTHEST:g}")
-    return coco_mask.merge(coco_mask.frPyObjects([list(p) for p in segmentation], height, width))
+            return f"a polygon needs x and y of at least 3 points, it is {short(polygon)}"
+        try:
+            if not (-FARTHEST < min(polygon) and max(polygon) < FARTHEST and isfinite(sum(polygon))):
+                raise ValueError(polygon)
+        except (TypeError, ValueError, OverflowError):
+            return f"a polygon has a coordinate that is no number of pixels below {FARTHEST:g}"
+    return None
+
+
+def _rle_problem(rle, width, height):
+    size = rle.get("size")
+    if size not in ([height, width], (height, width)):
+        return f"an RLE of size {short(size)}, the image has [{height}, {width}]"
+    try:
+        counts = _counts(rle.get("counts"))
+        readable = all(n >= 0 for n in counts)
+    except (TypeError, IndexError, ValueError):
+        readable = False
+    if not readable:
+        return f"an RLE whose counts cannot be read: {short(rle.get('counts'))}"
+    if sum(counts) != width * height:
+        return f"an RLE of {sum(counts)} pixels, the image has {width * height}"
+    return None
+
+
+def _counts(counts) -> list:
+    """The lengths of the runs of 0, 1, 0, ...: pycocotools' decoder writes past its memory where they are wrong.
+
+    Compressed: characters from 48 on hold 5 bits each, the lowest first, and one that says whether more follow; the highest
+    is the sign; from the fourth number on it is the difference to the last but one.
+    """
+    if isinstance(counts, (list, tuple)):
+        if not all(type(n) is int for n in counts):
+            raise TypeError(counts)
+        return counts
+    values = counts.encode("ascii") if isinstance(counts, str) else counts
+    numbers, i = [], 0
+    while i < len(values):
+        number, shift, more = 0, 0, True
+        while more:
+            bits = values[i] - 48
+            if not 0 <= bits < 64:
+                raise ValueError(counts)
+            number, shift, more, i = number | (bits & 31) << shift, shift + 5, bits & 32, i + 1
+        if bits & 16:
+            number -= 1 << shift
+        numbers.append(number + numbers[-2] if len(numbers) > 2 else number)
+    return numbers
+
+
+def is_empty(segmentation, width: int, height: int) -> bool:
+    """Whether a sound segmentation has nothing in the image: polygons all outside, an RLE without ones."""
+    if isinstance(segmentation, dict):
+        return not any(_counts(segmentation["counts"])[1::2])
+    return all(
+        max(p[0::2]) <= 0 or max(p[1::2]) <= 0 or min(p[0::2]) >= width or min(p[1::2]) >= height for p in segmentation
+    )
 
 
 def to_bitmap(segmentation, width: int, height: int):

@@ -1,4 +1,5 @@
-"""Where data lies: paths of configs are relative to the current directory; JSRA_DATA may replace their `data/`.
+"""Where data lies: paths of configs are relative to the current directory; JSRA_DATA may replace their `data/`, and
+`package:NAME/FILE` is a file of an installed Python package.
 
 A path of a config is resolved once, where it is read from the config (the datasets' constructors, jsra.data.check and
 jsra.engine.run for weights). Everything after that takes the resolved path.
@@ -6,16 +7,30 @@ jsra.engine.run for weights). Everything after that takes the resolved path.
 
 from __future__ import annotations
 
+import importlib.util
 import os
+
+PACKAGE = "package:"
 
 
 def data_path(path) -> str:
-    """The path itself; `data/...` becomes `$JSRA_DATA/...`, made absolute, where that variable is set."""
+    """The path itself; `data/...` becomes `$JSRA_DATA/...`, made absolute, where that variable is set; `package:NAME/FILE`
+    the file within the package, which is not imported. Raises FileNotFoundError for a package that is not installed."""
     path = os.fspath(path)
+    if path.startswith(PACKAGE):
+        return _in_package(*path[len(PACKAGE) :].partition("/")[::2])
     base = os.environ.get("JSRA_DATA")
     if base and (path == "data" or path.startswith("data/")):
         return os.path.abspath(os.path.join(base, path[len("data/") :]))
     return path
+
+
+def _in_package(name, file) -> str:
+    found = importlib.util.find_spec(name)
+    if found is None or not found.submodule_search_locations:
+        distribution = name.replace("_", "-")
+        raise FileNotFoundError(f"{PACKAGE}{name}/{file}: the package is not installed: pip install {distribution}")
+    return os.path.join(list(found.submodule_search_locations)[0], file)
 
 
 def existing_file(path, what: str) -> str:

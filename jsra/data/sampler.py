@@ -46,6 +46,36 @@ def shard(batches, rank, world_size, fill_from):
     return parts
 
 
+def video_batches(videos, batch_size):
+    """Lists of the places 0, 1, ... in order, cut where the video changes. videos: the video of each place."""
+    batches = []
+    for place, video in enumerate(videos):
+        if place and video == videos[place - 1] and len(batches[-1]) < batch_size:
+            batches[-1].append(place)
+        else:
+            batches.append([place])
+    return batches
+
+
+def share_videos(batches, videos, rank, world_size):
+    """The part of video_batches that one of `world_size` processes tests on: whole videos, of about as many frames each.
+
+    A video goes to the process in whose share of the frames its middle lies.
+    """
+    runs = []  # [batches, frames] of each video
+    for batch in batches:
+        if not runs or videos[batch[0]] != videos[batch[0] - 1]:
+            runs.append([[], 0])
+        runs[-1][0].append(batch)
+        runs[-1][1] += len(batch)
+    total, before, found = len(videos), 0, []
+    for own, frames in runs:
+        if int((before + frames / 2) * world_size / total) == rank:
+            found += own
+        before += frames
+    return found
+
+
 def share(batches, rank, world_size):
     """The batches that one of `world_size` processes tests on: contiguous, none twice, their numbers differ by 1 at most.
 

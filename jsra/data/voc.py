@@ -2,92 +2,16 @@
 
 from __future__ import annotations
 
-import os
-import xml.etree.ElementTree as ElementTree
-
 from jsra.arguments import part
 from jsra.data.dataset import DetectionDataset, Record, label_map
-from jsra.data.image import DataError
-from jsra.data.paths import data_path, existing_file
+from jsra.data.problems import refuse
+from jsra.data.voc_file import read_xml, voc_entries, voc_image, voc_sets
 from jsra.registry import ConfigError, register
 
 VOC_CLASSES = (
     "aeroplane", "bicycle", "bird", "boat", "bottle", "bus", "car", "cat", "chair", "cow", "diningtable", "dog",
     "horse", "motorbike", "person", "pottedplant", "sheep", "sofa", "train", "tvmonitor",
 )  # fmt: skip
-
-
-def read_xml(path) -> dict:
-    """{file, width, height, objects: [{name, box (4 numbers as in the file), difficult}]} of one annotation file.
-
-    Raises DataError, naming the file, for one that is absent, broken or incomplete.
-    """
-    try:
-        root = ElementTree.parse(path).getroot()
-        size = root.find("size")
-        objects = []
-        for node in root.findall("object"):
-            box = node.find("bndbox")
-            objects.append({
-                "name": node.findtext("name").strip(),
-                "box": [float(box.findtext(k)) for k in ("xmin", "ymin", "xmax", "ymax")],
-                "difficult": int(node.findtext("difficult") or 0) == 1,
-            })  # fmt: skip
-        return {
-            "file": root.findtext("filename"), "objects": objects,
-            "width": int(size.findtext("width")), "height": int(size.findtext("height")),
-        }  # fmt: skip
-    except FileNotFoundError:
-        raise DataError(f"annotation {path} is not there; remove it from the image set") from None
-    except (ElementTree.ParseError, AttributeError, TypeError, ValueError) as error:
-        raise DataError(f"annotation {path} cannot be read as VOC XML: {error}") from None
-
-
-def voc_sets(root, image_set):
-    """[(folder, image set)] of the arguments of a VOCDataset."""
-    roots = [data_path(r) for r in ([root] if isinstance(root, str) else root)]
-    sets = [image_set] * len(roots) if isinstance(image_set, str) else list(image_set)
-    if len(sets) != len(roots):
-        raise ConfigError(f"VOCDataset: {len(roots)} roots and {len(sets)} image sets")
-    return list(zip(roots, sets))
-
-
-def voc_entries(sets):
-    """(image id, annotation file, image folder) of each line of the image sets.
-
-    The id is the line's name, behind as much of its folder's path as tells several folders apart.
-    """
-    out = []
-    for (root, image_set), prefix in zip(sets, _prefixes([root for root, _ in sets])):
-        listing = existing_file(os.path.join(root, "ImageSets", "Main", f"{image_set}.txt"), "the image set")
-        with open(listing, encoding="utf8") as f:
-            for line in f:
-                if line.strip():
-                    name = line.split()[0]
-                    annotation = os.path.join(root, "Annotations", f"{name}.xml")
-                    out.append((prefix + name, annotation, os.path.join(root, "JPEGImages")))
-    return out
-
-
-def _prefixes(roots):
-    """For each of several folders the end of its path, as short as tells the different ones apart, with a '/'."""
-    if len(roots) == 1:
-        return [""]
-    parts = [os.path.abspath(root).strip(os.sep).split(os.sep) for root in roots]
-    different = len(set(map(tuple, parts)))
-    length = next(n for n in range(1, max(map(len, parts)) + 1) if len({tuple(p[-n:]) for p in parts}) == different)
-    return ["/".join(p[-length:]) + "/" for p in parts]
-
-
-def voc_image(folder, name, content):
-    """The image of an annotation file: of its own name, with the extension of the picture that it names, or .jpg.
-
-    A picture of another name is taken only where there is none of its own.
-    """
-    stem = name.split("/")[-1]
-    named = os.path.basename(content["file"] or "")
-    candidates = [stem + os.path.splitext(named)[1], f"{stem}.jpg", named]
-    return next((p for p in (os.path.join(folder, c) for c in candidates if c) if os.path.isfile(p)), f"{folder}/{stem}.jpg")
 
 
 @register("dataset")
@@ -144,9 +68,12 @@ class VOCDataset(DetectionDataset):
 
     def _records(self, sets):
         labels_of = label_map(self.CLASSES, self.CLASSES, "VOCDataset.classes")
-        records, seen = [], {}
+        records, seen, problems = [], {}, []
         for name, annotation, folder in voc_entries(sets):
-            content = read_xml(annotation)
+            content, found = read_xml(annotation, f"image {name}")
+            problems += found
+            if found:
+                continue
             boxes, labels, ignored, ignored_labels = [], [], [], []
             for item in content["objects"]:
                 if item["name"] not in labels_of:
@@ -168,6 +95,7 @@ class VOCDataset(DetectionDataset):
                 )
             size = content["width"], content["height"]
             records.append(Record(name, file, *size, boxes, labels, ignored, ignored_labels))
+        refuse("VOCDataset", problems)
         return records
 
     def box(self, box, width, height):

@@ -2,16 +2,38 @@
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
+import jittor as jt
 from jittor import nn
 
 from jsra.boxes.structures import Targets
 
 
+class BackboneMaps(NamedTuple):
+    """In the place of images [B, 3, H, W]: what a frozen backbone made of them. maps: finest first; shape: of the images."""
+
+    maps: tuple
+    shape: tuple
+
+
+def model_input(batch, targets):
+    """What a detector takes of what a loader gives: images, or BackboneMaps of a dataset that delivers features."""
+    if not isinstance(batch, tuple):
+        # Without stop_grad Jittor would keep what the input's own gradient needs, through every frozen layer.
+        return jt.array(batch).stop_grad()
+    width, height = targets[0]["pad_shape"]
+    return BackboneMaps(tuple(jt.array(m).stop_grad() for m in batch), (len(targets), 3, height, width))
+
+
 class Detector(nn.Module):
     """The base class of all detectors. A subclass has execute(images, targets) and forward_heads(feats, rois).
 
-    backbone(images) -> maps; neck(maps) -> maps (None: the backbone's).
+    backbone(images) -> maps; neck(maps) -> maps (None: the backbone's). extractor: the RoI feature extractor of the boxes,
+    None in a detector of one stage.
     """
+
+    extractor = None
 
     def __init__(self, backbone, neck=None):
         super().__init__()
@@ -19,8 +41,8 @@ class Detector(nn.Module):
         self.neck = neck
 
     def features(self, images):
-        """images [B, 3, H, W] -> tuple of maps, finest first."""
-        maps = self.backbone(images.stop_grad())
+        """images [B, 3, H, W], or BackboneMaps -> tuple of maps, finest first."""
+        maps = images.maps if isinstance(images, BackboneMaps) else self.backbone(images.stop_grad())
         return tuple(maps if self.neck is None else self.neck(maps))
 
     def forward_heads(self, feats, rois):

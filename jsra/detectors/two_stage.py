@@ -28,7 +28,10 @@ class TwoStageDetector(Detector):
     def execute(self, images, targets=None):
         """images, targets: see Detector.complete. Returns a dict of losses in training, else a list of results."""
         targets = self.complete(images, targets)
-        feats = self.features(images)
+        return self.found(self.features(images), targets)
+
+    def found(self, feats, targets):
+        """The losses, or the results, of feature maps and completed targets."""
         proposals, losses = self.rpn(feats, targets)
         found = self.roi_head(feats, proposals, targets)
         if not self.is_training():

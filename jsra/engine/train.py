@@ -13,6 +13,7 @@ import time
 import jittor as jt
 import numpy as np
 
+from jsra.detectors.detector import model_input
 from jsra.engine.interrupt import Interrupted, Interruptions, end_compilers
 from jsra.engine.log import is_loss
 from jsra.runtime.distributed import all_reduce, rank, world_size
@@ -39,8 +40,7 @@ def train(run) -> dict:
                 set_seed(seed_of(run.seed, run.iteration))
                 factor = run.scheduler.factor(run.iteration, run.iteration // run.epoch_length)
                 run.optimizer.set_lr_factor(factor)
-                # Without stop_grad Jittor would keep what the input's own gradient needs, through every frozen layer.
-                losses = run.model(jt.array(images).stop_grad(), targets)
+                losses = run.model(model_input(images, targets), targets)
                 run.optimizer.step(total_loss(losses))
                 # Jittor executes lazily: without this the step would run inside the next iteration.
                 jt.sync_all()

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from jsra.data.coco import segmentation_problems
+from jsra.data.coco_file import of_annotation
+from jsra.data.problems import error, refuse
 from jsra.evaluation.coco_ap import VALUES
 from jsra.evaluation.coco_boxes import COLUMNS, COCOBoxAP
 from jsra.registry import ConfigError, register
@@ -16,20 +19,23 @@ class COCOMaskAP(COCOBoxAP):
     columns = {f"mask_{column}": f"segm_{value}" for column, value in COLUMNS.items()}
 
     def check(self, dataset):
-        for a in dataset.ground_truth().get("annotations", ()):
-            if not a.get("segmentation"):
-                raise ConfigError(
-                    f"COCOMaskAP: annotation {a.get('id')} of image id {a.get('image_id')} in {dataset!r} has no "
-                    "segmentation; evaluate boxes alone (COCOBoxAP), or take annotations with masks"
-                )
+        content = dataset.ground_truth()
+        sizes, problems = {image["id"]: (int(image["width"]), int(image["height"])) for image in content["images"]}, []
+        for a in content.get("annotations", ()):
+            if a.get("segmentation"):
+                problems += segmentation_problems(a, *sizes[a["image_id"]])
+            else:
+                cure = "evaluate boxes alone, or take annotations with masks"
+                problems.append(error(of_annotation(a), "has no segmentation", cure))
+        refuse(f"{type(self).__name__}: {dataset!r}", problems)
 
     def submission(self, dataset, results):
         """COCO's result list, with {segmentation: RLE} too."""
         for img_id, result in results.items():
             if len(result["boxes"]) and result.get("masks") is None:
                 raise ConfigError(
-                    f"COCOMaskAP: the result of image id {img_id} has no 'masks': the model makes none; evaluate boxes alone "
-                    "(COCOBoxAP)"
+                    f"{type(self).__name__}: the result of image id {img_id} has no 'masks': the model makes none; evaluate "
+                    "boxes alone"
                 )
         return super().submission(dataset, results)
 

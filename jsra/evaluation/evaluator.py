@@ -1,11 +1,12 @@
 """Running a model over a dataset: images in, results out, metrics from the config's evaluators."""
 from __future__ import annotations
 
+from jsra.detectors.feature_cache import use_features
 from jsra.evaluation.dataset_evaluator import build_evaluators, evaluator_settings
 from jsra.evaluation.report import evaluate
 from jsra.registry import ConfigError, build, nearest
 from jsra.runtime.distributed import gather, is_main, on_main, rank, world_size
-from jsra.test_time import inference
+from jsra.test_time import FrameRunner
 
 
 class Evaluator:
@@ -17,7 +18,7 @@ class Evaluator:
     """
 
     def __init__(self, config, split: str = "val", work_dir="", progress: bool = True, flip: bool = False):
-        self.flip = flip
+        self.config, self.flip = config, flip
         self.split = split
         self.work_dir = config["work_dir"] if work_dir == "" else work_dir
         self.progress = progress
@@ -44,9 +45,12 @@ class Evaluator:
 
     def results(self, model) -> list:
         """The result of every image: a list of {img_id, boxes, scores, labels, ...}; [] in all processes but the first."""
+        shown = self.progress and is_main()
+        if not self.flip:  # mirrored images are made of images
+            use_features(self.config, self.split, self.dataset, model, shown)
         loader = self.dataset.loader(rank(), world_size())
         try:
-            results = list(detect(model, loader, self.split if self.progress and is_main() else None, self.flip))
+            results = list(detect(model, loader, self.split if shown else None, self.flip))
         finally:
             loader.close()
         return [result for share in gather(results) for result in share]
@@ -59,13 +63,14 @@ def detect(model, loader, title=None, flip=False):
     The model is in evaluation mode while this runs and as it was before afterwards.
     """
     bar = _bar(title, sum(len(batch) for batch in loader.batches(0)))
-    run = inference(model, flip)
+    runner = FrameRunner(model, flip)
     training = model.is_training()
     model.eval()
     try:
         for images, targets in loader.epoch(0):
-            yield from run(images, targets)
+            yield from runner.push(images, targets)
             bar.update(len(targets))
+        yield from runner.finish()
     finally:
         bar.close()
         if training:

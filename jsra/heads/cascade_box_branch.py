@@ -15,8 +15,9 @@ from jsra.registry import register
 
 @register("box_branch")
 class CascadeBoxBranch(Branch):
-    """stages: BoxBranches, first to last, whose own `test` is not used. loss_weights: of each stage. test: a
-    DetectionSelector. It takes and gives what BoxBranch does; the losses of stage i are named 's<i>.loss_cls', ...
+    """stages: BoxBranches, first to last, whose own `test` is not used; a list, or a dictionary, of which a config can change
+    a part. loss_weights: of each stage. test: a DetectionSelector. It takes and gives what BoxBranch does; the losses of
+    stage i are named 's<i>.loss_cls', ...
 
     In training a stage refines its samples, without the ground truths that were added to them, for the next one: by the
     deltas of their ground truth's class, and for background of the likeliest class. In evaluation the boxes are the last
@@ -25,11 +26,12 @@ class CascadeBoxBranch(Branch):
 
     def __init__(
         self,
-        stages: list[part.box_branch],
+        stages: list[part.box_branch] | dict[str, part.box_branch],
         loss_weights: tuple[float, ...] | None = None,
         test: part.detection_selector | None = None,
     ):
         super().__init__()
+        stages = list(stages.values()) if isinstance(stages, dict) else list(stages)
         if not stages or any(not isinstance(stage, BoxBranch) for stage in stages):
             raise ValueError("CascadeBoxBranch: stages must be a list of at least one BoxBranch")
         self.loss_weights = [1.0] * len(stages) if loss_weights is None else [float(w) for w in loss_weights]

@@ -21,7 +21,8 @@ class RPNHead(nn.Module):
     """A 3x3 convolution, then objectness and box deltas of every anchor, shared by all levels.
 
     anchor_generator, box_coder, assigner, sampler, loss_cls (of a sigmoid), loss_box: built objects. train_proposals,
-    test_proposals: ProposalSelectors. num_convs: 3x3 convolutions before the outputs.
+    test_proposals: ProposalSelectors. num_convs: 3x3 convolutions before the outputs. allowed_border: pixels by which an
+    anchor that trains may reach beyond its image; None: any number.
     """
 
     def __init__(
@@ -37,6 +38,7 @@ class RPNHead(nn.Module):
         num_convs: int = 1,
         train_proposals: part.proposal_selector | None = None,
         test_proposals: part.proposal_selector | None = None,
+        allowed_border: float | None = None,
     ):
         super().__init__()
         self.anchor_generator = anchor_generator
@@ -47,6 +49,7 @@ class RPNHead(nn.Module):
         self.loss_box = loss_box
         self.train_proposals = train_proposals or ProposalSelector(nms_pre=2000)
         self.test_proposals = test_proposals or ProposalSelector()
+        self.allowed_border = allowed_border
         a = anchor_generator.num_base_anchors
         widths = [in_channels] + [feat_channels] * num_convs
         self.convs = nn.ModuleList([Conv2d(i, o, 3, padding=1) for i, o in zip(widths, widths[1:])])
@@ -85,6 +88,8 @@ class RPNHead(nn.Module):
     def losses(self, logits, deltas, anchors, targets):
         """Losses over the sampled anchors of all images, divided by the number of samples (mmdet's)."""
         valid = self.anchor_generator.valid([x.shape[2:] for x in logits], targets.pad_sizes)
+        if self.allowed_border is not None:
+            valid = valid * _within(anchors, targets.sizes, self.allowed_border)
         matches = self.assigner.assign(anchors, targets.truth, valid)
         samples = self.sampler.sample(anchors, matches, targets.truth)
         # A kind of which an image has none counts as one.
@@ -97,3 +102,10 @@ class RPNHead(nn.Module):
         chosen = dense_gather(deltas, samples.index, 4).reshape(-1, 4)
         loss_box = self.loss_box(chosen, wanted, weight=positive.unsqueeze(1), avg_factor=avg_factor)
         return {"loss_rpn_cls": loss_cls, "loss_rpn_box": loss_box}
+
+
+def _within(anchors, sizes, border):
+    """int32 [B, N]: 1 for anchors [N, 4] that reach less than `border` pixels beyond images of sizes [B, 2]."""
+    low = jt.minimum(anchors[:, 0], anchors[:, 1]) >= -border
+    past = [anchors[:, 2 + i].unsqueeze(0) - sizes[:, i].unsqueeze(1) < border for i in (0, 1)]
+    return jt.logical_and(low.unsqueeze(0), jt.logical_and(*past)).int32()

@@ -12,7 +12,7 @@ from jsra.registry import register
 EXTRA = ("pool", "on_input", "on_lateral", "on_output")
 
 
-def _conv(in_channels, out_channels, kernel, stride=1):
+def xavier_conv(in_channels, out_channels, kernel, stride=1):
     conv = Conv2d(in_channels, out_channels, kernel, stride, kernel // 2)
     jt.init.xavier_uniform_(conv.weight)
     jt.init.constant_(conv.bias, 0.0)
@@ -23,7 +23,8 @@ def _conv(in_channels, out_channels, kernel, stride=1):
 class FPN(nn.Module):
     """execute(maps, finest first) -> tuple of num_outs maps with out_channels channels.
 
-    in_channels: channels of each map of the backbone. start_level: the first one used.
+    in_channels: channels of each map of the backbone. start_level: the first one used. num_outs: where it is less than the
+        maps used, the finest outputs alone are made; the coarser maps take part in the top-down path.
     extra: where levels beyond the backbone's come from: 'pool' (every second position of the last output, Faster R-CNN's
         P6), or 3x3 stride-2 convolutions on the backbone's last map ('on_input'), its lateral ('on_lateral') or the last
         output ('on_output', then each on the one before). relu_before_extra: ReLU between those convolutions.
@@ -42,20 +43,20 @@ class FPN(nn.Module):
         if extra not in EXTRA:
             raise ValueError(f"FPN: extra must be one of {', '.join(EXTRA)}, got {extra!r}")
         used = list(in_channels)[start_level:]
-        if not used or num_outs < len(used):
+        if not used or num_outs < 1:
             raise ValueError(f"FPN: {len(used)} maps from level {start_level} on, but num_outs is {num_outs}")
         self.in_channels = tuple(in_channels)
         self.num_outs = num_outs
         self.start_level = start_level
         self.extra = extra
         self.relu_before_extra = relu_before_extra
-        self.lateral_convs = nn.ModuleList([_conv(c, out_channels, 1) for c in used])
-        self.fpn_convs = nn.ModuleList([_conv(out_channels, out_channels, 3) for _ in used])
-        self.num_extra = num_outs - len(used)
+        self.lateral_convs = nn.ModuleList([xavier_conv(c, out_channels, 1) for c in used])
+        self.fpn_convs = nn.ModuleList([xavier_conv(out_channels, out_channels, 3) for _ in used[:num_outs]])
+        self.num_extra = max(0, num_outs - len(used))
         if extra != "pool":
             for i in range(self.num_extra):
                 channels = in_channels[-1] if i == 0 and extra == "on_input" else out_channels
-                self.fpn_convs.append(_conv(channels, out_channels, 3, stride=2))
+                self.fpn_convs.append(xavier_conv(channels, out_channels, 3, stride=2))
 
     def execute(self, maps):
         if len(maps) != len(self.in_channels):

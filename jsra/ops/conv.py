@@ -13,15 +13,15 @@ from jittor import nn
 from jsra.ops import check
 
 
-def _library(x):
+def library(x):
     """(module, prefix) of the convolution operators for this Var, or None: Jittor's own form has to do."""
     if x.shape[0] == 0:
         return None
     if jt.flags.use_cuda:
-        library = getattr(jt.compile_extern, "cudnn_ops", None)
-        return None if library is None else (library, "cudnn_conv")
-    library = getattr(jt.compile_extern, "mkl_ops", None)
-    return None if library is None or str(x.dtype) != "float32" else (library, "mkl_conv")
+        ops = getattr(jt.compile_extern, "cudnn_ops", None)
+        return None if ops is None else (ops, "cudnn_conv")
+    ops = getattr(jt.compile_extern, "mkl_ops", None)
+    return None if ops is None or str(x.dtype) != "float32" else (ops, "mkl_conv")
 
 
 def conv2d(input, weight, bias=None, stride=1, padding=0, dilation=1, groups=1) -> jt.Var:
@@ -34,7 +34,7 @@ def conv2d(input, weight, bias=None, stride=1, padding=0, dilation=1, groups=1) 
     if input.shape[1] != weight.shape[1] * groups:
         raise ValueError(f"conv2d: input has {input.shape[1]} channels, the weight needs {weight.shape[1] * groups}")
     stride, padding, dilation = (v if isinstance(v, tuple) else (v, v) for v in (stride, padding, dilation))
-    if _library(input) is None:
+    if library(input) is None:
         return nn.conv2d(input, weight, bias, stride, padding, dilation, groups)
     out = _Conv2d.apply(input, weight, (*stride, *padding, *dilation, groups))
     return out if bias is None else out + bias.broadcast(out, [0, 2, 3])
@@ -43,17 +43,17 @@ def conv2d(input, weight, bias=None, stride=1, padding=0, dilation=1, groups=1) 
 class _Conv2d(jt.Function):
     def execute(self, x, weight, settings):
         self.saved = x, weight, settings
-        library, name = _library(x)
+        ops, name = library(x)
         with jt.no_grad():  # as jsra.ops.linear.product
-            return getattr(library, name)(x, weight, *settings)
+            return getattr(ops, name)(x, weight, *settings)
 
     def grad(self, gradient):
         x, weight, settings = self.saved
-        library, name = _library(x)
+        ops, name = library(x)
         # An input without gradient drops its part before it is ever computed.
         with jt.no_grad():
-            dx = getattr(library, name + "_backward_x")(weight, gradient, *x.shape[2:], *settings)
-            dw = getattr(library, name + "_backward_w")(x, gradient, *weight.shape[2:], *settings)
+            dx = getattr(ops, name + "_backward_x")(weight, gradient, *x.shape[2:], *settings)
+            dw = getattr(ops, name + "_backward_w")(x, gradient, *weight.shape[2:], *settings)
         return dx, dw, None
 
 

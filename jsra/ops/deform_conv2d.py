@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import jittor as jt
 import numpy as np
 
 from jsra.ops import check
 from jsra.ops.kernel import run
+from jsra.ops.linear import product
 from jsra.ops.permute import permute
 from jsra.ops.scatter import SLOPES, box_dtype, maps_scratch, window_outputs
+
+BLOCK = 2**23  # numbers in a block of columns
 
 
 def deform_conv2d(
@@ -30,6 +35,7 @@ def deform_conv2d(
         stride, padding, dilation: ints or (y, x).
         mask: [B, G_o * kh * kw, H_out, W_out] (v2), or None (v1).
     Returns: [B, out, H_out, W_out]. A tap whose offset is not finite reads zero.
+    What all taps read, C * kh * kw numbers a position, is never in memory for more than a block of rows.
     Raises: ValueError for shapes that do not fit together.
     Source: torchvision.ops.deform_conv2d, whose arguments these are.
     """
@@ -84,20 +90,11 @@ def deform_conv2d(
     # In the place of a missing mask, not the offset: a Var that a Function is given twice loses its gradient. Never read; of
     # the same rank, so that the same compiled kernel serves.
     mask = jt.empty((1, 1, 1, 1), dtype) if mask is None else mask.cast(dtype)
-    columns = _Columns.apply(input, offset.cast(dtype), mask, settings)
-    columns = columns.reshape(-1, channels * taps)
     weight = weight.reshape(out_channels, per_group * taps)
-    if groups == 1:
-        out = jt.nn.matmul_transpose(columns, weight)
-    else:
-        n, o = per_group * taps, out_channels // groups
-        parts = [
-            jt.nn.matmul_transpose(columns[:, g * n : (g + 1) * n], weight[g * o : (g + 1) * o]) for g in range(groups)
-        ]
-        out = jt.concat(parts, 1)
+    out = _DeformConv2d.apply(input, offset.cast(dtype), mask, weight, settings, groups)
     if bias is not None:
         out = out + bias
-    return permute(out.reshape(batches, size[0], size[1], out_channels), 0, 3, 1, 2)
+    return permute(out, 0, 3, 1, 2)
 
 
 def _pair(name, value, least):
@@ -107,26 +104,129 @@ def _pair(name, value, least):
     return [int(v) for v in pair]
 
 
-class _Columns(jt.Function):
-    """The samples that the taps read, [B * H_out * W_out, C, kh, kw]."""
+class _DeformConv2d(jt.Function):
+    """(input, offset, mask, weight [out, C / groups * taps]) -> [B, H_out, W_out, out].
 
-    def execute(self, input, offset, mask, settings):
-        self.inputs, self.settings = (input, offset, mask), settings
-        count = settings["batches"] * settings["rows"] * settings["columns"]
-        out = ((count, settings["channels"], settings["kernel_y"], settings["kernel_x"]), str(input.dtype))
-        return run("deform_conv2d", "forward", list(self.inputs), [out, maps_scratch([input])], **settings)[0]
+    The columns, all samples of all taps, are a product's factor of [B * H_out * W_out, C * taps]. They are made block by
+    block, of an image's rows, and made again for the gradient.
+    """
+
+    def execute(self, input, offset, mask, weight, settings, groups):
+        self.saved, self.settings, self.groups = (input, offset, mask, weight), settings, groups
+        with jt.no_grad():
+            images, after = {}, [weight]
+            for block in self._blocks():
+                columns = self._columns(block, after)
+                parts = [product(c, w, False, True) for c, w in zip(self._split(columns, 1), self._split(weight, 0))]
+                after = [jt.concat(parts, 1) if groups > 1 else parts[0]]
+                out = after[0].reshape(block.images, block.rows, settings["columns"], weight.shape[0])
+                images.setdefault(block.image, []).append(out)
+            return _join([_join(parts, 1) for parts in images.values()], 0)
 
     def grad(self, dout):
-        s, (input, offset, _) = self.settings, self.inputs
+        input, _, _, weight = self.saved
+        with jt.no_grad():
+            images, dweight, after = {}, None, [input, weight]
+            for block in self._blocks():
+                rows = block.of(dout, 1, after).reshape(-1, weight.shape[0])
+                columns = self._columns(block, after)
+                pairs = list(zip(self._split(rows, 1), self._split(columns, 1), self._split(weight, 0)))
+                part = _join([product(d, c, True, False) for d, c, _ in pairs], 0)
+                dweight = part if dweight is None else dweight + part
+                dcolumns = _join([product(d, w, False, False) for d, _, w in pairs], 1)
+                found = self._gradients(block, after, dcolumns)
+                sums = images.setdefault(block.image, [found[0], [], []])
+                if sums[1]:
+                    sums[0] = sums[0] + found[0]
+                sums[1].append(found[1])
+                sums[2].append(found[2])
+                after = [sums[0], dweight]
+            dinput = _join([d for d, _, _ in images.values()], 0)
+            doffset = _join([_join(parts, 2) for _, parts, _ in images.values()], 0)
+            dmask = None
+            if self.settings["has_mask"]:
+                dmask = _join([_join(parts, 2) for _, _, parts in images.values()], 0)
+            return dinput, doffset, dmask, dweight, None, None
+
+    def _blocks(self):
+        """The blocks: everything at a time if its columns are few, else rows of one image."""
+        s = self.settings
+        per_row = s["columns"] * s["channels"] * s["kernel_y"] * s["kernel_x"]
+        if s["batches"] * s["rows"] * per_row <= BLOCK:
+            return [_Block(0, s["batches"], 0, s["rows"], whole=True)]
+        step = max(1, BLOCK // per_row)
+        starts = range(0, s["rows"], step)
+        return [_Block(b, 1, r, min(step, s["rows"] - r)) for b in range(s["batches"]) for r in starts]
+
+    def _inputs(self, block, after):
+        """input, offset, mask of a block, and the scalars of the kernels for it."""
+        input, offset, mask, _ = self.saved
+        s = dict(self.settings, batches=block.images, rows=block.rows)
+        s["padding"] = [s["padding"][0] - block.start * s["strides"][0], s["padding"][1]]
+        mask = block.of(mask, 2, after) if s["has_mask"] else mask
+        return [block.images_of(input), block.of(offset, 2, after), mask], s
+
+    def _columns(self, block, after):
+        (input, offset, mask), s = self._inputs(block, after)
+        count, taps = s["batches"] * s["rows"] * s["columns"], s["kernel_y"] * s["kernel_x"]
+        out = ((count, s["channels"], s["kernel_y"], s["kernel_x"]), str(input.dtype))
+        columns = run("deform_conv2d", "forward", [input, offset, mask], [out, maps_scratch([input])], **s)[0]
+        return columns.reshape(count, s["channels"] * taps)
+
+    def _gradients(self, block, after, dcolumns):
+        """The gradients to the block's input, offset and mask."""
+        (input, offset, mask), s = self._inputs(block, after)
         dtype, taps = str(input.dtype), s["kernel_y"] * s["kernel_x"]
+        dcolumns = dcolumns.reshape(-1, s["channels"], s["kernel_y"], s["kernel_x"])
         maps = dict(batches=s["batches"], channels=s["channels"], heights=[s["height"]], widths=[s["width"]])
-        outputs = window_outputs(maps, dout) + [
-            ((s["batches"] * s["rows"] * s["columns"], s["groups"] * taps, SLOPES), box_dtype(dtype)),
+        outputs = window_outputs(maps, dcolumns) + [
+            ((dcolumns.shape[0], s["groups"] * taps, SLOPES), box_dtype(dtype)),
             (tuple(offset.shape), dtype),
             ((s["batches"], s["groups"] * taps, s["rows"], s["columns"]), dtype),
         ]
-        results = run("deform_conv2d", "backward", [dout, *self.inputs], outputs, **s)
-        return results[0], results[-2], results[-1] if s["has_mask"] else None, None
+        results = run("deform_conv2d", "backward", [dcolumns, input, offset, mask], outputs, **s)
+        return results[0], results[-2], results[-1]
+
+    def _split(self, x, axis):
+        """The parts of x [., .] that belong to the groups of the weight."""
+        size = x.shape[axis] // self.groups
+        if self.groups == 1:
+            return [x]
+        return [x[:, i : i + size] if axis else x[i : i + size] for i in range(0, x.shape[axis], size)]
+
+
+@dataclass
+class _Block:
+    """Output rows start to start + rows of the images from `image` on. whole: all rows of all images."""
+
+    image: int
+    images: int
+    start: int
+    rows: int
+    whole: bool = False
+
+    def images_of(self, x):
+        return x if self.whole else x[self.image : self.image + 1]
+
+    def of(self, x, axis, after):
+        """The block's rows, which lie along `axis`, of x, not taken before `after`, Vars, are computed.
+
+        Jittor is free to run the kernels of all blocks before their products; what the next block needs therefore depends on
+        what the one before gave.
+        """
+        if self.whole:
+            return x
+        shape = [1, *x.shape[1:]]
+        shape[axis] = self.rows
+        start = jt.array(np.int32([self.image, self.start]))
+        index = [f"i{a}" for a in range(x.ndim)]
+        index[0] = "@e0(0)"
+        index[axis] += "+@e0(1)"
+        return x.reindex(shape, index, extras=[start, *after])
+
+
+def _join(parts, axis):
+    return parts[0] if len(parts) == 1 else jt.concat(parts, axis)
 
 
 class DeformConv2d(jt.nn.Module):

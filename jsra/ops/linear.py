@@ -7,7 +7,10 @@ recognised (as in jsra.ops.conv).
 
 from __future__ import annotations
 
+import math
+
 import jittor as jt
+from jittor import nn
 
 from jsra.ops import check
 from jsra.ops.permute import permute
@@ -53,3 +56,11 @@ class _Linear(jt.Function):
         x, weight = self.saved
         # An input without gradient drops its part before it is ever computed.
         return product(gradient, weight, False, False), product(gradient, x, True, False)
+
+
+class Linear(nn.Linear):
+    """nn.Linear that runs `linear`, for [..., I] -> [..., O]: same arguments, same names in the state dict."""
+
+    def execute(self, x):
+        out = linear(x.reshape(math.prod(x.shape[:-1]), x.shape[-1]), self.weight, self.bias)
+        return out.reshape((*x.shape[:-1], out.shape[-1]))

@@ -190,9 +190,9 @@ def reference_boxes(count: int, width: int, height: int, seed: int = 0) -> np.nd
 def count(model, image_size=IMAGE_SIZE, num_rois: int = NUM_ROIS) -> dict:
     """The cost of a detector on one image of image_size (height, width), without padding, with num_rois RoIs.
 
-    Returns {params, params_M, gflops, executed_gflops, image_size, num_rois, parts: [{name, params, gflops,
-    executed_gflops}], not_counted: names of kernels of unknown work}, and avg_samples, the mean number of positions of an
-    RoI of `reference_boxes`, for Semantic RoI Align.
+    Returns {params, params_M, gflops, executed_gflops, image_size, num_rois (0 for a detector without RoIs), parts: [{name,
+    params, gflops, executed_gflops}], not_counted: names of kernels of unknown work}, and avg_samples, the mean number of
+    positions of an RoI of `reference_boxes`, for Semantic RoI Align.
     """
     height, width = image_size
     rois = jt.array(np.pad(reference_boxes(num_rois, width, height), ((0, 0), (1, 0))))
@@ -206,7 +206,8 @@ def count(model, image_size=IMAGE_SIZE, num_rois: int = NUM_ROIS) -> dict:
         model.forward_heads(feats, rois)
     if training:
         model.train()
-    found = {**summary(model, counter), "image_size": list(image_size), "num_rois": num_rois}
+    found = {**summary(model, counter), "image_size": list(image_size)}
+    found["num_rois"] = 0 if model.extractor is None else num_rois
     layer = getattr(model.extractor, "roi_layer", None)
     if hasattr(layer, "max_area"):
         found["avg_samples"] = make_packing(rois, layer.max_area, layer.grid).total / num_rois
@@ -252,9 +253,10 @@ def text(cost: dict) -> str:
         for p in [*cost["parts"], {**cost, "name": "total"}]
     ]
     height, width = cost["image_size"]
+    rois = f", {cost['num_rois']} RoIs" if cost["num_rois"] else ""
     lines = [
         text_table(("part", "params M", "GFLOPs", "executed"), rows),
-        f"one image of {height} x {width}, {cost['num_rois']} RoIs; 1 multiply-accumulate = 1 FLOP; GFLOPs: the papers' "
+        f"one image of {height} x {width}{rois}; 1 multiply-accumulate = 1 FLOP; GFLOPs: the papers' "
         "convention, executed: what this code performs",
     ]
     if cost["not_counted"]:

@@ -43,10 +43,11 @@ def of_layer(module, args, out):
     return None
 
 
-# Kernels that only sample, select or lay out; both counts leave them out.
+# Kernels that only sample, select or lay out, and activations; both counts leave them out.
 SAMPLING = (
     "roi_align", "roi_pool", "dynamic_sampler", "precise_roi_pool", "adaptive_roi_align", "deform_roi_pool",
-    "roi_align_rotated", "ps_roi_align", "ps_roi_pool", "nms", "box_iou", "roi_levels", "packing",
+    "roi_align_rotated", "ps_roi_align", "ps_roi_pool", "nms", "box_iou", "roi_levels", "packing", "gelu",
+    "deform_conv2d", "anchor_grid",
 )  # fmt: skip
 
 
@@ -61,8 +62,14 @@ def of_kernel(op, name, inputs, outputs, scalars):
         return math.prod(inputs[0].shape)
     if op == "segment_matmul" and name == "forward":
         return math.prod(inputs[0].shape) * inputs[1].shape[1]
-    if op == "add_norm_relu" and name == "forward":
+    if op in ("add_norm_relu", "layer_norm") and name == "forward":
         return 2 * math.prod(outputs[0][0])
+    if op == "attention" and name == "forward":
+        return 2 * math.prod(inputs[0].shape) * scalars["keys"]
+    if op == "bmm":
+        return math.prod(outputs[0][0]) * scalars["depth"]
+    if op == "depthwise_conv2d" and name == "forward":
+        return math.prod(outputs[0][0]) * math.prod(scalars["taps"])
     return None
 
 
@@ -82,6 +89,23 @@ def semantic_roi_align(module, args, out):
     elif module.descriptor_kind != "none":
         per_roi = weights(module.descriptor)
     return rois * (positions * per_position + per_roi)
+
+
+@formula("AttentionFPN")
+def attention_fpn(module, args, out):
+    """Without pooling and upsampling, which the code does by products of matrices."""
+    flops = 0
+    for i, (lateral, last) in enumerate(zip(module.lateral_convs, module.fpn_convs)):
+        batch, channels, height, width = out[i].shape
+        cells = batch * height * width
+        flops += cells * (weights(lateral) + weights(last))
+        if i in module.attention_levels:
+            part = getattr(module, f"attention{i}")
+            keys, norms = part.num_keys(height, width), 1 if part.norm_source is None else 2
+            mlp = weights(part.mlp.fc1) + weights(part.mlp.fc2) + math.prod(part.mlp.conv_weight.shape)
+            flops += cells * (weights(part.q) + mlp + 2 * keys * channels + 2 * norms * channels)
+            flops += batch * keys * (weights(part.k) + weights(part.v))
+    return flops
 
 
 @formula("LearnedRegionFeatures")

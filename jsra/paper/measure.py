@@ -3,7 +3,8 @@
 A report is plain data, the one that `jsra table N --json` prints:
     {table, title, preset, cost_only, columns,
      rows: [{name, published, measured, std, seeds, values, difference, state, note}],
-     against: name of the row that `gains` compare with, gains: [{name, column, mean, error, seeds}]}
+     against: name of the row that `gains` compare with,
+     gains: [{name, against, column, mean, error, seeds, paired}]}
 where values {column: list} has a number for each of `seeds`, None where the column has none.
 """
 
@@ -12,9 +13,12 @@ from __future__ import annotations
 import math
 from collections import Counter
 
+from jsra.paper import classification, side_by_side
 from jsra.paper import run as runs
-from jsra.paper import side_by_side
-from jsra.paper.rows import COST, NOT_BUILT, Row, Table
+from jsra.paper.rows import COST, Row, Table
+
+# Studies of trained models whose columns stand next to AP, by preset.
+WITH_AP = {"real": ("classification",)}
 
 
 def report(table: Table, preset: str = "paper", names=None, seeds: int = 1, train: bool = False, cost_only: bool = False,
@@ -28,7 +32,7 @@ def report(table: Table, preset: str = "paper", names=None, seeds: int = 1, trai
 
     Raises OtherSettings, before anything is trained, where `train` meets such a result.
     """
-    selected, rows = table.select(names), []
+    selected, rows, per_image = table.select(names), [], {}
     # A wrong override is refused here, not after the rows before it and Jittor's first compilation.
     every = {row.name: runs.runs(row, preset, seeds, root, overrides) for row in selected}
     if train and table.kind != "cost":
@@ -39,12 +43,20 @@ def report(table: Table, preset: str = "paper", names=None, seeds: int = 1, trai
         if jobs > 1:
             side_by_side.complete(missing.values(), jobs, overrides, say)
     for row in selected:
-        rows.append(_measure(table, row, preset, every[row.name], train, cost_only, overrides, say, other))
+        measured, per_image[row.name] = _measure(
+            table, row, preset, every[row.name], train, cost_only, overrides, say, other
+        )
+        rows.append(measured)
     measured = {c for row in rows for c in row["measured"]}
     columns = [c for c in table.columns if not cost_only or _is_cost(c)]
     columns += sorted(measured - set(columns), key=_order)
     out = {"table": table.key, "title": table.title, "preset": preset, "cost_only": cost_only, "columns": columns}
-    return {**out, "rows": rows, **gains(rows)}
+    return {**out, "rows": rows, **gains(rows, per_image)}
+
+
+def _absent(row, preset):
+    """What is to be said of a row that has no config in the preset."""
+    return row.absent if row.slug is None or preset == "paper" else f"no {preset} config"
 
 
 def _is_cost(column):
@@ -56,21 +68,23 @@ def _order(column):
 
 
 def _measure(table, row: Row, preset, row_runs, train, cost_only, overrides, say, other):
+    """(the row of the report, {seed: what jsra.paper.classification says of each image})."""
     path = row.config(preset)
     published = {c: v for c, v in row.published.items() if not cost_only or _is_cost(c)}
     out = {"name": row.name, "published": published, "note": row.note, "config": path}
     cost = {}
     results = {}  # seed -> {column: value}
     if path is None:
-        out["state"] = NOT_BUILT
+        out["state"] = _absent(row, preset)
     else:
         cost = _cost(table, row, path, overrides) if cost_only or table.has_cost else {}
         if not cost_only and table.kind != "cost":
             for one in row_runs:
-                found = _one(table, one, train, say, row, other)
+                found = _one(table, one, preset, train, say, row, other)
                 if found is not None:
                     results[one.seed] = found
         out["state"] = "counted" if cost_only or table.kind == "cost" else _state(row_runs, results)
+    per_image = {seed: found.pop(classification.PER_IMAGE, None) for seed, found in results.items()}
     columns = {c: None for found in results.values() for c, value in found.items() if value is not None}
     out["seeds"] = list(results)
     out["values"] = {c: [found.get(c) for found in results.values()] for c in columns}
@@ -83,10 +97,10 @@ def _measure(table, row: Row, preset, row_runs, train, cost_only, overrides, say
     out["difference"] = {
         c: out["measured"][c] - v for c, v in published.items() if c in out["measured"] and (comparable or cost_only)
     }
-    return out
+    return out, {seed: images for seed, images in per_image.items() if images}
 
 
-def _one(table, one, train, say, row, other):
+def _one(table, one, preset, train, say, row, other):
     """{column: value} of one run of a row, or None. other: of a result of other settings too."""
     if train and one.state() != "trained":
         say(f"{row.name}, seed {one.seed}: training {one.work_dir}")
@@ -98,12 +112,22 @@ def _one(table, one, train, say, row, other):
         result = one.stored() if other else None
     if result is None:
         return None
-    if table.kind == "detection":
-        return result["measured"]
     from jsra.paper import studies
     from jsra.runtime.distributed import on_main
 
-    return on_main(lambda: studies.stored(one, table.kind, result, other))
+    if table.kind != "detection":
+        return on_main(lambda: studies.stored(one, table.kind, result, other))
+    found = _printed(table, result["measured"])
+    for kind in WITH_AP.get(preset, ()):
+        found.update(on_main(lambda kind=kind: studies.stored(one, kind, result, other)) or {})
+    return found
+
+
+def _printed(table, measured):
+    """{column: value} under the table's names: AP, AP50, ... are box_AP, box_AP50, ... in a table of boxes and masks."""
+    if "box_AP" not in table.columns:
+        return measured
+    return {f"box_{c}" if c.startswith("AP") and not c.startswith("AP_") else c: v for c, v in measured.items()}
 
 
 def _state(row_runs, done):
@@ -131,18 +155,26 @@ def std(values) -> float:
     return math.sqrt(sum((v - mean) ** 2 for v in values) / (len(values) - 1))
 
 
-def gains(rows, columns=("AP", "AP_transformed", "rotation", "reflection", "scaling_panning")) -> dict:
+GAINED = (
+    "AP", "box_AP", "mask_AP", "AP_transformed", "rotation", "reflection", "scaling_panning", "vid_AP", "voc_AP50",
+)  # fmt: skip
+
+
+def gains(rows, per_image=None, columns=GAINED) -> dict:
     """Each row's gain over the row 'RoI Align' (else the first), over the seeds of which both have a value.
 
+    Where several rows begin so (table 10: one of each data set), it is the first that has the column.
     seeds: their number. error: the standard error of the difference of the two means, sqrt((s1^2 + s2^2) / n); seeds are
-    not paired, because the same seed gives two models different initial weights.
+    not paired, because the same seed gives two models different initial weights. per_image: {row name: {seed: what
+    jsra.paper.classification says of each image}}; the differences of those columns are of the same boxes: `paired`.
     """
     if len(rows) < 2:
         return {"against": None, "gains": []}
-    base = next((row for row in rows if row["name"].startswith("RoI Align")), rows[0])
+    bases = [row for row in rows if row["name"].startswith("RoI Align")] or rows[:1]
     found = []
     for row in rows:
         for column in columns:
+            base = next((row for row in bases if _by_seed(row, column)), bases[0])
             ours, theirs = _by_seed(row, column), _by_seed(base, column)
             both = [seed for seed in ours if seed in theirs]
             if row is base or not both:
@@ -150,8 +182,19 @@ def gains(rows, columns=("AP", "AP_transformed", "rotation", "reflection", "scal
             ours, theirs = [ours[seed] for seed in both], [theirs[seed] for seed in both]
             error = math.sqrt((std(ours) ** 2 + std(theirs) ** 2) / len(both)) if len(both) > 1 else None
             mean = (sum(ours) - sum(theirs)) / len(both)
-            found.append({"name": row["name"], "column": column, "mean": mean, "error": error, "seeds": len(both)})
-    return {"against": base["name"], "gains": found}
+            found.append(_gain(row, base, column, mean, error, len(both), False))
+        base = bases[0]
+        ours, theirs = ((per_image or {}).get(r["name"], {}) for r in (row, base))
+        both = [seed for seed in ours if seed in theirs]
+        if row is not base and both:
+            paired = classification.differences(*({s: images[s] for s in both} for images in (ours, theirs)))
+            found += [_gain(row, base, column, *values, len(both), True) for column, values in paired.items()]
+    return {"against": bases[0]["name"], "gains": found}
+
+
+def _gain(row, base, column, mean, error, seeds, paired):
+    return {"name": row["name"], "against": base["name"], "column": column, "mean": mean, "error": error, "seeds": seeds,
+            "paired": paired}  # fmt: skip
 
 
 def _by_seed(row, column):
@@ -172,7 +215,7 @@ def states(preset: str = "paper", seeds: int = 1, root: str = "work_dirs") -> li
         for row in table.rows:
             found = runs.runs(row, preset, seeds, root)
             if not found:
-                listed.append((row, NOT_BUILT if row.slug is None or preset == "paper" else "no mini config"))
+                listed.append((row, _absent(row, preset)))
             elif table.kind == "cost":
                 listed.append((row, "counted"))
             else:

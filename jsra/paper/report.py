@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import csv
 import io
-import json
 
+from jsra.output import json_text
 from jsra.paper.rows import COST
 
 FORMATS = ("text", "markdown", "csv", "json")
@@ -19,7 +19,7 @@ def render(report: dict, form: str = "text") -> str:
 
 
 def as_json(report: dict) -> str:
-    return json.dumps(report, indent=1)
+    return json_text(report, indent=1)
 
 
 def comma_separated(report: dict) -> str:
@@ -56,8 +56,10 @@ def markdown(report: dict) -> str:
 
 
 def _title(report):
-    if report["preset"] == "mini":
-        return f"Table {report['table']} in miniature, on the puppets (the paper's: {report['title']})"
+    if report["preset"] != "paper":
+        place = {"mini": "in miniature, on the puppets", "real": "on photographs, with a frozen backbone"}[report["preset"]]
+        whose = "the paper's: " if any(row["published"] for row in report["rows"]) else ""
+        return f"Table {report['table']} {place} ({whose}{report['title']})"
     return f"Table {report['table']}, {report['preset']}: {report['title']}"
 
 
@@ -89,11 +91,11 @@ def _cell(row, column):
 
 
 def _digits(column, published):
-    if published is not None and column not in COST and not column.startswith("AP"):
+    if published is not None and column not in COST and "AP" not in column:
         return max(1, len(f"{published}".partition(".")[2]))
     if column in ("executed_gflops", "gflops") and published is not None:
         return max(1, len(f"{published}".partition(".")[2]))
-    return 2 if column in ("rotation", "reflection", "scaling_panning") else 1
+    return 2 if column in ("rotation", "reflection", "scaling_panning", "log_loss") else 1
 
 
 def _legend(report):
@@ -102,9 +104,10 @@ def _legend(report):
         difference = ", difference" if any(row["difference"] for row in report["rows"]) else ""
         what = "counted here" if report["cost_only"] else "measured here ± standard deviation over seeds"
         lines.append(f"{what} (published{difference})")
-    if report["preset"] == "mini" and any(row["published"] for row in report["rows"]):
+    if report["preset"] != "paper" and any(row["published"] for row in report["rows"]):
+        data = {"mini": "the puppets", "real": "1,436 images with a frozen backbone"}[report["preset"]]
         lines.append(
-            "mini runs are trained on the puppets: their AP says nothing about the published one, which is COCO's"
+            f"{report['preset']} runs are trained on {data}: their AP says nothing about the published one, which is COCO's"
         )
     return lines
 
@@ -114,10 +117,12 @@ def _gain_lines(report):
     for gain in report["gains"]:
         error = "" if gain["error"] is None else f" ± {gain['error']:.2f}"
         lines.append(
-            f"{gain['name']} - {report['against']}, {gain['column']}: {gain['mean']:+.2f}{error} ({gain['seeds']} seeds)"
+            f"{gain['name']} - {gain['against']}, {gain['column']}: {gain['mean']:+.2f}{error} ({gain['seeds']} seeds)"
         )
-    if any(gain["error"] is not None for gain in report["gains"]):
+    if any(gain["error"] is not None and not gain["paired"] for gain in report["gains"]):
         lines.append("± standard error of the difference of two means")
+    if any(gain["paired"] for gain in report["gains"]):
+        lines.append("± of accuracy and log_loss: standard error of the difference on the same boxes, over images and seeds")
     return lines
 
 

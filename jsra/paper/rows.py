@@ -1,7 +1,8 @@
 """The one list of the papers' table rows: what was published, which config runs the row, what it needs.
 
 The command line, the documentation and the config tests are made from `tables()`. Published numbers are read from
-tables.json (SRA's paper) and lrf.json (Learning Region Features); here stand only the configs, in the same order.
+tables.json (SRA's paper), lrf.json (Learning Region Features), agg.json (Attention-based Feature Aggregation) and align.json
+(AlignDet); the last two name their configs themselves, here stand only the others, in the same order.
 """
 
 from __future__ import annotations
@@ -15,7 +16,13 @@ from jsra import resources
 from jsra.registry import nearest
 
 HERE = os.path.dirname(os.path.abspath(__file__))
-PRESETS = ("paper", "mini")
+NOT_BUILT, PUBLISHED_ONLY = "not built yet", "published only"
+# What the rows are run on: COCO by the published recipe; drawn figures; photographs with a pretrained backbone.
+PRESETS = {
+    "paper": "COCO, the published recipe",
+    "mini": "the puppets, R18-FPN, for any machine",
+    "real": "20 classes of COCO val2017 cut in two, on a frozen ImageNet EfficientNet-Lite0 (docs/real.md)",
+}
 # Columns of tables.json that are what a row was run with, not what was measured.
 LABELS = (
     "method",
@@ -51,27 +58,43 @@ class Row:
         """The path of the row's config file, or None if there is none."""
         if self.slug is None:
             return None
-        pattern = {"paper": "{}", "mini": "mini/puppets_{}"}[preset]
-        path = os.path.join(resources.folder("jdet_configs"), pattern.format(_file(self.slug, preset)))
+        path = os.path.join(resources.folder("jdet_configs"), _file(self.slug, preset))
         return path if os.path.isfile(path) else None
+
+    @property
+    def absent(self) -> str:
+        """The state of a row without a config: another project's detector, or a model that is to come."""
+        return PUBLISHED_ONLY if self.note.startswith(PUBLISHED_ONLY) else NOT_BUILT
 
 
 def _file(slug, preset):
+    """A config of a slug: an extractor's name; model/extractor, of Faster R-CNN; aggregation/name or aligndet/name of the
+    whole file."""
+    if preset == "real":
+        return f"real/coco_lite0_fpn_{slug}.py"
+    folder, _, name = slug.rpartition("/")
+    if folder == "aggregation":
+        if preset == "paper":
+            return f"{slug}.py"
+        # What has a backbone or data of its own has no miniature: its name is that of no file.
+        neck = name.partition("_r50_fpn_")[2]
+        return f"mini/puppets_mask_r18_fpn_{'roi_align' if neck == 'sum' else neck}.py"
+    if folder == "aligndet":
+        # Larger backbones have no miniature: their name is that of no file.
+        return f"{slug}.py" if preset == "paper" else f"mini/puppets_{name.replace('_r50_', '_r18_')}.py"
     if preset == "mini":
-        return f"r18_fpn_{slug}.py"
-    model, _, rest = slug.rpartition("/")
-    return (
-        f"faster_rcnn_{model or 'r50_fpn'}_{rest}.py"
-        if rest.endswith("voc0712")
-        else (f"faster_rcnn_{model or 'r50_fpn'}_{rest}_1x_coco.py")
-    )
+        return f"mini/puppets_r18_fpn_{slug}.py"
+    if name.endswith("_vid"):
+        return f"fgfa_r50_dc5_{name}.py"
+    return f"faster_rcnn_{folder or 'r50_fpn'}_{name}{'' if name.endswith('voc0712') else '_1x_coco'}.py"
 
 
 @dataclasses.dataclass(frozen=True)
 class Table:
-    """A table: key ('1' ... '12', 'fig7', 'lrf1', 'lrf3'), title, measured columns, rows; kind says how it is measured.
+    """A table: key ('1' ... '12', 'fig7', 'lrf1', 'lrf3', 'agg1' ... 'agg6', 'align1' ... 'align7', or one of OURS), title,
+    measured columns, rows.
 
-    kind: 'detection' (train and evaluate), 'invariance', 'diversity', 'cost'.
+    kind, how it is measured: 'detection' (train and evaluate), 'invariance', 'diversity', 'cost'.
     """
 
     key: str
@@ -115,9 +138,26 @@ SLUGS = {
     "12": ("roi_align", "sra"),
     "fig7": ("sra",),
 }  # fmt: skip
+# Tables of no paper, in the preset 'real' alone: {key: (title, {row: slug})}.
+OURS = {
+    "gamma": (
+        "gamma of SRA, in a wider range than table 3",
+        {"gamma 1": "sra_gamma_1", "gamma 2": "sra_gamma_1st", "gamma 5": "sra_gamma_5", "gamma 10": "sra_gamma_2nd",
+         "gamma 50": "sra", "gamma 250": "sra_gamma_4th", "gamma 500": "sra_gamma_500"},
+    ),
+    "init": (
+        "initial weights and norm of SRA, of which the paper says nothing",
+        {"batch norm, framework's weights": "sra_init_framework",
+         "batch norm, logits scaled": "sra_init_logits",
+         "batch norm, logits scaled, position gain 1": "sra_init_gain_1",
+         "batch norm, logits scaled, position gain 4 (default)": "sra",
+         "layer norm, framework's weights": "sra_layer_norm_init_framework",
+         "layer norm, logits scaled": "sra_layer_norm_init_logits",
+         "layer norm, logits scaled, position gain 4": "sra_layer_norm"},
+    ),
+}  # fmt: skip
 BACKBONES = {"R-50": "r50_fpn", "R-101": "r101_fpn", "RX-101-32x4d": "x101_32x4d_fpn", "RX-101-64x4d": "x101_64x4d_fpn"}
 EXTRACTORS = {"RoI Align": "roi_align", "SRA": "sra"}
-NOT_BUILT = "not built yet"
 NOTES = {
     "gamma 1st": "our text copy has no value here (the PDF has); this one is ours, see docs/reproduce.md",
     "gamma 2nd": "our text copy has no value here (the PDF has); this one is ours, see docs/reproduce.md",
@@ -135,16 +175,22 @@ NOTES = {
 def tables() -> dict:
     """{key: Table}, in the order of the papers."""
     out = {}
-    for key, content in {**_read("tables.json"), **_read("lrf.json")}.items():
+    for key, content in _published():
         rows = content["rows"] or [{"method": name} for name in EXTRACTORS]
         labels = [_name(key, row) for row in rows]
         if key in ("7", "8", "9", "10"):
             built = [row for raw, name in zip(rows, labels) for row in _other_models(key, raw, name)]
+        elif key.startswith("agg"):
+            built = [_listed(key, raw, "aggregation/") for raw in rows]
+        elif key.startswith("align"):
+            built = [_listed(key, raw, "") for raw in rows]
         else:
             slugs = SLUGS.get(key, (content.get("slug"),) * len(rows))
             built = [_row(key, name, raw, slug) for name, raw, slug in zip(labels, rows, slugs)]
         columns = tuple(c for c in content["columns"] if c not in LABELS)
         out[key] = Table(key, content["title"], columns, tuple(built), _kind(key))
+    for key, (title, slugs) in OURS.items():
+        out[key] = Table(key, title, ("AP", "AP50", "AP75"), tuple(Row(key, n, {}, {}, slug) for n, slug in slugs.items()))
     return out
 
 
@@ -165,6 +211,12 @@ def configs(preset: str = "paper") -> dict:
             if path is not None:
                 found.setdefault(path, []).append((t.key, row.name))
     return found
+
+
+def _published():
+    """(key, content) of all tables."""
+    for name in ("tables.json", "lrf.json", "agg.json", "align.json"):
+        yield from _read(name).items()
 
 
 def _read(name):
@@ -195,17 +247,27 @@ def _row(key, name, raw, slug):
     return Row(key, name, published, settings, slug, NOTES.get(name, ""))
 
 
+def _listed(key, raw, prefix):
+    """A row that names its config itself: `slug`, after the prefix; without one it says in `note` why there is none."""
+    published = {k: v for k, v in raw.items() if k not in (*LABELS, "slug", "note")}
+    slug = f"{prefix}{raw['slug']}" if "slug" in raw else None
+    return Row(key, raw["method"], published, {"method": raw["method"]}, slug, raw.get("note", ""))
+
+
 def _other_models(key, raw, name):
-    """Rows of tables 7 to 10. Table 7 prints RoI Align and SRA in one line: here they are two rows."""
+    """Rows of tables 7 to 10. Table 7 prints RoI Align and SRA in one line, table 10 two data sets: here each is a row."""
     if key == "7":
         pairs = [(f"{name}, {e}", e, {"AP": raw[f"AP_{s}"]}) for e, s in EXTRACTORS.items()]
+    elif key == "10":
+        numbers = {d: {k: v for k, v in raw.items() if k.startswith(f"{d.lower()}_")} for d in ("VID", "VOC")}
+        pairs = [(f"{name}, {dataset}", name, columns) for dataset, columns in numbers.items()]
     else:
         numbers = {k: v for k, v in raw.items() if k not in LABELS}
         pairs = [(name, raw.get("extractor") or raw["method"], numbers)]
     for label, extractor, published in pairs:
         slug, note = None, NOT_BUILT
         if key == "10":
-            slug, note = f"{EXTRACTORS[extractor]}_voc0712", "the VOC column; ImageNet VID (FGFA) is not built yet"
+            slug, note = f"{EXTRACTORS[extractor]}_{'vid' if label.endswith('VID') else 'voc0712'}", ""
         elif raw["method"] == "Faster R-CNN" and raw["backbone"] in BACKBONES:
             model = BACKBONES[raw["backbone"]]
             slug, note = EXTRACTORS[extractor] if model == "r50_fpn" else f"{model}/{EXTRACTORS[extractor]}", ""

@@ -5,18 +5,24 @@ from __future__ import annotations
 import json
 import os
 
-from jsra.paper import diversity, invariance
+from jsra.output import write_json
+from jsra.paper import classification, diversity, invariance
 from jsra.settings import defaults
 
 # kind: (measure(model, config, ...) -> {column: value}, version, raised when its code gives other numbers)
-MEASURES = {"invariance": (invariance.measure, 1), "diversity": (diversity.measure, 1)}
+MEASURES = {
+    "invariance": (invariance.measure, 1),
+    "diversity": (diversity.measure, 1),
+    "classification": (classification.measure, 1),
+}
 
 
 def stored(run, kind: str, result: dict, other: bool = False) -> dict | None:
-    """{column: value} of a run (jsra.paper.run.Run) with its result.json, computed once and kept next to that.
+    """What the study `kind` of MEASURES gives for a run (jsra.paper.run.Run) with its result.json, computed once and kept
+    next to that: {column: value}, and what it says of each image.
 
-    kind: 'invariance' or 'diversity'. What is there counts if it was made from this result and as it is made now. A result of
-    other settings (other=True) is not measured anew: what was made from it, or None.
+    What is there counts if it was made from this result and as it is made now. A result of other settings (other=True) is not
+    measured anew: what was made from it, or None.
     """
     measure, version = MEASURES[kind]
     path = os.path.join(run.work_dir, f"{kind}.json")
@@ -31,7 +37,5 @@ def stored(run, kind: str, result: dict, other: bool = False) -> dict | None:
     if not current:
         return None
     content = {"fingerprint": result["fingerprint"], "study": identity, "measured": measure(run.model(), run.config)}
-    with open(f"{path}.unfinished", "w", encoding="utf8") as f:
-        json.dump(content, f, indent=1)
-    os.replace(f"{path}.unfinished", path)
+    write_json(path, content)
     return content["measured"]

@@ -44,20 +44,19 @@ class SemanticRoIAlign(jt.nn.Module):
         position: 'area' embedding, 'point' (the block's centre, 2 numbers in [-1, 1]) or 'none'.
         norm: 'batch' over all positions of the batch, or 'layer' over the channels of a position.
         form: 'fast', or 'straightforward' as the paper describes it: the same function.
+        initial_logit_std, position_gain: of the initial weights, see below; None leaves Jittor's.
 
     State: descriptor, semantic, norm1, fc1, norm2, fc2 (.weight, .bias; batch norms .running_mean, .running_var). z is
     ordered D then S (or the embedding), the columns of `semantic` F, vertical, horizontal.
 
     Initial weights, of which the paper says nothing, are Jittor's, which are PyTorch's, but for two:
-    - fc2: gamma * logits starts with the deviation INITIAL_LOGIT_STD, so that the softmax is neither flat nor saturated
+    - fc2: gamma * logits starts with the deviation initial_logit_std, so that the softmax is neither flat nor saturated
       (PyTorch's would give 20, masks of one position each, and hardly a gradient).
-    - the position's columns of `semantic`: their part of S varies POSITION_GAIN times as much over an RoI as that of features
+    - the position's columns of `semantic`: their part of S varies position_gain times as much over an RoI as that of features
       of variance 1. Content, which prevails with PyTorch's weights, makes all masks of an RoI alike and different for every
       RoI: the head then learns late (measured in docs/mini.md).
     """
 
-    INITIAL_LOGIT_STD = 4.0
-    POSITION_GAIN = 4.0
     version = 2  # 2: these initial weights
 
     def __init__(
@@ -76,6 +75,8 @@ class SemanticRoIAlign(jt.nn.Module):
         position: str = "area",
         norm: str = "batch",
         form: str = "fast",
+        initial_logit_std: float | None = 4.0,
+        position_gain: float | None = 4.0,
     ):
         super().__init__()
         for name, value, known in (
@@ -106,8 +107,8 @@ class SemanticRoIAlign(jt.nn.Module):
         if semantic:
             self.semantic = jt.nn.Linear(in_channels + embedding, semantic_channels)
             side = round(math.sqrt(max_area)) if self.grid is None else max(self.grid)
-            if embedding and side > 1:
-                factor = self.POSITION_GAIN * math.sqrt(in_channels / position_variance(position, side, max_area))
+            if embedding and side > 1 and position_gain is not None:
+                factor = position_gain * math.sqrt(in_channels / position_variance(position, side, max_area))
                 factors = np.repeat(np.float32([1, factor]), [in_channels, embedding])
                 self.semantic.weight.assign(self.semantic.weight * jt.array(factors))
         width = self.descriptor_width + (semantic_channels if semantic else embedding)
@@ -116,10 +117,11 @@ class SemanticRoIAlign(jt.nn.Module):
         self.fc1 = jt.nn.Linear(width, hidden_channels)
         self.norm2 = make_norm(hidden_channels)
         self.fc2 = jt.nn.Linear(hidden_channels, num_masks)
-        # The mean square of a normalised value after the ReLU is 1/2.
-        deviation = self.INITIAL_LOGIT_STD / (max(abs(self.gamma), 1e-6) * math.sqrt(hidden_channels / 2))
-        self.fc2.weight.assign(jt.randn(num_masks, hidden_channels) * deviation)
-        self.fc2.bias.assign(jt.zeros(num_masks))
+        if initial_logit_std is not None:
+            # The mean square of a normalised value after the ReLU is 1/2.
+            deviation = initial_logit_std / (max(abs(self.gamma), 1e-6) * math.sqrt(hidden_channels / 2))
+            self.fc2.weight.assign(jt.randn(num_masks, hidden_channels) * deviation)
+            self.fc2.bias.assign(jt.zeros(num_masks))
 
     def execute(self, features, rois, spatial_scale, levels=None):
         """features: [B, C, H, W], or the levels of a pyramid with a list of scales; levels: int32 [K]. -> [K, C, N]."""

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import json
 import os
+from itertools import chain
 from typing import NamedTuple
 
 import numpy as np
 from PIL import Image
 
 from jsra.data.image import PICTURES, DataError, read_image
-from jsra.output import check_folder, distinct_names
+from jsra.output import check_folder, distinct_names, json_text
 from jsra.visualize.detections import draw_detections
 from jsra.visualize.video import VIDEOS, is_video, open_video
 
@@ -55,7 +56,8 @@ def infer_all(detector, inputs, out: str, threshold: float = 0.5) -> Inferred:
     """Run `detector` (jsra.Detector) over the inputs; pictures go to `out`, all detections to out/detections.json.
 
     The JSON file is written as it goes, an input a line: {input: {"boxes", "scores", "labels", "names"}}, for a video a
-    list of these, one per frame. Detections of every score are in it. An input that fails costs its own result alone.
+    list of these, one per frame. A video's frames are also written to out/<name>.jsonl, a line each, {"frame": number, ...}.
+    Detections of every score are in both. An input that fails costs its own result alone.
     Raises ConfigError, before anything is written, where `out` is a folder of the inputs.
     """
     from tqdm import tqdm
@@ -96,14 +98,14 @@ class _Results:
         self.started = True
 
     def add(self, name, result):
-        self._entry(name, json.dumps(as_json(result)))
+        self._entry(name, json_text(as_json(result)))
 
     def add_frames(self, name, results):
         """An entry that is a list; each result is written when it comes."""
         self._entry(name, "[")
         try:
             for i, result in enumerate(results):
-                self._write((", " if i else "") + json.dumps(as_json(result)))
+                self._write((", " if i else "") + json_text(as_json(result)))
         finally:
             self._write("]")
 
@@ -119,23 +121,26 @@ def _picture(detector, path, target, threshold, results):
 
 
 def _video(detector, path, target, threshold, results):
-    """Detect in every frame and write the drawn video, whatever ends it."""
+    """Detect in every frame and write the drawn video and its lines, whatever ends it; one frame after the other is held."""
+    from tqdm import tqdm
+
     video = open_video(path)
     first = next(iter(video.frames), None)
     if first is None:
         raise DataError(f"{path}: no frame can be read from this video")
     write = video.writer(target + video.ending, first.shape[1::-1])
+    frames = tqdm(chain([first], video.frames), total=video.count, unit="frame", leave=False, disable=None)
 
-    def detect():
-        frame = first
-        while frame is not None:
-            result = detector(frame)
+    def detect(lines):
+        for number, (frame, result) in enumerate(detector.follow(frames)):
             write(draw_detections(frame, result, threshold))
+            lines.write(json_text({"frame": number, **as_json(result)}) + "\n")
+            lines.flush()
             yield result
-            frame = next(video.frames, None)
 
     try:
-        results.add_frames(path, detect())
+        with open(target + ".jsonl", "w", encoding="utf8") as lines:
+            results.add_frames(path, detect(lines))
     finally:
         write(None)
 

@@ -18,12 +18,13 @@ OPENCV = "'opencv-python-headless<4.11' 'numpy<2'"
 class Video(NamedTuple):
     """frames: uint8 RGB [H, W, 3], one after the other. ending: of the file that `writer` writes.
 
-    writer(path, (width, height)) -> write(frame); write(None) ends the file.
+    writer(path, (width, height)) -> write(frame); write(None) ends the file. count: of the frames, None where it is unknown.
     """
 
     frames: Iterator
     ending: str
     writer: Callable
+    count: int | None = None
 
 
 def open_video(path: str) -> Video:
@@ -60,7 +61,7 @@ def _pillow(path):
 
         return write
 
-    return Video(frames(), ".gif", writer)
+    return Video(frames(), ".gif", writer, getattr(image, "n_frames", None))
 
 
 def _opencv(cv2, path):
@@ -68,6 +69,7 @@ def _opencv(cv2, path):
     if not capture.isOpened():
         raise DataError(f"{path}: OpenCV cannot read this video")
     rate = capture.get(cv2.CAP_PROP_FPS) or 25.0
+    count = int(capture.get(cv2.CAP_PROP_FRAME_COUNT))
 
     def frames():
         while True:
@@ -81,7 +83,7 @@ def _opencv(cv2, path):
         video = cv2.VideoWriter(target, cv2.VideoWriter_fourcc(*"mp4v"), rate, tuple(int(v) for v in size))
         return lambda frame: video.release() if frame is None else video.write(np.ascontiguousarray(frame[:, :, ::-1]))
 
-    return Video(frames(), ".mp4", writer)
+    return Video(frames(), ".mp4", writer, count if count > 0 else None)
 
 
 def _imageio(path):

@@ -18,7 +18,7 @@ def sample(sampler, matched, objects):
     matched = np.atleast_2d(np.int32(matched))
     matches = Matches(jt.array(matched), jt.array(matched / 10.0).float32())
     found = sampler.sample(numbered(matched.shape[1]), matches, objects)
-    return type(found)(*(v.numpy() for v in found))
+    return type(found)(*(v.numpy() if isinstance(v, jt.Var) else v for v in found))
 
 
 def test_counts_order_and_fields():
@@ -26,7 +26,7 @@ def test_counts_order_and_fields():
     matched[0, 10:40], matched[0, 40:50], matched[0, 50:60] = 1, 2, -1
     matched[1, 7] = 1
     s = sample(RandomSampler(num=40, pos_fraction=0.5), matched, truth(GT, GT[:1], labels=[[3, 4], [5]]))
-    assert s.num_pos.tolist() == [20, 1] and s.count.tolist() == [40, 40]
+    assert s.num_pos.tolist() == [20, 1] and s.count.tolist() == [40, 40] and s.max_pos == 20
     assert ((s.index[0, :20] >= 10) & (s.index[0, :20] < 50)).all() and s.index[1, 0] == 7
     assert (matched[0, s.index[0, 20:]] == 0).all() and len(set(s.index[0])) == 40
     np.testing.assert_array_equal(s.gt_index[0], matched[0, s.index[0]] - 1)

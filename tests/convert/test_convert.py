@@ -12,21 +12,30 @@ OURS = (
     "backbone.conv1.weight", "backbone.layer3.5.bn2.running_var", "backbone.layer1.0.downsample.0.weight",
     "neck.lateral_convs.2.bias", "neck.fpn_convs.3.weight", "rpn.convs.0.bias", "rpn.cls.weight", "rpn.box.bias",
     "roi_head.box.head.fcs.0.weight", "roi_head.box.head.fcs.1.bias", "roi_head.box.head.cls.bias",
-    "roi_head.box.head.box.weight",
+    "roi_head.box.head.box.weight", "roi_head.mask.head.convs.3.weight", "roi_head.mask.head.upsample.bias",
+    "roi_head.mask.head.logits.weight",
 )  # fmt: skip
+CASCADE = (
+    "roi_head.box.stages.0.head.fcs.1.weight", "roi_head.box.stages.2.head.cls.bias", "roi_head.box.stages.1.head.box.weight",
+    "roi_head.box.stages.1.extractor.roi_layer.0.weight", "roi_head.mask.stages.2.head.convs.1.bias",
+    "roi_head.mask.stages.0.head.upsample.weight", "roi_head.mask.stages.1.head.logits.bias",
+)  # fmt: skip
+FLOWNET = ("motion.conv1.bias", "motion.predict_flow.weight")
+LITE = ("backbone.stem_conv.weight", "backbone.stem_bn.bias", "backbone.blocks.3.depthwise_conv.weight")
 
 
 @pytest.mark.parametrize("family", FAMILIES)
 def test_names_there_and_back(family):
-    for name in OURS:
+    names = {"efficientnet_lite": LITE, "flownet": FLOWNET}.get(family, OURS + CASCADE)
+    for name in names:
         theirs = from_ours(name, family)
         parts = {"backbone": ("backbone.",), "jdet": ("backbone.", "neck.", "rpn.")}.get(family, ("",))
-        if not name.startswith(parts):
+        if not name.startswith(parts) or family == "torchvision" and name in CASCADE:
             assert theirs is None
         else:
             assert to_ours(theirs, family) == name
     if family != "jdet":  # what is taken over from JDet has mmdet's names
-        assert family_of(from_ours(n, family) for n in OURS if from_ours(n, family)) == family
+        assert family_of(from_ours(n, family) for n in names if from_ours(n, family)) == family
     assert family_of(OURS) == "jsra"
 
 
@@ -34,13 +43,28 @@ def test_older_names_of_torchvision():
     assert to_ours("backbone.fpn.inner_blocks.1.weight", "torchvision") == "neck.lateral_convs.1.weight"
     assert to_ours("backbone.fpn.layer_blocks.0.bias", "torchvision") == "neck.fpn_convs.0.bias"
     assert to_ours("rpn.head.conv.weight", "torchvision") == "rpn.convs.0.weight"
+    assert to_ours("roi_heads.mask_head.mask_fcn4.bias", "torchvision") == "roi_head.mask.head.convs.3.bias"
+
+
+def test_mmdet_names_of_a_cascade():
+    """As in mmdet's cascade-mask-rcnn_r50_fpn."""
+    theirs = [from_ours(name, "mmdet") for name in CASCADE]
+    assert theirs == [
+        "roi_head.bbox_head.0.shared_fcs.1.weight", "roi_head.bbox_head.2.fc_cls.bias", "roi_head.bbox_head.1.fc_reg.weight",
+        "roi_head.bbox_roi_extractor.1.roi_layer.0.weight", "roi_head.mask_head.2.convs.1.conv.bias",
+        "roi_head.mask_head.0.upsample.weight", "roi_head.mask_head.1.conv_logits.bias",
+    ]  # fmt: skip
 
 
 def class_layers(classes, features=2):
-    """Row i of the class scores holds i; rows of box c hold c + 0, .1, .2, .3."""
+    """Row i of the class scores holds i; rows of box c hold c + 0, .1, .2, .3; row c - 1 of the masks holds c."""
     scores = np.repeat(np.arange(classes + 1, dtype=np.float32)[:, None], features, 1)
     boxes = np.repeat((np.arange(1, classes + 1)[:, None] + np.arange(4) * 0.1).reshape(-1, 1), features, 1)
-    return {"roi_head.box.head.cls.weight": scores, "roi_head.box.head.box.weight": boxes.astype(np.float32)}
+    return {
+        "roi_head.box.head.cls.weight": scores,
+        "roi_head.box.head.box.weight": boxes.astype(np.float32),
+        "roi_head.mask.head.logits.weight": scores[1:, :, None, None],
+    }
 
 
 def test_mmdet_has_the_background_last():
@@ -63,9 +87,23 @@ def test_torchvision_has_boxes_of_the_background():
     np.testing.assert_array_equal(theirs.arrays["roi_heads.box_predictor.cls_score.weight"][:, 0], [0, 1, 2, 3])
     boxes = theirs.arrays["roi_heads.box_predictor.bbox_pred.weight"][:, 0]
     np.testing.assert_allclose(boxes, [0, 0, 0, 0, 1, 1.1, 1.2, 1.3, 2, 2.1, 2.2, 2.3, 3, 3.1, 3.2, 3.3], rtol=1e-6)
+    masks = theirs.arrays["roi_heads.mask_predictor.mask_fcn_logits.weight"]
+    np.testing.assert_array_equal(masks[:, 0, 0, 0], [0, 1, 2, 3])
     back = to_jsra(theirs.arrays)
     for name, array in ours.items():
         np.testing.assert_array_equal(back.arrays[name], array)
+
+
+def test_the_classes_of_each_stage_of_a_cascade():
+    ours = {
+        "roi_head.box.stages.1.head.cls.weight": class_layers(3)["roi_head.box.head.cls.weight"],
+        "roi_head.box.stages.1.head.box.weight": np.ones((4, 2), np.float32),
+    }
+    theirs = from_jsra(ours, "mmdet").arrays
+    np.testing.assert_array_equal(theirs["roi_head.bbox_head.1.fc_cls.weight"][:, 0], [1, 2, 3, 0])
+    back = to_jsra(theirs).arrays
+    for name, array in ours.items():
+        np.testing.assert_array_equal(back[name], array)
 
 
 def test_coco80_takes_the_categories_out_of_91_rows():
@@ -74,6 +112,7 @@ def test_coco80_takes_the_categories_out_of_91_rows():
     assert len(COCO_IDS) == 80
     np.testing.assert_array_equal(ours["roi_head.box.head.cls.weight"][:, 0], [0, *COCO_IDS])
     np.testing.assert_allclose(ours["roi_head.box.head.box.weight"][::4, 0], COCO_IDS)
+    np.testing.assert_array_equal(ours["roi_head.mask.head.logits.weight"][:, 0, 0, 0], COCO_IDS)
     # The 12th label is the stop sign, category 13: id 12, the street sign, has no annotations.
     assert ours["roi_head.box.head.cls.weight"][12, 0] == 13
 
@@ -83,6 +122,7 @@ def test_coco80_on_heads_of_other_families(family):
     """91 rows by any names are reduced in both layers; a head of 80 classes has nothing to take out of."""
     arrays = to_jsra(from_jsra(class_layers(90), family).arrays, family, "coco80").arrays
     assert len(arrays["roi_head.box.head.cls.weight"]) == 81 and len(arrays["roi_head.box.head.box.weight"]) == 4 * 80
+    assert len(arrays["roi_head.mask.head.logits.weight"]) == 80
     with pytest.raises(WeightsError, match=r"cls\.(weight|bias) has 81 rows.*without it"):
         to_jsra(from_jsra(class_layers(80), family).arrays, family, "coco80")
 
@@ -106,7 +146,7 @@ def test_incomplete_parts():
         "backbone.conv1.weight", "backbone.bn1.weight", "backbone.bn1.bias", "backbone.bn1.running_mean",
         "backbone.bn1.running_var", "backbone.layer1.0.conv1.weight", "backbone.layer1.1.conv1.weight",
         "neck.lateral_convs.0.weight", "neck.fpn_convs.0.weight", "rpn.cls.weight", "rpn.cls.bias", "rpn.box.weight",
-        "roi_head.box.head.cls.weight",
+        "roi_head.box.head.cls.weight", "roi_head.mask.head.convs.0.weight", "roi_head.mask.head.logits.weight",
     ]  # fmt: skip
     assert incomplete_parts(complete) == []
     assert incomplete_parts([n for n in complete if n.startswith("backbone.")]) == []
@@ -116,5 +156,6 @@ def test_incomplete_parts():
         ("rpn.box.weight", "rpn.box.*"),
         ("backbone.layer1.0.conv1.weight", "backbone.layer1.0.*"),
         ("backbone.conv1.weight", "backbone.conv1.*"),
+        ("roi_head.mask.head.logits.weight", "roi_head.mask.head.logits.*"),
     ):
         assert found in incomplete_parts([n for n in complete if n != name]), name

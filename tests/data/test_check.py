@@ -8,6 +8,8 @@ from jsra.cli import main
 from jsra.data.check import check, check_box, check_voc
 from tests.data.tiny import ANNOTATIONS, CATEGORIES, annotation, voc_object, write_coco, write_voc
 
+EMPTY = {"size": [40, 20], "counts": [800]}
+
 
 def problems_of(place):
     return [(p.level, f"{p.where}: {p.what}") for p in check({"type": "COCODataset", **place}, progress=False)]
@@ -31,13 +33,19 @@ def test_a_sound_data_set(tmp_path):
         (annotation(7, 4, 20, (5, 5, 30, 5)), "warning", "(5, 5, 35, 10) goes beyond the image (20 x 40)"),
         (annotation(7, 4, 20, (5, 5, 0.5, 5), segmentation=None), "warning", "thinner than a pixel"),
         (annotation(7, 4, 99, (1, 1, 5, 5)), "error", "category 99 is not listed"),
-        (annotation(7, 77, 20, (1, 1, 5, 5)), "error", "annotation 7: belongs to image id 77, which is not listed"),
+        (annotation(7, 77, 20, (1, 1, 5, 5)), "error", "image id 77, annotation 7: its image is not listed"),
         (annotation(6, 4, 20, (1, 1, 5, 5)), "warning", "annotations id 6: appears 2 times"),
         (annotation(7, 4, 20, (1, 1, 5, 5), iscrowd="0"), "error", "annotation 7: iscrowd is '0'"),
         (annotation(7, 5, 30, (0, 0, 60, 44)), "warning", "the box [0, 0, 60, 44] of category 30 appears 2 times"),
         (annotation(7, 4, 20, (1, 1, 5, 5), area=0), "warning", "area is 0"),
         ({**annotation(7, 4, 20, (1, 1, 5, 5)), "bbox": [1, 2, 3]}, "error", "bbox is [1, 2, 3]"),
-        (annotation(7, 4, 20, (1, 1, 5, 5), segmentation=[[1, 1, 2, 2]]), "error", "segmentation cannot be read"),
+        (annotation(7, 4, 20, (1, 1, 5, 5), segmentation=[[1, 1, 2, 2]]), "error", "at least 3 points, it is [1, 1, 2, 2]"),
+        (annotation(7, 4, 20, (1, 1, 5, 5), segmentation=[[30, 1, 35, 1, 35, 5]]), "error", "nothing of it is in the image"),
+        (annotation(7, 4, 20, (1, 1, 5, 5), segmentation=EMPTY), "error", "nothing of it is in the image"),
+        (annotation(7, 4, 20, (1, 1, 5, 5), segmentation={**EMPTY, "size": [9, 9]}), "error", "an RLE of size [9, 9]"),
+        (annotation(7, 4, 20, (1, 1, 5, 5), segmentation={**EMPTY, "counts": "00"}), "error", "an RLE of 0 pixels"),
+        (annotation(7, 4, 20, (1, 1, 5, 5), segmentation=[]), "warning", "annotation 7: has no segmentation"),
+        (annotation(7, 4, 20, (1, 1, 5, 5), segmentation=[[1, 1, 1.1, 1, 1.1, 1.1]]), "warning", "covers no pixel"),
         (
             annotation(7, 4, 20, (1, 1, 5, 5), segmentation=[[9, 9, 15, 9, 15, 15]]),
             "warning",
@@ -57,7 +65,7 @@ def test_files_and_categories(tmp_path):
     Image.new("RGB", (9, 9)).save(tmp_path / "images" / "0003.png")
     text = "\n".join(f"{level}: {what}" for level, what in problems_of(place))
     for words in ("0001.png is missing", "0002.png cannot be read", "0003.png is 9 x 9 pixels, annotated as 50 x 30",
-                  "error: category 'cat': appears 2 times", "error: categories id 10: appears 2 times"):  # fmt: skip
+                  "error: category id 10: is listed twice"):  # fmt: skip
         assert words in text
 
 

@@ -79,6 +79,16 @@ def cvat(folder):
     )
 
 
+@pytest.mark.parametrize("points", [None, 3, [[1, 2], ["a", 3]], [[1], [2, 3]], [[0, 0], [9, 0], [9, float("nan")]]])
+def test_points_that_are_none(tmp_path, points):
+    labelme(tmp_path)
+    content = json.loads((tmp_path / "a.json").read_text())
+    content["shapes"] += [dict(label="cat", points=points), 7]
+    (tmp_path / "a.json").write_text(json.dumps(content))
+    found = formats.find(str(tmp_path))
+    assert len(found.problems) == 4 and sum(len(p.objects) for p in found.splits["all"]) == 2
+
+
 @pytest.mark.parametrize("form", [coco, voc, yolo, labelme, cvat], ids=lambda f: f.__name__)
 def test_every_form(tmp_path, form):
     form(tmp_path)

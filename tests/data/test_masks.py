@@ -67,3 +67,22 @@ def test_select(masks):
 def test_a_coordinate_that_would_fill_the_memory_is_refused(bad):
     with pytest.raises(ValueError, match="coordinate that is no number of pixels"):
         to_rle([[1, 1, 9, 1, bad, 9]], WIDTH, HEIGHT)
+
+
+@pytest.mark.parametrize("bad, words", [
+    (dict(size=[HEIGHT, WIDTH]), "counts cannot be read: None"),
+    (dict(size=[HEIGHT, WIDTH], counts=""), "an RLE of 0 pixels, the image has 1200"),
+    (dict(size=[HEIGHT, WIDTH], counts=[]), "an RLE of 0 pixels, the image has 1200"),
+    (dict(size=[HEIGHT, WIDTH], counts=[5, 10]), "an RLE of 15 pixels, the image has 1200"),
+    (dict(size=[HEIGHT, WIDTH], counts=[-5, 1205]), "counts cannot be read"),
+    (dict(size=[WIDTH, HEIGHT], counts=[1200]), r"RLE of size \[40, 30\], the image has \[30, 40\]"),
+    ([[1, 2, 3, 4]], "at least 3 points"),
+    ([[1, 2, 3, 4, 5, 6, 7]], "at least 3 points"),
+    ([1, 2, 3, 4, 5, 6], "at least 3 points"),
+    ([], "a list of polygons or an RLE"),
+    ("text", "a list of polygons or an RLE"),
+])  # fmt: skip
+def test_what_is_no_segmentation_is_refused(bad, words):
+    """Some of these pycocotools would read beyond their end."""
+    with pytest.raises(ValueError, match=words):
+        to_rle(bad, WIDTH, HEIGHT)

@@ -4,6 +4,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from jsra.data.check import check
 from jsra.data.image import DataError
 from jsra.data.voc import VOCDataset
 from jsra.evaluation.coco_boxes import COCOBoxAP
@@ -106,14 +107,57 @@ def test_an_annotation_is_of_the_picture_of_its_own_name(root):
     assert make(root)[1][1]["img_file"].endswith("0002.jpeg")
 
 
-def test_broken_annotations_are_named(root):
-    path = f"{root}/Annotations/0002.xml"
+def rewritten(root, number, change):
+    path = f"{root}/Annotations/{number:04d}.xml"
+    with open(path) as f:
+        text = f.read()
     with open(path, "w") as f:
-        f.write("<annotation><object></annotation>")
-    with pytest.raises(DataError, match=r"0002\.xml cannot be read"):
+        f.write(change(text))
+
+
+@pytest.mark.parametrize(
+    "change, words",
+    [
+        (lambda text: "<annotation><object></annotation>", r"annotation .*0002\.xml cannot be read as XML"),
+        (lambda text: re.sub("<size>.*</size>", "", text), r"0002\.xml has no <size>"),
+        (lambda text: text.replace("<width>30</width>", "<width>wide</width>"), r"0002\.xml has no <size> with .*<width>"),
+        (lambda text: re.sub("<bndbox>.*?</bndbox>", "", text, count=1), r"object 1 \(dog\): has no <bndbox>"),
+        (lambda text: text.replace("<name>dog</name>", ""), r"object 1 \(\): has no <name>"),
+        (lambda text: text.replace("<xmin>5<", "<xmin>NaN<"), r"object 1 \(dog\): .*not four numbers of pixels: NaN, 5"),
+        (lambda text: text.replace("<xmin>5<", "<xmin>1e12<"), "not four numbers of pixels"),
+        (lambda text: text.replace("<ymin>5</ymin>", ""), "not four numbers of pixels: 5, None"),
+        (lambda text: text.replace("<difficult>0", "<difficult>maybe", 1), r"<difficult> is 'maybe', not 0 or 1"),
+    ],
+)
+def test_broken_annotations_are_named(root, change, words):
+    rewritten(root, 2, change)
+    with pytest.raises(DataError, match=f"image 0002.*{words}"):
+        make(root)
+    found = check({"type": "VOCDataset", "root": root, "classes": ["cat", "dog", "horse"]}, progress=False)
+    assert any(p.level == "error" and re.search(words, f"{p.where}: {p.what}") for p in found), found
+
+
+def test_all_that_is_wrong_is_listed(root):
+    rewritten(root, 2, lambda text: text.replace("<xmin>5<", "<xmin>nan<").replace("<xmin>3<", "<xmin>nan<"))
+    rewritten(root, 1, lambda text: "")
+    with pytest.raises(DataError, match=r"3 errors(.|\n)*image 0001: (.|\n)*object 1 \(dog\)(.|\n)*object 2 \(horse\)"):
         make(root)
     with pytest.raises(FileNotFoundError, match="val.txt"):
         make(root, image_set="val")
+
+
+def test_an_unspecified_mark_is_none(root):
+    rewritten(root, 1, lambda text: text.replace("<difficult>1", "<difficult>Unspecified"))
+    assert len(make(root).records[0].boxes) == 2 and not len(make(root).records[0].ignored)
+
+
+def test_names_with_spaces_and_marks(root):
+    for folder, ending in (("Annotations", "xml"), ("JPEGImages", "jpg")):
+        for old, new in (("0001", "my first 1"), ("0002", "my second")):
+            (Path(root) / folder / f"{old}.{ending}").rename(Path(root) / folder / f"{new}.{ending}")
+    (Path(root) / "ImageSets" / "Main" / "cat_val.txt").write_text("my first 1\nmy second -1\n0003  0\n\n")
+    dataset = make(root, image_set="cat_val", filter_empty_gt=False)
+    assert dataset.img_ids == ["my first 1", "my second", "0003"] and dataset[0][0].shape == (30, 40, 3)
 
 
 def test_evaluate(root):
@@ -133,7 +177,9 @@ def test_evaluate(root):
     results[2] = {"img_id": "0003", "boxes": np.array([[0, 0, 9, 9]]), "scores": [2.0], "labels": [2]}
     metrics = evaluate([area], dataset, results)
     assert metrics.per_class["voc_AP50"] == pytest.approx({"cat": 1, "dog": 0.5})
-    assert "11-point" in evaluate([VOCBoxAP()], dataset, results).table
+    # By hand: the dog's precision is 1/2 at recall 1, so that both kinds of AP are 1/2; the cat's are 1.
+    assert "all-point (VOC 2010 and later) mAP 75.0, 11-point (VOC 2007) mAP 75.0" in metrics.table
+    assert "11-point (VOC 2007) mAP 75.0, all-point" in evaluate([VOCBoxAP()], dataset, results).table
     with pytest.raises(ConfigError, match="mode '12point'; did you mean '11point'"):
         VOCBoxAP(mode="12point")
 

@@ -5,6 +5,7 @@ import os
 import pytest
 
 from jsra.config import load_config
+from jsra.data.image import DataError
 from jsra.evaluation.coco_ap import VALUES, coco_ap
 from jsra.evaluation.coco_boxes import COCOBoxAP
 from jsra.evaluation.coco_masks import COCOMaskAP
@@ -65,7 +66,7 @@ def test_masks_are_evaluated_only_where_the_annotations_have_them(tmp_path):
         settings = dict(type="COCODataset", **place, use_anno_cats=True, filter_empty_gt=False)
         made = {"dataset": {"val": settings}, "work_dir": None, "evaluator": [dict(type="COCOMaskAP")]}
         if raises:
-            with pytest.raises(ConfigError, match="annotation 1 of image id 1 .*has no segmentation; evaluate boxes"):
+            with pytest.raises(DataError, match="image id 1, annotation 1: has no segmentation; evaluate boxes"):
                 Evaluator(made)
         else:
             assert Evaluator(made).names[0] == "segm_mAP"

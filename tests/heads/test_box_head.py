@@ -31,6 +31,7 @@ def samples(label=2):
         iou=jt.array(np.float32([[0.5, 0, 0]])),
         num_pos=jt.array(positive.sum(1).astype(np.int32)),
         count=jt.array(np.int32([2])),
+        max_pos=1,
     )
 
 

@@ -18,7 +18,10 @@ STAY = [0, 0, 0, 0]
 def test_boxes_are_refined_and_logits_averaged(agnostic):
     """10 x 10 at 0 moves to 5 in the first stage and to 10 in the second. The logits of class 1 are the left edge of what
     each stage reads: 0 and 2 * 5, 5 in the mean; those of the background 0."""
-    stages = [branch([[0, 0], [0, 1]], RIGHT, agnostic=agnostic), branch([[0, 0], [0, 2]], RIGHT, agnostic=agnostic)]
+    stages = dict(
+        s0=branch([[0, 0], [0, 1]], RIGHT, agnostic=agnostic), s1=branch([[0, 0], [0, 2]], RIGHT, agnostic=agnostic)
+    )
+    stages = stages if agnostic else dict(first=stages[0], second=stages[1])
     model = RoIHead(CascadeBoxBranch(stages, test=DetectionSelector())).eval()
     proposals = proposals_of([np.float32([[0, 0, 10, 10]])])
     (found,) = model(None, proposals, targets([], training=False, size=(17, 30)))
@@ -30,7 +33,7 @@ def test_training_refines_samples_but_not_ground_truths():
     """The object is 10 x 10 at 5, the proposal 10 x 10 at 0: IoU 1/3, a negative of the first stage (0.5), which moves it
     onto the object: a positive of the second (0.9). The ground truth, added in both stages, is not moved (it would be a
     second box, at 10)."""
-    stages = [branch([[0, 0], [0, 0]], RIGHT), branch([[0, 0], [0, 0]], STAY, pos_iou=0.9)]
+    stages = dict(s0=branch([[0, 0], [0, 0]], RIGHT), s1=branch([[0, 0], [0, 0]], STAY, pos_iou=0.9))
     box = CascadeBoxBranch(stages, loss_weights=[1, 0.5])
     losses, samples = box.losses(None, proposals_of([np.float32([[0, 0, 10, 10]])]), targets([[5, 0, 15, 10]]))
     first, second = ([v.numpy()[0] for v in (s.boxes, s.labels, s.weights)] for s in samples)
@@ -46,7 +49,7 @@ def test_training_refines_samples_but_not_ground_truths():
 
 def test_no_gradient_through_the_refined_boxes():
     """The second stage's loss says nothing to the first one's weights."""
-    stages = [branch([[0, 0], [0, 0]], RIGHT), branch([[0, 0], [0, 1]], RIGHT)]
+    stages = dict(s0=branch([[0, 0], [0, 0]], RIGHT), s1=branch([[0, 0], [0, 1]], RIGHT))
     box = CascadeBoxBranch(stages)
     losses, _ = box.losses(None, proposals_of([np.float32([[0, 0, 10, 10]])]), targets([[5, 0, 15, 10]]))
     second = losses["s1.loss_cls"] + losses["s1.loss_box"]
@@ -55,7 +58,7 @@ def test_no_gradient_through_the_refined_boxes():
 
 
 def test_wrong_arguments():
-    with pytest.raises(ValueError, match="list of at least one BoxBranch"):
-        CascadeBoxBranch([])
+    with pytest.raises(ValueError, match="at least one BoxBranch"):
+        CascadeBoxBranch({})
     with pytest.raises(ValueError, match="1 stages but 2 loss_weights"):
-        CascadeBoxBranch([branch([[0, 0], [0, 0]], STAY)], loss_weights=[1, 2])
+        CascadeBoxBranch({"s0": branch([[0, 0], [0, 0]], STAY)}, loss_weights=[1, 2])

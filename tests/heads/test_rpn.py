@@ -51,3 +51,14 @@ def test_images_without_objects(rpn):
     _, losses = rpn([jt.zeros((1, 1, 1, 2))], targets([]))
     assert losses["loss_rpn_box"].item() == 0
     assert losses["loss_rpn_cls"].item() == pytest.approx(2 * np.log(2) / 3, rel=1e-5)  # 2 negatives, and 1 for no positive
+
+
+@pytest.mark.parametrize("size, border, trained", [((17, 9), 0, 2), ((16, 9), 0, 1), ((15, 9), 2, 2), ((15, 8), 0, 0)])
+def test_anchors_that_reach_beyond_the_image_do_not_train(rpn, size, border, trained):
+    """The anchors end at 8 and at 16 pixels from the left, both at 8 from above. mmdet asks for less, not for as much."""
+    rpn.allowed_border = border
+    rpn.logits, rpn.deltas = jt.zeros((1, 1, 1, 2)), jt.zeros((1, 4, 1, 2))
+    batch = targets([], size=size)
+    batch.pad_sizes = jt.array(np.int32([[32, 32]]))
+    _, losses = rpn([jt.zeros((1, 1, 1, 2))], batch)
+    assert losses["loss_rpn_cls"].item() == pytest.approx(trained * np.log(2) / (1 + max(1, trained)), rel=1e-5)

@@ -44,6 +44,14 @@ def test_start_level_leaves_the_finest_out():
     np.testing.assert_array_equal(fpn([jt.array(FINE), jt.array(COARSE)])[0].numpy(), COARSE)
 
 
+def test_the_finest_alone():
+    """The coarser map still takes part; it has no convolution of its own."""
+    fpn = plain(num_outs=1)
+    assert len(fpn.lateral_convs) == 2 and len(fpn.fpn_convs) == 1
+    (p2,) = fpn([jt.array(FINE), jt.array(COARSE)])
+    np.testing.assert_array_equal(p2.numpy(), MERGED)
+
+
 def test_upsampling_to_odd_sizes():
     """Position i of 5 reads floor(i * 3 / 5): 0 0 1 1 2; of 4 rows from 2: 0 0 1 1."""
     x = np.arange(6, dtype=np.float32).reshape(1, 1, 2, 3)
@@ -54,7 +62,7 @@ def test_upsampling_to_odd_sizes():
 def test_refusals():
     with pytest.raises(ValueError, match="extra must be one of pool, on_input"):
         FPN([1], extra="pooled")
-    with pytest.raises(ValueError, match="2 maps from level 0 on, but num_outs is 1"):
-        FPN([1, 1], num_outs=1)
+    with pytest.raises(ValueError, match="2 maps from level 0 on, but num_outs is 0"):
+        FPN([1, 1], num_outs=0)
     with pytest.raises(ValueError, match="built for 2 maps, got 1"):
         plain(num_outs=2)([jt.array(FINE)])

@@ -1,10 +1,12 @@
+import sys
+
 import jittor as jt
 import numpy as np
 import pytest
 
 from jsra.ops.deform_conv2d import DeformConv2d, deform_conv2d
 from jsra.ops.reference.deform_conv2d import deform_conv2d as reference
-from tests.ops.tester import Case, OperatorTester
+from tests.ops.tester import Case, OperatorTester, to_vars
 
 
 def positional(op):
@@ -43,6 +45,27 @@ class TestDeformConv2d(OperatorTester):
             case("v1", (0, 1, 2, 3), masked=False, padding=1),
             case("groups", (0, 1, 2, 3, 4), groups=2, offset_groups=4, stride=(2, 1), padding=(1, 2), dilation=(1, 2)),
         ]
+
+
+@pytest.mark.parametrize("name", ["v1", "groups"])
+def test_blocks_give_what_the_whole_gives(rng, monkeypatch, name):
+    """Outputs and gradients; no block of columns is larger than BLOCK, or than a row of one image."""
+    module, tester = sys.modules["jsra.ops.deform_conv2d"], TestDeformConv2d()
+    (case,) = [c for c in tester.cases(rng) if c.name == name]
+    weights = tester._weights(case, rng)
+    whole = [tester.op(*to_vars(case.inputs), **case.settings).numpy(), *tester._gradients(case, weights)]
+    sizes, run = [], module.run
+
+    def recorded(op, kernel, inputs, outputs, **scalars):
+        sizes.append(np.prod(outputs[0][0] if kernel == "forward" else inputs[0].shape))
+        return run(op, kernel, inputs, outputs, **scalars)
+
+    monkeypatch.setattr(module, "run", recorded)
+    monkeypatch.setattr(module, "BLOCK", 500)
+    blocks = [tester.op(*to_vars(case.inputs), **case.settings).numpy(), *tester._gradients(case, weights)]
+    assert len(sizes) > 8 and max(sizes) <= 500
+    for got, expected in zip(blocks, whole):
+        np.testing.assert_allclose(got, expected, atol=1e-5 * max(1, np.abs(expected).max()))
 
 
 def test_zero_offset_is_a_convolution(rng):

@@ -10,6 +10,20 @@ from jsra.registry import ConfigError
 from jsra.visualize.media import find_inputs, infer_all
 
 
+class OneByOne:
+    """A detector made of a function of one picture."""
+
+    def __init__(self, function):
+        self.function = function
+
+    def __call__(self, pixels):
+        return self.function(pixels)
+
+    def follow(self, frames):
+        return ((frame, self.function(frame)) for frame in frames)
+
+
+@OneByOne
 def detector(pixels):
     """One box: the image's inner half."""
     h, w = pixels.shape[:2]
@@ -56,6 +70,7 @@ def test_pictures_and_json(folder, tmp_path):
 def test_one_failure_costs_one_result(folder, tmp_path):
     """An input on which the model itself fails, and Ctrl-C: what came before is in a complete file."""
 
+    @OneByOne
     def fails(pixels):
         if pixels.shape[1] == 40:
             raise ValueError("too thin")
@@ -87,6 +102,8 @@ def test_gif_without_opencv(tmp_path, monkeypatch):
     assert done.failed == {} and len(json.load(open(done.path))[path]) == 3
     with Image.open(tmp_path / "out" / "clip.gif") as drawn:
         assert drawn.n_frames == 3 and drawn.size == (64, 48)
+    lines = [json.loads(line) for line in open(tmp_path / "out" / "clip.jsonl")]
+    assert [line.pop("frame") for line in lines] == [0, 1, 2] and lines == json.load(open(done.path))[path]
 
 
 def test_a_video_that_fails_halfway_keeps_its_frames(tmp_path):
@@ -94,6 +111,7 @@ def test_a_video_that_fails_halfway_keeps_its_frames(tmp_path):
     frames = [Image.new("RGB", (64, 48), (value, 0, 0)) for value in (0, 120, 240)]
     frames[0].save(path, save_all=True, append_images=frames[1:])
 
+    @OneByOne
     def fails(pixels):
         if pixels[0, 0, 0] > 200:
             raise ValueError("no more")

@@ -2,60 +2,58 @@
 
 from __future__ import annotations
 
-import json
 import os
 
+from jsra.data.coco import segmentation_problems
+from jsra.data.coco_file import read_coco
 from jsra.data.formats.annotations import Annotations, Object, Picture, files_below, pictures_below, split_of
+from jsra.data.image import DataError
 
 
 def find(folder: str):
     """See jsra.data.formats."""
     splits, classes, problems = {}, [], []
     for path in files_below(folder, ".json"):
-        content = _read(path)
-        if content is None:
+        file = _read(path)
+        if file is None:
             continue
-        pictures = _pictures(folder, path, content, problems)
-        splits.setdefault(split_of(os.path.basename(path)) or "all", []).extend(pictures)
-        known = sorted(content["categories"], key=lambda c: c["id"])
-        classes += [c["name"] for c in known if c["name"] not in classes]
+        problems += [f"{path}: {p.where}: {p.what}: left out" for p in file.problems]
+        splits.setdefault(split_of(os.path.basename(path)) or "all", []).extend(_pictures(folder, file, problems))
+        known = sorted(file.categories.items(), key=lambda c: (isinstance(c[0], str), c[0]))
+        classes += [name for _, name in known if name not in classes]
     if not splits:
         return None
     return Annotations("COCO", splits, classes, problems)
 
 
 def _read(path):
-    """The parsed file if it is COCO's form, else None."""
+    """The annotation file if it is COCO's form, with annotations, else None."""
     try:
-        with open(path, encoding="utf8") as f:
-            content = json.load(f)
-    except (OSError, ValueError):
+        file = read_coco(path)
+    except (OSError, DataError):
         return None
-    needed = ("images", "annotations", "categories")
-    return content if isinstance(content, dict) and all(isinstance(content.get(k), list) for k in needed) else None
+    return file if isinstance(file.content.get("annotations"), list) else None
 
 
-def _pictures(folder, path, content, problems):
-    names = {c["id"]: c["name"] for c in content["categories"]}
-    places = _places(folder)
-    found = {}
-    for image in content["images"]:
-        file = places.get(_key(image["file_name"])) or places.get(os.path.basename(image["file_name"]))
-        if file is None:
-            problems.append(f"{path}: the picture {image['file_name']} (id {image['id']}) is not in {folder}: left out")
+def _pictures(folder, file, problems):
+    places, found = _places(folder), []
+    for img_id, image in file.images.items():
+        name = image["file_name"]
+        place = places.get(_key(name)) or places.get(os.path.basename(name))
+        if place is None:
+            problems.append(f"{file.path}: the picture {name} (id {img_id}) is not in {folder}: left out")
             continue
-        found[image["id"]] = Picture(file, image["width"], image["height"], [])
-    for a in content["annotations"]:
-        if a.get("image_id") not in found:
-            continue
-        if a.get("category_id") not in names or len(a.get("bbox") or ()) != 4:
-            problems.append(f"{path}: annotation {a.get('id')} has no usable bbox or category_id: left out")
-            continue
-        x, y, w, h = a["bbox"]
-        polygons = a.get("segmentation") if isinstance(a.get("segmentation"), list) else []
-        o = Object(names[a["category_id"]], (x, y, x + w, y + h), polygons, bool(a.get("iscrowd")))
-        found[a["image_id"]].objects.append(o)
-    return list(found.values())
+        width, height = int(image["width"]), int(image["height"])
+        objects = []
+        for a in file.annotations[img_id]:
+            x, y, w, h = a["bbox"]
+            polygons = a.get("segmentation") if isinstance(a.get("segmentation"), list) else []
+            wrong = segmentation_problems(a, width, height) if polygons else []
+            problems += [f"{file.path}: {p.where}: {p.what}: the box alone is taken" for p in wrong]
+            name = file.categories[a["category_id"]]
+            objects.append(Object(name, (x, y, x + w, y + h), [] if wrong else polygons, bool(a.get("iscrowd"))))
+        found.append(Picture(place, width, height, objects))
+    return found
 
 
 def _places(folder) -> dict:

@@ -6,6 +6,7 @@ import json
 import math
 import os
 
+from jsra.arguments import short
 from jsra.data.formats.annotations import Annotations, Object, Picture, classes_by_name, files_below, size_of, split_of
 
 
@@ -43,13 +44,20 @@ def _picture(path, content):
 
 def _objects(path, shapes, problems):
     for shape in shapes:
-        kind, points = shape.get("shape_type", "polygon"), shape.get("points") or []
+        try:
+            kind, points = shape.get("shape_type", "polygon"), [[float(x), float(y)] for x, y in shape.get("points") or []]
+        except (AttributeError, TypeError, ValueError):
+            problems.append(f"{path}: the shape {short(shape)} has no points of two numbers: left out")
+            continue
         if kind == "circle" and len(points) == 2:
             (x, y), radius = points[0], math.dist(*points)
             points = [[x - radius, y - radius], [x + radius, y + radius]]
         xs, ys = [p[0] for p in points], [p[1] for p in points]
         if kind not in ("rectangle", "polygon", "circle") or not points or not (min(xs) < max(xs) and min(ys) < max(ys)):
             problems.append(f"{path}: a {kind} {shape.get('label')!r} with {len(points)} points is no object: left out")
+            continue
+        if not all(map(math.isfinite, xs + ys)):
+            problems.append(f"{path}: a {kind} {shape.get('label')!r} has a coordinate that is no number: left out")
             continue
         polygons = [[v for p in points for v in p]] if kind == "polygon" and len(points) > 2 else []
         yield Object(str(shape.get("label")), (min(xs), min(ys), max(xs), max(ys)), polygons)

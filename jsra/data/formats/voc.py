@@ -15,6 +15,7 @@ from jsra.data.formats.annotations import (
     size_of,
 )  # fmt: skip
 from jsra.data.image import PICTURES
+from jsra.data.voc_file import read_listing, read_objects
 
 
 def find(folder: str):
@@ -44,23 +45,20 @@ def find(folder: str):
 def _read(path):
     try:
         return ElementTree.parse(path).getroot()
-    except (ElementTree.ParseError, OSError):
+    except (ElementTree.ParseError, ValueError, LookupError, OSError):
         return None
 
 
 def _objects(root, path, problems):
-    for element in root.findall("object"):
-        name = (element.findtext("name") or "").strip()
-        try:
-            x0, y0, x1, y1 = (float(element.findtext(f"bndbox/{key}")) for key in ("xmin", "ymin", "xmax", "ymax"))
-        except (TypeError, ValueError):
-            problems.append(f"{path}: an object {name!r} without a bndbox of four numbers: left out")
-            continue
-        if not name or not x0 < x1 < 1e9 or not y0 < y1 < 1e9:
-            problems.append(f"{path}: the object {name!r} has the box ({x0:g}, {y0:g}, {x1:g}, {y1:g}): left out")
+    objects, wrong = read_objects(root)
+    problems += [f"{path}: {which} {what}: left out" for which, what in wrong]
+    for item in objects:
+        x0, y0, x1, y1 = item["box"]
+        if not (x0 < x1 and y0 < y1):
+            problems.append(f"{path}: the object {item['name']!r} has the box ({x0:g}, {y0:g}, {x1:g}, {y1:g}): left out")
             continue
         # VOC counts pixels from 1, the last one included.
-        yield Object(name, (x0 - 1, y0 - 1, x1, y1), ignored=(element.findtext("difficult") or "").strip() == "1")
+        yield Object(item["name"], (x0 - 1, y0 - 1, x1, y1), ignored=item["difficult"])
 
 
 def _splits(folder, pictures, problems):
@@ -69,8 +67,7 @@ def _splits(folder, pictures, problems):
         name = os.path.splitext(os.path.basename(path))[0]
         if os.path.basename(os.path.dirname(path)) != "Main" or name not in ("train", "val", "test", "trainval"):
             continue
-        with open(path, encoding="utf8") as f:
-            stems = [line.split()[0] for line in f if line.split()]
+        stems = read_listing(path, os.path.join(os.path.dirname(path), "..", "..", "Annotations"))
         missing = [stem for stem in stems if stem not in pictures]
         if missing:
             problems.append(f"{path}: {len(missing)} of its pictures are not there, such as {missing[0]}: left out")

@@ -23,6 +23,7 @@ from jsra.data.puppets.figures import parts_of
 from jsra.data.puppets.render import OVERSAMPLING, render
 from jsra.data.puppets.scene import CLASSES, SPLITS, make_scene
 from jsra.data.workers import WorkerPool
+from jsra.output import write_json
 
 VERSION = 1  # of the pictures: folders of another version are drawn anew
 MIN_VISIBLE = 0.25
@@ -46,29 +47,27 @@ def generate(folder, train=600, test=150, size=224, seed=0, workers=None, splits
         "version": VERSION, "train": train, "test": test, "size": size, "seed": seed, "splits": list(splits),
     }  # fmt: skip
     stamp = os.path.join(folder, "puppets.json")
-    if not force and _read(stamp) == recipe:
+    if not force and read_stamp(stamp) == recipe:
         return folder
     if os.path.exists(stamp):
         os.remove(stamp)
-    os.makedirs(os.path.join(folder, "annotations"), exist_ok=True)
     tasks = []
     for split in splits:
         os.makedirs(os.path.join(folder, split), exist_ok=True)
         tasks += [(folder, split, i, seed, size) for i in range(train if split.startswith("train") else test)]
     found = {split: [] for split in splits}
     for (_, split, *_), result in zip(
-        tasks, tqdm(_draw_all(tasks, workers), "puppets", len(tasks), disable=not progress or None)
+        tasks, tqdm(draw_all(draw, tasks, workers), "puppets", len(tasks), disable=not progress or None)
     ):
         found[split].append(result)
     for split in splits:
-        with open(os.path.join(folder, "annotations", f"{split}.json"), "w", encoding="utf8") as f:
-            json.dump(_coco(found[split], split), f)
-    with open(stamp, "w", encoding="utf8") as f:  # last: it says that everything is there
-        json.dump(recipe, f)
+        write_json(os.path.join(folder, "annotations", f"{split}.json"), _coco(found[split], split), indent=None)
+    write_json(stamp, recipe, indent=None)  # last: it says that everything is there
     return folder
 
 
-def _read(stamp):
+def read_stamp(stamp):
+    """The content of a data set's last file, None where it is absent or broken."""
     try:
         with open(stamp, encoding="utf8") as f:
             return json.load(f)
@@ -76,12 +75,13 @@ def _read(stamp):
         return None
 
 
-def _draw_all(tasks, workers):
+def draw_all(draw, tasks, workers):
+    """The results of draw(folder, split, index, ...) of each task, in order, from `workers` processes (None: a core each)."""
     workers = len(os.sched_getaffinity(0)) if workers is None else workers
     if workers < 2:
         yield from (draw(*task) for task in tasks)
         return
-    pool = WorkerPool(draw, workers, 4, 120, lambda folder, split, i, *_: f"{folder}/{split}, image {i + 1}")
+    pool = WorkerPool(draw, workers, 4, 120, lambda folder, split, i, *_: f"{folder}/{split}, number {i + 1}")
     try:
         yield from pool.run(tasks)
     finally:
@@ -95,11 +95,11 @@ def draw(folder, split, index, seed, size):
     name = f"{index + 1:06d}.jpg"
     Image.fromarray(pixels).save(os.path.join(folder, split, name), quality=90)
     image = {"id": index + 1, "file_name": name, "width": size, "height": size, "scene": index}
-    annotations = [_annotation(figure, number, seen) for number, figure in enumerate(scene.figures)]
+    annotations = [annotation(figure, number, seen) for number, figure in enumerate(scene.figures)]
     return image, [a for a in annotations if a is not None]
 
 
-def _annotation(figure, number, seen):
+def annotation(figure, number, seen):
     """The annotation of one figure, None where nothing of it is seen."""
     k = OVERSAMPLING
     height, width = seen.shape[0] // k, seen.shape[1] // k

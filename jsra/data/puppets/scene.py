@@ -173,3 +173,10 @@ def make_scene(split, index, seed, size):
         loose, occluders = int(rng.integers(0, 5)), int(rng.integers(0, 2))
     return Scene((size, size), figures, _loose_parts(rng, size, loose), _occluders(rng, size, occluders),
                  int(rng.integers(2**31)), split in ORDINARY)  # fmt: skip
+
+
+def still_life(rng, size):
+    """What does not move in a clip: (loose parts, occluders, seed of background and light) of a Scene."""
+    return _loose_parts(rng, size, int(rng.integers(0, 5))), _occluders(rng, size, int(rng.integers(0, 3))), int(
+        rng.integers(2**31)
+    )

@@ -1,4 +1,4 @@
-"""Make the reference vectors of operators that torchvision has: tests/ops/vectors/<operator>.npz.
+"""Make the reference vectors of operators that torchvision or torch has: tests/ops/vectors/<operator>.npz.
 
 Run with the Python of an environment that has torchvision 0.27 (not Jittor), from this folder:
 `python make_torchvision.py [operator]`.
@@ -169,6 +169,21 @@ def deform_conv2d(rng):
         yield Case(name, inputs, settings, grad=(0, 1, 2, 3, 4))
 
 
+@operator
+def dense_focal_loss(rng):
+    maps, labels = 3 * rng.standard_normal((2, 15, 4, 3)), rng.integers(0, 6, (2, 36)).astype(np.int32)
+    yield Case("three anchors of five classes", (maps, labels, np.int32(5)), grad=(0,))
+    yield Case("other numbers", (maps, labels, np.int32(5)), {"alpha": 0.6, "gamma": 1.3}, grad=(0,))
+
+
+def _dense_focal_loss(maps, labels, classes, **settings):
+    classes = int(classes)
+    logits = maps.reshape(maps.shape[0], -1, classes, maps.shape[2] * maps.shape[3]).permute(0, 3, 1, 2)
+    logits = logits.reshape(maps.shape[0], -1, classes)
+    own = (labels[..., None] == torch.arange(1, classes + 1)).to(logits.dtype)
+    return torchvision.ops.sigmoid_focal_loss(logits, own, **settings).sum(dim=2)
+
+
 def _offset_shape(x, offset_groups, settings):
     pair = {k: v if isinstance(v, list) else [v, v] for k, v in settings.items()}
     sizes = [
@@ -177,9 +192,31 @@ def _offset_shape(x, offset_groups, settings):
     return x.shape[0], offset_groups * 18, *sizes
 
 
+@operator
+def flow_warp(rng):
+    """Inputs: input, flow in cells."""
+    features = rng.standard_normal((2, 3, 6, 9))
+    yield Case("near", (features, rng.uniform(-2, 2, (2, 2, 6, 9))), grad=(0, 1))
+    yield Case("far", (features, rng.uniform(-12, 12, (2, 2, 6, 9))), grad=(0, 1))
+
+
+def grid_sample(features, flow):
+    """torch's grid_sample at the places that a flow points to."""
+    height, width = flow.shape[2:]
+    rows, columns = torch.meshgrid(torch.arange(height), torch.arange(width), indexing="ij")
+    x = (columns + flow[:, 0]) / (width - 1) * 2 - 1
+    y = (rows + flow[:, 1]) / (height - 1) * 2 - 1
+    grid = torch.stack([x, y], dim=3)
+    return torch.nn.functional.grid_sample(features, grid, padding_mode="border", align_corners=True)
+
+
 def call(name, tensors, settings):
+    if name == "flow_warp":
+        return grid_sample(*tensors)
     if name == "deform_conv2d":
         return torchvision.ops.deform_conv2d(*tensors[:4], mask=tensors[4], **settings)
+    if name == "dense_focal_loss":
+        return _dense_focal_loss(*tensors, **settings)
     return getattr(torchvision.ops, name)(*tensors, **settings)
 
 
@@ -188,7 +225,7 @@ def make(name):
     arrays = {}
     for case in OPERATORS[name](rng):
         inputs = [a.astype(np.float32) if a.dtype.kind == "f" else a for a in case.inputs]
-        tensors = [torch.from_numpy(a.copy()) for a in inputs]
+        tensors = [torch.from_numpy(np.array(a)) for a in inputs]
         for i in case.grad:
             tensors[i].requires_grad_()
         out = call(name, tensors, case.settings)

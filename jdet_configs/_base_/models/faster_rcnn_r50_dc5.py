@@ -1,0 +1,55 @@
+# Faster R-CNN on one map: R50 with a dilated last stage (stride 16) and a 3x3 convolution to 512 channels, as in mmtracking's
+# faster_rcnn_r50_dc5, whose numbers these are. RoI Align is the extractor.
+model = dict(
+    type="FasterRCNN",
+    backbone=dict(
+        type="ResNet",
+        depth=50,
+        out_indices=[3],
+        strides=[1, 2, 2, 1],
+        dilations=[1, 1, 1, 2],
+        frozen_stages=1,
+        norm_eval=True,
+    ),
+    neck=dict(type="ChannelMapper", in_channels=[2048], out_channels=512, kernel_size=3),
+    rpn=dict(
+        type="RPNHead",
+        in_channels=512,
+        feat_channels=512,
+        anchor_generator=dict(type="AnchorGenerator", scales=[4, 8, 16, 32], ratios=[0.5, 1.0, 2.0], strides=[16]),
+        box_coder=dict(type="DeltaXYWHBBoxCoder", means=[0.0, 0.0, 0.0, 0.0], stds=[1.0, 1.0, 1.0, 1.0]),
+        assigner=dict(type="MaxIoUAssigner", pos_iou_thr=0.7, neg_iou_thr=0.3, min_pos_iou=0.3, match_low_quality=True),
+        sampler=dict(type="RandomSampler", num=256, pos_fraction=0.5),
+        loss_cls=dict(type="CrossEntropyLoss", use_sigmoid=True, loss_weight=1.0),
+        loss_box=dict(type="SmoothL1Loss", beta=1 / 9, loss_weight=1.0),
+        train_proposals=dict(type="ProposalSelector", nms_pre=6000, max_per_img=600, nms_thr=0.7, min_size=0),
+        test_proposals=dict(type="ProposalSelector", nms_pre=6000, max_per_img=300, nms_thr=0.7, min_size=0),
+        allowed_border=0,
+    ),
+    roi_head=dict(
+        type="RoIHead",
+        box=dict(
+            type="BoxBranch",
+            extractor=dict(
+                type="FPNRoIExtractor",
+                roi_layer=dict(type="RoIAlign", output_size=7, sampling_ratio=2, aligned=True),
+                out_channels=512,
+                featmap_strides=[16],
+            ),
+            head=dict(
+                type="Shared2FCBBoxHead",
+                in_channels=512,
+                roi_feat_size=7,
+                fc_out_channels=1024,
+                num_classes=30,
+                reg_class_agnostic=False,
+                box_coder=dict(type="DeltaXYWHBBoxCoder", means=[0.0, 0.0, 0.0, 0.0], stds=[0.2, 0.2, 0.2, 0.2]),
+                loss_cls=dict(type="CrossEntropyLoss", use_sigmoid=False, loss_weight=1.0),
+                loss_box=dict(type="SmoothL1Loss", beta=1.0, loss_weight=1.0),
+            ),
+            assigner=dict(type="MaxIoUAssigner", pos_iou_thr=0.5, neg_iou_thr=0.5, min_pos_iou=0.5, match_low_quality=True),
+            sampler=dict(type="RandomSampler", num=256, pos_fraction=0.25, add_gt_as_proposals=True),
+            test=dict(type="DetectionSelector", score_thr=0.0001, nms_thr=0.5, max_per_img=100),
+        ),
+    ),
+)

@@ -1,0 +1,1 @@
+model = dict(neck=dict(type="MSSA", pooling="adaptive", pool_size=7))

@@ -1,0 +1,1 @@
+model = dict(neck=dict(type="MSSA", pooling="single_scale"))

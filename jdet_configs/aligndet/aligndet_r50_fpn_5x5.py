@@ -1,0 +1,3 @@
+# Table 6: RoIConv 5x5.
+_base_ = ["../_base_/models/aligndet_r50_fpn.py", "../_base_/aligndet_1x_coco.py"]
+model = dict(adm=dict(align=dict(kernel_size=5)))

@@ -1,0 +1,6 @@
+# Table 5: thresholds of the DPM 0.5 / 0.4, of the ADM 0.7 / 0.7.
+_base_ = "aligndet_r50_fpn_3x3_4conv.py"
+model = dict(
+    dpm=dict(assigner=dict(pos_iou_thr=0.5, neg_iou_thr=0.4)),
+    adm=dict(assigner=dict(pos_iou_thr=0.7, neg_iou_thr=0.7)),
+)

@@ -1,0 +1,1 @@
+_base_ = "_base_/fgfa_r50_dc5_vid.py"

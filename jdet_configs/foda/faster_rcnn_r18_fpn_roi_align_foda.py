@@ -1,0 +1,1 @@
+_base_ = "../_base_/foda_r18_fpn.py"

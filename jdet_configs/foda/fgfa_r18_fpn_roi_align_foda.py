@@ -1,0 +1,1 @@
+_base_ = "../_base_/fgfa_foda_r18_fpn.py"

@@ -1,0 +1,2 @@
+_base_ = ["../_base_/real.py", "../_base_/extractors/roi_attention.py"]
+model = dict(roi_head=dict(box=dict(extractor=dict(roi_layer=dict(in_channels=96)))))

@@ -1,0 +1,45 @@
+"""Problems of an image file and of a box, whatever the data set."""
+
+from __future__ import annotations
+
+from PIL import Image, ImageOps
+
+from jsra.data.image import rgb_pixels
+from jsra.data.problems import error, warning
+
+
+def check_image(path, size, where):
+    """Problems of an image file."""
+    try:
+        with Image.open(path) as image:
+            found, turned = image.size, ImageOps.exif_transpose(image).size
+            rgb_pixels(image)
+    except FileNotFoundError:
+        yield error(where, f"the image {path} is missing", "add the file, or remove the image")
+        return
+    except Exception as reason:
+        yield error(where, f"the image {path} cannot be read: {reason}", "replace the file")
+        return
+    if tuple(size) not in (found, turned):
+        yield error(
+            where, f"{path} is {found[0]} x {found[1]} pixels, annotated as {size[0]} x {size[1]}",
+            "correct width and height, or scale the boxes to the file",
+        )  # fmt: skip
+
+
+def check_box(xyxy, size, where):
+    """Problems of a box in an image of `size` (width, height)."""
+    x0, y0, x1, y1 = xyxy
+    text = f"the box ({x0:g}, {y0:g}, {x1:g}, {y1:g})"
+    if not all(abs(v) < 1e9 for v in xyxy):
+        yield error(where, f"{text} is not finite", "correct or remove it")
+    elif x1 < x0 or y1 < y0:
+        yield error(where, f"{text} is inverted", "swap its corners")
+    elif x1 == x0 or y1 == y0:
+        yield error(where, f"{text} is empty", "remove it")
+    elif x1 <= 0 or y1 <= 0 or x0 >= size[0] or y0 >= size[1]:
+        yield error(where, f"{text} lies outside the image", "remove it, or look for swapped x and y")
+    elif x0 < -1 or y0 < -1 or x1 > size[0] + 1 or y1 > size[1] + 1:
+        yield warning(where, f"{text} goes beyond the image ({size[0]} x {size[1]})", "cut it at the border")
+    elif x1 - x0 < 1 or y1 - y0 < 1:
+        yield warning(where, f"{text} is thinner than a pixel; training leaves it out", "remove it")

@@ -1,0 +1,57 @@
+"""Problems of a VIDDataset: what `jsra data check` lists of videos."""
+
+from __future__ import annotations
+
+import os
+from collections import defaultdict
+
+from tqdm import tqdm
+
+from jsra.data.check_entries import check_box, check_image
+from jsra.data.coco_file import read_coco
+from jsra.data.paths import data_path
+from jsra.data.problems import error, warning
+from jsra.data.vid import image_sets
+from jsra.data.vid_devkit import read_devkit
+
+
+def check_vid(config, progress=True) -> list:
+    """All problems of the videos that a config dict of type VIDDataset describes; every frame is opened."""
+    root = data_path(config["root"])
+    if config.get("anno_file"):
+        file = read_coco(data_path(config["anno_file"]))
+        images, own, problems = file.images.values(), file.annotations, list(file.problems)
+    else:
+        content, problems = read_devkit(root, image_sets(config["image_set"]), config.get("classes"), True, progress)
+        images, own = content["images"], defaultdict(list)
+        for a in content["annotations"]:
+            own[a["image_id"]].append(a)
+    videos = defaultdict(list)
+    for image in images:
+        videos[image.get("video_id", -1)].append(image)
+    for video, frames in tqdm(videos.items(), "checking", disable=not progress or None, leave=False):
+        problems += _check_video(root, frames, own, video)
+    return problems
+
+
+def _check_video(root, frames, own, video):
+    if video >= 0:
+        name = os.path.dirname(frames[0]["file_name"])
+        sizes = {(frame["width"], frame["height"]) for frame in frames}
+        if len(sizes) > 1:
+            yield error(f"video {name}", f"its frames have several sizes: {sorted(sizes)}", "give them one size")
+        if len(frames) == 1:
+            yield warning(f"video {name}", "has one frame; it is its own reference", "fine for a still image")
+        if not any(own[frame["id"]] for frame in frames):
+            yield warning(f"video {name}", "has no annotations", "fine for a background video; else annotate it")
+    for frame in frames:
+        where, size = f"frame {frame['file_name']}", (frame["width"], frame["height"])
+        yield from check_image(os.path.join(root, "Data", frame["file_name"]), size, where)
+        tracks = set()
+        for a in own[frame["id"]]:
+            x, y, w, h = a["bbox"]
+            track = a.get("instance_id", -1)
+            yield from check_box((x, y, x + w, y + h), size, f"{where}, track {track}")
+            if track in tracks and track >= 0:
+                yield error(where, f"two objects have the track id {track}", "give each object of a video its own")
+            tracks.add(track)

@@ -1,0 +1,213 @@
+"""COCO's annotation file: read once and checked entry by entry, for all that uses one.
+
+What every entry must have: an image id, file_name, width and height; a category id and name; an annotation image_id,
+category_id and bbox. Ids of annotations mean nothing here. Sizes of boxes and what a picture shows: jsra.data.check.
+"""
+
+from __future__ import annotations
+
+import gzip
+import json
+import os
+import zlib
+from math import isfinite
+from typing import NamedTuple
+
+from jsra.arguments import short
+from jsra.data.image import DataError
+from jsra.data.masks import FARTHEST
+from jsra.data.paths import existing_file
+from jsra.data.problems import error, refuse
+
+MARKS = (None, 0, 1)  # of iscrowd and ignore; '0' is text, which Python takes for true
+
+
+class COCOFile(NamedTuple):
+    """content: the parsed file. What is sound in it: images {id: entry}, categories {id: name}, annotations {image id:
+    [entry]}, all in the file's order. problems: of the rest (jsra.data.problems)."""
+
+    path: str
+    content: dict
+    images: dict
+    categories: dict
+    annotations: dict
+    problems: list
+
+
+def read_coco(path, names=("file_name",)) -> COCOFile:
+    """Read and check the annotation file at a resolved path (jsra.data.paths). names: what may name an image's file.
+
+    Raises FileNotFoundError, and DataError for a file that is not COCO's at all; what is wrong with its entries is listed.
+    """
+    content = parse_json(existing_file(path, "the annotation file"))
+    content = content if isinstance(content, dict) else {}
+    missing = [key for key in ("images", "categories") if key not in content]
+    if missing:
+        raise DataError(f"{path}: not a COCO annotation file: it has no {' and no '.join(missing)}")
+    problems = []
+    lists = [_list(content, key, problems) for key in ("images", "categories", "annotations")]
+    images, ids = _images(lists[0], names, problems)
+    categories = _categories(lists[1], problems)
+    annotations = _annotations(lists[2], images, ids, categories, problems)
+    return COCOFile(path, content, images, categories, annotations, problems)
+
+
+def read_sound_coco(path, names=("file_name",)) -> COCOFile:
+    """As `read_coco`; raises DataError that lists the problems where there are any."""
+    file = read_coco(path, names)
+    refuse(path, file.problems)
+    return file
+
+
+def parse_json(path):
+    """The content of a JSON file in UTF-8, 16 or 32, also packed by gzip. DataError where it is none."""
+    if os.path.isdir(path):
+        raise DataError(f"{path} is a folder: name the annotation file (.json) in it")
+    with open(path, "rb") as f:
+        data = f.read()
+    try:
+        data = gzip.decompress(data) if data[:2] == b"\x1f\x8b" else data
+        text = data.decode(json.detect_encoding(data))
+        del data  # half a GB of COCO
+        return json.loads(text)
+    except (EOFError, gzip.BadGzipFile, zlib.error) as reason:
+        raise DataError(f"{path}: a gzip file that is damaged or cut off ({reason}); copy it again") from None
+    except UnicodeDecodeError as reason:
+        raise DataError(f"{path}: not text in UTF-8 or UTF-16 ({reason}); save it as UTF-8") from None
+    except json.JSONDecodeError as reason:
+        if reason.pos >= len(reason.doc.rstrip()) - 1 or reason.msg.startswith("Unterminated"):
+            hint = "it ends in the middle: copy or write it again"
+        elif reason.doc.startswith("version https://git-lfs"):
+            hint = "it is a pointer of Git LFS: fetch the file with `git lfs pull`"
+        else:
+            hint = "correct it"
+        raise DataError(f"{path}: not valid JSON: {reason}; {hint}") from None
+
+
+def of_annotation(entry, number=None) -> str:
+    """How messages name an annotation: by its ids, or by its number in the list where it has none."""
+    image, own = entry.get("image_id"), entry.get("id")
+    own = f"annotations[{number}]" if own is None and number is not None else f"annotation {own}"
+    return own if image is None else f"image id {image}, {own}"
+
+
+def _list(content, key, problems):
+    """The list under a key of the file; [] where there is none."""
+    found = content.get(key, [])
+    if isinstance(found, list):
+        return found
+    problems.append(error(key, f"is {short(found)}", f"write a list{'' if key != 'annotations' else ', [] for none'}"))
+    return []
+
+
+def _images(listed, names, problems):
+    """({id: entry} of the sound ones, the ids of all)."""
+    images, ids = {}, set()
+    for number, entry in enumerate(listed):
+        found = list(_image_problems(entry, number, names, ids))
+        problems += found
+        if not found:
+            images[entry["id"]] = entry
+        if isinstance(entry, dict) and _is_id(entry.get("id")):
+            ids.add(entry["id"])
+    return images, ids
+
+
+def _image_problems(entry, number, names, ids):
+    if not isinstance(entry, dict):
+        yield error(f"images[{number}]", f"is {short(entry)}", "write a dictionary, or remove it")
+        return
+    where = f"image id {entry['id']}" if _is_id(entry.get("id")) else f"images[{number}]"
+    if not _is_id(entry.get("id")):
+        yield _unfit(entry, "id", where, "give it a whole number or text, its own")
+    elif entry["id"] in ids:
+        yield error(where, f"is listed twice ({file_name(entry, names)} too)", "list it once, or give it an id of its own")
+    if not file_name(entry, names):
+        yield _unfit(entry, names[0], where, "write the picture's file name")
+    for key in ("width", "height"):
+        value = entry.get(key)
+        if not isinstance(value, (int, float)) or isinstance(value, bool) or not 0 < value < FARTHEST or value != int(value):
+            yield _unfit(entry, key, where, "write the picture's size in pixels, a whole number")
+
+
+def file_name(entry, names=("file_name",)):
+    """The first of the names that an image has, or None."""
+    return next((entry[name] for name in names if isinstance(entry.get(name), str) and entry[name].strip()), None)
+
+
+def _categories(listed, problems):
+    """{id: name} of the sound ones."""
+    categories, names = {}, set()
+    for number, entry in enumerate(listed):
+        if not isinstance(entry, dict):
+            problems.append(error(f"categories[{number}]", f"is {short(entry)}", "write a dictionary, or remove it"))
+            continue
+        where, name = f"categories[{number}]", entry.get("name")
+        if not _is_id(entry.get("id")):
+            problems.append(_unfit(entry, "id", where, "give it a whole number or text, its own"))
+        elif not isinstance(name, str) or not name.strip():
+            problems.append(_unfit(entry, "name", f"category id {entry['id']}", "write its name as text"))
+        # Labels are positions in this list: two entries of one name or id would mix them up.
+        elif entry["id"] in categories:
+            problems.append(error(f"category id {entry['id']}", "is listed twice", "give every category an id of its own"))
+        elif name in names:
+            problems.append(error(f"category {name!r}", "is listed twice", "rename one, or merge them"))
+        else:
+            categories[entry["id"]] = name
+            names.add(name)
+    return categories
+
+
+def _annotations(listed, images, ids, categories, problems):
+    """{image id: [sound entries]}. What is sound takes the short way: COCO has 860,000 of them."""
+    found = {i: [] for i in images}
+    for number, entry in enumerate(listed):
+        try:
+            x, y, w, h = entry["bbox"]
+            if (
+                -FARTHEST < x < FARTHEST and -FARTHEST < y < FARTHEST and -FARTHEST < w < FARTHEST
+                and -FARTHEST < h < FARTHEST and entry["category_id"] in categories
+                and entry.get("iscrowd") in MARKS and entry.get("ignore") in MARKS and isfinite(entry.get("area") or 0)
+            ):  # fmt: skip
+                found[entry["image_id"]].append(entry)
+                continue
+        except (TypeError, KeyError, ValueError, AttributeError, OverflowError):
+            pass
+        if isinstance(entry, dict):
+            problems += _annotation_problems(entry, of_annotation(entry, number), ids, categories)
+        else:
+            problems.append(error(f"annotations[{number}]", f"is {short(entry)}", "write a dictionary, or remove it"))
+    return found
+
+
+def _annotation_problems(entry, where, ids, categories):
+    image, category, bbox, area = (entry.get(key) for key in ("image_id", "category_id", "bbox", "area"))
+    if not _is_id(image):
+        yield _unfit(entry, "image_id", where, "write the id of its image")
+    elif image not in ids:
+        yield error(where, "its image is not listed", "remove it, or list the image")
+    if not _is_id(category):
+        yield _unfit(entry, "category_id", where, "write the id of its category")
+    elif category not in categories:
+        yield error(where, f"category {category} is not listed", "correct category_id, or list the category")
+    if not isinstance(bbox, (list, tuple)) or len(bbox) != 4 or not all(map(_is_number, bbox)):
+        yield _unfit(entry, "bbox", where, "give [x, y, width, height] in numbers")
+    elif not all(abs(v) < FARTHEST for v in bbox):
+        yield error(where, f"bbox {bbox} has a number that is none, or far outside", "correct it, or remove the annotation")
+    if area is not None and not (_is_number(area) and abs(area) < float("inf")):
+        yield _unfit(entry, "area", where, "write the mask's area in pixels, a number, or leave it out")
+    for key in ("iscrowd", "ignore"):
+        if not isinstance(entry.get(key), (int, float, type(None))) or entry.get(key) not in MARKS:
+            yield _unfit(entry, key, where, "write 0 or 1")
+
+
+def _is_id(value):
+    return isinstance(value, (int, str)) and not isinstance(value, bool)
+
+
+def _is_number(value):
+    return isinstance(value, (int, float)) and not isinstance(value, bool)
+
+
+def _unfit(entry, key, where, cure):
+    return error(where, f"{key} is {short(entry[key])}" if key in entry else f"{key} is missing", cure)

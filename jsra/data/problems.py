@@ -1,0 +1,34 @@
+"""Problems of annotations, and the refusal of data that has some."""
+
+from __future__ import annotations
+
+from collections import namedtuple
+
+from jsra.data.image import DataError
+
+# level: 'error' (training would fail, or learn something wrong) or 'warning'; where: image id, and annotation if it is one.
+Problem = namedtuple("Problem", "level where what cure")
+
+MOST = 20  # problems that a refusal lists
+
+
+def error(where, what, cure) -> Problem:
+    return Problem("error", where, what, cure)
+
+
+def warning(where, what, cure) -> Problem:
+    return Problem("warning", where, what, cure)
+
+
+def refuse(source, problems):
+    """Raise DataError if there are errors among the problems of `source` (a path): the first 20 and their number."""
+    errors = [p for p in problems if p.level == "error"]
+    if not errors:
+        return
+    lines = [f"{p.where}: {p.what}; {p.cure}" for p in errors[:MOST]]
+    if len(errors) == 1:
+        raise DataError(f"{source}: {lines[0]}")
+    if len(errors) > MOST:
+        lines.append(f"... and {len(errors) - MOST} more")
+    listed = "".join(f"\n  {line}" for line in lines)
+    raise DataError(f"{source}: {len(errors)} errors (`jsra data check` lists them with all that is doubtful):{listed}")

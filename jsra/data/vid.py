@@ -1,0 +1,146 @@
+"""Datasets of videos: ImageNet VID and DET in the devkit's folders, or a COCO file with videos."""
+
+from __future__ import annotations
+
+import os
+
+import numpy as np
+
+from jsra.arguments import part
+from jsra.data.coco import usable_box
+from jsra.data.coco_file import read_sound_coco
+from jsra.data.dataset import DetectionDataset, Record, label_map
+from jsra.data.image import DataError, read_image
+from jsra.data.paths import data_path
+from jsra.data.problems import refuse
+from jsra.data.references import References
+from jsra.data.vid_classes import VID_CLASSES
+from jsra.data.vid_devkit import read_devkit
+from jsra.registry import ConfigError, construct, register
+
+
+@register("dataset")
+class VIDDataset(DetectionDataset):
+    """Frames of videos, and still images, in the layout of ImageNet VID and DET.
+
+    root: the folder with Data, Annotations and ImageSets. image_set: 'VID/val_videos', or a list of image sets, which may
+    mix VID and DET (jsra.data.vid_devkit). anno_file: instead, a COCO file with videos, as `jsra data vid` writes it and as
+    mmtracking has it, whose images lie in root/Data: it reads in seconds, the devkit's million files in many minutes.
+    classes: names, or {name: its WordNet id in the annotations}; the 30 of VID by default. Samples are all frames, a video
+    after the other; in testing the frames of a video stay on one process.
+    key_frames: only the frames to train on are samples, those that the image set names or 15 of each video.
+    references: dict(num=2, frame_range=9, method='bilateral_uniform') of jsra.data.references: the targets then hold
+    'references', float32 [num, 3, h, w], other frames of the video, transformed with the same random numbers; of a still
+    image, itself. Other arguments as for COCODataset. Targets have track_ids; video_id and frame_index where it is a frame.
+    """
+
+    default_evaluator = "VIDBoxAP"
+
+    def __init__(
+        self,
+        root: str,
+        image_set: str | tuple[str, ...] | None = None,
+        anno_file: str | None = None,
+        transforms: list[part.transform] | None = None,
+        batch_size: int = 1,
+        num_workers: int = 0,
+        shuffle: bool = False,
+        drop_last: bool = False,
+        filter_empty_gt: bool = True,
+        classes: tuple[str, ...] | dict[str, str] | None = None,
+        filter_min_size: int = 0,
+        key_frames: bool = False,
+        references: dict | None = None,
+        aspect_ratio_grouping: bool | None = None,
+        seed: int = 0,
+        repeat: int = 1,
+    ):
+        if (image_set is None) == (anno_file is None):
+            raise ConfigError("VIDDataset: give image_set or anno_file, one of them")
+        grouping = shuffle if aspect_ratio_grouping is None else aspect_ratio_grouping
+        names = tuple(classes or VID_CLASSES)
+        super().__init__(names, transforms, batch_size, num_workers, shuffle, drop_last, grouping, seed, False, repeat)
+        self.root = data_path(root)
+        self.references = None if references is None else construct(References, references, "references")
+        if anno_file is not None:
+            where = data_path(anno_file)
+            content = read_sound_coco(where).content
+        else:
+            where = self.root
+            content, problems = read_devkit(where, image_sets(image_set), classes, every_frame=not key_frames)
+            refuse(where, problems)
+        by_name = {category["name"]: category["id"] for category in content["categories"]}
+        self.cat_ids = [by_name[name] for name in label_map(names, by_name, where)]
+        self.videos = {}  # video id -> the files of its frames, in order
+        self._read(content, key_frames)
+        self._filter(filter_empty_gt, filter_min_size)
+
+    def _read(self, content, key_frames):
+        to_label = {category: i + 1 for i, category in enumerate(self.cat_ids)}
+        images = sorted(content["images"], key=lambda i: (i.get("video_id", -1), i.get("frame_id", -1)))
+        wanted = [i for i in images if i.get("is_vid_train_frame", True) or not key_frames]
+        per_image = {image["id"]: [] for image in wanted}
+        for annotation in content.get("annotations", ()):
+            if annotation["image_id"] in per_image and annotation["category_id"] in to_label:
+                per_image[annotation["image_id"]].append(annotation)
+        places = {}
+        for image in images:
+            if image.get("video_id", -1) >= 0:
+                frames = self.videos.setdefault(image["video_id"], [])
+                places[image["id"]] = len(frames)
+                frames.append(image["file_name"])
+        for image in wanted:
+            size = image["width"], image["height"]
+            boxes, labels, tracks = [], [], []
+            for a in per_image[image["id"]]:
+                box = usable_box(a, *size)
+                if box is not None:
+                    boxes.append(box)
+                    labels.append(to_label[a["category_id"]])
+                    tracks.append(a.get("instance_id", -1))
+            boxes = np.asarray(boxes, np.float32).reshape(-1, 4).clip(0, np.float32([*size, *size]))
+            video = image.get("video_id", -1)
+            self.records.append(
+                Record(
+                    image["id"], self._file(image["file_name"]), *size, boxes, labels, track_ids=tracks,
+                    video_id=video if video >= 0 else None, frame_index=places.get(image["id"]),
+                )
+            )  # fmt: skip
+
+    def _file(self, name):
+        return os.path.join(self.root, "Data", name)
+
+    def videos_of_samples(self):
+        """The video id of each sample, in order, None for a still image; None where all are."""
+        videos = [record.fields.get("video_id") for record in self.records]
+        return videos * self.repeat if any(video is not None for video in videos) else None
+
+    def get(self, index, epoch=0):
+        image, target = super().get(index, epoch)
+        if self.references is not None:
+            target["references"] = np.stack(
+                [image if n is None else n for n in self._neighbours(index, epoch, image.shape)]
+            )
+        return image, target
+
+    def _neighbours(self, index, epoch, shape):
+        """The transformed references of a sample; None for the sample's own frame."""
+        record = self.record(index)
+        if "video_id" not in record.fields:
+            return [None] * self.references.num
+        own, files = record.fields["frame_index"], self.videos[record.fields["video_id"]]
+        chosen = self.references(len(files), own, np.random.default_rng([self.seed, epoch, index, 1]))
+        return [None if place == own else self._frame(files[place], record, index, epoch, shape) for place in chosen]
+
+    def _frame(self, name, record, index, epoch, shape):
+        """Another frame of a record's video with the random numbers of the record: its boxes decide how it is cropped."""
+        pixels = read_image(self._file(name), (record.width, record.height), f"near {record.img_id}")
+        image, _ = self.transforms(pixels, self.target(record), np.random.default_rng([self.seed, epoch, index]))
+        if image.shape != shape:
+            raise DataError(f"{name}: transformed to {list(image.shape)}, its key frame {record.file} to {list(shape)}")
+        return image
+
+
+def image_sets(names) -> list:
+    """A VIDDataset's image_set as a list."""
+    return [names] if isinstance(names, str) else list(names)

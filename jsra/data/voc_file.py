@@ -1,0 +1,132 @@
+"""Pascal VOC's files: Annotations/*.xml and the lists of ImageSets/Main, for all that use them."""
+
+from __future__ import annotations
+
+import os
+import re
+import xml.etree.ElementTree as ElementTree
+
+from jsra.arguments import short
+from jsra.data.masks import FARTHEST
+from jsra.data.paths import data_path, existing_file
+from jsra.data.problems import error
+from jsra.registry import ConfigError
+
+CORNERS = ("xmin", "ymin", "xmax", "ymax")
+DIFFICULT = {"": False, "0": False, "1": True, "unspecified": False}  # the last as tools write it that know no such mark
+
+
+def read_xml(path, where) -> tuple:
+    """({file, width, height, objects: [{name, box (4 numbers as in the file), difficult, track}]}, problems) of an annotation
+    file. track: the number of the object in its video, -1 where the file gives none.
+
+    None and a problem where the file is not there or not VOC's. where: how problems name the image.
+    """
+    try:
+        root = ElementTree.parse(path).getroot()
+    except FileNotFoundError:
+        return None, [error(where, f"annotation {path} is not there", "add it, or remove the image from the image set")]
+    except (ElementTree.ParseError, ValueError, LookupError, OSError) as reason:
+        return None, [error(where, f"annotation {path} cannot be read as XML: {reason}", "correct the file")]
+    sizes = [_number(root.findtext(f"size/{key}")) for key in ("width", "height")]
+    if not all(size is not None and 0 < size < FARTHEST and size == int(size) for size in sizes):
+        what = f"annotation {path} has no <size> with the picture's <width> and <height>"
+        return None, [error(where, what, "write them in pixels, whole numbers")]
+    objects, wrong = read_objects(root)
+    content = {"file": root.findtext("filename"), "objects": objects, "width": int(sizes[0]), "height": int(sizes[1])}
+    cure = f"correct it in {path}, or remove the object"
+    return content, [error(f"{where}, {which}", what, cure) for which, what in wrong]
+
+
+def read_objects(root) -> tuple:
+    """([{name, box, difficult, track}] of the sound objects, [('object 2 (cat)', what is wrong)] of the others)."""
+    objects, wrong = [], []
+    for number, node in enumerate(root.findall("object"), start=1):
+        name = (node.findtext("name") or "").strip()
+        texts = [node.findtext(f"bndbox/{key}") for key in CORNERS]
+        box = [_number(text) for text in texts]
+        difficult = (node.findtext("difficult") or "").strip()
+        what = None
+        if not name:
+            what = "has no <name>"
+        elif not any(texts):
+            what = "has no <bndbox>"
+        elif not all(v is not None and abs(v) < FARTHEST for v in box):
+            what = f"has a box that is not four numbers of pixels: {', '.join(map(str, texts))}"
+        elif difficult.lower() not in DIFFICULT:
+            what = f"<difficult> is {short(difficult)}, not 0 or 1"
+        if what:
+            wrong.append((f"object {number} ({name})", what))
+        else:
+            track = _number(node.findtext("trackid"))
+            track = int(track) if track is not None and 0 <= track < FARTHEST else -1
+            objects.append({"name": name, "box": box, "difficult": DIFFICULT[difficult.lower()], "track": track})
+    return objects, wrong
+
+
+def _number(text):
+    try:
+        return float(text)
+    except (TypeError, ValueError):
+        return None
+
+
+def read_listing(path, annotations) -> list:
+    """The names in an image set; annotations: the folder of their XML files.
+
+    A name may hold spaces; lists of one class have a mark behind it, 1, -1 or 0, which is left away.
+    """
+    names = []
+    with open(path, encoding="utf-8-sig", errors="surrogateescape") as f:
+        for line in f:
+            name = line.strip()
+            marked = re.match(r"^(.+?)\s+(-1|0|1)$", name)
+            if marked and not os.path.isfile(os.path.join(annotations, f"{name}.xml")):
+                name = marked[1]
+            if name:
+                names.append(name)
+    return names
+
+
+def voc_sets(root, image_set):
+    """[(folder, image set)] of the arguments of a VOCDataset."""
+    roots = [data_path(r) for r in ([root] if isinstance(root, str) else root)]
+    sets = [image_set] * len(roots) if isinstance(image_set, str) else list(image_set)
+    if len(sets) != len(roots):
+        raise ConfigError(f"VOCDataset: {len(roots)} roots and {len(sets)} image sets")
+    return list(zip(roots, sets))
+
+
+def voc_entries(sets):
+    """(image id, annotation file, image folder) of each line of the image sets.
+
+    The id is the line's name, behind as much of its folder's path as tells several folders apart.
+    """
+    out = []
+    for (root, image_set), prefix in zip(sets, _prefixes([root for root, _ in sets])):
+        listing = existing_file(os.path.join(root, "ImageSets", "Main", f"{image_set}.txt"), "the image set")
+        annotations = os.path.join(root, "Annotations")
+        for name in read_listing(listing, annotations):
+            out.append((prefix + name, os.path.join(annotations, f"{name}.xml"), os.path.join(root, "JPEGImages")))
+    return out
+
+
+def _prefixes(roots):
+    """For each of several folders the end of its path, as short as tells the different ones apart, with a '/'."""
+    if len(roots) == 1:
+        return [""]
+    parts = [os.path.abspath(root).strip(os.sep).split(os.sep) for root in roots]
+    different = len(set(map(tuple, parts)))
+    length = next(n for n in range(1, max(map(len, parts)) + 1) if len({tuple(p[-n:]) for p in parts}) == different)
+    return ["/".join(p[-length:]) + "/" for p in parts]
+
+
+def voc_image(folder, name, content):
+    """The image of an annotation file: of its own name, with the extension of the picture that it names, or .jpg.
+
+    A picture of another name is taken only where there is none of its own.
+    """
+    stem = name.split("/")[-1]
+    named = os.path.basename(content["file"] or "")
+    candidates = [stem + os.path.splitext(named)[1], f"{stem}.jpg", named]
+    return next((p for p in (os.path.join(folder, c) for c in candidates if c) if os.path.isfile(p)), f"{folder}/{stem}.jpg")

@@ -1,0 +1,52 @@
+"""The settings of parts with what their constructors take where a config says nothing, and the versions of code, as plain
+data."""
+
+from __future__ import annotations
+
+import inspect
+
+from jsra.arguments import parameters
+from jsra.registry import registered
+
+# Versions of what no config names. training: the loop, its seeds and the order of random draws; data: reading, order and
+# batching of samples; operators: jsra.ops and cuda_src, beyond rounding.
+CODE = {"training": 1, "data": 1, "operators": 1}
+
+
+def defaults(function) -> dict:
+    """{name: default} of the arguments of a function, or of a class and of what its **kwargs go on to."""
+    known = parameters(function) if inspect.isclass(function) else inspect.signature(function).parameters
+    return {name: p.default for name, p in known.items() if p.default is not p.empty}
+
+
+def completed(value):
+    """Settings with the defaults and the version of every part in them."""
+    return _complete(value, registered())
+
+
+def _complete(value, classes):
+    if isinstance(value, (list, tuple)):
+        return [_complete(item, classes) for item in value]
+    if not isinstance(value, dict):
+        return value
+    found = {key: item for key, item in value.items() if key != "num_workers"}
+    cls = classes.get(value.get("type")) if isinstance(value.get("type"), str) else None
+    if cls is not None:
+        filled = {key: item for key, item in defaults(cls).items() if key != "num_workers"}
+        found = {**filled, **found, "code": getattr(cls, "version", 1)}
+    return {key: _complete(item, classes) for key, item in found.items()}
+
+
+def plain(value):
+    """As JSON gives it back; a whole number is the same whether it is written 1 or 1.0."""
+    if isinstance(value, dict):
+        return {str(key): plain(item) for key, item in sorted(value.items(), key=lambda item: str(item[0]))}
+    if isinstance(value, (list, tuple)):
+        return [plain(item) for item in value]
+    if hasattr(value, "tolist"):  # NumPy numbers and arrays, which a Python config may compute
+        return plain(value.tolist())
+    if isinstance(value, float) and value.is_integer():
+        return int(value)
+    if value is None or isinstance(value, (bool, int, float, str)):
+        return value
+    return f"{type(value).__module__}.{type(value).__qualname__}"

@@ -1,0 +1,33 @@
+"""The Gaussian error linear unit (Hendrycks and Gimpel 2016), in its exact form."""
+
+from __future__ import annotations
+
+import jittor as jt
+
+from jsra.ops import check
+from jsra.ops.kernel import run
+
+
+def gelu(x) -> jt.Var:
+    """x * Phi(x), Phi the normal distribution function, for x of any shape. The gradient computes Phi again.
+
+    Raises ValueError for a wrong dtype. Source: torch.nn.functional.gelu, approximate='none'.
+    """
+    check.var("x", x)
+    return _Gelu.apply(x)
+
+
+class _Gelu(jt.Function):
+    def execute(self, x):
+        self.x, self.output = x, [(tuple(x.shape), str(x.dtype))]
+        return run("gelu", "forward", [x], self.output, count=x.numel())
+
+    def grad(self, dout):
+        return run("gelu", "backward", [dout, self.x], self.output, count=self.x.numel())
+
+
+class GELU(jt.nn.Module):
+    """gelu as a module."""
+
+    def execute(self, x):
+        return gelu(x)

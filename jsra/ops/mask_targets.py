@@ -1,0 +1,39 @@
+"""Masks cut out and resized to boxes: what a mask head is to find in each of its boxes."""
+
+from __future__ import annotations
+
+import jittor as jt
+
+from jsra.ops import check
+from jsra.ops.kernel import run
+
+
+def mask_targets(bitmaps, places, boxes, index, image_size, output_size: int = 28, sampling_ratio=0, aligned=True) -> jt.Var:
+    """RoI Align of the bitmap that a mask has in the whole image, of which only a window is stored.
+
+    Args:
+        bitmaps: uint8 [T], of 0 and 1: the windows one after the other, each column by column.
+        places: int32 [W, 5], of each window: where its bitmap starts, and left, top, width, height in pixels of the image.
+        boxes: float32 [K, 4], xyxy in pixels; they are clipped to the image.
+        index: int32 [K]: the window of each box, -1 for none.
+        image_size: (height, width) of the whole bitmap, in pixels.
+        output_size: rows and columns of a target.
+        sampling_ratio, aligned: as in jsra.ops.roi_align.
+    Returns: float32 [K, output_size, output_size], the share of each bin that the mask covers, 0 to 1; no gradient. Zeros for
+        no window and for boxes of no size. A mask of 0 and 1 is where the share is 0.5 or more.
+    Raises: ValueError for wrong ranks, shapes, dtypes or sizes.
+    Source: mmdet's BitmapMasks.crop_and_resize.
+    """
+    check.var("bitmaps", bitmaps, rank=1, dtypes=("uint8",))
+    check.var("places", places, rank=2, last=5, dtypes=("int32",))
+    check.var("boxes", boxes, rank=2, last=4, dtypes=("float32",))
+    check.var("index", index, rank=1, dtypes=("int32",))
+    if index.shape[0] != boxes.shape[0]:
+        raise ValueError(f"index: expected one for each of the {boxes.shape[0]} boxes, got shape {list(index.shape)}")
+    height, width = check.size_pair("image_size", image_size)
+    side, _ = check.size_pair("output_size", output_size)
+    return run(
+        "mask_targets", "forward", [bitmaps, places, boxes, index], [((boxes.shape[0], side, side), "float32")],
+        count=boxes.shape[0], side=side, windows=places.shape[0], total=bitmaps.shape[0], height=height, width=width,
+        sampling_ratio=int(sampling_ratio), aligned=bool(aligned),
+    )  # fmt: skip

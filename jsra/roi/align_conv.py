@@ -1,0 +1,142 @@
+"""Convolutions whose taps follow the box of each position: the four ways of table 4 of AlignDet (Chen et al. 2019).
+
+Shape letters: B images; A boxes a position; kh, kw rows and columns of the kernel; T = kh * kw taps. Boxes are corners in
+pixels, those of a level's positions by rows, then boxes of a position.
+"""
+
+from __future__ import annotations
+
+import jittor as jt
+import numpy as np
+from jittor import nn
+
+from jsra.backbones.norm import BatchNorm2d
+from jsra.ops.conv import Conv2d, conv2d
+from jsra.ops.deform_conv2d import deform_conv2d
+from jsra.ops.permute import permute
+from jsra.registry import register
+
+
+class AlignConv(nn.Module):
+    """A convolution of odd size kernel_size (an int or (rows, columns)), and how its taps follow a box.
+
+    execute(x [B, in_channels, H, W], boxes [B, H * W * A, 4], stride) -> [B * A, out_channels, H, W]: of the boxes of each
+    position one after the other; the weights are the same for all.
+    """
+
+    def __init__(self, in_channels: int = 256, out_channels: int = 256, kernel_size: int | tuple[int, int] = 3):
+        super().__init__()
+        self.kernel_size = (kernel_size, kernel_size) if isinstance(kernel_size, int) else tuple(kernel_size)
+        if min(self.kernel_size) < 1 or 0 in (self.kernel_size[0] % 2, self.kernel_size[1] % 2):
+            raise ValueError(f"{type(self).__name__}: kernel_size must be odd, got {kernel_size!r}")
+        self.in_channels = in_channels
+        self.out_channels = out_channels
+        self.weight = jt.init.gauss((out_channels, in_channels, *self.kernel_size), "float32", 0.0, 0.01)
+        self.bias = jt.zeros((out_channels,))
+
+    @property
+    def padding(self):
+        return self.kernel_size[0] // 2, self.kernel_size[1] // 2
+
+    def execute(self, x, boxes, stride):
+        images, _, height, width = x.shape
+        each = boxes.reshape(images, height * width, -1, 4)
+        outs = []
+        for i in range(each.shape[2]):
+            offset = self.offset(x, each[:, :, i], stride)
+            outs.append(deform_conv2d(x, offset, self.weight, self.bias, padding=self.padding))
+        if len(outs) == 1:
+            return outs[0]
+        return jt.stack(outs, dim=1).reshape(-1, self.out_channels, height, width)
+
+    def offset(self, x, boxes, stride):
+        """boxes [B, H * W, 4] -> offsets [B, 2 T, H, W] of jsra.ops.deform_conv2d: for each tap y, then x, in cells."""
+        raise NotImplementedError
+
+
+@register("align_conv")
+class PlainConv(AlignConv):
+    """No alignment: an ordinary convolution, which reads the same cells for every box (RefineDet; table 4 (a))."""
+
+    def execute(self, x, boxes, stride):
+        out = conv2d(x, self.weight, self.bias, padding=self.padding)
+        count = boxes.shape[1] // (x.shape[2] * x.shape[3])
+        return out if count == 1 else jt.stack([out] * count, dim=1).reshape(-1, *out.shape[1:])
+
+    def offset(self, x, boxes, stride):
+        return jt.zeros((x.shape[0], 2 * self.kernel_size[0] * self.kernel_size[1], *x.shape[2:]))
+
+
+@register("align_conv")
+class LearnedOffsetConv(AlignConv):
+    """A deformable convolution: a 1x1 convolution of the features gives the offsets (table 4 (b))."""
+
+    def __init__(self, in_channels: int = 256, out_channels: int = 256, kernel_size: int | tuple[int, int] = 3):
+        super().__init__(in_channels, out_channels, kernel_size)
+        self.offsets = _small(Conv2d(in_channels, 2 * self.kernel_size[0] * self.kernel_size[1], 1))
+
+    def offset(self, x, boxes, stride):
+        return self.offsets(x)
+
+
+@register("align_conv")
+class AnchorGuidedConv(AlignConv):
+    """Guided Anchoring's deformable convolution (Wang et al. 2019; table 4 (c)): a 1x1 convolution of the box's width and
+    height, batch-normalised, gives the offsets. It does not know where the box lies.
+
+    Assumption: sides are in cells before the norm, so that one norm serves all levels.
+    """
+
+    def __init__(self, in_channels: int = 256, out_channels: int = 256, kernel_size: int | tuple[int, int] = 3):
+        super().__init__(in_channels, out_channels, kernel_size)
+        self.norm = BatchNorm2d(2)
+        self.offsets = _small(Conv2d(2, 2 * self.kernel_size[0] * self.kernel_size[1], 1))
+
+    def offset(self, x, boxes, stride):
+        sides = (boxes[:, :, 2:] - boxes[:, :, :2]) / float(stride)
+        sides = permute(sides, 0, 2, 1).reshape(x.shape[0], 2, *x.shape[2:])
+        return self.offsets(self.norm(sides))
+
+
+@register("align_conv")
+class RoIConv(AlignConv):
+    """RoIConv (equation 4): the taps lie where RoI Align with one sample a bin takes its samples, at the centres of kh x kw
+    equal parts of the box. What lies outside the map is zero."""
+
+    def offset(self, x, boxes, stride):
+        return roi_conv_offset(boxes, x.shape[2:], stride, self.kernel_size)
+
+
+def roi_conv_offset(boxes, size, stride, kernel_size):
+    """Offsets [B, 2 T, H, W] from the taps of a convolution to the sample points of boxes [B, H * W, 4].
+
+    size: (H, W); stride: pixels a cell; kernel_size: (kh, kw), odd. Source: AlignDet, equation 4. A map's cell (X, Y) has its
+    centre at (X + 0.5, Y + 0.5) * stride, as in RoI Align with aligned=True. No gradient goes to the boxes.
+    """
+    height, width = size
+    corners = permute(boxes, 0, 2, 1).reshape(-1, 4, height, width).stop_grad() / float(stride)
+    place = np.mgrid[:height, :width].astype(np.float32)[None]
+    place = jt.array(place).cast(boxes.dtype).broadcast([corners.shape[0], 2, height, width])
+    weight, bias = (jt.array(v).cast(boxes.dtype) for v in _offset_weights(*kernel_size))
+    return conv2d(jt.concat([corners, place], dim=1), weight, bias).stop_grad()
+
+
+def _offset_weights(rows, columns):
+    """The offsets as a 1x1 convolution of the planes x0, y0, x1, y1 of the boxes in cells, and Y, X: weight [2 T, 6, 1, 1],
+    bias [2 T]."""
+    weight, bias = np.zeros((2, rows, columns, 6), np.float32), np.zeros((2, rows, columns), np.float32)
+    for axis, parts in enumerate((rows, columns)):  # y, then x
+        tap = np.arange(parts).reshape((-1, 1) if axis == 0 else (1, -1))
+        share = (tap + 0.5) / parts  # how far from the first side to the last the sample lies
+        weight[axis, :, :, 1 - axis], weight[axis, :, :, 3 - axis] = 1 - share, share
+        weight[axis, :, :, 4 + axis] = -1
+        bias[axis] = parts // 2 - (tap + 0.5)
+    order = (1, 2, 0, 3)  # the taps by rows, of each y, then x
+    return weight.transpose(order).reshape(-1, 6, 1, 1), bias.transpose(1, 2, 0).reshape(-1)
+
+
+def _small(conv):
+    """Weights so small that the offsets begin near zero (the paper: sigma 0.01)."""
+    jt.init.gauss_(conv.weight, 0.0, 0.01)
+    jt.init.constant_(conv.bias, 0.0)
+    return conv

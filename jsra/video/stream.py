@@ -1,0 +1,98 @@
+"""Detection in videos frame by frame, with the maps of a window of frames kept and nothing else.
+
+stream = model.stream()                                # of a detector that looks at several frames
+for images, targets in batches:                        # frames in order; targets name their video
+    results += stream.push(images, targets)            # of earlier frames: those whose window is complete
+results += stream.finish()
+"""
+
+from __future__ import annotations
+
+from collections import Counter, deque
+from typing import NamedTuple
+
+import jittor as jt
+import numpy as np
+
+
+class Frame(NamedTuple):
+    """image [1, 3, H, W], its maps [1, C, H, W] each, and its target."""
+
+    image: jt.Var
+    maps: list
+    target: dict
+
+
+class FrameStream:
+    """Results of the frames of videos, in order, `after` frames late.
+
+    model: has features(images), warped(...), joined(...), complete(...) and found(...) (jsra.detectors.fgfa.FGFA). Beyond the
+    ends of a video its first and last frame stand in, as often as they are missed; each is warped once and counted so often.
+    """
+
+    def __init__(self, model, before: int, after: int):
+        self.model = model
+        self.before, self.after = before, after
+        self._clear()
+
+    def _clear(self):
+        self.frames = deque()
+        self.first = 0  # the number of frames[0] in its video
+        self.done = 0  # frames of this video that have their result
+
+    @property
+    def seen(self) -> int:
+        """Frames of this video so far."""
+        return self.first + len(self.frames)
+
+    def push(self, images, targets) -> list:
+        """Take frames [B, 3, H, W]; the results that became complete. A change of target['video_id'] ends a video."""
+        results = []
+        for i, target in enumerate(targets):
+            if self.frames and self.frames[-1].target.get("video_id") != target.get("video_id"):
+                results += self.finish()
+            self._add(images[i : i + 1], target)
+            if self.seen - self.done > self.after:
+                results.append(self._result(self.seen - 1))
+        return results
+
+    def finish(self) -> list:
+        """The results that are left of the video, which has no more frames."""
+        results = [self._result(self.seen - 1) for _ in range(self.seen - self.done)]
+        self._clear()
+        return results
+
+    def _add(self, image, target):
+        if self.frames and self.frames[0].image.shape != image.shape:
+            first, now = ([*v.shape[:1:-1]] for v in (self.frames[0].image, image))
+            raise ValueError(
+                f"frame {target.get('img_id')!r} is {now[0]} x {now[1]} pixels, those before it in its video {first[0]} x "
+                f"{first[1]}: the frames of a video have one size"
+            )
+        # Copies: a slice would keep the whole batch, and what is not computed now would keep the graph before it.
+        maps = [m.copy().stop_grad() for m in self.model.features(image)]
+        frame = Frame(image.copy().stop_grad(), maps, target)
+        jt.sync([frame.image, *maps])
+        self.frames.append(frame)
+
+    def _result(self, last):
+        """The result of the first frame without one, in a video whose last known frame has the number `last`."""
+        number = self.done
+        places = [min(max(n, 0), last) for n in range(number - self.before, number + self.after + 1) if n != number]
+        counts = Counter(places)
+        key = self.frames[number - self.first]
+        maps = [m.unsqueeze(1) for m in key.maps]
+        targets = self.model.complete(key.image, [key.target])
+        if counts:
+            others = [self.frames[n - self.first] for n in counts]
+            images = jt.concat([frame.image for frame in others], dim=0)
+            levels = [jt.concat(level, dim=0) for level in zip(*(frame.maps for frame in others))]
+            warped = self.model.warped(key.image, images, levels, targets.sizes)
+            maps = [jt.concat([own, other], dim=1) for own, other in zip(maps, warped)]
+        weights = jt.array(np.array([[1, *counts.values()]], np.float32))
+        (result,) = self.model.found(self.model.joined(key.maps, maps, weights), targets)
+        self.done += 1
+        while self.first < self.done - self.before:
+            self.frames.popleft()
+            self.first += 1
+        return result

@@ -1,0 +1,234 @@
+import json
+import os
+
+import numpy as np
+import pytest
+
+from jsra.cli import main
+from jsra.data.check import check
+from jsra.data.image import DataError
+from jsra.data.vid import VIDDataset
+from jsra.data.vid_devkit import spread
+from jsra.evaluation.vid_boxes import VIDBoxAP
+from jsra.registry import ConfigError
+from tests.conftest import shared
+from tests.data.small_vid import vid_object, write_frame, write_set, write_vid
+
+PLAIN = [dict(type="Normalize", mean=[0, 0, 0], std=[1, 1, 1])]
+
+
+@pytest.fixture
+def root(tmp_path):
+    return write_vid(str(tmp_path))
+
+
+def make(root, image_set="VID/train_videos", transforms=PLAIN, **settings):
+    from jsra.registry import build
+
+    given = {"image_set": image_set} if "anno_file" not in settings else {}
+    settings = {
+        "type": "VIDDataset",
+        "root": root,
+        "transforms": transforms,
+        "filter_empty_gt": False,
+        **given,
+        **settings,
+    }
+    return build(settings, "dataset", "dataset")
+
+
+def test_all_frames_in_order(root):
+    dataset = make(root)
+    assert len(dataset) == 23 and [len(files) for files in dataset.videos.values()] == [20, 3]
+    image, target = dataset[5]
+    assert image.shape == (3, 30, 40) and abs(image.mean() - 50) < 1
+    assert target["bboxes"].tolist() == [[5, 5, 17, 17]] and target["classes"][target["labels"][0] - 1] == "dog"
+    assert (target["track_ids"].tolist(), target["video_id"], target["frame_index"]) == ([3], 1, 5)
+    assert dataset.record(15).boxes.shape == (0, 4)  # the track has ended
+    assert dataset[22][1]["video_id"] == 2 and dataset[22][1]["frame_index"] == 2
+
+
+def test_frames_to_train_on(root):
+    """Those that the lines of the image set name; of a video named as a whole 15, in the middle of as many equal parts."""
+    dataset = make(root, ["VID/frames", "DET/foxes"], key_frames=True)
+    assert [record.fields.get("frame_index") for record in dataset.records] == [None, 4, 11, 1]
+    assert "video_id" not in dataset[0][1] and dataset.videos_of_samples() == [None, 1, 1, 2]
+    assert sorted(spread(20, 15)) == [0, 2, 3, 4, 6, 7, 8, 10, 11, 12, 14, 15, 16, 18, 19] and spread(2, 15) == {0, 1}
+    assert len(make(root, key_frames=True)) == 15 + 3
+    assert len(make(root, key_frames=True, filter_empty_gt=True)) == 9 + 3
+
+
+def greys(target):
+    """Which frames the references are, by their greys."""
+    return [int(round(float(frame.mean()) / 10)) for frame in target["references"]]
+
+
+def test_references_are_from_both_sides(root):
+    dataset = make(root, references=dict(num=2, frame_range=4))
+    seen = set()
+    for epoch in range(40):
+        before, after = greys(dataset.get(10, epoch)[1])
+        assert 6 <= before <= 9 and 11 <= after <= 14
+        seen |= {before, after}
+        assert greys(dataset.get(10, epoch)[1]) == [before, after]  # the same for the same epoch
+        first, second = greys(dataset.get(0, epoch)[1])  # nothing is before the first frame
+        assert 1 <= first < second <= 4
+    assert seen == {6, 7, 8, 9, 11, 12, 13, 14}
+    assert dataset[5][1]["references"].shape == (2, 3, 30, 40)
+
+
+def test_a_still_image_and_a_clip_of_one_frame_are_their_own_references(root):
+    write_set(root, "VID/one", ["train/d"])
+    write_frame(root, "VID/train/d/000000", [vid_object("n02084071", (1, 2, 20, 21))], value=70)
+    dataset = make(root, ["DET/foxes", "VID/one"], references=dict(num=2, frame_range=9))
+    for index in (0, 1):
+        image, target = dataset[index]
+        assert target["references"].shape[0] == 2 and (target["references"] == image).all()
+
+
+def test_references_are_transformed_as_their_key_frame(root):
+    """Flips and crops, drawn once for a sample, whatever is in the other frames."""
+    rng = np.random.default_rng(0)
+    noise = rng.integers(0, 256, (30, 40, 3), dtype=np.uint8)
+    from PIL import Image
+
+    for i in range(20):
+        Image.fromarray(noise).save(os.path.join(root, f"Data/VID/train/a/{i:06d}.JPEG"))
+    transforms = [
+        dict(type="RandomFlip"), dict(type="RandomCrop", crop_size=[20, 25], crop_type="absolute"), *PLAIN,
+    ]  # fmt: skip
+    dataset, shifts = make(root, references=dict(num=4, frame_range=9), transforms=transforms), set()
+    for epoch in range(8):
+        image, target = dataset.get(11, epoch)
+        assert all((frame == image).all() for frame in target["references"])
+        shifts.add(image.sum())
+    assert len(shifts) > 4
+
+
+@pytest.mark.parametrize("settings", [dict(num=3), dict(num=0), dict(frame_range=0), dict(method="left")])
+def test_wrong_references(root, settings):
+    with pytest.raises(ConfigError, match="references: num and frame_range are at least 1"):
+        make(root, references=settings)
+
+
+def test_wrong_arguments(root):
+    with pytest.raises(ConfigError, match="give image_set or anno_file"):
+        VIDDataset(root)
+    with pytest.raises(ConfigError, match="begins with VID/ or DET/"):
+        make(root, "train_videos")
+    with pytest.raises(FileNotFoundError, match="the image set is not there.*ImageSets/VID/none.txt"):
+        make(root, "VID/none")
+
+
+def test_one_file_gives_the_same(root, tmp_path):
+    path = str(tmp_path / "out" / "all.json")
+    assert main(["data", "vid", root, path, "--sets", "VID/train_videos", "DET/foxes"]) == 0
+    ours = make(root, ["VID/train_videos", "DET/foxes"])
+    read = make(root, anno_file=path)
+    assert len(ours) == len(read) == 24
+    for a, b in zip(ours.records, read.records):
+        assert (a.file, a.img_id, a.boxes.tolist()) == (b.file, b.img_id, b.boxes.tolist())
+        assert a.fields["track_ids"].tolist() == b.fields["track_ids"].tolist()
+    assert len(make(root, anno_file=path, key_frames=True)) == 15 + 3 + 1
+
+
+def test_a_file_of_mmtracking(root, tmp_path):
+    """Its still images have no video_id; ids of images and videos begin anywhere."""
+    content = {
+        "videos": [{"id": 7, "name": "train/a"}],
+        "images": [
+            {"id": 31, "file_name": "VID/train/a/000001.JPEG", "width": 40, "height": 30, "video_id": 7, "frame_id": 1,
+             "is_vid_train_frame": False},
+            {"id": 30, "file_name": "VID/train/a/000000.JPEG", "width": 40, "height": 30, "video_id": 7, "frame_id": 0,
+             "is_vid_train_frame": True},
+            {"id": 32, "file_name": "DET/train/c/fox.JPEG", "width": 40, "height": 30, "is_vid_train_frame": True},
+        ],
+        "annotations": [{"id": 1, "image_id": 30, "category_id": 12, "bbox": [1, 2, 10, 12], "area": 120}],
+        "categories": [{"id": i + 1, "name": name} for i, name in enumerate(make(root).CLASSES)],
+    }  # fmt: skip
+    path = str(tmp_path / "file.json")
+    with open(path, "w") as f:
+        json.dump(content, f)
+    dataset = make(root, anno_file=path, key_frames=True, references=dict(num=2, frame_range=9))
+    assert dataset.img_ids == [32, 30]
+    assert greys(dataset[1][1]) == [0, 1]  # one other frame: the key frame stands in for the second
+
+
+def test_videos_stay_whole(root):
+    dataset = make(root, batch_size=8)
+    loaders = [dataset.loader(rank, 2) for rank in range(2)]
+    assert [len(batch) for batch in loaders[0].batches(0)] == [8, 8, 4]
+    assert loaders[1].batches(0) == [[20, 21, 22]]
+    alone = dataset.loader().batches(0)
+    assert alone == loaders[0].batches(0) + loaders[1].batches(0)
+    three = [dataset.loader(rank, 3) for rank in range(3)]
+    assert sum((loader.batches(0) for loader in three), []) == alone
+
+
+def test_what_is_missing_is_named(root):
+    os.remove(os.path.join(root, "Data/VID/train/a/000004.JPEG"))
+    with pytest.raises(DataError, match="video train/a: frame 4 is missing; the video has 19 frames"):
+        make(root, "VID/frames", key_frames=True)
+    assert len(make(root)) == 22
+    os.remove(os.path.join(root, "Annotations/VID/train/a/000006.xml"))
+    with pytest.raises(DataError, match="frame train/a/000006.JPEG: annotation .*000006.xml is not there"):
+        make(root)
+    write_set(root, "VID/gone", ["train/gone", "train/a/000099"])
+    with pytest.raises(DataError, match="(?s)2 errors.*train/gone of the image set: is no folder and no picture below"):
+        make(root, "VID/gone")
+
+
+def test_a_reference_that_cannot_be_read(root):
+    dataset = make(root, references=dict(num=2, frame_range=1))
+    with open(os.path.join(root, "Data/VID/train/a/000009.JPEG"), "wb") as f:
+        f.write(b"\xff\xd8")
+    with pytest.raises(DataError, match="000009.JPEG .image id near 9. cannot be read"):
+        dataset.get(8)
+
+
+def problems_of(root, image_set="VID/train_videos"):
+    found = check({"type": "VIDDataset", "root": root, "image_set": image_set}, progress=False)
+    return [(p.level, f"{p.where}: {p.what}") for p in found]
+
+
+def test_check(root):
+    assert problems_of(root) == []
+    write_frame(root, "VID/train/a/000002", [vid_object("n02084071", (50, 5, 60, 17), 1)])
+    write_frame(
+        root, "VID/train/a/000003", [vid_object("n02118333", (1, 1, 9, 9), 1), vid_object("n02118333", (1, 1, 9, 9), 1)]
+    )
+    write_frame(root, "VID/train/a/000004", [vid_object("cat", (1, 1, 9, 9))])
+    write_frame(root, "VID/train/a/000005", [], size=(20, 20))
+    os.remove(os.path.join(root, "Data/VID/train/a/000006.JPEG"))
+    with open(os.path.join(root, "Data/VID/train/a/000007.JPEG"), "wb") as f:
+        f.write(b"\xff\xd8")
+    write_frame(root, "VID/train/d/000000", [])
+    write_set(root, "VID/all", ["a", "d", "nothing"])
+    found = problems_of(root, "VID/all")
+    for level, words in (
+        ("error", "frame VID/train/a/000002.JPEG, track 1: the box (50, 5, 60, 17) lies outside"),
+        ("error", "frame VID/train/a/000003.JPEG: two objects have the track id 1"),
+        ("warning", "class 'cat': 1 objects are of it"),
+        ("error", "video VID/train/a: its frames have several sizes: [(20, 20), (40, 30)]"),
+        ("warning", "there is no frame between 000005.JPEG and 000007.JPEG"),
+        ("error", "000007.JPEG cannot be read"),
+        ("warning", "video VID/train/d: has one frame"),
+        ("warning", "video VID/train/d: has no annotations"),
+        ("error", "nothing of the image set: is no folder"),
+    ):
+        assert any(level == at and words in text for at, text in found), (words, found)
+
+
+def test_real_clips():
+    """36 clips to train, of 15 frames each, and the AP of the ground truth itself."""
+    root = shared("data", "foda_vid")
+    with open(os.path.join(root, "classes.txt")) as f:
+        classes = f.read().split()
+    dataset = make(root, classes=classes, key_frames=True, references=dict(num=2), filter_empty_gt=True)
+    assert len(dataset) == 36 * 15 and dataset[0][1]["references"].shape == (2, 3, 300, 300)
+    val = make(root, "VID/val_videos", classes=classes)
+    results = {r.img_id: {"boxes": r.boxes, "scores": np.ones(len(r.boxes)), "labels": r.labels} for r in val.records}
+    evaluator = VIDBoxAP(backend="pycocotools")
+    metrics = evaluator.evaluate(val, results, evaluator.submission(val, results))
+    assert len(val) == 384 and metrics["bbox_mAP"] > 0.999
+    assert evaluator.columns["vid_AP50"] == "bbox_mAP_50"

@@ -1,0 +1,65 @@
+"""A stream over a video gives what each frame gives with its references at hand."""
+
+import jittor as jt
+import numpy as np
+import pytest
+
+from jsra.fuse import FusedModel
+from tests.video.small import build_fgfa, video
+
+
+def plain(model, images, targets, before, after):
+    """The result of each frame, its window beyond the ends filled with the first and the last frame."""
+    results = []
+    for i, target in enumerate(targets):
+        places = [min(max(n, 0), len(targets) - 1) for n in range(i - before, i + after + 1) if n != i]
+        references = {"references": images[places]} if places else {}
+        results += FusedModel(model)(jt.array(images[i : i + 1]), [{**target, **references}])
+    return results
+
+
+def streamed(model, batches):
+    stream, fused, results, held = model.stream(), FusedModel(model), [], 0
+    for images, targets in batches:
+        results += fused.run(stream.push, jt.array(images), targets)
+        held = max(held, len(stream.frames))
+    return results + fused.run(stream.finish), held
+
+
+def assert_same(ours, expected):
+    assert [r["img_id"] for r in ours] == [r["img_id"] for r in expected]
+    assert sum(len(r["scores"]) for r in expected) > 0
+    for a, b in zip(ours, expected):
+        assert a["labels"].tolist() == b["labels"].tolist()
+        np.testing.assert_allclose(a["scores"], b["scores"], atol=2e-5)
+        np.testing.assert_allclose(a["boxes"], b["boxes"], atol=1e-2)
+
+
+@pytest.mark.parametrize("window", [(2, 2), (1, 3), (0, 0)])
+def test_as_with_the_references_at_hand(window, rng):
+    model = build_fgfa(window=window)
+    model.eval()
+    images, targets = video(rng, 7)
+    ours, held = streamed(model, ((images[i : i + 1], targets[i : i + 1]) for i in range(7)))
+    assert_same(ours, plain(model, images, targets, *window))
+    assert held <= sum(window) + 1
+
+
+def test_videos_do_not_see_one_another(rng):
+    """Two videos in batches of two frames; the second is shorter than the window, and the third of one frame."""
+    model = build_fgfa(window=(2, 2))
+    model.eval()
+    parts = [video(rng, count, name) for count, name in ((4, 1), (2, 2), (1, 3))]
+    expected = [r for images, targets in parts for r in plain(model, images, targets, 2, 2)]
+    batches = [(images[i : i + 2], targets[i : i + 2]) for images, targets in parts for i in range(0, len(targets), 2)]
+    assert_same(streamed(model, batches)[0], expected)
+
+
+def test_a_frame_of_another_size(rng):
+    model = build_fgfa(window=(1, 1))
+    model.eval()
+    images, targets = video(rng, 2)
+    stream = model.stream()
+    stream.push(jt.array(images[:1]), targets[:1])
+    with pytest.raises(ValueError, match="frame 'v0/1' is 48 x 64 pixels, those before it in its video 64 x 64"):
+        stream.push(jt.array(images[1:, :, :, :48]), [{**targets[1], "img_size": (48, 64)}])
