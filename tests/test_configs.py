@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 from jsra import resources
+from jsra.backbones.resnet import DEPTHS
 from jsra.config import load_config
 from jsra.data.masks import InstanceMasks
 from jsra.engine.run import build_optimizer
@@ -103,9 +104,10 @@ def test_one_training_step(path):
         get(settings["type"], f"dataset.{split}")
         build(list(settings["transforms"]), f"dataset.{split}.transforms")
     build(config.scheduler, "scheduler")
-    if dense_heads(config):
+    if "depth" in config.model.backbone:
+        assert config.model.backbone.depth in DEPTHS
         config.model.backbone["depth"] = min(config.model.backbone.depth, 50)  # more of the same blocks only take time
-    else:
+    if not dense_heads(config):
         for branch in box_branches(config):
             branch.sampler["num"] = 16
         config.model.rpn.train_proposals["max_per_img"] = 32
