@@ -62,9 +62,11 @@ def align(args):
 def sampling(args):
     from PIL import Image
 
+    from jsra.output import PICTURES, output_file
     from jsra.paper.figures import METHODS, draw
     from jsra.registry import ConfigError
 
+    output_file(args.out, PICTURES)
     models, config = {}, None
     for key, name in METHODS:
         for found, (model, settings) in trained(key, [name], args).items():
