@@ -130,6 +130,8 @@ def test_a_broken_file_is_named(config):
             file.write(b"PK\x03\x04 half")
     with pytest.raises(DataError, match="cached features of .*image id .*delete that file"):
         dataset.get(0)
+    image, _ = dataset.picture(0)  # what the data look like is drawn from images
+    assert image.shape == (3, SIDE, SIDE)
 
 
 @pytest.mark.parametrize(
@@ -158,6 +160,16 @@ def test_a_backbone_that_trains_is_refused(config):
     frozen.backbone.stem_bn.frozen = False  # its statistics move
     with pytest.raises(ConfigError, match="not frozen as a whole .stem_bn and 0 more"):
         use_features(config, "train", dataset, frozen, progress=False)
+
+
+def test_a_detector_of_several_frames_is_refused(config):
+    class Stream(Plain):
+        def stream(self):
+            return self
+
+    dataset, model = parts(config)
+    with pytest.raises(ConfigError, match="Stream needs more than the maps of one backbone"):
+        use_features(config, "train", dataset, Stream(model.backbone), progress=False)
 
 
 def test_maps_of_different_sizes_are_refused(tmp_path):
