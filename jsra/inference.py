@@ -60,7 +60,7 @@ class Detector:
         """The detections of one image, best first; a list of images gives a list.
 
         Returns boxes [n, 4] xyxy in pixels of the image as given, scores [n], labels [n] (1-based), names [n], and
-        masks (COCO RLE) from a model that has them.
+        masks (COCO RLE, see jsra.data.masks.to_bitmaps) from a model that has them.
         """
         if isinstance(image, (list, tuple)):
             return [self(one) for one in image]

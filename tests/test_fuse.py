@@ -6,7 +6,9 @@ from jsra.backbones.norm import BatchNorm2d
 from jsra.backbones.resnet import BasicBlock, ResNet
 from jsra.bench.weights import seeded
 from jsra.fuse import FusedModel
+from jsra.heads.mask_head import FCNMaskHead
 from jsra.heads.rpn import RPNHead
+from jsra.losses.cross_entropy import CrossEntropyLoss
 from jsra.necks.fpn import FPN
 from tests.ops.test_fused_conv import counted, cpu_with_onednn, distance  # noqa: F401  (a fixture that skips)
 
@@ -46,6 +48,27 @@ def test_equal_to_the_model_itself(rng, monkeypatch, depth, size):
     with jt.no_grad():
         plain = values(model(images))
     assert calls == [], "the model itself was changed"
+    assert max(distance(got, expected) for got, expected in zip(fused, plain)) < 1e-5
+
+
+def test_a_mask_head_is_fused(rng, monkeypatch):
+    """Its three 3x3 convolutions and the doubling one, with their ReLUs; whatever part of it is asked for."""
+
+    class Chosen(jt.nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.head = FCNMaskHead(CrossEntropyLoss(use_sigmoid=True), 5, 16, 16, num_convs=3)
+
+        def execute(self, x, labels):
+            return [self.head(x), self.head.class_logits(x, labels)]
+
+    model = Chosen().eval()
+    inputs = jt.array(rng.standard_normal((3, 16, 14, 14)).astype(np.float32)), jt.array(np.int32([2, 0, 5]))
+    calls = counted(monkeypatch)
+    fused = values(FusedModel(model)(*inputs))
+    assert len(calls) == 4 + 1 + 4
+    with jt.no_grad():
+        plain = values(model(*inputs))
     assert max(distance(got, expected) for got, expected in zip(fused, plain)) < 1e-5
 
 

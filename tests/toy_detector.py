@@ -50,7 +50,10 @@ def make_dataset(folder, count=8):
         Image.fromarray(pixels).save(folder / "images" / f"{i}.png")
         images.append(dict(id=i, file_name=f"{i}.png", width=120, height=100))
         annotations.append(
-            dict(id=i + 1, image_id=i, category_id=label + 1, bbox=[x, y, w, h], area=w * h, iscrowd=0)
+            dict(
+                id=i + 1, image_id=i, category_id=label + 1, bbox=[x, y, w, h], area=w * h, iscrowd=0,
+                segmentation=[[x, y, x + w, y, x + w, y + h, x, y + h]],
+            )
         )
     categories = [dict(id=i + 1, name=name) for i, name in enumerate(COLORS)]
     path = folder / "annotations.json"

@@ -19,13 +19,23 @@ from jsra.bench.weights import seeded
 from jsra.convert.convert import from_jsra
 from jsra.registry import nearest
 
-# name -> (config in jdet_configs, the family of peers whose function it is, the model that it is compared with).
+# detector -> {name: (config in jdet_configs, families of peers whose function it is, the model that it is compared with)}.
 OURS = {
-    "RoI Align": ("faster_rcnn_r50_fpn_roi_align_1x_coco.py", "mmdet", None),
-    "RoI Align, torchvision's form": ("_base_/models/faster_rcnn_r50_fpn_torchvision.py", "torchvision", None),
-    "SRA": ("faster_rcnn_r50_fpn_sra_1x_coco.py", None, "RoI Align"),
-}
-WORKS = ("inference", "training")
+    "faster_rcnn": {
+        "RoI Align": ("faster_rcnn_r50_fpn_roi_align_1x_coco.py", ("mmdet",), None),
+        "RoI Align, torchvision's form": (
+            "_base_/models/faster_rcnn_r50_fpn_torchvision.py", ("torchvision", "exported"), None,
+        ),
+        "SRA": ("faster_rcnn_r50_fpn_sra_1x_coco.py", (), "RoI Align"),
+    },
+    "mask_rcnn": {
+        "RoI Align": ("mask_rcnn_r50_fpn_roi_align_1x_coco.py", ("mmdet",), None),
+        "RoI Align, torchvision's form": ("_base_/models/mask_rcnn_r50_fpn_torchvision.py", ("torchvision",), None),
+        "SRA": ("mask_rcnn_r50_fpn_sra_1x_coco.py", (), "RoI Align"),
+    },
+}  # fmt: skip
+WORKS = ("inference", "training", "pasting")
+MASKS = 100  # that are pasted
 PEER_SCRIPT = os.path.join(os.path.dirname(__file__), "model_peer.py")  # not importable here: it is the peers'
 SIZE = (800, 1216)  # height, width
 WARM_UP = 2
@@ -50,12 +60,32 @@ class Program:
         return np.load(path)
 
 
-def pictures(size, number):
-    """images [B, 3, height, width], boxes [B, 12, 4] and labels [B, 12], by name."""
-    return {
-        name: np.stack(values)
-        for name, values in zip(("images", "boxes", "labels"), zip(*(picture(size, seed) for seed in range(number))))
-    }
+def pictures(size, number, masks=False):
+    """images [B, 3, height, width], boxes [B, 12, 4] and labels [B, 12], by name. With masks also objects uint8 [B, 12,
+    height, width], the ellipses in the boxes, and what is pasted: probabilities [MASKS, 28, 28] and places [MASKS, 4]."""
+    names = ("images", "boxes", "labels")
+    found = {n: np.stack(values) for n, values in zip(names, zip(*(picture(size, seed) for seed in range(number))))}
+    if masks:
+        rng = np.random.default_rng(0)
+        found["objects"] = np.stack([ellipses(boxes, size) for boxes in found["boxes"]])
+        found["probabilities"] = rng.random((MASKS, 28, 28), np.float32)
+        found["places"] = random_boxes(rng, MASKS, size)
+    return found
+
+
+def ellipses(boxes, size):
+    """uint8 [n, height, width]: 1 within the ellipse of each box."""
+    y, x = (np.arange(side)[:, None] + 0.5 for side in size)
+    centre, half = (boxes[:, :2] + boxes[:, 2:]) / 2, (boxes[:, 2:] - boxes[:, :2]) / 2
+    columns, rows = (((side.T - centre[:, i : i + 1]) / half[:, i : i + 1]) ** 2 for i, side in enumerate((x, y)))
+    return (rows[:, :, None] + columns[:, None] <= 1).astype(np.uint8)
+
+
+def random_boxes(rng, number, size):
+    """float32 [number, 4] within an image of size (height, width)."""
+    sides = np.exp(rng.uniform(np.log(0.04), np.log(0.5), (number, 2)))
+    corners = rng.uniform(0, 1, (number, 2)) * (1 - sides)
+    return (np.concatenate([corners, corners + sides], axis=1) * [*size[::-1], *size[::-1]]).astype(np.float32)
 
 
 def picture(size, seed=0):
@@ -66,11 +96,8 @@ def picture(size, seed=0):
     height, width = size
     pixels = render(make_scene("train", 0, seed, max(size)))[0][:height, :width].astype(np.float32)
     pixels = (pixels - np.float32([123.675, 116.28, 103.53])) / np.float32([58.395, 57.12, 57.375])
-    rng = np.random.default_rng(seed)
-    sides = np.exp(rng.uniform(np.log(0.04), np.log(0.5), (12, 2)))
-    corners = rng.uniform(0, 1, (12, 2)) * (1 - sides)
-    boxes = np.concatenate([corners, corners + sides], axis=1) * [width, height, width, height]
-    return np.ascontiguousarray(pixels.transpose(2, 0, 1)), boxes.astype(np.float32), np.arange(12, dtype=np.int32) % 3 + 1
+    boxes = random_boxes(np.random.default_rng(seed), 12, size)
+    return np.ascontiguousarray(pixels.transpose(2, 0, 1)), boxes, np.arange(12, dtype=np.int32) % 3 + 1
 
 
 def weights(config):
@@ -96,7 +123,7 @@ def differences(ours, theirs):
     return len(ours), len(theirs), float(distance.min(axis=1).max()), float(scores)
 
 
-def _start(stack, python_peers, folder, arrays, threads):
+def _start(stack, python_peers, folder, detector, arrays, threads):
     """The programs, loaded: those of the peers right after the model of ours whose function they are."""
     peers = [
         stack.enter_context(
@@ -105,21 +132,21 @@ def _start(stack, python_peers, folder, arrays, threads):
         for p in python_peers
     ]
     programs = []
-    for name, (config, family, versus) in OURS.items():
+    for name, (config, families, versus) in OURS[detector].items():
         config = os.path.join(resources.folder("jdet_configs"), config)
         own = weights(config)
         process = Peer(sys.executable, threads, ("-m", "jsra.bench.model_worker"))
         stack.enter_context(contextlib.closing(process))
-        theirs = [(p, program) for p in peers for program, of in p.programs.items() if of == family]
+        theirs = [(p, program) for p in peers for program, of in p.programs.items() if of in families]
         mine = Program(process, "jsra", name, versus)
         group = [(mine, own)]
         if theirs:
-            named = from_jsra(own, family).arrays
+            named = from_jsra(own, families[0]).arrays
             group += [(Program(p, program, program, name), named) for p, program in theirs]
         for program, parameters in group:
             file = os.path.join(folder, "model.npz")
             np.savez(file, **arrays, **parameters)
-            program.directions = program.ask(load=file, call=config, settings={})["directions"]
+            program.directions = program.ask(load=file, call=config, settings={"detector": detector})["directions"]
             os.remove(file)
             programs.append(program)
     return programs
@@ -155,7 +182,9 @@ def lines(results):
     """
     by_name = {r["program"]: r for r in results}
     for r in results:
-        seconds = f"{statistics.median(r['seconds']):.2f} ({min(r['seconds']):.2f}) | {statistics.median(r['cpu']):.2f}"
+        digits = 4 if r["work"] == "pasting" else 2
+        seconds = f"{statistics.median(r['seconds']):.{digits}f} ({min(r['seconds']):.{digits}f})"
+        seconds += f" | {statistics.median(r['cpu']):.{digits}f}"
         pool = "" if r["pool"] is None else f", {r['pool']:.0f} of them Jittor's"
         cells = [r["work"], r["program"], seconds, f"{r['peak']:.0f}{pool}", _ratio(r, by_name.get(r["versus"]))]
         yield "| " + " | ".join(cells) + " |"
@@ -166,7 +195,7 @@ def _ratio(result, other):
     if other is None:
         return ""
     time, cpu = (statistics.median(result[k]) / statistics.median(other[k]) for k in ("seconds", "cpu"))
-    if result["program"] in OURS:
+    if result["pool"] is not None:
         memory = f", of its memory x {result['peak'] / other['peak']:.2f}"
         return f"of {other['program']}'s time x {time:.2f} ({cpu:.2f}){memory}"
     text = f"ours ({other['program']}) takes x {1 / time:.2f} ({1 / cpu:.2f})"
@@ -176,26 +205,30 @@ def _ratio(result, other):
     return text
 
 
-def bench(python_peers=(), only=(), repeat=5, size=None, batch=1, report=print) -> list:
-    """Measure `only` (default: all) of WORKS and report a table; the results as dicts.
+def bench(python_peers=(), only=(), repeat=5, size=None, batch=1, report=print, detector="faster_rcnn") -> list:
+    """Measure `only` (default: all) of WORKS with a `detector` of OURS and report a table; the results as dicts.
 
-    Inference is of one image, a training step of `batch` images, all of `size` (height, width).
+    Inference is of one image, a training step of `batch` images, all of `size` (height, width). Pasting: of MASKS masks into
+    an image, where the detector has masks. Our masks are RLEs then, the peers' are bitmaps or maps of probabilities.
     """
+    if detector not in OURS:
+        raise ValueError(f"--detector {detector}: not a detector{nearest(detector, OURS)}")
+    masks = "mask" in detector
     for work in only:
         if work not in WORKS:
             raise ValueError(f"--only {work}: not a kind of work{nearest(work, WORKS)}")
     threads, size = machine()["threads"], size or SIZE
-    images = pictures(size, batch)
+    arrays = pictures(size, batch, masks)
     report(
-        f"{threads} threads, {size[0]} x {size[1]}, {batch} images in a training step; seconds: median (least) of {repeat} "
-        "alternating runs; peak in MB"
+        f"{detector}, {threads} threads, {size[0]} x {size[1]}, {batch} images in a training step; seconds: median (least) "
+        f"of {repeat} alternating runs; peak in MB"
     )
     report("| work | program | s | processor s | peak MB | ratio |")
     report("| --- | --- | --- | --- | --- | --- |")
     results = []
-    for work in only or WORKS:
+    for work in only or (WORKS if masks else WORKS[:2]):
         with contextlib.ExitStack() as stack, tempfile.TemporaryDirectory() as folder:
-            found = measure(work, _start(stack, python_peers, folder, images, threads), repeat, folder)
+            found = measure(work, _start(stack, python_peers, folder, detector, arrays, threads), repeat, folder)
         results += found
         for line in lines(found):
             report(line)

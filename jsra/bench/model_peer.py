@@ -1,7 +1,8 @@
 """The side of a peer program in `jsra bench model`: run by its own Python, with torchvision, onnxruntime, OpenVINO or mmdet.
-Commands: peer.py's. load: arrays `images` [B, 3, H, W] normalised, `boxes` [B, n, 4], `labels` [B, n] (1-based) and the
-weights by the program's names; inference is of the first image, a training step of all. Faster R-CNN R50-FPN of 80 classes.
-Nothing of jsra is imported but peer.py.
+Commands: peer.py's. load: settings `detector` (faster_rcnn or mask_rcnn, R50-FPN of 80 classes), arrays `images` [B, 3, H, W]
+normalised, `boxes` [B, n, 4], `labels` [B, n] (1-based), with masks also `objects` [B, n, H, W], `probabilities` [m, 28, 28]
+and `places` [m, 4], and the weights by the program's names; inference is of the first image, a training step of all. Nothing
+of jsra is imported but peer.py.
 """
 
 import io
@@ -22,6 +23,10 @@ class _Torch:
         self.x = torch.from_numpy(arrays.pop("images"))
         self.boxes, self.labels = torch.from_numpy(arrays.pop("boxes")), torch.from_numpy(arrays.pop("labels")).long()
         self.size = tuple(self.x.shape[-2:])
+        self.detector, self.masks = settings["detector"], "objects" in arrays
+        if self.masks:
+            self.objects = arrays.pop("objects")
+            self.probabilities, self.places = (torch.from_numpy(arrays.pop(n)) for n in ("probabilities", "places"))
         self.model = self._build()
         weights = {name: torch.from_numpy(array) for name, array in arrays.items()}
         missing, unexpected = self.model.load_state_dict(weights, strict=False)
@@ -65,7 +70,8 @@ class Torchvision(_Torch):
         from torchvision.models.detection.image_list import ImageList
 
         self.images, self.image = ImageList(self.x, [self.size] * len(self.x)), ImageList(self.x[:1], [self.size])
-        build = self.torchvision.models.detection.fasterrcnn_resnet50_fpn
+        build = {"faster_rcnn": "fasterrcnn_resnet50_fpn", "mask_rcnn": "maskrcnn_resnet50_fpn"}[self.detector]
+        build = getattr(self.torchvision.models.detection, build)
         return build(weights=None, weights_backbone=None, num_classes=81)
 
     def _freeze(self):
@@ -79,10 +85,21 @@ class Torchvision(_Torch):
         features = self.model.backbone(self.x[:1])
         proposals, _ = self.model.rpn(self.image, features)
         (found,), _ = self.model.roi_heads(features, proposals, [self.size])
+        if self.masks:
+            self._paste(found["masks"], found["boxes"])
         return found["boxes"], found["scores"], found["labels"]
+
+    def _paste(self, masks, boxes):
+        return self.torchvision.models.detection.roi_heads.paste_masks_in_image(masks, boxes, self.size)
+
+    def pasting(self):
+        self._paste(self.probabilities[:, None], self.places)
 
     def _losses(self):
         targets = [{"boxes": boxes, "labels": labels} for boxes, labels in zip(self.boxes, self.labels)]
+        if self.masks:
+            for target, bitmaps in zip(targets, self.objects):
+                target["masks"] = self.torch.from_numpy(bitmaps)
         features = self.model.backbone(self.x)
         proposals, losses = self.model.rpn(self.images, features, targets)
         _, more = self.model.roi_heads(features, proposals, [self.size] * len(self.x), targets)
@@ -90,10 +107,10 @@ class Torchvision(_Torch):
 
 
 class _Exported:
-    """torchvision's model as an ONNX file; inference only. `_import()`: its name; `_compile(file)`: a
-    function from x to the outputs."""
+    """torchvision's Faster R-CNN as an ONNX file; inference only. `_import()`: its name; `_compile(file)`: a function from x
+    to the outputs."""
 
-    family = "torchvision"
+    family = "exported"
 
     def __init__(self):
         self.name = self._import()
@@ -177,7 +194,8 @@ class Mmdet(_Torch):
 
         register_all_modules()
         configs = os.path.join(os.path.dirname(self.mmdet.__file__), ".mim", "configs")
-        config = Config.fromfile(os.path.join(configs, "faster_rcnn", "faster-rcnn_r50_fpn_1x_coco.py"))
+        name = f"{self.detector.replace('_', '-')}_r50_fpn_1x_coco.py"
+        config = Config.fromfile(os.path.join(configs, self.detector, name))
         config.model.backbone.init_cfg = None
         shapes = dict.fromkeys(("img_shape", "ori_shape", "pad_shape", "batch_input_shape"), self.size)
         self.samples = []
@@ -186,6 +204,11 @@ class Mmdet(_Torch):
             sample.gt_instances = InstanceData(bboxes=boxes, labels=labels - 1)
             sample.ignored_instances = InstanceData(bboxes=boxes[:0], labels=labels[:0])
             self.samples.append(sample)
+        if self.masks:
+            from mmdet.structures.mask import BitmapMasks
+
+            for sample, bitmaps in zip(self.samples, self.objects):
+                sample.gt_instances.masks = BitmapMasks(bitmaps, *self.size)
         return MODELS.build(config.model)
 
     def _freeze(self):
@@ -195,6 +218,15 @@ class Mmdet(_Torch):
         (found,) = self.model.predict(self.x[:1], self.samples[:1], rescale=False)
         found = found.pred_instances
         return found.bboxes, found.scores, found.labels + 1
+
+    def pasting(self):
+        """As it pastes the masks that it finds: one after the other."""
+        from mmdet.models.roi_heads.mask_heads.fcn_mask_head import _do_paste_mask
+
+        pasted = self.torch.zeros(len(self.places), *self.size, dtype=self.torch.bool)
+        for i in range(len(self.places)):
+            mask, place = _do_paste_mask(self.probabilities[i : i + 1, None], self.places[i : i + 1], *self.size)
+            pasted[(i, *place)] = mask[0] >= 0.5
 
     def _losses(self):
         for value in self.model.loss(self.x, self.samples).values():

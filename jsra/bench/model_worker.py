@@ -7,15 +7,18 @@ import numpy as np
 
 from jsra.bench.peer import serve
 from jsra.config import load_config
+from jsra.data.masks import InstanceMasks
 from jsra.engine.optimizer import SGD
 from jsra.engine.train import total_loss
 from jsra.fuse import FusedModel
+from jsra.heads.mask_branch import paste
 from jsra.registry import build
 from jsra.runtime.seed import set_seed
 
 
 class Model:
-    """A config's detector. load: arrays `images` [B, 3, H, W], `boxes` [B, n, 4], `labels` [B, n], weights by our names."""
+    """A config's detector. load: arrays `images` [B, 3, H, W], `boxes` [B, n, 4], `labels` [B, n], weights by our names; with
+    masks also `objects` [B, n, H, W], `probabilities` [m, 28, 28] and `places` [m, 4]."""
 
     name = "jsra"
 
@@ -24,6 +27,10 @@ class Model:
         height, width = images.shape[2:]
         objects = zip(arrays.pop("boxes"), arrays.pop("labels"))
         self.targets = [dict(img_size=(width, height), bboxes=boxes, labels=labels) for boxes, labels in objects]
+        if "objects" in arrays:
+            for target, bitmaps in zip(self.targets, arrays.pop("objects")):
+                target["masks"] = InstanceMasks.of_bitmaps(bitmaps)
+            self.pasted = arrays.pop("probabilities"), arrays.pop("places"), width, height
         self.images, self.image = (jt.array(x).stop_grad() for x in (images, images[:1]))
         self.model = build(load_config(call)["model"], call)
         for name, var in self.model.state_dict().items():
@@ -47,6 +54,9 @@ class Model:
         losses = self.model(self.images, self.targets)
         self.optimizer.step(total_loss(losses))
         jt.sync_all()
+
+    def pasting(self):
+        paste(*self.pasted)
 
     def memory(self):
         """MB that Jittor has taken from the system, which it keeps: its peak."""

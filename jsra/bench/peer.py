@@ -14,6 +14,7 @@ import time
 import numpy as np
 
 THREADS = int(os.environ.get("OMP_NUM_THREADS") or os.cpu_count())
+DIRECTIONS = ("forward", "backward", "inference", "training", "pasting")
 DEVICE = os.environ.get("JSRA_BENCH_DEVICE", "cpu")
 
 
@@ -156,7 +157,7 @@ def answer(program, command):
         with np.load(command["load"]) as file:
             arrays = {name: file[name] for name in sorted(file.files)}
         program.load(arrays, command["call"], command["settings"])
-        return {"directions": [d for d in ("forward", "backward", "inference", "training") if hasattr(program, d)]}
+        return {"directions": [d for d in DIRECTIONS if hasattr(program, d)]}
     if "run" in command:
         prepare = getattr(program, f"prepare_{command['run']}", None)
         if prepare is not None:

@@ -11,7 +11,10 @@ def add_parser(subparsers):
     roi = _command(commands, "roi", _roi, 3, "time of each RoI feature extractor, next to roi_align of a peer")
     for parser in (ops, roi):
         parser.add_argument("--count", type=int, default=1000, help="RoIs (default: %(default)s)")
-    model = _command(commands, "model", _model, 5, "inference and a training step of Faster R-CNN R50-FPN")
+    model = _command(commands, "model", _model, 5, "inference and a training step of a detector, R50-FPN")
+    model.add_argument(
+        "--detector", choices=("faster_rcnn", "mask_rcnn"), default="faster_rcnn", help="default: %(default)s"
+    )
     model.add_argument("--batch", type=int, default=1, help="images in a training step (default: %(default)s)")
     model.add_argument("--size", type=int, nargs=2, metavar=("HEIGHT", "WIDTH"), help="of the images (default: 800 1216)")
 
@@ -48,15 +51,13 @@ def _roi(args):
 def _model(args):
     from jsra.bench.model import bench
 
-    _write(args.json, bench(args.peer, args.only, args.repeat, args.size, args.batch))
+    _write(args.json, bench(args.peer, args.only, args.repeat, args.size, args.batch, detector=args.detector))
 
 
 def _write(path, results):
-    import json
-
     import jsra
     from jsra.bench.ops import machine
+    from jsra.output import write_json
 
     if path:
-        with open(path, "w", encoding="utf8") as file:
-            json.dump(dict(jsra=jsra.__version__, **machine(), results=results), file, indent=1)
+        write_json(path, dict(jsra=jsra.__version__, **machine(), results=results))

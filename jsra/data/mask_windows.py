@@ -1,6 +1,6 @@
 """Masks as bitmaps of windows of their image: memory grows with the objects' own boxes.
 
-A window is five numbers, int32: where its bitmap starts in the array of all bitmaps, and left, top, width, height in pixels.
+A window is five numbers: where its bitmap starts in the array of all bitmaps, and left, top, width, height in pixels.
 A bitmap is uint8 of 0 and 1, column by column, the order of COCO's RLE; outside of its window a mask is 0.
 """
 
@@ -32,21 +32,30 @@ def windows_of(segmentations, width: int, height: int):
     return np.array(places, np.int32).reshape(-1, 5), np.concatenate([np.zeros(0, np.uint8), *bitmaps])
 
 
-def windows_of_boxes(boxes, width: int, height: int):
-    """(places int32 [n, 5], their pixels together) of boxes xyxy [n, 4]: every pixel of the image that a box touches."""
+def windows_of_boxes(boxes, sizes):
+    """(places int64 [n, 5], their pixels together) of boxes xyxy [n, 4]: every pixel of the image that a box touches.
+
+    sizes: (width, height) of the image, or [n, 2] of the image of each.
+    """
     boxes = np.asarray(boxes, np.float64).reshape(-1, 4)
-    size = [width, height]
-    first = np.clip(np.floor(boxes[:, :2]), 0, size)
-    past = np.clip(np.ceil(boxes[:, 2:]), first, size)
+    first = np.clip(np.floor(boxes[:, :2]), 0, sizes)
+    past = np.clip(np.ceil(boxes[:, 2:]), first, sizes)
     sides = (past - first).astype(np.int64) * (boxes[:, 2:] > boxes[:, :2]).all(axis=1, keepdims=True)
     ends = sides.prod(axis=1).cumsum()
     starts = np.concatenate([[0], ends[:-1]])
-    return np.column_stack([starts[: len(boxes)], first, sides]).astype(np.int32), int(ends[-1]) if len(ends) else 0
+    return np.column_stack([starts[: len(boxes)], first, sides]).astype(np.int64), int(ends[-1]) if len(ends) else 0
 
 
-def to_rles(places, bitmaps, width: int, height: int) -> list:
-    """The masks of windows as RLE of the whole image of (width, height), in the form of COCO's result files."""
-    return [_rle(bitmaps[s : s + w * h].reshape(w, h), left, top, width, height) for s, left, top, w, h in places.tolist()]
+def to_rles(places, bitmaps, sizes) -> list:
+    """The masks of windows as RLE of their whole images, in the form of COCO's result files.
+
+    sizes: as for windows_of_boxes.
+    """
+    sizes = np.broadcast_to(sizes, (len(places), 2)).tolist()
+    return [
+        _rle(bitmaps[start : start + w * h].reshape(w, h), left, top, *size)
+        for (start, left, top, w, h), size in zip(places.tolist(), sizes)
+    ]
 
 
 def _rle(columns, left, top, width, height):

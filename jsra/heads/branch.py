@@ -26,5 +26,5 @@ class Branch(nn.Module):
         """results: the Results of the box branch and the branches before -> the same with what this branch adds."""
         raise NotImplementedError
 
-    def finish(self, result, target):
-        """Work on the host, at the end: result, the dict of an image, is changed in place; target: the image's dict."""
+    def finish(self, results, targets):
+        """Work on the host, at the end: results, a list with the dict of each image, are changed in place."""

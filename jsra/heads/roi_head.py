@@ -41,14 +41,14 @@ class RoIHead(nn.Module):
             results = branch.results(feats, results, targets)
         found = read(results, targets)
         for branch in others:
-            for result, target in zip(found, targets):
-                branch.finish(result, target)
+            branch.finish(found, targets)
         return found
 
     def forward_branches(self, feats, rois):
-        """Run the head of each branch on the same rois [K, 5]."""
-        for name in ["box", *self.branches]:
-            getattr(self, name).forward(feats, rois)
+        """Run the head of the boxes on rois [K, 5], the other branches on as many of them as there may be detections."""
+        self.box.forward(feats, rois)
+        for name in self.branches:
+            getattr(self, name).forward(feats, rois[: self.box.test.max_per_img])
 
 
 def read(results, targets) -> list:

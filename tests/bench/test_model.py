@@ -32,11 +32,11 @@ serve([Program])
 @pytest.fixture
 def small(monkeypatch):
     """ResNet-18 of BCCD at 64 x 96 instead of ResNet-50 at 800 x 1216."""
-    monkeypatch.setattr(
-        model, "OURS",
+    monkeypatch.setitem(
+        model.OURS, "faster_rcnn",
         {
-            "RoI Align": ("bccd/faster_rcnn_r18_fpn_roi_align_bccd.py", "torchvision", None),
-            "SRA": ("bccd/faster_rcnn_r18_fpn_sra_bccd.py", None, "RoI Align"),
+            "RoI Align": ("bccd/faster_rcnn_r18_fpn_roi_align_bccd.py", ("torchvision",), None),
+            "SRA": ("bccd/faster_rcnn_r18_fpn_sra_bccd.py", (), "RoI Align"),
         },
     )  # fmt: skip
     monkeypatch.setattr(model, "SIZE", (64, 96))
@@ -62,6 +62,22 @@ def test_the_command_measures_both_works_and_writes_json(small, tmp_path, monkey
     assert "ours (RoI Align) takes x" in printed and "of RoI Align's time x" in printed
 
 
+def test_a_detector_with_masks_trains_and_pastes(small, monkeypatch):
+    """On a mini config with masks; the SRA of the list, which is the same, is left out."""
+    config = "mini/puppets_mask_r18_fpn_roi_align.py"
+    monkeypatch.setitem(model.OURS, "mask_rcnn", {"RoI Align": (config, (), None)})
+    results = model.bench(repeat=1, detector="mask_rcnn", report=str)
+    assert [r["work"] for r in results] == list(model.WORKS)
+    assert all(r["seconds"][0] > 0 for r in results)
+
+
+def test_objects_are_ellipses_in_their_boxes():
+    """6 x 4 pixels at (1, 1): the corners are outside, the middles of the sides inside."""
+    (found,) = model.ellipses(np.float32([[1, 1, 7, 5]]), (6, 9))
+    assert found.shape == (6, 9) and found[:, :1].sum() + found[:1].sum() + found[:, 7:].sum() + found[5:].sum() == 0
+    assert found[1:5, 1:7].tolist() == [[0, 1, 1, 1, 1, 0], [1] * 6, [1] * 6, [0, 1, 1, 1, 1, 0]]
+
+
 def test_differences_are_between_nearest_boxes_of_one_label():
     ours = np.float32([[0, 0, 10, 10, 0.9, 1], [50, 50, 60, 60, 0.5, 2]])
     theirs = np.float32([[50, 50, 60, 60.25, 0.25, 2], [0, 0.5, 10, 10, 0.9, 1], [0, 0, 10, 10, 0.1, 2]])
@@ -75,6 +91,8 @@ def test_a_peer_is_compared_with_its_model():
         dict(work="inference", program="p", versus="RoI Align", seconds=[4.0], cpu=[5.0], peak=5.0, pool=None),
         dict(work="inference", program="SRA", versus="RoI Align", seconds=[2.1], cpu=[5.0], peak=110.0, pool=70.0),
     ]
+    pasting = dict(work="pasting", program="p", versus=None, seconds=[0.01234], cpu=[0.02], peak=1.0, pool=None)
+    assert list(model.lines([pasting])) == ["| pasting | p | 0.0123 (0.0123) | 0.0200 | 1 |  |"]
     first, second, third = model.lines(results)
     assert first == "| inference | RoI Align | 2.00 (1.00) | 4.00 | 100, 60 of them Jittor's |  |"
     assert second == "| inference | p | 4.00 (4.00) | 5.00 | 5 | ours (RoI Align) takes x 0.50 (0.80) |"
@@ -84,5 +102,7 @@ def test_a_peer_is_compared_with_its_model():
 def test_wrong_arguments_say_what_there_is(small):
     with pytest.raises(ValueError, match="did you mean 'training'"):
         model.bench(only=["trainin"])
+    with pytest.raises(ValueError, match="did you mean 'mask_rcnn'"):
+        model.bench(detector="mask_rcn")
     with pytest.raises(ValueError, match="has neither torchvision nor mmdet"):
         model.bench([sys.executable])

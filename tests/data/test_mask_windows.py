@@ -35,17 +35,19 @@ def test_windows_hold_the_bitmaps_of_the_whole_image(rng):
     for segmentation, place in zip(segmentations, places):
         expected = np.zeros((HEIGHT, WIDTH)) if segmentation is None else to_bitmap(segmentation, WIDTH, HEIGHT)
         assert np.array_equal(whole(place, bitmaps), expected)
+        assert place[3:].tolist() == [len(np.trim_zeros(expected.any(axis))) for axis in (0, 1)]
     assert (places[-3:, 3:] == 0).all() and len(bitmaps) == (places[:, 3] * places[:, 4]).sum()
-    assert len(bitmaps) < 0.5 * len(segmentations) * WIDTH * HEIGHT
 
 
 def test_windows_of_boxes():
     boxes = [[3.2, 4.9, 5.0, 7.1], [-9, -9, 4, 0.5], [80, 60, 500, 500], [95, 3, 99, 8], [5, 5, 5, 9]]
-    places, total = windows_of_boxes(boxes, WIDTH, HEIGHT)
+    places, total = windows_of_boxes(boxes, (WIDTH, HEIGHT))
     assert places.tolist() == [[0, 3, 4, 2, 4], [8, 0, 0, 4, 1], [12, 80, 60, 10, 10], [112, 90, 3, 0, 5], [112, 5, 5, 0, 0]]
     assert total == 112
-    places, total = windows_of_boxes(np.zeros((0, 4)), WIDTH, HEIGHT)
+    places, total = windows_of_boxes(np.zeros((0, 4)), np.zeros((0, 2)))
     assert places.shape == (0, 5) and total == 0
+    places, _ = windows_of_boxes([boxes[2]] * 2, [(WIDTH, HEIGHT), (85, 200)])
+    assert places[:, 1:].tolist() == [[80, 60, 10, 10], [80, 60, 5, 140]]
 
 
 @pytest.mark.parametrize("box", [(3, 4, 20, 30), (0, 0, WIDTH, HEIGHT), (5, 0, 8, HEIGHT), (WIDTH - 4, HEIGHT - 3, 4, 3)])
@@ -54,4 +56,4 @@ def test_rle_is_that_of_the_whole_bitmap(box, share, rng):
     left, top, width, height = box
     bitmaps = (rng.uniform(0, 1, width * height) < share).astype(np.uint8)
     place = np.int32([[0, left, top, width, height]])
-    assert to_rles(place, bitmaps, WIDTH, HEIGHT) == [encode(whole(place[0], bitmaps))]
+    assert to_rles(place, bitmaps, (WIDTH, HEIGHT)) == [encode(whole(place[0], bitmaps))]

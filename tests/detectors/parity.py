@@ -15,6 +15,7 @@ from jsra.bench.weights import seeded  # noqa: F401  (the weights of both sides)
 IMAGES = {139: 800, 632: 480, 724: 480}  # id in coco_mini/val2017: shorter side
 TRAINING = (632, 724)  # one batch; 632 has a crowd region
 SAMPLES = 64
+FEW = dict(per_object=1, random=20)  # proposals: masks are costly to train on
 FOLDER = os.path.join(os.path.dirname(__file__), "reference")
 # Gradients that are compared, by our names of the time (jsra.convert.names.current tells today's).
 GRADIENTS = (
@@ -44,21 +45,42 @@ def load_image(folder: str, image_id: int):
     image = Image.open(os.path.join(folder, "val2017", f"{image_id:012d}.jpg")).convert("RGB")
     scale = IMAGES[image_id] / min(image.size)
     size = tuple(int(round(s * scale)) for s in image.size)
-    pixels = np.asarray(image.resize(size, Image.BILINEAR), np.float32)
+    return prepared(image.resize(size, Image.BILINEAR)), size, image.size
+
+
+def prepared(image):
+    """A picture of PIL, normalised and padded: float32 [3, H, W]."""
+    size, pixels = image.size, np.asarray(image, np.float32)
     pixels = (pixels - np.float32([123.675, 116.28, 103.53])) / np.float32([58.395, 57.12, 57.375])
     padded = np.zeros((3, -(-size[1] // 32) * 32, -(-size[0] // 32) * 32), np.float32)
     padded[:, : size[1], : size[0]] = pixels.transpose(2, 0, 1)
-    return padded, size, image.size
+    return padded
 
 
-def load_boxes(folder: str, image_id: int):
-    """(boxes [n, 4] in pixels of the resized image, labels [n] 1-based, crowd boxes [m, 4])."""
+def _annotations(folder: str, image_id: int):
+    """(the entry of the image, its annotations, {category id: label})."""
     with open(os.path.join(folder, "annotations", "instances_val2017.json"), encoding="utf8") as file:
         data = json.load(file)
     order = {c["id"]: i + 1 for i, c in enumerate(sorted(data["categories"], key=lambda c: c["id"]))}
     info = next(i for i in data["images"] if i["id"] == image_id)
+    return info, [a for a in data["annotations"] if a["image_id"] == image_id], order
+
+
+def load_polygons(folder: str, image_id: int, size) -> list:
+    """A list of polygons for each object that load_boxes gives, in pixels of the image resized to `size` (w, h)."""
+    info, found, _ = _annotations(folder, image_id)
+    scale = np.array([size[0] / info["width"], size[1] / info["height"]])
+    return [
+        [(np.reshape(polygon, (-1, 2)) * scale).ravel().tolist() for polygon in a["segmentation"]]
+        for a in found
+        if not a["iscrowd"]
+    ]
+
+
+def load_boxes(folder: str, image_id: int):
+    """(boxes [n, 4] in pixels of the resized image, labels [n] 1-based, crowd boxes [m, 4])."""
+    info, found, order = _annotations(folder, image_id)
     scale = IMAGES[image_id] / min(info["width"], info["height"])
-    found = [a for a in data["annotations"] if a["image_id"] == image_id]
 
     def boxes(crowd):
         xywh = np.array([a["bbox"] for a in found if a["iscrowd"] == crowd], np.float64).reshape(-1, 4) * scale

@@ -9,32 +9,17 @@ import jittor as jt
 import numpy as np
 import pytest
 
-from jsra import registry
 from jsra.boxes.structures import Targets, proposals_of
-from jsra.config import load_config
 from jsra.convert.names import current
-from jsra.resources import folder
 from tests.conftest import shared
 from tests.detectors import parity
-
-
-def build_model(name="faster_rcnn_r50_fpn.py"):
-    config = load_config(os.path.join(folder("jdet_configs"), "_base_", "models", name))
-    return registry.build(config["model"], "model")
+from tests.detectors.conftest import build_model, seed_weights
 
 
 @pytest.fixture(scope="module")
 def reference():
     with np.load(os.path.join(parity.FOLDER, "mmdet.npz")) as stored:
         return dict(stored)
-
-
-@pytest.fixture(scope="module")
-def model():
-    model = build_model()
-    for name, var in model.state_dict().items():
-        var.update(jt.array(parity.seeded(name, tuple(var.shape))))
-    return model
 
 
 def assert_features(ours, reference, name):
@@ -45,13 +30,11 @@ def assert_features(ours, reference, name):
 
 
 @pytest.mark.parametrize("image_id", parity.IMAGES)
-def test_inference(model, reference, image_id):
-    folder = shared("data", "coco_mini")
-    model.eval()
-    pixels, size, original = parity.load_image(folder, image_id)
+def test_inference(faster_rcnn, maps_of, reference, image_id):
+    model, feats = faster_rcnn, maps_of(image_id)
+    _, size, original = parity.load_image(shared("data", "coco_mini"), image_id)
     target = dict(img_id=image_id, img_size=size, ori_img_size=original)
     with jt.no_grad():
-        feats = model.features(jt.array(pixels[None]))
         logits, deltas = model.rpn.forward_levels(feats)
         for kind, levels in (("fpn", feats), ("rpn_cls", logits), ("rpn_box", deltas)):
             for level, var in enumerate(levels):
@@ -83,12 +66,9 @@ def assert_same_set(ours, theirs, tolerance=0.05):
 
 def test_training_losses_and_gradients(reference):
     folder = shared("data", "coco_mini")
-    model = build_model()
+    model = seed_weights(build_model()).train()
     model.rpn.sampler.num, model.roi_head.box.sampler.num = 300_000, 2000  # more than there are: all of them
     model.rpn.sampler.pos_fraction = model.roi_head.box.sampler.pos_fraction = 1.0
-    for name, var in model.state_dict().items():
-        var.update(jt.array(parity.seeded(name, tuple(var.shape))))
-    model.train()
     images, targets, given = [], [], []
     for image_id in parity.TRAINING:
         pixels, size, original = parity.load_image(folder, image_id)
@@ -119,7 +99,7 @@ def test_training_losses_and_gradients(reference):
         np.testing.assert_allclose(parity.sampled(ours, name), expected, atol=1e-3 * abs(expected).max(), err_msg=name)
 
 
-def test_number_of_parameters(model):
+def test_number_of_parameters(faster_rcnn):
     """design.md: 41.753056 M, frozen ones included; statistics of BatchNorm are no parameters."""
-    counted = sum(var.numel() for name, var in model.state_dict().items() if "running_" not in name)
+    counted = sum(var.numel() for name, var in faster_rcnn.state_dict().items() if "running_" not in name)
     assert counted == 41_753_056

@@ -12,7 +12,8 @@ import pytest
 from jsra.boxes.structures import Targets, proposals_of
 from tests.conftest import shared
 from tests.detectors import parity
-from tests.detectors.test_parity_mmdet import assert_same_set, build_model
+from tests.detectors.conftest import build_model
+from tests.detectors.test_parity_mmdet import assert_same_set
 
 
 @pytest.fixture(scope="module")

@@ -11,7 +11,8 @@ import pytest
 
 from tests.conftest import shared
 from tests.detectors import parity
-from tests.detectors.test_parity_mmdet import assert_features, assert_same_set, build_model
+from tests.detectors.conftest import build_model
+from tests.detectors.test_parity_mmdet import assert_features, assert_same_set
 
 
 @pytest.fixture(scope="module")

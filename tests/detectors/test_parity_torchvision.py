@@ -11,7 +11,8 @@ import pytest
 
 from tests.conftest import shared
 from tests.detectors import parity
-from tests.detectors.test_parity_mmdet import assert_features, assert_same_set, build_model
+from tests.detectors.conftest import build_model, seed_weights
+from tests.detectors.test_parity_mmdet import assert_features, assert_same_set
 
 IMAGE = 724
 
@@ -24,14 +25,7 @@ def reference():
 
 @pytest.fixture(scope="module")
 def model():
-    return parity_model("faster_rcnn_r50_fpn_torchvision.py")
-
-
-def parity_model(config):
-    model = build_model(config)
-    for name, var in model.state_dict().items():
-        var.update(jt.array(parity.seeded(name, tuple(var.shape))))
-    return model.eval()
+    return seed_weights(build_model("faster_rcnn_r50_fpn_torchvision.py")).eval()
 
 
 def test_backbone(model, reference):

@@ -104,7 +104,7 @@ def test_no_detections():
     found = make().results(None, results([[[0, 0, 0, 0]]], [[0]], [0], targets), targets)
     assert list(found.fields["masks"].shape) == [1, 1, 4, 4]
     result = dict(boxes=np.zeros((0, 4), np.float32), masks=np.zeros((0, 4, 4), np.float32))
-    make().finish(result, targets.images[0])
+    make().finish([result], targets)
     assert result["masks"] == []
 
 
@@ -112,7 +112,9 @@ def test_finished_masks_are_rle_of_the_original_image():
     mask = np.zeros((1, 4, 4), np.float32)
     mask[0, :, :2] = 0.9
     result = dict(boxes=np.float32([[20, 10, 40, 20]]), masks=mask)
-    make(mask_thr=0.4).finish(result, images([], training=False).images[0])
+    other = dict(boxes=np.zeros((0, 4), np.float32), masks=np.zeros((0, 4, 4), np.float32))
+    make(mask_thr=0.4).finish([other, result], images([], [], training=False))
+    assert other["masks"] == [] and len(result["masks"]) == 1
     # Along x it is 0.9 * 0.6 in the first pixel, at 29.5 again, and 0.9 * 0.4 at 30.5; along y the outermost have 0.7 of it.
     expected = np.zeros((30, 60), np.uint8)
     expected[10:20, 20:30] = 1
@@ -124,9 +126,9 @@ def test_pasting_in_parts(monkeypatch, rng):
     corners = rng.uniform(0, 50, (6, 2, 2))
     boxes = np.concatenate([corners.min(1), corners.max(1)], axis=1).astype(np.float32)
     masks = rng.uniform(0, 1, (6, 5, 5)).astype(np.float32)
-    whole = paste(masks, boxes, 50, 40)
+    whole = paste(masks, boxes, (50, 40))
     monkeypatch.setattr(mask_branch, "PIXELS", 300)
-    assert paste(masks, boxes, 50, 40) == whole and len(whole) == 6
+    assert paste(masks, boxes, [(50, 40)] * 6) == whole and len(whole) == 6
     assert any(to_bitmaps(whole, 50, 40).sum(axis=(1, 2)) > 0)
 
 

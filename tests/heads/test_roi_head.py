@@ -36,8 +36,9 @@ class Widths(Branch):
         results.fields["widths"] = widths.reshape(results.rows.shape)
         return results
 
-    def finish(self, result, target):
-        result["halves"] = result["widths"] / 2
+    def finish(self, results, targets):
+        for result in results:
+            result["halves"] = result["widths"] / 2
 
 
 def test_a_second_branch():

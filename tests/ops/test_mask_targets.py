@@ -23,6 +23,7 @@ def windows(rng, count):
 class TestMaskTargets(OperatorTester):
     op = staticmethod(mask_targets)
     reference = staticmethod(reference)
+    vectors = "mask_targets.npz"
 
     def cases(self, rng):
         bitmaps, places = windows(rng, 4)

@@ -12,6 +12,7 @@ from tests.ops.tester import Case, OperatorTester
 class TestPasteMasks(OperatorTester):
     op = staticmethod(paste_masks)
     reference = staticmethod(reference)
+    vectors = "paste_masks.npz"
     tolerance = 0
 
     def cases(self, rng):
@@ -20,7 +21,7 @@ class TestPasteMasks(OperatorTester):
         boxes[0] = [3.2, 4.1, 3.6, 4.9]  # within a pixel
         boxes[1] = [0, 0, 60, 40]
         boxes[2] = [70, 5, 80, 9]  # outside
-        places, total = windows_of_boxes(boxes, 60, 40)
+        places, total = windows_of_boxes(boxes, (60, 40))
         masks = no_ties(rng, boxes, places, (0.5, 0.3))
         return [
             Case("some", (masks, boxes, places, total), grad=()),
@@ -41,7 +42,7 @@ def no_ties(rng, boxes, places, thresholds):
 def test_by_hand():
     """A mask of 2 x 2 in a box of 4 x 4 pixels at (1, 1): its cells' centres lie between pixels. By columns of the window."""
     boxes = np.float32([[1, 1, 5, 5]])
-    places, total = windows_of_boxes(boxes, 9, 9)
+    places, total = windows_of_boxes(boxes, (9, 9))
     assert places.tolist() == [[0, 1, 1, 4, 4]] and total == 16
     found = paste_masks(jt.array(np.float32([[[1, 0], [1, 1]]])), jt.array(boxes), jt.array(places), total).numpy()
     # Along an axis the pixels are at -1/4, 1/4, 3/4 and 5/4 cells: 3/4 of the outermost, the rest of the zeros around them.

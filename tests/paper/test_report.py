@@ -6,6 +6,7 @@ import pytest
 
 from jsra.paper import measure
 from jsra.paper.report import FORMATS, plot, render
+from jsra.paper.rows import table
 
 
 @pytest.fixture
@@ -102,3 +103,22 @@ def test_differences_on_the_same_boxes_are_told_apart(report):
         {**same, "column": "accuracy", "mean": 50.0}, {**same, "column": "log_loss", "mean": -0.25},
     ]  # fmt: skip
     assert any(line.startswith("± of accuracy and log_loss: standard error") for line in render(report).splitlines())
+
+
+def test_columns_of_a_table_of_boxes_and_masks():
+    measured = {"AP": 40.0, "APS": 20.0, "mask_AP": 35.0, "AP_pose": 30.0, "AP_transformed": 30.0}
+    expected = {"box_AP": 40.0, "box_APS": 20.0, "mask_AP": 35.0, "AP_pose": 30.0, "AP_transformed": 30.0}
+    assert measure._printed(table("agg1"), measured) == expected
+    assert measure._printed(table("agg2"), measured) == measured
+
+
+def test_gains_of_two_data_sets_are_each_over_their_own_row():
+    rows = [
+        {"name": f"{extractor}, {data}", "seeds": [0], "values": {column: [value]}}
+        for extractor, data, column, value in (
+            ("RoI Align", "VID", "vid_AP", 40.0), ("RoI Align", "VOC", "voc_AP50", 80.0), ("SRA", "VID", "vid_AP", 41.0),
+            ("SRA", "VOC", "voc_AP50", 83.0),
+        )
+    ]  # fmt: skip
+    found = [(gain["name"], gain["against"], gain["mean"]) for gain in measure.gains(rows)["gains"]]
+    assert found == [("SRA, VID", "RoI Align, VID", 1.0), ("SRA, VOC", "RoI Align, VOC", 3.0)]

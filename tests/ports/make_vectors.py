@@ -59,6 +59,8 @@ def main():
             if not args.full:
                 save(f"{name} {which}", {n: a for n, a in theirs.items() if not n.startswith("intermediate/")})
     for name in planted.PLANTED if not args.full else ():
+        if args.only not in f"planted {name}":
+            continue
         case = small_case(planted.settings(), f"{planted.__file__}:{name}")
         theirs = answer_there(case, args.python)
         print(f"{name}: {verdict(compare(answer_here(case), theirs))}")

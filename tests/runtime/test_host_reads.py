@@ -8,6 +8,7 @@ import pytest
 
 from jsra import resources
 from jsra.config import load_config
+from jsra.data.masks import InstanceMasks
 from jsra.engine.optimizer import SGD
 from jsra.engine.train import total_loss
 from jsra.registry import build
@@ -32,16 +33,30 @@ def test_every_way_to_read_counts_once():
 
 def images(count, rng):
     boxes = np.float32([[4, 6, 40, 60], [30, 20, 44, 30]])
-    targets = [dict(bboxes=boxes[: 1 + i % 2], labels=np.int32([1, 2][: 1 + i % 2])) for i in range(count)]
+    polygons = [[[4, 6, 40, 6, 40, 60, 4, 60]], [[30, 20, 44, 20, 30, 30]]]
+    targets = []
+    for n in (1 + i % 2 for i in range(count)):
+        masks = InstanceMasks(polygons[:n], SIDE, SIDE)
+        targets.append(dict(bboxes=boxes[:n], labels=np.int32([1, 2][:n]), masks=masks))
     return jt.array(rng.normal(0, 1, (count, 3, SIDE, SIDE)).astype(np.float32)), targets
 
 
-@pytest.mark.parametrize("extractor, in_training, in_inference", [("roi_align", 1, 1), ("sra", 2, 2)])
-def test_reads_of_a_detector(extractor, in_training, in_inference, rng):
-    """Faster R-CNN with ResNet-18: one read of the losses or the results, and one of SRA's number of positions, whatever the
-    number of images is."""
-    path = os.path.join(resources.folder("jdet_configs"), "mini", f"puppets_r18_fpn_{extractor}.py")
-    config = load_config(path, ["model.roi_head.box.sampler.num=8", "model.rpn.train_proposals.max_per_img=16"])
+FEW_SAMPLES = ["model.roi_head.box.sampler.num=8", "model.rpn.train_proposals.max_per_img=16"]
+
+
+@pytest.mark.parametrize(
+    "name, overrides, in_training, in_inference",
+    [
+        ("r18_fpn_roi_align", FEW_SAMPLES, 1, 1), ("r18_fpn_sra", FEW_SAMPLES, 2, 2),
+        ("mask_r18_fpn_roi_align", FEW_SAMPLES, 2, 3), ("retinanet_r18_fpn", [], 1, 1), ("aligndet_r18_fpn_3x3", [], 1, 1),
+    ],
+)  # fmt: skip
+def test_reads_of_a_detector(name, overrides, in_training, in_inference, rng):
+    """Detectors with ResNet-18: one read of the losses or the results, and one of SRA's number of positions, whatever the
+    number of images is. With masks, one of the number of positives in training (on the CPU alone); in inference one of the
+    number of detections, before their masks, and one of the pasted masks."""
+    path = os.path.join(resources.folder("jdet_configs"), "mini", f"puppets_{name}.py")
+    config = load_config(path, overrides)
     model = build(config["model"], "model")
     optimizer = SGD(model.parameters(), lr=1e-4)
     for count in (1, 4):

@@ -18,11 +18,13 @@ ROOT = os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "..", ".."
 sys.path.insert(0, ROOT)
 
 from jsra.convert.convert import from_jsra, to_jsra  # noqa: E402
+from jsra.convert.names import current  # noqa: E402
 from tests.detectors import parity  # noqa: E402
 
 
-def build(extractor=None, seeded=parity.seeded):
-    """mmdet's model; extractor: settings that replace those of its RoI extractor; seeded(our name, shape): its weights."""
+def build(extractor=None, seeded=parity.seeded, name="faster_rcnn/faster-rcnn_r50_fpn_1x_coco.py"):
+    """mmdet's model of one of its configs, which takes all samples; extractor: settings that replace those of its RoI
+    extractor; seeded(our name, shape): its weights."""
     import mmdet
     from mmdet.registry import MODELS
     from mmdet.utils import register_all_modules
@@ -30,13 +32,12 @@ def build(extractor=None, seeded=parity.seeded):
 
     register_all_modules()
     configs = os.path.join(os.path.dirname(mmdet.__file__), ".mim", "configs")
-    config = Config.fromfile(os.path.join(configs, "faster_rcnn", "faster-rcnn_r50_fpn_1x_coco.py"))
+    config = Config.fromfile(os.path.join(configs, *name.split("/")))
     config.model.backbone.init_cfg = None
     # All samples instead of random ones, so that the training losses are a function of the inputs.
-    config.model.train_cfg.rpn.sampler.num = 10**7
-    config.model.train_cfg.rcnn.sampler.num = 10**7
-    config.model.train_cfg.rcnn.sampler.pos_fraction = 1.0
-    config.model.train_cfg.rpn.sampler.pos_fraction = 1.0
+    seconds = config.model.train_cfg.rcnn
+    for stage in [config.model.train_cfg.rpn, *(seconds if isinstance(seconds, list) else [seconds])]:
+        stage.sampler.update(num=10**7, pos_fraction=1.0)
     if extractor is not None:
         config.model.roi_head.bbox_roi_extractor = extractor
     model = MODELS.build(config.model)
@@ -88,8 +89,8 @@ def inference(model, folder, out):
         )
 
 
-def training_batch(folder):
-    """(images, samples, proposals) of parity.TRAINING."""
+def training_batch(folder, **number):
+    """(images, samples, proposals) of parity.TRAINING; number: of the proposals, see parity.proposals."""
     from mmdet.structures import DetDataSample
     from mmengine.structures import InstanceData
 
@@ -104,7 +105,7 @@ def training_batch(folder):
         )
         images.append(pixels)
         samples.append(sample)
-        around = torch.from_numpy(parity.proposals(boxes, size, image_id))
+        around = torch.from_numpy(parity.proposals(boxes, size, image_id, **number))
         given.append(
             InstanceData(bboxes=around, scores=torch.ones(len(around)), labels=torch.zeros(len(around)).long())
         )
@@ -117,15 +118,18 @@ def training_batch(folder):
 def losses_of(model, x, samples, given):
     """The four losses by our names; the second stage on the given proposals."""
     feats = model.extract_feat(x)
+    losses = first_stage_losses(model, feats, samples)
+    roi = model.roi_head.loss(feats, copy.deepcopy(given), samples)
+    losses.update(loss_cls=roi["loss_cls"], loss_box=roi["loss_bbox"])
+    return losses
+
+
+def first_stage_losses(model, feats, samples):
     first_stage = copy.deepcopy(samples)
     for sample in first_stage:  # as TwoStageDetector.loss does: objects of any class are class 0 to the RPN
         sample.gt_instances.labels = torch.zeros_like(sample.gt_instances.labels)
     rpn = model.rpn_head.loss(feats, first_stage)
-    roi = model.roi_head.loss(feats, copy.deepcopy(given), samples)
-    return {
-        "loss_rpn_cls": sum(rpn["loss_rpn_cls"]), "loss_rpn_box": sum(rpn["loss_rpn_bbox"]),
-        "loss_cls": roi["loss_cls"], "loss_box": roi["loss_bbox"],
-    }  # fmt: skip
+    return {"loss_rpn_cls": sum(rpn["loss_rpn_cls"]), "loss_rpn_box": sum(rpn["loss_rpn_bbox"])}
 
 
 def training(model, folder, out):
@@ -138,8 +142,9 @@ def training(model, folder, out):
     gradients = {n: p.grad.numpy() for n, p in model.named_parameters() if p.grad is not None}
     gradients = to_jsra(gradients, "mmdet").arrays
     for name in parity.GRADIENTS:
-        out[f"grad/{name}"] = parity.sampled(gradients[name], name)
-        out[f"grad/{name}/norm"] = np.float64(np.linalg.norm(gradients[name]))
+        gradient = gradients[current(name)]
+        out[f"grad/{name}"] = parity.sampled(gradient, name)
+        out[f"grad/{name}/norm"] = np.float64(np.linalg.norm(gradient))
 
 
 def main():
