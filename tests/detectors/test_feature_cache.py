@@ -107,6 +107,25 @@ def test_what_is_there_is_not_computed_again(config):
     assert len({os.path.dirname(path) for path in stored(config)}) == 2
 
 
+def test_two_that_fill_the_folder_share_the_work(config, monkeypatch):
+    """A second one comes while the first computes a picture, and does all the others."""
+    dataset, model = parts(config)
+    second, _ = parts(config)
+    computed = []
+
+    def picture(files, record, flip, target):
+        computed.append((record.img_id, flip))
+        if len(computed) == 1:
+            use_features(config, "train", second, model, progress=False)
+        return original(files, record, flip, target)
+
+    original = FeatureFiles.picture
+    monkeypatch.setattr(FeatureFiles, "picture", picture)
+    use_features(config, "train", dataset, model, progress=False)
+    assert len(stored(config)) == 2 * len(dataset.records) == len(computed) - 1
+    assert all(np.array_equal(a, b) for a, b in zip(dataset.get(1)[0], second.get(1)[0]))
+
+
 def test_killed_while_it_wrote(config, monkeypatch):
     dataset, model = parts(config)
     written = []
