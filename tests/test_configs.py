@@ -108,6 +108,7 @@ def test_one_training_step(path):
     else:
         for branch in box_branches(config):
             branch.sampler["num"] = 16
+            branch.head["fc_out_channels"] = 64  # two thirds of a cascade's weights
         config.model.rpn.train_proposals["max_per_img"] = 32
     model = build(config.model, "model")
     optimizer, _ = build_optimizer(config, model, config.dataset.train.batch_size)
