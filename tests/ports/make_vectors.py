@@ -8,6 +8,7 @@ writes nothing. Exit code 1 if one differs.
 
 import argparse
 import os
+import re
 import sys
 
 import numpy as np
@@ -80,7 +81,7 @@ def stored(name):
 
 
 def path(name):
-    return os.path.join(cases.VECTORS, f"{name.replace(' ', '_')}.npz")
+    return os.path.join(cases.VECTORS, re.sub(r"\W+", "_", name) + ".npz")
 
 
 if __name__ == "__main__":
