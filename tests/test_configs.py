@@ -106,6 +106,8 @@ def test_one_training_step(path):
     if dense_heads(config):
         config.model.backbone["depth"] = min(config.model.backbone.depth, 50)  # more of the same blocks only take time
     else:
+        if "depths" in config.model.backbone:
+            config.model.backbone["depths"] = [min(depth, 2) for depth in config.model.backbone.depths]
         for branch in box_branches(config):
             branch.sampler["num"] = 16
             branch.head["fc_out_channels"] = 64  # two thirds of a cascade's weights
