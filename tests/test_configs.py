@@ -107,6 +107,8 @@ def test_one_training_step(path):
     if "depth" in config.model.backbone:
         assert config.model.backbone.depth in DEPTHS
         config.model.backbone["depth"] = min(config.model.backbone.depth, 50)  # more of the same blocks only take time
+    if "depths" in config.model.backbone:
+        config.model.backbone["depths"] = [min(depth, 2) for depth in config.model.backbone.depths]
     if not dense_heads(config):
         for branch in box_branches(config):
             branch.sampler["num"] = 16

@@ -1,6 +1,8 @@
 """`jsra convert SRC DST`: weights of mmdet, torchvision and JDet into this package's names, and back."""
 
-FAMILIES = ("jsra", "mmdet", "torchvision", "jdet", "backbone", "efficientnet_lite", "flownet", "mmtrack")
+FAMILIES = (
+    "jsra", "mmdet", "torchvision", "jdet", "backbone", "efficientnet_lite", "swin", "timm_swin", "flownet", "mmtrack",
+)  # fmt: skip
 
 
 def add_parser(subparsers):
@@ -35,6 +37,7 @@ def run(args):
     from jsra.convert.files import WRITTEN, read_weights, write_weights
     from jsra.convert.load import match
     from jsra.convert.names import CLASSIFIERS
+    from jsra.convert.position_tables import fitted
     from jsra.engine.checkpoint import weights_file
     from jsra.output import output_file
 
@@ -44,6 +47,7 @@ def run(args):
         shapes = model_shapes(args.config, args.overrides)
         if converted.family in CLASSIFIERS or args.to in CLASSIFIERS:
             shapes = {name: shape for name, shape in shapes.items() if name.startswith("backbone.")}
+        converted = fitted(shapes, converted)
         report = match(shapes, converted)
         lacking = report.missing + list(report.mismatched)
     else:

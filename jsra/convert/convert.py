@@ -2,7 +2,8 @@
 
 Conventions that differ: the background is the first class here and in torchvision, the last in mmdet; class-specific boxes
 and masks have no rows for the background here and in mmdet, four first ones and a first one in torchvision. torchvision
-numbers COCO's classes by their category ids, 1 to 90 with gaps.
+numbers COCO's classes by their category ids, 1 to 90 with gaps. Where Swin merges 2 x 2 patches, the four are the blocks of
+channels here, down before right; mmdet has the four of a channel next to one another, right before down.
 """
 
 from __future__ import annotations
@@ -86,6 +87,15 @@ def _to_family(name, array, family):
     return array, ""
 
 
+_MERGING = re.compile(r"^(detector\.)?backbone\.stages\.\d+\.downsample\.")  # by mmdet's names
+
+
+def _merging(array, to_mmdet=False):
+    """[..., 4 C] of the channels of merged patches: from mmdet's order to ours, or back."""
+    inner = (2, 2, -1) if to_mmdet else (-1, 2, 2)
+    return np.ascontiguousarray(array.reshape(*array.shape[:-1], *inner).swapaxes(-1, -3)).reshape(array.shape)
+
+
 def to_jsra(arrays: dict, family: str | None = None, classes: str | None = None) -> Converted:
     """Weights by anybody's names -> by ours.
 
@@ -106,6 +116,8 @@ def to_jsra(arrays: dict, family: str | None = None, classes: str | None = None)
             result.unexpected.append(name)
         else:
             result.arrays[ours], note = _from_family(ours, array, family, classes == "coco80")
+            if _MERGING.match(name):
+                result.arrays[ours], note = _merging(array), "channels of the merged patches reordered"
             if note:
                 result.reshaped[ours] = note
     return result
@@ -120,6 +132,8 @@ def from_jsra(arrays: dict, family: str) -> Converted:
             (result.ignored if family in CLASSIFIERS else result.unexpected).append(name)
             continue
         result.arrays[theirs], note = _to_family(name, array, family)
+        if _MERGING.match(theirs):
+            result.arrays[theirs], note = _merging(array, to_mmdet=True), "channels of the merged patches reordered"
         if note:
             result.reshaped[theirs] = note
     return result

@@ -8,6 +8,8 @@ import jittor as jt
 
 from jsra.convert.convert import to_jsra
 from jsra.convert.files import read_weights
+from jsra.convert.names import ADDED_TO_CLASSIFIER, CLASSIFIERS
+from jsra.convert.position_tables import fitted
 from jsra.convert.torch_file import WeightsError
 
 WHOLE = ("backbone", "motion")  # parts that a file must have all of if it has any
@@ -45,6 +47,8 @@ def _shortened(names, most=12) -> str:
 def match(shapes: dict, converted) -> Report:
     """What of `converted` (jsra.convert.convert.Converted, by our names) fits a model of {name: shape}."""
     matched, mismatched = [], {}
+    if converted.family in CLASSIFIERS:
+        shapes = {n: s for n, s in shapes.items() if n in converted.arrays or not ADDED_TO_CLASSIFIER.match(n)}
     for name, shape in shapes.items():
         if name in converted.arrays:
             found = tuple(converted.arrays[name].shape)
@@ -73,7 +77,9 @@ def load_arrays(model, arrays, path, strict=False, classes=None, family=None) ->
     """`load_weights` of {name: array} that were read already; `path` is for messages."""
     converted = to_jsra(arrays, family, classes)
     state = model.state_dict()
-    report = match({name: tuple(var.shape) for name, var in state.items()}, converted)
+    shapes = {name: tuple(var.shape) for name, var in state.items()}
+    converted = fitted(shapes, converted)
+    report = match(shapes, converted)
     absent = report.missing + list(report.mismatched)
     if not report.matched:
         raise WeightsError(f"{path}: nothing in it fits the model\n{report}")

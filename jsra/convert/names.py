@@ -8,7 +8,16 @@ from __future__ import annotations
 
 import re
 
+# mmdet's Swin. The authors' own detectors have our names.
+_SWIN_MMDET = (
+    ("backbone.patch_embed.proj.{p}", "backbone.patch_embed.projection.{p}"),
+    ("backbone.layers.{i}.blocks.{j}.attn.{p}", "backbone.stages.{i}.blocks.{j}.attn.w_msa.{p}"),
+    ("backbone.layers.{i}.blocks.{j}.mlp.fc1.{p}", "backbone.stages.{i}.blocks.{j}.ffn.layers.0.0.{p}"),
+    ("backbone.layers.{i}.blocks.{j}.mlp.fc2.{p}", "backbone.stages.{i}.blocks.{j}.ffn.layers.1.{p}"),
+    ("backbone.layers.{i}.{p}", "backbone.stages.{i}.{p}"),
+)
 MMDET = (
+    *_SWIN_MMDET,
     ("backbone.{p}", "backbone.{p}"),
     ("neck.lateral_convs.{i}.{p}", "neck.lateral_convs.{i}.conv.{p}"),
     ("neck.fpn_convs.{i}.{p}", "neck.fpn_convs.{i}.conv.{p}"),
@@ -74,9 +83,20 @@ EFFICIENTNET_LITE = (
     ),
 )
 
+# Classifiers of Swin by its authors, and by timm, which counts the merging of patches to the stage after it.
+_SWIN_BOTH = (
+    ("backbone.patch_embed.{p}", "patch_embed.{p}"),
+    ("backbone.layers.{i}.blocks.{p}", "layers.{i}.blocks.{p}"),
+)
+SWIN = (*_SWIN_BOTH, ("backbone.layers.{i}.downsample.{p}", "layers.{i}.downsample.{p}"))
+TIMM_SWIN = (
+    *_SWIN_BOTH,
+    *((f"backbone.layers.{i}.downsample.{{p}}", f"layers.{i + 1}.downsample.{{p}}") for i in range(3)),
+)
+
 # JDet's FasterRCNNOBB (rpn_head) and the detectors on its RCNN (rpn). Their heads, of rotated boxes, have no place here. A
 # model of ours that JDet's runner trained has our names.
-JDET = tuple(row for row in MMDET if row[0].startswith(("backbone.", "neck.", "rpn."))) + (
+JDET = tuple(row for row in MMDET if row[1].startswith(("backbone.{p}", "neck.", "rpn_head."))) + (
     ("rpn.convs.0.{p}", "rpn.rpn_conv.{p}"),
     ("rpn.cls.{p}", "rpn.rpn_cls.{p}"),
     ("rpn.box.{p}", "rpn.rpn_reg.{p}"),
@@ -98,11 +118,16 @@ RENAMED = (
 
 FAMILIES = {
     "mmdet": MMDET, "jdet": JDET, "torchvision": TORCHVISION, "backbone": BACKBONE, "efficientnet_lite": EFFICIENTNET_LITE,
-    "flownet": FLOWNET, "mmtrack": MMTRACK,
+    "swin": SWIN, "timm_swin": TIMM_SWIN, "flownet": FLOWNET, "mmtrack": MMTRACK,
 }  # fmt: skip
-CLASSIFIERS = ("backbone", "efficientnet_lite")  # families of a backbone alone
+CLASSIFIERS = ("backbone", "efficientnet_lite", "swin", "timm_swin")  # families of a backbone alone
+# What a detector adds to the backbone of a classifier: Swin's norms of the outputs.
+ADDED_TO_CLASSIFIER = re.compile(r"^backbone\.norm[0-3]\.(weight|bias)$")
 # What no model of ours has a place for, and needs none.
-IGNORED = re.compile(r"(^|\.)num_batches_tracked$|^fc\.(weight|bias)$|^classifier\.|^_(conv_head|bn1|fc)\.")
+IGNORED = re.compile(
+    r"(^|\.)num_batches_tracked$|^fc\.(weight|bias)$|^classifier\.|^_(conv_head|bn1|fc)\."
+    r"|\.relative_position_index$|\.attn_mask$|^norm\.(weight|bias)$|^head\.(fc\.)?(weight|bias)$"
+)
 
 
 def _pattern(template: str):
@@ -156,6 +181,8 @@ def family_of(names) -> str:
         return "torchvision"
     if "_conv_stem.weight" in names:
         return "efficientnet_lite"
+    if "layers.0.blocks.0.attn.relative_position_bias_table" in names:
+        return "timm_swin" if "layers.3.downsample.reduction.weight" in names else "swin"
     if "conv1.weight" in names or any(n.startswith("layer1.") for n in names):
         return "backbone"
     return "jsra"

@@ -7,27 +7,12 @@ import math
 import jittor as jt
 from jittor import nn
 
+from jsra.backbones.transformer import DepthwiseMLP, linear
 from jsra.ops.attention import attention
-from jsra.ops.depthwise_conv2d import depthwise_conv2d
-from jsra.ops.gelu import gelu
 from jsra.ops.layer_norm import LayerNorm
-from jsra.ops.linear import Linear
 from jsra.ops.resample import adaptive_average_pool, average_pool
 
 POOLINGS = ("multi_scale", "single_scale", "adaptive")
-
-
-class DepthwiseMLP(nn.Module):
-    """fc2(GELU(depth-wise 3x3 convolution(fc1(x)))), as PVTv2's: [B, H, W, channels] -> the same shape."""
-
-    def __init__(self, channels: int, hidden: int):
-        super().__init__()
-        self.fc1, self.fc2 = _linear(channels, hidden), _linear(hidden, channels)
-        self.conv_weight = jt.init.gauss((hidden, 1, 3, 3), "float32", 0.0, math.sqrt(2 / 9))
-        self.conv_bias = jt.zeros((hidden,))
-
-    def execute(self, x):
-        return self.fc2(gelu(depthwise_conv2d(self.fc1(x), self.conv_weight, self.conv_bias, padding=1)))
 
 
 class MultiScaleAttention(nn.Module):
@@ -67,7 +52,7 @@ class MultiScaleAttention(nn.Module):
         self.strides = (stride, stride // 2) if pooling == "multi_scale" else (stride,)
         self.norm = LayerNorm(channels)
         self.norm_source = LayerNorm(channels) if cross else None
-        self.q, self.k, self.v = (_linear(channels, channels) for _ in range(3))
+        self.q, self.k, self.v = (linear(channels, channels) for _ in range(3))
         self.mlp = DepthwiseMLP(channels, expansion * channels)
 
     def pool(self, x):
@@ -93,10 +78,3 @@ class MultiScaleAttention(nn.Module):
         pooled = self.pool(normal if self.norm_source is None else self.norm_source(source))
         attended = attention(*(self._heads(x) for x in (self.q(normal), self.k(pooled), self.v(pooled))))
         return query + self.mlp(query + attended.reshape(query.shape))
-
-
-def _linear(inputs, outputs):
-    layer = Linear(inputs, outputs)
-    jt.init.trunc_normal_(layer.weight, std=0.02)
-    jt.init.constant_(layer.bias, 0.0)
-    return layer

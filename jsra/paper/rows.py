@@ -68,11 +68,13 @@ class Row:
 
 
 def _file(slug, preset):
-    """A config of a slug: an extractor's name; model/extractor, of Faster R-CNN; aggregation/name, aligndet/name or lrf/name
-    of the whole file."""
+    """A config of a slug: an extractor's name; model/extractor, of Faster R-CNN or one of MODERN; aggregation/name,
+    aligndet/name or lrf/name of the whole file."""
     if preset == "real":
         return f"real/coco_lite0_fpn_{slug}.py"
     folder, _, name = slug.rpartition("/")
+    if folder in MODERN:
+        return MODERN[folder][preset == "mini"].format(name)
     if folder == "aggregation":
         if preset == "paper":
             return f"{slug}.py"
@@ -157,7 +159,15 @@ OURS = {
     ),
 }  # fmt: skip
 BACKBONES = {"R-50": "r50_fpn", "R-101": "r101_fpn", "RX-101-32x4d": "x101_32x4d_fpn", "RX-101-64x4d": "x101_64x4d_fpn"}
+# Mask R-CNN on other backbones: {folder of the slug: (the published recipe, the miniature)}. Larger ones have no miniature.
+MODERN = {
+    "swin_t": ("mask_rcnn_swin_t_fpn_{}_ms_crop_3x_coco.py", "mini/puppets_mask_swin_fpn_{}.py"),
+    "swin_s": ("mask_rcnn_swin_s_fpn_{}_ms_crop_3x_coco.py", ""),
+    "swin_b": ("mask_rcnn_swin_b_fpn_{}_ms_crop_3x_coco.py", ""),
+}
+MODERN_BACKBONES = {"Swin-T": "swin_t", "Swin-S": "swin_s", "Swin-B": "swin_b"}
 EXTRACTORS = {"RoI Align": "roi_align", "SRA": "sra"}
+SWIN_STEPS = "the learning rate falls after 27 and 33 epochs, as in the published configs; the paper writes 67% and 92%"
 NOTES = {
     "gamma 1st": "our text copy has no value here (the PDF has); this one is ours, see docs/reproduce.md",
     "gamma 2nd": "our text copy has no value here (the PDF has); this one is ours, see docs/reproduce.md",
@@ -167,6 +177,9 @@ NOTES = {
         "offset and mask branches of 26.89 M weights, one pair per FPN level: 41.75 + 4 x 26.89 = 149.33 M; the paper prints "
         "149.4, 0.07 M more, which no part of the published module accounts for"
     ),
+    "Swin-T": SWIN_STEPS,
+    "Swin-S": SWIN_STEPS,
+    "Swin-B": f"{SWIN_STEPS}; nobody publishes a Mask R-CNN of it, its drop_path_rate is that of its authors' cascade",
     "w/ SA": "'a standard multi-head self-attention layer' is all the paper says; its widths are ours",
 }
 
@@ -271,4 +284,6 @@ def _other_models(key, raw, name):
         elif raw["method"] == "Faster R-CNN" and raw["backbone"] in BACKBONES:
             model = BACKBONES[raw["backbone"]]
             slug, note = EXTRACTORS[extractor] if model == "r50_fpn" else f"{model}/{EXTRACTORS[extractor]}", ""
+        elif raw["method"] == "Mask R-CNN" and raw["backbone"] in MODERN_BACKBONES:
+            slug, note = f"{MODERN_BACKBONES[raw['backbone']]}/{EXTRACTORS[extractor]}", NOTES.get(raw["backbone"], "")
         yield Row(key, label, published, {k: v for k, v in raw.items() if k in LABELS}, slug, note)

@@ -23,10 +23,15 @@ CASCADE = (
 FLOWNET = ("motion.conv1.bias", "motion.predict_flow.weight")
 LITE = ("backbone.stem_conv.weight", "backbone.stem_bn.bias", "backbone.blocks.3.depthwise_conv.weight")
 
+SWIN = (
+    "backbone.patch_embed.proj.weight", "backbone.layers.0.blocks.0.attn.relative_position_bias_table",
+    "backbone.layers.2.downsample.reduction.weight",
+)  # fmt: skip
+
 
 @pytest.mark.parametrize("family", FAMILIES)
 def test_names_there_and_back(family):
-    names = {"efficientnet_lite": LITE, "flownet": FLOWNET}.get(family, OURS + CASCADE)
+    names = {"efficientnet_lite": LITE, "flownet": FLOWNET, "swin": SWIN, "timm_swin": SWIN}.get(family, OURS + CASCADE)
     for name in names:
         theirs = from_ours(name, family)
         parts = {"backbone": ("backbone.",), "jdet": ("backbone.", "neck.", "rpn.")}.get(family, ("",))

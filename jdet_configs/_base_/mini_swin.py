@@ -1,0 +1,14 @@
+# A tiny Swin in Mask R-CNN of the mini preset.
+_base_ = "mini_mask.py"
+model = dict(
+    backbone=dict(
+        _cover_=True,
+        type="SwinTransformer",
+        embed_dims=32,
+        depths=[2, 2, 2, 2],
+        num_heads=[1, 2, 4, 8],
+        window_size=5,
+        mlp_ratio=2,
+        drop_path_rate=0.1,
+    )
+)

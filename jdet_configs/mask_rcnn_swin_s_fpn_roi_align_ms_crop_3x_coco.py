@@ -1,0 +1,1 @@
+_base_ = ["_base_/mask_rcnn_swin_s_fpn_ms_crop_3x_coco.py", "_base_/extractors/roi_align.py"]

@@ -1,0 +1,1 @@
+_base_ = ["../_base_/mini_swin.py", "../_base_/extractors/roi_align.py"]

@@ -1,0 +1,89 @@
+"""Parts that the transformer backbones share. Maps are channels-last, [B, H, W, C], as linear layers take them."""
+
+from __future__ import annotations
+
+import math
+
+import jittor as jt
+from jittor import nn
+
+from jsra.ops.depthwise_conv2d import depthwise_conv2d
+from jsra.ops.gelu import gelu
+from jsra.ops.linear import Linear
+from jsra.ops.permute import permute
+
+
+def linear(inputs, outputs, bias=True):
+    """A Linear as transformers start it: a truncated normal of 0.02, bias 0."""
+    layer = Linear(inputs, outputs, bias)
+    jt.init.trunc_normal_(layer.weight, std=0.02)
+    if bias:
+        jt.init.constant_(layer.bias, 0.0)
+    return layer
+
+
+class MLP(nn.Module):
+    """fc2(GELU(fc1(x))): [..., channels] -> the same shape."""
+
+    def __init__(self, channels: int, hidden: int):
+        super().__init__()
+        self.fc1, self.fc2 = linear(channels, hidden), linear(hidden, channels)
+
+    def execute(self, x):
+        return self.fc2(gelu(self.fc1(x)))
+
+
+class DepthwiseMLP(MLP):
+    """fc2(GELU(depth-wise 3x3 convolution(fc1(x)))), as PVTv2's: [B, H, W, channels] -> the same shape."""
+
+    def __init__(self, channels: int, hidden: int):
+        super().__init__(channels, hidden)
+        self.conv_weight = jt.init.gauss((hidden, 1, 3, 3), "float32", 0.0, math.sqrt(2 / 9))
+        self.conv_bias = jt.zeros((hidden,))
+
+    def execute(self, x):
+        return self.fc2(gelu(depthwise_conv2d(self.fc1(x), self.conv_weight, self.conv_bias, padding=1)))
+
+
+class DropPath(nn.Module):
+    """Stochastic depth (Huang et al. 2016): in training, the branch of an image is 0 with probability `rate`, else divided
+    by 1 - rate. Draws come from Jittor's seed. [B, ...] -> the same shape."""
+
+    def __init__(self, rate: float):
+        super().__init__()
+        if not 0 <= rate < 1:
+            raise ValueError(f"drop_path_rate must be at least 0 and below 1, got {rate}")
+        self.rate, self.is_train = rate, True  # as train() and eval() set it
+
+    def execute(self, x):
+        if not self.is_train or not self.rate:
+            return x
+        kept = (jt.random((x.shape[0],)) >= self.rate).float32() / (1 - self.rate)
+        return x * kept.stop_grad().cast(str(x.dtype)).broadcast(x, list(range(1, x.ndim)))
+
+
+def drop_path_rates(rate, depths) -> list:
+    """For each stage, the rates of its blocks: from 0 at the first block of all to `rate` at the last, evenly."""
+    total = sum(depths)
+    rates = [rate * i / max(1, total - 1) for i in range(total)]
+    return [rates[sum(depths[:i]) : sum(depths[: i + 1])] for i in range(len(depths))]
+
+
+def channels_last(x):
+    """[B, C, H, W] -> [B, H, W, C]."""
+    return permute(x, 0, 2, 3, 1)
+
+
+def channels_first(x):
+    """[B, H, W, C] -> [B, C, H, W]."""
+    return permute(x, 0, 3, 1, 2)
+
+
+def pad_to_multiple(x, divisor, axes):
+    """x with zeros after its end along each of two axes, up to a multiple of `divisor`."""
+    for axis in axes:
+        more = -x.shape[axis] % divisor
+        if more:
+            shape = [*x.shape[:axis], more, *x.shape[axis + 1 :]]
+            x = jt.concat([x, jt.zeros(shape, str(x.dtype))], axis)
+    return x

@@ -1,0 +1,43 @@
+"""Tables of positions, resized for a model whose windows have another size than those of its weights."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+
+RELATIVE = "relative_position_bias_table"  # Swin's: [(2 w - 1) ^ 2, heads]
+
+
+def fitted(shapes: dict, converted):
+    """`converted` (jsra.convert.convert.Converted) with the tables of relative positions as large as those of a model of
+    {name: shape}, by bicubic interpolation, and a note of it in `reshaped`."""
+    arrays, reshaped = dict(converted.arrays), dict(converted.reshaped)
+    for name, shape in shapes.items():
+        array = arrays.get(name)
+        if not name.endswith(RELATIVE) or array is None or array.shape == tuple(shape) or array.shape[1:] != tuple(shape[1:]):
+            continue
+        old, new = math.isqrt(len(array)), math.isqrt(shape[0])
+        if old**2 != len(array):
+            continue
+        arrays[name] = resized(array.reshape(old, old, -1), (new, new)).reshape(shape)
+        reshaped[name] = f"resized from {old} x {old} to {new} x {new} relative positions"
+    return converted._replace(arrays=arrays, reshaped=reshaped)
+
+
+def resized(table, size):
+    """[H, W, C] -> float32 [*size, C]. Source: torch.nn.functional.interpolate, mode 'bicubic', align_corners=False."""
+    rows, columns = (_bicubic(n, m) for n, m in zip(table.shape, size))
+    return np.einsum("ah,bw,hwc->abc", rows, columns, table.astype(np.float64)).astype(np.float32)
+
+
+def _bicubic(n, m):
+    """float64 [m, n]: the share of each of n positions in each of m. Keys' kernel with a = -0.75; the edge is repeated."""
+    at = (np.arange(m) + 0.5) * n / m - 0.5
+    low = np.floor(at).astype(int)
+    matrix = np.zeros((m, n))
+    for tap in range(-1, 3):
+        d = np.abs(at - low - tap)
+        near, far = (1.25 * d - 2.25) * d * d + 1, ((-0.75 * d + 3.75) * d - 6) * d + 3
+        np.add.at(matrix, (np.arange(m), np.clip(low + tap, 0, n - 1)), np.where(d <= 1, near, far))
+    return matrix
