@@ -6,6 +6,7 @@ namespace jsra {
 namespace cuda {
 
 constexpr int BMM_TILE = 16;
+constexpr int BMM_THREADS = 256;  // BMM_TILE x BMM_TILE
 
 // A block makes a tile of 32 x 32 of one product, 2 x 2 a thread.
 template <class T>
@@ -52,7 +53,7 @@ void bmm_forward(const T* a, const T* b, T* out, int64_t batch, int64_t rows, in
   const int64_t blocks = batch * ((rows + SIDE - 1) / SIDE) * ((columns + SIDE - 1) / SIDE);
   if (blocks == 0) return;
   auto* kernel = bmm_forward_kernel<T>;
-  JSRA_LAUNCH(kernel, (unsigned int)blocks, BMM_TILE * BMM_TILE, 0, stream, a, b, out, rows, columns, depth, a_turned != 0,
+  JSRA_LAUNCH(kernel, (unsigned int)blocks, BMM_THREADS, 0, stream, a, b, out, rows, columns, depth, a_turned != 0,
               b_turned != 0, shared_a ? 0 : rows * depth, shared_b ? 0 : depth * columns);
 }
 

@@ -19,6 +19,7 @@ COMMANDS = (
     "config",
     "train",
     "test",
+    "analyze",
     "convert",
     "crosscheck",
     "infer",

@@ -14,7 +14,7 @@ def add_parser(subparsers):
         "trained yet (a run that was cut off goes on), evaluates them and prints the table.",
     )
     parser.add_argument(
-        "table", nargs="?", metavar="N", help="1 to 12, fig7, lrf1, lrf3, agg1 to agg6, align1 to align7, gamma, init"
+        "table", nargs="?", metavar="N", help="1 to 12, fig7, lrf1 to lrf5, agg1 to agg6, align1 to align7, gamma, init"
     )
     parser.add_argument(
         "--preset", choices=PRESETS, default="paper",

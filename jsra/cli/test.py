@@ -76,6 +76,6 @@ def write_metrics(metrics, out, split, config, weights, flip=False) -> str:
 
     content = {
         "metrics": dict(metrics), "per_class": metrics.per_class, "split": split, "weights": os.path.abspath(weights),
-        "flip": flip, "settings": resolved(config.to_dict()), **provenance(),
+        "flip": flip, "config": config.to_dict(), "settings": resolved(config.to_dict()), **provenance(),
     }  # fmt: skip
     return write_json(os.path.join(out, "metrics.json"), content)

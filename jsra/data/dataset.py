@@ -161,11 +161,19 @@ class DetectionDataset:
     def get(self, index, epoch=0):
         """(image, target) of sample `index` in `epoch`; with `features`, their maps in the image's place. Raises DataError
         where the file cannot be used."""
-        record, rng = self.record(index), np.random.default_rng([self.seed, epoch, index])
-        if self.features is not None:
-            return self.features.sample(record, self.target(record), rng)
+        if self.features is None:
+            return self.picture(index, epoch)
+        record = self.record(index)
+        return self.features.sample(record, self.target(record), self._rng(index, epoch))
+
+    def picture(self, index, epoch=0):
+        """(image, target) of a sample, whatever a loader is given."""
+        record = self.record(index)
         image = read_image(record.file, (record.width, record.height), record.img_id)
-        return self.transforms(image, self.target(record), rng)
+        return self.transforms(image, self.target(record), self._rng(index, epoch))
+
+    def _rng(self, index, epoch):
+        return np.random.default_rng([self.seed, epoch, index])
 
     def __getitem__(self, index):
         if not 0 <= index < len(self):

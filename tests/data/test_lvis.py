@@ -114,10 +114,17 @@ def test_commands(place, tmp_path, capsys):
     assert len(os.listdir(tmp_path / "out")) == 5
 
 
-def real(tmp_path):
-    """LVIS 0.5 of 44 images of coco_people, in the folders that LVIS's files name."""
+def real(tmp_path, count=44):
+    """LVIS 0.5 of `count` images of coco_people, in the folders that LVIS's files name."""
     os.symlink(shared("data", "coco_people", "images"), tmp_path / "val2017")
-    return dict(root=str(tmp_path), anno_file=shared("data", "lvis05.json"))
+    with open(shared("data", "lvis05.json")) as f:
+        content = json.load(f)
+    content["images"] = content["images"][:count]
+    kept = {image["id"] for image in content["images"]}
+    content["annotations"] = [a for a in content["annotations"] if a["image_id"] in kept]
+    with open(tmp_path / "lvis05.json", "w") as f:
+        json.dump(content, f)
+    return dict(root=str(tmp_path), anno_file=str(tmp_path / "lvis05.json"))
 
 
 def test_real_annotations(tmp_path):

@@ -7,7 +7,7 @@ import pytest
 
 from jsra.cli import main
 from jsra.config import load_config
-from jsra.data.check import check_coco
+from jsra.data.check import check
 from jsra.data.coco import COCODataset
 from jsra.data.masks import to_bitmap
 from jsra.data.puppets.figures import FIGURES, parts_of, posed, random_pose
@@ -40,7 +40,7 @@ def test_every_split_is_sound(folder):
         assert len(data) == (8 if split.startswith("train") else 6)
         assert data.CLASSES == CLASSES and len(CLASSES) == 6
         # The annotations stand up to the checker. (A picture may happen to show no figure.)
-        problems = check_coco(data.root, data.anno_file, progress=False)
+        problems = check({"type": "COCODataset", "root": data.root, "anno_file": data.anno_file}, progress=False)
         assert [p for p in problems if "no annotations" not in p.what] == []
         image, target = data[0]
         assert image.shape == (SIZE, SIZE, 3) and np.asarray(target["masks"]).shape[1:] == (SIZE, SIZE)

@@ -107,6 +107,25 @@ def test_what_is_there_is_not_computed_again(config):
     assert len({os.path.dirname(path) for path in stored(config)}) == 2
 
 
+def test_two_that_fill_the_folder_share_the_work(config, monkeypatch):
+    """A second one comes while the first computes a picture, and does all the others."""
+    dataset, model = parts(config)
+    second, _ = parts(config)
+    computed = []
+
+    def picture(files, record, flip, target):
+        computed.append((record.img_id, flip))
+        if len(computed) == 1:
+            use_features(config, "train", second, model, progress=False)
+        return original(files, record, flip, target)
+
+    original = FeatureFiles.picture
+    monkeypatch.setattr(FeatureFiles, "picture", picture)
+    use_features(config, "train", dataset, model, progress=False)
+    assert len(stored(config)) == 2 * len(dataset.records) == len(computed) - 1
+    assert all(np.array_equal(a, b) for a, b in zip(dataset.get(1)[0], second.get(1)[0]))
+
+
 def test_killed_while_it_wrote(config, monkeypatch):
     dataset, model = parts(config)
     written = []
@@ -130,6 +149,8 @@ def test_a_broken_file_is_named(config):
             file.write(b"PK\x03\x04 half")
     with pytest.raises(DataError, match="cached features of .*image id .*delete that file"):
         dataset.get(0)
+    image, _ = dataset.picture(0)  # what the data look like is drawn from images
+    assert image.shape == (3, SIDE, SIDE)
 
 
 @pytest.mark.parametrize(
@@ -158,6 +179,16 @@ def test_a_backbone_that_trains_is_refused(config):
     frozen.backbone.stem_bn.frozen = False  # its statistics move
     with pytest.raises(ConfigError, match="not frozen as a whole .stem_bn and 0 more"):
         use_features(config, "train", dataset, frozen, progress=False)
+
+
+def test_a_detector_of_several_frames_is_refused(config):
+    class Stream(Plain):
+        def stream(self):
+            return self
+
+    dataset, model = parts(config)
+    with pytest.raises(ConfigError, match="Stream needs more than the maps of one backbone"):
+        use_features(config, "train", dataset, Stream(model.backbone), progress=False)
 
 
 def test_maps_of_different_sizes_are_refused(tmp_path):

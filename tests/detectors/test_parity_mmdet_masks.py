@@ -42,10 +42,10 @@ def references(tmp_path_factory):
 
 @pytest.fixture(scope="module", params=DETECTORS)
 def detector(request, references):
-    """(the RoI head, what mmdet answers)."""
-    settings = model_settings(f"{request.param}_r50_fpn.py")["roi_head"]
-    head = seed_weights(registry.build(settings, "roi_head"), "roi_head.")
-    return head, references[request.param]
+    """(the RPN, the RoI head, what mmdet answers)."""
+    settings = model_settings(f"{request.param}_r50_fpn.py")
+    rpn, head = (seed_weights(registry.build(settings[name], name), f"{name}.") for name in ("rpn", "roi_head"))
+    return rpn, head, references[request.param]
 
 
 def box_stages(head):
@@ -65,7 +65,7 @@ def proposals():
 
 @pytest.mark.parametrize("image_id", parity.IMAGES)
 def test_inference(detector, maps_of, proposals, monkeypatch, image_id):
-    head, reference = detector
+    _, head, reference = detector
     if len(box_stages(head)) > 1 and image_id != parity.TRAINING[-1] and "JSRA_MMDET" not in os.environ:
         pytest.skip("one image shows it: set JSRA_MMDET to a Python with mmdet for all")
     feats = maps_of(image_id)
@@ -118,7 +118,8 @@ def assert_same_masks(result, reference, image_id):
 
 
 def test_training_losses_and_gradients(detector, faster_rcnn, monkeypatch):
-    head, reference = detector
+    rpn, head, reference = detector
+    rpn.sampler.num, rpn.sampler.pos_fraction = 300_000, 1.0
     head.train()
     for stage in box_stages(head):
         stage.sampler.num, stage.sampler.pos_fraction = 64, 0.5  # more than there are: all of them
@@ -140,14 +141,18 @@ def test_training_losses_and_gradients(detector, faster_rcnn, monkeypatch):
     feats = [jt.array(feat.numpy()) for feat in feats]
     for stage in of_stages(head.mask):
         monkeypatch.setattr(stage.head, "losses", recorded(stage.head.losses, seen))
-    losses = head(feats, proposals_of(given), Targets(targets, training=True))
-    assert set(losses) == {name for name in reference if "loss_" in name and "rpn" not in name}
+    targets = Targets(targets, training=True)
+    losses = head(feats, proposals_of(given), targets)
+    with jt.no_grad():
+        anchors = rpn.anchor_generator.grids([x.shape[2:] for x in feats])
+        first_stage = rpn.losses(*rpn.forward_levels(feats), anchors, targets)
+    assert {*losses, *first_stage} == {name for name in reference if "loss_" in name}
     state = {f"roi_head.{name}": var for name, var in head.state_dict().items()}
     names = [name[len("grad/") : -len("/norm")] for name in reference if name.endswith("/norm")]
     assert len(names) == sum(name.endswith("weight") for name in state)
     gradients = jt.grad(sum(losses.values()), [*feats[:4], *(state[name] for name in names)])
     jt.sync(gradients)
-    for name, loss in losses.items():
+    for name, loss in [*losses.items(), *first_stage.items()]:
         np.testing.assert_allclose(loss.item(), reference[name], rtol=1e-4, err_msg=name)
     for i, ((_, wanted, weights), _) in enumerate(seen):
         assert_same_targets(wanted.numpy()[weights.numpy() > 0], reference, i)

@@ -74,7 +74,7 @@ def test_overfits_eight_images_of_coco(extractor, tmp_path):
     head = config["model"]["roi_head"]
     head["box"]["head"]["num_classes"] = head["branches"]["mask"]["head"]["num_classes"] = len(classes)
     config["scheduler"] = dict(type="StepLR", milestones=[], warmup="linear", warmup_iters=20, warmup_ratio=0.01)
-    metrics, _ = go({**config, "max_iter": 60, "eval_interval": 60}, tmp_path / "run")
+    metrics, _ = go({**config, "max_iter": 50, "eval_interval": 50}, tmp_path / "run")
     assert metrics["bbox_mAP_50"] > 0.9 and metrics["segm_mAP_50"] > 0.8
 
 

@@ -21,7 +21,6 @@ def test_boxes_are_refined_and_logits_averaged(agnostic):
     stages = dict(
         s0=branch([[0, 0], [0, 1]], RIGHT, agnostic=agnostic), s1=branch([[0, 0], [0, 2]], RIGHT, agnostic=agnostic)
     )
-    stages = stages if agnostic else dict(first=stages[0], second=stages[1])
     model = RoIHead(CascadeBoxBranch(stages, test=DetectionSelector())).eval()
     proposals = proposals_of([np.float32([[0, 0, 10, 10]])])
     (found,) = model(None, proposals, targets([], training=False, size=(17, 30)))

@@ -49,3 +49,23 @@ def test_roi_conv_is_aligned_and_a_convolution_is_not(monkeypatch, rng):
         assert len(found) <= 12 * 16 + 6 * 8 + 3 * 4 + 2 * 2 + 1
         means[row.name] = found.mean()
     assert means["RoI Conv"] > 0.999 and means["Conv"] < 0.9
+
+
+def test_the_command(monkeypatch, tmp_path, capsys):
+    """A line a method, and the picture; a method that is not trained is named."""
+    from jsra.cli import main
+
+    pytest.importorskip("matplotlib", reason="needs matplotlib: pip install 'jsra[dev]'")
+    out = tmp_path / "align.png"
+    command = ["figure", "align", "--preset", "mini", "--root", str(tmp_path), "--out", str(out)]
+    assert main(command) == 2
+    printed = capsys.readouterr()
+    assert "left out: RoI Conv, not trained (jsra table align4 --preset mini" in printed.out
+    assert "none of the methods is trained: run jsra table align4 first" in printed.err
+    monkeypatch.setattr("jsra.cli.figure.trained", lambda *_: {"Conv": (1, None), "RoI Conv": (2, None)})
+    monkeypatch.setattr(alignment, "ious", lambda model, *_: np.array([0.25, 0.75]) if model == 1 else np.ones(4))
+    assert main(command) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert any(line.split()[:3] == ["Conv", "0.500", "0.500"] for line in lines)
+    assert any(line.split()[:4] == ["RoI", "Conv", "1.000", "1.000"] for line in lines)
+    assert out.stat().st_size > 1000

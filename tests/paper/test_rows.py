@@ -76,6 +76,17 @@ def test_table_10_has_its_configs():
     assert [row.config("mini") is not None for row in rows.table(10).rows] == [True, False, True, False]
 
 
+@pytest.mark.parametrize("key", [*(f"align{i}" for i in range(1, 8)), "lrf2", "lrf4", "lrf5"])
+def test_every_row_of_the_other_papers_has_a_config_or_says_why_not(key):
+    for row in rows.table(key).rows:
+        if row.slug is None:
+            assert row.absent == "published only" or (key, row.name) == ("align1", "Faster R-CNN, C4")
+        else:
+            assert row.config(), f"table {key}, {row.name}: no paper config"
+            if key not in ("align7", "lrf5") and "R-101" not in row.name:
+                assert row.config("mini"), f"table {key}, {row.name}: no mini config"
+
+
 def test_rows_without_a_model_say_so():
     states = {row.name: row.slug for row in rows.table(7).rows}
     assert states["Mask R-CNN Swin-T, SRA"] is None
