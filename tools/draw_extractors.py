@@ -36,6 +36,7 @@ LAYERS = {
         {"box_embed": 0.06, "box_parts": 0.04, "image_embed": 0.06, "appearance": 0.12},
     ),
     "RoITransformer": (dict(output_size=7, in_channels=CHANNELS), {"fc": 0.003}),
+    "RoIConv": (dict(type="RoIAlign", output_size=7, sampling_ratio=1), {}),  # its taps, without the product
     "SemanticRoIAlign": (dict(in_channels=CHANNELS), {"fc2": 0.006}),
 }
 PARTS = (0, 10, 24, 46)
@@ -69,7 +70,7 @@ def main():
             continue
         rng = np.random.default_rng(0)
         jt.set_global_seed(0)
-        layer = build(dict(type=name, **settings))
+        layer = build({"type": name, **settings})
         layer.eval()
         for layer_name, deviation in deviations.items():
             weight = layer.state_dict()[f"{layer_name}.weight"]

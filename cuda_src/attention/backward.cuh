@@ -2,7 +2,7 @@
 // the keys for each tile of queries (q), one through the queries for each tile of keys (k, v), one through the batches for
 // each tile of the bias: nothing is added up by more than one block.
 #pragma once
-#include "attention/tile.cuh"
+#include "attention/tile.h"
 
 namespace jsra {
 namespace cuda {
@@ -104,7 +104,8 @@ template <class T, class B>
 void attention_backward(const T* dout, const T* q, const T* k, const T* v, const B* bias, const B* mask, const T* out,
                         const B* logs, T* dq, T* dk, T* dv, B* dbias, B* dots, int64_t batch, int64_t queries, int64_t keys,
                         int64_t heads, int64_t depth, int64_t masks, int64_t has_bias, double scale, cudaStream_t stream) {
-  const Attention<T> s{batch, queries, keys, heads, depth, masks, has_bias ? bias : nullptr, masks ? mask : nullptr, B(scale)};
+  const Attention<T> s{batch, queries, keys, heads, depth, masks, has_bias ? bias : nullptr, masks ? mask : nullptr,
+                       B(scale)};
   const AttentionSaved<T> in{dout, q, k, v, logs, dots};
   const int64_t pairs = batch * heads, bias_tiles = heads * attention_tiles(queries) * attention_tiles(keys);
   if (pairs * queries * depth) {

@@ -1,7 +1,8 @@
 // Scaled dot-product attention (CPU), a block of queries at a time: logits never leave the caches.
 //
-// Threads share out pairs of a batch and a head, and stretches of their queries. Keys and values are turned once for a stretch,
-// in panels as small_gemm reads them. The backward makes the weights again from the saved logarithm of each query's sum.
+// Threads share out pairs of a batch and a head, and stretches of their queries. Keys and values are turned once for a
+// stretch, in panels as small_gemm reads them. The backward makes the weights again from the saved logarithm of each query's
+// sum.
 #pragma once
 #include <algorithm>
 #include <cmath>
@@ -81,8 +82,8 @@ template <class T> inline T exponentials(T* row, int64_t n, T& most) {
   return sum;
 }
 
-// q, out [batch, queries, heads, depth]; k, v [batch, keys, heads, depth]; logs [batch, heads, queries]: log of the sum of the
-// exponentials.
+// q, out [batch, queries, heads, depth]; k, v [batch, keys, heads, depth]; logs [batch, heads, queries]: the logarithm of the
+// sum of the exponentials.
 template <class T>
 void attention_forward(const T* q, const T* k, const T* v, const T* bias, const T* mask, T* out, T* logs, int64_t batch,
                        int64_t queries, int64_t keys, int64_t heads, int64_t depth, int64_t masks, int64_t has_bias,
@@ -120,7 +121,8 @@ void attention_forward(const T* q, const T* k, const T* v, const T* bias, const 
   }
 }
 
-// What a thread of the backward holds: a block of keys and values as they are and turned, their gradients, a block of queries.
+// What a thread of the backward holds: a block of keys and values, as they are and turned, their gradients, and a block of
+// queries.
 template <class T> struct AttentionBlock {
   int64_t deep, wide;
   Buffer<T> keys, keys_turned, values_turned, dkeys, dvalues, queries, douts, weights, slopes;
@@ -132,8 +134,8 @@ template <class T> struct AttentionBlock {
         weights(query_count * wide), slopes(query_count * wide) {}
 };
 
-// Adds what queries [first, end) of (b, h) bring, for keys [start, start + m): to dkeys and dvalues of the block, to dq and to
-// dbias [queries, keys] of the head (null: none). dots: sums of dout * out, one a query.
+// Adds what queries [first, end) of (b, h) bring, for keys [start, start + m): to dkeys and dvalues of the block, to dq and
+// to dbias [queries, keys] of the head (null: none). dots: sums of dout * out, one a query.
 template <class T>
 void attention_backward_block(const Attention<T>& s, AttentionBlock<T>& at, const T* q, const T* dout, const T* logs,
                               const T* dots, T* dq, T* dbias, int64_t b, int64_t h, int64_t first, int64_t end,

@@ -1,7 +1,7 @@
 // Scaled dot-product attention (GPU): a block takes SIDE queries of a head and goes through the keys once, with the running
 // maximum and sum of each query (Milakov and Gimelshein 2018; Dao et al. 2022). Logits stay in shared memory.
 #pragma once
-#include "attention/tile.cuh"
+#include "attention/tile.h"
 
 namespace jsra {
 namespace cuda {
@@ -64,7 +64,8 @@ void attention_forward(const T* q, const T* k, const T* v, const B* bias, const 
                        double scale, cudaStream_t stream) {
   const int64_t blocks = batch * heads * attention_tiles(queries);
   if (blocks * depth == 0) return;
-  const Attention<T> s{batch, queries, keys, heads, depth, masks, has_bias ? bias : nullptr, masks ? mask : nullptr, B(scale)};
+  const Attention<T> s{batch, queries, keys, heads, depth, masks, has_bias ? bias : nullptr, masks ? mask : nullptr,
+                       B(scale)};
   auto* kernel = for_depth(depth, &attention_forward_kernel<T, 2>, &attention_forward_kernel<T, 4>,
                            &attention_forward_kernel<T, 8>);
   JSRA_LAUNCH(kernel, (unsigned int)blocks, ATTENTION_THREADS, 0, stream, s, q, k, v, out, logs);

@@ -67,15 +67,17 @@ inline void gemm_columns(int64_t rows, int64_t depth, const T* a, int64_t a_row,
     gemm_tile<T, ROWS, VECTORS, ADD>(depth, a + i * a_row, a_row, a_depth, b, b_stride, out + i * out_stride, out_stride,
                                 columns);
   for (; i + 2 <= rows; i += 2)
-    gemm_tile<T, 2, VECTORS, ADD>(depth, a + i * a_row, a_row, a_depth, b, b_stride, out + i * out_stride, out_stride, columns);
+    gemm_tile<T, 2, VECTORS, ADD>(depth, a + i * a_row, a_row, a_depth, b, b_stride, out + i * out_stride, out_stride,
+                                columns);
   for (; i < rows; ++i)
-    gemm_tile<T, 1, VECTORS, ADD>(depth, a + i * a_row, a_row, a_depth, b, b_stride, out + i * out_stride, out_stride, columns);
+    gemm_tile<T, 1, VECTORS, ADD>(depth, a + i * a_row, a_row, a_depth, b, b_stride, out + i * out_stride, out_stride,
+                                columns);
 }
 
 }  // namespace detail
 
-// out[i, j] = (ADD: +=) sum over l < depth of a[i, l] * b[l, j]. a[i, l] lies at a[i * a_row + l * a_depth]; rows of b, b_stride
-// apart, must be readable up to padded<T>(columns).
+// out[i, j] = (ADD: +=) sum over l < depth of a[i, l] * b[l, j]. a[i, l] lies at a[i * a_row + l * a_depth]; rows of b,
+// b_stride apart, must be readable up to padded<T>(columns).
 template <class T, bool ADD = false>
 void small_gemm(int64_t rows, int64_t columns, int64_t depth, const T* a, int64_t a_row, int64_t a_depth, const T* b,
                 int64_t b_stride, T* out, int64_t out_stride) {

@@ -31,39 +31,39 @@ inline void focal_blocks(int64_t batches, int64_t count, int64_t classes, const 
 }
 
 // maps: levels of [batches, anchors * classes, cells]; labels int32, out [batches, count], anchors counted as in common/dense.h.
-template <class T, class O>
-void dense_focal_loss_forward(Pointers<T> maps, const int32_t* labels, O* out, int64_t batches, int64_t count,
+template <class T, class B>
+void dense_focal_loss_forward(Pointers<T> maps, const int32_t* labels, B* out, int64_t batches, int64_t count,
                               int64_t classes, double alpha, double gamma, Ints anchors, Ints cells) {
   focal_blocks(batches, count, classes, anchors, cells, [&](const FocalBlock& b) {
-    O sums[FOCAL_BLOCK] = {};
+    B sums[FOCAL_BLOCK] = {};
     int32_t label[FOCAL_BLOCK];
     for (int64_t i = 0; i < b.size; ++i) label[i] = labels[b.loss + i * b.step];
     for (int64_t c = 0; c < classes; ++c) {
       const T* logits = maps.at[b.level] + b.plane + c * cells.at[b.level];
-      for (int64_t i = 0; i < b.size; ++i) sums[i] += focal_loss(O(logits[i]), label[i] == c + 1, O(alpha), O(gamma));
+      for (int64_t i = 0; i < b.size; ++i) sums[i] += focal_loss(B(logits[i]), label[i] == c + 1, B(alpha), B(gamma));
     }
-    for (int64_t i = 0; i < b.size; ++i) out[b.loss + i * b.step] = label[i] < 0 ? O(0) : sums[i];
+    for (int64_t i = 0; i < b.size; ++i) out[b.loss + i * b.step] = label[i] < 0 ? B(0) : sums[i];
   });
 }
 
 // The gradient to the maps from dout [batches, count].
-template <class T, class O>
-void dense_focal_loss_backward(const O* dout, Pointers<T> maps, const int32_t* labels, Pointers<T> grads,
+template <class T, class B>
+void dense_focal_loss_backward(const B* dout, Pointers<T> maps, const int32_t* labels, Pointers<T> grads,
                                int64_t batches, int64_t count, int64_t classes, double alpha, double gamma, Ints anchors,
                                Ints cells) {
   focal_blocks(batches, count, classes, anchors, cells, [&](const FocalBlock& b) {
-    O weight[FOCAL_BLOCK];
+    B weight[FOCAL_BLOCK];
     int32_t label[FOCAL_BLOCK];
     for (int64_t i = 0; i < b.size; ++i) {
       label[i] = labels[b.loss + i * b.step];
-      weight[i] = label[i] < 0 ? O(0) : dout[b.loss + i * b.step];
+      weight[i] = label[i] < 0 ? B(0) : dout[b.loss + i * b.step];
     }
     for (int64_t c = 0; c < classes; ++c) {
       const int64_t plane = b.plane + c * cells.at[b.level];
       const T* logits = maps.at[b.level] + plane;
       T* grad = grads.at[b.level] + plane;
       for (int64_t i = 0; i < b.size; ++i)
-        grad[i] = T(weight[i] * focal_loss_gradient(O(logits[i]), label[i] == c + 1, O(alpha), O(gamma)));
+        grad[i] = T(weight[i] * focal_loss_gradient(B(logits[i]), label[i] == c + 1, B(alpha), B(gamma)));
     }
   });
 }

@@ -1,5 +1,5 @@
-// Depth-wise convolution of channels-last maps, backward (GPU). The gradient to the weight is summed in DEPTHWISE_PIECES pieces
-// of the output's rows, added in a fixed order: the same bits in every run.
+// Depth-wise convolution of channels-last maps, backward (GPU). The gradient to the weight is summed in DEPTHWISE_PIECES
+// pieces of the output's rows, added in a fixed order: the same bits in every run.
 #pragma once
 #include "depthwise_conv2d/forward.cuh"
 

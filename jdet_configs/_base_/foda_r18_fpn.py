@@ -11,7 +11,7 @@ model = dict(
         )
     ),
 )
-scheduler = dict(type="StepLR", milestones=[16, 19], warmup="linear", warmup_iters=100, warmup_ratio=0.01)
-max_epoch = 20
+scheduler = dict(type="StepLR", milestones=[12, 15], warmup="linear", warmup_iters=100, warmup_ratio=0.01)
+max_epoch = 16
 eval_interval = None  # at the end alone
 checkpoint_interval = 5

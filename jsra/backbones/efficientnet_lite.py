@@ -41,6 +41,8 @@ class SameConv2d(Conv2d):
     def __init__(self, in_channels, out_channels, kernel, stride=1, groups=1):
         super().__init__(in_channels, out_channels, kernel, stride, groups=groups, bias=False)
         jt.init.relu_invariant_gauss_(self.weight, mode="fan_out")
+        # Jittor counts the fan-out of all groups, TensorFlow that of one.
+        self.weight.assign(self.weight * math.sqrt(groups))
 
     def execute(self, x):
         kernel, stride = self.kernel_size[0], self.stride[0]

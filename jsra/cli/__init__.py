@@ -1,10 +1,12 @@
 """The `jsra` command: one file per sub-command, each with `add_parser(subparsers)` that sets `run(args) -> exit code`."""
 
 import argparse
+import errno
 import importlib
 import sys
 import traceback
 
+from jsra.output import silence
 from jsra.runtime.leave import leave, several
 from jsra.version import __version__
 
@@ -17,6 +19,7 @@ COMMANDS = (
     "config",
     "train",
     "test",
+    "analyze",
     "convert",
     "crosscheck",
     "infer",
@@ -28,6 +31,9 @@ COMMANDS = (
     "diversity",
     "figure",
 )
+
+BROKEN_PIPE = 141  # 128 and SIGPIPE: `| head` has read enough
+FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 
 
 def main(argv=None) -> int:
@@ -55,14 +61,39 @@ def make_parser() -> argparse.ArgumentParser:
 
 
 def _run(argv):
-    args = make_parser().parse_args(argv)
+    for stream in (sys.stdout, sys.stderr):
+        if hasattr(stream, "reconfigure"):  # a name that the terminal's encoding lacks is printed by its numbers
+            stream.reconfigure(errors="backslashreplace")
+    command = "jsra"
     try:
-        return args.run(args) or 0
+        try:
+            args = make_parser().parse_args(argv)
+            command = f"jsra {args.command}"
+            return args.run(args) or 0
+        finally:
+            sys.stdout.flush()
+    except BrokenPipeError:
+        silence(1)
+        return BROKEN_PIPE
     except _expected() as error:
         # Whatever else is raised is a fault of the program and keeps its traceback.
         if not getattr(error, "of_main", False):
-            print(f"jsra {args.command}: {error}", file=sys.stderr)
+            print(f"{command}: {error}{_cure(error)}", file=sys.stderr)
+        try:
+            sys.stdout.flush()
+        except OSError:
+            silence(1)  # what is left in its buffer would fail again at the exit
         return 2
+
+
+def _cure(error):
+    """What helps against an error of the system, for the end of its message."""
+    number = getattr(error, "errno", None)
+    if number in FULL:
+        return ": there is no room on the disk; free some, or write to another folder"
+    if number == errno.EROFS:
+        return ": it cannot be written to; choose another folder"
+    return ""
 
 
 def _expected() -> tuple:
@@ -70,7 +101,7 @@ def _expected() -> tuple:
     from jsra.data.image import DataError
     from jsra.registry import ConfigError
 
-    found = [ConfigError, DataError, FileNotFoundError, FileExistsError, PermissionError, ImportError]
+    found = [ConfigError, DataError, OSError, ImportError]
     for module, name in (
         ("jsra.engine.train", "NonFiniteLoss"),
         ("jsra.engine.checkpoint", "CheckpointError"),

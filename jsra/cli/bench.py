@@ -55,11 +55,9 @@ def _model(args):
 
 
 def _write(path, results):
-    import json
-
     import jsra
     from jsra.bench.ops import machine
+    from jsra.output import write_json
 
     if path:
-        with open(path, "w", encoding="utf8") as file:
-            json.dump(dict(jsra=jsra.__version__, **machine(), results=results), file, indent=1)
+        write_json(path, dict(jsra=jsra.__version__, **machine(), results=results))

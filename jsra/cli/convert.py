@@ -32,11 +32,13 @@ def add_parser(subparsers):
 def run(args):
     from jsra.convert.check import incomplete_parts
     from jsra.convert.convert import from_jsra, to_jsra
-    from jsra.convert.files import read_weights, write_weights
+    from jsra.convert.files import WRITTEN, read_weights, write_weights
     from jsra.convert.load import match
     from jsra.convert.names import CLASSIFIERS
     from jsra.engine.checkpoint import weights_file
+    from jsra.output import output_file
 
+    output_file(args.target, WRITTEN, "DST")
     converted = to_jsra(read_weights(weights_file(args.source)), args.family, args.classes)
     if args.config:
         shapes = model_shapes(args.config, args.overrides)

@@ -100,19 +100,15 @@ def _browse(args):
 
 
 def _vid(args):
-    import json
-    import os
-
     from jsra.data.paths import data_path
     from jsra.data.problems import refuse
     from jsra.data.vid_devkit import read_devkit
+    from jsra.output import write_json
 
     root = data_path(args.root)
     content, problems = read_devkit(root, args.sets, args.classes, not args.key_frames, progress=True)
     refuse(root, problems)
-    os.makedirs(os.path.dirname(args.out) or ".", exist_ok=True)
-    with open(args.out, "w", encoding="utf8") as f:
-        json.dump(content, f)
+    write_json(args.out, content, indent=None)
     counts = ", ".join(f"{len(content[key])} {key}" for key in ("videos", "images", "annotations"))
     print(f"{args.out}: {counts}")
     return 0

@@ -18,16 +18,17 @@ def add_parser(subparsers):
 
 
 def run(args):
-    import json
-
     from jsra.cli.invariance import load
+    from jsra.output import FIGURES, json_text, output_file
     from jsra.paper import diversity
 
     if args.history:
         return history(args)
+    if args.plot:
+        output_file(args.plot, FIGURES, "--plot")
     model, config = load(args)
     found = diversity.measure(model, config, args.split, args.images)
-    print(json.dumps(found, indent=1) if args.json else line(found))
+    print(json_text(found, indent=1) if args.json else line(found))
     if args.plot:
         pairs = diversity.collect(model, config, args.split, args.images)["similarity"]
         print(diversity.histogram(pairs, args.plot, config["name"]))
@@ -35,11 +36,11 @@ def run(args):
 
 
 def history(args):
-    import json
     import os
 
     from jsra.cli.invariance import load
     from jsra.engine.checkpoint import saved
+    from jsra.output import json_text
     from jsra.paper import diversity
     from jsra.registry import ConfigError
 
@@ -53,7 +54,7 @@ def history(args):
         if not args.json:
             print(f"{os.path.basename(args.weights)}: {line(found[os.path.basename(args.weights)])}", flush=True)
     if args.json:
-        print(json.dumps(found, indent=1))
+        print(json_text(found, indent=1))
     return 0
 
 

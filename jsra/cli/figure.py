@@ -1,4 +1,5 @@
-"""`jsra figure`: where SRA and its rivals sample the same object under transformations (figures 3 and 6)."""
+"""`jsra figure`: where SRA and its rivals sample the same object under transformations (figures 3 and 6 of its paper), and
+how well convolutions are aligned with the boxes that they stand for (figure 4 of AlignDet)."""
 
 
 def add_parser(subparsers):
@@ -6,12 +7,17 @@ def add_parser(subparsers):
 
     parser = subparsers.add_parser(
         "figure",
-        help="where the methods sample the same object, upright, turned and mirrored",
-        description="Figures 3 and 6 of the SRA paper, of the methods that `jsra table` has trained (seed 0).",
+        help="where the methods sample the same object, upright, turned and mirrored; how well convolutions are aligned",
+        description="sampling: figures 3 and 6 of the SRA paper. align: figure 4 of AlignDet, overlaps of refined anchors "
+        "with the boxes that a convolution's taps stand for. Of the methods that `jsra table` has trained (seed 0).",
+    )
+    parser.add_argument(
+        "figure", nargs="?", choices=("sampling", "align"), default="sampling", help="default: %(default)s"
     )
     parser.add_argument("--preset", choices=PRESETS, default="paper", help="default: %(default)s")
     parser.add_argument("--root", default="work_dirs", help="where the runs lie (default: %(default)s)")
     parser.add_argument("--split", default="val", help="entry of the configs' dataset (default: %(default)s)")
+    parser.add_argument("--images", type=int, default=20, help="align: how many pictures (default: %(default)s)")
     parser.add_argument("--image", type=int, default=0, help="which picture of the split (default: %(default)s)")
     parser.add_argument("--angles", type=float, nargs="*", default=[90.0], help="of the turned views (default: 90)")
     parser.add_argument("--parts", type=int, default=5, help="features drawn one by one (default: %(default)s)")
@@ -20,21 +26,51 @@ def add_parser(subparsers):
 
 
 def run(args):
-    from PIL import Image
+    return align(args) if args.figure == "align" else sampling(args)
 
-    from jsra.paper.figures import METHODS, draw
+
+def trained(key, rows, args) -> dict:
+    """{name: (model, config)} of the trained rows, of `rows` (None: all) of a table; says which ones are left out."""
     from jsra.paper.rows import table
     from jsra.paper.run import runs
+
+    found = {}
+    for row in table(key).select(rows):
+        done = [run for run in runs(row, args.preset, 1, args.root) if run.state() == "trained"]
+        if done:
+            found[row.name] = done[0].model(), done[0].config
+        else:
+            print(f"left out: {row.name}, not trained (jsra table {key} --preset {args.preset} --rows {row.name!r})")
+    return found
+
+
+def align(args):
+    from jsra.evaluation.tables import text_table
+    from jsra.paper.alignment import TABLE, draw, ious
     from jsra.registry import ConfigError
 
+    models = trained(TABLE, None, args)
+    if not models:
+        raise ConfigError(f"none of the methods is trained: run jsra table {TABLE} first")
+    found = {name: ious(model, config, args.split, args.images) for name, (model, config) in models.items()}
+    rows = [(n, f"{v.mean():.3f}", f"{(v > 0.5).mean():.3f}", str(len(v))) for n, v in found.items()]
+    print(text_table(("method", "mean IoU", "above 0.5", "anchors"), rows))
+    print(draw(found, args.out))
+    return 0
+
+
+def sampling(args):
+    from PIL import Image
+
+    from jsra.output import PICTURES, output_file
+    from jsra.paper.figures import METHODS, draw
+    from jsra.registry import ConfigError
+
+    output_file(args.out, PICTURES)
     models, config = {}, None
     for key, name in METHODS:
-        (row,) = table(key).select([name])
-        found = [run for run in runs(row, args.preset, 1, args.root) if run.state() == "trained"]
-        if found:
-            config, models[name] = found[0].config, found[0].model()
-        else:
-            print(f"left out: {name}, not trained (jsra table {key} --preset {args.preset} --rows {name!r})")
+        for found, (model, settings) in trained(key, [name], args).items():
+            models[found], config = model, settings
     if not models:
         raise ConfigError("none of the methods is trained: run jsra table 1 first")
     try:

@@ -31,14 +31,13 @@ def add_arguments(parser):
 
 
 def run(args):
-    import json
-
+    from jsra.output import json_text
     from jsra.paper.invariance import KINDS, measure
 
     model, config = load(args)
     found = measure(model, config, args.split, args.images, args.seed, max_angle=args.max_angle)
     if args.json:
-        print(json.dumps(found, indent=1))
+        print(json_text(found, indent=1))
         return 0
     for kind in KINDS:
         print(f"{kind:<16} {found[kind]:.3f}")

@@ -34,14 +34,19 @@ def run(args):
 
     from jsra.data.image import read_image
     from jsra.inference import Detector
+    from jsra.output import PICTURES, output_file
     from jsra.paper.figures import stack
     from jsra.paper.invariance import reflect, rotate
     from jsra.registry import ConfigError
     from jsra.visualize.roi_masks import roi_masks
     from jsra.visualize.semantic_masks import draw_semantic_masks, most_telling
 
+    output_file(args.out, PICTURES)
     pixels = read_image(args.image)
-    boxes = None if args.boxes is None else [parse_box(text) for text in args.boxes]
+    boxes = None if args.boxes is None else [parse_box(text, pixels.shape[1], pixels.shape[0]) for text in args.boxes]
+    chosen = parse_masks(args.masks)
+    if args.detections < 1:
+        raise ConfigError(f"--detections {args.detections}: at least 1")
     detector = Detector(args.config, args.weights, args.overrides)
     if boxes is None:
         boxes = detector(pixels)["boxes"][: args.detections]
@@ -49,15 +54,12 @@ def run(args):
             raise ConfigError(f"nothing was detected in {args.image}: name the RoIs with --boxes X0,Y0,X1,Y1")
     masks = roi_masks(detector, pixels, boxes)
     count = len(masks[0])
-    if args.masks == "all":
-        chosen = list(range(count))
-    elif args.masks:
-        chosen = [int(i) for i in args.masks.split(",")]
-        wrong = [i for i in chosen if not 0 <= i < count]
-        if wrong:
-            raise ConfigError(f"--masks: the model has masks 0 to {count - 1}, not {wrong}")
-    else:
+    if chosen is None:
         chosen = most_telling(masks, min(6, count))
+    wrong = [i for i in chosen if i >= count]
+    if wrong:
+        raise ConfigError(f"--masks: the model has masks 0 to {count - 1}, not {wrong}")
+    chosen = chosen or list(range(count))
     views = [("", pixels, boxes, masks)]
     others = [("mirrored", *reflect(pixels, np.asarray(boxes)))] if args.mirrored else []
     others += [(f"turned by {a:g} degrees", *rotate(pixels, np.asarray(boxes), None, a, GREY)) for a in args.turned]
@@ -68,14 +70,28 @@ def run(args):
     return 0
 
 
-def parse_box(text):
-    """[x0, y0, x1, y1] of 'x0,y0,x1,y1'; ConfigError if it is not four numbers in order."""
+def parse_masks(text):
+    """The numbers of '0,3,5'; [] of 'all', None where nothing is given; ConfigError for anything else."""
+    from jsra.registry import ConfigError
+
+    if text is None or text == "all":
+        return None if text is None else []
+    parts = text.split(",")
+    if not all(part.strip().isdecimal() for part in parts):
+        raise ConfigError(f"--masks {text!r}: write numbers of masks, from 0, such as 0,3,5, or all")
+    return [int(part) for part in parts]
+
+
+def parse_box(text, width, height):
+    """[x0, y0, x1, y1] of 'x0,y0,x1,y1'; ConfigError if it is not four numbers in order, inside a picture of this size."""
     from jsra.registry import ConfigError
 
     try:
         box = [float(v) for v in text.split(",")]
     except ValueError:
         box = []
-    if len(box) != 4 or box[2] <= box[0] or box[3] <= box[1]:
+    if len(box) != 4 or not (box[0] < box[2] and box[1] < box[3]):
         raise ConfigError(f"--boxes {text!r}: a box is four numbers x0,y0,x1,y1 with x0 < x1 and y0 < y1")
+    if not (0 <= box[0] and 0 <= box[1] and box[2] <= width and box[3] <= height):
+        raise ConfigError(f"--boxes {text!r}: the picture has {width} x {height} pixels, and this box leaves it")
     return box

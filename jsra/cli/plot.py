@@ -12,7 +12,8 @@ def add_parser(subparsers):
 
 
 def run(args):
+    from jsra.output import FIGURES, output_file
     from jsra.visualize.curves import plot
 
-    print(plot(args.runs, args.out, args.keys.split(",") if args.keys else None))
+    print(plot(args.runs, output_file(args.out, FIGURES), args.keys.split(",") if args.keys else None))
     return 0

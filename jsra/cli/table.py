@@ -14,7 +14,7 @@ def add_parser(subparsers):
         "trained yet (a run that was cut off goes on), evaluates them and prints the table.",
     )
     parser.add_argument(
-        "table", nargs="?", metavar="N", help="1 to 12, fig7, lrf1, lrf3, agg1 to agg6, align1 to align7, gamma, init"
+        "table", nargs="?", metavar="N", help="1 to 12, fig7, lrf1 to lrf5, agg1 to agg6, align1 to align7, gamma, init"
     )
     parser.add_argument(
         "--preset", choices=PRESETS, default="paper",
@@ -41,6 +41,7 @@ def add_parser(subparsers):
 
 def run(args):
     from jsra.engine.interrupt import Interrupted
+    from jsra.output import FIGURES, output_file
 
     if args.seeds < 1:
         raise ConfigError(f"--seeds {args.seeds}: at least 1")
@@ -49,6 +50,8 @@ def run(args):
     if args.jobs < 1:
         raise ConfigError(f"--jobs {args.jobs}: at least 1")
     try:
+        if args.plot:
+            output_file(args.plot, FIGURES, "--plot")
         if args.table is None:
             return list_tables(args)
         return one_table(args)

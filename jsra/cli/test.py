@@ -68,18 +68,14 @@ def run(args):
 
 def write_metrics(metrics, out, split, config, weights, flip=False) -> str:
     """Write OUT/metrics.json: the numbers, per class too, and what they were made with."""
-    import json
     import os
 
     from jsra.engine.provenance import provenance
+    from jsra.output import write_json
     from jsra.settings import resolved
 
-    path = os.path.join(out, "metrics.json")
-    os.makedirs(out, exist_ok=True)
     content = {
         "metrics": dict(metrics), "per_class": metrics.per_class, "split": split, "weights": os.path.abspath(weights),
-        "flip": flip, "settings": resolved(config.to_dict()), **provenance(),
+        "flip": flip, "config": config.to_dict(), "settings": resolved(config.to_dict()), **provenance(),
     }  # fmt: skip
-    with open(path, "w", encoding="utf8") as f:
-        json.dump(content, f, indent=1)
-    return path
+    return write_json(os.path.join(out, "metrics.json"), content)

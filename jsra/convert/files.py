@@ -12,6 +12,7 @@ from jsra.convert import jittor_file, torch_file
 from jsra.convert.torch_file import WeightsError
 
 TORCH = (".pth", ".pt", ".bin", ".ckpt")
+WRITTEN = (*TORCH, ".pkl", ".safetensors", ".npz")
 # Where frameworks put the state dict within a checkpoint.
 _NESTED = ("state_dict", "model", "model_state_dict", "module", "state_dict_ema")
 _SAFETENSORS = {
@@ -64,22 +65,26 @@ def write_weights(path, arrays: dict):
     """Write {name: array} as .pth, .pt, .pkl, .safetensors or .npz, whole or not at all."""
     path = os.fspath(path)
     extension = os.path.splitext(path)[1].lower()
+    if extension not in WRITTEN:
+        raise WeightsError(f"{path}: {extension or 'a file without extension'} is none of {', '.join(WRITTEN)}")
     unfinished = f"{path}.unfinished{extension}"
-    if extension in TORCH:
-        torch_file.write(unfinished, arrays)
-    elif extension == ".pkl":
-        jittor_file.write(unfinished, arrays)
-    elif extension == ".safetensors":
-        from safetensors.numpy import save_file
+    try:
+        if extension in TORCH:
+            torch_file.write(unfinished, arrays)
+        elif extension == ".pkl":
+            jittor_file.write(unfinished, arrays)
+        elif extension == ".npz":
+            np.savez(unfinished, **arrays)
+        else:
+            from safetensors.numpy import save
 
-        save_file({name: np.ascontiguousarray(a) for name, a in arrays.items()}, unfinished)
-    elif extension == ".npz":
-        np.savez(unfinished, **arrays)
-    else:
-        raise WeightsError(
-            f"{path}: {extension or 'a file without extension'} is none of .pth, .pt, .pkl, .safetensors, .npz"
-        )
-    os.replace(unfinished, path)
+            with open(unfinished, "wb") as f:
+                f.write(save({name: np.ascontiguousarray(a) for name, a in arrays.items()}))
+        os.replace(unfinished, path)
+    except BaseException:
+        if os.path.exists(unfinished):
+            os.remove(unfinished)
+        raise
 
 
 def _state_dict(content, path) -> dict:

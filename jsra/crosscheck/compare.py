@@ -43,6 +43,8 @@ def compare(ours: dict, theirs: dict, tolerance=1e-5, gradient_tolerance=1e-4, l
     """Rows of everything that either side has, in the order in which it is computed: forward, then backward."""
     gradients = [name for name in ours if name.startswith("gradient/") and name != "gradient/rois" and ours[name].size]
     largest = max((np.abs(ours[name]).max() for name in gradients), default=0.0)
+    # A running mean is as exact as the numbers are large, which the variances tell.
+    statistics = max((np.abs(ours[name]).max() for name in ours if name.startswith("after/")), default=0.0)
     rows = []
     for name in _ordered(ours, theirs):
         allowed = tolerance
@@ -50,8 +52,10 @@ def compare(ours: dict, theirs: dict, tolerance=1e-5, gradient_tolerance=1e-4, l
             allowed = gradient_tolerance
         elif name == "losses":
             allowed = loss_tolerance
-        of_weight = name in gradients and not name.startswith(INPUTS)
-        rows.append(_row(name, ours.get(name), theirs.get(name), allowed, largest if of_weight else 0.0))
+        zero, floor = 0.0, statistics if name.startswith("after/") else 0.0
+        if name in gradients and not name.startswith(INPUTS):
+            zero, floor = GRADIENT_ZERO * largest, GRADIENT_FLOOR * largest
+        rows.append(_row(name, ours.get(name), theirs.get(name), allowed, zero, floor))
     return [row for row in rows if row is not None]
 
 
@@ -65,8 +69,8 @@ def _ordered(ours, theirs):
         yield from (weights[::-1] + inputs if kind == "gradient/" else weights)
 
 
-def _row(name, here, there, tolerance, gradient=0.0):
-    """gradient: the largest of all, where this is one of a weight."""
+def _row(name, here, there, tolerance, zero, floor):
+    """zero: below it on both sides the numbers are taken for 0. floor: what differences are measured against at least."""
     kind = next(k for k in KINDS if name.startswith(k))
     label = KINDS[kind] + (name[len(kind) :] if kind.endswith("/") else name)
     nothing = (label, (), 0.0, 0.0, 0.0, tolerance)
@@ -84,9 +88,9 @@ def _row(name, here, there, tolerance, gradient=0.0):
         return Row(label, here.shape, 0.0, 0.0, 0.0, tolerance)
     here, there = here.astype(np.float64), there.astype(np.float64)
     difference, largest = np.abs(here - there).max(), np.abs(here).max()
-    if max(largest, np.abs(there).max()) < GRADIENT_ZERO * gradient:
+    if max(largest, np.abs(there).max()) < zero:
         return Row(label, here.shape, float(largest), float(difference), 0.0, tolerance)
-    against = max(largest, GRADIENT_FLOOR * gradient) or 1.0
+    against = max(largest, floor) or 1.0
     return Row(label, here.shape, float(largest), float(difference), float(difference / against), tolerance)
 
 

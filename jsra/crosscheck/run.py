@@ -58,13 +58,12 @@ def make_case(settings, module, count=24, size=(20, 28), pyramid=False, degenera
         "lr": float(lr),
     }
     given = {f"weight/{name}": array for name, array in arrays.items()}
-    rng = np.random.default_rng(seed)
-    for prefix in ("", *(f"step{step}/" for step in range(steps))):
+    rng, shape = np.random.default_rng(seed), None
+    for prefix, result in (("", "cotangent"), *((f"step{i}/", f"step{i}/target") for i in range(steps))):
         inputs = random_inputs(rng, _channels(settings), count, size, pyramid, degenerate)
         given.update({f"{prefix}{name}": array for name, array in inputs.items()})
-    shape = ours.output_shape(layer, request, given)
-    for name in ("cotangent", *(f"step{step}/target" for step in range(steps))):
-        given[name] = rng.standard_normal(shape).astype(np.float32)
+        shape = shape or ours.output_shape(layer, request, given)
+        given[result] = rng.standard_normal(shape).astype(np.float32)
     return Case(layer, request, given)
 
 

@@ -10,7 +10,9 @@ from tqdm import tqdm
 from jsra.data.check_entries import check_box, check_image
 from jsra.data.check_vid import check_vid
 from jsra.data.coco import segmentation_problems
-from jsra.data.coco_file import of_annotation, read_coco
+from jsra.data.coco_file import file_name, of_annotation, read_coco
+from jsra.data.lvis import image_file as lvis_file
+from jsra.data.lvis import read_lvis
 from jsra.data.masks import area, box, to_rle
 from jsra.data.paths import data_path
 from jsra.data.problems import error, warning
@@ -22,32 +24,34 @@ MASK_TOLERANCE = 3.0  # pixels by which a mask's box may differ from the annotat
 
 
 def check(config, progress=True):
-    """All problems of the dataset that a config dict (type COCODataset, VOCDataset or VIDDataset) describes.
+    """All problems of the dataset that a config dict (type COCODataset, LVISDataset, VOCDataset or VIDDataset) describes.
 
     It reads the files itself: a dataset object cannot be built from files that are broken.
     """
     kind = config.get("type")
-    if kind == "COCODataset":
-        return check_coco(
-            data_path(config["root"]), data_path(config["anno_file"]), progress, config.get("with_masks", False)
-        )
+    if kind in ("COCODataset", "LVISDataset"):
+        read, image_file = (read_lvis, lvis_file) if kind == "LVISDataset" else (read_coco, file_name)
+        file, root = read(data_path(config["anno_file"])), data_path(config["root"])
+        return check_coco(root, file, image_file, progress, config.get("with_masks", False))
     if kind == "VOCDataset":
         sets = voc_sets(config["root"], config.get("image_set", "trainval"))
         return check_voc(sets, config.get("classes") or VOC_CLASSES, config.get("one_based", True), progress)
     if kind == "VIDDataset":
         return check_vid(config, progress)
-    raise ConfigError(f"cannot check a {kind!r}, only COCODataset, VOCDataset and VIDDataset")
+    raise ConfigError(f"cannot check a {kind!r}, only COCODataset, LVISDataset, VOCDataset and VIDDataset")
 
 
-def check_coco(root, anno_file, progress=True, with_masks=False):
-    """Problems of a COCO annotation file and its images in `root`. with_masks: every object ought to have a mask."""
-    file = read_coco(anno_file)
-    problems = [*file.problems, *_twice(file)]
+def check_coco(root, file, image_file, progress=True, with_masks=False):
+    """Problems of a file in COCO's form (jsra.data.coco_file.COCOFile) and its images in `root`.
+
+    image_file: gives the file of an image's entry. with_masks: every object ought to have a mask.
+    """
+    problems = [*file.problems, *_twice(file, image_file)]
     with_masks = with_masks or any(a.get("segmentation") for listed in file.annotations.values() for a in listed)
     for img_id, image in tqdm(file.images.items(), "checking", disable=not progress or None, leave=False):
         where = f"image id {img_id}"
         size = int(image["width"]), int(image["height"])
-        problems += check_image(os.path.join(root, image["file_name"]), size, where)
+        problems += check_image(os.path.join(root, image_file(image)), size, where)
         if not file.annotations[img_id]:
             problems.append(warning(where, "has no annotations", "fine for a background image; else annotate it"))
         seen = Counter()
@@ -61,10 +65,10 @@ def check_coco(root, anno_file, progress=True, with_masks=False):
     return problems
 
 
-def _twice(file):
+def _twice(file, image_file):
     """What the schema allows and other tools do not want: ids and files that appear more than once."""
     ids = Counter(a["id"] for listed in file.annotations.values() for a in listed if isinstance(a.get("id"), (int, str)))
-    files = Counter(image["file_name"] for image in file.images.values())
+    files = Counter(image_file(image) for image in file.images.values())
     for what, counts in (("annotations id", ids), ("the image", files)):
         for value, count in counts.items():
             if count > 1:

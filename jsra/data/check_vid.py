@@ -17,17 +17,15 @@ from jsra.data.vid_devkit import read_devkit
 
 def check_vid(config, progress=True) -> list:
     """All problems of the videos that a config dict of type VIDDataset describes; every frame is opened."""
-    root = data_path(config["root"])
+    root, sets = data_path(config["root"]), image_sets(config.get("image_set"), config.get("anno_file"))
     if config.get("anno_file"):
         file = read_coco(data_path(config["anno_file"]))
-        content, problems = {"annotations": (), **file.content}, list(file.problems)
-        images = file.images.values()
+        images, own, problems = file.images.values(), file.annotations, list(file.problems)
     else:
-        content, problems = read_devkit(root, image_sets(config["image_set"]), config.get("classes"), True, progress)
-        images = content["images"]
-    own = defaultdict(list)
-    for a in content["annotations"]:
-        own[a["image_id"]].append(a)
+        content, problems = read_devkit(root, sets, config.get("classes"), True, progress)
+        images, own = content["images"], defaultdict(list)
+        for a in content["annotations"]:
+            own[a["image_id"]].append(a)
     videos = defaultdict(list)
     for image in images:
         videos[image.get("video_id", -1)].append(image)

@@ -61,7 +61,7 @@ class COCODataset(DetectionDataset):
     ):
         grouping = shuffle if aspect_ratio_grouping is None else aspect_ratio_grouping
         self.root, self.anno_file = data_path(root), data_path(anno_file)
-        file = read_sound_coco(self.anno_file)
+        file = self.read()
         if image_ids is not None:
             file = file._replace(images=_listed(file.images, data_path(image_ids), self.anno_file))
         by_name = {name: number for number, name in file.categories.items()}
@@ -95,14 +95,27 @@ class COCODataset(DetectionDataset):
                 if self.with_masks and segmentation is not None:
                     problems += segmentation_problems(a, width, height)
                 segmentations.append(segmentation)
-            path = os.path.join(self.root, image["file_name"])
+            path = os.path.join(self.root, self.image_file(image))
             kept = segmentations if self.with_masks else None
-            records.append(Record(img_id, path, width, height, boxes, labels, ignored, ignored_labels, kept))
+            annotated = boxes, labels, ignored, ignored_labels, kept
+            records.append(Record(img_id, path, width, height, *annotated, **self.fields(image)))
         refuse(self.anno_file, problems)
         return records
 
+    def read(self):
+        """The annotation file, checked (jsra.data.coco_file.COCOFile)."""
+        return read_sound_coco(self.anno_file)
+
+    def image_file(self, image) -> str:
+        """The file of an image's entry, relative to the root."""
+        return image["file_name"]
+
+    def fields(self, image) -> dict:
+        """What else the record of an image's entry knows (jsra.data.dataset.FIELDS)."""
+        return {}
+
     def ground_truth(self):
-        return read_sound_coco(self.anno_file).content
+        return self.read().content
 
 
 def _listed(images, path, anno_file) -> dict:

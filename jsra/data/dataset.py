@@ -108,6 +108,8 @@ class DetectionDataset:
         self.with_masks = with_masks
         self.repeat = repeat
         self.records = []
+        self.order = None  # the records' numbers in an epoch, where some are in it more often than once
+        self.left_out = ""  # what `_filter` left out, for the log
         self.features = None
 
     def _filter(self, filter_empty_gt, filter_min_size):
@@ -118,10 +120,15 @@ class DetectionDataset:
             files = ", ".join(sorted({r.file for r in self.records if r.img_id == img_id}))
             raise ConfigError(f"{type(self).__name__}: image id {img_id!r} is listed {count} times ({files}); list it once")
         if filter_empty_gt:
-            self.records = [
-                r for r in self.records
-                if len(r.boxes) + len(r.ignored) and min(r.width, r.height) >= filter_min_size
-            ]  # fmt: skip
+            empty = [r for r in self.records if not len(r.boxes) + len(r.ignored)]
+            small = [r for r in self.records if min(r.width, r.height) < filter_min_size]
+            out = {id(r) for r in (*empty, *small)}
+            if out:
+                self.left_out = (
+                    f"{len(out)} of {len(self.records)} images are left out: {len(empty)} without an object, {len(small)} "
+                    f"with a side under {filter_min_size} pixels (filter_empty_gt, filter_min_size)"
+                )
+            self.records = [r for r in self.records if id(r) not in out]
         if not self.records:
             raise ConfigError(f"{self!r} has no image{' with an object' if filter_empty_gt else ''}")
 
@@ -129,13 +136,15 @@ class DetectionDataset:
         return f"{type(self).__name__}({len(self.records)} images, {len(self.CLASSES)} classes)"
 
     def __len__(self):
-        return len(self.records) * self.repeat
+        return (len(self.records) if self.order is None else len(self.order)) * self.repeat
 
     @property
     def img_ids(self):
         return [r.img_id for r in self.records]
 
     def record(self, index):
+        if self.order is not None:
+            return self.records[self.order[index % len(self.order)]]
         return self.records[index % len(self.records)]
 
     def target(self, record):
@@ -152,11 +161,19 @@ class DetectionDataset:
     def get(self, index, epoch=0):
         """(image, target) of sample `index` in `epoch`; with `features`, their maps in the image's place. Raises DataError
         where the file cannot be used."""
-        record, rng = self.record(index), np.random.default_rng([self.seed, epoch, index])
-        if self.features is not None:
-            return self.features.sample(record, self.target(record), rng)
+        if self.features is None:
+            return self.picture(index, epoch)
+        record = self.record(index)
+        return self.features.sample(record, self.target(record), self._rng(index, epoch))
+
+    def picture(self, index, epoch=0):
+        """(image, target) of a sample, whatever a loader is given."""
+        record = self.record(index)
         image = read_image(record.file, (record.width, record.height), record.img_id)
-        return self.transforms(image, self.target(record), rng)
+        return self.transforms(image, self.target(record), self._rng(index, epoch))
+
+    def _rng(self, index, epoch):
+        return np.random.default_rng([self.seed, epoch, index])
 
     def __getitem__(self, index):
         if not 0 <= index < len(self):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import zipfile
 from collections import Counter
@@ -10,6 +9,7 @@ from collections import Counter
 from jsra.data import formats
 from jsra.data.formats.annotations import Annotations, to_coco
 from jsra.data.image import DataError
+from jsra.output import write_json
 
 EVERY = 5  # without splits of their own, every fifth picture is for validation
 # Steps that BCCD (205 pictures) takes to its result; few pictures are seen more often, many less.
@@ -72,12 +72,10 @@ def write(found: Annotations, data: str, folder: str, gpu: bool) -> dict:
     Returns {path, rule, counts: {split: (pictures, objects)}, objects: Counter of names in train}.
     """
     splits, rule = split(found)
-    os.makedirs(os.path.join(folder, "annotations"), exist_ok=True)
     counts = {}
     for name, pictures in splits.items():
-        path = os.path.join(folder, "annotations", f"{name}.json")
-        with open(path, "w", encoding="utf8") as f:
-            json.dump(to_coco(pictures, found.classes, data), f)
+        content = to_coco(pictures, found.classes, data)
+        write_json(os.path.join(folder, "annotations", f"{name}.json"), content, indent=None)
         counts[name] = len(pictures), sum(len(p.objects) for p in pictures)
     objects = Counter(o.name for p in splits["train"] for o in p.objects)
     path = os.path.join(folder, "config.py")

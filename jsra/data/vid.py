@@ -55,8 +55,7 @@ class VIDDataset(DetectionDataset):
         seed: int = 0,
         repeat: int = 1,
     ):
-        if (image_set is None) == (anno_file is None):
-            raise ConfigError("VIDDataset: give image_set or anno_file, one of them")
+        sets = image_sets(image_set, anno_file)
         grouping = shuffle if aspect_ratio_grouping is None else aspect_ratio_grouping
         names = tuple(classes or VID_CLASSES)
         super().__init__(names, transforms, batch_size, num_workers, shuffle, drop_last, grouping, seed, False, repeat)
@@ -67,7 +66,7 @@ class VIDDataset(DetectionDataset):
             content = read_sound_coco(where).content
         else:
             where = self.root
-            content, problems = read_devkit(where, image_sets(image_set), classes, every_frame=not key_frames)
+            content, problems = read_devkit(where, sets, classes, every_frame=not key_frames)
             refuse(where, problems)
         by_name = {category["name"]: category["id"] for category in content["categories"]}
         self.cat_ids = [by_name[name] for name in label_map(names, by_name, where)]
@@ -77,6 +76,11 @@ class VIDDataset(DetectionDataset):
 
     def _read(self, content, key_frames):
         to_label = {category: i + 1 for i, category in enumerate(self.cat_ids)}
+        for image in content["images"]:
+            for key in ("video_id", "frame_id"):
+                if not isinstance(image.get(key, -1), int):
+                    cure = "write a whole number, -1 for a still image"
+                    raise DataError(f"image id {image['id']}: {key} is {image[key]!r}; {cure}")
         images = sorted(content["images"], key=lambda i: (i.get("video_id", -1), i.get("frame_id", -1)))
         wanted = [i for i in images if i.get("is_vid_train_frame", True) or not key_frames]
         per_image = {image["id"]: [] for image in wanted}
@@ -91,19 +95,17 @@ class VIDDataset(DetectionDataset):
                 frames.append(image["file_name"])
         for image in wanted:
             size = image["width"], image["height"]
-            boxes, labels, tracks = [], [], []
-            for a in per_image[image["id"]]:
-                box = usable_box(a, *size)
-                if box is not None:
-                    boxes.append(box)
-                    labels.append(to_label[a["category_id"]])
-                    tracks.append(a.get("instance_id", -1))
-            boxes = np.asarray(boxes, np.float32).reshape(-1, 4).clip(0, np.float32([*size, *size]))
+            usable = [(usable_box(a, *size), to_label[a["category_id"]], a) for a in per_image[image["id"]]]
+            objects = [(box, label, a) for box, label, a in usable if box is not None and not a.get("iscrowd")]
+            crowds = [(box, label) for box, label, a in usable if box is not None and a.get("iscrowd")]
+            boxes = np.asarray([box for box, *_ in objects], np.float32).reshape(-1, 4).clip(0, np.float32([*size, *size]))
             video = image.get("video_id", -1)
             self.records.append(
                 Record(
-                    image["id"], self._file(image["file_name"]), *size, boxes, labels, track_ids=tracks,
-                    video_id=video if video >= 0 else None, frame_index=places.get(image["id"]),
+                    image["id"], self._file(image["file_name"]), *size, boxes, [label for _, label, _ in objects],
+                    [box for box, _ in crowds], [label for _, label in crowds],
+                    track_ids=[a.get("instance_id", -1) for *_, a in objects], video_id=video if video >= 0 else None,
+                    frame_index=places.get(image["id"]),
                 )
             )  # fmt: skip
 
@@ -141,6 +143,8 @@ class VIDDataset(DetectionDataset):
         return image
 
 
-def image_sets(names) -> list:
-    """A VIDDataset's image_set as a list."""
-    return [names] if isinstance(names, str) else list(names)
+def image_sets(image_set, anno_file) -> list:
+    """The image sets of a VIDDataset's arguments; ConfigError unless they are given, or a file, and not both."""
+    if (image_set is None) == (anno_file is None):
+        raise ConfigError("VIDDataset: give image_set or anno_file, one of them")
+    return [image_set] if isinstance(image_set, str) else list(image_set or ())

@@ -80,6 +80,7 @@ class _Content:
         self.root, self.labels, self.names, self.every_frame = root, labels, names, every_frame
         self.videos = {}  # (kind, folder) -> [files]
         self.keys = {}  # (kind, folder) -> numbers of the frames to train on, None for those spread evenly
+        self.places = {}  # (kind, folder) -> {name of a file, and its number: its place}
         self.stills = []
         self.problems = []
         self.unknown = Counter()  # objects of each class that is none of the data set's
@@ -100,10 +101,11 @@ class _Content:
         if video not in self.videos:
             self.videos[video] = self._frames(os.path.join(self.root, "Data", kind, place))
             self.keys[video] = set() if key is not None else None
+            self.places[video] = {n: i for i, name in enumerate(self.videos[video]) for n in (name, _number(name))}
         if key is not None and self.keys[video] is not None:
-            found = [i for i, name in enumerate(self.videos[video]) if key in (name, _number(name))]
-            self.keys[video].update(found)
-            if not found:
+            if key in self.places[video]:
+                self.keys[video].add(self.places[video][key])
+            else:
                 what = f"frame {key} is missing; the video has {len(self.videos[video])} frames"
                 self.problems.append(
                     error(f"video {place}", what, "add the picture, or remove the line of the image set")

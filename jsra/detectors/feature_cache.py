@@ -53,8 +53,8 @@ def use_features(config, split: str, dataset, model, progress: bool = True):
 
 
 def _check_frozen(model):
-    if not isinstance(model, Detector) or type(model).features is not Detector.features:
-        raise ConfigError(f"feature_cache: {type(model).__name__} does not take its maps from one backbone")
+    if not isinstance(model, Detector) or type(model).features is not Detector.features or hasattr(model, "stream"):
+        raise ConfigError(f"feature_cache: {type(model).__name__} needs more than the maps of one backbone for each image")
     free = [name for name, p in model.backbone.named_parameters() if not p.is_stop_grad()]
     free += [
         name for name, m in model.backbone.named_modules()

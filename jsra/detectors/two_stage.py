@@ -30,9 +30,13 @@ class TwoStageDetector(Detector):
         targets = self.complete(images, targets)
         return self.found(self.features(images), targets)
 
+    def rpn_maps(self, feats):
+        """Those of the maps that the proposals are made from."""
+        return feats
+
     def found(self, feats, targets):
         """The losses, or the results, of feature maps and completed targets."""
-        proposals, losses = self.rpn(feats, targets)
+        proposals, losses = self.rpn(self.rpn_maps(feats), targets)
         found = self.roi_head(feats, proposals, targets)
         if not self.is_training():
             return found
@@ -40,5 +44,5 @@ class TwoStageDetector(Detector):
         return losses
 
     def forward_heads(self, feats, rois):
-        self.rpn.forward_levels(feats)
+        self.rpn.forward_levels(self.rpn_maps(feats))
         self.roi_head.forward_branches(feats, rois)

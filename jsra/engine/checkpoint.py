@@ -20,6 +20,7 @@ import jittor as jt
 import numpy as np
 
 from jsra.convert.names import current
+from jsra.output import json_text
 from jsra.runtime.distributed import on_main
 
 FOLDER, MODEL, OPTIMIZER, STATE = "checkpoints", "model.safetensors", "optimizer.safetensors", "state.json"
@@ -66,7 +67,7 @@ def path_of(work_dir: str, iteration: int) -> str:
 def update_state(path: str, **values):
     """Add values to the state.json of a checkpoint."""
     state = os.path.join(path, STATE)
-    _write(state + ".unfinished", json.dumps({**read_state(path), **values}, indent=1).encode())
+    _write(state + ".unfinished", json_text({**read_state(path), **values}, indent=1).encode())
     os.replace(state + ".unfinished", state)
 
 
@@ -95,7 +96,7 @@ def save(work_dir: str, model, optimizer, state: dict) -> str:
         os.makedirs(unfinished)
         _write_arrays(os.path.join(unfinished, MODEL), weights)
         _write_arrays(os.path.join(unfinished, OPTIMIZER), moments)
-        _write(os.path.join(unfinished, STATE), json.dumps({**state, "n_step": optimizer.n_step}, indent=1).encode())
+        _write(os.path.join(unfinished, STATE), json_text({**state, "n_step": optimizer.n_step}, indent=1).encode())
         if os.path.isdir(target):  # the same iteration, saved again: by an interruption right after a save
             shutil.rmtree(target)
         os.rename(unfinished, target)

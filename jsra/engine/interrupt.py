@@ -1,14 +1,17 @@
-"""SIGTERM, SIGINT and SIGUSR1: finish the iteration, save, and leave with the exit code that the signal stands for."""
+"""SIGTERM, SIGINT, SIGHUP and SIGUSR1: finish the iteration, save, leave with the exit code that the signal stands for."""
 from __future__ import annotations
 
 import atexit
 import contextlib
+import os
 import signal
 import time
 
+from jsra.output import silence
+
 
 class Interrupted(Exception):
-    """Training stopped at a signal, its state saved. `code`: 143 for SIGTERM, 130 for SIGINT, 138 for SIGUSR1."""
+    """Training stopped at a signal, its state saved. `code`: 128 and its number, such as 143 for SIGTERM, 130 for SIGINT."""
 
     def __init__(self, number: int, saved: str):
         super().__init__(f"stopped by {signal.Signals(number).name}; saved {saved}; continue with --resume")
@@ -22,7 +25,8 @@ class Interrupted(Exception):
 class Interruptions:
     """Context manager: within it the first signal is only noted in `received`; a second one acts at once, as usual."""
 
-    SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGUSR1)  # mpirun passes the last on, and kills nobody after it
+    # mpirun passes SIGUSR1 on, and kills nobody after it. SIGHUP: the terminal was closed; `nohup` has it ignored.
+    SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGUSR1, signal.SIGHUP)
 
     def __init__(self):
         self.received = None
@@ -31,6 +35,8 @@ class Interruptions:
 
     def __enter__(self):
         for number in self.SIGNALS:
+            if number == signal.SIGHUP and signal.getsignal(number) == signal.SIG_IGN:
+                continue
             self._previous[number] = signal.signal(number, self._note)
             # System calls go on afterwards: Jittor's wait for the lock of its cache is an error when interrupted.
             signal.siginterrupt(number, False)
@@ -39,6 +45,9 @@ class Interruptions:
     def _note(self, number, frame):
         self.received = number
         self._restore()
+        if number == signal.SIGHUP:
+            _silence_if_gone(1)
+            _silence_if_gone(2)
         if self._saved is not None:
             raise Interrupted(number, self._saved)
 
@@ -67,6 +76,14 @@ class Interruptions:
 
     def __exit__(self, *exception):
         self._restore()
+
+
+def _silence_if_gone(descriptor):
+    """A write to a terminal that was closed is an error, which would end the run before it is saved."""
+    try:
+        os.write(descriptor, b"")
+    except OSError:
+        silence(descriptor)
 
 
 def end_compilers():

@@ -12,6 +12,8 @@ import os
 import sys
 import time
 
+from jsra.output import json_text, silence
+
 FILE = "log.jsonl"
 
 
@@ -44,7 +46,8 @@ class Log:
         if not active:
             return
         os.makedirs(work_dir, exist_ok=True)
-        self._file = open(os.path.join(work_dir, FILE), "a", encoding="utf8")
+        self._file = open(os.path.join(work_dir, FILE), "a+", encoding="utf8", errors="replace")
+        _end_last_line(self._file)
         self._board = _tensorboard(work_dir)
         if sys.stderr.isatty():
             from tqdm import tqdm
@@ -60,14 +63,18 @@ class Log:
                 part.close()
 
     def info(self, text: str):
-        """Print one line without breaking the bar."""
-        if self.active:
-            self._bar.write(text) if self._bar is not None else print(text, file=sys.stderr, flush=True)
+        """Print one line without breaking the bar. Where nobody reads any more (`| head`), the run goes on in silence."""
+        if not self.active:
+            return
+        try:
+            self._bar.write(text, sys.stderr) if self._bar is not None else print(text, file=sys.stderr, flush=True)
+        except OSError:
+            silence(2)
 
     def record(self, kind: str, **values):
         """Append one line to log.jsonl."""
         if self._file is not None:
-            self._file.write(json.dumps({"kind": kind, "time": round(time.time(), 3), **values}) + "\n")
+            self._file.write(json_text({"kind": kind, "time": round(time.time(), 3), **values}) + "\n")
             self._file.flush()
 
     def iteration(self, iteration: int, epoch: float, lr: float, values: dict, waited: float, images: int):
@@ -113,6 +120,13 @@ class Log:
         self._since = time.time()
 
 
+def _end_last_line(file):
+    """What is appended to a line that a crash cut off would be lost with it."""
+    file.seek(max(file.seek(0, os.SEEK_END) - 1, 0))
+    if file.read(1) not in ("", "\n"):
+        file.write("\n")
+
+
 def _tensorboard(work_dir):
     try:
         from tensorboardX import SummaryWriter
@@ -130,14 +144,14 @@ def duration(seconds: float) -> str:
 def read(path: str) -> dict:
     """{'run': [...], 'train': [...], 'val': [...]} of a log.jsonl or of the work_dir that holds it.
 
-    What a resumed run ran again counts once, the later time. A last line cut off by a crash is left out.
+    What a resumed run ran again counts once, the later time. Lines cut off by a crash are left out.
     Raises FileNotFoundError if there is none.
     """
     path = os.path.join(path, FILE) if os.path.isdir(path) else path
     if not os.path.isfile(path):
         raise FileNotFoundError(f"{path}: there is no training log; name a work_dir of `jsra train` or its {FILE}")
     found = {"run": [], "train": [], "val": []}
-    with open(path, encoding="utf8") as f:
+    with open(path, encoding="utf8", errors="replace") as f:
         for line in f:
             try:
                 record = json.loads(line)

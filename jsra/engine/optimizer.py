@@ -6,6 +6,8 @@ passes for Adam's bias correction.
 """
 from __future__ import annotations
 
+import math
+
 import jittor as jt
 import numpy as np
 
@@ -24,9 +26,9 @@ class _Saved:
         if not params:
             raise ConfigError("the optimiser got no parameters: every one of the model is frozen")
         groups = params if isinstance(params[0], dict) else [dict(params=params)]
-        if grad_clip is not None and not (set(grad_clip) <= {"max_norm", "norm_type"} and grad_clip.get("norm_type", 2) == 2):
-            raise ConfigError(f"grad_clip is dict(max_norm=...), with norm_type 2 only; it is {dict(grad_clip)}")
-        self.max_norm = None if grad_clip is None else float(grad_clip["max_norm"])
+        self._between("lr", lr, 0, math.inf)
+        self._between("weight_decay", weight_decay, 0, math.inf)
+        self.max_norm = _max_norm(grad_clip)
         self.base_lr, self.grad_norm = lr, None
         adopted = []
         for group in groups:
@@ -41,6 +43,11 @@ class _Saved:
                 )
             )
         return adopted
+
+    def _between(self, name, value, low, high):
+        if not low <= value < high:
+            limit = "and finite" if high == math.inf else f"and below {high}"
+            raise ConfigError(f"{type(self).__name__}: {name} must be at least {low} {limit}, it is {value!r}")
 
     def set_lr_factor(self, factor: float):
         """Set every group to base rate x its multiplier x `factor`, for the next step."""
@@ -107,6 +114,18 @@ class _Saved:
         self.n_step = int(n_step)
 
 
+def _max_norm(grad_clip):
+    """The largest norm of grad_clip, None where there is none."""
+    if grad_clip is None:
+        return None
+    if not ({"max_norm"} <= set(grad_clip) <= {"max_norm", "norm_type"} and grad_clip.get("norm_type", 2) == 2):
+        raise ConfigError(f"grad_clip is dict(max_norm=...), with norm_type 2 only; it is {dict(grad_clip)}")
+    norm = grad_clip["max_norm"]
+    if not isinstance(norm, (int, float)) or not 0 < norm < math.inf:
+        raise ConfigError(f"grad_clip.max_norm must be a number above 0, it is {norm!r}")
+    return float(norm)
+
+
 @register("optimizer")
 class SGD(_Saved, jt.optim.SGD):
     """v = momentum * v + (gradient + weight_decay * p); p = p - lr * v. See `_Saved` for `params` and `grad_clip`."""
@@ -123,6 +142,8 @@ class SGD(_Saved, jt.optim.SGD):
         nesterov: bool = False,
         grad_clip: dict | None = None,
     ):
+        self._between("momentum", momentum, 0, 1)
+        self._between("dampening", dampening, 0, 1)
         groups = self._adopt(params, lr, weight_decay, grad_clip)
         super().__init__(groups, lr, momentum, weight_decay, dampening, nesterov)
 
@@ -142,5 +163,9 @@ class AdamW(_Saved, jt.optim.AdamW):
         weight_decay: float = 0.0,
         grad_clip: dict | None = None,
     ):
+        for name, beta in zip(("betas[0]", "betas[1]"), betas):
+            self._between(name, beta, 0, 1)
+        if not 0 < eps < math.inf:
+            raise ConfigError(f"AdamW: eps must be above 0 and finite, it is {eps!r}")
         groups = self._adopt(params, lr, weight_decay, grad_clip)
         super().__init__(groups, lr, eps, tuple(betas), weight_decay)

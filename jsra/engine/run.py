@@ -13,6 +13,7 @@ from jsra.data.paths import data_path
 from jsra.detectors.feature_cache import use_features
 from jsra.engine import amp, checkpoint, ema
 from jsra.engine.groups import ParameterGroups
+from jsra.engine.lock import WorkDirLock
 from jsra.engine.log import Log
 from jsra.engine.optimizer import SGD, AdamW
 from jsra.engine.provenance import provenance
@@ -51,6 +52,7 @@ class Run:
     metrics: dict = dataclasses.field(default_factory=dict)
     last_saved: str | None = None
     log: object = None
+    lock: object = None
 
     def __post_init__(self):
         self.main = is_main()
@@ -143,10 +145,12 @@ class Run:
         self.iteration, self.metrics, self.last_saved = state["iteration"], state["metrics"], path
 
     def close(self):
-        """Stop the loader's workers."""
+        """Stop the loader's workers and leave the work_dir to others."""
         close = getattr(self.loader, "close", None)
         if close is not None:
             close()
+        if self.lock is not None:
+            self.lock.release()
 
     def start_log(self):
         self.log = Log(self.work_dir, self.total, self.iteration, self.log_interval, active=self.main)
@@ -164,7 +168,27 @@ def build_run(config, resume=None, seed=None) -> Run:
     Intervals are in epochs with max_epoch, in iterations with max_iter. config.amp, config.ema: True, or a dict of the
     settings of jsra.engine.amp.enable and jsra.engine.ema; config.tf32 and config.deterministic: those of
     jsra.runtime.arithmetic. Raises ConfigError, and FileNotFoundError for data, weights or a checkpoint that is not there.
+    The work_dir is this run's until `Run.close`.
     """
+    lock = _locked(config["work_dir"])
+    try:
+        run = _build_run(config, resume, seed)
+    except BaseException:
+        if lock is not None:
+            lock.release()
+        raise
+    run.lock = lock
+    return run
+
+
+def _locked(work_dir):
+    """The WorkDirLock, in the first process; the others have none."""
+    held = []
+    on_main(lambda: held.append(WorkDirLock(work_dir)))
+    return held[0] if held else None
+
+
+def _build_run(config, resume, seed):
     from jsra.evaluation.evaluator import Evaluator
 
     seed = int(config.get("seed") or 0) if seed is None else int(seed)
@@ -175,6 +199,8 @@ def build_run(config, resume=None, seed=None) -> Run:
             raise ConfigError(f"the config has no {key!r}")
     _check_counts(config)
     arithmetic = set_arithmetic(**arithmetic_of(config))
+    if not isinstance(config.get("amp"), (bool, dict, type(None))):
+        raise ConfigError(f"amp: expected True, False or a dictionary of its settings, got {config['amp']!r}")
     work_dir = config["work_dir"]
     checkpoint_path = on_main(lambda: _checkpoint(resume, work_dir))
     set_seed(seed)
@@ -226,7 +252,7 @@ def build_run(config, resume=None, seed=None) -> Run:
         run.resume(checkpoint_path)
     run.start_log()
     run.log.info(f"{work_dir}: {len(loader)} batches an epoch, {run.total} iterations; {lr_line}")
-    for line in (arithmetic, loaded):
+    for line in (dataset.left_out and f"dataset.train: {dataset.left_out}", arithmetic, loaded):
         if line:
             run.log.info(line)
     if checkpoint_path is not None:
@@ -260,9 +286,6 @@ def build_optimizer(config, model, batch_size: int) -> tuple:
     written = settings.get("lr")
     if not isinstance(written, (int, float)) or not 0 <= written < math.inf:
         raise ConfigError(f"optimizer.lr must be a number that is not negative, it is {written!r}")
-    norm = (settings.get("grad_clip") or {}).get("max_norm")
-    if isinstance(norm, (int, float)) and not norm > 0:
-        raise ConfigError(f"optimizer.grad_clip.max_norm must be above 0, it is {norm!r}")
     settings["lr"] = scaled_lr(written, batch_size, base_batch)
     rules = config.get("parameter_groups_generator")
     rules = build(rules, "parameter_groups_generator", "parameter_groups") if rules else ParameterGroups()

@@ -5,6 +5,8 @@ iteration runs. Names and arguments of the schedules are JDet's.
 """
 from __future__ import annotations
 
+import math
+
 from jsra.registry import ConfigError, register
 
 
@@ -37,6 +39,10 @@ class StepLR:
         if warmup and (warmup_iters <= 0 or not 0 < warmup_ratio <= 1):
             raise ConfigError(
                 f"StepLR: warm-up needs warmup_iters > 0 and 0 < warmup_ratio <= 1, got {warmup_iters} and {warmup_ratio}"
+            )
+        if not 0 < gamma < math.inf or not 0 <= min_lr_ratio <= 1:
+            raise ConfigError(
+                f"StepLR: gamma must be above 0 and finite, min_lr_ratio from 0 to 1, they are {gamma!r} and {min_lr_ratio!r}"
             )
         self.milestones, self.gamma, self.by_epoch, self.min_lr_ratio = tuple(milestones), gamma, by_epoch, min_lr_ratio
         self.warmup, self.warmup_iters, self.warmup_ratio = warmup, warmup_iters, warmup_ratio

@@ -51,7 +51,7 @@ def coco_ap(ground_truth, detections, category_ids, image_ids=None, iou_type="bb
     with contextlib.redirect_stdout(io.StringIO()):
         truth = COCO()
         # loadRes copies `info`, which annotation files of people's own often lack.
-        truth.dataset = {"info": {}, **ground_truth, **_numbered(ground_truth, number)}
+        truth.dataset = {"info": {}, **ground_truth, **numbered(ground_truth, number)}
         truth.createIndex()
         found = truth.loadRes(detections) if detections else COCO()
         evaluation = COCOeval(truth, found, iou_type)
@@ -63,24 +63,27 @@ def coco_ap(ground_truth, detections, category_ids, image_ids=None, iou_type="bb
     precision = evaluation.eval["precision"]  # [IoU thresholds, recall points, classes, areas, detection limits]
     recall = evaluation.eval["recall"]  # [IoU thresholds, classes, areas, detection limits]
     thresholds = evaluation.params.iouThrs
-    values = {"mAP": _mean(precision[:, :, :, 0, -1])}
+    values = {"mAP": mean_of_existing(precision[:, :, :, 0, -1])}
     for percent in (50, 75):
-        values[f"mAP_{percent}"] = _mean(precision[_nearest(thresholds, percent), :, :, 0, -1])
+        values[f"mAP_{percent}"] = mean_of_existing(precision[_nearest(thresholds, percent), :, :, 0, -1])
     for area, index in AREAS.items():
-        values[f"mAP_{area}"] = _mean(precision[:, :, :, index, -1])
+        values[f"mAP_{area}"] = mean_of_existing(precision[:, :, :, index, -1])
     for index, number in enumerate(MAX_DETECTIONS):
-        values[f"AR_{number}"] = _mean(recall[:, :, 0, index])
+        values[f"AR_{number}"] = mean_of_existing(recall[:, :, 0, index])
     for area, index in AREAS.items():
-        values[f"AR_{area}"] = _mean(recall[:, :, index, -1])
+        values[f"AR_{area}"] = mean_of_existing(recall[:, :, index, -1])
     half = _nearest(thresholds, 50)
     per_class = {
-        category: {"mAP": _mean(precision[:, :, i, 0, -1]), "mAP_50": _mean(precision[half, :, i, 0, -1])}
+        category: {
+            "mAP": mean_of_existing(precision[:, :, i, 0, -1]),
+            "mAP_50": mean_of_existing(precision[half, :, i, 0, -1]),
+        }
         for i, category in enumerate(category_ids)
     }
     return values, per_class, name
 
 
-def _numbered(ground_truth, number):
+def numbered(ground_truth, number):
     """Images and annotations as the tools want them: both numbered from 1, and area and iscrowd filled in.
 
     The tools take the id of the annotation that a detection found for 'found', so that id 0 would be 'missed', and
@@ -101,7 +104,7 @@ def _nearest(thresholds, percent):
     return int(np.argmin(np.abs(np.asarray(thresholds) - percent / 100)))
 
 
-def _mean(values):
+def mean_of_existing(values):
     """Mean over the entries that exist: COCO marks those without ground truth by -1."""
     values = values[values > -1]
     return float(values.mean()) if values.size else float("nan")

@@ -25,17 +25,17 @@ class COCOMaskAP(COCOBoxAP):
             if a.get("segmentation"):
                 problems += segmentation_problems(a, *sizes[a["image_id"]])
             else:
-                cure = "evaluate boxes alone (COCOBoxAP), or take annotations with masks"
+                cure = "evaluate boxes alone, or take annotations with masks"
                 problems.append(error(of_annotation(a), "has no segmentation", cure))
-        refuse(f"COCOMaskAP: {dataset!r}", problems)
+        refuse(f"{type(self).__name__}: {dataset!r}", problems)
 
     def submission(self, dataset, results):
         """COCO's result list, with {segmentation: RLE} too."""
         for img_id, result in results.items():
             if len(result["boxes"]) and result.get("masks") is None:
                 raise ConfigError(
-                    f"COCOMaskAP: the result of image id {img_id} has no 'masks': the model makes none; evaluate boxes alone "
-                    "(COCOBoxAP)"
+                    f"{type(self).__name__}: the result of image id {img_id} has no 'masks': the model makes none; evaluate "
+                    "boxes alone"
                 )
         return super().submission(dataset, results)
 

@@ -9,7 +9,7 @@ import numpy as np
 
 from jsra.evaluation.dataset_evaluator import DatasetEvaluator, Metrics
 from jsra.evaluation.tables import percent, text_table
-from jsra.evaluation.voc_ap import box_overlaps, voc_ap
+from jsra.evaluation.voc_ap import box_overlaps, mean_ap, voc_ap
 from jsra.registry import ConfigError, register
 
 SPEEDS = {"slow": (0.9, math.inf), "medium": (0.7, 0.9), "fast": (-math.inf, 0.7)}  # low <= motion IoU < high
@@ -70,10 +70,9 @@ class MotionAP(DatasetEvaluator):
             for record in shown:
                 motion = speeds[record.img_id]
                 truth[record.img_id] = (record.boxes, record.labels, ~((motion >= low) & (motion < high)))
-            found = voc_ap(truth, detections, len(dataset.CLASSES), mode="area")
-            aps = [row["ap"] for row in found if not math.isnan(row["ap"])]
-            metrics[name] = float(np.mean(aps)) if aps else float("nan")
-            per_class[name] = {c: row["ap"] for c, row in zip(dataset.CLASSES, found)}
+            found = voc_ap(truth, detections, len(dataset.CLASSES))
+            metrics[name] = mean_ap(row["area"] for row in found)
+            per_class[name] = {c: row["area"] for c, row in zip(dataset.CLASSES, found)}
             rows.append((speed, percent(metrics[name]), sum(row["objects"] for row in found)))
         table = f"AP at IoU 0.5 by motion\n{text_table(('speed', 'AP50', 'objects'), rows)}"
         return Metrics(metrics, per_class=per_class, table=table)

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import json
 import os
 
 from jsra.evaluation.dataset_evaluator import Metrics
+from jsra.output import write_json
 
 
 def evaluate(evaluators, dataset, results, work_dir=None, name=None) -> Metrics:
@@ -54,9 +54,4 @@ def by_image(dataset, results):
 
 def write_submission(submission, work_dir, name, key) -> str:
     """Write work_dir/detections/<name>.<key>.json and return its path."""
-    folder = os.path.join(work_dir, "detections")
-    os.makedirs(folder, exist_ok=True)
-    path = os.path.join(folder, f"{name}.{key}.json")
-    with open(path, "w", encoding="utf8") as f:
-        json.dump(submission, f)
-    return path
+    return write_json(os.path.join(work_dir, "detections", f"{name}.{key}.json"), submission, indent=None)

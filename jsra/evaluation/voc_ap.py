@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 
 MODES = ("11point", "area")
@@ -22,14 +24,14 @@ def average_precision(recall, precision, mode="area"):
     return float(np.sum(np.diff(recall) * envelope[1:]))
 
 
-def voc_ap(truth, detections, num_classes, iou_threshold=0.5, mode="11point"):
-    """AP per class.
+def voc_ap(truth, detections, num_classes, iou_threshold=0.5):
+    """AP per class, by each of MODES.
 
     truth: {image id: (boxes [n, 4] xyxy, labels [n] 1-based, difficult [n] bool)}; detections: {image id: (boxes
     [m, 4], scores [m], labels [m])}. A detection belongs to the object of its class with the largest IoU; it is right
     if that IoU is at least the threshold and nothing with a higher score took the object; one whose object is
     difficult counts neither way. Boxes are continuous (no +1).
-    Returns a list of {ap, recall, objects, detections}, one per class; ap is nan for a class without objects.
+    Returns a list of {each of MODES: AP, recall, objects, detections}, one per class; nan for a class without objects.
     """
     out = []
     for label in range(1, num_classes + 1):
@@ -58,11 +60,17 @@ def voc_ap(truth, detections, num_classes, iou_threshold=0.5, mode="11point"):
         recall = hits / max(positives, 1)
         precision = hits / np.maximum(hits + misses, 1e-12)
         out.append({
-            "ap": average_precision(recall, precision, mode) if positives else float("nan"),
+            **{mode: average_precision(recall, precision, mode) if positives else float("nan") for mode in MODES},
             "recall": float(recall[-1]) if len(rows) else 0.0,
             "objects": positives, "detections": len(rows),
         })  # fmt: skip
     return out
+
+
+def mean_ap(aps) -> float:
+    """The mean over the classes that have objects; nan if none has."""
+    aps = [ap for ap in aps if not math.isnan(ap)]
+    return float(np.mean(aps)) if aps else float("nan")
 
 
 def box_overlaps(box, boxes):

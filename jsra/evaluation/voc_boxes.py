@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import math
-
 import numpy as np
 
 from jsra.evaluation.dataset_evaluator import DatasetEvaluator, Metrics
 from jsra.evaluation.tables import percent, text_table
-from jsra.evaluation.voc_ap import MODES, voc_ap
+from jsra.evaluation.voc_ap import MODES, mean_ap, voc_ap
 from jsra.registry import ConfigError, nearest, register
 
 TITLES = {"11point": "11-point (VOC 2007)", "area": "all-point (VOC 2010 and later)"}
@@ -18,7 +16,8 @@ TITLES = {"11point": "11-point (VOC 2007)", "area": "all-point (VOC 2010 and lat
 class VOCBoxAP(DatasetEvaluator):
     """AP at IoU 0.5 as VOC's devkit computes it; difficult objects count neither way.
 
-    mode: '11point' (VOC 2007's metric, which papers on 07+12 report) or 'area' (all points).
+    mode: '11point' (VOC 2007's metric, which papers on 07+12 report) or 'area' (all points), which is the metric; the
+    table shows both.
     """
 
     key = "voc"
@@ -39,16 +38,17 @@ class VOCBoxAP(DatasetEvaluator):
                 labels = np.concatenate([record.labels, record.ignored_labels])
                 truth[record.img_id] = (np.concatenate([record.boxes, record.ignored]), labels, difficult)
                 detections[record.img_id] = (np.asarray(r["boxes"]).reshape(-1, 4), r["scores"], r["labels"])
-        found = voc_ap(truth, detections, len(dataset.CLASSES), mode=self.mode)
-        aps = [row["ap"] for row in found if not math.isnan(row["ap"])]
-        mean = float(np.mean(aps)) if aps else float("nan")
+        found = voc_ap(truth, detections, len(dataset.CLASSES))
+        modes = [self.mode, *(mode for mode in MODES if mode != self.mode)]
+        means = {mode: mean_ap(row[mode] for row in found) for mode in modes}
         rows = [
-            (name, percent(row["ap"]), percent(row["recall"]), row["objects"], row["detections"])
+            (name, *(percent(row[mode]) for mode in modes), percent(row["recall"]), row["objects"], row["detections"])
             for name, row in zip(dataset.CLASSES, found)
         ]
-        head = f"voc, {TITLES[self.mode]} AP at IoU 0.5: mAP {percent(mean)}"
+        head = "voc, AP at IoU 0.5: " + ", ".join(f"{TITLES[mode]} mAP {percent(means[mode])}" for mode in modes)
+        columns = ("class", *(f"AP50 {mode}" for mode in modes), "recall", "objects", "detections")
         (name,) = self.names
         return Metrics(
-            {name: mean}, per_class={name: {c: row["ap"] for c, row in zip(dataset.CLASSES, found)}},
-            table=f"{head}\n{text_table(('class', 'AP50', 'recall', 'objects', 'detections'), rows)}",
+            {name: means[self.mode]}, per_class={name: {c: row[self.mode] for c, row in zip(dataset.CLASSES, found)}},
+            table=f"{head}\n{text_table(columns, rows)}",
         )  # fmt: skip

@@ -61,11 +61,14 @@ class AlignedHead(AnchorHead):
         logits, deltas, first = [], [], 0
         for level, (x, stride) in enumerate(zip(feats, self.strides)):
             count = x.shape[2] * x.shape[3] * per_position
-            align = self.align_finest if level == 0 and self.align_finest is not None else self.align
-            aligned = nn.relu(align(x, boxes[:, first : first + count], stride))
+            aligned = nn.relu(self.align_of(level)(x, boxes[:, first : first + count], stride))
             first += count
             y = self.tower(self.convs, aligned)
             y_box = y if self.box_convs is None else self.tower(self.box_convs, aligned)
             logits.append(self.cls(y).reshape(x.shape[0], -1, *x.shape[2:]))
             deltas.append(self.box(y_box).reshape(x.shape[0], -1, *x.shape[2:]))
         return logits, deltas
+
+    def align_of(self, level):
+        """The first layer of a level."""
+        return self.align_finest if level == 0 and self.align_finest is not None else self.align

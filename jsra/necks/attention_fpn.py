@@ -22,6 +22,7 @@ from __future__ import annotations
 
 from jsra.necks.fpn import FPN
 from jsra.necks.multi_scale_attention import MultiScaleAttention
+from jsra.ops.bmm import bmm
 from jsra.ops.permute import permute
 from jsra.ops.resample import upsample_bilinear
 from jsra.ops.upsample import upsample_nearest
@@ -64,16 +65,20 @@ class AttentionFPN(FPN):
 
     def laterals(self, maps):
         """P_i from F_i and P_(i + 1), the coarsest first."""
-        aggregated = []
+        aggregated, above = [], None  # `above`: P_(i + 1), channels last
         for i, (conv, x) in reversed(list(enumerate(zip(self.lateral_convs, maps)))):
-            lateral, above = conv(x), aggregated[0] if aggregated else None
             if i in self.attention_levels:
-                above = None if above is None else upsample_bilinear(_channels_last(above), lateral.shape[2:])
-                lateral = self.aggregate(getattr(self, f"attention{i}"), _channels_last(lateral), above)
-                lateral = permute(lateral, 0, 3, 1, 2)
-            elif above is not None:
-                lateral = lateral + upsample_nearest(above, lateral.shape[2:])
-            aggregated.insert(0, lateral)
+                if aggregated and above is None:
+                    above = permute(aggregated[0], 0, 2, 3, 1)
+                lateral = _lateral(conv, x)
+                above = None if above is None else upsample_bilinear(above, x.shape[2:])
+                above = self.aggregate(getattr(self, f"attention{i}"), lateral, above)
+                merged = permute(above, 0, 3, 1, 2)
+            else:
+                merged, above = conv(x), None
+                if aggregated:
+                    merged = merged + upsample_nearest(aggregated[0], merged.shape[2:])
+            aggregated.insert(0, merged)
         return aggregated
 
     def aggregate(self, module, lateral, above):
@@ -81,8 +86,11 @@ class AttentionFPN(FPN):
         raise NotImplementedError
 
 
-def _channels_last(x):
-    return permute(x, 0, 2, 3, 1)
+def _lateral(conv, x):
+    """A 1x1 convolution, [B, C, H, W] -> [B, H, W, O]: a product that turns the map on its way."""
+    b, c, h, w = x.shape
+    out = bmm(x.reshape(b, c, h * w), conv.weight.reshape(1, conv.weight.shape[0], c), trans_a=True, trans_b=True)
+    return out.reshape(b, h, w, out.shape[2]) + conv.bias
 
 
 @register("neck")

@@ -37,13 +37,23 @@ def batched_product(a, b, trans_a, trans_b) -> jt.Var:
     batch = min((a.shape[0], b.shape[0]), key=lambda n: n == 1)
     (rows, depth), columns = (a.shape[:0:-1] if trans_a else a.shape[1:]), b.shape[1 if trans_b else 2]
     cublas = getattr(jt.compile_extern, "cublas_ops", None) if jt.flags.use_cuda else None
-    if cublas is not None and a.shape[0] == b.shape[0] and 0 not in (batch, rows, depth, columns):
+    if cublas is not None and 0 not in (batch, rows, depth, columns):
         with jt.no_grad():  # as jsra.ops.linear.product
-            return cublas.cublas_batched_matmul(a, b, trans_a, trans_b)
+            a, b = _repeated(a, b), _repeated(b, a)
+            if a.shape[0] == b.shape[0]:
+                return cublas.cublas_batched_matmul(a, b, trans_a, trans_b)
     return run(
         "bmm", "forward", [a, b], [((batch, rows, columns), str(a.dtype))], batch=batch, rows=rows, columns=columns,
         depth=depth, a_turned=trans_a, b_turned=trans_b, shared_a=a.shape[0] == 1, shared_b=b.shape[0] == 1,
     )  # fmt: skip
+
+
+def _repeated(matrix, other):
+    """A matrix of all products, once for each, if that takes no more memory than the other matrices do."""
+    batch = other.shape[0]
+    if matrix.shape[0] != 1 or batch == 1 or batch * matrix.numel() > other.numel():
+        return matrix
+    return matrix.broadcast((batch, *matrix.shape[1:]))
 
 
 class _Bmm(jt.Function):

@@ -124,8 +124,10 @@ def _one(table, one, preset, train, say, row, other):
 
 
 def _printed(table, measured):
-    """{column: value}, a box AP under the name that the table gives it: box_AP in tables of boxes and masks."""
-    return {f"box_{c}" if f"box_{c}" in table.columns else c: v for c, v in measured.items()}
+    """{column: value} under the table's names: AP, AP50, ... are box_AP, box_AP50, ... in a table of boxes and masks."""
+    if "box_AP" not in table.columns:
+        return measured
+    return {f"box_{c}" if c.startswith("AP") and not c.startswith("AP_") else c: v for c, v in measured.items()}
 
 
 def _state(row_runs, done):

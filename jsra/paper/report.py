@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import csv
 import io
-import json
 
+from jsra.output import json_text
 from jsra.paper.rows import COST
 
 FORMATS = ("text", "markdown", "csv", "json")
@@ -19,7 +19,7 @@ def render(report: dict, form: str = "text") -> str:
 
 
 def as_json(report: dict) -> str:
-    return json.dumps(report, indent=1)
+    return json_text(report, indent=1)
 
 
 def comma_separated(report: dict) -> str:

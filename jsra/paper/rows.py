@@ -2,7 +2,7 @@
 
 The command line, the documentation and the config tests are made from `tables()`. Published numbers are read from
 tables.json (SRA's paper), lrf.json (Learning Region Features), agg.json (Attention-based Feature Aggregation) and align.json
-(AlignDet); the last two name their configs themselves, here stand only the others, in the same order.
+(AlignDet); the last two, and lrf2, lrf4, lrf5, name their configs themselves, here stand only the others, in the same order.
 """
 
 from __future__ import annotations
@@ -68,8 +68,8 @@ class Row:
 
 
 def _file(slug, preset):
-    """A config of a slug: an extractor's name; model/extractor, of Faster R-CNN; aggregation/name or aligndet/name of the
-    whole file."""
+    """A config of a slug: an extractor's name; model/extractor, of Faster R-CNN; aggregation/name, aligndet/name or lrf/name
+    of the whole file."""
     if preset == "real":
         return f"real/coco_lite0_fpn_{slug}.py"
     folder, _, name = slug.rpartition("/")
@@ -79,7 +79,7 @@ def _file(slug, preset):
         # What has a backbone or data of its own has no miniature: its name is that of no file.
         neck = name.partition("_r50_fpn_")[2]
         return f"mini/puppets_mask_r18_fpn_{'roi_align' if neck == 'sum' else neck}.py"
-    if folder == "aligndet":
+    if folder in ("aligndet", "lrf"):
         # Larger backbones have no miniature: their name is that of no file.
         return f"{slug}.py" if preset == "paper" else f"mini/puppets_{name.replace('_r50_', '_r18_')}.py"
     if preset == "mini":
@@ -91,8 +91,8 @@ def _file(slug, preset):
 
 @dataclasses.dataclass(frozen=True)
 class Table:
-    """A table: key ('1' ... '12', 'fig7', 'lrf1', 'lrf3', 'agg1' ... 'agg6', 'align1' ... 'align7', or one of OURS), title,
-    measured columns, rows.
+    """A table: key ('1' ... '12', 'fig7', 'lrf1' ... 'lrf5', 'agg1' ... 'agg6', 'align1' ... 'align7', or one of OURS),
+    title, measured columns, rows.
 
     kind, how it is measured: 'detection' (train and evaluate), 'invariance', 'diversity', 'cost'.
     """
@@ -182,7 +182,7 @@ def tables() -> dict:
             built = [row for raw, name in zip(rows, labels) for row in _other_models(key, raw, name)]
         elif key.startswith("agg"):
             built = [_listed(key, raw, "aggregation/") for raw in rows]
-        elif key.startswith("align"):
+        elif key.startswith("align") or key in ("lrf2", "lrf4", "lrf5"):
             built = [_listed(key, raw, "") for raw in rows]
         else:
             slugs = SLUGS.get(key, (content.get("slug"),) * len(rows))
@@ -225,7 +225,7 @@ def _read(name):
 
 
 def _kind(key):
-    return {"11": "invariance", "fig7": "diversity"}.get(key, "cost" if key.startswith("lrf") else "detection")
+    return {"11": "invariance", "fig7": "diversity", "lrf1": "cost", "lrf3": "cost"}.get(key, "detection")
 
 
 def _name(key, raw):

@@ -15,6 +15,7 @@ import os
 import time
 
 from jsra.config import load_config
+from jsra.output import write_json
 from jsra.registry import ConfigError
 from jsra.settings import differences, fingerprint, resolved
 
@@ -115,30 +116,29 @@ class Run:
         self.check_begun()
         began = time.time()
         evaluators = self._transformed_evaluators()
-        on_main(self._note_settings)
         training = build_run(self.config, resume="auto", seed=self.seed)
         first = training.iteration
         try:
+            on_main(self._note_settings)
             metrics = train(training)
+            trained = time.time()
+            if not metrics:  # killed between the last iteration and result.json
+                metrics = training.evaluated()
+            measured = self._evaluate(training, metrics, evaluators)
+            seconds = {
+                "train": round(trained - began, 1),
+                "evaluate": round(time.time() - trained, 1),
+                "from_iteration": first,
+            }
+            result = self._write(measured, training, seconds)
         finally:
             training.close()
-        trained = time.time()
-        if not metrics:  # killed between the last iteration and result.json
-            metrics = training.evaluated()
-        measured = self._evaluate(training, metrics, evaluators)
-        seconds = {
-            "train": round(trained - began, 1),
-            "evaluate": round(time.time() - trained, 1),
-            "from_iteration": first,
-        }
-        result = self._write(measured, training, seconds)
         del training
         gc.collect()
         return result
 
     def _note_settings(self):
-        os.makedirs(self.work_dir, exist_ok=True)
-        _write(os.path.join(self.work_dir, SETTINGS), self.settings)
+        write_json(os.path.join(self.work_dir, SETTINGS), self.settings)
 
     def _transformed_evaluators(self) -> dict:
         """{name of a transformation: Evaluator}, made before the training: what is wrong with their data is known then."""
@@ -171,7 +171,7 @@ class Run:
             "iterations": training.iteration, "checkpoint": os.path.basename(training.last_saved or ""),
             "date": time.strftime("%Y-%m-%d"), **provenance(),
         }  # fmt: skip
-        on_main(lambda: _write(os.path.join(self.work_dir, RESULT), result))
+        on_main(lambda: write_json(os.path.join(self.work_dir, RESULT), result))
         return result
 
     def model(self):
@@ -186,8 +186,8 @@ class Run:
 
 
 def _percent(value):
-    """Of a share; None for nan, which a column of objects that do not occur has (JSON knows no nan)."""
-    return None if math.isnan(value) else round(100 * float(value), 3)
+    """Of a share; None for nan and for None, its form in JSON: a column of objects that do not occur."""
+    return None if value is None or math.isnan(value) else round(100 * float(value), 3)
 
 
 def _read(path):
@@ -196,13 +196,6 @@ def _read(path):
         return None
     with open(path, encoding="utf8") as f:
         return json.load(f)
-
-
-def _write(path, content):
-    """Write a JSON file whole or not at all."""
-    with open(f"{path}.unfinished", "w", encoding="utf8") as f:
-        json.dump(content, f, indent=1)
-    os.replace(f"{path}.unfinished", path)
 
 
 def runs(row, preset: str = "paper", seeds: int = 1, root: str = "work_dirs", overrides=()) -> list:

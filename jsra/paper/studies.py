@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 
+from jsra.output import write_json
 from jsra.paper import classification, diversity, invariance
 from jsra.settings import defaults
 
@@ -36,7 +37,5 @@ def stored(run, kind: str, result: dict, other: bool = False) -> dict | None:
     if not current:
         return None
     content = {"fingerprint": result["fingerprint"], "study": identity, "measured": measure(run.model(), run.config)}
-    with open(f"{path}.unfinished", "w", encoding="utf8") as f:
-        json.dump(content, f, indent=1)
-    os.replace(f"{path}.unfinished", path)
+    write_json(path, content)
     return content["measured"]

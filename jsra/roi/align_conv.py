@@ -63,6 +63,9 @@ class PlainConv(AlignConv):
         count = boxes.shape[1] // (x.shape[2] * x.shape[3])
         return out if count == 1 else jt.stack([out] * count, dim=1).reshape(-1, *out.shape[1:])
 
+    def offset(self, x, boxes, stride):
+        return jt.zeros((x.shape[0], 2 * self.kernel_size[0] * self.kernel_size[1], *x.shape[2:]))
+
 
 @register("align_conv")
 class LearnedOffsetConv(AlignConv):

@@ -10,7 +10,8 @@ from jsra.ops.is_finite import is_finite
 from jsra.ops.scatter import box_dtype
 from jsra.registry import register
 
-_FAR, _TINY = 1e9, 1e-30  # below every logit; what keeps 0 / 0 from an RoI that is none
+# Below every logit; what keeps 0 / 0 from an RoI that is none, and so does its square, by which the gradient divides.
+_FAR, _TINY = 1e9, 1e-18
 
 
 class ExternalAttention(jt.nn.Module):

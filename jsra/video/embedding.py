@@ -17,7 +17,7 @@ class EmbedAggregator(nn.Module):
 
     key: [B, C, H, W]; others: [B, R, C, H, W], warped to it. The weights are a softmax, over the R maps, of the cosine of
     both embeddings. counts: [B, R], how often each map counts; None: once.
-    Source: Zhu et al. 2017 (arXiv:1703.10025), equations 1 to 3; the softmax is mmtracking's.
+    Source: Zhu et al. 2017 (arXiv:1703.10025), equations 2 and 3; the embedding of one convolution is mmtracking's.
 
     channels: C, and of the embedding. num_convs: convolutions of the embedding, with a ReLU between them.
     """

@@ -13,6 +13,8 @@ from jsra.data.masks import encode
 from jsra.output import check_folder, distinct_names
 from jsra.visualize.detections import draw_detections
 
+STRIP = 6
+
 
 def draw_truth(image, target):
     """uint8 [H, W, 3] with the objects of a target drawn; ignored boxes (crowds, difficult objects) in grey."""
@@ -21,6 +23,8 @@ def draw_truth(image, target):
         ImageDraw.Draw(picture).rectangle([x0, y0, max(x1 - 1, x0), max(y1 - 1, y0)], outline=(160, 160, 160), width=2)
     result = {"boxes": target["bboxes"], "labels": target["labels"]}
     result["names"] = [target["classes"][label - 1] for label in target["labels"]]
+    if "video_id" in target:
+        result["names"] = [f"{name} {track}" for name, track in zip(result["names"], target["track_ids"])]
     if target["masks"] is not None:
         height, width = image.shape[:2]
         result["masks"] = [encode(mask[:height, :width]) for mask in np.asarray(target["masks"])]
@@ -30,25 +34,48 @@ def draw_truth(image, target):
 def browse(dataset, folder, count=20, seed=None, transformed=False, progress=True):
     """Draw `count` images (evenly spread, or drawn from `seed`) with their ground truth into `folder`.
 
-    transformed: as the model gets them, through the dataset's transforms (normalisation undone). Returns the paths.
+    Of a dataset of videos, a picture is a strip of STRIP frames of one, and objects have their track ids. transformed: as the
+    model gets them, through the dataset's transforms (normalisation undone). Returns the paths.
     Raises ConfigError where `folder` is a folder of the data set's images.
     """
     check_folder(folder, (record.file for record in dataset.records))
     os.makedirs(folder, exist_ok=True)
-    total = len(dataset.records)
+    strips = _strips(dataset)
+    total = len(strips)
     count = min(count, total)
     if seed is None:
         chosen = np.linspace(0, total - 1, count).round().astype(int)
     else:
         chosen = np.sort(np.random.default_rng(seed).choice(total, count, replace=False))
-    names = distinct_names(dataset.records[index].file for index in chosen)
+    chosen = [strips[i] for i in chosen]
+    places = [_place(dataset, strip) for strip in chosen]
+    names = distinct_names(places)
     paths = []
-    for index in tqdm(chosen, "drawing", disable=not progress or None, leave=False):
-        image, target = _sample(dataset, int(index), transformed)
-        picture = draw_truth(image, target)
-        paths.append(os.path.join(folder, f"{names[target['img_file']]}.jpg"))
-        Image.fromarray(picture).save(paths[-1], quality=92)
+    for strip, place in zip(tqdm(chosen, "drawing", disable=not progress or None, leave=False), places):
+        pictures = [draw_truth(*_sample(dataset, index, transformed)) for index in strip]
+        height = max(picture.shape[0] for picture in pictures)
+        pictures = [np.pad(p, ((0, height - p.shape[0]), (0, 0), (0, 0))) for p in pictures]
+        paths.append(os.path.join(folder, f"{names[place]}.jpg"))
+        Image.fromarray(np.concatenate(pictures, axis=1)).save(paths[-1], quality=92)
     return paths
+
+
+def _strips(dataset) -> list:
+    """The records of each picture: one, or some of a video, evenly spread."""
+    videos = dataset.videos_of_samples() if hasattr(dataset, "videos_of_samples") else None
+    if videos is None:
+        return [[index] for index in range(len(dataset.records))]
+    found = {}
+    for index, video in enumerate(videos[: len(dataset.records)]):
+        found.setdefault(("still", index) if video is None else video, []).append(index)
+    spread = (np.linspace(0, len(own) - 1, min(STRIP, len(own))).round().astype(int) for own in found.values())
+    return [[own[i] for i in places] for own, places in zip(found.values(), spread)]
+
+
+def _place(dataset, strip) -> str:
+    """What a picture is named after: its file, or the folder of its video."""
+    file = dataset.records[strip[0]].file
+    return file if len(strip) == 1 else os.path.dirname(file)
 
 
 def _sample(dataset, index, transformed):

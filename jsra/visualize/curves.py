@@ -82,7 +82,6 @@ def plot(runs, out: str, keys=None) -> str:
         axis.legend(fontsize=8)
     for axis in list(axes.flat)[len(found) :]:
         axis.axis("off")
-    os.makedirs(os.path.dirname(os.path.abspath(out)), exist_ok=True)
     figure.savefig(out, dpi=120)
     plt.close(figure)
     return out

@@ -11,7 +11,7 @@ import numpy as np
 from PIL import Image
 
 from jsra.data.image import PICTURES, DataError, read_image
-from jsra.output import check_folder, distinct_names
+from jsra.output import check_folder, distinct_names, json_text
 from jsra.visualize.detections import draw_detections
 from jsra.visualize.video import VIDEOS, is_video, open_video
 
@@ -98,14 +98,14 @@ class _Results:
         self.started = True
 
     def add(self, name, result):
-        self._entry(name, json.dumps(as_json(result)))
+        self._entry(name, json_text(as_json(result)))
 
     def add_frames(self, name, results):
         """An entry that is a list; each result is written when it comes."""
         self._entry(name, "[")
         try:
             for i, result in enumerate(results):
-                self._write((", " if i else "") + json.dumps(as_json(result)))
+                self._write((", " if i else "") + json_text(as_json(result)))
         finally:
             self._write("]")
 
@@ -134,7 +134,7 @@ def _video(detector, path, target, threshold, results):
     def detect(lines):
         for number, (frame, result) in enumerate(detector.follow(frames)):
             write(draw_detections(frame, result, threshold))
-            lines.write(json.dumps({"frame": number, **as_json(result)}) + "\n")
+            lines.write(json_text({"frame": number, **as_json(result)}) + "\n")
             lines.flush()
             yield result
 

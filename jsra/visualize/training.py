@@ -23,7 +23,7 @@ def draw_batches(loader, folder: str, count: int = 3) -> list:
     os.makedirs(folder, exist_ok=True)
     paths = []
     for number, indices in enumerate(loader.batches(0)[:count]):
-        samples = [loader.dataset.get(index) for index in indices[:MOST]]
+        samples = [loader.dataset.picture(index) for index in indices[:MOST]]
         paths.append(os.path.join(folder, f"train_batch{number}.jpg"))
         pictures = [draw_truth(as_picture(loader.dataset, image), target) for image, target in samples]
         sheet(pictures).save(paths[-1], quality=90)

@@ -26,6 +26,7 @@ class AdaptiveRoIAlign(nn.Module):
         maps, scales = (features, spatial_scale) if levels is not None else ([features], [spatial_scale])
         levels = torch.zeros(len(rois), device=rois.device) if levels is None else levels
         rows, columns = (2 * b + 1 for b in self.bins) if self.max_pool else self.bins
+        rois = rois.detach()
         boxes = rois[:, 1:]
         real = rois.isfinite().all(1) & (boxes.abs() < 1e7).all(1) & (boxes[:, 2:] > boxes[:, :2]).all(1)
         out = maps[0].new_zeros(len(rois), maps[0].shape[1], rows, columns)

@@ -19,7 +19,7 @@ class ExternalAttention(nn.Module):
 
     def forward(self, x):
         attention = self.M_k(x).softmax(0)
-        return x + self.M_v(attention / attention.sum(1, keepdim=True).clamp(min=1e-30))
+        return x + self.M_v(attention / attention.sum(1, keepdim=True).clamp(min=1e-18))
 
 
 class RoIAttention(nn.Module):

@@ -20,12 +20,13 @@ CASCADE = (
     "roi_head.box.stages.1.extractor.roi_layer.0.weight", "roi_head.mask.stages.2.head.convs.1.bias",
     "roi_head.mask.stages.0.head.upsample.weight", "roi_head.mask.stages.1.head.logits.bias",
 )  # fmt: skip
+FLOWNET = ("motion.conv1.bias", "motion.predict_flow.weight")
 LITE = ("backbone.stem_conv.weight", "backbone.stem_bn.bias", "backbone.blocks.3.depthwise_conv.weight")
 
 
 @pytest.mark.parametrize("family", FAMILIES)
 def test_names_there_and_back(family):
-    names = LITE if family == "efficientnet_lite" else OURS + CASCADE
+    names = {"efficientnet_lite": LITE, "flownet": FLOWNET}.get(family, OURS + CASCADE)
     for name in names:
         theirs = from_ours(name, family)
         parts = {"backbone": ("backbone.",), "jdet": ("backbone.", "neck.", "rpn.")}.get(family, ("",))

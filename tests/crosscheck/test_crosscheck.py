@@ -157,10 +157,10 @@ def test_worker_names_what_is_wrong_with_a_file(tmp_path):
     port.write_text("import nothing_of_this_name")
     with pytest.raises(worker.Wrong, match=r"cannot be imported raises ModuleNotFoundError: .*\(port.py, line 1\)"):
         worker.load_module(f"{port}:Layer", {})
-    port.write_text("class Layer:\n    def __init__(self, gamma):\n        raise KeyError('two\\nlines')\n")
+    port.write_text("class Layer:\n    def __init__(self, gamma):\n        raise ValueError('two\\nlines')\n")
     with pytest.raises(worker.Wrong, match="defines no Lawyer"):
         worker.load_module(f"{port}:Lawyer", {})
-    with pytest.raises(worker.Wrong, match=r"Layer\(gamma=3\) raises KeyError: 'two\\\\nlines' \(port.py, line 3\)"):
+    with pytest.raises(worker.Wrong, match=r"Layer\(gamma=3\) raises ValueError: two lines \(port.py, line 3\)"):
         worker.load_module(f"{port}:Layer", {"gamma": 3})
 
 

@@ -45,6 +45,9 @@ def test_images_without_objects_are_left_out(place):
     assert COCODataset(**place, use_anno_cats=True, filter_min_size=32).img_ids == [5]
     assert COCODataset(**place, use_anno_cats=True, filter_min_size=0).img_ids == [1, 2, 3, 5]
     assert COCODataset(**place, classes=["cat"], filter_min_size=0).img_ids == [1, 2]
+    said = COCODataset(**place, use_anno_cats=True).left_out
+    assert said.startswith("4 of 5 images are left out: 1 without an object, 4 with a side under 32 pixels")
+    assert COCODataset(**place, use_anno_cats=True, filter_empty_gt=False).left_out == ""
     with pytest.raises(ConfigError, match="no image with an object"):
         COCODataset(**place, use_anno_cats=True, filter_min_size=100)
 

@@ -190,3 +190,18 @@ def test_the_command_lists_all_and_ends_with_1(place, tmp_path, capsys):
     assert "error: image id 2: width is None" in out and "annotations.json" in out
     assert main(["data", "browse", str(config), "--out", str(tmp_path / "out")]) == 2
     assert "annotation 5: bbox is" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("bad", [float("nan"), float("inf"), 1e12, -1e12])
+def test_a_polygon_that_would_fill_the_memory_never_gets_that_far(place, tmp_path, capsys, bad):
+    """From the file to check, browse and training."""
+    rewritten(place, setting("annotations", 4, "segmentation", [[10, 10, 30, 10, bad, 25]]))
+    config = tmp_path / "c.py"
+    config.write_text(f"dataset = dict(train=dict(type='COCODataset', use_anno_cats=True, with_masks=True, **{place!r}))")
+    words = "image id 3, annotation 5: segmentation: a polygon has a coordinate that is no number of pixels below 1e+06"
+    assert main(["data", "check", str(config)]) == 1 and f"error: {words}" in capsys.readouterr().out
+    for command in (["data", "browse", str(config), "--out", str(tmp_path / "out")], ["train", str(config)]):
+        extra = ["--set", "+model={}", "--set", "+optimizer={}", "--set", "+max_epoch=1", "--work-dir", str(tmp_path / "w")]
+        assert main([*command, *(extra if command[0] == "train" else [])]) == 2
+        error = capsys.readouterr().err
+        assert words in error and place["anno_file"] in error

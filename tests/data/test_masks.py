@@ -70,11 +70,11 @@ def test_a_coordinate_that_would_fill_the_memory_is_refused(bad):
 
 
 @pytest.mark.parametrize("bad, words", [
-    (dict(size=[HEIGHT, WIDTH]), "an RLE needs counts"),
-    (dict(size=[HEIGHT, WIDTH], counts=""), "an RLE needs counts"),
-    (dict(size=[HEIGHT, WIDTH], counts=[]), "an RLE needs counts"),
-    (dict(size=[HEIGHT, WIDTH], counts=[5, 10]), "make 15 pixels, the image has 1200"),
-    (dict(size=[HEIGHT, WIDTH], counts=[-5, 1205]), "whole numbers of pixels"),
+    (dict(size=[HEIGHT, WIDTH]), "counts cannot be read: None"),
+    (dict(size=[HEIGHT, WIDTH], counts=""), "an RLE of 0 pixels, the image has 1200"),
+    (dict(size=[HEIGHT, WIDTH], counts=[]), "an RLE of 0 pixels, the image has 1200"),
+    (dict(size=[HEIGHT, WIDTH], counts=[5, 10]), "an RLE of 15 pixels, the image has 1200"),
+    (dict(size=[HEIGHT, WIDTH], counts=[-5, 1205]), "counts cannot be read"),
     (dict(size=[WIDTH, HEIGHT], counts=[1200]), r"RLE of size \[40, 30\], the image has \[30, 40\]"),
     ([[1, 2, 3, 4]], "at least 3 points"),
     ([[1, 2, 3, 4, 5, 6, 7]], "at least 3 points"),

@@ -7,7 +7,7 @@ import pytest
 
 from jsra.cli import main
 from jsra.config import load_config
-from jsra.data.check import check_coco
+from jsra.data.check import check
 from jsra.data.coco import COCODataset
 from jsra.data.masks import to_bitmap
 from jsra.data.puppets.figures import FIGURES, parts_of, posed, random_pose
@@ -40,7 +40,7 @@ def test_every_split_is_sound(folder):
         assert len(data) == (8 if split.startswith("train") else 6)
         assert data.CLASSES == CLASSES and len(CLASSES) == 6
         # The annotations stand up to the checker. (A picture may happen to show no figure.)
-        problems = check_coco(data.root, data.anno_file, progress=False)
+        problems = check({"type": "COCODataset", "root": data.root, "anno_file": data.anno_file}, progress=False)
         assert [p for p in problems if "no annotations" not in p.what] == []
         image, target = data[0]
         assert image.shape == (SIZE, SIZE, 3) and np.asarray(target["masks"]).shape[1:] == (SIZE, SIZE)
@@ -196,3 +196,31 @@ def test_command(tmp_path, capsys):
         generate(str(tmp_path), splits=("vall",))
     with pytest.raises(ValueError, match="at least 1 image"):
         generate(str(tmp_path), train=0)
+
+
+def test_clips(tmp_path):
+    """Clips in ImageNet VID's layout: the same for the same seed, with tracks, boxes around what moves, and a stamp."""
+    from jsra.data.check import check
+    from jsra.data.puppets.video import generate_clips
+    from jsra.data.vid import VIDDataset
+    from jsra.evaluation.motion_ap import motion_iou
+
+    folder = str(tmp_path / "clips")
+    sizes = dict(train=3, test=2, frames=6, size=96, workers=1, progress=False)
+    assert generate_clips(folder, **sizes) == folder
+    settings = {"type": "VIDDataset", "root": folder, "image_set": "VID/train_videos", "classes": list(CLASSES)}
+    assert not [p for p in check(settings, progress=False) if p.level == "error"]
+    dataset = VIDDataset(folder, "VID/train_videos", classes=CLASSES, filter_empty_gt=False)
+    assert len(dataset) == 18 and [len(files) for files in dataset.videos.values()] == [6, 6, 6]
+    motion = np.concatenate(motion_iou(dataset.records))
+    assert len(motion) > 12 and np.nanmin(motion) < 0.7 < np.nanmax(motion)
+    first, second = dataset[0][0].astype(int), dataset[1][0].astype(int)
+    assert 0 < np.abs(first - second).mean() < 30  # the background stays
+    drawn = os.path.getmtime(dataset.records[0].file)
+    generate_clips(folder, **sizes)
+    assert os.path.getmtime(dataset.records[0].file) == drawn
+    again = generate_clips(str(tmp_path / "again"), **{**sizes, "train": 1, "test": 1})
+    same = VIDDataset(again, "VID/train_videos", classes=CLASSES, filter_empty_gt=False)
+    assert (same[2][0] == dataset[2][0]).all() and same.records[2].boxes.tolist() == dataset.records[2].boxes.tolist()
+    with pytest.raises(ValueError, match="at least 1 clip"):
+        generate_clips(folder, train=0)

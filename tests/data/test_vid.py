@@ -143,7 +143,11 @@ def test_a_file_of_mmtracking(root, tmp_path):
              "is_vid_train_frame": True},
             {"id": 32, "file_name": "DET/train/c/fox.JPEG", "width": 40, "height": 30, "is_vid_train_frame": True},
         ],
-        "annotations": [{"id": 1, "image_id": 30, "category_id": 12, "bbox": [1, 2, 10, 12], "area": 120}],
+        "annotations": [
+            {"id": 1, "image_id": 30, "category_id": 12, "bbox": [1, 2, 10, 12], "area": 120},
+            {"id": 2, "image_id": 30, "category_id": 12, "bbox": [5, 2, 50, 12], "area": 600},
+            {"id": 3, "image_id": 30, "category_id": 12, "bbox": [1, 2, 30, 12], "area": 360, "iscrowd": 1},
+        ],
         "categories": [{"id": i + 1, "name": name} for i, name in enumerate(make(root).CLASSES)],
     }  # fmt: skip
     path = str(tmp_path / "file.json")
@@ -151,7 +155,15 @@ def test_a_file_of_mmtracking(root, tmp_path):
         json.dump(content, f)
     dataset = make(root, anno_file=path, key_frames=True, references=dict(num=2, frame_range=9))
     assert dataset.img_ids == [32, 30]
-    assert greys(dataset[1][1]) == [0, 1]  # one other frame: the key frame stands in for the second
+    target = dataset[1][1]
+    assert greys(target) == [0, 1]  # one other frame: the key frame stands in for the second
+    assert target["bboxes"].tolist() == [[1, 2, 11, 14], [5, 2, 40, 14]]  # cut at the border
+    assert target["bboxes_ignore"].tolist() == [[1, 2, 31, 14]] and target["track_ids"].tolist() == [-1, -1]
+    content["images"][0]["video_id"] = "a"
+    with open(path, "w") as f:
+        json.dump(content, f)
+    with pytest.raises(DataError, match="image id 31: video_id is 'a'; write a whole number"):
+        make(root, anno_file=path)
 
 
 def test_videos_stay_whole(root):

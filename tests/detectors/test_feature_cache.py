@@ -6,7 +6,7 @@ import jittor as jt
 import numpy as np
 import pytest
 
-from jsra.backbones.norm import BatchNorm2d
+from jsra import resources
 from jsra.config import load_config
 from jsra.data.feature_files import FeatureFiles
 from jsra.data.image import DataError
@@ -21,7 +21,8 @@ SIDE = 64
 RESIZE = dict(type="Resize", min_size=SIDE, max_size=SIDE)
 PAD = dict(type="Pad", size_divisor=SIDE)
 FLIP = dict(type="RandomFlip", prob=0.5)
-BACKBONE = dict(type="ResNet", depth=18, base_channels=8, frozen_stages=4, out_indices=[2, 3])
+# The model of the preset 'real', with the weights that are drawn.
+MODEL = load_config(os.path.join(resources.folder("jdet_configs"), "real", "coco_lite0_fpn_roi_align.py")).model
 
 
 class Plain(Detector):
@@ -54,7 +55,7 @@ def settings_of(folder, transforms=(RESIZE, FLIP, NORMALIZE, PAD), **cache):
     val = dict(dataset, transforms=[t for t in transforms if t is not FLIP], batch_size=1)
     return dict(
         feature_cache=dict(folder=str(folder / "features"), **cache),
-        model=dict(backbone=BACKBONE),
+        model=MODEL.to_dict(),
         dataset=dict(train=train, val=val),
     )
 
@@ -101,9 +102,28 @@ def test_what_is_there_is_not_computed_again(config):
     os.utime(dataset.records[0].file, ns=(1, 1))  # the image was changed
     use_features(config, "train", again, model, progress=False)
     assert len(stored(config)) == len(before) + 2
-    model.backbone.conv1.weight.assign(model.backbone.conv1.weight + 1)  # other weights: another folder
+    model.backbone.stem_bn.bias.assign(model.backbone.stem_bn.bias + 1)  # other weights: another folder
     use_features(config, "train", again, model, progress=False)
     assert len({os.path.dirname(path) for path in stored(config)}) == 2
+
+
+def test_two_that_fill_the_folder_share_the_work(config, monkeypatch):
+    """A second one comes while the first computes a picture, and does all the others."""
+    dataset, model = parts(config)
+    second, _ = parts(config)
+    computed = []
+
+    def picture(files, record, flip, target):
+        computed.append((record.img_id, flip))
+        if len(computed) == 1:
+            use_features(config, "train", second, model, progress=False)
+        return original(files, record, flip, target)
+
+    original = FeatureFiles.picture
+    monkeypatch.setattr(FeatureFiles, "picture", picture)
+    use_features(config, "train", dataset, model, progress=False)
+    assert len(stored(config)) == 2 * len(dataset.records) == len(computed) - 1
+    assert all(np.array_equal(a, b) for a, b in zip(dataset.get(1)[0], second.get(1)[0]))
 
 
 def test_killed_while_it_wrote(config, monkeypatch):
@@ -129,6 +149,8 @@ def test_a_broken_file_is_named(config):
             file.write(b"PK\x03\x04 half")
     with pytest.raises(DataError, match="cached features of .*image id .*delete that file"):
         dataset.get(0)
+    image, _ = dataset.picture(0)  # what the data look like is drawn from images
+    assert image.shape == (3, SIDE, SIDE)
 
 
 @pytest.mark.parametrize(
@@ -149,14 +171,24 @@ def test_refusals(tmp_path, change, message):
 
 
 def test_a_backbone_that_trains_is_refused(config):
-    dataset, model = parts({**config, "model": dict(backbone=dict(BACKBONE, frozen_stages=2))})
-    with pytest.raises(ConfigError, match="the backbone is not frozen as a whole .layer3"):
+    dataset, frozen = parts(config)
+    config["model"]["backbone"]["frozen_stages"] = 2
+    _, model = parts(config)
+    with pytest.raises(ConfigError, match="the backbone is not frozen as a whole .blocks.5"):
         use_features(config, "train", dataset, model, progress=False)
-    frozen = Plain(build(BACKBONE, "backbone"))
-    frozen.backbone.bn1 = BatchNorm2d(8)
-    frozen.backbone.bn1.weight.stop_grad(), frozen.backbone.bn1.bias.stop_grad()
-    with pytest.raises(ConfigError, match="not frozen as a whole .bn1"):  # its statistics move
+    frozen.backbone.stem_bn.frozen = False  # its statistics move
+    with pytest.raises(ConfigError, match="not frozen as a whole .stem_bn and 0 more"):
         use_features(config, "train", dataset, frozen, progress=False)
+
+
+def test_a_detector_of_several_frames_is_refused(config):
+    class Stream(Plain):
+        def stream(self):
+            return self
+
+    dataset, model = parts(config)
+    with pytest.raises(ConfigError, match="Stream needs more than the maps of one backbone"):
+        use_features(config, "train", dataset, Stream(model.backbone), progress=False)
 
 
 def test_maps_of_different_sizes_are_refused(tmp_path):
@@ -174,14 +206,8 @@ def test_maps_of_different_sizes_are_refused(tmp_path):
 
 def test_a_step_and_an_evaluation_of_a_whole_detector(config):
     """Losses and detections are those of maps in half precision, and nothing else is changed."""
-    base = load_config(os.path.join(os.path.dirname(__file__), "..", "..", "jdet_configs", "_base_", "small_r18_fpn.py"))
-    base.model.backbone = dict(BACKBONE, out_indices=[0, 1, 2, 3])
-    base.model.neck["in_channels"] = [8, 16, 32, 64]
-    base.model.rpn.train_proposals["max_per_img"] = 32
-    base.model.roi_head.box.sampler["num"] = 16
-    base.model.roi_head.box.test["score_thr"] = 0.0
-    config["model"] = base.model.to_dict()
-    model = build(base.model, "model")
+    config["model"]["roi_head"]["box"]["test"]["score_thr"] = 0.0
+    model = build(config["model"], "model")
     backbone, found = model.backbone, {"train": [], "val": []}
     for cached in (False, True):
         model.backbone = backbone if cached else Rounded(backbone)

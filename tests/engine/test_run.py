@@ -1,6 +1,9 @@
 """What a run refuses before it begins."""
 
+import json
+
 import pytest
+from PIL import Image
 
 from jsra.config import load_config
 from jsra.engine.run import build_run
@@ -19,12 +22,37 @@ from tests.toy_detector import write_config
         ("+scale_lr_base_batch=0", "scale_lr_base_batch: .* at least 1"),
         ("optimizer.lr=-1", "optimizer.lr must be a number that is not negative, it is -1"),
         ("optimizer.lr=.nan", "optimizer.lr must be a number that is not negative"),
-        ("+optimizer.grad_clip={max_norm: -1}", "grad_clip.max_norm must be above 0, it is -1"),
+        ("+optimizer.weight_decay=-1", "SGD: weight_decay must be at least 0 and finite, it is -1"),
+        ("+optimizer.weight_decay=.inf", "SGD: weight_decay must be at least 0 and finite, it is inf"),
+        ("optimizer.momentum=1", "SGD: momentum must be at least 0 and below 1, it is 1"),
+        ("optimizer.momentum=-0.9", "SGD: momentum must be at least 0 and below 1"),
+        ("optimizer={type: AdamW, lr: 1, betas: [0.9, 1.0]}", r"AdamW: betas\[1\] must be at least 0 and below 1"),
+        ("optimizer={type: AdamW, lr: 1, eps: 0}", "AdamW: eps must be above 0"),
+        ("optimizer={type: SGD, lr: 1, grad_clip: {}}", r"grad_clip is dict\(max_norm=...\)"),
+        ("optimizer={type: SGD, lr: 1, momentun: 0.9}", "takes no 'momentun'; did you mean 'momentum'"),
+        ("+scheduler.gamma=-0.1", "StepLR: gamma must be above 0 and finite"),
+        ("+scheduler.gamma=.nan", "StepLR: gamma must be above 0 and finite"),
+        ("+scheduler.min_lr_ratio=2", "min_lr_ratio from 0 to 1"),
+        ("+best_metric=bbox_mAP50", "best_metric: the evaluators give no 'bbox_mAP50'; did you mean 'bbox_mAP_50'"),
+        ("+amp=yes please", "amp: expected True, False or a dictionary"),
+        ("+optimizer.grad_clip={max_norm: -1}", "grad_clip.max_norm must be a number above 0, it is -1"),
     ],
 )
 def test_numbers_that_make_no_sense_are_refused(tmp_path, change, words):
     with pytest.raises(ConfigError, match=words):
         build_run(load_config(write_config(tmp_path), [change]))
+
+
+def test_the_log_counts_the_pictures_that_are_left_out(tmp_path, capsys):
+    path = write_config(tmp_path)
+    with Image.open(tmp_path / "data" / "images" / "0.png") as image:
+        image.resize((120, 20)).save(tmp_path / "data" / "images" / "0.png")
+    annotations = tmp_path / "data" / "annotations.json"
+    content = json.loads(annotations.read_text())
+    content["images"][0]["height"] = 20
+    annotations.write_text(json.dumps(content))
+    build_run(load_config(path, ["dataset.train.filter_min_size=32"])).close()
+    assert "dataset.train: 1 of 8 images are left out: 0 without an object, 1 with a side under 32" in capsys.readouterr().err
 
 
 def test_a_checkpoint_of_another_batch_size_is_not_resumed(tmp_path):

@@ -1,5 +1,7 @@
 import json
+import math
 import os
+import select
 import signal
 import subprocess
 import sys
@@ -10,7 +12,7 @@ import numpy as np
 import pytest
 
 from jsra.engine import checkpoint, log
-from jsra.engine.interrupt import Interrupted
+from jsra.engine.interrupt import Interrupted, Interruptions
 from jsra.engine.train import NonFiniteLoss, seed_of, total_loss, train
 from jsra.registry import ConfigError
 from tests.engine.toy import ToyLoader, everything, make_run
@@ -125,7 +127,7 @@ def test_signal_in_process_saves(tmp_path):
 SCRIPT = """
 import sys
 import jsra
-from jsra.engine.interrupt import Interrupted
+from jsra.engine.interrupt import Interrupted, Interruptions
 from jsra.engine.train import train
 from tests.engine.toy import make_run
 run = make_run(sys.argv[1], epochs=100000, log_interval=1)
@@ -157,6 +159,72 @@ def test_sigterm_of_a_process_saves_and_exits_143(tmp_path):
     state = checkpoint.read_state(checkpoint.latest(str(tmp_path)))
     assert state["iteration"] >= 1
     assert json.load(open(os.path.join(checkpoint.latest(str(tmp_path)), "state.json")))["n_step"] == state["iteration"]
+
+
+def test_a_closed_terminal_saves_and_exits_129(tmp_path):
+    """The progress bar and the last line have nowhere to go then, which must not come before the saving."""
+    master, slave = os.openpty()
+    own_terminal = "import fcntl, termios; fcntl.ioctl(0, termios.TIOCSCTTY, 0)"
+    process = subprocess.Popen(
+        [sys.executable, "-c", f"{own_terminal}\n{SCRIPT}", str(tmp_path)], cwd=ROOT, stdin=slave, stdout=slave, stderr=slave,
+        start_new_session=True,
+    )  # fmt: skip
+    os.close(slave)
+    deadline = time.time() + 120
+    while not (os.path.isfile(tmp_path / log.FILE) and log.read(str(tmp_path))["train"]):
+        assert process.poll() is None and time.time() < deadline, "the run did not start"
+        if select.select([master], [], [], 0.1)[0]:
+            os.read(master, 65536)
+    os.close(master)
+    try:
+        assert process.wait(120) == 129
+    finally:
+        process.kill()
+    assert checkpoint.read_state(checkpoint.latest(str(tmp_path)))["iteration"] >= 1
+
+
+def test_nohup_is_respected(tmp_path):
+    before = signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    try:
+        with Interruptions() as signals:
+            os.kill(os.getpid(), signal.SIGHUP)
+            assert not signals.came(0.1)
+    finally:
+        signal.signal(signal.SIGHUP, before)
+
+
+def test_a_line_that_was_cut_off_takes_no_other_with_it(tmp_path):
+    start(make_run(tmp_path, epochs=1, log_interval=1, checkpoint_interval=4))
+    with open(tmp_path / log.FILE, "a") as f:
+        f.write('{"kind": "train", "iterat')
+    rest = make_run(tmp_path, epochs=2, log_interval=1)
+    rest.resume(checkpoint.latest(str(tmp_path)))
+    start(rest)
+    records = log.read(str(tmp_path))
+    assert [r["iteration"] for r in records["run"]] == [0, 4]
+    assert [r["iteration"] for r in records["train"]] == list(range(1, 9))
+    assert len((tmp_path / log.FILE).read_text().splitlines()) == 2 + 8 + 1
+
+
+def test_a_run_goes_on_where_nobody_reads_its_lines(tmp_path):
+    script = SCRIPT.replace("100000", "3") + "\nprint(run.iteration)"
+    reading, writing = os.pipe()
+    os.close(reading)
+    command = [sys.executable, "-c", script, str(tmp_path)]
+    run = subprocess.run(command, cwd=ROOT, stdout=subprocess.PIPE, stderr=writing, text=True, timeout=120)
+    os.close(writing)
+    assert run.returncode == 0 and run.stdout == "12\n"
+
+
+def test_a_metric_that_is_nan_is_null_in_the_files(tmp_path):
+    run = make_run(tmp_path, epochs=1, evaluate=lambda model: {"AP": 0.5, "AP_small": float("nan")}, eval_interval=4)
+    start(run)
+    state = os.path.join(checkpoint.latest(str(tmp_path)), "state.json")
+    for path in (state, tmp_path / log.FILE):
+        with open(path) as f:
+            text = f.read()
+        assert '"AP_small": null' in text and "NaN" not in text
+    assert math.isnan(run.metrics["AP_small"])
 
 
 def test_memory_and_graph_are_flat_over_500_iterations(tmp_path):

@@ -132,7 +132,7 @@ def parse(text):
 def block_sizes():
     """{kernel: threads of a block} as the launches give them."""
     texts = []
-    for path in glob.glob(os.path.join(CUDA_SRC, "*", "*.cuh")):
+    for path in glob.glob(os.path.join(CUDA_SRC, "*", "*.cuh")) + glob.glob(os.path.join(CUDA_SRC, "*", "*.h")):
         with open(path, encoding="utf8") as f:
             texts.append(f.read())
     constants = dict(re.findall(r"constexpr int(?:64_t)? (\w+_THREADS) = (\d+);", "\n".join(texts)))

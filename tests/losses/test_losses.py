@@ -3,6 +3,7 @@ import numpy as np
 import pytest
 
 from jsra.losses.cross_entropy import CrossEntropyLoss
+from jsra.losses.focal import FocalLoss
 from jsra.losses.l1 import L1Loss, SmoothL1Loss
 
 
@@ -41,6 +42,17 @@ def test_binary_cross_entropy():
     assert value(CrossEntropyLoss(use_sigmoid=True)(logits, targets)) == pytest.approx(expected, rel=1e-6)
 
 
+def test_focal_loss():
+    """sigmoid(ln 3) = 3/4: of the label's class 0.25 (1/4)^2 ln(4/3), of the other 0.75 (3/4)^2 ln 4."""
+    own, other = 0.25 / 16 * np.log(4 / 3), 0.75 * 9 / 16 * np.log(4)
+    logits, labels = var([np.log(3)] * 2, [np.log(3)] * 2), var(2, 0, dtype=np.int32)
+    each = np.array([own + other, 2 * other])
+    assert value(FocalLoss()(logits, labels)) == pytest.approx(each.mean(), rel=1e-6)
+    weighted = FocalLoss(loss_weight=2.0)(logits, labels, weight=var(0, 3), avg_factor=4)
+    assert value(weighted) == pytest.approx(2 * 3 * each[1] / 4, rel=1e-6)
+    np.testing.assert_allclose(FocalLoss().scores(logits).numpy(), np.full((2, 2), 0.75), rtol=1e-6)
+
+
 def test_l1_and_smooth_l1():
     prediction, target = var([0.0, 2.0, -1.0]), var([0.5, 0.0, -1.0])
     assert value(L1Loss()(prediction, target)) == pytest.approx((0.5 + 2 + 0) / 3)
@@ -52,11 +64,14 @@ def test_l1_and_smooth_l1():
         SmoothL1Loss(beta=0)
 
 
-@pytest.mark.parametrize("loss, shape", [(CrossEntropyLoss(), (0, 3)), (L1Loss(), (0, 4)), (SmoothL1Loss(), (0, 4))])
+@pytest.mark.parametrize(
+    "loss, shape",
+    [(CrossEntropyLoss(), (0, 3)), (FocalLoss(), (0, 3)), (L1Loss(), (0, 4)), (SmoothL1Loss(), (0, 4))],
+)
 def test_nothing_to_learn_from_is_zero_and_has_a_gradient(loss, shape):
     logits = jt.zeros((2, shape[1]))
     empty = logits[:0]
-    targets = jt.zeros((0,), dtype="int32") if isinstance(loss, CrossEntropyLoss) else jt.zeros(shape)
+    targets = jt.zeros((0,), dtype="int32") if isinstance(loss, (CrossEntropyLoss, FocalLoss)) else jt.zeros(shape)
     result = loss(empty, targets)
     assert value(result) == 0
     np.testing.assert_array_equal(jt.grad(result, logits).numpy(), np.zeros((2, shape[1])))

@@ -3,7 +3,7 @@ import numpy as np
 import pytest
 
 from jsra.ops.conv import conv2d
-from jsra.ops.linear import linear
+from jsra.ops.linear import Linear, linear
 from tests.ops.tester import exact
 
 
@@ -35,6 +35,14 @@ def test_outputs_that_no_gradient_reads_are_freed(operator):
     assert jt.get_mem_info().total_cpu_used - before < 2**24
     assert loss.item() == 2**21 * 8 * (1 + 2 + 3 + 4)
     assert (jt.grad(loss, weight).numpy() == 2**18 * (1 + 2 + 3 + 4)).all()
+
+
+def test_layer_of_any_leading_axes(rng):
+    layer = Linear(5, 3)
+    x = rng.standard_normal((2, 0, 4, 5)), rng.standard_normal((2, 3, 4, 5))
+    for array in x:
+        out = layer(jt.array(array.astype(np.float32)))
+        np.testing.assert_allclose(out.numpy(), array @ layer.weight.numpy().T + layer.bias.numpy(), atol=1e-5)
 
 
 def test_wrong_widths_are_refused():

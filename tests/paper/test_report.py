@@ -6,6 +6,7 @@ import pytest
 
 from jsra.paper import measure
 from jsra.paper.report import FORMATS, plot, render
+from jsra.paper.rows import table
 
 
 @pytest.fixture
@@ -89,16 +90,35 @@ def test_gains_are_over_the_seeds_that_both_rows_have():
         {"name": "RoI Align", "seeds": [0, 1], "values": {"AP": [14.0, 26.0], "AP_transformed": [None, 3.0]}},
         {"name": "SRA", "seeds": [0], "values": {"AP": [15.0], "AP_transformed": [4.0]}},
     ]
-    expected = {"name": "SRA", "column": "AP", "mean": 1.0, "error": None, "seeds": 1, "paired": False}
-    assert measure.gains(rows)["gains"] == [expected]
+    expected = {"name": "SRA", "against": "RoI Align", "column": "AP", "mean": 1.0, "error": None, "seeds": 1}
+    assert measure.gains(rows)["gains"] == [{**expected, "paired": False}]
 
 
 def test_differences_on_the_same_boxes_are_told_apart(report):
     """1 and 0 of 2 objects right, in one image each."""
     per_image = {"RoI Align": {0: {"a": [2, 0, 1.0]}}, "SRA": {0: {"a": [2, 1, 0.5]}, 1: {"a": [2, 2, 0.0]}}}
     report.update(measure.gains(report["rows"], per_image))
+    same = {"name": "SRA", "against": "RoI Align", "error": 0.0, "seeds": 1, "paired": True}
     assert [g for g in report["gains"] if g["paired"]] == [
-        {"name": "SRA", "column": "accuracy", "mean": 50.0, "error": 0.0, "seeds": 1, "paired": True},
-        {"name": "SRA", "column": "log_loss", "mean": -0.25, "error": 0.0, "seeds": 1, "paired": True},
-    ]
+        {**same, "column": "accuracy", "mean": 50.0}, {**same, "column": "log_loss", "mean": -0.25},
+    ]  # fmt: skip
     assert any(line.startswith("± of accuracy and log_loss: standard error") for line in render(report).splitlines())
+
+
+def test_columns_of_a_table_of_boxes_and_masks():
+    measured = {"AP": 40.0, "APS": 20.0, "mask_AP": 35.0, "AP_pose": 30.0, "AP_transformed": 30.0}
+    expected = {"box_AP": 40.0, "box_APS": 20.0, "mask_AP": 35.0, "AP_pose": 30.0, "AP_transformed": 30.0}
+    assert measure._printed(table("agg1"), measured) == expected
+    assert measure._printed(table("agg2"), measured) == measured
+
+
+def test_gains_of_two_data_sets_are_each_over_their_own_row():
+    rows = [
+        {"name": f"{extractor}, {data}", "seeds": [0], "values": {column: [value]}}
+        for extractor, data, column, value in (
+            ("RoI Align", "VID", "vid_AP", 40.0), ("RoI Align", "VOC", "voc_AP50", 80.0), ("SRA", "VID", "vid_AP", 41.0),
+            ("SRA", "VOC", "voc_AP50", 83.0),
+        )
+    ]  # fmt: skip
+    found = [(gain["name"], gain["against"], gain["mean"]) for gain in measure.gains(rows)["gains"]]
+    assert found == [("SRA, VID", "RoI Align, VID", 1.0), ("SRA, VOC", "RoI Align, VOC", 3.0)]

@@ -8,6 +8,7 @@ writes nothing. Exit code 1 if one differs.
 
 import argparse
 import os
+import re
 import sys
 
 import numpy as np
@@ -59,6 +60,8 @@ def main():
             if not args.full:
                 save(f"{name} {which}", {n: a for n, a in theirs.items() if not n.startswith("intermediate/")})
     for name in planted.PLANTED if not args.full else ():
+        if args.only not in f"planted {name}":
+            continue
         case = small_case(planted.settings(), f"{planted.__file__}:{name}")
         theirs = answer_there(case, args.python)
         print(f"{name}: {verdict(compare(answer_here(case), theirs))}")
@@ -78,7 +81,7 @@ def stored(name):
 
 
 def path(name):
-    return os.path.join(cases.VECTORS, f"{name.replace(' ', '_')}.npz")
+    return os.path.join(cases.VECTORS, re.sub(r"\W+", "_", name) + ".npz")
 
 
 if __name__ == "__main__":

@@ -14,8 +14,8 @@ from tests.ports.make_vectors import SIZES, small_case, stored
 CASES = cases.cases()
 
 
-def assert_equal(mine, theirs):
-    rows = compare(mine, theirs)
+def assert_equal(mine, theirs, **tolerances):
+    rows = compare(mine, theirs, **tolerances)
     assert first_difference(rows) is None, table(rows)
     return {row.name for row in rows if not row.note}
 
@@ -25,7 +25,8 @@ def assert_equal(mine, theirs):
 def test_ports_answered_the_same(name, which):
     settings = CASES[name]
     case = small_case(settings, cases.port(settings["type"]), which)
-    compared = assert_equal(answer_here(case), stored(f"{name} {which}"))
+    # Float32 on two machines: twice what make_vectors.py asks for on one.
+    compared = assert_equal(answer_here(case), stored(f"{name} {which}"), tolerance=2e-5, gradient_tolerance=2e-4)
     assert {"output", "evaluation", "gradient of features/0"} <= compared
     assert all(f"gradient of {weight}" in compared for weight in case.request["trained"])
 
@@ -41,8 +42,9 @@ def live():
 @pytest.mark.parametrize("kind", cases.FILES)
 def test_ports_answer_the_same(kind):
     """On a pyramid, with two steps of training."""
+    python = live()
     settings = {"type": kind, **cases.SMALL[kind]}
     case = make_case(settings, cases.port(kind), 10, (12, 16), pyramid=True, degenerate=True, double=True, steps=2)
     mine = answer_here(case)
-    assert_equal(mine, answer_there(case, live()))
+    assert_equal(mine, answer_there(case, python))
     assert np.isfinite(mine["losses"]).all()

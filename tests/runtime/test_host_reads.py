@@ -41,15 +41,22 @@ def images(count, rng):
     return jt.array(rng.normal(0, 1, (count, 3, SIDE, SIDE)).astype(np.float32)), targets
 
 
+FEW_SAMPLES = ["model.roi_head.box.sampler.num=8", "model.rpn.train_proposals.max_per_img=16"]
+
+
 @pytest.mark.parametrize(
-    "name, in_training, in_inference", [("r18_fpn_roi_align", 1, 1), ("r18_fpn_sra", 2, 2), ("mask_r18_fpn_roi_align", 2, 3)]
-)
-def test_reads_of_a_detector(name, in_training, in_inference, rng):
-    """Faster R-CNN with ResNet-18: one read of the losses or the results, and one of SRA's number of positions, whatever the
+    "name, overrides, in_training, in_inference",
+    [
+        ("r18_fpn_roi_align", FEW_SAMPLES, 1, 1), ("r18_fpn_sra", FEW_SAMPLES, 2, 2),
+        ("mask_r18_fpn_roi_align", FEW_SAMPLES, 2, 3), ("retinanet_r18_fpn", [], 1, 1), ("aligndet_r18_fpn_3x3", [], 1, 1),
+    ],
+)  # fmt: skip
+def test_reads_of_a_detector(name, overrides, in_training, in_inference, rng):
+    """Detectors with ResNet-18: one read of the losses or the results, and one of SRA's number of positions, whatever the
     number of images is. With masks, one of the number of positives in training (on the CPU alone); in inference one of the
     number of detections, before their masks, and one of the pasted masks."""
     path = os.path.join(resources.folder("jdet_configs"), "mini", f"puppets_{name}.py")
-    config = load_config(path, ["model.roi_head.box.sampler.num=8", "model.rpn.train_proposals.max_per_img=16"])
+    config = load_config(path, overrides)
     model = build(config["model"], "model")
     optimizer = SGD(model.parameters(), lr=1e-4)
     for count in (1, 4):

@@ -4,7 +4,10 @@ import jittor as jt
 import numpy as np
 import pytest
 
+from jsra.evaluation.evaluator import detect
 from jsra.fuse import FusedModel
+from jsra.registry import build
+from tests.data.small_vid import write_vid
 from tests.video.small import build_fgfa, video
 
 
@@ -63,3 +66,21 @@ def test_a_frame_of_another_size(rng):
     stream.push(jt.array(images[:1]), targets[:1])
     with pytest.raises(ValueError, match="frame 'v0/1' is 48 x 64 pixels, those before it in its video 64 x 64"):
         stream.push(jt.array(images[1:, :, :, :48]), [{**targets[1], "img_size": (48, 64)}])
+
+
+def test_evaluation_of_a_data_set(tmp_path):
+    """Every frame once and in order; two processes find together what one finds alone."""
+    normalize = dict(type="Normalize", mean=[123.675, 116.28, 103.53], std=[58.395, 57.12, 57.375])
+    dataset = build(
+        dict(type="VIDDataset", root=write_vid(str(tmp_path)), image_set="VID/train_videos", filter_empty_gt=False,
+             transforms=[normalize, dict(type="Pad", size_divisor=32)], batch_size=3),
+        "dataset",
+    )  # fmt: skip
+    model = build_fgfa(window=(2, 2))
+    alone = list(detect(model, dataset.loader()))
+    assert [r["img_id"] for r in alone] == dataset.img_ids
+    shares = [list(detect(model, dataset.loader(rank, 2))) for rank in range(2)]
+    assert [len(share) for share in shares] == [20, 3]
+    for a, b in zip(alone, shares[0] + shares[1]):
+        assert a["img_id"] == b["img_id"] and a["labels"].tolist() == b["labels"].tolist()
+        np.testing.assert_array_equal(a["boxes"], b["boxes"])

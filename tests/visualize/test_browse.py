@@ -1,8 +1,13 @@
+import os
+
 import numpy as np
+from PIL import Image
 
 from jsra.data.coco import COCODataset
+from jsra.data.vid import VIDDataset
 from jsra.registry import build
 from jsra.visualize.browse import browse, draw_truth
+from tests.data.small_vid import write_vid
 from tests.data.tiny import ANNOTATIONS, NORMALIZE, write_coco
 
 
@@ -19,8 +24,6 @@ def test_boxes_masks_and_crowds_are_drawn(tmp_path):
 def test_transformed_pictures_show_what_the_model_gets(tmp_path):
     steps = [dict(type="Resize", min_size=90, max_size=400), NORMALIZE, dict(type="Pad", size_divisor=32)]
     dataset = COCODataset(**write_coco(str(tmp_path)), use_anno_cats=True, transforms=build(steps), filter_min_size=0)
-    from PIL import Image
-
     paths = browse(dataset, str(tmp_path / "out"), count=2, seed=1, transformed=True, progress=False)
     assert len(paths) == 2
     for path in paths:
@@ -34,3 +37,15 @@ def test_exports_of_boxes_alone_are_drawn(tmp_path):
     dataset = COCODataset(**write_coco(str(tmp_path), boxes), use_anno_cats=True, filter_empty_gt=False, with_masks=True)
     assert not np.asarray(dataset.target(dataset.record(1))["masks"]).any()
     assert len(browse(dataset, str(tmp_path / "out"), count=2, progress=False)) == 2
+
+
+def test_videos_are_strips_of_frames(tmp_path):
+    """Six frames of the first video, the three of the second, and the still image; named after the videos."""
+    root = write_vid(str(tmp_path))
+    dataset = VIDDataset(root, ["VID/train_videos", "DET/foxes"], filter_empty_gt=False)
+    paths = browse(dataset, str(tmp_path / "out"), progress=False)
+    sizes = {}
+    for path in paths:
+        with Image.open(path) as picture:
+            sizes[os.path.basename(path)] = picture.size
+    assert sizes == {"fox.jpg": (40, 30), "a.jpg": (240, 30), "b.jpg": (120, 30)}

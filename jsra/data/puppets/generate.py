@@ -23,6 +23,7 @@ from jsra.data.puppets.figures import parts_of
 from jsra.data.puppets.render import OVERSAMPLING, render
 from jsra.data.puppets.scene import CLASSES, SPLITS, make_scene
 from jsra.data.workers import WorkerPool
+from jsra.output import write_json
 
 VERSION = 1  # of the pictures: folders of another version are drawn anew
 MIN_VISIBLE = 0.25
@@ -50,7 +51,6 @@ def generate(folder, train=600, test=150, size=224, seed=0, workers=None, splits
         return folder
     if os.path.exists(stamp):
         os.remove(stamp)
-    os.makedirs(os.path.join(folder, "annotations"), exist_ok=True)
     tasks = []
     for split in splits:
         os.makedirs(os.path.join(folder, split), exist_ok=True)
@@ -61,10 +61,8 @@ def generate(folder, train=600, test=150, size=224, seed=0, workers=None, splits
     ):
         found[split].append(result)
     for split in splits:
-        with open(os.path.join(folder, "annotations", f"{split}.json"), "w", encoding="utf8") as f:
-            json.dump(_coco(found[split], split), f)
-    with open(stamp, "w", encoding="utf8") as f:  # last: it says that everything is there
-        json.dump(recipe, f)
+        write_json(os.path.join(folder, "annotations", f"{split}.json"), _coco(found[split], split), indent=None)
+    write_json(stamp, recipe, indent=None)  # last: it says that everything is there
     return folder
 
 

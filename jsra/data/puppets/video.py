@@ -6,7 +6,6 @@ and some leave the picture, which ends their tracks. Annotations are boxes of wh
 
 from __future__ import annotations
 
-import json
 import os
 import xml.etree.ElementTree as ElementTree
 
@@ -18,6 +17,7 @@ from jsra.data.puppets.figures import random_pose
 from jsra.data.puppets.generate import annotation, draw_all, read_stamp
 from jsra.data.puppets.render import render
 from jsra.data.puppets.scene import CLASSES, Figure, Scene, still_life
+from jsra.output import write_json
 
 VERSION = 1  # of the pictures: folders of another version are drawn anew
 SPLITS = ("train", "val")
@@ -48,8 +48,7 @@ def generate_clips(folder, train=60, test=20, frames=12, size=160, seed=0, worke
     for split in SPLITS:
         with open(os.path.join(folder, "ImageSets", "VID", f"{split}_videos.txt"), "w", encoding="utf8") as f:
             f.writelines(f"{split}/{clip_name(i)}\n" for i in range(counts[split]))
-    with open(stamp, "w", encoding="utf8") as f:  # last: it says that everything is there
-        json.dump(recipe, f)
+    write_json(stamp, recipe, indent=None)  # last: it says that everything is there
     return folder
 
 

@@ -18,6 +18,7 @@ ROOT = os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "..", ".."
 sys.path.insert(0, ROOT)
 
 from jsra.convert.convert import from_jsra, to_jsra  # noqa: E402
+from jsra.convert.names import current  # noqa: E402
 from tests.detectors import parity  # noqa: E402
 
 
@@ -141,8 +142,9 @@ def training(model, folder, out):
     gradients = {n: p.grad.numpy() for n, p in model.named_parameters() if p.grad is not None}
     gradients = to_jsra(gradients, "mmdet").arrays
     for name in parity.GRADIENTS:
-        out[f"grad/{name}"] = parity.sampled(gradients[name], name)
-        out[f"grad/{name}/norm"] = np.float64(np.linalg.norm(gradients[name]))
+        gradient = gradients[current(name)]
+        out[f"grad/{name}"] = parity.sampled(gradient, name)
+        out[f"grad/{name}/norm"] = np.float64(np.linalg.norm(gradient))
 
 
 def main():

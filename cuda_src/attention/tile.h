@@ -8,7 +8,8 @@
 namespace jsra {
 namespace cuda {
 
-constexpr int ATTENTION_SIDE = 32, ATTENTION_CHUNK = 16, ATTENTION_THREADS = 256;
+constexpr int ATTENTION_SIDE = 32, ATTENTION_CHUNK = 16;
+constexpr int ATTENTION_THREADS = 256;
 
 // The sizes, and what is added to the logits; as jsra::cpu::Attention. M: float, or double next to double.
 template <class T> struct Attention {

@@ -1,0 +1,1 @@
+_base_ = "../_base_/aggregation_mask_rcnn_r50_fpn_lvis.py"

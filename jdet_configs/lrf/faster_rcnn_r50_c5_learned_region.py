@@ -1,0 +1,3 @@
+# Geometry and appearance, the whole image at sparse positions, at most 196 inside and outside.
+_base_ = "../_base_/faster_rcnn_r50_c5_coco.py"
+model = dict(roi_head=dict(box=dict(extractor=dict(roi_layer=dict(_cover_=True, type="LearnedRegionFeatures")))))

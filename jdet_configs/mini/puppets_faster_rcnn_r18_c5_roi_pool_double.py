@@ -1,0 +1,15 @@
+# Table 2: regular RoI pooling of twice the area.
+_base_ = "../_base_/mini_c5.py"
+model = dict(
+    roi_head=dict(
+        box=dict(
+            extractor=dict(
+                roi_layer=dict(
+                    _cover_=True,
+                    type="EnlargedRoI",
+                    roi_layer=dict(type="RoIPool"),
+                )
+            )
+        )
+    )
+)

@@ -1,0 +1,100 @@
+"""Everything that `jsra analyze` finds about the detections of a run."""
+
+from __future__ import annotations
+
+import math
+import os
+
+import numpy as np
+
+from jsra.analysis import figures
+from jsra.analysis.confusion import confusion
+from jsra.analysis.errors import costs, precisions
+from jsra.analysis.matching import images_of
+from jsra.analysis.page import page, picture, table
+from jsra.evaluation.coco_ap import coco_ap
+from jsra.output import write_json
+
+SIZES = {"small": "mAP_s", "medium": "mAP_m", "large": "mAP_l"}
+SAID = {
+    "class": "hits an object of another class",
+    "place": "near an object of its class, IoU 0.1 to 0.5",
+    "both": "near an object of another class",
+    "twice": "hits an object that a better detection has found",
+    "background": "near nothing",
+    "missed": "an object that nothing found, nor nearly",
+}
+
+
+def analyze(dataset, detections, out: str, title: str, worst: int = 12, threshold: float = 0.3) -> dict:
+    """Write out/index.html, its pictures and out/analysis.json; returns the content of the last.
+
+    dataset: of jsra.data; detections: COCO's result form. worst: how many of the images with most errors are drawn.
+    threshold: the lowest score of a detection in the confusion matrix and in these images; all else counts every score.
+    """
+    os.makedirs(out, exist_ok=True)
+    names = list(dataset.CLASSES)
+    images = images_of(dataset, detections)
+    values, per_class, _ = coco_ap(dataset.ground_truth(), detections, dataset.cat_ids, dataset.img_ids)
+    found = {
+        "AP": {key: _number(value) for key, value in values.items()},
+        "classes": {
+            name: {"objects": sum(int((i.labels == label).sum()) for i in images),
+                   "AP": _number(per_class[category]["mAP"]), "AP50": _number(per_class[category]["mAP_50"])}
+            for label, (name, category) in enumerate(zip(names, dataset.cat_ids), start=1)
+        },
+        "errors": {kind: {"count": n, "cost": _number(cost)} for kind, (n, cost) in costs(images, len(names)).items()},
+        "confusion": confusion(images, len(names), threshold).tolist(),
+        "threshold": threshold,
+    }  # fmt: skip
+    write_json(os.path.join(out, "analysis.json"), found, indent=1)
+    with open(os.path.join(out, "index.html"), "w", encoding="utf8") as f:
+        f.write(page(title, _parts(found, images, names, out, worst)))
+    return found
+
+
+def _number(value):
+    """Rounded; None for nan, which JSON does not know."""
+    return None if math.isnan(value) else round(float(value), 5)
+
+
+def _percent(value):
+    return "" if value is None else f"{100 * value:.1f}"
+
+
+def _bar(value):
+    return math.nan if value is None else 100 * value
+
+
+def _parts(found, images, names, out, worst):
+    def place(name):
+        return os.path.join(out, name)
+
+    ap, errors, classes = found["AP"], found["errors"], found["classes"]
+    objects = sum(len(image.boxes) for image in images)
+    head = ("images", "objects", "detections", "AP", "AP50", "AP75", "AR100")
+    counts = len(images), objects, sum(len(image.scores) for image in images)
+    yield "Result", table(head, [(*counts, *(_percent(ap[key]) for key in ("mAP", "mAP_50", "mAP_75", "AR_100")))])
+    kinds = table(
+        ("error", "means", "how often", "AP50 without it"),
+        [(kind, SAID[kind], e["count"], f"+{_percent(e['cost'])}") for kind, e in errors.items()],
+    )  # fmt: skip
+    cost = [_bar(e["cost"]) for e in errors.values()]
+    drawn = figures.bars(list(errors), cost, "What each kind of error costs, in AP50", place("errors.png"))
+    yield "Errors by kind", kinds + picture(drawn)
+    curves = precisions(images, len(names))
+    if curves:
+        yield "Precision and recall", picture(figures.precision_recall(curves, names, place("precision_recall.png")))
+    by_size = [_bar(ap[key]) for key in SIZES.values()]
+    drawn = figures.bars(list(SIZES), by_size, "AP by size of the object", place("sizes.png"))
+    yield "Sizes", picture(drawn, "small: below 32 x 32 pixels; medium: below 96 x 96; by the area that the annotations give")
+    order = sorted(classes, key=lambda name: -(classes[name]["AP"] or 0))
+    having = [name for name in order if classes[name]["objects"]]
+    rows = [(name, c["objects"], _percent(c["AP"]), _percent(c["AP50"])) for name, c in ((n, classes[n]) for n in order)]
+    drawn = figures.bars(having, [_bar(classes[name]["AP"]) for name in having], "AP by class", place("classes.png"))
+    yield "Classes", picture(drawn) + table(("class", "objects", "AP", "AP50"), rows)
+    matrix = figures.confusion_matrix(np.array(found["confusion"]), names, place("confusion.png"))
+    yield "Confusion", picture(matrix, f"detections of a score of at least {found['threshold']:g}")
+    shown = figures.worst(images, names, place("worst"), worst, found["threshold"])
+    if shown:
+        yield "Images with most errors", f'<div class="grid">{"".join(picture(*one) for one in shown)}</div>'

@@ -1,0 +1,35 @@
+"""The confusion matrix of a detector."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from jsra.analysis.matching import HIT, IGNORED
+
+
+def confusion(images, num_classes: int, threshold: float) -> np.ndarray:
+    """int [C + 1, C + 1]: rows are the true classes, columns the detected ones; the last row is background, the last column
+    what was not detected.
+
+    Detections of a score of at least `threshold`; each is paired with at most one object, and the other way round, whatever
+    their classes: the pair of the largest IoU first.
+    """
+    matrix = np.zeros((num_classes + 1, num_classes + 1), int)
+    for image in images:
+        kept = np.flatnonzero(image.scores >= threshold)
+        ious = image.ious[kept]
+        pairs = np.argwhere(ious >= HIT)
+        order = np.argsort(-ious[tuple(pairs.T)], kind="stable") if len(pairs) else ()
+        found, objects = set(), set()
+        for d, n in pairs[list(order)]:
+            if d not in found and n not in objects:
+                found.add(d)
+                objects.add(n)
+                matrix[image.labels[n] - 1, image.found_labels[kept[d]] - 1] += 1
+        for d, row in enumerate(kept):
+            if d not in found and image.kinds[row] != IGNORED:
+                matrix[-1, image.found_labels[row] - 1] += 1
+        for n, label in enumerate(image.labels):
+            if n not in objects:
+                matrix[label - 1, -1] += 1
+    return matrix

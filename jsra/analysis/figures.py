@@ -1,0 +1,125 @@
+"""The figures of an analysis, as PNG files, with matplotlib."""
+
+from __future__ import annotations
+
+import os
+
+import numpy as np
+from PIL import Image as Picture
+
+from jsra.analysis.errors import POINTS
+from jsra.analysis.matching import KINDS
+from jsra.data.image import read_image
+from jsra.visualize.detections import color, draw_detections
+
+MOST_CLASSES = 20  # drawn; the table has all
+
+
+def pyplot():
+    try:
+        import matplotlib
+    except ImportError:
+        raise ImportError("`jsra analyze` draws with matplotlib: pip install matplotlib (or 'jsra[dev]')") from None
+    matplotlib.use("Agg")
+    import matplotlib.pyplot as plt
+
+    return plt
+
+
+def _save(figure, path):
+    figure.savefig(path, dpi=110)
+    pyplot().close(figure)
+    return path
+
+
+def precision_recall(curves: dict, names, path) -> str:
+    """curves: {label: precision [101]}; the mean in black."""
+    figure, axis = pyplot().subplots(figsize=(6, 4.4), constrained_layout=True)
+    best = sorted(curves, key=lambda label: -curves[label].mean())[:MOST_CLASSES]
+    for label in best:
+        rgb = [v / 255 for v in color(label)]
+        axis.plot(POINTS, curves[label], color=rgb, linewidth=1, label=f"{names[label - 1]} {curves[label].mean():.2f}")
+    mean = np.mean(list(curves.values()), axis=0)
+    axis.plot(POINTS, mean, color="black", linewidth=2.2, label=f"mean of {len(curves)} {mean.mean():.2f}")
+    axis.set(xlabel="recall", ylabel="precision", xlim=(0, 1), ylim=(0, 1.02))
+    axis.set_title("Precision and recall at IoU 0.5; numbers: AP50")
+    axis.grid(alpha=0.3)
+    axis.legend(fontsize=7, loc="center left", bbox_to_anchor=(1, 0.5))
+    return _save(figure, path)
+
+
+def confusion_matrix(matrix, names, path) -> str:
+    """Each row in shares of its true class; of many classes, those that are confused most."""
+    size = len(names)
+    chosen = np.arange(size)
+    if size > MOST_CLASSES:
+        wrong = matrix[:size, :size].copy()
+        np.fill_diagonal(wrong, 0)
+        chosen = np.sort(np.argsort(-(wrong.sum(0) + wrong.sum(1)), kind="stable")[:MOST_CLASSES])
+    index = np.append(chosen, size)
+    part = matrix[np.ix_(index, index)].astype(float)
+    shares = part / np.maximum(matrix[index].sum(axis=1, keepdims=True), 1)
+    side = max(4.0, 0.34 * len(index) + 1.6)
+    figure, axis = pyplot().subplots(figsize=(side + 0.6, side), constrained_layout=True)
+    axis.imshow(shares, cmap="Blues", vmin=0, vmax=1)
+    for (row, column), count in np.ndenumerate(part):
+        if count:
+            shade = "white" if shares[row, column] > 0.5 else "black"
+            axis.text(column, row, f"{int(count)}", ha="center", va="center", fontsize=7, color=shade)
+    labels = [names[i] for i in chosen]
+    axis.set_xticks(range(len(index)), [*labels, "not detected"], rotation=90, fontsize=8)
+    axis.set_yticks(range(len(index)), [*labels, "background"], fontsize=8)
+    axis.set(xlabel="detected", ylabel="true", title="Confusion: number of objects, shade by row")
+    return _save(figure, path)
+
+
+def bars(labels, values, title, path, unit="") -> str:
+    """Horizontal bars, the first above."""
+    figure, axis = pyplot().subplots(figsize=(6, 0.7 + 0.26 * len(labels)), constrained_layout=True)
+    positions = np.arange(len(labels))[::-1]
+    heights = np.nan_to_num(np.asarray(values, float))
+    axis.barh(positions, heights, color="#4477aa")
+    axis.set_yticks(positions, labels, fontsize=8)
+    for position, value in zip(positions, values):
+        text = "none" if np.isnan(value) else f"{value:.1f}{unit}"
+        axis.text(max(0, float(np.nan_to_num(value))), position, f" {text}", va="center", fontsize=8)
+    axis.set_title(title)
+    axis.set_xlim(min(0, heights.min(initial=0) * 1.15), max(heights.max(initial=0) * 1.15, 1e-3))
+    return _save(figure, path)
+
+
+def draw_errors(image, names, threshold: float):
+    """uint8 [H, W, 3]: detections of at least `threshold` with what is wrong with them, and missed objects."""
+    pixels = read_image(image.file)
+    missed = np.flatnonzero(image.missed)
+    truth = {"boxes": image.boxes[missed], "labels": np.full(len(missed), 1)}
+    truth["names"] = [f"missed: {names[image.labels[i] - 1]}" for i in missed]
+    kept = [i for i, score in enumerate(image.scores) if score >= threshold]
+    result = {"boxes": image.found_boxes[kept], "scores": image.scores[kept]}
+    result["labels"] = np.array([2 if image.kinds[i] == "right" else 3 for i in kept], int)
+    result["names"] = [_said(image, i, names) for i in kept]
+    return draw_detections(draw_detections(pixels, truth), result, threshold)
+
+
+def _said(image, i, names):
+    name, kind = names[image.found_labels[i] - 1], image.kinds[i]
+    return f"{kind}: {name}" if kind in KINDS else name
+
+
+def worst(images, names, folder, count: int, threshold: float) -> list:
+    """Draw the `count` images with most errors: [(path, what is wrong)]."""
+
+    def faults(image):
+        shown = image.kinds[image.scores >= threshold]
+        return [kind for kind in shown if kind in KINDS] + ["missed"] * int(image.missed.sum())
+
+    listed = [(image, faults(image)) for image in images]
+    listed = sorted((pair for pair in listed if pair[1]), key=lambda pair: -len(pair[1]))[:count]
+    os.makedirs(folder, exist_ok=True)
+    drawn = []
+    for number, (image, wrong) in enumerate(listed, start=1):
+        path = os.path.join(folder, f"worst_{number:02d}.jpg")
+        Picture.fromarray(draw_errors(image, names, threshold)).save(path, quality=88)
+        said = ", ".join(f"{wrong.count(kind)} {kind}" for kind in dict.fromkeys(wrong))
+        drawn.append((path, f"{os.path.basename(image.file)}: {said}"))
+    return drawn

@@ -1,0 +1,111 @@
+"""Which detections of an image are right, and what is wrong with the others.
+
+The kinds of errors are those of TIDE (Bolya et al. 2020), at an IoU of 0.5 for a hit and of 0.1 for 'nearby':
+
+    class       hits an object of another class
+    place       near an object of its class, but no hit
+    both        near an object of another class, no hit
+    twice       hits an object of its class that a better detection has found
+    background  near nothing
+    missed      an object that no detection found, nor would with another class or another place
+"""
+
+from __future__ import annotations
+
+import dataclasses
+
+import numpy as np
+from pycocotools import mask as coco_mask
+
+KINDS = ("class", "place", "both", "twice", "background", "missed")
+RIGHT, IGNORED = "right", "ignored"
+HIT, NEAR = 0.5, 0.1
+MOST = 100  # detections of an image that count, as in COCO's evaluation
+
+
+@dataclasses.dataclass
+class Image:
+    """An image's objects and detections (best first), and how they match.
+
+    boxes [n, 4], labels [n] of the objects; ignored [m, 4], ignored_labels [m] of crowds; found_boxes [d, 4], scores [d],
+    found_labels [d] of the detections: xyxy in pixels, labels from 1. kinds [d]: one of KINDS, RIGHT or IGNORED. objects
+    int [d]: the object that a detection found or ought to have, -1 for none. missed bool [n]; hit bool [n].
+    """
+
+    img_id: object
+    file: str
+    boxes: np.ndarray
+    labels: np.ndarray
+    ignored: np.ndarray
+    ignored_labels: np.ndarray
+    found_boxes: np.ndarray
+    scores: np.ndarray
+    found_labels: np.ndarray
+
+    def __post_init__(self):
+        order = np.argsort(-self.scores, kind="stable")[:MOST]
+        self.found_boxes, self.scores = self.found_boxes[order], self.scores[order]
+        self.found_labels = self.found_labels[order]
+        self.ious = overlaps(self.found_boxes, self.boxes)
+        self.kinds = np.full(len(order), "", object)
+        self.objects = np.full(len(order), -1)
+        self.hit = np.zeros(len(self.boxes), bool)
+        crowds = overlaps(self.found_boxes, self.ignored, crowd=True)
+        for d, label in enumerate(self.found_labels):
+            self._match(d, self.labels == label, crowds[d, self.ignored_labels == label])
+        wanted = {o for o, kind in zip(self.objects, self.kinds) if kind in ("class", "place")}
+        self.missed = np.array([not hit and i not in wanted for i, hit in enumerate(self.hit)], bool)
+
+    def _match(self, d, same, crowds):
+        """same bool [n]: the objects of the detection's class; crowds: its overlaps with those that are ignored."""
+        free = np.where(same & ~self.hit, self.ious[d], -1.0)
+        if free.size and free.max() >= HIT:
+            self.objects[d] = free.argmax()
+            self.hit[self.objects[d]] = True
+            self.kinds[d] = RIGHT
+        elif crowds.size and crowds.max() >= HIT:
+            self.kinds[d] = IGNORED
+        else:
+            self.kinds[d] = self._error(d, same)
+
+    def _error(self, d, same):
+        own, other = (np.where(chosen, self.ious[d], -1.0) for chosen in (same, ~same))
+        best_own, best_other = own.max(initial=-1.0), other.max(initial=-1.0)
+        if NEAR <= best_own < HIT:
+            self.objects[d] = own.argmax()
+            return "place"
+        if best_other >= HIT:
+            self.objects[d] = other.argmax()
+            return "class"
+        if best_own >= HIT:
+            return "twice"
+        return "both" if best_other >= NEAR else "background"
+
+
+def overlaps(found, boxes, crowd=False) -> np.ndarray:
+    """IoU [d, n] of xyxy boxes; with a crowd, the share of the detection that lies in it."""
+    if not len(found) or not len(boxes):
+        return np.zeros((len(found), len(boxes)))
+    sides = [np.concatenate([b[:, :2], b[:, 2:] - b[:, :2]], axis=1).astype(float) for b in (found, boxes)]
+    return np.asarray(coco_mask.iou(*sides, [int(crowd)] * len(boxes)))
+
+
+def images_of(dataset, detections) -> list:
+    """Images of a dataset (jsra.data) and of detections in COCO's result form."""
+    rows = {record.img_id: [] for record in dataset.records}
+    label = {category: i + 1 for i, category in enumerate(dataset.cat_ids)}
+    for d in detections:
+        rows[d["image_id"]].append((d["bbox"], d["score"], label[d["category_id"]]))
+    images = []
+    for record in dataset.records:
+        xywh = np.array([box for box, _, _ in rows[record.img_id]], float).reshape(-1, 4)
+        images.append(
+            Image(
+                record.img_id, record.file, *(np.asarray(a) for a in (record.boxes, record.labels)),
+                np.asarray(record.ignored).reshape(-1, 4), np.asarray(record.ignored_labels),
+                np.concatenate([xywh[:, :2], xywh[:, :2] + xywh[:, 2:]], axis=1),
+                np.array([score for _, score, _ in rows[record.img_id]], float),
+                np.array([number for _, _, number in rows[record.img_id]], int),
+            )
+        )  # fmt: skip
+    return images

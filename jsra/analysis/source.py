@@ -1,0 +1,65 @@
+"""What `jsra analyze` reads: the detections of a run, and the data set that they are of."""
+
+from __future__ import annotations
+
+import json
+import os
+
+from jsra.config import Config, load_config
+from jsra.data.coco_file import parse_json
+from jsra.engine import checkpoint
+from jsra.registry import ConfigError, build
+
+METRICS = "metrics.json"  # of jsra test
+
+
+def load(run: str, config=None, split: str | None = None):
+    """(dataset, detections in COCO's result form, path of their file) of a run.
+
+    run: a folder of `jsra test` (WORK_DIR/test), or a work_dir of `jsra train`: its test if there is one, else its last
+    evaluation. config: a config file, for a folder that does not say its own; split: of its dataset.
+    Raises FileNotFoundError, and ConfigError where config and detections do not fit.
+    """
+    folder, settings, split = _settings(run, config, split)
+    found = os.path.join(folder, "detections")
+    names = sorted(os.listdir(found)) if os.path.isdir(found) else []
+    wanted = [name for name in (f"{split}.bbox.json", "result.bbox.json") if name in names]
+    if not wanted:
+        raise FileNotFoundError(
+            f"{found} has no {split}.bbox.json: `jsra test CONFIG WEIGHTS` writes it"
+            + (f" (there are {', '.join(names)})" if names else "")
+        )
+    path = os.path.join(found, wanted[0])
+    entry = (settings.get("dataset") or {}).get(split)
+    if not entry:
+        raise ConfigError(f"the config of {run} has no dataset.{split}")
+    dataset = build({**entry, "filter_empty_gt": False}, f"dataset.{split}", "dataset")
+    detections = parse_json(path)
+    unknown = {d["image_id"] for d in detections} - set(dataset.img_ids)
+    if unknown:
+        raise ConfigError(
+            f"{path} has detections of {len(unknown)} images that dataset.{split} does not have, the first is "
+            f"{sorted(unknown, key=str)[0]!r}; name the split with --split or the config with --config"
+        )
+    return dataset, detections, path
+
+
+def _settings(run, config, split):
+    """(folder of the detections, config, split)."""
+    if not os.path.isdir(run):
+        raise FileNotFoundError(f"{run}: there is no such folder of a run")
+    folder = next((f for f in (run, os.path.join(run, "test")) if os.path.isfile(os.path.join(f, METRICS))), run)
+    if os.path.isfile(os.path.join(folder, METRICS)):
+        with open(os.path.join(folder, METRICS), encoding="utf8") as f:
+            said = json.load(f)
+        split = split or said["split"]
+        if config is None and "config" in said:
+            return folder, Config(said["config"]), split
+    if config is not None:
+        return folder, load_config(config), split or "val"
+    last = checkpoint.latest(run)
+    if last is None:
+        raise FileNotFoundError(
+            f"{run} holds neither {METRICS} of `jsra test` nor a checkpoint: name its config with --config"
+        )
+    return folder, Config(checkpoint.read_state(last)["config"]), split or "val"

@@ -1,0 +1,35 @@
+"""`jsra analyze RUN`: what a run's detections get right and wrong, as one HTML page."""
+
+
+def add_parser(subparsers):
+    parser = subparsers.add_parser(
+        "analyze",
+        help="errors by kind, confusion, curves and the worst images of a run, as one HTML page",
+        description="Read the detections of a run and write OUT/index.html (one file, opens without a network), its "
+        "pictures as PNG files and OUT/analysis.json: AP by class and size, precision and recall, confusion matrix, errors "
+        "by kind and what each costs in AP, the images with most errors.",
+    )
+    parser.add_argument("folder", metavar="run", help="a folder of `jsra test` (WORK_DIR/test), or a work_dir")
+    parser.add_argument("--config", help="the run's config, for a folder that does not say it")
+    parser.add_argument("--split", help="the dataset entry that was tested (default: as the run says, else val)")
+    parser.add_argument("--out", help="folder of the page (default: RUN/analysis)")
+    parser.add_argument("--worst", type=int, default=12, help="images with most errors that are drawn (default: %(default)s)")
+    parser.add_argument(
+        "--threshold", type=float, default=0.3, help="lowest score in confusion matrix and images (default: %(default)s)"
+    )
+    parser.set_defaults(run=run)
+
+
+def run(args):
+    import os
+
+    from jsra.analysis.analyze import analyze
+    from jsra.analysis.source import load
+
+    dataset, detections, path = load(args.folder, args.config, args.split)
+    out = args.out or os.path.join(args.folder, "analysis")
+    found = analyze(dataset, detections, out, f"Analysis of {path}", args.worst, args.threshold)
+    for kind, error in found["errors"].items():
+        print(f"{kind:<11}{error['count']:>7}   AP50 without it +{100 * (error['cost'] or 0):.1f}")
+    print(f"page: {os.path.join(out, 'index.html')}")
+    return 0

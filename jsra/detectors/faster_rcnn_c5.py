@@ -1,0 +1,18 @@
+"""Faster R-CNN without a pyramid, on dilated conv5 (Gu et al. 2018; Dai et al. 2017)."""
+
+from __future__ import annotations
+
+from jsra.detectors.two_stage import TwoStageDetector
+from jsra.registry import register
+
+
+@register("detector")
+class FasterRCNNC5(TwoStageDetector):
+    """Built modules: backbone, neck (ReducedC5), rpn, which reads the last map (conv4), and roi_head, which reads the first
+    ones (conv5).
+
+    Proposals and detections are trained together. The paper trains a network for each, without shared features.
+    """
+
+    def rpn_maps(self, feats):
+        return feats[-1:]

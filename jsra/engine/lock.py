@@ -1,0 +1,51 @@
+"""One run at a time in a work_dir."""
+
+from __future__ import annotations
+
+import errno
+import fcntl
+import os
+import socket
+
+from jsra.registry import ConfigError
+
+FILE = "run.lock"
+_UNSUPPORTED = (errno.ENOLCK, errno.ENOSYS, errno.EOPNOTSUPP, errno.EINVAL)
+
+
+class WorkDirLock:
+    """The right to write into a work_dir, from the construction to `release`, or to the end of the process however it ends.
+
+    It is a lock of the system on a file, which the file's presence alone does not mean. A POSIX lock: data workers, which are
+    forked and may outlive a killed run for a moment, do not hold it, and NFS (version 4, or with its lock service) keeps it
+    between hosts. Where a file system has no locks nothing is locked. Raises ConfigError where another process holds it.
+    """
+
+    def __init__(self, work_dir: str):
+        os.makedirs(work_dir, exist_ok=True)
+        self._file = open(os.path.join(work_dir, FILE), "a+", encoding="utf8")
+        try:
+            fcntl.lockf(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError as error:
+            if error.errno in _UNSUPPORTED:
+                return
+            holder = self._holder()
+            self._file.close()
+            if error.errno not in (errno.EACCES, errno.EAGAIN):
+                raise
+            raise ConfigError(
+                f"{work_dir}: another run is at work there{holder}: wait for its end, or choose another work_dir "
+                "(--set work_dir=...)"
+            ) from None
+        self._file.truncate(0)
+        self._file.write(f"process {os.getpid()} on {socket.gethostname()}\n")
+        self._file.flush()
+
+    def _holder(self):
+        self._file.seek(0)
+        text = self._file.read(200).strip()
+        return f" ({text})" if text else ""
+
+    def release(self):
+        """Let others in. Closing the file, in this process, does it."""
+        self._file.close()

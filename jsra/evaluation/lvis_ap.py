@@ -1,0 +1,94 @@
+"""LVIS's average precision, by the `lvis` package."""
+
+from __future__ import annotations
+
+import contextlib
+import importlib.util
+import logging
+import sys
+import types
+import warnings
+from unittest import mock
+
+import numpy as np
+
+from jsra.evaluation.coco_ap import mean_of_existing, numbered
+
+# {name here: the package's}; r, c, f: classes that are rare, common and frequent in the training set.
+VALUES = {
+    "mAP": "AP", "mAP_50": "AP50", "mAP_75": "AP75", "mAP_s": "APs", "mAP_m": "APm", "mAP_l": "APl", "mAP_r": "APr",
+    "mAP_c": "APc", "mAP_f": "APf", "AR_300": "AR@300", "AR_s": "ARs@300", "AR_m": "ARm@300", "AR_l": "ARl@300",
+}  # fmt: skip
+MAX_DETECTIONS = 300
+
+
+def lvis_package():
+    """(LVIS, LVISResults, LVISEval) of the package; ImportError with the cure where it is absent."""
+    if "lvis" not in sys.modules:
+        found = importlib.util.find_spec("lvis")
+        if found is None:
+            raise ImportError("AP of LVIS needs the package lvis: pip install --no-deps lvis")
+        # Its __init__ imports OpenCV for its drawings and sets up logging: the modules are taken without it.
+        package = types.ModuleType("lvis")
+        package.__path__ = list(found.submodule_search_locations)
+        sys.modules["lvis"] = package
+    from lvis.eval import LVISEval
+    from lvis.lvis import LVIS
+    from lvis.results import LVISResults
+
+    return LVIS, LVISResults, LVISEval
+
+
+def lvis_ap(ground_truth, detections, category_ids, image_ids=None, iou_type="bbox"):
+    """AP and AR of LVIS's protocol, with at most 300 detections an image.
+
+    ground_truth: dict in LVIS's annotation form. detections: list in COCO's result form. category_ids: the classes to average
+    over. image_ids: all by default.
+    Returns (values, per_class): {name of VALUES: 0..1, nan where there is nothing to find}, {category id: {mAP, mAP_50}}.
+    """
+    LVIS, LVISResults, LVISEval = lvis_package()
+    number = {image["id"]: i for i, image in enumerate(ground_truth["images"], start=1)}
+    dropped = "bbox" if iou_type == "segm" else None  # where it is there, the package takes the area of the box, as COCO's
+    found = [{**{k: v for k, v in d.items() if k != dropped}, "image_id": number[d["image_id"]]} for d in detections]
+    with _quiet(), mock.patch.object(np, "float", float, create=True):  # NumPy 1.24 took this name away
+        truth = _indexed(LVIS, {**ground_truth, **numbered(ground_truth, number)})
+        # LVISResults cannot take an empty list.
+        empty = {**truth.dataset, "annotations": []}
+        found = LVISResults(truth, found, MAX_DETECTIONS) if found else _indexed(LVISResults, empty)
+        evaluation = LVISEval(truth, found, iou_type)
+        evaluation.params.cat_ids = list(category_ids)
+        if image_ids is not None:
+            evaluation.params.img_ids = sorted(number[i] for i in image_ids)
+        evaluation.run()
+    values = {name: _share(evaluation.results[theirs]) for name, theirs in VALUES.items()}
+    precision = evaluation.eval["precision"][..., 0]  # [IoU thresholds, recall points, classes], all areas
+    per_class = {
+        category: {"mAP": mean_of_existing(precision[:, :, i]), "mAP_50": mean_of_existing(precision[0, :, i])}
+        for i, category in enumerate(category_ids)
+    }
+    return values, per_class
+
+
+def _indexed(kind, dataset):
+    """An LVIS or LVISResults of annotations that are in memory; their constructors read files."""
+    made = kind.__new__(kind)
+    made.logger, made.dataset = logging.getLogger("lvis"), dataset
+    made._create_index()
+    return made
+
+
+@contextlib.contextmanager
+def _quiet():
+    logger = logging.getLogger("lvis")
+    before = logger.level
+    logger.setLevel(logging.ERROR)
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", DeprecationWarning)  # of its logger.warn
+            yield
+    finally:
+        logger.setLevel(before)
+
+
+def _share(value):
+    return float("nan") if value == -1 else float(value)

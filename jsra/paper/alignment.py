@@ -1,0 +1,88 @@
+"""How well a convolution's field agrees with the box that it stands for: figure 4 of AlignDet (Chen et al. 2019)."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from jsra.boxes.structures import Targets
+from jsra.paper.features import Objects
+from jsra.registry import ConfigError
+
+TABLE = "align4"  # whose rows are compared
+BINS = 20
+
+
+def implicit_boxes(align, x, boxes, stride) -> np.ndarray:
+    """[H * W, 4]: the box that the taps of an AlignConv stand for at each cell of x [1, C, H, W], in pixels.
+
+    The rectangle around the taps, wider by half a tap's distance on each side: for an ordinary convolution equation 3, for
+    RoIConv the boxes themselves.
+    """
+    rows, columns = align.kernel_size
+    height, width = x.shape[2:]
+    offset = align.offset(x, boxes, stride).numpy()[0].reshape(rows, columns, 2, height, width)
+    y, x = np.mgrid[:height, :width]
+    out = []
+    for axis, place, parts in ((1, x, columns), (0, y, rows)):
+        tap = np.arange(parts).reshape((1, -1, 1, 1) if axis else (-1, 1, 1, 1)) - parts // 2 + 0.5
+        at = (place + tap + offset[:, :, 1 if axis else 0]).reshape(-1, height, width)
+        low, high = at.min(0), at.max(0)
+        half = (high - low) / (2 * (parts - 1)) if parts > 1 else 0.5
+        out.append((low - half, high + half))
+    (x0, x1), (y0, y1) = out
+    return np.stack([x0, y0, x1, y1], axis=-1).reshape(-1, 4) * stride
+
+
+def pair_iou(a, b) -> np.ndarray:
+    """[n]: the overlap of boxes [n, 4] with those of the same row."""
+    inter = np.clip(np.minimum(a[:, 2:], b[:, 2:]) - np.maximum(a[:, :2], b[:, :2]), 0, None).prod(1)
+    area = (a[:, 2:] - a[:, :2]).prod(1) + (b[:, 2:] - b[:, :2]).prod(1)
+    return inter / np.maximum(area - inter, 1e-9)
+
+
+def ious(model, config, split="val", images: int = 20) -> np.ndarray:
+    """The overlaps of all refined anchors of the first pictures of a split with the boxes that the taps of an AlignDet stand
+    for. Anchors that are clipped to nothing are left out.
+    """
+    import jittor as jt
+
+    found = []
+    objects = Objects(config, split, limit=images)
+    for pixels, _, _ in objects:
+        size = pixels.shape[1::-1]
+        with jt.no_grad():
+            feats = model.features(jt.array(objects.after(pixels)))
+            targets = Targets([dict(img_size=size, ori_img_size=size)], training=False)
+            boxes = model.dpm.decode(model.dpm.deltas(feats), model.dpm.anchors(feats), targets)
+            first = 0
+            for level, (x, stride) in enumerate(zip(feats, model.adm.strides)):
+                last = first + x.shape[2] * x.shape[3]
+                align, refined = model.adm.align_of(level), boxes[:, first:last]
+                rows = refined.numpy()[0].astype(np.float64)
+                overlap = pair_iou(implicit_boxes(align, x, refined, stride), rows)
+                found.append(overlap[(rows[:, 2:] - rows[:, :2] > 0).all(1)])
+                first = last
+    if not found:
+        raise ConfigError(f"dataset.{split} has no pictures with objects")
+    return np.concatenate(found)
+
+
+def draw(found: dict, out: str) -> str:
+    """A histogram of each name's overlaps, one over the other. found: {name: overlaps}."""
+    try:
+        import matplotlib
+    except ImportError:
+        raise RuntimeError("the plot needs matplotlib: pip install 'jsra[dev]'") from None
+    matplotlib.use("Agg")
+    from matplotlib import pyplot
+
+    figure, axis = pyplot.subplots(figsize=(6, 3.6))
+    for name, overlaps in found.items():
+        axis.hist(overlaps, np.linspace(0, 1, BINS + 1), density=True, histtype="step", label=name)
+    axis.set_xlabel("IoU of the convolution's box with the refined anchor")
+    axis.set_ylabel("density")
+    axis.legend(fontsize=8, loc="upper left")
+    figure.tight_layout()
+    figure.savefig(out, dpi=120)
+    pyplot.close(figure)
+    return out

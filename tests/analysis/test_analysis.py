@@ -1,0 +1,129 @@
+"""Kinds of errors, what they cost, confusion, and the page, on detections whose faults are known."""
+
+import json
+import os
+import re
+
+import numpy as np
+import pytest
+from PIL import Image as Picture
+
+from jsra.analysis import errors
+from jsra.analysis.confusion import confusion
+from jsra.analysis.matching import Image, images_of
+from jsra.cli import main
+from jsra.data.coco import COCODataset
+from jsra.evaluation.coco_ap import coco_ap
+
+# An object of class 1 and one of class 2, and a crowd of class 1.
+BOXES = np.array([[0, 0, 10, 10], [50, 0, 60, 10]], float)
+FOUND = [
+    # box, score, label, kind, object
+    ([0, 0, 10, 9], 0.9, 1, "right", 0),
+    ([0, 1, 10, 10], 0.8, 1, "twice", -1),
+    ([50, 0, 60, 9], 0.7, 1, "class", 1),
+    ([0, 0, 10, 3], 0.6, 1, "place", 0),
+    ([50, 0, 60, 3], 0.5, 1, "both", -1),
+    ([20, 50, 30, 60], 0.4, 2, "background", -1),
+    ([90, 90, 95, 95], 0.3, 1, "ignored", -1),
+]
+
+
+def image(found=FOUND, boxes=BOXES, labels=(1, 2)):
+    boxes_, scores, kinds = [f[0] for f in found], [f[1] for f in found], [f[2] for f in found]
+    return Image(
+        1, "1.png", boxes, np.array(labels), np.array([[80.0, 80, 100, 100]]), np.array([1]),
+        np.array(boxes_, float).reshape(-1, 4), np.array(scores), np.array(kinds, int),
+    )  # fmt: skip
+
+
+def test_each_kind_is_told():
+    one = image()
+    assert one.kinds.tolist() == [f[3] for f in FOUND]
+    assert one.objects.tolist() == [f[4] for f in FOUND]
+    assert one.missed.tolist() == [False, False]  # with its class mended, the third would find the second object
+    assert image(FOUND[:1]).missed.tolist() == [False, True]
+
+
+def test_costs_by_hand():
+    """Class 1: right, wrong ones behind it, AP 1. Class 2: nothing right; with the class mended, its object is found."""
+    found = errors.costs([image()], 2)
+    assert {kind: n for kind, (n, _) in found.items()} == {
+        "class": 1, "place": 1, "both": 1, "twice": 1, "background": 1, "missed": 0,
+    }  # fmt: skip
+    assert errors.average_precision([image()], 2) == pytest.approx(0.5)
+    assert found["class"][1] == pytest.approx(0.5) and found["background"][1] == 0 and found["twice"][1] == 0
+    missed = errors.costs([image(FOUND[:1])], 2)["missed"]
+    assert missed == (1, 0.0)  # the class has no object left, and nothing that finds one
+
+
+def test_a_missed_object_less():
+    boxes = np.array([[0, 0, 10, 10], [30, 0, 40, 10]], float)
+    one = image(FOUND[:1], boxes, (1, 1))
+    assert errors.average_precision([one], 1) == pytest.approx(51 / 101)
+    assert errors.costs([one], 1)["missed"] == (1, pytest.approx(50 / 101))
+
+
+def test_confusion_by_hand():
+    """The crowd's detection is left out; below the threshold nothing counts."""
+    expected = [[1, 0, 0], [1, 0, 0], [3, 1, 0]]
+    assert confusion([image()], 2, 0.0).tolist() == expected
+    assert confusion([image()], 2, 0.75).tolist() == [[1, 0, 0], [0, 0, 1], [1, 0, 0]]
+
+
+@pytest.fixture
+def scattered(tmp_path, rng):
+    """A data set and detections that are near its objects."""
+    annotations = []
+    for i in range(60):
+        x, y, w, h = rng.uniform(0, 40), rng.uniform(0, 30), rng.uniform(8, 20), rng.uniform(8, 20)
+        annotations.append(
+            dict(id=i + 1, image_id=i % 3 + 1, category_id=int(rng.choice([10, 20])), bbox=[x, y, w, h], area=w * h,
+                 iscrowd=int(i % 10 == 0))
+        )  # fmt: skip
+    images = [dict(id=i, file_name=f"{i}.png", width=64, height=48) for i in (1, 2, 3)]
+    os.makedirs(tmp_path / "images")
+    for entry in images:
+        Picture.new("RGB", (64, 48), (90, 120, 90)).save(tmp_path / "images" / entry["file_name"])
+    categories = [dict(id=10, name="cat"), dict(id=20, name="dog")]
+    path = tmp_path / "annotations.json"
+    path.write_text(json.dumps(dict(images=images, annotations=annotations, categories=categories)))
+    detections = []
+    for a in annotations * 2:
+        box = (np.array(a["bbox"]) + rng.normal(0, 3, 4)).clip(0.5).tolist()
+        category = int(rng.choice([10, 20], p=[0.7, 0.3] if a["category_id"] == 10 else [0.2, 0.8]))
+        detections.append(dict(image_id=a["image_id"], category_id=category, bbox=box, score=float(rng.uniform())))
+    return tmp_path, str(path), detections
+
+
+def test_ap_is_that_of_the_evaluation(scattered):
+    folder, path, detections = scattered
+    dataset = COCODataset(root=str(folder / "images"), anno_file=path, use_anno_cats=True, filter_min_size=1)
+    values, per_class, _ = coco_ap(dataset.ground_truth(), detections, dataset.cat_ids)
+    found = errors.precisions(images_of(dataset, detections), 2)
+    assert 0.1 < values["mAP_50"] < 0.9
+    for label, category in enumerate(dataset.cat_ids, start=1):
+        assert found[label].mean() == pytest.approx(per_class[category]["mAP_50"], abs=1e-9)
+
+
+def test_the_page(scattered, capsys):
+    folder, path, detections = scattered
+    config = folder / "config.py"
+    entry = dict(type="COCODataset", root=str(folder / "images"), anno_file=path, use_anno_cats=True, filter_min_size=1)
+    config.write_text(f"dataset = dict(val={entry!r})")
+    os.makedirs(folder / "run" / "detections")
+    (folder / "run" / "detections" / "val.bbox.json").write_text(json.dumps(detections))
+    assert main(["analyze", str(folder / "run"), "--config", str(config), "--worst", "2"]) == 0
+    page = (folder / "run" / "analysis" / "index.html").read_text()
+    assert not re.search(r"(src|href)=\"(?!data:)", page) and page.count("data:image/png") == 5
+    assert page.count("data:image/jpeg") == 2
+    found = json.loads((folder / "run" / "analysis" / "analysis.json").read_text())
+    assert sum(map(sum, found["confusion"])) > 60 and found["errors"]["class"]["cost"] > 0
+    assert "AP50 without it" in capsys.readouterr().out
+
+
+def test_what_it_needs_is_said(tmp_path, capsys):
+    assert main(["analyze", str(tmp_path / "absent")]) == 2
+    assert "there is no such folder" in capsys.readouterr().err
+    assert main(["analyze", str(tmp_path)]) == 2
+    assert "--config" in capsys.readouterr().err

@@ -1,0 +1,146 @@
+"""A full disk, a reader that goes away, a terminal that lacks letters: a line that says what to do, and no half files."""
+
+import errno
+import json
+import os
+import resource
+import subprocess
+import sys
+
+import pytest
+from PIL import Image
+
+from jsra.cli import BROKEN_PIPE, main
+from jsra.convert.files import write_weights
+from jsra.output import json_text, output_file, write_json
+from jsra.registry import ConfigError
+from tests.data.tiny import CATEGORIES, write_coco
+
+ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
+
+
+def jsra(*arguments, **options):
+    command = [sys.executable, "-m", "jsra", *arguments]
+    return subprocess.run(command, cwd=ROOT, capture_output="stdout" not in options, text=True, timeout=120, **options)
+
+
+@pytest.fixture
+def config(tmp_path):
+    categories = [*CATEGORIES[:2], {"id": 30, "name": "人\udce9"}]  # a Chinese name, and a byte that is no UTF-8
+    path = tmp_path / "c.py"
+    place = write_coco(str(tmp_path), categories=categories)
+    path.write_text(f"dataset = dict(train=dict(type='COCODataset', use_anno_cats=True, **{place!r}))\nwork_dir = 'w'")
+    return str(path)
+
+
+def test_a_reader_that_goes_away():
+    run = subprocess.Popen([sys.executable, "-m", "jsra", "table"], cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+    run.stdout.close()
+    assert run.stderr.read() == b"" and run.wait(60) == BROKEN_PIPE
+
+
+@pytest.mark.skipif(not os.path.exists("/dev/full"), reason="needs /dev/full, which Linux has")
+def test_standard_output_on_a_full_disk():
+    with open("/dev/full", "w") as full:
+        run = jsra("table", stdout=full, stderr=subprocess.PIPE)
+    assert run.returncode == 2 and run.stderr.count("\n") == 1 and "there is no room on the disk" in run.stderr
+
+
+@pytest.mark.parametrize("encoding", ["ascii", "latin-1", "utf-8"])
+def test_letters_that_the_terminal_lacks(config, tmp_path, encoding):
+    with open(tmp_path / "annotations.json") as f:
+        content = json.load(f)
+    content["categories"].append({"id": 31, "name": content["categories"][2]["name"]})
+    with open(tmp_path / "annotations.json", "w") as f:
+        json.dump(content, f)
+    run = jsra("data", "check", config, env={**os.environ, "PYTHONIOENCODING": encoding, "LANG": "C", "LC_ALL": "C"})
+    assert run.returncode == 1 and "is listed twice" in run.stdout and run.stderr == ""
+
+
+def test_a_full_disk_in_a_command(config, tmp_path, capsys, monkeypatch):
+    def full(self, *args, **kwargs):
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(args[0]))
+
+    monkeypatch.setattr(Image.Image, "save", full)
+    assert main(["data", "browse", config, "--out", str(tmp_path / "out")]) == 2
+    error = capsys.readouterr().err
+    assert error.startswith("jsra data: [Errno 28]") and "free some, or write to another folder" in error
+
+
+def test_a_read_only_place(config, tmp_path, capsys, monkeypatch):
+    def read_only(path, *args, **kwargs):
+        raise OSError(errno.EROFS, os.strerror(errno.EROFS), path)
+
+    monkeypatch.setattr(os, "makedirs", read_only)
+    assert main(["data", "browse", config, "--out", str(tmp_path / "out")]) == 2
+    assert "cannot be written to; choose another folder" in capsys.readouterr().err
+
+
+def limited(function, size=2000):
+    """Call function where no file may grow beyond `size` bytes, as on a full disk."""
+    import signal
+
+    handler, before = signal.signal(signal.SIGXFSZ, signal.SIG_IGN), resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (size, before[1]))
+    try:
+        return function()
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+        signal.signal(signal.SIGXFSZ, handler)
+
+
+def test_files_are_written_whole_or_not_at_all(tmp_path):
+    import numpy as np
+
+    write_json(str(tmp_path / "a.json"), [1])
+    with pytest.raises(OSError, match="large"):
+        limited(lambda: write_json(str(tmp_path / "a.json"), list(range(5000))))
+    for name in ("a.safetensors", "a.pth", "a.npz", "a.pkl"):
+        with pytest.raises(OSError, match="large|Errno 27|requested"):
+            limited(lambda name=name: write_weights(tmp_path / name, {"x": np.zeros(5000, np.float32)}))
+    assert [p.name for p in tmp_path.iterdir()] == ["a.json"] and (tmp_path / "a.json").read_text() == "[\n 1\n]"
+
+
+def test_json_has_no_nan():
+    nan, inf = float("nan"), float("inf")
+    assert json_text({"a": nan, "b": [1.5, (inf, -inf)], "c": {"d": nan}}) == (
+        '{"a": null, "b": [1.5, [null, null]], "c": {"d": null}}'
+    )
+    assert json_text([1.5, "NaN"]) == '[1.5, "NaN"]'
+
+
+def test_a_file_to_write(tmp_path):
+    path = str(tmp_path / "new" / "x.png")
+    assert output_file(path, (".png",)) == path and os.path.isdir(tmp_path / "new")
+    for name, words in (("x", "has no ending: name a file that ends in .png, .svg"), ("x.gif", "ends in '.gif'")):
+        with pytest.raises(ConfigError, match=f"--out {name} {words}"):
+            output_file(name, (".png", ".svg"))
+    os.mkdir(path)
+    with pytest.raises(ConfigError, match="is a folder: name a file in it, such as .*x.png/out.png"):
+        output_file(path, (".png",))
+
+
+@pytest.mark.parametrize(
+    "arguments, message",
+    [
+        (["plot", "w", "--out", "x"], "--out x has no ending"),
+        (["figure", "--out", "x.txt"], "--out x.txt ends in '.txt'"),
+        (["table", "1", "--plot", "x"], "--plot x has no ending"),
+        (["diversity", "c.py", "--plot", "x"], "--plot x has no ending"),
+        (["convert", "a.pth", "b"], "DST b has no ending"),
+        (["masks", "c.py", "w", "{picture}", "--out", "x"], "--out x has no ending"),
+        (["masks", "c.py", "w", "{picture}", "--masks", "1,x"], "--masks '1,x': write numbers of masks"),
+        (["masks", "c.py", "w", "{picture}", "--masks=-1"], "--masks '-1'"),
+        (["masks", "c.py", "w", "{picture}", "--masks", ""], "--masks ''"),
+        (["masks", "c.py", "w", "{picture}", "--boxes", "1,2,3"], "a box is four numbers"),
+        (["masks", "c.py", "w", "{picture}", "--boxes", "1,2,nan,9"], "a box is four numbers"),
+        (["masks", "c.py", "w", "{picture}", "--boxes", "1,2,inf,9"], "40 x 30 pixels, and this box leaves it"),
+        (["masks", "c.py", "w", "{picture}", "--detections", "0"], "--detections 0: at least 1"),
+    ],
+)
+def test_wrong_values_are_found_at_the_start(tmp_path, capsys, monkeypatch, arguments, message):
+    monkeypatch.chdir(tmp_path)
+    Image.new("RGB", (40, 30)).save(tmp_path / "p.png")
+    arguments = [a.format(picture=tmp_path / "p.png") for a in arguments]
+    assert main(arguments) == 2
+    assert message in capsys.readouterr().err

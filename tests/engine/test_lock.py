@@ -1,0 +1,76 @@
+"""Two runs in one work_dir: the second is refused while the first lives, however that ends."""
+
+import errno
+import fcntl
+import os
+import signal
+import subprocess
+import sys
+
+import pytest
+
+from jsra.cli import main
+from jsra.engine.lock import FILE, WorkDirLock
+from jsra.registry import ConfigError
+from tests.toy_detector import write_config
+
+HOLD = "import sys; from jsra.engine.lock import WorkDirLock; lock = WorkDirLock(sys.argv[1]); print('held', flush=True); "
+# As a data worker does, a child that was forked lives on for a moment.
+CHILD = "import os, time; os.fork() == 0 and (os.close(1), time.sleep(30), os._exit(0)); input()"
+
+
+@pytest.fixture
+def holder(tmp_path):
+    process = subprocess.Popen(
+        [sys.executable, "-c", HOLD + CHILD, str(tmp_path / "work")], stdin=subprocess.PIPE, stdout=subprocess.PIPE,
+        text=True, start_new_session=True,
+    )  # fmt: skip
+    assert process.stdout.readline() == "held\n"
+    # Jittor ends the process whose child was killed, by a handler in C; Python's own is put back.
+    signal.signal(signal.SIGCHLD, signal.getsignal(signal.SIGCHLD) or signal.SIG_DFL)
+    yield process
+    os.killpg(process.pid, signal.SIGKILL)
+    process.communicate()
+
+
+def test_the_second_is_refused_until_the_first_is_killed(tmp_path, holder, capsys):
+    work = str(tmp_path / "work")
+    with pytest.raises(ConfigError, match=rf"work: another run is at work there \(process {holder.pid} on .*\): wait for"):
+        WorkDirLock(work)
+    config = write_config(tmp_path)
+    assert main(["train", config]) == 2 and "another run is at work there" in capsys.readouterr().err
+    assert not os.path.exists(tmp_path / "work" / "checkpoints")
+    holder.kill()
+    holder.wait()
+    assert main(["train", config, "--set", "max_epoch=1"]) == 0  # the file that is left means nothing
+    assert os.path.isfile(tmp_path / "work" / FILE)
+
+
+def test_a_row_of_a_table_is_trained_once(tmp_path, holder):
+    from jsra.paper.run import Run
+
+    config = write_config(tmp_path)
+    run = Run(config, 0, str(tmp_path))
+    os.rename(tmp_path / "work", tmp_path / "toy")  # the holder's lock goes with the folder
+    os.rename(tmp_path / "toy", tmp_path / "seed0")
+    os.makedirs(tmp_path / "toy")
+    os.rename(tmp_path / "seed0", run.work_dir)
+    with pytest.raises(ConfigError, match="another run is at work there"):
+        run.complete()
+
+
+def test_a_run_that_ended_or_failed_leaves_the_place(tmp_path, capsys):
+    config = write_config(tmp_path)
+    wrong = ["--set", "dataset.train.anno_file=none.json"]
+    assert main(["train", config, *wrong]) == 2
+    assert main(["train", config, "--set", "max_epoch=1"]) == 0
+    work = str(tmp_path / "work")
+    subprocess.run([sys.executable, "-c", HOLD, work], check=True, timeout=60)
+
+
+def test_a_file_system_without_locks_stops_nobody(tmp_path, monkeypatch):
+    def lockf(*args):
+        raise OSError(errno.ENOLCK, "No locks available")
+
+    monkeypatch.setattr(fcntl, "lockf", lockf)
+    WorkDirLock(str(tmp_path)).release()
