@@ -10,6 +10,9 @@ template <class A> struct Tap {
   A w_low, w_high;
 };
 
+// The floor of a coordinate above -1. Not (int64_t)(v + 1) - 1: just below a whole number, v + 1 is rounded up to one.
+template <class A> JSRA_HD int64_t floor_above_minus_one(A v) { return v < A(0) ? -1 : (int64_t)v; }
+
 // A coordinate more than one cell outside gives nothing; within one cell of the border it is clamped to the border.
 template <class A> JSRA_HD Tap<A> tap(A v, int64_t size) {
   Tap<A> t{0, 0, A(0), A(0)};

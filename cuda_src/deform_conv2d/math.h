@@ -14,7 +14,7 @@ struct ZeroPaddedAxis {
   template <class F>
   JSRA_HD void each(F f) const {
     if (!is_finite(v) || !(v > A(-1) && v < A(size))) return;
-    const int64_t low = (int64_t)(v + A(1)) - 1;  // the floor, as v > -1
+    const int64_t low = floor_above_minus_one(v);
     const A part = v - A(low);
     if (low >= 0) f(low, Share<A>{A(1) - part, A(-1), A(0)});
     if (low + 1 < size) f(low + 1, Share<A>{part, A(1), A(0)});

@@ -1,5 +1,6 @@
 // A small mask, resized into its box of the image: where a pixel lies in the mask.
 #pragma once
+#include "common/bilinear.h"
 #include "common/macros.h"
 #include "common/mask_window.h"
 
@@ -17,7 +18,7 @@ JSRA_HD PasteTap paste_tap(int64_t cell, float start, float end, int64_t side) {
   const float grid = (rounded((float)cell + 0.5f) - start) / (end - start) * 2.0f - 1.0f;
   const float at = ((grid + 1.0f) * (float)side - 1.0f) * 0.5f;
   if (!(at > -1.0f && at < (float)side)) return PasteTap{-1, 0.0f, 0.0f};
-  const int32_t low = (int32_t)(at + 1.0f) - 1;
+  const int32_t low = (int32_t)floor_above_minus_one(at);
   const float high = at - (float)low;
   return PasteTap{low, 1.0f - high, high};
 }

@@ -77,6 +77,22 @@ def test_zero_offset_is_a_convolution(rng):
     assert np.abs(got - jt.nn.conv2d(x, w, stride=2, padding=1).numpy()).max() < 1e-4
 
 
+@pytest.mark.parametrize("backend", ["native", "host_cuda"])
+def test_just_below_the_end_of_the_map(rng, backend):
+    """A tap a rounding below the first row or column outside is still outside: it reads, and adds to, no other image."""
+    x, w = rng.standard_normal((2, 4, 5, 5)), rng.standard_normal((3, 4, 3, 3))
+    offset = np.full((2, 18, 5, 5), -1.5e-7)
+    with kernel.backend(backend):
+        grads, outs = [], []
+        for value in (offset, 0 * offset):
+            x_, value_, w_ = to_vars((x, value, w))
+            out = deform_conv2d(x_, value_, w_, padding=1)
+            outs.append(out.numpy())
+            grads.append(jt.grad((out * out).sum(), x_).numpy())
+    np.testing.assert_allclose(outs[0], outs[1], atol=1e-4)
+    np.testing.assert_allclose(grads[0], grads[1], atol=1e-3)
+
+
 def test_module_trains(rng):
     layer = DeformConv2d(4, 6, 3, padding=1)
     out = layer(jt.array(rng.standard_normal((2, 4, 5, 5)).astype("f")), jt.zeros((2, 18, 5, 5)))
