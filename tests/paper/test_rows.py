@@ -79,8 +79,9 @@ def test_table_10_has_its_configs():
 def test_rows_of_other_backbones_have_their_configs():
     built = [row for row in rows.table(9).rows if row.slug]
     assert len(built) == 2 * len(rows.MODERN_BACKBONES) and all(row.config() for row in built)
-    tiny = [row for row in built if row.slug.startswith("swin_t/")]
-    assert len(tiny) == 2 and all(row.config("mini") for row in tiny)
+    tiny = [row for row in built if row.slug.startswith(("swin_t/", "pvt_v2_b0/"))]
+    tiny += [row for row in rows.table(8).rows if row.settings["method"] == "DyHead"]
+    assert len(tiny) == 6 and all(row.config() for row in tiny) and all(row.config("mini") for row in tiny)
 
 
 def test_rows_without_a_model_say_so():
