@@ -1,8 +1,8 @@
 """Dynamic Head (Dai et al. 2021, arXiv:2106.08322) as a neck: attention over scales, places and tasks in one block.
 
-Its originals, microsoft/DynamicHead and mmdet's neck of that name, take the offsets of the middle level to the coarser one too,
-whose map is smaller, without cutting them to its size: the convolution reads the first numbers of an image's offsets as if they
-were those of a smaller map. Published weights are trained with that, and it is kept here: maps are mmdet's.
+Its originals, microsoft/DynamicHead and mmdet's neck of that name, take the offsets of the middle level to the coarser one
+too, whose map is smaller, without cutting them to its size: the convolution reads the first numbers of an image's offsets as
+if they were those of a smaller map. Published weights are trained with that, and it is kept here: maps are mmdet's.
 """
 
 from __future__ import annotations
@@ -53,8 +53,8 @@ def _first_numbers(x, size):
     numbers = channels * size[0] * size[1]
     if numbers > channels * x.shape[2] * x.shape[3]:
         raise ValueError(
-            f"DyHead: offsets of {list(x.shape[2:])} places are too few for a map of {list(size)}: levels go from fine to coarse, "
-            "each half as large as the one before"
+            f"DyHead: offsets of {list(x.shape[2:])} places are too few for a map of {list(size)}: levels go from fine "
+            "to coarse, each half as large as the one before"
         )
     return x.reshape(batch, -1)[:, :numbers].reshape(batch, channels, *size)
 

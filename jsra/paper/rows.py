@@ -159,7 +159,8 @@ OURS = {
     ),
 }  # fmt: skip
 BACKBONES = {"R-50": "r50_fpn", "R-101": "r101_fpn", "RX-101-32x4d": "x101_32x4d_fpn", "RX-101-64x4d": "x101_64x4d_fpn"}
-# Mask R-CNN on other backbones, and DyHead: {folder of the slug: (the published recipe, the miniature)}. Larger ones have no miniature.
+# Mask R-CNN on other backbones, and DyHead: {folder of the slug: (the published recipe, the miniature)}. Larger ones have no
+# miniature.
 MODERN = {
     "swin_t": ("mask_rcnn_swin_t_fpn_{}_ms_crop_3x_coco.py", "mini/puppets_mask_swin_fpn_{}.py"),
     "pvt_v2_b0": ("mask_rcnn_pvt_v2_b0_fpn_{}_1x_coco.py", "mini/puppets_mask_pvt_fpn_{}.py"),
