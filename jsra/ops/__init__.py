@@ -20,6 +20,7 @@ from jsra.ops.layer_norm import LayerNorm, layer_norm
 from jsra.ops.mask_targets import mask_targets
 from jsra.ops.masked_sum import masked_sum
 from jsra.ops.match_boxes import match_boxes
+from jsra.ops.ms_deform_attn import ms_deform_attn
 from jsra.ops.multiclass_nms import multiclass_nms
 from jsra.ops.nms import batched_nms, nms, nms_batch
 from jsra.ops.paste_masks import paste_masks
@@ -70,6 +71,7 @@ __all__ = [
     "mask_targets",
     "masked_sum",
     "match_boxes",
+    "ms_deform_attn",
     "multiclass_nms",
     "nms",
     "nms_batch",
