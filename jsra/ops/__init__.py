@@ -5,6 +5,7 @@ from jsra.ops.anchor_grid import anchor_grid, anchor_valid
 from jsra.ops.attention import attention
 from jsra.ops.bmm import bmm
 from jsra.ops.boxes import box_area, box_iou, clip_boxes_to_image, remove_small_boxes
+from jsra.ops.dcn_v3 import dcn_v3
 from jsra.ops.decode_boxes import decode_boxes
 from jsra.ops.deform_conv2d import DeformConv2d, deform_conv2d
 from jsra.ops.deform_roi_pool import DeformRoIPool, deform_roi_pool
@@ -56,6 +57,7 @@ __all__ = [
     "box_area",
     "box_iou",
     "clip_boxes_to_image",
+    "dcn_v3",
     "decode_boxes",
     "deform_conv2d",
     "deform_roi_pool",

@@ -12,6 +12,7 @@ SIZES = ((3, 5), (2, 2))
 class TestMSDeformAttn(OperatorTester):
     op = staticmethod(ms_deform_attn)
     reference = staticmethod(reference)
+    vectors = "ms_deform_attn.npz"
 
     def cases(self, rng):
         value = rng.standard_normal((2, 19, 3, 5))
