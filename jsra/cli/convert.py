@@ -2,7 +2,7 @@
 
 FAMILIES = (
     "jsra", "mmdet", "torchvision", "jdet", "backbone", "efficientnet_lite", "swin", "timm_swin", "pvt", "timm_pvt",
-    "flownet", "mmtrack",
+    "internimage", "flownet", "mmtrack",
 )  # fmt: skip
 
 

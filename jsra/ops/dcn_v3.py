@@ -30,6 +30,8 @@ def dcn_v3(input, offset, mask, kernel=3, stride=1, padding=1, dilation=1, offse
     Source: OpenGVLab/InternImage, ops_dcnv3 (dcnv3_core_pytorch), with the same numbers for height and width.
     """
     check.var("input", input, rank=4)
+    if kernel % 2 == 0:
+        raise ValueError(f"kernel: expected an odd number, got {kernel}")
     batch, *size, channels = input.shape
     taps, reach = kernel**2, dilation * (kernel - 1)
     rows, columns = ((n + 2 * padding - reach - 1) // stride + 1 for n in size)

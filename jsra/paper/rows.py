@@ -164,11 +164,16 @@ BACKBONES = {"R-50": "r50_fpn", "R-101": "r101_fpn", "RX-101-32x4d": "x101_32x4d
 MODERN = {
     "swin_t": ("mask_rcnn_swin_t_fpn_{}_ms_crop_3x_coco.py", "mini/puppets_mask_swin_fpn_{}.py"),
     "pvt_v2_b0": ("mask_rcnn_pvt_v2_b0_fpn_{}_1x_coco.py", "mini/puppets_mask_pvt_fpn_{}.py"),
+    "internimage_t": (
+        "mask_rcnn_internimage_t_fpn_{}_1x_coco.py", "mini/puppets_mask_internimage_fpn_{}.py",
+    ),
     "dyhead": ("dyhead_rcnn_r50_fpn_{}_1x_coco.py", "mini/puppets_dyhead_r18_fpn_{}.py"),
     "swin_s": ("mask_rcnn_swin_s_fpn_{}_ms_crop_3x_coco.py", ""),
     "swin_b": ("mask_rcnn_swin_b_fpn_{}_ms_crop_3x_coco.py", ""),
 }
-MODERN_BACKBONES = {"Swin-T": "swin_t", "Swin-S": "swin_s", "Swin-B": "swin_b", "PVTv2-B0": "pvt_v2_b0"}
+MODERN_BACKBONES = {
+    "Swin-T": "swin_t", "Swin-S": "swin_s", "Swin-B": "swin_b", "PVTv2-B0": "pvt_v2_b0", "InternImage-T": "internimage_t",
+}  # fmt: skip
 EXTRACTORS = {"RoI Align": "roi_align", "SRA": "sra"}
 SWIN_STEPS = "the learning rate falls after 27 and 33 epochs, as in the published configs; the paper writes 67% and 92%"
 NOTES = {
