@@ -1,4 +1,4 @@
-"""InternImage (Wang et al. 2023, arXiv:2211.05778), the T, S and B forms: pre-norm, layer scale, deformable convolution v3.
+"""InternImage (Wang et al. 2023, arXiv:2211.05778), the T form: pre-norm, layer scale, deformable convolution v3.
 
 Names in the state dict are the authors' (OpenGVLab/InternImage): patch_embed, levels.0.blocks.0.dcn.input_proj, ...; but for
 their norms and the depth-wise convolution, which lie in sequences there (`jsra convert` knows them).
