@@ -56,6 +56,7 @@ def test_maps_and_gradients_are_those_of_mmdet():
 
 def close(found, expected, tolerance, what):
     error = np.abs(found - expected).max() / np.abs(expected).max()
+    print(f"{what}: {error:.1e} of the largest")
     assert error <= tolerance, f"{what}: differs by {error:.1e} of the largest"
 
 
