@@ -1,1 +1,5 @@
-_base_ = ["../_base_/mini_swin.py", "../_base_/extractors/roi_align.py"]
+_base_ = [
+    "../_base_/mini_mask.py",
+    "../_base_/backbones/mini_swin.py",
+    "../_base_/extractors/roi_align.py",
+]

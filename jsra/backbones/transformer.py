@@ -5,12 +5,14 @@ from __future__ import annotations
 import math
 
 import jittor as jt
+import numpy as np
 from jittor import nn
 
 from jsra.ops.depthwise_conv2d import depthwise_conv2d
 from jsra.ops.gelu import gelu
 from jsra.ops.linear import Linear
 from jsra.ops.permute import permute
+from jsra.runtime.seed import rng
 
 
 def linear(inputs, outputs, bias=True):
@@ -47,7 +49,7 @@ class DepthwiseMLP(MLP):
 
 class DropPath(nn.Module):
     """Stochastic depth (Huang et al. 2016): in training, the branch of an image is 0 with probability `rate`, else divided
-    by 1 - rate. Draws come from Jittor's seed. [B, ...] -> the same shape."""
+    by 1 - rate. [B, ...] -> the same shape."""
 
     def __init__(self, rate: float):
         super().__init__()
@@ -58,8 +60,8 @@ class DropPath(nn.Module):
     def execute(self, x):
         if not self.is_train or not self.rate:
             return x
-        kept = (jt.random((x.shape[0],)) >= self.rate).float32() / (1 - self.rate)
-        return x * kept.stop_grad().cast(str(x.dtype)).broadcast(x, list(range(1, x.ndim)))
+        kept = (rng().random(x.shape[0]) >= self.rate) / (1 - self.rate)
+        return x * jt.array(kept.astype(np.float32)).stop_grad().cast(str(x.dtype)).broadcast(x, list(range(1, x.ndim)))
 
 
 def drop_path_rates(rate, depths) -> list:

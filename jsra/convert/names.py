@@ -16,8 +16,29 @@ _SWIN_MMDET = (
     ("backbone.layers.{i}.blocks.{j}.mlp.fc2.{p}", "backbone.stages.{i}.blocks.{j}.ffn.layers.1.{p}"),
     ("backbone.layers.{i}.{p}", "backbone.stages.{i}.{p}"),
 )
+# PVTv2's depth-wise convolution in detectors by its authors; what else they have has our names.
+_PVT_CONV = tuple((f"block{{i}}.{{j}}.mlp.conv_{p}", f"block{{i}}.{{j}}.mlp.dwconv.dwconv.{p}") for p in ("weight", "bias"))
+# InternImage by its authors, whose norms are parts of sequences.
+INTERNIMAGE = tuple(
+    (f"backbone.{ours}", theirs)
+    for ours, theirs in (
+        ("patch_embed.norm{i}.{p}", "patch_embed.norm{i}.1.{p}"),
+        ("patch_embed.conv{i}.{p}", "patch_embed.conv{i}.{p}"),
+        ("levels.{i}.blocks.{j}.norm1.{p}", "levels.{i}.blocks.{j}.norm1.0.{p}"),
+        ("levels.{i}.blocks.{j}.norm2.{p}", "levels.{i}.blocks.{j}.norm2.0.{p}"),
+        ("levels.{i}.blocks.{j}.dcn.conv_weight", "levels.{i}.blocks.{j}.dcn.dw_conv.0.weight"),
+        ("levels.{i}.blocks.{j}.dcn.conv_bias", "levels.{i}.blocks.{j}.dcn.dw_conv.0.bias"),
+        ("levels.{i}.blocks.{j}.dcn.norm.{p}", "levels.{i}.blocks.{j}.dcn.dw_conv.1.1.{p}"),
+        ("levels.{i}.blocks.{p}", "levels.{i}.blocks.{p}"),
+        ("levels.{i}.norm.{p}", "levels.{i}.norm.0.{p}"),
+        ("levels.{i}.downsample.norm.{p}", "levels.{i}.downsample.norm.1.{p}"),
+        ("levels.{i}.downsample.conv.{p}", "levels.{i}.downsample.conv.{p}"),
+    )
+)
 MMDET = (
     *_SWIN_MMDET,
+    *((ours, f"backbone.{theirs}") for ours, theirs in INTERNIMAGE),
+    *((f"backbone.{ours}", f"backbone.{theirs}") for ours, theirs in _PVT_CONV),
     ("backbone.{p}", "backbone.{p}"),
     ("neck.lateral_convs.{i}.{p}", "neck.lateral_convs.{i}.conv.{p}"),
     ("neck.fpn_convs.{i}.{p}", "neck.fpn_convs.{i}.conv.{p}"),
@@ -94,6 +115,26 @@ TIMM_SWIN = (
     *((f"backbone.layers.{i}.downsample.{{p}}", f"layers.{i + 1}.downsample.{{p}}") for i in range(3)),
 )
 
+# Classifiers of PVTv2 by its authors, and by timm.
+PVT = (
+    *((f"backbone.{ours}", theirs) for ours, theirs in _PVT_CONV),
+    *((f"backbone.{part}{{i}}.{{p}}", f"{part}{{i}}.{{p}}") for part in ("patch_embed", "block", "norm")),
+)
+TIMM_PVT = (
+    ("backbone.patch_embed1.{p}", "patch_embed.{p}"),
+    *((f"backbone.patch_embed{i + 1}.{{p}}", f"stages.{i}.downsample.{{p}}") for i in range(1, 4)),
+    *(
+        (f"backbone.{ours}", f"stages.{i}.{theirs}")
+        for i in range(4)
+        for ours, theirs in (
+            (f"block{i + 1}.{{j}}.mlp.conv_weight", "blocks.{j}.mlp.dwconv.weight"),
+            (f"block{i + 1}.{{j}}.mlp.conv_bias", "blocks.{j}.mlp.dwconv.bias"),
+            (f"block{i + 1}.{{p}}", "blocks.{p}"),
+            (f"norm{i + 1}.{{p}}", "norm.{p}"),
+        )
+    ),
+)
+
 # JDet's FasterRCNNOBB (rpn_head) and the detectors on its RCNN (rpn). Their heads, of rotated boxes, have no place here. A
 # model of ours that JDet's runner trained has our names.
 JDET = tuple(row for row in MMDET if row[1].startswith(("backbone.{p}", "neck.", "rpn_head."))) + (
@@ -118,14 +159,17 @@ RENAMED = (
 
 FAMILIES = {
     "mmdet": MMDET, "jdet": JDET, "torchvision": TORCHVISION, "backbone": BACKBONE, "efficientnet_lite": EFFICIENTNET_LITE,
-    "swin": SWIN, "timm_swin": TIMM_SWIN, "flownet": FLOWNET, "mmtrack": MMTRACK,
+    "swin": SWIN, "timm_swin": TIMM_SWIN, "pvt": PVT, "timm_pvt": TIMM_PVT,
+    "internimage": INTERNIMAGE, "flownet": FLOWNET, "mmtrack": MMTRACK,
 }  # fmt: skip
-CLASSIFIERS = ("backbone", "efficientnet_lite", "swin", "timm_swin")  # families of a backbone alone
-# What a detector adds to the backbone of a classifier: Swin's norms of the outputs.
-ADDED_TO_CLASSIFIER = re.compile(r"^backbone\.norm[0-3]\.(weight|bias)$")
+SWIN_CLASSIFIERS = ("swin", "timm_swin")
+# Families of a backbone alone.
+CLASSIFIERS = ("backbone", "efficientnet_lite", *SWIN_CLASSIFIERS, "pvt", "timm_pvt", "internimage")
+# The norms of outputs, which detectors add to a Swin that classifies.
+SWIN_ADDED = re.compile(r"^backbone\.norm[0-3]\.(weight|bias)$")
 # What no model of ours has a place for, and needs none.
 IGNORED = re.compile(
-    r"(^|\.)num_batches_tracked$|^fc\.(weight|bias)$|^classifier\.|^_(conv_head|bn1|fc)\."
+    r"(^|\.)num_batches_tracked$|^fc\.(weight|bias)$|^(classifier|conv_head)\.|^_(conv_head|bn1|fc)\."
     r"|\.relative_position_index$|\.attn_mask$|^norm\.(weight|bias)$|^head\.(fc\.)?(weight|bias)$"
 )
 
@@ -183,6 +227,12 @@ def family_of(names) -> str:
         return "efficientnet_lite"
     if "layers.0.blocks.0.attn.relative_position_bias_table" in names:
         return "timm_swin" if "layers.3.downsample.reduction.weight" in names else "swin"
+    if "levels.0.blocks.0.dcn.input_proj.weight" in names:
+        return "internimage"
+    if "block1.0.attn.q.weight" in names:
+        return "pvt"
+    if "stages.0.blocks.0.attn.q.weight" in names:
+        return "timm_pvt"
     if "conv1.weight" in names or any(n.startswith("layer1.") for n in names):
         return "backbone"
     return "jsra"

@@ -5,6 +5,7 @@ from jsra.ops.anchor_grid import anchor_grid, anchor_valid
 from jsra.ops.attention import attention
 from jsra.ops.bmm import bmm
 from jsra.ops.boxes import box_area, box_iou, clip_boxes_to_image, remove_small_boxes
+from jsra.ops.dcn_v3 import dcn_v3
 from jsra.ops.decode_boxes import decode_boxes
 from jsra.ops.deform_conv2d import DeformConv2d, deform_conv2d
 from jsra.ops.deform_roi_pool import DeformRoIPool, deform_roi_pool
@@ -20,6 +21,7 @@ from jsra.ops.layer_norm import LayerNorm, layer_norm
 from jsra.ops.mask_targets import mask_targets
 from jsra.ops.masked_sum import masked_sum
 from jsra.ops.match_boxes import match_boxes
+from jsra.ops.ms_deform_attn import ms_deform_attn
 from jsra.ops.multiclass_nms import multiclass_nms
 from jsra.ops.nms import batched_nms, nms, nms_batch
 from jsra.ops.paste_masks import paste_masks
@@ -55,6 +57,7 @@ __all__ = [
     "box_area",
     "box_iou",
     "clip_boxes_to_image",
+    "dcn_v3",
     "decode_boxes",
     "deform_conv2d",
     "deform_roi_pool",
@@ -70,6 +73,7 @@ __all__ = [
     "mask_targets",
     "masked_sum",
     "match_boxes",
+    "ms_deform_attn",
     "multiclass_nms",
     "nms",
     "nms_batch",

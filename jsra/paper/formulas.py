@@ -47,7 +47,7 @@ def of_layer(module, args, out):
 SAMPLING = (
     "roi_align", "roi_pool", "dynamic_sampler", "precise_roi_pool", "adaptive_roi_align", "deform_roi_pool",
     "roi_align_rotated", "ps_roi_align", "ps_roi_pool", "nms", "box_iou", "roi_levels", "packing", "gelu",
-    "deform_conv2d", "anchor_grid",
+    "deform_conv2d", "ms_deform_attn", "anchor_grid",
 )  # fmt: skip
 
 

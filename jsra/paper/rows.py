@@ -159,13 +159,21 @@ OURS = {
     ),
 }  # fmt: skip
 BACKBONES = {"R-50": "r50_fpn", "R-101": "r101_fpn", "RX-101-32x4d": "x101_32x4d_fpn", "RX-101-64x4d": "x101_64x4d_fpn"}
-# Mask R-CNN on other backbones: {folder of the slug: (the published recipe, the miniature)}. Larger ones have no miniature.
+# Mask R-CNN on other backbones, and DyHead: {folder of the slug: (the published recipe, the miniature)}. Larger ones have no
+# miniature.
 MODERN = {
     "swin_t": ("mask_rcnn_swin_t_fpn_{}_ms_crop_3x_coco.py", "mini/puppets_mask_swin_fpn_{}.py"),
+    "pvt_v2_b0": ("mask_rcnn_pvt_v2_b0_fpn_{}_1x_coco.py", "mini/puppets_mask_pvt_fpn_{}.py"),
+    "internimage_t": (
+        "mask_rcnn_internimage_t_fpn_{}_1x_coco.py", "mini/puppets_mask_internimage_fpn_{}.py",
+    ),
+    "dyhead": ("dyhead_rcnn_r50_fpn_{}_1x_coco.py", "mini/puppets_dyhead_r18_fpn_{}.py"),
     "swin_s": ("mask_rcnn_swin_s_fpn_{}_ms_crop_3x_coco.py", ""),
     "swin_b": ("mask_rcnn_swin_b_fpn_{}_ms_crop_3x_coco.py", ""),
 }
-MODERN_BACKBONES = {"Swin-T": "swin_t", "Swin-S": "swin_s", "Swin-B": "swin_b"}
+MODERN_BACKBONES = {
+    "Swin-T": "swin_t", "Swin-S": "swin_s", "Swin-B": "swin_b", "PVTv2-B0": "pvt_v2_b0", "InternImage-T": "internimage_t",
+}  # fmt: skip
 EXTRACTORS = {"RoI Align": "roi_align", "SRA": "sra"}
 SWIN_STEPS = "the learning rate falls after 27 and 33 epochs, as in the published configs; the paper writes 67% and 92%"
 NOTES = {
@@ -180,6 +188,7 @@ NOTES = {
     "Swin-T": SWIN_STEPS,
     "Swin-S": SWIN_STEPS,
     "Swin-B": f"{SWIN_STEPS}; nobody publishes a Mask R-CNN of it, its drop_path_rate is that of its authors' cascade",
+    "DyHead": "torchvision's ResNet-50 in the place of MSRA's, which the published config starts from",
     "w/ SA": "'a standard multi-head self-attention layer' is all the paper says; its widths are ours",
 }
 
@@ -284,6 +293,8 @@ def _other_models(key, raw, name):
         elif raw["method"] == "Faster R-CNN" and raw["backbone"] in BACKBONES:
             model = BACKBONES[raw["backbone"]]
             slug, note = EXTRACTORS[extractor] if model == "r50_fpn" else f"{model}/{EXTRACTORS[extractor]}", ""
+        elif raw["method"] == "DyHead":
+            slug, note = f"dyhead/{EXTRACTORS[extractor]}", NOTES["DyHead"]
         elif raw["method"] == "Mask R-CNN" and raw["backbone"] in MODERN_BACKBONES:
             slug, note = f"{MODERN_BACKBONES[raw['backbone']]}/{EXTRACTORS[extractor]}", NOTES.get(raw["backbone"], "")
         yield Row(key, label, published, {k: v for k, v in raw.items() if k in LABELS}, slug, note)

@@ -16,25 +16,16 @@ from jsra.convert.convert import from_jsra, to_jsra
 from jsra.convert.load import load_arrays
 from jsra.convert.position_tables import resized
 from jsra.runtime.seed import set_seed
+from tests.backbones.original import check, in_its_place, read
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 SMALL = dict(embed_dims=4, depths=(2, 2, 1, 1), num_heads=(1, 2, 2, 4), mlp_ratio=2, drop_path_rate=0.0)
 BASE = dict(embed_dims=128, depths=(2, 2, 18, 2), num_heads=(4, 8, 16, 32))
-FAMILY = {"mmdet": "mmdet", "timm": "timm_swin"}
 
 
-class Model(jt.nn.Module):
-    """A backbone in its place."""
-
-    def __init__(self, backbone):
-        super().__init__()
-        self.backbone = backbone
-
-
-@functools.lru_cache(None)
 def vectors(peer):
-    with np.load(os.environ.get(f"JSRA_SWIN_{peer.upper()}", os.path.join(HERE, f"swin_{peer}.npz"))) as file:
-        return {name.split("/", 1)[1]: file[name] for name in file.files}
+    arrays = read(os.environ.get(f"JSRA_SWIN_{peer.upper()}", os.path.join(HERE, f"swin_{peer}.npz")))
+    return {name.split("/", 1)[1]: array for name, array in arrays.items()}
 
 
 def by_file_names(peer, arrays):
@@ -44,40 +35,12 @@ def by_file_names(peer, arrays):
     return {name.replace("layers_", "layers."): array for name, array in arrays.items()}  # of features -> of a classifier
 
 
-def loaded(peer):
-    weights = by_file_names(peer, {name[2:]: array for name, array in vectors(peer).items() if name.startswith("w.")})
-    full = f"JSRA_SWIN_{peer.upper()}" in os.environ
-    settings = dict(drop_path_rate=0.0) if full else dict(SMALL, window_size=3 if peer == "mmdet" else 2)
-    model = Model(SwinTransformer(**settings))
-    report = load_arrays(model, weights, peer, family=FAMILY[peer])
-    assert not report.missing and not report.unexpected and not report.mismatched
-    return model
-
-
-def close(found, expected, tolerance, what):
-    error = np.abs(found - expected).max() / np.abs(expected).max()
-    assert error <= tolerance, f"{what}: differs by {error:.1e} of the largest"
-
-
 @pytest.mark.parametrize("peer, case", [("mmdet", "divides"), ("mmdet", "odd"), ("timm", "divides")])
 def test_maps_and_gradients_are_those_of_the_original(peer, case):
-    expected = {name[len(case) + 1 :]: array for name, array in vectors(peer).items() if name.startswith(f"{case}/")}
-    model = loaded(peer)
-    model.train()
-    image = jt.array(expected["image"])
-    maps = model.backbone(image)
-    loss = sum(((m * jt.array(expected[f"dout{i}"])).sum() for i, m in enumerate(maps)), jt.zeros(1))
-    state = model.state_dict()
-    gradients = {name[2:]: array for name, array in expected.items() if name.startswith("d.")}
-    gradients = to_jsra(by_file_names(peer, gradients), FAMILY[peer]).arrays
-    found = jt.grad(loss, [image, *(state[name] for name in gradients)])
-    jt.sync([*maps, *found])
-    assert len(gradients) == 3
-    for i, m in enumerate(maps):
-        close(m.numpy(), expected[f"out{i}"], 1e-4, f"map {i}")
-    close(found[0].numpy(), expected["dimage"], 1e-3, "gradient of the image")
-    for name, gradient in zip(gradients, found[1:]):
-        close(gradient.numpy(), gradients[name], 1e-3, f"gradient of {name}")
+    full = f"JSRA_SWIN_{peer.upper()}" in os.environ
+    settings = dict(drop_path_rate=0.0) if full else dict(SMALL, window_size=3 if peer == "mmdet" else 2)
+    model = in_its_place(SwinTransformer(**settings))
+    check(model, vectors(peer), case, functools.partial(by_file_names, peer), "mmdet" if peer == "mmdet" else "timm_swin")
 
 
 @pytest.mark.parametrize("settings, millions", [({}, 27.52), (dict(depths=(2, 2, 18, 2)), 48.84), (BASE, 86.75)])
@@ -96,11 +59,11 @@ def test_to_mmdet_and_back():
 
 
 def test_a_classifier_of_its_authors_fits_and_its_tables_are_resized():
-    model = Model(SwinTransformer(**SMALL, window_size=3))
+    model = in_its_place(SwinTransformer(**SMALL, window_size=3))
     names = {n: v.numpy() for n, v in model.state_dict().items() if not n.startswith("backbone.norm")}
     file = {name.replace("backbone.", ""): array for name, array in names.items()}
     file.update({"layers.0.blocks.1.attn_mask": np.zeros(1), "norm.weight": np.zeros(1), "head.weight": np.zeros(1)})
-    larger = Model(SwinTransformer(**SMALL, window_size=4))
+    larger = in_its_place(SwinTransformer(**SMALL, window_size=4))
     report = load_arrays(larger, file, "swin.pth")
     assert report.family == "swin" and len(report.ignored) == 3 and not report.missing and not report.unexpected
     assert len(report.reshaped) == 6

@@ -28,10 +28,22 @@ SWIN = (
     "backbone.layers.2.downsample.reduction.weight",
 )  # fmt: skip
 
+PVT = (
+    "backbone.patch_embed1.proj.weight", "backbone.patch_embed3.norm.bias", "backbone.block1.0.attn.q.weight",
+    "backbone.block4.1.mlp.conv_bias", "backbone.block2.0.mlp.fc1.weight", "backbone.norm4.weight",
+)  # fmt: skip
+
+INTERNIMAGE = (
+    "backbone.patch_embed.norm1.weight", "backbone.levels.0.blocks.0.dcn.input_proj.weight",
+    "backbone.levels.3.blocks.1.dcn.conv_bias", "backbone.levels.2.blocks.17.norm2.bias", "backbone.levels.1.blocks.0.gamma1",
+    "backbone.levels.0.downsample.norm.weight", "backbone.levels.3.norm.bias", "backbone.levels.1.blocks.3.dcn.norm.weight",
+)  # fmt: skip
+
 
 @pytest.mark.parametrize("family", FAMILIES)
 def test_names_there_and_back(family):
-    names = {"efficientnet_lite": LITE, "flownet": FLOWNET, "swin": SWIN, "timm_swin": SWIN}.get(family, OURS + CASCADE)
+    names = {**dict(efficientnet_lite=LITE, flownet=FLOWNET), **dict.fromkeys(("swin", "timm_swin"), SWIN)}
+    names = {**names, **dict.fromkeys(("pvt", "timm_pvt"), PVT), "internimage": INTERNIMAGE}.get(family, OURS + CASCADE)
     for name in names:
         theirs = from_ours(name, family)
         parts = {"backbone": ("backbone.",), "jdet": ("backbone.", "neck.", "rpn.")}.get(family, ("",))

@@ -1,5 +1,4 @@
-# A tiny Swin in Mask R-CNN of the mini preset.
-_base_ = "mini_mask.py"
+# A tiny Swin in the place of the mini preset's ResNet.
 model = dict(
     backbone=dict(
         _cover_=True,

@@ -1,0 +1,17 @@
+# DyHead between the FPN and both heads of Faster R-CNN, after microsoft/DynamicHead's dyhead_r50_rcnn_fpn_1x and the defaults
+# of detectron2: 90,000 steps of 16 images are 12 epochs, the warm-up takes 1000, norms have no weight decay. What differs:
+# the ResNet-50 and its normalisation of images are torchvision's, not MSRA's.
+_base_ = ["models/faster_rcnn_r50_fpn.py", "coco_detection.py", "schedule_1x.py"]
+model = dict(
+    neck=dict(
+        _cover_=True,
+        type="DyHead",
+        neck=dict(type="FPN", in_channels=[256, 512, 1024, 2048], out_channels=256, num_outs=5),
+        channels=256,
+        num_blocks=6,
+        zero_init_offset=False,
+    )
+)
+pretrained_weights = "data/weights/resnet50-0676ba61.pth"
+parameter_groups_generator = dict(type="ParameterGroups", no_decay=["norm", "bn"])
+scheduler = dict(warmup_iters=1000)

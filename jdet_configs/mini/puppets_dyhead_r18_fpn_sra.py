@@ -1,0 +1,2 @@
+_base_ = ["../_base_/mini_sra.py", "../_base_/necks/mini_dyhead.py", "../_base_/extractors/sra.py"]
+model = dict(roi_head=dict(box=dict(extractor=dict(roi_layer=dict(in_channels=64)))))
