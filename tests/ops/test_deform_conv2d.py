@@ -4,6 +4,7 @@ import jittor as jt
 import numpy as np
 import pytest
 
+from jsra.ops import kernel
 from jsra.ops.deform_conv2d import DeformConv2d, deform_conv2d
 from jsra.ops.reference.deform_conv2d import deform_conv2d as reference
 from tests.ops.tester import Case, OperatorTester, to_vars
