@@ -40,7 +40,7 @@ def test_every_box_needs_one(masks, found):
 
 @pytest.mark.parametrize("bad, message", [
     ([[1, 2, 3, 4]], "a polygon needs x and y of at least 3 points"),
-    (dict(size=[5, 5], counts=[25]), r"RLE of size \[5, 5\], the image has \[10, 20\]"),
+    (dict(size=[5, 5], counts=[25]), r"an RLE of size \[5, 5\], the image has \[10, 20\]"),
 ])  # fmt: skip
 def test_what_is_no_mask_is_named(bad, message):
     with pytest.raises(DataError, match=rf"a.jpg \(image id 7\), object 1: {message}"):
