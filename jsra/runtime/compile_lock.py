@@ -1,4 +1,4 @@
-"""A lock for each operator that processes compile in one cache of Jittor's."""
+"""One lock for all processes that compile operators in one cache of Jittor's."""
 
 from __future__ import annotations
 
@@ -17,8 +17,7 @@ _installed = False
 def install():
     """Lock every compilation of this process from now on, Jittor's fused operators too; see compile_lock.cc.
 
-    Processes wait for one another only where they compile the same operator. One that waits for more than a second says so
-    on stderr, in one line. On Linux; elsewhere Jittor's own lock stands.
+    A process that waits for more than a second says so on stderr, in one line. On Linux; elsewhere Jittor's own lock stands.
     Imports Jittor. The library (a second of compilation) lies in the cache.
     """
     global _installed
