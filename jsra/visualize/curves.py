@@ -4,6 +4,7 @@ from __future__ import annotations
 import os
 
 from jsra.engine import log
+from jsra.output import FIGURES, output_file
 from jsra.registry import ConfigError, nearest
 
 # Training records that are no losses are drawn only when asked for.
@@ -67,6 +68,7 @@ def plot(runs, out: str, keys=None) -> str:
     matplotlib.use("Agg")
     import matplotlib.pyplot as plt
 
+    output_file(out, FIGURES, "out")
     found = curves(runs, keys)
     if not found:
         raise ConfigError(f"nothing to draw yet: {', '.join(map(str, runs))} logged no training record")
