@@ -15,7 +15,7 @@ from collections import Counter
 
 from jsra.paper import classification, side_by_side
 from jsra.paper import run as runs
-from jsra.paper.rows import COST, Row, Table
+from jsra.paper.rows import COST, PRESETS, Row, Table
 
 # Studies of trained models whose columns stand next to AP, by preset.
 WITH_AP = {"real": ("classification",)}
@@ -56,7 +56,7 @@ def report(table: Table, preset: str = "paper", names=None, seeds: int = 1, trai
 
 def _absent(row, preset):
     """What is to be said of a row that has no config in the preset."""
-    return row.absent if row.slug is None or preset == "paper" else f"no {preset} config"
+    return f"no {preset} config" if any(map(row.config, PRESETS)) else row.absent
 
 
 def _is_cost(column):
