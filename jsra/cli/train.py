@@ -63,8 +63,8 @@ def _show_data(training):
     if training.main and training.iteration == 0:
         for line in label_lines(training.loader.dataset):
             training.log.info(line)
-        first, *_, last = draw_batches(training.loader, training.work_dir) * 2
-        training.log.info(f"first batches as the model sees them: {first} to {last}")
+        paths = draw_batches(training.loader, training.work_dir)
+        training.log.info(f"first batches as the model sees them: {paths[0]} to {paths[-1]}")
 
 
 def _show_curves(training):
