@@ -67,9 +67,9 @@ def batch(rng, config):
 
 
 def strides_of(model, images):
-    """Image pixels a cell of each map that the neck gives."""
+    """Image pixels a cell of each map that the heads are given."""
     with jt.no_grad():
-        return [images.shape[-1] // m.shape[-1] for m in model.neck(model.backbone(jt.array(images)))]
+        return [images.shape[-1] // m.shape[-1] for m in model.features(jt.array(images))]
 
 
 def parts_with(model, name):
@@ -112,7 +112,8 @@ def test_one_training_step(path):
     if not dense_heads(config):
         for branch in box_branches(config):
             branch.sampler["num"] = 16
-            branch.head["fc_out_channels"] = 64  # two thirds of a cascade's weights
+            if "fc_out_channels" in branch.head:
+                branch.head["fc_out_channels"] = 64  # two thirds of a cascade's weights
         config.model.rpn.train_proposals["max_per_img"] = 32
     if config.model.get("motion"):
         config.model.motion["base_channels"] = 4  # of 64: half of a video detector's weights

@@ -78,6 +78,24 @@ DEPTHS = {
 }
 
 
+def resnet_stage(
+    depth, index, in_channels, planes, stride, dilation, groups, base_width, norm, zero_init_residual
+) -> nn.Sequential:
+    """The blocks of stage `index` (0 to 3) of a ResNet of `depth`; norm(channels) makes their norms."""
+    block, counts = DEPTHS[depth]
+    blocks, channels, out = [], in_channels, planes * block.expansion
+    for position in range(counts[index]):
+        step = stride if position == 0 else 1
+        downsample = None
+        if step != 1 or channels != out:
+            downsample = nn.Sequential(_conv(channels, out, 1, step), norm(out))
+        blocks.append(block(channels, planes, step, dilation, groups, base_width, downsample, norm))
+        channels = out
+        if zero_init_residual:
+            jt.init.constant_(blocks[-1].last_norm.weight, 0.0)
+    return nn.Sequential(*blocks)
+
+
 @register("backbone")
 class ResNet(nn.Module):
     """execute(images [B, 3, H, W]) -> tuple of the maps of the stages in out_indices, strides 4, 8, 16, 32 by default.
@@ -112,7 +130,7 @@ class ResNet(nn.Module):
         super().__init__()
         if depth not in DEPTHS:
             raise ValueError(f"ResNet: depth must be one of {', '.join(map(str, DEPTHS))}, got {depth!r}")
-        block, counts = DEPTHS[depth]
+        block, _ = DEPTHS[depth]
         self.out_indices = tuple(out_indices)
         if not self.out_indices or not set(self.out_indices) <= {0, 1, 2, 3}:
             raise ValueError(f"ResNet: out_indices must be some of 0, 1, 2, 3, got {out_indices!r}")
@@ -127,24 +145,17 @@ class ResNet(nn.Module):
         self.maxpool = nn.Pool(3, 2, 1, op="maximum")
         channels = base_channels
         for stage in range(self.num_stages):
-            blocks = []
             frozen = norm_eval or stage < self.frozen_stages
 
             def norm(c, frozen=frozen):
                 return BatchNorm2d(c, frozen=frozen, eps=norm_eps)
 
             planes = base_channels * 2**stage
-            for index in range(counts[stage]):
-                stride = strides[stage] if index == 0 else 1
-                out = planes * block.expansion
-                downsample = None
-                if stride != 1 or channels != out:
-                    downsample = nn.Sequential(_conv(channels, out, 1, stride), norm(out))
-                blocks.append(block(channels, planes, stride, dilations[stage], groups, base_width, downsample, norm))
-                channels = out
-                if zero_init_residual:
-                    jt.init.constant_(blocks[-1].last_norm.weight, 0.0)
-            setattr(self, f"layer{stage + 1}", nn.Sequential(*blocks))
+            layer = resnet_stage(
+                depth, stage, channels, planes, strides[stage], dilations[stage], groups, base_width, norm, zero_init_residual
+            )
+            channels = planes * block.expansion
+            setattr(self, f"layer{stage + 1}", layer)
         self.out_channels = tuple(base_channels * 2**i * block.expansion for i in self.out_indices)
         self._freeze()
 

@@ -12,6 +12,7 @@ from jsra.convert.names import SWIN_ADDED, SWIN_CLASSIFIERS
 from jsra.convert.position_tables import fitted
 from jsra.convert.torch_file import WeightsError
 
+RES5, RES5_HEAD = "backbone.layer4.", "roi_head.box.head.layer4."
 WHOLE = ("backbone", "motion")  # parts that a file must have all of if it has any
 
 
@@ -62,6 +63,13 @@ def match(shapes: dict, converted) -> Report:
     return Report(converted.family, matched, missing, unexpected, mismatched, reshaped, converted.ignored)
 
 
+def _with_res5(shapes, converted):
+    """A model whose last stage is in the box head (Res5BoxHead) takes a classifier's there."""
+    if converted.family != "backbone" or not any(name.startswith(RES5_HEAD) for name in shapes):
+        return converted
+    return converted._replace(arrays={name.replace(RES5, RES5_HEAD): a for name, a in converted.arrays.items()})
+
+
 def load_weights(model, path, strict=False, classes=None, family=None) -> Report:
     """Copy the weights of a file (.pth, .pt, .safetensors, .npz; names of this package, mmdet or torchvision) into the model.
 
@@ -78,7 +86,7 @@ def load_arrays(model, arrays, path, strict=False, classes=None, family=None) ->
     converted = to_jsra(arrays, family, classes)
     state = model.state_dict()
     shapes = {name: tuple(var.shape) for name, var in state.items()}
-    converted = fitted(shapes, converted)
+    converted = _with_res5(shapes, fitted(shapes, converted))
     report = match(shapes, converted)
     absent = report.missing + list(report.mismatched)
     if not report.matched:

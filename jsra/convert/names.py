@@ -47,6 +47,7 @@ MMDET = (
     ("rpn.cls.{p}", "rpn_head.rpn_cls.{p}"),
     ("rpn.box.{p}", "rpn_head.rpn_reg.{p}"),
     ("roi_head.box.head.fcs.{i}.{p}", "roi_head.bbox_head.shared_fcs.{i}.{p}"),
+    ("roi_head.box.head.layer4.{p}", "roi_head.shared_head.layer4.{p}"),
     ("roi_head.box.head.cls.{p}", "roi_head.bbox_head.fc_cls.{p}"),
     ("roi_head.box.head.box.{p}", "roi_head.bbox_head.fc_reg.{p}"),
     ("roi_head.box.stages.{i}.head.fcs.{p}", "roi_head.bbox_head.{i}.shared_fcs.{p}"),

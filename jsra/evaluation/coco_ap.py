@@ -78,7 +78,7 @@ def coco_ap(ground_truth, detections, category_ids, image_ids=None, iou_type="bb
             "mAP": mean_of_existing(precision[:, :, i, 0, -1]),
             "mAP_50": mean_of_existing(precision[half, :, i, 0, -1]),
         }
-        for i, category in enumerate(category_ids)
+        for i, category in enumerate(evaluation.params.catIds)  # which the tools sort
     }
     return values, per_class, name
 

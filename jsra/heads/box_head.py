@@ -20,62 +20,32 @@ def _pair(value):
     return (value, value) if isinstance(value, int) else tuple(value)
 
 
-@register("box_head")
-class Shared2FCBBoxHead(nn.Module):
-    """Two fully connected layers, shared by classification and regression.
+class BoxHead(nn.Module):
+    """What all box heads share. A subclass has execute(features) -> logits, deltas, and calls make_outputs after its layers.
 
-    roi_feat_size: rows and columns of the RoI features (an int for squares); the input is [K, in_channels, rows, columns]
-    or anything of as many numbers per RoI ([K, in_channels, N] of Semantic RoI Align). box_coder, loss_cls, loss_box: built
-    objects; loss_box works on deltas. reg_class_agnostic: one box per RoI instead of one per class: columns 4 * (c - 1) of
-    class c. num_fcs: fully connected layers.
+    box_coder, loss_cls, loss_box: built objects; loss_box works on deltas. reg_class_agnostic: one box per RoI instead of one
+    per class: columns 4 * (c - 1) of class c.
     """
 
-    def __init__(
-        self,
-        box_coder: part.box_coder,
-        loss_cls: part.loss,
-        loss_box: part.loss,
-        num_classes: int = 80,
-        in_channels: int = 256,
-        roi_feat_size: int | tuple[int, int] = 7,
-        fc_out_channels: int = 1024,
-        reg_class_agnostic: bool = False,
-        num_fcs: int = 2,
-    ):
+    def __init__(self, box_coder, loss_cls, loss_box, num_classes, reg_class_agnostic):
         super().__init__()
         self.box_coder = box_coder
         self.loss_cls = loss_cls
         self.loss_box = loss_box
         self.num_classes = num_classes
         self.reg_class_agnostic = reg_class_agnostic
-        self.roi_feat_size = _pair(roi_feat_size)
-        self.in_channels = in_channels
-        rows, columns = self.roi_feat_size
-        widths = [in_channels * rows * columns] + [fc_out_channels] * num_fcs
-        self.fcs = nn.ModuleList([nn.Linear(i, o) for i, o in zip(widths, widths[1:])])
-        self.cls = nn.Linear(widths[-1], loss_cls.num_outputs(num_classes))
-        self.box = nn.Linear(widths[-1], 4 if reg_class_agnostic else 4 * num_classes)
-        for fc in self.fcs:
+
+    def make_outputs(self, width, fcs=()):
+        """The layers `cls` and `box`, which read `width` numbers of each RoI; their first weights, and those of the fully
+        connected layers before them (Xavier)."""
+        self.cls = nn.Linear(width, self.loss_cls.num_outputs(self.num_classes))
+        self.box = nn.Linear(width, 4 if self.reg_class_agnostic else 4 * self.num_classes)
+        for fc in fcs:
             jt.init.xavier_uniform_(fc.weight)
         jt.init.gauss_(self.cls.weight, 0.0, 0.01)
         jt.init.gauss_(self.box.weight, 0.0, 0.001)
-        for fc in list(self.fcs) + [self.cls, self.box]:
+        for fc in [*fcs, self.cls, self.box]:
             jt.init.constant_(fc.bias, 0.0)
-
-    def execute(self, features):
-        """[K, in_channels, ...] -> logits [K, C + 1] (or what the loss needs), deltas [K, 4 C] or [K, 4]."""
-        per_roi = math.prod(features.shape[1:])
-        expected = self.in_channels * self.roi_feat_size[0] * self.roi_feat_size[1]
-        if per_roi != expected:
-            raise ValueError(
-                f"{type(self).__name__}: RoI features of shape {list(features.shape)} have {per_roi} numbers per RoI, but "
-                f"in_channels={self.in_channels} and roi_feat_size={self.roi_feat_size} make {expected}; set roi_feat_size "
-                "to the extractor's output size"
-            )
-        x = features.reshape(features.shape[0], per_roi)
-        for fc in self.fcs:
-            x = nn.relu(fc(x))
-        return self.cls(x), self.box(x)
 
     def losses(self, logits, deltas, samples):
         """logits [B * S, .], deltas [B * S, .] of all samples (jsra.boxes.structures.Samples).
@@ -115,3 +85,47 @@ class Shared2FCBBoxHead(nn.Module):
         labels = labels.reshape(-1)
         chosen = self.of_class(deltas, jt.ternary(labels > 0, labels, likeliest))
         return self.box_coder.decode(references, chosen.reshape(references.shape), sizes)
+
+
+@register("box_head")
+class Shared2FCBBoxHead(BoxHead):
+    """Two fully connected layers, shared by classification and regression.
+
+    roi_feat_size: rows and columns of the RoI features (an int for squares); the input is [K, in_channels, rows, columns]
+    or anything of as many numbers per RoI ([K, in_channels, N] of Semantic RoI Align). num_fcs: fully connected layers. The
+    rest: see BoxHead.
+    """
+
+    def __init__(
+        self,
+        box_coder: part.box_coder,
+        loss_cls: part.loss,
+        loss_box: part.loss,
+        num_classes: int = 80,
+        in_channels: int = 256,
+        roi_feat_size: int | tuple[int, int] = 7,
+        fc_out_channels: int = 1024,
+        reg_class_agnostic: bool = False,
+        num_fcs: int = 2,
+    ):
+        super().__init__(box_coder, loss_cls, loss_box, num_classes, reg_class_agnostic)
+        self.roi_feat_size = _pair(roi_feat_size)
+        self.in_channels = in_channels
+        widths = [in_channels * math.prod(self.roi_feat_size)] + [fc_out_channels] * num_fcs
+        self.fcs = nn.ModuleList([nn.Linear(i, o) for i, o in zip(widths, widths[1:])])
+        self.make_outputs(widths[-1], self.fcs)
+
+    def execute(self, features):
+        """[K, in_channels, ...] -> logits [K, C + 1] (or what the loss needs), deltas [K, 4 C] or [K, 4]."""
+        per_roi = math.prod(features.shape[1:])
+        expected = self.in_channels * self.roi_feat_size[0] * self.roi_feat_size[1]
+        if per_roi != expected:
+            raise ValueError(
+                f"{type(self).__name__}: RoI features of shape {list(features.shape)} have {per_roi} numbers per RoI, but "
+                f"in_channels={self.in_channels} and roi_feat_size={self.roi_feat_size} make {expected}; set roi_feat_size "
+                "to the extractor's output size"
+            )
+        x = features.reshape(features.shape[0], per_roi)
+        for fc in self.fcs:
+            x = nn.relu(fc(x))
+        return self.cls(x), self.box(x)

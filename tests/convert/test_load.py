@@ -63,6 +63,15 @@ def test_a_pretrained_backbone_is_enough_unless_strict(tmp_path):
     assert (model.backbone.conv1.weight.numpy() == 1).all()
 
 
+def test_the_last_stage_goes_to_the_head_that_has_it(tmp_path):
+    model, path = Model(), tmp_path / "resnet.safetensors"
+    model.roi_head.box.head.layer4 = nn.Sequential(nn.Conv2d(4, 4, 1, bias=False))
+    weights = {"conv1.weight": np.ones((4, 3, 1, 1)), "layer4.0.weight": np.full((4, 4, 1, 1), 2)}
+    write_weights(path, {name: array.astype(np.float32) for name, array in weights.items()})
+    assert load_weights(model, path).matched == ["backbone.conv1.weight", "roi_head.box.head.layer4.0.weight"]
+    assert (model.roi_head.box.head.layer4[0].weight.numpy() == 2).all()
+
+
 def test_other_classes_are_left_out_unless_strict(tmp_path):
     path = tmp_path / "c.npz"
     write_weights(path, arrays_of(Model(classes=5)))

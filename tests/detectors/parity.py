@@ -23,6 +23,24 @@ GRADIENTS = (
     "neck.lateral_convs.0.weight", "neck.fpn_convs.2.weight", "rpn.convs.0.weight", "rpn.box.weight",
     "roi_head.box_head.fcs.0.weight", "roi_head.box_head.cls.weight",
 )  # fmt: skip
+# Faster R-CNN on one map: what else `proposals` is given, and the gradients.
+ONE_MAP = {
+    "c4": (
+        dict(per_object=1, random=20),
+        (
+            "backbone.layer2.0.conv1.weight", "backbone.layer3.1.conv2.weight", "rpn.convs.0.weight", "rpn.box.weight",
+            "roi_head.box.head.layer4.0.conv2.weight", "roi_head.box.head.layer4.0.downsample.0.weight",
+            "roi_head.box.head.layer4.2.conv3.weight", "roi_head.box.head.cls.weight", "roi_head.box.head.box.bias",
+        ),
+    ),
+    "dc5": (
+        {},
+        (
+            "backbone.layer4.0.conv2.weight", "backbone.layer4.2.conv1.weight", "neck.convs.0.weight", "neck.convs.0.bias",
+            "rpn.convs.0.weight", "rpn.box.weight", "roi_head.box.head.fcs.0.weight", "roi_head.box.head.box.bias",
+        ),
+    ),
+}  # fmt: skip
 # Of RetinaNet.
 RETINANET_IMAGES = (632, 724)
 RETINANET_GRADIENTS = (
@@ -30,6 +48,11 @@ RETINANET_GRADIENTS = (
     "neck.fpn_convs.3.weight", "neck.fpn_convs.4.bias", "head.cls_convs.0.weight", "head.box_convs.3.weight",
     "head.cls.weight", "head.cls.bias", "head.box.weight",
 )  # fmt: skip
+
+
+def modest(name: str, shape) -> np.ndarray:
+    """Seeded weights with logits so small that no two scores are the same number."""
+    return seeded(name, shape) * np.float32(0.1 if ".cls." in name else 1)
 
 
 def sampled(array: np.ndarray, name: str) -> np.ndarray:

@@ -60,6 +60,14 @@ def test_chosen_images_and_classes():
     assert coco_ap(world(annotations, (1, 2), (1, 2)), rows, [2])[0]["mAP"] == 0
 
 
+@pytest.mark.parametrize("backend", ["pycocotools", "auto"])
+def test_classes_in_another_order_than_their_ids(backend):
+    annotations = truth([(0, 0, 10, 10)]) + [{"id": 2, "image_id": 1, "category_id": 7, "bbox": [50, 50, 9, 9]}]
+    rows = [found((0, 0, 10, 10)), found((0, 0, 9, 9), category=7)]
+    _, per_class, _ = coco_ap(world(annotations, categories=(1, 7)), rows, [7, 1], backend=backend)
+    assert per_class[1]["mAP"] == pytest.approx(1) and per_class[7]["mAP"] == 0
+
+
 def test_images_may_have_names():
     place = world(truth([(0, 0, 10, 10)], "2007/a"), ("2007/a", "2007/b"))
     assert coco_ap(place, [found((0, 0, 10, 10), image="2007/a")], [1], ["2007/a"])[0]["mAP"] == pytest.approx(1)
