@@ -8,11 +8,12 @@ import jittor as jt
 
 from jsra.convert.convert import to_jsra
 from jsra.convert.files import read_weights
-from jsra.convert.names import SWIN_ADDED, SWIN_CLASSIFIERS
+from jsra.convert.names import CLASSIFIERS, SWIN_ADDED, SWIN_CLASSIFIERS
 from jsra.convert.position_tables import fitted
 from jsra.convert.torch_file import WeightsError
 
-RES5, RES5_HEAD = "backbone.layer4.", "roi_head.box.head.layer4."
+# Where else in a model a classifier's weights go: (its names here, theirs there): Res5BoxHead, SeparateRPN.
+COPIES = (("backbone.layer4.", "roi_head.box.head.layer4."), ("backbone.", "rpn_backbone."))
 WHOLE = ("backbone", "motion")  # parts that a file must have all of if it has any
 
 
@@ -63,11 +64,15 @@ def match(shapes: dict, converted) -> Report:
     return Report(converted.family, matched, missing, unexpected, mismatched, reshaped, converted.ignored)
 
 
-def _with_res5(shapes, converted):
-    """A model whose last stage is in the box head (Res5BoxHead) takes a classifier's there."""
-    if converted.family != "backbone" or not any(name.startswith(RES5_HEAD) for name in shapes):
-        return converted
-    return converted._replace(arrays={name.replace(RES5, RES5_HEAD): a for name, a in converted.arrays.items()})
+def _with_copies(shapes, converted):
+    """A classifier's weights, also by the names of COPIES that the model has."""
+    arrays = dict(converted.arrays) if converted.family in CLASSIFIERS else {}
+    for here, there in COPIES:
+        for name in [n for n in arrays if n.startswith(here)]:
+            copy = there + name[len(here) :]
+            if copy in shapes:
+                arrays[copy] = arrays[name] if name in shapes else arrays.pop(name)
+    return converted._replace(arrays=arrays or converted.arrays)
 
 
 def load_weights(model, path, strict=False, classes=None, family=None) -> Report:
@@ -86,7 +91,7 @@ def load_arrays(model, arrays, path, strict=False, classes=None, family=None) ->
     converted = to_jsra(arrays, family, classes)
     state = model.state_dict()
     shapes = {name: tuple(var.shape) for name, var in state.items()}
-    converted = _with_res5(shapes, fitted(shapes, converted))
+    converted = _with_copies(shapes, fitted(shapes, converted))
     report = match(shapes, converted)
     absent = report.missing + list(report.mismatched)
     if not report.matched:
