@@ -1,42 +1,8 @@
-# The mini preset of AlignDet: backbone, data and schedule are those of mini.py; RoIConv 7x7 with 128 channels.
-_base_ = "mini.py"
-_loss_cls = dict(type="FocalLoss", alpha=0.25, gamma=2.0, loss_weight=1.0)
-_loss_box = dict(type="SmoothL1Loss", beta=0.11, loss_weight=1.0)
-_box_coder = dict(type="DeltaXYWHBBoxCoder", means=[0.0, 0.0, 0.0, 0.0], stds=[1.0, 1.0, 1.0, 1.0])
-_strides = [8, 16, 32, 64, 128]
+# The mini preset of AlignDet: a narrow backbone, pyramid and towers; RoIConv 7x7 with 128 channels.
+_base_ = ["models/aligndet_r50_fpn.py", "mini_training.py"]
 model = dict(
-    _cover_=True,
-    type="AlignDet",
-    backbone=dict(
-        type="ResNet", depth=18, base_channels=32, out_indices=[0, 1, 2, 3], frozen_stages=-1, norm_eval=False
-    ),
-    neck=dict(
-        type="FPN", in_channels=[32, 64, 128, 256], out_channels=64, num_outs=5, start_level=1, extra="on_input"
-    ),
-    dpm=dict(
-        type="RetinaHead",
-        num_classes=6,
-        in_channels=64,
-        feat_channels=64,
-        stacked_convs=2,
-        anchor_generator=dict(type="AnchorGenerator", scales=[4], ratios=[1.0], strides=_strides),
-        box_coder=_box_coder,
-        assigner=dict(type="MaxIoUAssigner", pos_iou_thr=0.4, neg_iou_thr=0.3, min_pos_iou=0.0, match_low_quality=True),
-        loss_cls=_loss_cls,
-        loss_box=_loss_box,
-    ),
-    adm=dict(
-        type="AlignedHead",
-        num_classes=6,
-        align=dict(type="RoIConv", in_channels=64, out_channels=128, kernel_size=7),
-        strides=_strides,
-        num_convs=1,
-        conv_kernel=1,
-        box_coder=_box_coder,
-        assigner=dict(type="MaxIoUAssigner", pos_iou_thr=0.7, neg_iou_thr=0.7, min_pos_iou=0.0, match_low_quality=True),
-        loss_cls=_loss_cls,
-        loss_box=_loss_box,
-        test=dict(type="DenseSelector", nms_pre=300, score_thr=0.05, nms_thr=0.5, max_per_img=100, min_size=0),
-    ),
+    backbone=dict(depth=18, base_channels=32, frozen_stages=-1, norm_eval=False),
+    neck=dict(in_channels=[32, 64, 128, 256], out_channels=64),
+    dpm=dict(num_classes=6, in_channels=64, feat_channels=64, stacked_convs=2),
+    adm=dict(num_classes=6, align=dict(in_channels=64, out_channels=128), test=dict(nms_pre=300)),
 )
-del _box_coder, _loss_box, _loss_cls, _strides
