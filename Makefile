@@ -16,8 +16,10 @@ $(VENV)/.installed: setup.py pyproject.toml
 	$(BIN)/python -m pip install --quiet --no-deps lvis
 	touch $@
 
+# Tests that run at the same time.
+JOBS ?= 2
 test: install
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest -n $(JOBS) --dist worksteal
 
 # Every test that draws random numbers, N times with fresh seeds; a failure names its seed.
 FUZZ ?= 10

@@ -72,8 +72,8 @@ setup(
         "jdet": ["jdet @ git+https://github.com/Jittor/JDet.git", "opencv-python-headless<4.11"],
         # What it draws with; without drawing, `pip install --no-deps lvis` is enough.
         "lvis": ["lvis>=0.5.3", "opencv-python<4.11"],
-        "test": ["pytest", "ruff"],
-        "dev": ["pytest", "ruff", "build", "matplotlib", "tensorboardX", *REAL],
+        "test": ["pytest", "pytest-xdist", "ruff"],
+        "dev": ["pytest", "pytest-xdist", "ruff", "build", "matplotlib", "tensorboardX", *REAL],
     },
     classifiers=[
         "Operating System :: POSIX :: Linux",
