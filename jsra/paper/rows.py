@@ -11,6 +11,7 @@ import dataclasses
 import functools
 import json
 import os
+import re
 
 from jsra import resources
 from jsra.registry import nearest
@@ -78,9 +79,10 @@ def _file(slug, preset):
     if folder == "aggregation":
         if preset == "paper":
             return f"{slug}.py"
-        # What has a backbone or data of its own has no miniature: its name is that of no file.
-        neck = name.partition("_r50_fpn_")[2]
-        return f"mini/puppets_mask_r18_fpn_{'roi_align' if neck == 'sum' else neck}.py"
+        # R-101's and LVIS's rows have no miniature: their name is that of no file.
+        backbone, _, neck = re.sub(r"^(cascade_)?mask_rcnn_", "", name).partition("_fpn_")
+        small = {"r50": "r18", "swin_t": "swin"}.get(backbone, "")
+        return f"mini/puppets_mask_{small}_fpn_{'roi_align' if neck == 'sum' else neck}.py"
     if folder in ("aligndet", "lrf"):
         # Larger backbones have no miniature: their name is that of no file.
         return f"{slug}.py" if preset == "paper" else f"mini/puppets_{name.replace('_r50_', '_r18_')}.py"
