@@ -1,4 +1,4 @@
-# Table 6: Swin-T, which the text gives no other recipe than the rest has; its norms and position tables do not decay (Swin's).
+# Table 6: Swin-T. The text gives it no recipe of its own; norms and position tables do not decay, as in Swin's.
 _base_ = "../_base_/aggregation_cascade_mask_rcnn_r50_fpn.py"
 model = dict(
     backbone=dict(
