@@ -7,10 +7,12 @@ from typing import NamedTuple
 import jittor as jt
 import numpy as np
 
+from jsra.data.image import read_image
 from jsra.data.transforms import Compose, Resize
 from jsra.fuse import FusedModel
 from jsra.heads.roi_head import read
 
+TOLERANCE = 1e-4
 NEAR = 1.0  # pixels: boxes of one class that differ by more are of different detections
 
 
@@ -24,12 +26,26 @@ class Difference(NamedTuple):
     scores: float
     masks: float | None
 
+    def small(self, side: int) -> bool:
+        """Whether this is rounding. side: the longer one of the image, which box coordinates are measured by."""
+        return not self.alone and max(self.boxes / side, self.scores, self.masks or 0.0) <= TOLERANCE
+
     def __str__(self):
         masks = "" if self.masks is None else f", masks {self.masks:.1e}"
         return (
             f"{self.both} detections in both, {self.alone} in one alone; largest differences: boxes {self.boxes:.1e} pixels, "
             f"scores {self.scores:.1e}{masks}"
         )
+
+
+def resized(detector, picture):
+    """uint8 RGB [H, W, 3] of a file, as the detector's own Resize leaves it."""
+    target = {}
+    pixels = read_image(picture)
+    for transform in detector.transforms.transforms:
+        if isinstance(transform, Resize):
+            pixels, target = transform(pixels, target, np.random.default_rng(0))
+    return pixels
 
 
 def ours(detector, pixels) -> dict:

@@ -12,13 +12,16 @@ version of jsra are in the file's metadata. There are standard operators of opse
 from __future__ import annotations
 
 import json
+import os
+
+import onnx
 
 from jsra.data.transforms import Resize
 from jsra.export.backbone import resnet
 from jsra.export.box_head import detections
 from jsra.export.boxes import image_limits
 from jsra.export.fpn import fpn
-from jsra.export.graph import Graph
+from jsra.export.graph import OPSET, Graph
 from jsra.export.mask import masks
 from jsra.export.preprocess import preprocess
 from jsra.export.rpn import rpn
@@ -26,8 +29,10 @@ from jsra.version import __version__
 
 
 def onnx_model(model, transforms=(), classes=()):
-    """The onnx.ModelProto of a built detector in evaluation. transforms: the built test transforms, of which Resize is left to
-    the user; classes: names of labels 1, 2, ..., for the metadata. What can be exported: jsra.export.supported."""
+    """The onnx.ModelProto of a built detector in evaluation, of those that jsra.export.supported lets pass.
+
+    transforms: the built test transforms, of which Resize is left to the user. classes: names of labels 1, 2, ...
+    """
     g, image = Graph(), "image"
     limits = image_limits(g, image)
     maps = fpn(g, model.neck, resnet(g, model.backbone, preprocess(g, image, transforms)))
@@ -40,7 +45,34 @@ def onnx_model(model, transforms=(), classes=()):
     outputs = [(name, *shapes[name], value) for name, value in found.items()]
     inputs = [(image, "float32", [1, 3, "height", "width"])]
     written = g.model(inputs, outputs, producer_name="jsra", producer_version=__version__)
-    resize = [dict(min_size=t.min_size, max_size=t.max_size, keep_ratio=t.keep_ratio) for t in transforms if isinstance(t, Resize)]
-    for key, value in (("classes", list(classes)), ("resize", resize)):
+    for key, value in (("classes", list(classes)), ("resize", resizing(transforms))):
         written.metadata_props.add(key=key, value=json.dumps(value))
     return written
+
+
+def resizing(transforms) -> dict:
+    """The settings of the Resize among built transforms; {} without one."""
+    for t in transforms:
+        if isinstance(t, Resize):
+            return {"min_size": t.min_size, "max_size": t.max_size, "keep_ratio": t.keep_ratio}
+    return {}
+
+
+def describe(model) -> str:
+    """A ModelProto in a line."""
+    outputs = ", ".join(value.name for value in model.graph.output)
+    return f"opset {OPSET}, {len(model.graph.node)} nodes, {model.ByteSize() / 1e6:.1f} MB; image -> {outputs}"
+
+
+def save(model, path: str) -> str:
+    """Check a ModelProto and write it: whole or, if the disk is full, not at all. Returns the path."""
+    onnx.checker.check_model(model, full_check=True)
+    unfinished = f"{path}.unfinished"
+    try:
+        onnx.save_model(model, unfinished)
+        os.replace(unfinished, path)
+    except BaseException:
+        if os.path.exists(unfinished):
+            os.remove(unfinished)
+        raise
+    return path

@@ -76,7 +76,7 @@ class Graph:
         return self("Split", x, [2, 2], axis=-1, outputs=2)
 
     def conv(self, x, weight, bias, stride=1, padding=0, dilation=1, groups=1, **attributes) -> str:
-        stride, padding, dilation = (tuple(v) if isinstance(v, (tuple, list)) else (v, v) for v in (stride, padding, dilation))
+        stride, padding, dilation = ((v, v) if isinstance(v, int) else tuple(v) for v in (stride, padding, dilation))
         if "auto_pad" not in attributes:
             attributes["pads"] = [*padding, *padding]
         inputs = [x, weight] if bias is None else [x, weight, bias]

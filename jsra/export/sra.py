@@ -25,8 +25,6 @@ def semantic_roi_align(g, layer, maps, boxes, levels, strides):
     if grid.valid is not None:
         logits = g("Where", g("Unsqueeze", grid.valid, [2]), logits, float("-inf"))
     masks = g("Softmax", logits, axis=1)
-    if grid.valid is None and layer.descriptor_kind != "none" and not layer.semantic_on and layer.position == "none":
-        masks = g("Expand", masks, g("Concat", [1], [grid.positions], [1], axis=0))
     sums = g("MatMul", g("Transpose", masks, perm=[0, 2, 1]), features)
     return g("Transpose", sums, perm=[0, 2, 1])
 
@@ -87,8 +85,8 @@ def _features(g, layer, maps, boxes, levels, strides, grid):
 
 
 def _block(g, start, end, count, index, sampling_ratio):
-    """Where the blocks `index` [n, M] of RoIs from start to end [n, 1], divided by count [n, 1], begin and end, in cells whose
-    centres are at half-integers."""
+    """Where the blocks `index` [n, M] of RoIs from start to end [n, 1], divided by count [n, 1], begin and end; the RoIs in
+    cells whose centres are whole numbers, the blocks in cells whose centres are at half-integers, as RoiAlign takes them."""
     width = g("Div", g("Sub", end, start), g.cast(count, "float32"))
     begin = g("Add", start, g("Mul", g.cast(index, "float32"), width))
     if sampling_ratio <= 0:
@@ -105,7 +103,7 @@ def _logits(g, layer, features, grid):
     descriptor, local = _descriptor(g, layer, features, grid), _local(g, layer, features, grid)
     last = layer.fc2.weight.numpy().T * np.float32(layer.gamma)
     if isinstance(layer.norm1, PackedBatchNorm):
-        hidden = _batch_normed(g, layer, descriptor, local)
+        hidden = _batch_normed(g, layer, descriptor, local, grid)
     else:
         hidden = _layer_normed(g, layer, descriptor, local, grid)
     return g("MatMul", g("Relu", hidden), last)
@@ -171,8 +169,8 @@ def _axis(g, index, side):
     return g("Add", g("Div", g("Mul", side, g("Sub", side, 1)), 2), index)
 
 
-def _batch_normed(g, layer, descriptor, local):
-    """norm2(fc1(relu(norm1(z)))) [n, M, .], or [n, 1, .] where nothing differs between positions; norm2 is part of fc1."""
+def _batch_normed(g, layer, descriptor, local, grid):
+    """norm2(fc1(relu(norm1(z)))) [n, M, .]; norm2 is part of fc1."""
     width = layer.descriptor_width
     (scale1, shift1), (scale2, shift2) = _affine(layer.norm1), _affine(layer.norm2)
     weight = layer.fc1.weight.numpy() * scale2[:, None]
@@ -182,7 +180,7 @@ def _batch_normed(g, layer, descriptor, local):
         x = g("Relu", g("Add", g("Mul", descriptor, scale1[:width]), shift1[:width]))
         hidden = g("Add", g("MatMul", x, weight[:, :width].T), bias)
     if local is None:
-        return hidden
+        return _at_each_position(g, hidden, grid)
     x = g("MatMul", g("Relu", local(scale1[width:], shift1[width:])), weight[:, width:].T)
     return g("Add", x, bias if hidden is None else hidden)
 
@@ -190,13 +188,18 @@ def _batch_normed(g, layer, descriptor, local):
 def _layer_normed(g, layer, descriptor, local, grid):
     z = []
     if descriptor is not None:
-        z.append(g("Expand", descriptor, g("Concat", [1], [grid.positions], [1], axis=0)))
+        z.append(_at_each_position(g, descriptor, grid))
     if local is not None:
         width = layer.norm1.weight.shape[0] - layer.descriptor_width
         z.append(local(np.ones(width, np.float32), np.zeros(width, np.float32)))
     x = g("Relu", _layer_norm(g, g("Concat", *z, axis=2), layer.norm1))
     x = g("Add", g("MatMul", x, layer.fc1.weight.numpy().T), layer.fc1.bias.numpy())
     return _layer_norm(g, x, layer.norm2)
+
+
+def _at_each_position(g, x, grid):
+    """[n, 1, .] -> [n, M, .]."""
+    return g("Expand", x, [1, grid.positions, 1])
 
 
 def _layer_norm(g, x, norm):

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import importlib.util
+
+from jsra.inference import test_transforms
 from jsra.registry import ConfigError
 
 EXTRACTORS = ("FPNRoIExtractor", "SingleRoIExtractor")
@@ -27,38 +30,42 @@ VALUES = {"per_level": False, "mode": "avg"}
 TRANSFORMS = ("Resize", "Normalize", "Pad")
 
 
-def check_supported(model: dict, name: str):
-    """Raise a ConfigError that lists each part of a config's model that cannot be written. name: the config's, for it."""
-    types = dict(TYPES)
-    for branch in (model.get("roi_head") or {}).get("branches") or {}:
-        types.update({f"roi_head.branches.{branch}.{key}".rstrip("."): value for key, value in BRANCH_TYPES.items()})
-    lines = []
-    for path, known in types.items():
-        part, missing = model, False
-        for key in path.split(".") if path else ():
-            missing = not isinstance(part, dict) or not isinstance(part.get(key), dict)
-            if missing:
-                break
-            part = part[key]
-        where = f"model.{path}".rstrip(".")
-        if missing:
-            if path.count(".") == 0:
-                lines.append(f"{where} is missing; it can be {' or '.join(known)}")
-            continue  # the part that holds it is of another type, which has its own line
-        if part.get("type") not in known:
-            lines.append(f"{where} is {part.get('type')}; it can be {' or '.join(known)}")
-        for key, value in VALUES.items():
-            if part.get(key, value) != value:
-                lines.append(f"{where}.{key} is {part[key]!r}; it can be {value!r}")
+def check_installed(packages):
+    """Raise an ImportError, with the cure, where one of the packages is missing."""
+    missing = [name for name in packages if importlib.util.find_spec(name) is None]
+    if missing:
+        raise ImportError(f"{' and '.join(missing)} not found, which this needs: pip install 'jsra[export]'")
+
+
+def check_supported(config, name: str):
+    """Raise a ConfigError that lists everything in a config that cannot be exported. name: the config's, for the message."""
+    lines = [*_parts(config["model"]), *_transforms(config)]
     if lines:
         raise ConfigError(f"{name} cannot be exported:\n  " + "\n  ".join(lines))
 
 
-def check_transforms(transforms: list, name: str):
-    """Raise a ConfigError where the test transforms of a config do more than to resize, normalise and pad."""
-    others = [t.get("type") for t in transforms if t.get("type") not in TRANSFORMS]
-    if others:
-        raise ConfigError(
-            f"{name} cannot be exported: its test transforms have {', '.join(map(str, others))}; they can have "
-            f"{', '.join(TRANSFORMS)}"
-        )
+def _parts(model):
+    types = dict(TYPES)
+    for branch in (model.get("roi_head") or {}).get("branches") or {}:
+        types.update({f"roi_head.branches.{branch}.{key}".rstrip("."): known for key, known in BRANCH_TYPES.items()})
+    for path, known in types.items():
+        part = model
+        for key in path.split(".") if path else ():
+            part = part.get(key) if isinstance(part, dict) else None
+        where = f"model.{path}".rstrip(".")
+        if not isinstance(part, dict):
+            # Within a part of another type, which has its own line, anything may be missing.
+            if "." not in path:
+                yield f"{where} is missing; it can be {' or '.join(known)}"
+            continue
+        if part.get("type") not in known:
+            yield f"{where} is {part.get('type')}; it can be {' or '.join(known)}"
+        for key, value in VALUES.items():
+            if part.get(key, value) != value:
+                yield f"{where}.{key} is {part[key]!r}; it can be {value!r}"
+
+
+def _transforms(config):
+    for transform in test_transforms(config):
+        if transform.get("type") not in TRANSFORMS:
+            yield f"the test transform {transform.get('type')}; it can be {' or '.join(TRANSFORMS)}"
