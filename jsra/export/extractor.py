@@ -7,6 +7,7 @@ import math
 from jsra.export.levels import roi_levels
 from jsra.export.roi_align import roi_align
 from jsra.export.sra import semantic_roi_align
+from jsra.ops.check import size_pair
 from jsra.roi.roi_align import RoIAlign
 
 
@@ -19,7 +20,14 @@ def extract(g, extractor, maps, boxes):
         if isinstance(layer, RoIAlign):
             return roi_align(g, layer, maps, boxes, levels, strides)
         features = semantic_roi_align(g, layer, maps, boxes, levels, strides)
-        side = math.isqrt(layer.num_masks)
-        if side * side != layer.num_masks:
-            return features
-        return g("Reshape", features, [0, 0, side, side])
+        size = output_size(extractor)
+        return g("Reshape", features, [0, 0, *size]) if len(size) == 2 else features
+
+
+def output_size(extractor) -> tuple:
+    """(rows, columns) of the features of a RoI; (N,) of Semantic RoI Align where N is no square."""
+    layer = extractor.roi_layer
+    if isinstance(layer, RoIAlign):
+        return size_pair("output_size", layer.output_size)
+    side = math.isqrt(layer.num_masks)
+    return (side, side) if side * side == layer.num_masks else (layer.num_masks,)

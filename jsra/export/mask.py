@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from jsra.export.extractor import extract
+from jsra.export.extractor import extract, output_size
 
 
 def masks(g, branch, maps, boxes, labels):
@@ -14,17 +14,17 @@ def masks(g, branch, maps, boxes, labels):
             x = g("Relu", g.conv(x, conv.weight.numpy(), conv.bias.numpy(), padding=1))
         up = head.upsample
         x = g("ConvTranspose", x, up.weight.numpy(), up.bias.numpy(), kernel_shape=[2, 2], strides=[2, 2])
-        return g("Sigmoid", _logits(g, head, g("Relu", x), labels))
+        size = [2 * side for side in output_size(branch.extractor)]
+        return g("Sigmoid", _logits(g, head, g("Relu", x), labels, size))
 
 
-def _logits(g, head, x, labels):
-    """[n, 1, m, m]: the last convolution, for the class of each box alone."""
+def _logits(g, head, x, labels, size):
+    """[n, 1, m, m]: the last convolution, for the class of each box alone. size: (m, m)."""
     weight, bias = head.logits.weight.numpy(), head.logits.bias.numpy()
     if head.class_agnostic:
         return g.conv(x, weight, bias)
     index = g("Sub", labels, 1)
     rows = g("Gather", weight.reshape(len(bias), 1, -1), index)
-    shape = g("Concat", [0, 0, -1], axis=0)
-    products = g("MatMul", rows, g("Reshape", x, shape))
-    logits = g("Add", products, g("Gather", bias.reshape(-1, 1, 1), index))
-    return g("Reshape", logits, g("Concat", [0, 1], g("Shape", x, start=2, end=4), axis=0))
+    pixels = g("Reshape", x, [0, 0, size[0] * size[1]])
+    logits = g("Add", g("MatMul", rows, pixels), g("Gather", bias.reshape(-1, 1, 1), index))
+    return g("Reshape", logits, [0, 1, *size])

@@ -31,11 +31,12 @@ def rois_of(boxes):
 
 
 def boxes_of(rng, count, size=200):
-    """Of all sizes and shapes; then the whole image, one whose blocks are whole cells, thin ones, and one of one pixel."""
+    """Of all sizes and shapes; of blocks of whole cells, where rounding decides; the whole image, thin ones, a pixel."""
     low = rng.uniform(0, size * 0.8, (count, 2))
     high = np.minimum(low + np.exp(rng.uniform(1, np.log(size), (count, 2))), size)
-    special = [[0, 0, size, size], [0, 0, 128, 128], [32, 64, 96, 192], [0, 50, size, 53], [70, 0, 72, size], [9, 9, 10, 10]]
-    return np.float32(np.concatenate([np.concatenate([low, high], axis=1), special]))
+    whole = np.tile(rng.uniform(0, size - 128, (count, 2)), 2) + [0, 0, 128, 128]
+    special = [[0, 0, size, size], [0, 50, size, 53], [70, 0, 72, size], [9, 9, 10, 10]]
+    return np.float32(np.concatenate([np.concatenate([low, high], axis=1), whole, special]))
 
 
 def maps_of(rng, size=200):
@@ -93,7 +94,8 @@ def test_one_level(rng):
 @pytest.mark.parametrize("layer", [RoIAlign(), SemanticRoIAlign(CHANNELS)], ids=["roi_align", "sra"])
 def test_no_boxes(rng, layer):
     extractor = FPNRoIExtractor(layer, CHANNELS).eval()
-    (found,) = run(lambda g, boxes, *maps: extract(g, extractor, list(maps), boxes), np.zeros((0, 4), np.float32), *maps_of(rng))
+    boxes = np.zeros((0, 4), np.float32)
+    (found,) = run(lambda g, boxes, *maps: extract(g, extractor, list(maps), boxes), boxes, *maps_of(rng))
     assert found.shape == (0, CHANNELS, 7, 7)
 
 
@@ -107,8 +109,8 @@ def test_grids(rng, max_area):
 
 
 def test_levels(rng):
-    boxes = np.concatenate([boxes_of(rng, 300, 2000), [[0, 0, 112, 112], [0, 0, 111.99, 112], [0, 0, 448, 448], [5, 5, 5, 9]]])
-    boxes = boxes.astype(np.float32)
+    borders = [[0, 0, 112, 112], [0, 0, 111.99, 112], [0, 0, 448, 448], [5, 5, 5, 9]]
+    boxes = np.concatenate([boxes_of(rng, 300, 2000), borders]).astype(np.float32)
     (found,) = run(lambda g, boxes: written_levels(g, boxes, 4, 56.0), boxes)
     np.testing.assert_array_equal(found, roi_levels(rois_of(boxes), 4).numpy())
     assert set(found) == {0, 1, 2, 3}
