@@ -9,8 +9,8 @@ def add_parser(subparsers):
     parser = subparsers.add_parser(
         "export",
         help="write a trained detector as an ONNX file",
-        description="Writes Faster R-CNN or Mask R-CNN (ResNet, FPN; RoI Align or Semantic RoI Align) in standard operators. "
-        "Input: one resized image, RGB, 0 to 255, of any size. Outputs: boxes in its pixels, scores, labels, masks "
+        description="Writes a Faster R-CNN or Mask R-CNN with a pyramid, and RoI Align or Semantic RoI Align, in standard "
+        "operators. Input: one resized image, RGB, 0 to 255, of any size. Outputs: boxes in its pixels, scores, labels, masks "
         "(docs/export.md). Needs `pip install 'jsra[export]'`. Exit code 1 if --check finds a difference.",
     )
     parser.add_argument("config", help="a .py or .yaml config")

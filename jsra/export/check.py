@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from typing import NamedTuple
 
 import jittor as jt
@@ -67,12 +68,12 @@ def ours(detector, pixels) -> dict:
     return FusedModel(model).run(run, jt.array(batch[None]))
 
 
-def session(path: str, threads: int = 0):
-    """An onnxruntime session of a file (or of its bytes) on the processor; threads: 0 for all cores."""
+def session(path):
+    """An onnxruntime session of a file, or of its bytes, on the processor, with as many threads as Jittor has."""
     import onnxruntime
 
     options = onnxruntime.SessionOptions()
-    options.intra_op_num_threads = threads
+    options.intra_op_num_threads = int(os.environ.get("OMP_NUM_THREADS") or 0)  # 0: all cores
     return onnxruntime.InferenceSession(path, options, providers=["CPUExecutionProvider"])
 
 

@@ -17,7 +17,7 @@ import os
 import onnx
 
 from jsra.data.transforms import Resize
-from jsra.export.backbone import resnet
+from jsra.export.backbone import backbone_maps
 from jsra.export.box_head import detections
 from jsra.export.boxes import image_limits
 from jsra.export.fpn import fpn
@@ -35,7 +35,7 @@ def onnx_model(model, transforms=(), classes=()):
     """
     g, image = Graph(), "image"
     limits = image_limits(g, image)
-    maps = fpn(g, model.neck, resnet(g, model.backbone, preprocess(g, image, transforms)))
+    maps = fpn(g, model.neck, backbone_maps(g, model.backbone, preprocess(g, image, transforms)))
     proposals = rpn(g, model.rpn, maps, limits)
     found = dict(zip(("boxes", "scores", "labels"), detections(g, model.roi_head.box, maps, proposals, limits)))
     shapes = {"boxes": ("float32", ["n", 4]), "scores": ("float32", ["n"]), "labels": ("int64", ["n"])}

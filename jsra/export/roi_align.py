@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from jsra.export.levels import by_level
+from jsra.ops.check import size_pair
 
 
 def roi_align(g, layer, maps, boxes, levels, strides):
@@ -17,7 +18,7 @@ def roi_align(g, layer, maps, boxes, levels, strides):
 
 def sample(g, x, boxes, size, sampling_ratio: int, scale: float, aligned: bool = True):
     """boxes [n, 4] of the one image of x [1, C, H, W] -> [n, C, *size]."""
-    rows, columns = (size, size) if isinstance(size, int) else size
+    rows, columns = size_pair("output_size", size)
     image = g("Expand", 0, g.size(boxes, 0))
     return g(
         "RoiAlign", x, boxes, image, mode="avg", output_height=rows, output_width=columns,

@@ -12,7 +12,7 @@ ROI_LAYERS = ("RoIAlign", "SemanticRoIAlign")
 # The parts of a detector, and the types of each that can be written.
 TYPES = {
     "": ("FasterRCNN", "MaskRCNN"),
-    "backbone": ("ResNet", "ResNeXt"),
+    "backbone": ("ResNet", "ResNeXt", "EfficientNetLite"),
     "neck": ("FPN",),
     "rpn": ("RPNHead",),
     "rpn.anchor_generator": ("AnchorGenerator",),

@@ -32,4 +32,4 @@ def run(write, *arrays):
     for output, value in zip(model.graph.output, values):
         output.type.CopyFrom(known[value].type)
     onnx.checker.check_model(model, full_check=True)
-    return session(model.SerializeToString(), 1).run(None, dict(zip(names, arrays)))
+    return session(model.SerializeToString()).run(None, dict(zip(names, arrays)))

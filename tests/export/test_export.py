@@ -43,7 +43,7 @@ def detector_of(name, *overrides):
 def session_of(detector):
     model = onnx_model(detector.model, detector.transforms.transforms, NAMES)
     onnx.checker.check_model(model, full_check=True)
-    return model, check.session(model.SerializeToString(), 1)
+    return model, check.session(model.SerializeToString())
 
 
 def picture(height, width, seed=0):

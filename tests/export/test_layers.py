@@ -7,10 +7,11 @@ import pytest
 pytest.importorskip("onnx", reason="writes ONNX: pip install 'jsra[export]'")
 pytest.importorskip("onnxruntime", reason="runs ONNX: pip install 'jsra[export]'")
 
+from jsra.backbones.efficientnet_lite import EfficientNetLite  # noqa: E402
 from jsra.backbones.resnet import ResNet, ResNeXt  # noqa: E402
 from jsra.boxes.anchors import AnchorGenerator  # noqa: E402
 from jsra.data.transforms import Normalize, Pad  # noqa: E402
-from jsra.export.backbone import resnet  # noqa: E402
+from jsra.export.backbone import backbone_maps  # noqa: E402
 from jsra.export.extractor import extract  # noqa: E402
 from jsra.export.fpn import fpn  # noqa: E402
 from jsra.export.levels import roi_levels as written_levels  # noqa: E402
@@ -130,14 +131,15 @@ def test_anchors():
         lambda: ResNet(18, base_channels=8),
         lambda: ResNet(50, base_channels=8, out_indices=(1, 3), strides=(1, 2, 2, 1), dilations=(1, 1, 1, 2)),
         lambda: ResNeXt(50, groups=4, base_width=16, base_channels=8, out_indices=(2,)),
+        lambda: EfficientNetLite(0),
     ],
-    ids=["R18", "R50 dilated", "X50"],
+    ids=["R18", "R50 dilated", "X50", "Lite0"],
 )
 def test_backbone(rng, backbone):
     module = with_seeded_weights(backbone())
     x = rng.standard_normal((1, 3, 70, 101)).astype(np.float32)
     expected = [m.numpy() for m in module(jt.array(x))]
-    found = run(lambda g, x: resnet(g, module, x), x)
+    found = run(lambda g, x: backbone_maps(g, module, x), x)
     assert len(found) == len(expected)
     for a, b in zip(found, expected):
         np.testing.assert_allclose(a, b, atol=1e-5 * np.abs(b).max())
