@@ -10,8 +10,8 @@ def add_parser(subparsers):
         "export",
         help="write a trained detector as an ONNX file",
         description="Writes a Faster R-CNN or Mask R-CNN with a pyramid, and RoI Align or Semantic RoI Align, in standard "
-        "operators. Input: one resized image, RGB, 0 to 255, of any size. Outputs: boxes in its pixels, scores, labels, masks "
-        "(docs/export.md). Needs `pip install 'jsra[export]'`. Exit code 1 if --check finds a difference.",
+        "operators. Input: one resized image, RGB, 0 to 255, of any size. Outputs: boxes in its pixels, scores, labels, "
+        "masks (docs/export.md). Needs `pip install 'jsra[export]'`. Exit code 1 if --check finds a difference.",
     )
     parser.add_argument("config", help="a .py or .yaml config")
     parser.add_argument("weights", help="a .safetensors, .pth or .pt file, a checkpoint folder, or a work_dir (its latest)")
