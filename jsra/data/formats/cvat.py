@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import xml.etree.ElementTree as ElementTree
 
 from jsra.data.formats.annotations import (
     Annotations,
@@ -14,6 +13,7 @@ from jsra.data.formats.annotations import (
     pictures_below,
     size_of,
     split_of,
+    xml_of,
 )  # fmt: skip
 
 
@@ -22,11 +22,8 @@ def find(folder: str):
     splits, problems, listed = {}, [], []
     places = {os.path.basename(path): path for path in pictures_below(folder)}
     for path in files_below(folder, ".xml"):
-        try:
-            root = ElementTree.parse(path).getroot()
-        except (ElementTree.ParseError, OSError):
-            continue
-        if root.tag != "annotations":
+        root = xml_of(path, problems)
+        if root is None or root.tag != "annotations":
             continue
         listed += [e.text.strip() for e in root.iter("name") if e.text and _is_label_name(root, e)]
         for image in root.findall("image"):

@@ -2,23 +2,27 @@
 
 from __future__ import annotations
 
-import json
 import math
 import os
 
 from jsra.arguments import short
-from jsra.data.formats.annotations import Annotations, Object, Picture, classes_by_name, files_below, size_of, split_of
+from jsra.data.formats.annotations import (
+    Annotations,
+    Object,
+    Picture,
+    classes_by_name,
+    files_below,
+    json_of,
+    size_of,
+    split_of,
+)  # fmt: skip
 
 
 def find(folder: str):
     """See jsra.data.formats."""
     splits, problems = {}, []
     for path in files_below(folder, ".json"):
-        try:
-            with open(path, encoding="utf8") as f:
-                content = json.load(f)
-        except (OSError, ValueError):
-            continue
+        content = json_of(path, problems)
         if not isinstance(content, dict) or not isinstance(content.get("shapes"), list):
             continue
         file = _picture(path, content)

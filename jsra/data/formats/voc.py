@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import xml.etree.ElementTree as ElementTree
 
 from jsra.data.formats.annotations import (
     Annotations,
@@ -13,6 +12,7 @@ from jsra.data.formats.annotations import (
     files_below,
     pictures_below,
     size_of,
+    xml_of,
 )  # fmt: skip
 from jsra.data.image import PICTURES
 from jsra.data.voc_file import read_listing, read_objects
@@ -23,7 +23,7 @@ def find(folder: str):
     pictures, problems = {}, []
     by_stem = {os.path.splitext(os.path.basename(p))[0]: p for p in pictures_below(folder)}
     for path in files_below(folder, ".xml"):
-        root = _read(path)
+        root = xml_of(path, problems)
         if root is None or root.tag != "annotation":
             continue
         stem = os.path.splitext(os.path.basename(path))[0]
@@ -40,13 +40,6 @@ def find(folder: str):
         return None
     splits = _splits(folder, pictures, problems) or {"all": list(pictures.values())}
     return Annotations("Pascal VOC", splits, classes_by_name(splits), problems)
-
-
-def _read(path):
-    try:
-        return ElementTree.parse(path).getroot()
-    except (ElementTree.ParseError, ValueError, LookupError, OSError):
-        return None
 
 
 def _objects(root, path, problems):

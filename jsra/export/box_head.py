@@ -1,0 +1,54 @@
+"""The branch of boxes: from proposals to detections."""
+
+from __future__ import annotations
+
+from jsra.export.boxes import column, decode, nms, top
+from jsra.export.extractor import extract
+
+
+def detections(g, branch, maps, proposals, limits):
+    """proposals [n, 4] -> (boxes [m, 4], scores [m], labels int64 [m], 1 for the first class), best first."""
+    head = branch.head
+    with g.scope("box"):
+        features = extract(g, branch.extractor, maps, proposals)
+        with g.scope("head"):
+            logits, deltas = _outputs(g, head, features)
+            scores = _scores(g, head, logits)
+            if not head.reg_class_agnostic:
+                proposals = g("Unsqueeze", proposals, [1])
+                deltas = g("Reshape", deltas, [0, head.num_classes, 4])
+            boxes = decode(g, head.box_coder, proposals, deltas, limits)
+        with g.scope("select"):
+            return _select(g, branch.test, boxes, scores, head)
+
+
+def _outputs(g, head, features):
+    x = g("Flatten", features, axis=1)
+    for fc in head.fcs:
+        x = g("Relu", g.linear(x, fc))
+    return g.linear(x, head.cls), g.linear(x, head.box)
+
+
+def _scores(g, head, logits):
+    """[n, C]: a softmax's first column is the background."""
+    if head.loss_cls.use_sigmoid:
+        return g("Sigmoid", logits)
+    return g("Slice", g("Softmax", logits, axis=1), [1], [head.num_classes + 1], [1])
+
+
+def _select(g, selector, boxes, scores, head):
+    """NMS within each class: a batch of the operator is a class, or, with boxes of no class, a class is."""
+    classes, by_class = head.num_classes, g("Transpose", scores, perm=[1, 0])
+    if head.reg_class_agnostic:
+        inputs, axis = (g("Unsqueeze", boxes, [0]), g("Unsqueeze", by_class, [0])), 1
+    else:
+        inputs, axis = (g("Transpose", boxes, perm=[1, 0, 2]), g("Unsqueeze", by_class, [1])), 0
+    kept = nms(g, *inputs, selector.max_per_img, selector.nms_thr, selector.score_thr)
+    # Equal scores come by rising proposal, then class.
+    pair = g("Add", g("Mul", column(g, kept, 2), classes), column(g, kept, axis))
+    pair, _ = g("TopK", pair, g.size(pair, 0), axis=0, largest=0, outputs=2)
+    scores, best = top(g, g("Gather", g("Reshape", scores, [-1]), pair), selector.max_per_img)
+    pair = g("Gather", pair, best)
+    rows = g("Div", pair, classes) if head.reg_class_agnostic else pair
+    boxes = g("Gather", g("Reshape", boxes, [-1, 4]), rows)
+    return boxes, scores, g("Add", g("Mod", pair, classes), 1)
