@@ -6,9 +6,6 @@ convolution of the MLPs, mlp.conv_weight and mlp.conv_bias. Weights of its autho
 
 from __future__ import annotations
 
-import math
-
-import jittor as jt
 from jittor import nn
 
 from jsra.backbones.transformer import (
@@ -16,11 +13,11 @@ from jsra.backbones.transformer import (
     DropPath,
     channels_first,
     channels_last,
+    conv,
     drop_path_rates,
     linear,
 )  # fmt: skip
 from jsra.ops.attention import attention
-from jsra.ops.conv import Conv2d
 from jsra.ops.layer_norm import LayerNorm
 from jsra.registry import register
 
@@ -38,19 +35,12 @@ VARIANTS = {
 EPS = 1e-6  # of the norms, but for those of embeddings and of pooled keys (1e-5)
 
 
-def _conv(inputs, outputs, kernel, stride, padding=0):
-    conv = Conv2d(inputs, outputs, kernel, stride, padding)
-    jt.init.gauss_(conv.weight, 0.0, math.sqrt(2 / (kernel * kernel * outputs)))
-    jt.init.constant_(conv.bias, 0.0)
-    return conv
-
-
 class OverlapPatchEmbed(nn.Module):
     """A convolution over overlapping patches: [B, C, H, W] -> [B, ceil(H / stride), ceil(W / stride), channels]."""
 
     def __init__(self, in_channels: int, channels: int, kernel: int, stride: int):
         super().__init__()
-        self.proj = _conv(in_channels, channels, kernel, stride, kernel // 2)
+        self.proj = conv(in_channels, channels, kernel, stride, kernel // 2)
         self.norm = LayerNorm(channels)
 
     def execute(self, x):
@@ -66,7 +56,7 @@ class SpatialReductionAttention(nn.Module):
         self.num_heads, self.reduction = num_heads, reduction
         self.q, self.kv, self.proj = linear(channels, channels), linear(channels, 2 * channels), linear(channels, channels)
         if reduction > 1:
-            self.sr = _conv(channels, channels, reduction, reduction)
+            self.sr = conv(channels, channels, reduction, reduction)
             self.norm = LayerNorm(channels)
 
     def execute(self, x):

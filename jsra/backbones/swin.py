@@ -21,8 +21,10 @@ from jsra.backbones.transformer import (
     channels_first,
     channels_last,
     drop_path_rates,
+    from_windows,
     linear,
     pad_to_multiple,
+    to_windows,
 )  # fmt: skip
 from jsra.ops.attention import attention
 from jsra.ops.conv import Conv2d
@@ -70,20 +72,6 @@ def _shift_mask(height, width, window, shift):
     region = (rows[:, None] * 3 + columns).reshape(height // window, window, width // window, window)
     region = region.transpose(0, 2, 1, 3).reshape(-1, window * window)
     return np.where(region[:, :, None] == region[:, None], 0, -100).astype(np.float32)
-
-
-def to_windows(x, window):
-    """[B, H, W, C] -> [B * windows, n, C], those of an image one after the other."""
-    b, h, w, c = x.shape
-    x = x.reshape(b, h // window, window, w // window, window, c)
-    return permute(x, 0, 1, 3, 2, 4, 5).reshape(-1, window * window, c)
-
-
-def from_windows(x, window, height, width):
-    """The inverse of to_windows."""
-    c = x.shape[-1]
-    x = x.reshape(-1, height // window, width // window, window, window, c)
-    return permute(x, 0, 1, 3, 2, 4, 5).reshape(-1, height, width, c)
 
 
 def roll(x, shift):
