@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from jittor import nn
 
+from jsra.backbones.checkpoint import call
 from jsra.backbones.transformer import (
     DepthwiseMLP,
     DropPath,
@@ -89,6 +90,7 @@ class PVTv2(nn.Module):
     variant: 'b0' to 'b5'. depths: blocks of each stage, other than the variant's; width: channels of the first
     stage, other than the variant's; the next ones have 2, 5 and 8 times as many.
     drop_path_rate: stochastic depth of the last block; it grows evenly from 0 at the first.
+    with_cp: blocks are checkpointed: less memory in training, a second forward pass (jsra.backbones.checkpoint).
     The sides of an image must be at least 32, so that every pooled map has a cell.
     out_channels: (attribute) channels of each returned map.
     """
@@ -99,6 +101,7 @@ class PVTv2(nn.Module):
         drop_path_rate: float = 0.1,
         depths: tuple[int, int, int, int] | None = None,
         width: int | None = None,
+        with_cp: bool = False,
     ):
         super().__init__()
         if variant not in VARIANTS:
@@ -113,7 +116,7 @@ class PVTv2(nn.Module):
             setattr(self, f"patch_embed{i + 1}", embed)
             setattr(self, f"block{i + 1}", nn.ModuleList(blocks))
             setattr(self, f"norm{i + 1}", LayerNorm(channels[i], EPS))
-        self.out_channels = channels
+        self.out_channels, self.with_cp = channels, with_cp
 
     def execute(self, images):
         if min(images.shape[2:]) < 32:
@@ -122,7 +125,7 @@ class PVTv2(nn.Module):
         for i in range(1, 5):
             x = getattr(self, f"patch_embed{i}")(x)
             for block in getattr(self, f"block{i}"):
-                x = block(x)
+                x = call(block, x, with_cp=self.with_cp)
             x = channels_first(getattr(self, f"norm{i}")(x))
             outputs.append(x)
         return tuple(outputs)

@@ -15,6 +15,7 @@ import jittor as jt
 import numpy as np
 from jittor import nn
 
+from jsra.backbones.checkpoint import call
 from jsra.backbones.transformer import (
     MLP,
     DropPath,
@@ -144,8 +145,9 @@ class PatchEmbed(nn.Module):
 class SwinStage(nn.Module):
     """Blocks, every second one shifted, and the merging of patches after them (None after the last stage)."""
 
-    def __init__(self, channels, depth, num_heads, window, mlp_ratio, rates, merges):
+    def __init__(self, channels, depth, num_heads, window, mlp_ratio, rates, merges, with_cp):
         super().__init__()
+        self.with_cp = with_cp
         self.blocks = nn.ModuleList(
             [SwinBlock(channels, num_heads, window, i % 2 * (window // 2), mlp_ratio, rates[i]) for i in range(depth)]
         )
@@ -153,7 +155,7 @@ class SwinStage(nn.Module):
 
     def execute(self, x):
         for block in self.blocks:
-            x = block(x)
+            x = call(block, x, with_cp=self.with_cp)
         return x
 
 
@@ -165,6 +167,7 @@ class SwinTransformer(nn.Module):
     default; Swin-S: depths 2, 2, 18, 2; Swin-B: those, 128 channels, num_heads 4, 8, 16, 32.
     window_size: positions of a window's side. mlp_ratio: hidden channels of the MLPs, in channels of the map.
     drop_path_rate: stochastic depth of the last block; it grows evenly from 0 at the first.
+    with_cp: blocks are checkpointed: less memory in training, a second forward pass (jsra.backbones.checkpoint).
     out_channels: (attribute) channels of each returned map.
     """
 
@@ -177,6 +180,7 @@ class SwinTransformer(nn.Module):
         mlp_ratio: float = 4.0,
         drop_path_rate: float = 0.2,
         out_indices: tuple[int, ...] = (0, 1, 2, 3),
+        with_cp: bool = False,
     ):
         super().__init__()
         if not out_indices or not set(out_indices) <= {0, 1, 2, 3}:
@@ -191,7 +195,7 @@ class SwinTransformer(nn.Module):
         self.patch_embed = PatchEmbed(embed_dims)
         self.layers = nn.ModuleList(
             [
-                SwinStage(embed_dims * 2**i, depths[i], num_heads[i], window_size, mlp_ratio, rates[i], i < last)
+                SwinStage(embed_dims * 2**i, depths[i], num_heads[i], window_size, mlp_ratio, rates[i], i < last, with_cp)
                 for i in range(last + 1)
             ]
         )

@@ -19,6 +19,7 @@ import jittor as jt
 import numpy as np
 from jittor import nn
 
+from jsra.backbones.checkpoint import call
 from jsra.backbones.norm import BatchNorm2d
 from jsra.backbones.transformer import (
     DepthwiseMLP,
@@ -133,21 +134,25 @@ class Extractor(nn.Module):
 class Interaction(nn.Module):
     """An injector, some of the transformer's blocks, and an extractor; two more extractors if it is the last."""
 
-    def __init__(self, channels, heads, points, ratio, ffn_ratio, init_value, drop_path, last):
+    def __init__(self, channels, heads, points, ratio, ffn_ratio, init_value, drop_path, last, with_cp):
         super().__init__()
+        self.with_cp = with_cp
         self.injector = Injector(channels, heads, points, ratio, init_value)
         extractors = [Extractor(channels, heads, points, ratio, ffn_ratio, drop_path) for _ in range(3 if last else 1)]
         self.extractor, self.extra_extractors = extractors[0], nn.ModuleList(extractors[1:]) if last else []
 
+    def call(self, part, *inputs):
+        return call(part, *inputs, with_cp=self.with_cp)
+
     def execute(self, x, tokens, blocks, sizes):
         """x [B, H, W, C], tokens -> the same shapes."""
         shape = x.shape
-        x = self.injector(x.reshape(shape[0], -1, shape[-1]), tokens, sizes).reshape(shape)
+        x = self.call(self.injector, x.reshape(shape[0], -1, shape[-1]), tokens, sizes).reshape(shape)
         for block in blocks:
-            x = block(x)
+            x = self.call(block, x)
         flat = x.reshape(shape[0], -1, shape[-1])
         for extractor in (self.extractor, *self.extra_extractors):
-            tokens = extractor(tokens, flat, sizes)
+            tokens = self.call(extractor, tokens, flat, sizes)
         return x, tokens
 
 
@@ -211,6 +216,7 @@ class ViTAdapter(nn.Module):
     deformable attention, points that each reads on a map, channels that it reads, in channels of the map.
     interaction_indexes: the first and the last block of each group. cffn_ratio: hidden channels of the extractors' MLPs, in
     channels of the map. init_value: what the factors of what is injected start from.
+    with_cp: blocks, injectors and extractors are checkpointed: less memory, two forward passes (jsra.backbones.checkpoint).
     Images whose sides 32 does not divide are filled up with zeros, and the maps are cut to ceil(H / stride).
     out_channels: (attribute) channels of each returned map.
     """
@@ -233,6 +239,7 @@ class ViTAdapter(nn.Module):
         interaction_indexes: tuple[tuple[int, int], ...] = ((0, 2), (3, 5), (6, 8), (9, 11)),
         cffn_ratio: float = 0.25,
         init_value: float = 0.0,
+        with_cp: bool = False,
     ):
         super().__init__()
         for name, heads, channels in (
@@ -266,7 +273,7 @@ class ViTAdapter(nn.Module):
         self.spm = SpatialPriorModule(conv_inplane, embed_dim)
         settings = embed_dim, deform_num_heads, n_points, deform_ratio, cffn_ratio, init_value, drop_path_rate
         groups = len(self.interaction_indexes)
-        self.interactions = nn.ModuleList([Interaction(*settings, last=i == groups - 1) for i in range(groups)])
+        self.interactions = nn.ModuleList([Interaction(*settings, i == groups - 1, with_cp) for i in range(groups)])
         self.up = ConvTranspose2d(embed_dim, embed_dim, 2, 2)
         jt.init.gauss_(self.up.weight, 0.0, math.sqrt(2 / (4 * embed_dim)))
         jt.init.constant_(self.up.bias, 0.0)
