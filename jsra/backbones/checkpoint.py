@@ -42,7 +42,8 @@ class _Checkpointed(jt.Function):
             out = self.block(*inputs)
         finally:
             set_rng_state(now)
-        found = jt.grad((out * dout.detach()).sum(), [x for x, want in zip(inputs, wanted) if want] + _trained(self.block))
+        targets = [x for x, want in zip(inputs, wanted) if want] + _trained(self.block)
+        found = jt.grad((out * dout.detach()).sum(), targets, retain_graph=False)
         # Executed at once: what the Functions in the block keep for their gradients is let go at the end of an execution.
         jt.sync(found)
         found = iter(found)
