@@ -9,6 +9,7 @@ from __future__ import annotations
 import jittor as jt
 from jittor import nn
 
+from jsra.backbones.checkpoint import call
 from jsra.backbones.transformer import (
     MLP,
     DropPath,
@@ -98,15 +99,16 @@ class Downsample(nn.Module):
 class Level(nn.Module):
     """The blocks of a stage, a norm, and what leads to the next stage (None after the last)."""
 
-    def __init__(self, channels, blocks, last):
+    def __init__(self, channels, blocks, last, with_cp):
         super().__init__()
+        self.with_cp = with_cp
         self.blocks = nn.ModuleList(blocks)
         self.norm = LayerNorm(channels, EPS)
         self.downsample = None if last else Downsample(channels)
 
     def execute(self, x):
         for block in self.blocks:
-            x = block(x)
+            x = call(block, x, with_cp=self.with_cp)
         return self.norm(x)
 
 
@@ -118,6 +120,7 @@ class InternImage(nn.Module):
     mlp_ratio: hidden channels of the MLPs, in channels of the map. offset_scale: of dcn_v3. layer_scale: what the factors of
     the branches' channels start from.
     drop_path_rate: stochastic depth of the last block; it grows evenly from 0 at the first.
+    with_cp: blocks are checkpointed: less memory in training, a second forward pass (jsra.backbones.checkpoint).
     out_channels: (attribute) channels of each returned map.
     """
 
@@ -130,6 +133,7 @@ class InternImage(nn.Module):
         offset_scale: float = 1.0,
         layer_scale: float = 1.0,
         drop_path_rate: float = 0.2,
+        with_cp: bool = False,
     ):
         super().__init__()
         self.out_channels = tuple(channels * 2**i for i in range(4))
@@ -141,7 +145,7 @@ class InternImage(nn.Module):
         for i, rates in enumerate(drop_path_rates(drop_path_rate, depths)):
             width = self.out_channels[i]
             blocks = [InternImageBlock(width, groups[i], mlp_ratio, offset_scale, layer_scale, rate) for rate in rates]
-            levels.append(Level(width, blocks, i == 3))
+            levels.append(Level(width, blocks, i == 3, with_cp))
         self.levels = nn.ModuleList(levels)
 
     def execute(self, images):

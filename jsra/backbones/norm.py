@@ -19,8 +19,8 @@ class BatchNorm2d(nn.BatchNorm):
         self.frozen = frozen
 
     def execute(self, x):
-        if not self.frozen:
-            return self._jointly(x) if self.is_train and self.sync and world_size() > 1 else super().execute(x)
+        if self.is_train and not self.frozen:
+            return self._by_batch(x)
         # is_train is written by train() and eval() of the whole model, so it is set aside here rather than once.
         is_train, self.is_train = self.is_train, False
         try:
@@ -28,10 +28,16 @@ class BatchNorm2d(nn.BatchNorm):
         finally:
             self.is_train = is_train
 
-    def _jointly(self, x):
-        """As nn.BatchNorm over the images of all processes, but in one sum, whose order in the graph is fixed."""
+    def _by_batch(self, x):
+        """As nn.BatchNorm over the images of all processes, in one sum whose order in the graph is fixed.
+
+        Means are taken of rows first: one float32 sum over a map of 200 x 304 is wrong by 3e-5 of itself.
+        """
         dims = (0, 2, 3)
-        mean, square = all_reduce(jt.stack([x.mean(dims), (x * x).mean(dims)])) / world_size()
+        statistics = jt.stack([x.mean(3).mean((0, 2)), (x * x).mean(3).mean((0, 2))])
+        if self.sync and world_size() > 1:
+            statistics = all_reduce(statistics) / world_size()
+        mean, square = statistics
         variance = (square - mean * mean).maximum(0.0)
         for running, new in ((self.running_mean, mean), (self.running_var, variance)):
             running.update(running + (new - running) * self.momentum)

@@ -6,21 +6,19 @@ convolution of the MLPs, mlp.conv_weight and mlp.conv_bias. Weights of its autho
 
 from __future__ import annotations
 
-import math
-
-import jittor as jt
 from jittor import nn
 
+from jsra.backbones.checkpoint import call
 from jsra.backbones.transformer import (
     DepthwiseMLP,
     DropPath,
     channels_first,
     channels_last,
+    conv,
     drop_path_rates,
     linear,
 )  # fmt: skip
 from jsra.ops.attention import attention
-from jsra.ops.conv import Conv2d
 from jsra.ops.layer_norm import LayerNorm
 from jsra.registry import register
 
@@ -38,19 +36,12 @@ VARIANTS = {
 EPS = 1e-6  # of the norms, but for those of embeddings and of pooled keys (1e-5)
 
 
-def _conv(inputs, outputs, kernel, stride, padding=0):
-    conv = Conv2d(inputs, outputs, kernel, stride, padding)
-    jt.init.gauss_(conv.weight, 0.0, math.sqrt(2 / (kernel * kernel * outputs)))
-    jt.init.constant_(conv.bias, 0.0)
-    return conv
-
-
 class OverlapPatchEmbed(nn.Module):
     """A convolution over overlapping patches: [B, C, H, W] -> [B, ceil(H / stride), ceil(W / stride), channels]."""
 
     def __init__(self, in_channels: int, channels: int, kernel: int, stride: int):
         super().__init__()
-        self.proj = _conv(in_channels, channels, kernel, stride, kernel // 2)
+        self.proj = conv(in_channels, channels, kernel, stride, kernel // 2)
         self.norm = LayerNorm(channels)
 
     def execute(self, x):
@@ -66,7 +57,7 @@ class SpatialReductionAttention(nn.Module):
         self.num_heads, self.reduction = num_heads, reduction
         self.q, self.kv, self.proj = linear(channels, channels), linear(channels, 2 * channels), linear(channels, channels)
         if reduction > 1:
-            self.sr = _conv(channels, channels, reduction, reduction)
+            self.sr = conv(channels, channels, reduction, reduction)
             self.norm = LayerNorm(channels)
 
     def execute(self, x):
@@ -99,6 +90,7 @@ class PVTv2(nn.Module):
     variant: 'b0' to 'b5'. depths: blocks of each stage, other than the variant's; width: channels of the first
     stage, other than the variant's; the next ones have 2, 5 and 8 times as many.
     drop_path_rate: stochastic depth of the last block; it grows evenly from 0 at the first.
+    with_cp: blocks are checkpointed: less memory in training, a second forward pass (jsra.backbones.checkpoint).
     The sides of an image must be at least 32, so that every pooled map has a cell.
     out_channels: (attribute) channels of each returned map.
     """
@@ -109,6 +101,7 @@ class PVTv2(nn.Module):
         drop_path_rate: float = 0.1,
         depths: tuple[int, int, int, int] | None = None,
         width: int | None = None,
+        with_cp: bool = False,
     ):
         super().__init__()
         if variant not in VARIANTS:
@@ -123,7 +116,7 @@ class PVTv2(nn.Module):
             setattr(self, f"patch_embed{i + 1}", embed)
             setattr(self, f"block{i + 1}", nn.ModuleList(blocks))
             setattr(self, f"norm{i + 1}", LayerNorm(channels[i], EPS))
-        self.out_channels = channels
+        self.out_channels, self.with_cp = channels, with_cp
 
     def execute(self, images):
         if min(images.shape[2:]) < 32:
@@ -132,7 +125,7 @@ class PVTv2(nn.Module):
         for i in range(1, 5):
             x = getattr(self, f"patch_embed{i}")(x)
             for block in getattr(self, f"block{i}"):
-                x = block(x)
+                x = call(block, x, with_cp=self.with_cp)
             x = channels_first(getattr(self, f"norm{i}")(x))
             outputs.append(x)
         return tuple(outputs)

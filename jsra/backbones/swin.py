@@ -15,14 +15,17 @@ import jittor as jt
 import numpy as np
 from jittor import nn
 
+from jsra.backbones.checkpoint import call
 from jsra.backbones.transformer import (
     MLP,
     DropPath,
     channels_first,
     channels_last,
     drop_path_rates,
+    from_windows,
     linear,
     pad_to_multiple,
+    to_windows,
 )  # fmt: skip
 from jsra.ops.attention import attention
 from jsra.ops.conv import Conv2d
@@ -70,20 +73,6 @@ def _shift_mask(height, width, window, shift):
     region = (rows[:, None] * 3 + columns).reshape(height // window, window, width // window, window)
     region = region.transpose(0, 2, 1, 3).reshape(-1, window * window)
     return np.where(region[:, :, None] == region[:, None], 0, -100).astype(np.float32)
-
-
-def to_windows(x, window):
-    """[B, H, W, C] -> [B * windows, n, C], those of an image one after the other."""
-    b, h, w, c = x.shape
-    x = x.reshape(b, h // window, window, w // window, window, c)
-    return permute(x, 0, 1, 3, 2, 4, 5).reshape(-1, window * window, c)
-
-
-def from_windows(x, window, height, width):
-    """The inverse of to_windows."""
-    c = x.shape[-1]
-    x = x.reshape(-1, height // window, width // window, window, window, c)
-    return permute(x, 0, 1, 3, 2, 4, 5).reshape(-1, height, width, c)
 
 
 def roll(x, shift):
@@ -156,8 +145,9 @@ class PatchEmbed(nn.Module):
 class SwinStage(nn.Module):
     """Blocks, every second one shifted, and the merging of patches after them (None after the last stage)."""
 
-    def __init__(self, channels, depth, num_heads, window, mlp_ratio, rates, merges):
+    def __init__(self, channels, depth, num_heads, window, mlp_ratio, rates, merges, with_cp):
         super().__init__()
+        self.with_cp = with_cp
         self.blocks = nn.ModuleList(
             [SwinBlock(channels, num_heads, window, i % 2 * (window // 2), mlp_ratio, rates[i]) for i in range(depth)]
         )
@@ -165,7 +155,7 @@ class SwinStage(nn.Module):
 
     def execute(self, x):
         for block in self.blocks:
-            x = block(x)
+            x = call(block, x, with_cp=self.with_cp)
         return x
 
 
@@ -177,6 +167,7 @@ class SwinTransformer(nn.Module):
     default; Swin-S: depths 2, 2, 18, 2; Swin-B: those, 128 channels, num_heads 4, 8, 16, 32.
     window_size: positions of a window's side. mlp_ratio: hidden channels of the MLPs, in channels of the map.
     drop_path_rate: stochastic depth of the last block; it grows evenly from 0 at the first.
+    with_cp: blocks are checkpointed: less memory in training, a second forward pass (jsra.backbones.checkpoint).
     out_channels: (attribute) channels of each returned map.
     """
 
@@ -189,6 +180,7 @@ class SwinTransformer(nn.Module):
         mlp_ratio: float = 4.0,
         drop_path_rate: float = 0.2,
         out_indices: tuple[int, ...] = (0, 1, 2, 3),
+        with_cp: bool = False,
     ):
         super().__init__()
         if not out_indices or not set(out_indices) <= {0, 1, 2, 3}:
@@ -203,7 +195,7 @@ class SwinTransformer(nn.Module):
         self.patch_embed = PatchEmbed(embed_dims)
         self.layers = nn.ModuleList(
             [
-                SwinStage(embed_dims * 2**i, depths[i], num_heads[i], window_size, mlp_ratio, rates[i], i < last)
+                SwinStage(embed_dims * 2**i, depths[i], num_heads[i], window_size, mlp_ratio, rates[i], i < last, with_cp)
                 for i in range(last + 1)
             ]
         )

@@ -8,6 +8,7 @@ import jittor as jt
 import numpy as np
 from jittor import nn
 
+from jsra.ops.conv import Conv2d
 from jsra.ops.depthwise_conv2d import depthwise_conv2d
 from jsra.ops.gelu import gelu
 from jsra.ops.linear import Linear
@@ -19,6 +20,15 @@ def linear(inputs, outputs, bias=True):
     """A Linear as transformers start it: a truncated normal of 0.02, bias 0."""
     layer = Linear(inputs, outputs, bias)
     jt.init.trunc_normal_(layer.weight, std=0.02)
+    if bias:
+        jt.init.constant_(layer.bias, 0.0)
+    return layer
+
+
+def conv(inputs, outputs, kernel, stride=1, padding=0, bias=True):
+    """A Conv2d as PVTv2 and ViT-Adapter start it: normal, of a variance of 2 / (kernel^2 * outputs), bias 0."""
+    layer = Conv2d(inputs, outputs, kernel, stride, padding, bias=bias)
+    jt.init.gauss_(layer.weight, 0.0, math.sqrt(2 / (kernel * kernel * outputs)))
     if bias:
         jt.init.constant_(layer.bias, 0.0)
     return layer
@@ -44,7 +54,10 @@ class DepthwiseMLP(MLP):
         self.conv_bias = jt.zeros((hidden,))
 
     def execute(self, x):
-        return self.fc2(gelu(depthwise_conv2d(self.fc1(x), self.conv_weight, self.conv_bias, padding=1)))
+        return self.fc2(gelu(self.convolved(self.fc1(x))))
+
+    def convolved(self, x):
+        return depthwise_conv2d(x, self.conv_weight, self.conv_bias, padding=1)
 
 
 class DropPath(nn.Module):
@@ -89,3 +102,17 @@ def pad_to_multiple(x, divisor, axes):
             shape = [*x.shape[:axis], more, *x.shape[axis + 1 :]]
             x = jt.concat([x, jt.zeros(shape, str(x.dtype))], axis)
     return x
+
+
+def to_windows(x, window):
+    """[B, H, W, C] -> [B * windows, n, C], those of an image one after the other."""
+    b, h, w, c = x.shape
+    x = x.reshape(b, h // window, window, w // window, window, c)
+    return permute(x, 0, 1, 3, 2, 4, 5).reshape(-1, window * window, c)
+
+
+def from_windows(x, window, height, width):
+    """The inverse of to_windows."""
+    c = x.shape[-1]
+    x = x.reshape(-1, height // window, width // window, window, window, c)
+    return permute(x, 0, 1, 3, 2, 4, 5).reshape(-1, height, width, c)

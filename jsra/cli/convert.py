@@ -1,7 +1,7 @@
 """`jsra convert SRC DST`: weights of mmdet, torchvision and JDet into this package's names, and back."""
 
 FAMILIES = (
-    "jsra", "mmdet", "torchvision", "jdet", "backbone", "efficientnet_lite", "swin", "timm_swin", "pvt", "timm_pvt",
+    "jsra", "mmdet", "torchvision", "jdet", "backbone", "efficientnet_lite", "swin", "timm_swin", "pvt", "timm_pvt", "deit",
     "internimage", "flownet", "mmtrack",
 )  # fmt: skip
 

@@ -8,7 +8,7 @@ import jittor as jt
 
 from jsra.convert.convert import to_jsra
 from jsra.convert.files import read_weights
-from jsra.convert.names import CLASSIFIERS, SWIN_ADDED, SWIN_CLASSIFIERS
+from jsra.convert.names import ADDED, CLASSIFIERS
 from jsra.convert.position_tables import fitted
 from jsra.convert.torch_file import WeightsError
 
@@ -49,8 +49,9 @@ def _shortened(names, most=12) -> str:
 def match(shapes: dict, converted) -> Report:
     """What of `converted` (jsra.convert.convert.Converted, by our names) fits a model of {name: shape}."""
     matched, mismatched = [], {}
-    if converted.family in SWIN_CLASSIFIERS:
-        shapes = {n: s for n, s in shapes.items() if n in converted.arrays or not SWIN_ADDED.match(n)}
+    if converted.family in ADDED:
+        added = ADDED[converted.family]
+        shapes = {n: s for n, s in shapes.items() if n in converted.arrays or not added.match(n)}
     for name, shape in shapes.items():
         if name in converted.arrays:
             found = tuple(converted.arrays[name].shape)

@@ -18,6 +18,10 @@ _SWIN_MMDET = (
 )
 # PVTv2's depth-wise convolution in detectors by its authors; what else they have has our names.
 _PVT_CONV = tuple((f"block{{i}}.{{j}}.mlp.conv_{p}", f"block{{i}}.{{j}}.mlp.dwconv.dwconv.{p}") for p in ("weight", "bias"))
+# The depth-wise convolutions of ViT-Adapter by its authors; what else its detectors have has our names.
+_VIT_ADAPTER_CONV = tuple(
+    (f"interactions.{{p}}.ffn.conv_{kind}", f"interactions.{{p}}.ffn.dwconv.dwconv.{kind}") for kind in ("weight", "bias")
+)
 # InternImage by its authors, whose norms are parts of sequences.
 INTERNIMAGE = tuple(
     (f"backbone.{ours}", theirs)
@@ -38,7 +42,7 @@ INTERNIMAGE = tuple(
 MMDET = (
     *_SWIN_MMDET,
     *((ours, f"backbone.{theirs}") for ours, theirs in INTERNIMAGE),
-    *((f"backbone.{ours}", f"backbone.{theirs}") for ours, theirs in _PVT_CONV),
+    *((f"backbone.{ours}", f"backbone.{theirs}") for ours, theirs in (*_PVT_CONV, *_VIT_ADAPTER_CONV)),
     ("backbone.{p}", "backbone.{p}"),
     ("neck.lateral_convs.{i}.{p}", "neck.lateral_convs.{i}.conv.{p}"),
     ("neck.fpn_convs.{i}.{p}", "neck.fpn_convs.{i}.conv.{p}"),
@@ -136,6 +140,13 @@ TIMM_PVT = (
     ),
 )
 
+# The plain Vision Transformers of DeiT and timm, which ViT-Adapter starts from.
+DEIT = (
+    ("backbone.pos_embed", "pos_embed"),
+    ("backbone.patch_embed.{p}", "patch_embed.{p}"),
+    ("backbone.blocks.{i}.{p}", "blocks.{i}.{p}"),
+)
+
 # JDet's FasterRCNNOBB (rpn_head) and the detectors on its RCNN (rpn). Their heads, of rotated boxes, have no place here. A
 # model of ours that JDet's runner trained has our names.
 JDET = tuple(row for row in MMDET if row[1].startswith(("backbone.{p}", "neck.", "rpn_head."))) + (
@@ -160,18 +171,22 @@ RENAMED = (
 
 FAMILIES = {
     "mmdet": MMDET, "jdet": JDET, "torchvision": TORCHVISION, "backbone": BACKBONE, "efficientnet_lite": EFFICIENTNET_LITE,
-    "swin": SWIN, "timm_swin": TIMM_SWIN, "pvt": PVT, "timm_pvt": TIMM_PVT,
+    "swin": SWIN, "timm_swin": TIMM_SWIN, "pvt": PVT, "timm_pvt": TIMM_PVT, "deit": DEIT,
     "internimage": INTERNIMAGE, "flownet": FLOWNET, "mmtrack": MMTRACK,
 }  # fmt: skip
-SWIN_CLASSIFIERS = ("swin", "timm_swin")
 # Families of a backbone alone.
-CLASSIFIERS = ("backbone", "efficientnet_lite", *SWIN_CLASSIFIERS, "pvt", "timm_pvt", "internimage")
-# The norms of outputs, which detectors add to a Swin that classifies.
-SWIN_ADDED = re.compile(r"^backbone\.norm[0-3]\.(weight|bias)$")
+CLASSIFIERS = ("backbone", "efficientnet_lite", "swin", "timm_swin", "pvt", "timm_pvt", "deit", "internimage")
+# What detectors add to a backbone that classifies: the norms of Swin's outputs, all of ViT-Adapter but the transformer.
+_SWIN_ADDED = re.compile(r"^backbone\.norm[0-3]\.(weight|bias)$")
+ADDED = {
+    "swin": _SWIN_ADDED,
+    "timm_swin": _SWIN_ADDED,
+    "deit": re.compile(r"^backbone\.(level_embed$|(spm|interactions|up|norm[1-4])\.|blocks\.\d+\.gamma[12]$)"),
+}
 # What no model of ours has a place for, and needs none.
 IGNORED = re.compile(
     r"(^|\.)num_batches_tracked$|^fc\.(weight|bias)$|^(classifier|conv_head)\.|^_(conv_head|bn1|fc)\."
-    r"|\.relative_position_index$|\.attn_mask$|^norm\.(weight|bias)$|^head\.(fc\.)?(weight|bias)$"
+    r"|\.relative_position_index$|\.attn_mask$|^cls_token$|^norm\.(weight|bias)$|^head\.(fc\.)?(weight|bias)$"
 )
 
 
@@ -230,6 +245,8 @@ def family_of(names) -> str:
         return "timm_swin" if "layers.3.downsample.reduction.weight" in names else "swin"
     if "levels.0.blocks.0.dcn.input_proj.weight" in names:
         return "internimage"
+    if {"pos_embed", "blocks.0.attn.qkv.weight"} <= names:
+        return "deit"
     if "block1.0.attn.q.weight" in names:
         return "pvt"
     if "stages.0.blocks.0.attn.q.weight" in names:

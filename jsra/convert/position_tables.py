@@ -6,6 +6,8 @@ import math
 
 import numpy as np
 
+from jsra.ops.resample import bicubic
+
 RELATIVE = "relative_position_bias_table"  # Swin's: [(2 w - 1) ^ 2, heads]
 
 
@@ -27,17 +29,5 @@ def fitted(shapes: dict, converted):
 
 def resized(table, size):
     """[H, W, C] -> float32 [*size, C]. Source: torch.nn.functional.interpolate, mode 'bicubic', align_corners=False."""
-    rows, columns = (_bicubic(n, m) for n, m in zip(table.shape, size))
+    rows, columns = (bicubic(n, m) for n, m in zip(table.shape, size))
     return np.einsum("ah,bw,hwc->abc", rows, columns, table.astype(np.float64)).astype(np.float32)
-
-
-def _bicubic(n, m):
-    """float64 [m, n]: the share of each of n positions in each of m. Keys' kernel with a = -0.75; the edge is repeated."""
-    at = (np.arange(m) + 0.5) * n / m - 0.5
-    low = np.floor(at).astype(int)
-    matrix = np.zeros((m, n))
-    for tap in range(-1, 3):
-        d = np.abs(at - low - tap)
-        near, far = (1.25 * d - 2.25) * d * d + 1, ((-0.75 * d + 3.75) * d - 6) * d + 3
-        np.add.at(matrix, (np.arange(m), np.clip(low + tap, 0, n - 1)), np.where(d <= 1, near, far))
-    return matrix

@@ -19,6 +19,11 @@ def upsample_bilinear(x, size) -> jt.Var:
     return _resample(x, *(_bilinear(n, m) for n, m in zip(x.shape[1:3], size)))
 
 
+def upsample_bicubic(x, size) -> jt.Var:
+    """[B, h, w, C] -> [B, *size, C]. Source: torch.nn.functional.interpolate, mode 'bicubic', align_corners=False."""
+    return _resample(x, *(bicubic(n, m).astype(np.float32) for n, m in zip(x.shape[1:3], size)))
+
+
 def average_pool(x, stride) -> jt.Var:
     """[B, H, W, C] -> [B, ceil(H / stride), ceil(W / stride), C]: the means of windows of stride x stride.
 
@@ -49,6 +54,19 @@ def _bilinear(n, m):
     matrix = np.zeros((m, n), np.float32)
     np.add.at(matrix, (np.arange(m), low), 1 - (position - low))
     np.add.at(matrix, (np.arange(m), np.minimum(low + 1, n - 1)), position - low)
+    return matrix
+
+
+@functools.lru_cache(64)
+def bicubic(n, m):
+    """float64 [m, n]: the share of each of n positions in each of m. Keys' kernel with a = -0.75; the edge is repeated."""
+    at = (np.arange(m) + 0.5) * n / m - 0.5
+    low = np.floor(at).astype(int)
+    matrix = np.zeros((m, n))
+    for tap in range(-1, 3):
+        d = np.abs(at - low - tap)
+        near, far = (1.25 * d - 2.25) * d * d + 1, ((-0.75 * d + 3.75) * d - 6) * d + 3
+        np.add.at(matrix, (np.arange(m), np.clip(low + tap, 0, n - 1)), np.where(d <= 1, near, far))
     return matrix
 
 

@@ -169,12 +169,14 @@ MODERN = {
     "internimage_t": (
         "mask_rcnn_internimage_t_fpn_{}_1x_coco.py", "mini/puppets_mask_internimage_fpn_{}.py",
     ),
+    "vit_adapter_t": ("mask_rcnn_vit_adapter_t_fpn_{}_1x_coco.py", "mini/puppets_mask_vit_adapter_fpn_{}.py"),
     "dyhead": ("dyhead_rcnn_r50_fpn_{}_1x_coco.py", "mini/puppets_dyhead_r18_fpn_{}.py"),
     "swin_s": ("mask_rcnn_swin_s_fpn_{}_ms_crop_3x_coco.py", ""),
     "swin_b": ("mask_rcnn_swin_b_fpn_{}_ms_crop_3x_coco.py", ""),
 }
 MODERN_BACKBONES = {
     "Swin-T": "swin_t", "Swin-S": "swin_s", "Swin-B": "swin_b", "PVTv2-B0": "pvt_v2_b0", "InternImage-T": "internimage_t",
+    "ViT-Adapter-T": "vit_adapter_t",
 }  # fmt: skip
 EXTRACTORS = {"RoI Align": "roi_align", "SRA": "sra"}
 SWIN_STEPS = "the learning rate falls after 27 and 33 epochs, as in the published configs; the paper writes 67% and 92%"
@@ -190,6 +192,7 @@ NOTES = {
     "Swin-T": SWIN_STEPS,
     "Swin-S": SWIN_STEPS,
     "Swin-B": f"{SWIN_STEPS}; nobody publishes a Mask R-CNN of it, its drop_path_rate is that of its authors' cascade",
+    "ViT-Adapter-T": "without layer_scale, as when its weights were published; its config has it since June 2025",
     "DyHead": "torchvision's ResNet-50 in the place of MSRA's, which the published config starts from",
     "w/ SA": "'a standard multi-head self-attention layer' is all the paper says; its widths are ours",
 }

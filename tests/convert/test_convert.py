@@ -39,11 +39,17 @@ INTERNIMAGE = (
     "backbone.levels.0.downsample.norm.weight", "backbone.levels.3.norm.bias", "backbone.levels.1.blocks.3.dcn.norm.weight",
 )  # fmt: skip
 
+DEIT = (
+    "backbone.pos_embed", "backbone.patch_embed.proj.bias", "backbone.blocks.0.attn.qkv.weight",
+    "backbone.blocks.11.norm2.bias",
+)  # fmt: skip
+
 
 @pytest.mark.parametrize("family", FAMILIES)
 def test_names_there_and_back(family):
     names = {**dict(efficientnet_lite=LITE, flownet=FLOWNET), **dict.fromkeys(("swin", "timm_swin"), SWIN)}
-    names = {**names, **dict.fromkeys(("pvt", "timm_pvt"), PVT), "internimage": INTERNIMAGE}.get(family, OURS + CASCADE)
+    names = {**names, **dict.fromkeys(("pvt", "timm_pvt"), PVT), "internimage": INTERNIMAGE, "deit": DEIT}
+    names = names.get(family, OURS + CASCADE)
     for name in names:
         theirs = from_ours(name, family)
         parts = {"backbone": ("backbone.",), "jdet": ("backbone.", "neck.", "rpn.")}.get(family, ("",))

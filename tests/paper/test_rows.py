@@ -90,14 +90,19 @@ def test_every_row_of_the_other_papers_has_a_config_or_says_why_not(key):
 def test_rows_of_other_backbones_have_their_configs():
     built = [row for row in rows.table(9).rows if row.slug]
     assert len(built) == 2 * len(rows.MODERN_BACKBONES) and all(row.config() for row in built)
-    tiny = [row for row in built if row.slug.startswith(("swin_t/", "pvt_v2_b0/", "internimage_t/"))]
+    tiny = [row for row in built if row.slug.startswith(("swin_t/", "pvt_v2_b0/", "internimage_t/", "vit_adapter_t/"))]
     tiny += [row for row in rows.table(8).rows if row.settings["method"] == "DyHead"]
-    assert len(tiny) == 8 and all(row.config() for row in tiny) and all(row.config("mini") for row in tiny)
+    assert len(tiny) == 10 and all(row.config() for row in tiny) and all(row.config("mini") for row in tiny)
 
 
-def test_rows_without_a_model_say_so():
+@pytest.mark.parametrize("key", [7, 8, 9])
+def test_every_model_of_the_generalizability_tables_is_built(key):
+    assert all(row.config() for row in rows.table(key).rows)
+
+
+def test_rows_of_table_7_are_two_of_a_line():
     states = {row.name: row.slug for row in rows.table(7).rows}
-    assert states["Mask R-CNN ViT-Adapter-T, SRA"] is None
+    assert states["Mask R-CNN ViT-Adapter-T, SRA"] == "vit_adapter_t/sra"
     assert states["Faster R-CNN R-101, SRA"] == "r101_fpn/sra"
     assert os.path.basename(rows.table(7).select(["Faster R-CNN R-101, SRA"])[0].config()) == (
         "faster_rcnn_r101_fpn_sra_1x_coco.py"
