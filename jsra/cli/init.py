@@ -30,7 +30,8 @@ def run(args):
     done = starter.write(found, data, args.folder, gpu)
     for line in starter.first_lines(found.problems):
         print(f"left out: {line}")
-    print(f"{found.form} annotations in {data}: {len(found.classes)} classes; {done['rule']}")
+    noun = "class" if len(found.classes) == 1 else "classes"
+    print(f"{found.form} annotations in {data}: {len(found.classes)} {noun}; {done['rule']}")
     for name, (pictures, objects) in done["counts"].items():
         print(f"  {name}: {pictures} pictures, {objects} objects")
     for name in found.classes:
