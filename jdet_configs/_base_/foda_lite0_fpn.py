@@ -3,9 +3,10 @@ _base_ = ["small_lite0_fpn.py", "foda.py"]
 _normalize = dict(type="Normalize", mean=[127.0, 127.0, 127.0], std=[128.0, 128.0, 128.0])
 _test = dict(transforms=[dict(type="Resize", min_size=300, max_size=300), _normalize, dict(type="Pad", size_divisor=32)])
 model = dict(
-    neck=dict(out_channels=96),
-    rpn=dict(in_channels=96, feat_channels=96),
-    roi_head=dict(box=dict(extractor=dict(out_channels=96), head=dict(in_channels=96, num_classes=12))),
+    backbone=dict(frozen_stages=3),
+    neck=dict(out_channels=64),
+    rpn=dict(in_channels=64, feat_channels=64),
+    roi_head=dict(box=dict(extractor=dict(out_channels=64), head=dict(in_channels=64, num_classes=12))),
 )
 dataset = dict(
     train=dict(
@@ -20,8 +21,8 @@ dataset = dict(
     val=_test,
     test=_test,
 )
-scheduler = dict(type="StepLR", milestones=[6, 7], warmup="linear", warmup_iters=100, warmup_ratio=0.01)
-max_epoch = 8
+scheduler = dict(type="StepLR", milestones=[4, 5], warmup="linear", warmup_iters=100, warmup_ratio=0.01)
+max_epoch = 6
 eval_interval = None  # at the end alone
 checkpoint_interval = 1
 checkpoint_keep = 1
