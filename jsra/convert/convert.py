@@ -18,7 +18,7 @@ from jsra.convert.torch_file import WeightsError
 
 # COCO's category ids that no category has.
 COCO_GAPS = (12, 26, 29, 30, 45, 66, 68, 69, 71, 83)
-BACKGROUND_LAST = ("mmdet", "mmtrack")  # families whose last class is the background
+BACKGROUND_LAST = ("mmdet", "mmtrack", "dynamic_head")  # families whose last class is the background
 COCO_IDS = tuple(i for i in range(1, 91) if i not in COCO_GAPS)
 
 
@@ -44,9 +44,15 @@ def _class_layer(name):
     return found and found[1]
 
 
+# Linear layers of DyHead by its authors, 1x1 convolutions here.
+_DYNAMIC_RELU = re.compile(r"^neck\.blocks\.\d+\.task\.conv[12]\.weight$")
+
+
 def _from_family(name, array, family, coco_ids):
-    """Our form of the class layers -> (array, what was done or '')."""
+    """Our form of a weight -> (array, what was done or '')."""
     layer, notes = _class_layer(name), []
+    if family == "dynamic_head" and _DYNAMIC_RELU.match(name):
+        return array[:, :, None, None], "a linear layer made a 1x1 convolution"
     if layer is None:
         return array, ""
     rows = _CLASS_ROWS[layer]
@@ -79,6 +85,8 @@ def _check_rows(name, array, expected):
 
 def _to_family(name, array, family):
     layer = _class_layer(name)
+    if family == "dynamic_head" and _DYNAMIC_RELU.match(name):
+        return array[:, :, 0, 0], "a 1x1 convolution made a linear layer"
     if layer == "cls" and family in BACKGROUND_LAST:
         return np.concatenate([array[1:], array[:1]]), "background moved from the first row to the last"
     if layer in ("box", "logits") and family == "torchvision":
