@@ -104,6 +104,24 @@ def _merging(array, to_mmdet=False):
     return np.ascontiguousarray(array.reshape(*array.shape[:-1], *inner).swapaxes(-1, -3)).reshape(array.shape)
 
 
+# mmdet's PVTv2 by our names: one layer gives queries, keys and values; linear layers of the MLPs are 1x1 convolutions.
+_PVT_JOINT = re.compile(r"^(backbone\.block\d+\.\d+\.attn\.)in_proj_(weight|bias)$")
+_PVT_MLP = re.compile(r"^backbone\.block\d+\.\d+\.mlp\.fc[12]\.weight$")
+
+
+def _parts(theirs, ours, array, family, coco_ids):
+    """[(our name, our form, what was done or '')] of a weight; more than one where ours are of several layers."""
+    if _MERGING.match(theirs):
+        return [(ours, _merging(array), "channels of the merged patches reordered")]
+    joint = _PVT_JOINT.match(ours)
+    if joint:
+        (place, kind), width, note = joint.groups(), len(array) // 3, "the layer of queries, keys and values parted"
+        return [(f"{place}q.{kind}", array[:width], note), (f"{place}kv.{kind}", array[width:], note)]
+    if _PVT_MLP.match(ours) and array.ndim == 4:
+        return [(ours, array[:, :, 0, 0], "a 1x1 convolution made a linear layer")]
+    return [(ours, *_from_family(ours, array, family, coco_ids))]
+
+
 def to_jsra(arrays: dict, family: str | None = None, classes: str | None = None) -> Converted:
     """Weights by anybody's names -> by ours.
 
@@ -123,11 +141,10 @@ def to_jsra(arrays: dict, family: str | None = None, classes: str | None = None)
         elif ours is None:
             result.unexpected.append(name)
         else:
-            result.arrays[ours], note = _from_family(ours, array, family, classes == "coco80")
-            if _MERGING.match(name):
-                result.arrays[ours], note = _merging(array), "channels of the merged patches reordered"
-            if note:
-                result.reshaped[ours] = note
+            for part, value, note in _parts(name, ours, array, family, classes == "coco80"):
+                result.arrays[part] = value
+                if note:
+                    result.reshaped[part] = note
     return result
 
 

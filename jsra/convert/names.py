@@ -18,6 +18,25 @@ _SWIN_MMDET = (
 )
 # PVTv2's depth-wise convolution in detectors by its authors; what else they have has our names.
 _PVT_CONV = tuple((f"block{{i}}.{{j}}.mlp.conv_{p}", f"block{{i}}.{{j}}.mlp.dwconv.dwconv.{p}") for p in ("weight", "bias"))
+# mmdet's PVTv2, whose queries, keys and values have one layer; what is written are the names of the authors' detectors.
+_PVT_MMDET = (
+    *((f"backbone.{part}{{i}}.{{p}}",) * 2 for part in ("patch_embed", "block", "norm")),
+    *(
+        (f"backbone.{ours}", f"backbone.layers.{i}.{theirs}")
+        for i in range(4)
+        for ours, theirs in (
+            (f"patch_embed{i + 1}.proj.{{p}}", "0.projection.{p}"),
+            (f"patch_embed{i + 1}.norm.{{p}}", "0.norm.{p}"),
+            (f"block{i + 1}.{{j}}.attn.in_proj_{{p}}", "1.{j}.attn.attn.in_proj_{p}"),
+            (f"block{i + 1}.{{j}}.attn.proj.{{p}}", "1.{j}.attn.attn.out_proj.{p}"),
+            (f"block{i + 1}.{{j}}.mlp.fc1.{{p}}", "1.{j}.ffn.layers.0.{p}"),
+            (f"block{i + 1}.{{j}}.mlp.conv_{{p}}", "1.{j}.ffn.layers.1.{p}"),
+            (f"block{i + 1}.{{j}}.mlp.fc2.{{p}}", "1.{j}.ffn.layers.4.{p}"),
+            (f"block{i + 1}.{{j}}.{{p}}", "1.{j}.{p}"),
+            (f"norm{i + 1}.{{p}}", "2.{p}"),
+        )
+    ),
+)
 # The depth-wise convolutions of ViT-Adapter by its authors; what else its detectors have has our names.
 _VIT_ADAPTER_CONV = tuple(
     (f"interactions.{{p}}.ffn.conv_{kind}", f"interactions.{{p}}.ffn.dwconv.dwconv.{kind}") for kind in ("weight", "bias")
@@ -54,6 +73,7 @@ MMDET = (
     *_SWIN_MMDET,
     *((ours, f"backbone.{theirs}") for ours, theirs in INTERNIMAGE),
     *((f"backbone.{ours}", f"backbone.{theirs}") for ours, theirs in (*_PVT_CONV, *_VIT_ADAPTER_CONV)),
+    *_PVT_MMDET,
     ("backbone.{p}", "backbone.{p}"),
     *((f"neck.blocks.{{i}}.{ours}", f"neck.1.dyhead_blocks.{{i}}.{theirs}") for ours, theirs, _ in _DYHEAD),
     *((f"neck.neck.{part}.{{i}}.{{p}}", f"neck.0.{part}.{{i}}.conv.{{p}}") for part in ("lateral_convs", "fpn_convs")),

@@ -106,6 +106,35 @@ def test_names_of_dyhead():
     assert {name: array.shape for name, array in back.arrays.items()} == dict.fromkeys(names, (3, 2, 1, 1))
 
 
+def test_mmdets_pvt():
+    """Its joint layer holds queries, keys and values, in this order; its MLPs are convolutions."""
+    place = "backbone.layers.2.1.0."
+    theirs = {
+        "bbox_head.retina_cls.weight": np.zeros(1),
+        f"{place}attn.attn.in_proj_weight": np.repeat([0, 1, 2], 4)[:, None] * np.ones((1, 4)),
+        f"{place}attn.attn.in_proj_bias": np.repeat([0, 1, 2], 4),
+        f"{place}attn.attn.out_proj.bias": np.ones(4),
+        f"{place}ffn.layers.0.weight": np.ones((8, 4, 1, 1)),
+        f"{place}ffn.layers.1.weight": np.ones((8, 1, 3, 3)),
+        f"{place}attn.norm.weight": np.ones(4),
+        "backbone.layers.2.0.projection.weight": np.ones((4, 2, 3, 3)),
+        "backbone.layers.2.2.bias": np.ones(4),
+    }
+    ours = to_jsra(theirs)
+    block = "backbone.block3.0."
+    assert ours.family == "mmdet" and not ours.unexpected
+    assert {name: array.shape for name, array in ours.arrays.items() if name.startswith("backbone.")} == {
+        f"{block}attn.q.weight": (4, 4), f"{block}attn.kv.weight": (8, 4), f"{block}attn.q.bias": (4,),
+        f"{block}attn.kv.bias": (8,), f"{block}attn.proj.bias": (4,), f"{block}mlp.fc1.weight": (8, 4),
+        f"{block}mlp.conv_weight": (8, 1, 3, 3), f"{block}attn.norm.weight": (4,),
+        "backbone.patch_embed3.proj.weight": (4, 2, 3, 3), "backbone.norm3.bias": (4,),
+    }  # fmt: skip
+    np.testing.assert_array_equal(ours.arrays[f"{block}attn.kv.bias"], [1] * 4 + [2] * 4)
+    assert not ours.arrays[f"{block}attn.q.weight"].any()
+    back = from_jsra(ours.arrays, "mmdet").arrays  # the names of the authors' detectors
+    assert f"{block}mlp.dwconv.dwconv.weight" in back and f"{block}attn.q.bias" in back
+
+
 def class_layers(classes, features=2):
     """Row i of the class scores holds i; rows of box c hold c + 0, .1, .2, .3; row c - 1 of the masks holds c."""
     scores = np.repeat(np.arange(classes + 1, dtype=np.float32)[:, None], features, 1)
