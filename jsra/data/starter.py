@@ -9,9 +9,10 @@ import zlib
 from collections import Counter
 
 from jsra.data import formats
-from jsra.data.formats.annotations import Annotations, to_coco
+from jsra.data.formats.annotations import CONFIG, MARK, Annotations, is_project, to_coco
 from jsra.data.image import DataError
 from jsra.output import write_json
+from jsra.registry import ConfigError
 
 MOST_LINES = 20  # of what was left out, on the screen
 EVERY = 5  # without splits of their own, every fifth picture is for validation
@@ -36,11 +37,11 @@ def read(data: str, folder: str) -> tuple:
         raise FileNotFoundError(f"{data}: there is no such folder or file")
     if os.path.isfile(data):
         data = _unpack(data, os.path.join(folder, "data"))
-    found = formats.find(data)
+    found, lines = formats.find(data)
     if found is None:
         kinds = "COCO (.json), Pascal VOC (.xml), YOLO (.txt), CVAT (.xml), Labelme (.json)"
-        found = f"{data}: no annotations of a known form with their pictures were found; known: {kinds}"
-        raise DataError("\n  ".join([found, *first_lines(formats.damaged(data))]))
+        what = f"{data}: no annotations of a known form with their pictures were found; known: {kinds}"
+        raise DataError("\n  ".join([what, *first_lines(lines)]))
     if not found.classes:
         raise DataError(f"{data}: {found.form} annotations, but not one object in them")
     return found, os.path.abspath(data)
@@ -74,12 +75,18 @@ def _unpack(path, target):
 def split(found: Annotations) -> tuple:
     """({'train', 'val', ('test')}: pictures, the rule as a sentence)."""
     splits = {name: list(pictures) for name, pictures in found.splits.items() if pictures}
-    given = ", ".join(f"{name} {len(pictures)}" for name, pictures in splits.items())
-    if "train" in splits and "val" in splits:
-        return splits, f"splits as they are: {given}"
-    if "train" in splits and "test" in splits:
-        return {**splits, "val": splits["test"]}, f"splits as they are: {given}; test is the validation split too"
-    pictures = [p for name in ("all", "train", "val", "test") for p in splits.get(name, ())]
+    rest = splits.pop("all", [])
+    if rest and splits and "train" not in splits:
+        held = {p.file for pictures in splits.values() for p in pictures}
+        splits["train"] = [p for p in rest if p.file not in held]
+        rest = []
+    if splits.get("train") and len(splits) > 1:
+        rule = "splits as they are: " + ", ".join(f"{name} {len(pictures)}" for name, pictures in splits.items())
+        rule += f"; {len(rest)} pictures of no split are not used" if rest else ""
+        if "val" in splits:
+            return splits, rule
+        return {**splits, "val": splits["test"]}, f"{rule}; test is the validation split too"
+    pictures = [*rest, *(p for name in ("train", "val", "test") for p in splits.get(name, ()))]
     pictures.sort(key=lambda p: p.file)
     if len(pictures) < 2:
         raise DataError(f"{len(pictures)} picture with annotations: training and validation need at least two")
@@ -97,16 +104,21 @@ def has_weights() -> bool:
 def write(found: Annotations, data: str, folder: str, gpu: bool, pretrained: bool) -> dict:
     """Write folder/annotations/<split>.json and folder/config.py. pretrained: on the backbone of WEIGHTS.
 
-    Returns {path, rule, counts: {split: (pictures, objects)}, objects: Counter of names in train}.
+    Returns {path, rule, counts: {split: (pictures, objects)}, objects: Counter of names in train}. Raises ConfigError where
+    annotations of the user's own are in the place of those to write.
     """
     splits, rule = split(found)
+    files = {name: os.path.join(folder, "annotations", f"{name}.json") for name in splits}
+    there = [path for path in files.values() if os.path.exists(path)]
+    if there and not is_project(folder):
+        raise ConfigError(f"{there[0]} exists and was not written by `jsra init`: choose another folder")
     counts = {}
     for name, pictures in splits.items():
         content = to_coco(pictures, found.classes, data)
-        write_json(os.path.join(folder, "annotations", f"{name}.json"), content, indent=None)
+        write_json(files[name], content, indent=None)
         counts[name] = len(pictures), sum(len(p.objects) for p in pictures)
     objects = Counter(o.name for p in splits["train"] for o in p.objects)
-    path = os.path.join(folder, "config.py")
+    path = os.path.join(folder, CONFIG)
     with open(path, "w", encoding="utf8") as f:
         f.write(config_text(found.classes, data, folder, list(splits), counts["train"][0], gpu, pretrained))
     return {"path": path, "rule": rule, "counts": counts, "objects": objects}
@@ -120,7 +132,7 @@ def config_text(classes, data, folder, splits, pictures: int, gpu: bool, pretrai
     epochs = max(LEAST_EPOCHS, min(MOST_EPOCHS, round(STEPS * batch / pictures)))
     steps = [max(1, round(epochs * 0.8)), max(2, round(epochs * 0.95))]
     lines = [
-        '# Written by `jsra init`; everything that is not here is in the base. `jsra train` takes it as it is.',
+        f"{MARK}; everything that is not here is in the base. `jsra train` takes it as it is.",
         f'_base_ = "jsra:_base_/{base}.py"',
         f"_classes = {classes!r}",
         f"_root = {data!r}",

@@ -85,14 +85,14 @@ def test_points_that_are_none(tmp_path, points):
     content = json.loads((tmp_path / "a.json").read_text())
     content["shapes"] += [dict(label="cat", points=points), 7]
     (tmp_path / "a.json").write_text(json.dumps(content))
-    found = formats.find(str(tmp_path))
+    found, _ = formats.find(str(tmp_path))
     assert len(found.problems) == 4 and sum(len(p.objects) for p in found.splits["all"]) == 2
 
 
 @pytest.mark.parametrize("form", [coco, voc, yolo, labelme, cvat], ids=lambda f: f.__name__)
 def test_every_form(tmp_path, form):
     form(tmp_path)
-    found = formats.find(str(tmp_path))
+    found, _ = formats.find(str(tmp_path))
     assert found.form.lower().endswith(form.__name__)
     assert sorted(found.classes) == ["cat", "dog"]
     (listed,) = found.splits.values()
@@ -112,7 +112,7 @@ def test_splits(tmp_path):
         (tmp_path / name / "labels").mkdir()
         for i in range(number):
             (tmp_path / name / "labels" / f"{i}.txt").write_text(f"{i % 2} 0.5 0.5 0.2 0.2\n")
-    found = formats.find(str(tmp_path))
+    found, _ = formats.find(str(tmp_path))
     assert {name: len(listed) for name, listed in found.splits.items()} == {"train": 4, "val": 2}
     assert found.classes == ["class 0", "class 1"]
     # Pictures of equal names in two folders have each its own labels.

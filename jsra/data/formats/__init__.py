@@ -1,6 +1,7 @@
 """Annotations of other programs, read into one form: what `jsra init` looks for in a folder.
 
-One file a format, with `find(folder)`: an `Annotations`, or None where the folder holds nothing of that format.
+One file a format, with `find(folder)`: an `Annotations` (without splits where none of it can be used), or None where the
+folder holds nothing of that format.
 """
 
 from __future__ import annotations
@@ -12,18 +13,17 @@ FORMATS = (coco, voc, yolo, cvat, labelme)
 
 
 def find(folder: str):
-    """What the first format that fits finds in a folder, or None."""
+    """What the first format that fits finds in a folder.
+
+    (Annotations, []), or (None, lines): why nothing was found, a line for each file that cannot be read or used.
+    """
+    lines = []
     for form in FORMATS:
         found = form.find(folder)
-        if found is not None:
-            return found
-    return None
-
-
-def damaged(folder: str) -> list:
-    """A line for each JSON and XML file below a folder that cannot be read: why nothing may have been found."""
-    lines = []
+        if found is not None and found.splits:
+            return found, []
+        lines += found.problems if found is not None else []
     for ending, read in ((".json", json_of), (".xml", xml_of)):
         for path in files_below(folder, ending):
             read(path, lines)
-    return lines
+    return None, list(dict.fromkeys(lines))

@@ -6,10 +6,10 @@ import os
 import xml.etree.ElementTree as ElementTree
 from dataclasses import dataclass, field
 
-from PIL import Image
-
 from jsra.data.coco_file import parse_json
-from jsra.data.image import PICTURES, DataError
+from jsra.data.image import DataError
+
+CONFIG, MARK = "config.py", "# Written by `jsra init`"  # of a project, and how its first line begins
 
 
 @dataclass
@@ -45,27 +45,25 @@ class Annotations:
     problems: list = field(default_factory=list)
 
 
-def split_of(text: str):
-    """'train', 'val' or 'test' where a name of a file or folder says it, else None."""
-    lowered = text.lower()
-    for name, words in (("train", ("train",)), ("val", ("valid", "val")), ("test", ("test",))):
-        if any(word in lowered for word in words):
-            return name
-    return None
-
-
-def pictures_below(folder: str) -> list:
-    """The paths of all pictures below a folder, in order."""
-    return files_below(folder, PICTURES)
-
-
 def files_below(folder: str, ending) -> list:
-    """The paths of all files of an ending (or of one of several) below a folder, in order."""
+    """The paths of all files of an ending (or of one of several) below a folder, in order, but for what `jsra init` wrote."""
     found = []
     for place, folders, names in os.walk(folder):
+        if is_project(place):
+            folders.clear()
+            continue
         folders.sort()
         found += [os.path.join(place, name) for name in sorted(names) if name.lower().endswith(ending)]
     return found
+
+
+def is_project(folder: str) -> bool:
+    """Whether a folder is what an earlier `jsra init` wrote."""
+    try:
+        with open(os.path.join(folder, CONFIG), encoding="utf8", errors="replace") as f:
+            return f.readline().startswith(MARK)
+    except OSError:
+        return False
 
 
 def json_of(path: str, problems: list):
@@ -83,15 +81,6 @@ def xml_of(path: str, problems: list):
         return ElementTree.parse(path).getroot()
     except (ElementTree.ParseError, ValueError, LookupError, OSError) as error:
         problems.append(f"{path}: not valid XML ({error}); if it ends in the middle, copy or write it again: left out")
-        return None
-
-
-def size_of(path: str):
-    """(width, height) of a picture; None where it cannot be read."""
-    try:
-        with Image.open(path) as image:
-            return image.size
-    except (OSError, ValueError, Image.DecompressionBombError):
         return None
 
 

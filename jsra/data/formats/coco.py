@@ -6,22 +6,35 @@ import os
 
 from jsra.data.coco import segmentation_problems
 from jsra.data.coco_file import check_coco
-from jsra.data.formats.annotations import Annotations, Object, Picture, files_below, json_of, pictures_below, split_of
+from jsra.data.formats.annotations import Annotations, Object, Picture, files_below, json_of
+from jsra.data.formats.pictures import Pictures, size_of, split_of
 
 
 def find(folder: str):
     """See jsra.data.formats."""
-    splits, classes, problems = {}, [], []
+    files, problems = [], []
     for path in files_below(folder, ".json"):
         file = _read(path, problems)
-        if file is None:
-            continue
-        problems += [f"{path}: {p.where}: {p.what}: left out" for p in file.problems]
-        splits.setdefault(split_of(os.path.basename(path)) or "all", []).extend(_pictures(folder, file, problems))
+        if file is not None:
+            name = os.path.relpath(path, folder)
+            files.append((split_of(os.path.basename(name)) or split_of(os.path.dirname(name)) or "all", file))
+    if not files:
+        return None
+    places, splits, classes, taken = Pictures(folder), {}, [], {}
+    # instances_val2017.json before person_keypoints_val2017.json: the same pictures, all classes.
+    for split, file in sorted(files, key=lambda f: "instances" not in os.path.basename(f[1].path)):
+        problems += [f"{file.path}: {p.where}: {p.what}: left out" for p in file.problems]
+        earlier = {}
+        for picture in _pictures(places, file, problems):
+            first = taken.setdefault((split, picture.file), file.path)
+            if first == file.path:
+                splits.setdefault(split, []).append(picture)
+            else:
+                earlier[first] = earlier.get(first, 0) + 1
+        for first, count in earlier.items():
+            problems.append(f"{file.path}: {count} of its pictures are in {first} too, which is taken: left out")
         known = sorted(file.categories.items(), key=lambda c: (isinstance(c[0], str), c[0]))
         classes += [name for _, name in known if name not in classes]
-    if not splits:
-        return None
     return Annotations("COCO", splits, classes, problems)
 
 
@@ -33,37 +46,20 @@ def _read(path, problems):
     return check_coco(path, content) if isinstance(content.get("annotations"), list) else None
 
 
-def _pictures(folder, file, problems):
-    places, found = _places(folder), []
+def _pictures(places, file, problems):
     for img_id, image in file.images.items():
-        name = image["file_name"]
-        place = places.get(_key(name)) or places.get(os.path.basename(name))
-        if place is None:
-            problems.append(f"{file.path}: the picture {name} (id {img_id}) is not in {folder}: left out")
+        place, why = places.find(image["file_name"], file.path)
+        stated = int(image["width"]), int(image["height"])
+        size, why = size_of(place, stated) if place else (None, why)
+        if size is None:
+            problems.append(f"{file.path}: {place or 'image'} (id {img_id}): {why}: left out")
             continue
-        width, height = int(image["width"]), int(image["height"])
         objects = []
         for a in file.annotations[img_id]:
             x, y, w, h = a["bbox"]
             polygons = a.get("segmentation") if isinstance(a.get("segmentation"), list) else []
-            wrong = segmentation_problems(a, width, height) if polygons else []
+            wrong = segmentation_problems(a, *size) if polygons else []
             problems += [f"{file.path}: {p.where}: {p.what}: the box alone is taken" for p in wrong]
             name = file.categories[a["category_id"]]
             objects.append(Object(name, (x, y, x + w, y + h), [] if wrong else polygons, bool(a.get("iscrowd"))))
-        found.append(Picture(place, width, height, objects))
-    return found
-
-
-def _places(folder) -> dict:
-    """{the last two parts of a path, and its file name alone where that is unique: path} of all pictures."""
-    places, counts = {}, {}
-    for path in pictures_below(folder):
-        name = os.path.basename(path)
-        counts[name] = counts.get(name, 0) + 1
-        places[_key(path)] = path
-        places[name] = path
-    return {key: path for key, path in places.items() if "/" in key or counts[key] == 1}
-
-
-def _key(path):
-    return "/".join(path.replace(os.sep, "/").split("/")[-2:])
+        yield Picture(place, *size, objects)

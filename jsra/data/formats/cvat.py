@@ -2,40 +2,34 @@
 
 from __future__ import annotations
 
+import math
 import os
 
-from jsra.data.formats.annotations import (
-    Annotations,
-    Object,
-    Picture,
-    classes_by_name,
-    files_below,
-    pictures_below,
-    size_of,
-    split_of,
-    xml_of,
-)  # fmt: skip
+from jsra.data.formats.annotations import Annotations, Object, Picture, classes_by_name, files_below, xml_of
+from jsra.data.formats.pictures import Pictures, size_of, split_of
 
 
 def find(folder: str):
     """See jsra.data.formats."""
-    splits, problems, listed = {}, [], []
-    places = {os.path.basename(path): path for path in pictures_below(folder)}
+    splits, problems, listed, places = {}, [], [], None
     for path in files_below(folder, ".xml"):
         root = xml_of(path, problems)
         if root is None or root.tag != "annotations":
             continue
+        places = places or Pictures(folder)
+        if root.find("track") is not None:
+            problems.append(f"{path}: its tracks are of a video: export the task as 'CVAT for images'; they are left out")
         listed += [e.text.strip() for e in root.iter("name") if e.text and _is_label_name(root, e)]
         for image in root.findall("image"):
             name = image.get("name") or ""
-            file = places.get(os.path.basename(name))
-            size = size_of(file) if file else None
+            file, why = places.find(name, path)
+            size, why = size_of(file, (image.get("width"), image.get("height"))) if file else (None, why)
             if size is None:
-                problems.append(f"{path}: the picture {name!r} is not there or cannot be read: left out")
+                problems.append(f"{path}: {name}: {why}: left out")
                 continue
             subset = split_of(image.get("subset") or "") or split_of(os.path.dirname(name)) or "all"
             splits.setdefault(subset, []).append(Picture(file, *size, list(_objects(image, f"{path}, {name}", problems))))
-    if not splits:
+    if places is None:
         return None
     names = classes_by_name(splits)
     return Annotations("CVAT", splits, [n for n in listed if n in names] or names, problems)
@@ -52,6 +46,10 @@ def _objects(image, where, problems):
             if element.tag == "box":
                 points = [float(element.get(key)) for key in ("xtl", "ytl", "xbr", "ybr")]
                 polygons = []
+                angle = float(element.get("rotation") or 0)
+                if angle:
+                    points = _turned(points, angle)
+                    polygons = [points]
             elif element.tag == "polygon":
                 points = [float(v) for pair in element.get("points").split(";") for v in pair.split(",")]
                 polygons = [points]
@@ -63,8 +61,19 @@ def _objects(image, where, problems):
             problems.append(f"{where}: a {element.tag} {name!r} whose coordinates are not numbers: left out")
             continue
         xs, ys = points[0::2], points[1::2]
+        if len(xs) != len(ys) or not all(map(math.isfinite, points)):
+            problems.append(f"{where}: a {element.tag} {name!r} whose coordinates are not pairs of numbers: left out")
+            continue
         box = (min(xs), min(ys), max(xs), max(ys))
         if not (name and box[0] < box[2] and box[1] < box[3]):
             problems.append(f"{where}: the {element.tag} {name!r} has no name or no size: left out")
             continue
         yield Object(name, box, polygons)
+
+
+def _turned(box, degrees) -> list:
+    """x, y of the corners of a box that is turned clockwise around its middle."""
+    x0, y0, x1, y1 = box
+    cx, cy, cos, sin = (x0 + x1) / 2, (y0 + y1) / 2, math.cos(math.radians(degrees)), math.sin(math.radians(degrees))
+    corners = ((x0 - cx, y0 - cy), (x1 - cx, y0 - cy), (x1 - cx, y1 - cy), (x0 - cx, y1 - cy))
+    return [round(v, 3) for x, y in corners for v in (cx + x * cos - y * sin, cy + x * sin + y * cos)]

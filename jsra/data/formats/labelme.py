@@ -6,35 +6,27 @@ import math
 import os
 
 from jsra.arguments import short
-from jsra.data.formats.annotations import (
-    Annotations,
-    Object,
-    Picture,
-    classes_by_name,
-    files_below,
-    json_of,
-    size_of,
-    split_of,
-)  # fmt: skip
+from jsra.data.formats.annotations import Annotations, Object, Picture, classes_by_name, files_below, json_of
+from jsra.data.formats.pictures import size_of, split_of
 
 
 def find(folder: str):
     """See jsra.data.formats."""
-    splits, problems = {}, []
+    splits, problems, any_file = {}, [], False
     for path in files_below(folder, ".json"):
         content = json_of(path, problems)
         if not isinstance(content, dict) or not isinstance(content.get("shapes"), list):
             continue
-        file = _picture(path, content)
-        size = size_of(file) if file else None
+        any_file = True
+        file, why = _picture(path, content), f"its picture {content.get('imagePath')!r} is not there"
+        size, why = size_of(file, (content.get("imageWidth"), content.get("imageHeight"))) if file else (None, why)
         if size is None:
-            problems.append(f"{path}: its picture {content.get('imagePath')!r} is not there or cannot be read: left out")
+            problems.append(f"{path}: {why}: left out")
             continue
         objects = list(_objects(path, content["shapes"], problems))
-        splits.setdefault(split_of(os.path.relpath(path, folder)) or "all", []).append(Picture(file, *size, objects))
-    if not splits:
-        return None
-    return Annotations("Labelme", splits, classes_by_name(splits), problems)
+        subset = split_of(os.path.dirname(os.path.relpath(path, folder))) or "all"
+        splits.setdefault(subset, []).append(Picture(file, *size, objects))
+    return Annotations("Labelme", splits, classes_by_name(splits), problems) if any_file else None
 
 
 def _picture(path, content):
@@ -60,8 +52,12 @@ def _objects(path, shapes, problems):
         if kind not in ("rectangle", "polygon", "circle") or not points or not (min(xs) < max(xs) and min(ys) < max(ys)):
             problems.append(f"{path}: a {kind} {shape.get('label')!r} with {len(points)} points is no object: left out")
             continue
+        label = shape.get("label")
+        if label is None or not str(label).strip():
+            problems.append(f"{path}: a {kind} without a label: left out")
+            continue
         if not all(map(math.isfinite, xs + ys)):
             problems.append(f"{path}: a {kind} {shape.get('label')!r} has a coordinate that is no number: left out")
             continue
         polygons = [[v for p in points for v in p]] if kind == "polygon" and len(points) > 2 else []
-        yield Object(str(shape.get("label")), (min(xs), min(ys), max(xs), max(ys)), polygons)
+        yield Object(str(label).strip(), (min(xs), min(ys), max(xs), max(ys)), polygons)

@@ -4,41 +4,29 @@ from __future__ import annotations
 
 import os
 
-from jsra.data.formats.annotations import (
-    Annotations,
-    Object,
-    Picture,
-    classes_by_name,
-    files_below,
-    pictures_below,
-    size_of,
-    xml_of,
-)  # fmt: skip
-from jsra.data.image import PICTURES
+from jsra.data.formats.annotations import Annotations, Object, Picture, classes_by_name, files_below, xml_of
+from jsra.data.formats.pictures import Pictures, size_of, split_of
 from jsra.data.voc_file import read_listing, read_objects
 
 
 def find(folder: str):
     """See jsra.data.formats."""
-    pictures, problems = {}, []
-    by_stem = {os.path.splitext(os.path.basename(p))[0]: p for p in pictures_below(folder)}
+    found, problems, places = {}, [], None  # annotation file -> Picture
     for path in files_below(folder, ".xml"):
         root = xml_of(path, problems)
         if root is None or root.tag != "annotation":
             continue
-        stem = os.path.splitext(os.path.basename(path))[0]
+        places = places or Pictures(folder)
         # The file's own name decides: <filename> is often that of another machine, or of another picture.
-        if stem not in by_stem:
-            problems.append(f"{path}: there is no picture {stem} ({', '.join(PICTURES)}): left out")
-            continue
-        size = size_of(by_stem[stem])
+        picture, why = places.find(os.path.splitext(os.path.basename(path))[0], path, stem=True)
+        size, why = size_of(picture, [root.findtext(f"size/{k}") for k in ("width", "height")]) if picture else (None, why)
         if size is None:
-            problems.append(f"{by_stem[stem]}: the picture cannot be read: left out")
+            problems.append(f"{path}: {why}: left out")
             continue
-        pictures[stem] = Picture(by_stem[stem], *size, list(_objects(root, path, problems)))
-    if not pictures:
+        found[os.path.normpath(path)] = Picture(picture, *size, list(_objects(root, path, problems)))
+    if places is None:
         return None
-    splits = _splits(folder, pictures, problems) or {"all": list(pictures.values())}
+    splits = _splits(folder, found, problems) or _splits_of_folders(folder, found)
     return Annotations("Pascal VOC", splits, classes_by_name(splits), problems)
 
 
@@ -54,18 +42,29 @@ def _objects(root, path, problems):
         yield Object(item["name"], (x0 - 1, y0 - 1, x1, y1), ignored=item["difficult"])
 
 
-def _splits(folder, pictures, problems):
-    found = {}
+def _splits_of_folders(folder, found):
+    """By the words train, val and test in the folders of the annotation files."""
+    splits = {}
+    for path, picture in found.items():
+        splits.setdefault(split_of(os.path.dirname(os.path.relpath(path, folder))) or "all", []).append(picture)
+    return splits
+
+
+def _splits(folder, found, problems):
+    """By the lists in ImageSets/Main."""
+    splits = {}
     for path in files_below(folder, ".txt"):
         name = os.path.splitext(os.path.basename(path))[0]
         if os.path.basename(os.path.dirname(path)) != "Main" or name not in ("train", "val", "test", "trainval"):
             continue
-        stems = read_listing(path, os.path.join(os.path.dirname(path), "..", "..", "Annotations"))
-        missing = [stem for stem in stems if stem not in pictures]
+        annotations = os.path.normpath(os.path.join(os.path.dirname(path), "..", "..", "Annotations"))
+        stems = read_listing(path, annotations)
+        files = [os.path.join(annotations, f"{stem}.xml") for stem in stems]
+        missing = [stem for stem, file in zip(stems, files) if file not in found]
         if missing:
             problems.append(f"{path}: {len(missing)} of its pictures are not there, such as {missing[0]}: left out")
-        found[name] = [pictures[stem] for stem in stems if stem in pictures]
-    trainval = found.pop("trainval", None)
-    if trainval and "train" not in found:
-        found["train"] = trainval
-    return {name: listed for name, listed in found.items() if listed}
+        splits.setdefault(name, []).extend(found[file] for file in files if file in found)
+    trainval = splits.pop("trainval", None)
+    if trainval and not splits.get("train"):
+        splits["train"] = trainval
+    return {name: listed for name, listed in splits.items() if listed}

@@ -6,36 +6,31 @@ import os
 
 import yaml
 
-from jsra.data.formats.annotations import Annotations, Object, Picture, files_below, pictures_below, size_of, split_of
+from jsra.data.formats.annotations import Annotations, Object, Picture, files_below
+from jsra.data.formats.pictures import Pictures, size_of, split_of
 
 _LISTS = ("classes.txt", "obj.names", "names.txt", "classes.names")
+_OF_YOLO = ("train", "val", "nc", "path", "kpt_shape")  # keys of a data.yaml
 
 
 def find(folder: str):
     """See jsra.data.formats."""
-    labels = {}
-    for path in files_below(folder, ".txt"):
-        if os.path.basename(path) not in _LISTS and _is_label(path):
-            labels.setdefault(os.path.splitext(os.path.basename(path))[0], []).append(path)
-    if not labels:
+    lines = {p: _lines(p) for p in files_below(folder, ".txt") if os.path.basename(p) not in _LISTS}
+    if not any(all(map(_is_sound, words)) for words in lines.values()):
         return None
-    names, problems = _names(folder), []
+    places, problems = Pictures(folder), []
+    names, boxes_only = _settings(folder, problems)
     splits, largest = {}, -1
-    for file in pictures_below(folder):
-        of_picture = labels.get(os.path.splitext(os.path.basename(file))[0])
-        if of_picture is None:
-            continue  # not even an empty file: this picture was not annotated
-        size = size_of(file)
+    for file, path in _labels(places, lines, problems).items():
+        size, why = size_of(file)
         if size is None:
-            problems.append(f"{file}: the picture cannot be read: left out")
+            problems.append(f"{file}: {why}: left out")
             continue
-        path = min(of_picture, key=lambda p: -len(os.path.commonprefix([_plain(p), _plain(file)])))
-        numbered = list(_objects(path, size, problems))
+        numbered = list(_objects(path, lines[path], size, boxes_only, problems))
         largest = max([largest, *(number for number, _, _ in numbered)])
         objects = [Object(number, box, polygons) for number, box, polygons in numbered]
-        splits.setdefault(split_of(os.path.relpath(file, folder)) or "all", []).append(Picture(file, *size, objects))
-    if not splits:
-        return None
+        subset = split_of(os.path.dirname(os.path.relpath(file, folder))) or "all"
+        splits.setdefault(subset, []).append(Picture(file, *size, objects))
     if largest >= len(names):
         if names:
             problems.append(f"labels up to {largest}, but only {len(names)} names: the others are called 'class <number>'")
@@ -44,65 +39,101 @@ def find(folder: str):
         for picture in pictures:
             for o in picture.objects:
                 o.name = names[o.name]
-    return Annotations("YOLO", splits, names, problems)
+    return Annotations("YOLO", splits, list(dict.fromkeys(names)), problems)
 
 
-def _plain(path):
-    """A path with labels/ and images/ alike, so that files of one picture have most in common."""
-    return path.replace(f"{os.sep}labels{os.sep}", os.sep).replace(f"{os.sep}images{os.sep}", os.sep)
+def _labels(places, lines, problems) -> dict:
+    """{picture: its file of labels}, in the order of the pictures. A picture without one, even an empty one, was not
+    annotated."""
+    found = {}
+    for path, words in lines.items():
+        if words and not any(map(_is_sound, words)):
+            continue  # text
+        picture, why = places.find(os.path.splitext(os.path.basename(path))[0], path, stem=True)
+        if picture is None:
+            problems.append(f"{path}: {why}: left out")
+        else:
+            found.setdefault(picture, []).append(path)
+    chosen = {}
+    for picture in (p for p in places.paths if p in found):
+        paths = sorted(found[picture], key=lambda path: places.nearness(picture, path), reverse=True)
+        problems += [f"{path}: {picture} has labels in {paths[0]} too, which is nearer: left out" for path in paths[1:]]
+        chosen[picture] = paths[0]
+    return chosen
 
 
-def _is_label(path):
-    """Whether every line is a class and an even number of coordinates, at least four; an empty file is."""
-    with open(path, encoding="utf8", errors="replace") as f:
-        for line in f:
-            words = line.split()
-            if not words:
-                continue
-            try:
-                [float(w) for w in words]
-            except ValueError:
-                return False
-            if not words[0].isdigit() or len(words) < 5:
-                return False
-    return True
+def _lines(path) -> list:
+    """The words of each line that has any."""
+    with open(path, encoding="utf-8-sig", errors="replace") as f:
+        return [line.split() for line in f if line.strip()]
 
 
-def _names(folder):
-    for path in files_below(folder, ".yaml") + files_below(folder, ".yml"):
-        with open(path, encoding="utf8") as f:
+def _is_sound(words) -> bool:
+    """Whether a line is the number of a class and at least four coordinates."""
+    try:
+        numbers = [float(w) for w in words]
+    except ValueError:
+        return False
+    return len(words) >= 5 and numbers[0] >= 0 and numbers[0].is_integer()
+
+
+def _settings(folder, problems) -> tuple:
+    """(names of the classes, whether what follows a box is key points and no polygon)."""
+    found = []
+    for path in files_below(folder, (".yaml", ".yml")):
+        with open(path, "rb") as f:
             try:
                 content = yaml.safe_load(f)
-            except yaml.YAMLError:
+            except (yaml.YAMLError, UnicodeDecodeError):
                 continue
-        names = content.get("names") if isinstance(content, dict) else None
-        if isinstance(names, dict):
-            names = [names.get(i, f"class {i}") for i in range(max(names) + 1)] if names else None
+        names = _named(content.get("names")) if isinstance(content, dict) else []
         if names:
-            return [str(name) for name in names]
+            found.append((not any(key in content for key in _OF_YOLO), path, names, "kpt_shape" in content))
+    found.sort(key=lambda one: one[0])  # in their order otherwise
+    for _, path, names, _ in found[1:]:
+        if names != found[0][2]:
+            problems.append(f"{path}: other names of classes than in {found[0][1]}, which are taken: left out")
+    if found:
+        return found[0][2:]
     for name in _LISTS:
         for path in files_below(folder, name):
-            with open(path, encoding="utf8") as f:
-                return [line.strip() for line in f if line.strip()]
-    return []
+            with open(path, encoding="utf-8-sig", errors="replace") as f:
+                # A line's number is that of its class, so an empty one counts.
+                names = [line.strip() for line in f.read().rstrip().splitlines()]
+            return [text or f"class {i}" for i, text in enumerate(names)], False
+    return [], False
 
 
-def _objects(path, size, problems):
+def _named(names) -> list:
+    """The names of a data.yaml, a list or a dictionary by number, [] for anything else."""
+    if isinstance(names, dict):
+        try:
+            numbered = {int(number): name for number, name in names.items()}
+        except (TypeError, ValueError):
+            return []
+        largest = max(numbered, default=-1)
+        names = [numbered.get(i, f"class {i}") for i in range(largest + 1)] if largest < 100_000 else []
+    return [str(name) for name in names] if isinstance(names, list) else []
+
+
+def _objects(path, lines, size, boxes_only, problems):
     """(class number, box, polygons) of each line."""
     width, height = size
-    with open(path, encoding="utf8", errors="replace") as f:
-        lines = [line.split() for line in f if line.split()]
     for number, words in enumerate(lines, start=1):
+        if not _is_sound(words):
+            problems.append(f"{path}, line {number}: no class and four numbers ({' '.join(words)[:40]}): left out")
+            continue
         values = [float(w) for w in words[1:]]
         polygons = []
-        if len(values) >= 6 and len(values) % 2 == 0:
+        if len(values) >= 6 and len(values) % 2 == 0 and not boxes_only:
             xs, ys = [v * width for v in values[0::2]], [v * height for v in values[1::2]]
             polygons = [[round(v, 2) for point in zip(xs, ys) for v in point]]
             box = (min(xs), min(ys), max(xs), max(ys))
-        else:  # four numbers; a fifth is the score of a prediction
+        else:  # four numbers; a fifth is the score of a prediction, more are key points
+            values = values[:4]
             cx, cy, w, h = values[0] * width, values[1] * height, values[2] * width, values[3] * height
             box = (cx - w / 2, cy - h / 2, cx + w / 2, cy + h / 2)
-        if not (box[0] < box[2] < 1e9 and box[1] < box[3] < 1e9) or max(map(abs, values)) > 2:
+        if not (box[0] < box[2] < 1e9 and box[1] < box[3] < 1e9) or not max(map(abs, values)) <= 2:
             problems.append(f"{path}, line {number}: no box in parts of the picture: left out")
             continue
-        yield int(words[0]), box, polygons
+        yield int(float(words[0])), box, polygons

@@ -1,0 +1,105 @@
+"""The pictures of a folder: which one an annotation means, and how large it is."""
+
+from __future__ import annotations
+
+import os
+import re
+
+from PIL import Image, ImageOps
+
+from jsra.data.formats.annotations import files_below
+from jsra.data.image import PICTURES
+
+_SPLITS = re.compile(r"(?<![a-z])(?:(train(?:ing)?)|(val|valid|validation|dev)|(test|testing))(?![a-z])")
+# Folders that tell pictures from annotations, and nothing else.
+_KINDS = ("images", "labels", "annotations", "jpegimages", "img", "imgs", "ann", "xml", "xmls", "json")
+
+
+def split_of(text: str):
+    """'train', 'val' or 'test' where a word of a path says it ('instances_val2017', 'valid/images'), else None.
+
+    Part of a word says nothing: 'valve', 'trainers', 'latest'. Of several words the last one counts.
+    """
+    found = [next(i for i in (1, 2, 3) if match[i]) for match in _SPLITS.finditer(text.lower())]
+    return ("train", "val", "test")[found[-1] - 1] if found else None
+
+
+class Pictures:
+    """All pictures below a folder; hidden ones, as macOS writes into zip files ('._a.jpg'), are none."""
+
+    def __init__(self, folder: str):
+        self.folder = folder
+        self.paths = [p for p in files_below(folder, PICTURES) if not os.path.basename(p).startswith("._")]
+        self._by_name, self._by_stem = {}, {}
+        for path in self.paths:
+            name = os.path.basename(path)
+            self._by_name.setdefault(name, []).append(path)
+            self._by_stem.setdefault(os.path.splitext(name)[0], []).append(path)
+
+    def find(self, name: str, source: str, stem: bool = False):
+        """(the path of the picture that an annotation in the file `source` names, why there is none).
+
+        name: a path or a file name; with stem, one without its ending. Of several pictures of that file name the one is
+        meant whose folders are those of `name`; else that of the same split; else the one in the folder nearest to `source`.
+        Where that leaves several, none is taken.
+        """
+        parts = [part for part in re.split(r"[/\\]", name) if part not in ("", ".", "..")]
+        candidates = (self._by_stem if stem else self._by_name).get(parts[-1] if parts else "", [])
+        ranked = sorted(((self._rank(path, parts[:-1], source), path) for path in candidates), reverse=True)
+        if not ranked:
+            return None, f"the picture {name!r} is not in {self.folder}"
+        if len(ranked) > 1 and ranked[0][0] == ranked[1][0]:
+            some = ", ".join(os.path.relpath(path, self.folder) for _, path in ranked[:2])
+            return None, f"{name!r} may be any of {len(ranked)} pictures of that name ({some}, ...)"
+        return ranked[0][1], ""
+
+    def nearness(self, path: str, source: str) -> tuple:
+        """How near a picture lies to an annotation file: what is larger is nearer."""
+        return self._rank(path, [], source)
+
+    def _rank(self, path, folders, source):
+        own, near = self._folders(path), self._folders(source)
+        wanted = split_of(os.path.relpath(source, self.folder))
+        same = sum(1 for _ in _while_equal(reversed(own), reversed(folders)))
+        of_split = wanted is not None and split_of("/".join(own)) == wanted
+        own, near = _without_kinds(own), _without_kinds(near)
+        return same, of_split, sum(1 for _ in _while_equal(own, near)), -len(own)
+
+    def _folders(self, path):
+        return os.path.dirname(os.path.relpath(path, self.folder)).split(os.sep)
+
+
+def _while_equal(first, second):
+    for a, b in zip(first, second):
+        if a != b:
+            return
+        yield a
+
+
+def _without_kinds(folders):
+    return [name for name in folders if name.lower() not in (*_KINDS, "")]
+
+
+def size_of(path: str, stated=(None, None)):
+    """((width, height), '') of a picture in which its annotations are made; (None, why) where they cannot be used.
+
+    stated: the size that the annotation says, None or 0 where it says none. It is that of the picture as it is stored, or as
+    it is shown, turned by its EXIF orientation; annotations that say no size are of the picture as it is shown.
+    """
+    try:
+        with Image.open(path) as image:
+            stored, shown = image.size, ImageOps.exif_transpose(image).size
+    except (OSError, ValueError, SyntaxError, Image.DecompressionBombError):
+        return None, "the picture cannot be read"
+    try:
+        width, height = (int(float(v or 0)) for v in stated)
+    except (TypeError, ValueError, OverflowError):
+        width = height = 0
+    if width <= 0 or height <= 0:
+        return shown, ""
+    if (width, height) in (stored, shown):
+        return (width, height), ""
+    return None, (
+        f"annotated as a picture of {width} x {height} pixels, it has {shown[0]} x {shown[1]}: give the picture that was "
+        "annotated, or correct the size in the annotation"
+    )
