@@ -99,10 +99,10 @@ def test_a_peer_is_compared_with_its_model():
     assert third.endswith("| of RoI Align's time x 1.05 (1.25), of its memory x 1.10 |")
 
 
-def test_wrong_arguments_say_what_there_is(small):
+def test_wrong_arguments_say_what_there_is(small, bare):
     with pytest.raises(ValueError, match="did you mean 'training'"):
         model.bench(only=["trainin"])
     with pytest.raises(ValueError, match="did you mean 'mask_rcnn'"):
         model.bench(detector="mask_rcn")
     with pytest.raises(ValueError, match="has neither torchvision nor mmdet"):
-        model.bench([sys.executable])
+        model.bench([bare])

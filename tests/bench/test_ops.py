@@ -50,13 +50,13 @@ def test_the_same_seed_gives_the_same_inputs():
     assert (first[:, 3:] > first[:, 1:3]).all() and first[:, 3].max() <= entries.IMAGE[1]
 
 
-def test_wrong_arguments_say_what_there_is():
+def test_wrong_arguments_say_what_there_is(bare):
     with pytest.raises(ValueError, match="no entry contains roi_salign; there are roi_align ratio 2"):
         ops.bench(only=["roi_salign"])
     with pytest.raises(ValueError, match="--peer /no/such/python: cannot be run"):
         ops.bench(["/no/such/python"], only=["nms"])
     with pytest.raises(ValueError, match="has neither torchvision nor onnxruntime"):
-        ops.bench([sys.executable], only=["nms"])
+        ops.bench([bare], only=["nms"])
     if not ops.jt.has_cuda:
         with pytest.raises(ValueError, match="--device cuda: Jittor finds no GPU here"):
             ops.bench(only=["nms"], device="cuda")
