@@ -140,15 +140,25 @@ except Interrupted as stop:
 """
 
 
-def test_sigterm_of_a_process_saves_and_exits_143(tmp_path):
-    process = subprocess.Popen(
-        [sys.executable, "-c", SCRIPT, str(tmp_path)],
-        cwd=ROOT,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-        start_new_session=True,
-    )
+@pytest.fixture
+def popen():
+    """subprocess.Popen in a session of its own; whatever still runs at the end of the test is killed."""
+    processes = []
+
+    def started(command, **kwargs):
+        processes.append(subprocess.Popen(command, cwd=ROOT, start_new_session=True, **kwargs))
+        return processes[-1]
+
+    yield started
+    for process in processes:
+        if process.poll() is None:
+            os.killpg(process.pid, signal.SIGKILL)
+            process.wait()
+
+
+def test_sigterm_of_a_process_saves_and_exits_143(tmp_path, popen):
+    command = [sys.executable, "-c", SCRIPT, str(tmp_path)]
+    process = popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
     deadline = time.time() + 120
     while not (os.path.isfile(tmp_path / log.FILE) and log.read(str(tmp_path))["train"]):
         assert process.poll() is None and time.time() < deadline, "the run did not start"
@@ -161,14 +171,12 @@ def test_sigterm_of_a_process_saves_and_exits_143(tmp_path):
     assert json.load(open(os.path.join(checkpoint.latest(str(tmp_path)), "state.json")))["n_step"] == state["iteration"]
 
 
-def test_a_closed_terminal_saves_and_exits_129(tmp_path):
+def test_a_closed_terminal_saves_and_exits_129(tmp_path, popen):
     """The progress bar and the last line have nowhere to go then, which must not come before the saving."""
     master, slave = os.openpty()
     own_terminal = "import fcntl, termios; fcntl.ioctl(0, termios.TIOCSCTTY, 0)"
-    process = subprocess.Popen(
-        [sys.executable, "-c", f"{own_terminal}\n{SCRIPT}", str(tmp_path)], cwd=ROOT, stdin=slave, stdout=slave, stderr=slave,
-        start_new_session=True,
-    )  # fmt: skip
+    command = [sys.executable, "-c", f"{own_terminal}\n{SCRIPT}", str(tmp_path)]
+    process = popen(command, stdin=slave, stdout=slave, stderr=slave)
     os.close(slave)
     deadline = time.time() + 120
     while not (os.path.isfile(tmp_path / log.FILE) and log.read(str(tmp_path))["train"]):
@@ -176,10 +184,7 @@ def test_a_closed_terminal_saves_and_exits_129(tmp_path):
         if select.select([master], [], [], 0.1)[0]:
             os.read(master, 65536)
     os.close(master)
-    try:
-        assert process.wait(120) == 129
-    finally:
-        process.kill()
+    assert process.wait(120) == 129
     assert checkpoint.read_state(checkpoint.latest(str(tmp_path)))["iteration"] >= 1
 
 
