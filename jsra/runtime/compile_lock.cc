@@ -8,6 +8,7 @@
 #include <chrono>
 #include <condition_variable>
 #include <mutex>
+#include <new>
 #include <string>
 #include <thread>
 
@@ -30,7 +31,26 @@ std::condition_variable released;
 int holders = 0;  // threads that compile now
 thread_local int depth = 0;  // a compilation may start another
 int ours = -1, queue = -1, jittors = -1, out = -1;
-std::string message;
+pid_t owner = -1;  // the process that opened them
+std::string own_path, jittors_path, message;
+bool said = false;  // the message
+
+// 0, or an errno.
+int open_locks() {
+    ours = open(own_path.c_str(), O_RDWR | O_CREAT, 0666);
+    queue = open((own_path + ".queue").c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0666);
+    jittors = open(jittors_path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0666);
+    owner = getpid();
+    return ours < 0 || queue < 0 || jittors < 0 ? errno : 0;
+}
+
+// A forked process shares its parent's open files, so that flock would not keep the two apart: it opens its own.
+void after_fork() {
+    new (&mutex) std::mutex;
+    holders = depth = 0;
+    for (int file : {ours, queue, jittors}) close(file);
+    open_locks();
+}
 
 bool record_lock(short kind) {
     struct flock whole = {};
@@ -59,7 +79,6 @@ bool another_waits() {
 template <class Done>
 void wait_until(Done done) {
     auto start = std::chrono::steady_clock::now();
-    static bool said = false;
     while (!done()) {
         std::this_thread::sleep_for(std::chrono::milliseconds(20));
         if (!said && std::chrono::steady_clock::now() - start > std::chrono::seconds(1)) {
@@ -73,6 +92,7 @@ void wait_until(Done done) {
 // and behind that process, so that one with many operators to compile leaves the others their turn after each.
 struct Guard {
     Guard() {
+        if (getpid() != owner) after_fork();
         std::unique_lock<std::mutex> one(mutex);
         while (holders && !depth && another_waits()) released.wait_for(one, std::chrono::milliseconds(20));
         ++depth;
@@ -100,12 +120,11 @@ jittor::jit_op_entry_t compile(jittor::Op* op) {
 
 // Lock compilations from now on; 0, or the errno of a lock file that cannot be opened.
 extern "C" int jsra_lock_compilations(const char* own, const char* of_jittor, const char* waiting) {
-    ours = open(own, O_RDWR | O_CREAT, 0666);
-    queue = open((std::string(own) + ".queue").c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0666);
-    jittors = open(of_jittor, O_RDWR | O_CREAT | O_CLOEXEC, 0666);
-    out = fcntl(2, F_DUPFD_CLOEXEC, 3);  // stderr, wherever it leads while something compiles
-    if (ours < 0 || queue < 0 || jittors < 0) return errno;
+    own_path = own;
+    jittors_path = of_jittor;
     message = waiting;
+    out = fcntl(2, F_DUPFD_CLOEXEC, 3);  // stderr, wherever it leads while something compiles
+    if (int error = open_locks()) return error;
     jittor::do_compile_hook = compile;
     return 0;
 }

@@ -84,3 +84,34 @@ def test_waiting_is_said_in_one_line(tmp_path, lock):
         assert line in said
     code, _, err = case.finish(process)
     assert code == 0 and line not in err, err
+
+
+FORK = """
+import fcntl
+
+def lock_file():
+    for fd in os.listdir("/proc/self/fd"):
+        if os.path.exists(f"/proc/self/fd/{fd}") and os.readlink(f"/proc/self/fd/{fd}").endswith("/jsra.lock"):
+            return int(fd)
+
+ready, done = os.pipe(), os.pipe()
+if not os.fork():
+    assert np.allclose((x.cos() * 1.75 - x).sum(1).numpy(), (np.cos(x.numpy()) * 1.75 - x.numpy()).sum(1))
+    fcntl.flock(lock_file(), fcntl.LOCK_EX)
+    os.write(ready[1], b"x")
+    os.read(done[0], 1)
+    os._exit(0)
+os.read(ready[0], 1)
+try:
+    fcntl.flock(lock_file(), fcntl.LOCK_EX | fcntl.LOCK_NB)
+except BlockingIOError:
+    print("kept apart", flush=True)
+os.write(done[1], b"x")
+"""
+
+
+def test_a_forked_process_is_another_process(tmp_path):
+    """The child has the lock through a file of its own, not through its parent's."""
+    script = SCRIPT.split("if len(sys.argv) == 3")[0] + FORK
+    code, out, err = case.finish(case.start([sys.executable, "-c", script, str(tmp_path), "0"]))
+    assert code == 0 and "kept apart" in out, (out, err)
