@@ -2,6 +2,8 @@
 
 
 def add_parser(subparsers):
+    from jsra.cli.infer import score
+
     parser = subparsers.add_parser(
         "analyze",
         help="errors by kind, confusion, curves and the worst images of a run, as one HTML page",
@@ -15,7 +17,7 @@ def add_parser(subparsers):
     parser.add_argument("--out", help="folder of the page (default: RUN/analysis)")
     parser.add_argument("--worst", type=int, default=12, help="images with most errors that are drawn (default: %(default)s)")
     parser.add_argument(
-        "--threshold", type=float, default=0.3, help="lowest score in confusion matrix and images (default: %(default)s)"
+        "--threshold", type=score, default=0.3, help="lowest score in confusion matrix and images (default: %(default)s)"
     )
     parser.set_defaults(run=run)
 

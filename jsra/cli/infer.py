@@ -18,9 +18,22 @@ def add_parser(subparsers):
     parser.add_argument("inputs", nargs="+", metavar="input", help="pictures, folders (searched for pictures), videos")
     add_set(parser)
     parser.add_argument("--out", default="detections", help="folder of the results (default: %(default)s)")
-    parser.add_argument("--threshold", type=float, default=0.5, help="lowest score that is drawn (default: %(default)s)")
+    parser.add_argument("--threshold", type=score, default=0.5, help="lowest score that is drawn (default: %(default)s)")
     add_flip(parser)
     parser.set_defaults(run=run)
+
+
+def score(text: str) -> float:
+    """The value of an option that is a score; argparse prints the error."""
+    from argparse import ArgumentTypeError
+
+    try:
+        value = float(text)
+    except ValueError:
+        value = -1.0
+    if not 0 <= value <= 1:
+        raise ArgumentTypeError(f"{text!r}: a score is a number from 0 to 1")
+    return value
 
 
 def run(args):

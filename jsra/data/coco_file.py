@@ -69,6 +69,15 @@ def parse_json(path):
         raise DataError(f"{path} is a folder: name the annotation file (.json) in it")
     with open(path, "rb") as f:
         data = f.read()
+    start = data[:4096].strip(b"\0 \t\r\n")
+    for what, found in (
+        ("it is empty, or nothing but zeros; copy or write it again", not start),
+        ("it is a zip file: unpack it", start.startswith(b"PK\x03\x04")),
+        ("it is a web page or XML: download it again", start.startswith(b"<")),
+        ("it is a pointer of Git LFS: fetch the file with `git lfs pull`", start.startswith(b"version https://git-lfs")),
+    ):
+        if found:
+            raise DataError(f"{path}: not valid JSON: {what}")
     try:
         data = gzip.decompress(data) if data[:2] == b"\x1f\x8b" else data
         text = data.decode(json.detect_encoding(data))
@@ -78,14 +87,14 @@ def parse_json(path):
         raise DataError(f"{path}: a gzip file that is damaged or cut off ({reason}); copy it again") from None
     except UnicodeDecodeError as reason:
         raise DataError(f"{path}: not text in UTF-8 or UTF-16 ({reason}); save it as UTF-8") from None
+    except RecursionError:
+        raise DataError(f"{path}: not valid JSON: lists in lists without end; write the file again") from None
     except json.JSONDecodeError as reason:
-        if reason.pos >= len(reason.doc.rstrip()) - 1 or reason.msg.startswith("Unterminated"):
-            hint = "it ends in the middle: copy or write it again"
-        elif reason.doc.startswith("version https://git-lfs"):
-            hint = "it is a pointer of Git LFS: fetch the file with `git lfs pull`"
-        else:
-            hint = "correct it"
+        cut = reason.pos >= len(reason.doc.rstrip()) - 1 or reason.msg.startswith("Unterminated")
+        hint = "it ends in the middle: copy or write it again" if cut else "correct it"
         raise DataError(f"{path}: not valid JSON: {reason}; {hint}") from None
+    except ValueError as reason:  # a number of more digits than Python reads
+        raise DataError(f"{path}: not valid JSON: {reason}; correct it") from None
 
 
 def of_annotation(entry, number=None) -> str:

@@ -10,6 +10,7 @@ import jittor as jt
 
 from jsra.data.classes import check_model, check_same
 from jsra.data.paths import data_path
+from jsra.defaults import plain
 from jsra.detectors.feature_cache import use_features
 from jsra.engine import amp, checkpoint, ema
 from jsra.engine.groups import ParameterGroups
@@ -22,6 +23,7 @@ from jsra.registry import ConfigError, build, nearest
 from jsra.runtime.arithmetic import arithmetic_of, set_arithmetic
 from jsra.runtime.distributed import is_main, on_main, rank, share_weights, world_size
 from jsra.runtime.seed import set_seed
+from jsra.settings import OUTPUT, differences
 
 
 @dataclasses.dataclass
@@ -142,7 +144,10 @@ class Run:
                 "uninterrupted run would have",
                 file=sys.stderr,
             )
-        self.iteration, self.metrics, self.last_saved = state["iteration"], state["metrics"], path
+        changed = differences(_settings(state.get("config") or {}), _settings(self.config))
+        if changed and self.main:
+            print(f"warning: {path} was made with other settings: {changed}; the run takes the latter", file=sys.stderr)
+        self.iteration, self.metrics, self.last_saved = state["iteration"], state.get("metrics") or {}, path
 
     def close(self):
         """Stop the loader's workers and leave the work_dir to others."""
@@ -252,7 +257,10 @@ def _build_run(config, resume, seed):
         run.resume(checkpoint_path)
     run.start_log()
     run.log.info(f"{work_dir}: {len(loader)} batches an epoch, {run.total} iterations; {lr_line}")
-    for line in (dataset.left_out and f"dataset.train: {dataset.left_out}", arithmetic, loaded):
+    notes = [f"dataset.train: {line}" for line in dataset.notes]
+    if evaluator is not None:
+        notes += [f"dataset.val: {line}" for line in (*evaluator.dataset.notes, *_shared_images(dataset, evaluator.dataset))]
+    for line in (*notes, arithmetic, loaded):
         if line:
             run.log.info(line)
     if checkpoint_path is not None:
@@ -277,6 +285,20 @@ def _check_classes(model, dataset, evaluator, checkpoint_path):
     saved = on_main(lambda: checkpoint.classes_of(checkpoint_path)) if checkpoint_path is not None else None
     if saved:
         check_same(dataset.CLASSES, saved, "dataset.train", f"the checkpoint {checkpoint_path}")
+
+
+def _shared_images(train, val) -> list:
+    """A line for the log where images are trained on that are evaluated too."""
+    seen = {os.path.abspath(record.file) for record in train.records}
+    both = sum(os.path.abspath(record.file) in seen for record in val.records)
+    if not both:
+        return []
+    return [f"{both} of {len(val.records)} images are in dataset.train too: the AP says little about new images"]
+
+
+def _settings(config) -> dict:
+    """What of a run's config may change its result, but for its length, as plain JSON data."""
+    return plain({key: value for key, value in config.items() if key not in (*OUTPUT, "max_epoch", "max_iter")})
 
 
 def build_optimizer(config, model, batch_size: int) -> tuple:

@@ -1,4 +1,5 @@
 import json
+import os
 import sys
 
 import numpy as np
@@ -50,6 +51,10 @@ def test_inputs_of_folders_in_order(folder):
     with pytest.raises(FileNotFoundError, match="absent.jpg"):
         find_inputs([str(folder / "absent.jpg")])
     (folder / "empty").mkdir()
+    (folder / "empty" / "._one.jpg").write_bytes(b"of macOS")
+    os.mkfifo(folder / "empty" / "pipe.jpg")
+    with pytest.raises(DataError, match="no file that can be read from its beginning"):
+        find_inputs([str(folder / "empty" / "pipe.jpg")])
     with pytest.raises(DataError, match="no picture or video in this folder"):
         find_inputs([str(folder / "empty")])
 
