@@ -135,6 +135,9 @@ def load_config(path, overrides=(), known=KEYS) -> Config:
             if not str(key).startswith("_"):  # a file's own helper may be anything
                 raise ConfigError(f"{path}: {error}") from None
             del config[key]
+    for key in ("name", "work_dir"):
+        if not isinstance(config[key], str) or not config[key]:
+            raise ConfigError(f"{path}: {key}: expected text, got {config[key]!r}")
     return config
 
 
@@ -223,10 +226,10 @@ def _read(path, chain):
         raise ConfigError(f"{path}: there is no such config file{wanted}{hint if 'did you mean' in hint else ''}")
     extension = os.path.splitext(path)[1]
     if extension in (".yaml", ".yml"):
-        with open(path, encoding="utf8") as f:
+        with open(path, "rb") as f:  # YAML finds the encoding
             try:
                 content = yaml.load(f, Loader=_ValueLoader)
-            except yaml.YAMLError as error:
+            except (yaml.YAMLError, UnicodeDecodeError, RecursionError) as error:
                 raise ConfigError(f"{path}{wanted}: not valid YAML: {error}") from None
         content = {} if content is None else content
         if not isinstance(content, dict):
@@ -246,9 +249,9 @@ def _run(path, wanted):
     scope = {"__file__": path, "__name__": os.path.splitext(os.path.basename(path))[0]}
     sys.path.insert(0, folder)
     try:
-        with open(path, encoding="utf8") as f:
+        with open(path, encoding="utf-8-sig") as f:
             exec(compile(f.read(), path, "exec"), scope)
-    except Exception as error:
+    except (Exception, SystemExit) as error:
         line = _line_of(error, path)
         raise ConfigError(f"{path}{line}{wanted}: {type(error).__name__}: {error}") from error
     finally:

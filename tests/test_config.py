@@ -208,12 +208,31 @@ def test_paths_are_text(write):
     assert config.work_dir == "runs/a" and config.dataset.train.root == ["x"] and config._here == "."
 
 
+def test_encodings_of_configs(write):
+    path = write("a.py", "\ufeffseed = 3")
+    assert load_checked(path).seed == 3
+    for encoding in ("utf-8-sig", "utf-16"):
+        path = write("a.yaml", "")
+        with open(path, "w", encoding=encoding) as f:
+            f.write("seed: 3")
+        assert load_checked(path).seed == 3
+    with open(path, "wb") as f:
+        f.write(b"name: \xe9")
+    with pytest.raises(ConfigError, match=r"a\.yaml: not valid YAML"):
+        load_checked(path)
+    with pytest.raises(ConfigError, match=r"b\.py, line 2: SystemExit: 3"):
+        load_checked(write("b.py", "import sys\nsys.exit(3)"))
+
+
 @pytest.mark.parametrize(
     "name, text, words",
     [
         ("a.yaml", "work_dir: 2026-11-27", "work_dir: 2026-11-27 is a date: write it as text, in quotes"),
         ("a.py", "model = dict(a=[dict(b={3})])", r"model\.a\[0\]\.b: \{3\} is a set: write a list"),
         ("a.py", "import re\nmodel = dict(a=re.compile('x'))", r"a\.py: model\.a: a config holds .*not Pattern"),
+        ("a.yaml", "work_dir: 5", r"a\.yaml: work_dir: expected text, got 5"),
+        ("a.yaml", "work_dir: [a]", r"a\.yaml: work_dir: expected text, got \['a'\]"),
+        ("a.yaml", "work_dir: ''", r"a\.yaml: work_dir: expected text, got ''"),
         ("a.py", "name = b'x'", "name: a config holds numbers, text, lists and dictionaries, not bytes"),
     ],
 )

@@ -10,7 +10,7 @@ import jittor as jt
 
 from jsra.data.classes import check_model, check_same
 from jsra.data.paths import data_path
-from jsra.defaults import plain
+from jsra.defaults import OUTPUT, differences, plain
 from jsra.detectors.feature_cache import use_features
 from jsra.engine import amp, checkpoint, ema
 from jsra.engine.groups import ParameterGroups
@@ -23,7 +23,6 @@ from jsra.registry import ConfigError, build, nearest
 from jsra.runtime.arithmetic import arithmetic_of, set_arithmetic
 from jsra.runtime.distributed import is_main, on_main, rank, share_weights, world_size
 from jsra.runtime.seed import set_seed
-from jsra.settings import OUTPUT, differences
 
 
 @dataclasses.dataclass
@@ -196,13 +195,13 @@ def _locked(work_dir):
 def _build_run(config, resume, seed):
     from jsra.evaluation.evaluator import Evaluator
 
+    _check_counts(config)
     seed = int(config.get("seed") or 0) if seed is None else int(seed)
     if (config.get("max_epoch") is None) == (config.get("max_iter") is None):
         raise ConfigError("a config sets max_epoch or max_iter, one of them")
     for key in ("model", "dataset", "optimizer"):
         if key not in config:
             raise ConfigError(f"the config has no {key!r}")
-    _check_counts(config)
     arithmetic = set_arithmetic(**arithmetic_of(config))
     if not isinstance(config.get("amp"), (bool, dict, type(None))):
         raise ConfigError(f"amp: expected True, False or a dictionary of its settings, got {config['amp']!r}")
@@ -219,8 +218,7 @@ def _build_run(config, resume, seed):
     if config.get("pretrained_weights") and checkpoint_path is None:
         from jsra.convert.load import load_weights
 
-        given = config["pretrained_weights"]
-        files = [data_path(f) for f in ([given] if isinstance(given, str) else given)]
+        files = [data_path(f) for f in _weights_files(config["pretrained_weights"])]
         loaded = on_main(lambda: "\n".join(f"{f}: {load_weights(model, f)}".replace("\n", "; ") for f in files))
     share_weights(model)
     if config.get("feature_cache"):
@@ -266,6 +264,13 @@ def _build_run(config, resume, seed):
     if checkpoint_path is not None:
         run.log.info(f"resumed from {checkpoint_path}, iteration {run.iteration}")
     return run
+
+
+def _weights_files(given) -> list:
+    files = [given] if isinstance(given, str) else given
+    if not isinstance(files, (list, tuple)) or not all(isinstance(file, str) for file in files):
+        raise ConfigError(f"pretrained_weights: expected a file or a list of files, got {given!r}")
+    return list(files)
 
 
 def _check_counts(config):

@@ -40,7 +40,7 @@ def find_inputs(paths) -> list:
         elif not os.path.exists(path):
             raise FileNotFoundError(f"{path}: there is no such picture, video or folder")
         elif not path.lower().endswith(PICTURES + VIDEOS):
-            raise DataError(f"{path} is no picture or video by its ending; known: {', '.join(PICTURES + VIDEOS)}")
+            raise DataError(f"{path}: the ending is not that of a picture or video; known: {', '.join(PICTURES + VIDEOS)}")
         elif not os.path.isfile(path):
             raise DataError(f"{path} is no file that can be read from its beginning (a pipe or a device): save it first")
         else:

@@ -34,6 +34,9 @@ from tests.toy_detector import write_config
         ("+scheduler.gamma=.nan", "StepLR: gamma must be above 0 and finite"),
         ("+scheduler.min_lr_ratio=2", "min_lr_ratio from 0 to 1"),
         ("+best_metric=bbox_mAP50", "best_metric: the evaluators give no 'bbox_mAP50'; did you mean 'bbox_mAP_50'"),
+        ("+seed=abc", "seed: expected a whole number of at least 0, got 'abc'"),
+        ("+pretrained_weights=5", "pretrained_weights: expected a file or a list of files, got 5"),
+        ("+pretrained_weights=[5]", "pretrained_weights: expected a file or a list of files"),
         ("+amp=yes please", "amp: expected True, False or a dictionary"),
         ("+optimizer.grad_clip={max_norm: -1}", "grad_clip.max_norm must be a number above 0, it is -1"),
     ],
@@ -66,7 +69,7 @@ def test_resuming_with_other_settings_says_which(tmp_path, capsys):
     build_run(load_config(path, ["max_epoch=9", "log_interval=3"]), resume="auto").close()
     assert "other settings" not in capsys.readouterr().err
     build_run(load_config(path, ["optimizer.lr=0.5"]), resume="auto").close()
-    assert "was made with other settings: optimizer.lr is 1.0 there, 0.5 here; the run" in capsys.readouterr().err
+    assert "was made with other settings: optimizer.lr is 1 there, 0.5 here; the run" in capsys.readouterr().err
 
 
 def test_a_checkpoint_of_another_batch_size_is_not_resumed(tmp_path):

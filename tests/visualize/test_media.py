@@ -46,7 +46,7 @@ def folder(tmp_path):
 def test_inputs_of_folders_in_order(folder):
     found = find_inputs([str(folder)])
     assert [p[len(str(folder)) + 1 :] for p in found] == ["broken.jpg", "two.bmp", "a/one.jpg", "b/one.png"]
-    with pytest.raises(DataError, match="no picture or video by its ending"):
+    with pytest.raises(DataError, match="ending is not that of a picture or video"):
         find_inputs([str(folder / "notes.txt")])
     with pytest.raises(FileNotFoundError, match="absent.jpg"):
         find_inputs([str(folder / "absent.jpg")])
