@@ -116,7 +116,10 @@ def load_config(path, overrides=(), known=KEYS) -> Config:
     unknown key, and for an override of a key that is not there.
     """
     path = os.fspath(path)
-    config = Config(_drop_code(_read_with_bases(path, ())))
+    try:
+        config = Config(_drop_code(_read_with_bases(path, ())))
+    except RecursionError:
+        raise ConfigError(f"{path}: a list or a dictionary holds itself") from None
     if config.get("name") is None:
         config["name"] = os.path.splitext(os.path.basename(path))[0]
     if config.get("work_dir") is None:
@@ -149,7 +152,9 @@ def _checked(value, path):
         return type(value)(_checked(item, f"{path}[{i}]") for i, item in enumerate(value))
     if isinstance(value, os.PathLike):
         return os.fspath(value)
-    if value is None or isinstance(value, (bool, int, float, str)) or hasattr(value, "tolist"):
+    if hasattr(value, "tolist"):  # NumPy numbers and arrays, which a Python config may compute
+        return _checked(value.tolist(), path)
+    if value is None or isinstance(value, (bool, int, float, str)):
         return value
     if isinstance(value, (set, frozenset)):
         raise ConfigError(f"{path}: {value!r} is a set: write a list, [...]")

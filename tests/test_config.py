@@ -208,7 +208,13 @@ def test_paths_are_text(write):
     assert config.work_dir == "runs/a" and config.dataset.train.root == ["x"] and config._here == "."
 
 
-def test_encodings_of_configs(write):
+def test_numpy_numbers_are_numbers(write):
+    text = "import numpy as np\noptimizer = dict(lr=np.float32(0.5), n=np.int64(3))\nmodel = dict(mean=np.arange(3.0))"
+    config = load_config(write("a.py", text))
+    assert type(config.optimizer.lr) is float and type(config.optimizer.n) is int and config.model.mean == [0.0, 1.0, 2.0]
+
+
+def test_strange_config_files(write):
     path = write("a.py", "\ufeffseed = 3")
     assert load_checked(path).seed == 3
     for encoding in ("utf-8-sig", "utf-16"):
@@ -220,6 +226,8 @@ def test_encodings_of_configs(write):
         f.write(b"name: \xe9")
     with pytest.raises(ConfigError, match=r"a\.yaml: not valid YAML"):
         load_checked(path)
+    with pytest.raises(ConfigError, match="a list or a dictionary holds itself"):
+        load_checked(write("c.py", "_a = []\n_a.append(_a)\nmodel = _a"))
     with pytest.raises(ConfigError, match=r"b\.py, line 2: SystemExit: 3"):
         load_checked(write("b.py", "import sys\nsys.exit(3)"))
 
