@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import math
 import os
@@ -61,16 +62,22 @@ def _finite(value):
 def write_json(path: str, content, indent=1) -> str:
     """Write a JSON file, its folder too where it is missing: whole or, if the disk is full, not at all. Returns the path."""
     os.makedirs(os.path.dirname(os.path.abspath(path)), exist_ok=True)
+    with whole_or_not(path) as unfinished, open(unfinished, "w", encoding="utf8") as f:
+        f.write(json_text(content, indent))
+    return path
+
+
+@contextlib.contextmanager
+def whole_or_not(path: str):
+    """Gives the path to write to, which becomes `path` when all is written, and is removed if that fails."""
     unfinished = f"{path}.unfinished"
     try:
-        with open(unfinished, "w", encoding="utf8") as f:
-            f.write(json_text(content, indent))
+        yield unfinished
         os.replace(unfinished, path)
     except BaseException:
         if os.path.exists(unfinished):
             os.remove(unfinished)
         raise
-    return path
 
 
 def output_file(path: str, endings, option: str = "--out") -> str:

@@ -10,6 +10,7 @@ model = dict(
         channels=256,
         num_blocks=6,
         zero_init_offset=False,
+        conv_bias=True,
     )
 )
 pretrained_weights = "data/weights/resnet50-0676ba61.pth"

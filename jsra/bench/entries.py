@@ -176,3 +176,41 @@ def _transformers():
     yield entry("gelu", gelu, 1, (h * w, 2 * c))
     depthwise = (1, h, w, 2 * c), (2 * c, 1, 3, 3), (2 * c,)
     yield entry("depthwise_conv2d 3 x 3", depthwise_conv2d, 3, *depthwise, settings=dict(padding=1))
+
+
+@entries
+def _deformable():
+    """ViT-Adapter-T's injector and the first stage of InternImage-T, on the maps of one image."""
+    from jsra.ops import dcn_v3, ms_deform_attn
+
+    _, c, h, w = SHAPE
+    sizes = [[-(-h // stride), -(-w // stride)] for stride in (2, 4, 8)]
+
+    def shares(rng, *shape):
+        found = rng.random(shape, dtype=np.float32)
+        return found / found.sum(-1, keepdims=True)
+
+    def injected(rng, count):
+        (rows, columns), heads, points = sizes[1], 6, 4
+        centres = np.stack(np.meshgrid((np.arange(columns) + 0.5) / columns, (np.arange(rows) + 0.5) / rows), -1)
+        shape = 1, rows * columns, heads, len(sizes), points
+        moved = 2 * rng.standard_normal((*shape, 2), dtype=np.float32) / np.float32(sizes)[:, None, ::-1]
+        value = rng.standard_normal((1, sum(a * b for a, b in sizes), heads, c // 8), dtype=np.float32)
+        locations = centres.reshape(1, -1, 1, 1, 1, 2).astype(np.float32) + moved
+        return [value, locations, shares(rng, *shape[:3], len(sizes) * points).reshape(shape)]
+
+    def convolved(rng, count):
+        groups = 4
+        x, offset = tokens(rng, (1, h, w, c // 4), (1, h, w, groups * 9 * 2))
+        return [x, offset, shares(rng, 1, h, w, groups, 9).reshape(1, h, w, groups * 9)]
+
+    yield Entry(
+        "ms_deform_attn, 3 maps",
+        ms_deform_attn,
+        injected,
+        dict(sizes=sizes),
+        peer="ms_deform_attn",
+        peer_settings=dict(sizes=sizes, gradients=3),
+        count=1,
+    )
+    yield Entry("dcn_v3", dcn_v3, convolved, peer="dcn_v3", peer_settings=dict(gradients=3), count=1)

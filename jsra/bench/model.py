@@ -33,6 +33,19 @@ OURS = {
         "RoI Align, torchvision's form": ("_base_/models/mask_rcnn_r50_fpn_torchvision.py", ("torchvision",), None),
         "SRA": ("mask_rcnn_r50_fpn_sra_1x_coco.py", (), "RoI Align"),
     },
+    "cascade_mask_rcnn": {
+        "RoI Align": ("cascade_mask_rcnn_r50_fpn_roi_align_1x_coco.py", ("mmdet",), None),
+        "SRA": ("cascade_mask_rcnn_r50_fpn_sra_1x_coco.py", (), "RoI Align"),
+    },
+    "mask_rcnn_swin_t": {
+        "RoI Align": ("mask_rcnn_swin_t_fpn_roi_align_ms_crop_3x_coco.py", ("mmdet",), None),
+        "SRA": ("mask_rcnn_swin_t_fpn_sra_ms_crop_3x_coco.py", (), "RoI Align"),
+    },
+    "retinanet": {
+        "RetinaNet": ("retinanet_r50_fpn_1x_coco.py", ("mmdet",), None),
+        "AlignDet, 3x3": ("aligndet/aligndet_r50_fpn_3x3_4conv.py", (), "RetinaNet"),
+        "AlignDet, 7x7-dagger": ("aligndet/aligndet_r50_fpn_7x7_dagger.py", (), "RetinaNet"),
+    },
 }  # fmt: skip
 WORKS = ("inference", "training", "pasting")
 MASKS = 100  # that are pasted

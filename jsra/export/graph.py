@@ -79,10 +79,10 @@ class Graph:
         stride, padding, dilation = ((v, v) if isinstance(v, int) else tuple(v) for v in (stride, padding, dilation))
         if "auto_pad" not in attributes:
             attributes["pads"] = [*padding, *padding]
-        inputs = [x, weight] if bias is None else [x, weight, bias]
         return self(
-            "Conv", *inputs, kernel_shape=weight.shape[2:], strides=stride, dilations=dilation, group=groups, **attributes
-        )
+            "Conv", x, weight, bias, kernel_shape=weight.shape[2:], strides=stride, dilations=dilation, group=groups,
+            **attributes,
+        )  # fmt: skip
 
     def linear(self, x, layer) -> str:
         """A fully connected layer on rows [n, in]."""

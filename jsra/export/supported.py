@@ -39,7 +39,7 @@ def check_installed(packages):
 
 def check_supported(config, name: str):
     """Raise a ConfigError that lists everything in a config that cannot be exported. name: the config's, for the message."""
-    lines = [*_parts(config["model"]), *_transforms(config)]
+    lines = [*_parts(config.get("model") or {}), *_transforms(config)]
     if lines:
         raise ConfigError(f"{name} cannot be exported:\n  " + "\n  ".join(lines))
 

@@ -31,18 +31,19 @@ def _plain_conv(inputs, outputs, kernel):
 
 
 class DynamicConv(nn.Module):
-    """A modulated deformable 3x3 convolution without bias, and a group norm; the offsets and the mask are given."""
+    """A modulated deformable 3x3 convolution and a group norm; the offsets and the mask are given."""
 
-    def __init__(self, channels: int, stride: int = 1):
+    def __init__(self, channels: int, bias: bool, stride: int = 1):
         super().__init__()
         self.stride = stride
         self.weight = Conv2d(channels, channels, 3, bias=False).weight
+        self.bias = jt.zeros((channels,)) if bias else None
         self.norm = nn.GroupNorm(GROUPS, channels)
 
     def execute(self, x, offset, mask):
         size = [(n - 1) // self.stride + 1 for n in x.shape[2:]]
         offset, mask = (_first_numbers(v, size) for v in (offset, mask))
-        return self.norm(deform_conv2d(x, offset, self.weight, stride=self.stride, padding=1, mask=mask))
+        return self.norm(deform_conv2d(x, offset, self.weight, self.bias, self.stride, padding=1, mask=mask))
 
 
 def _first_numbers(x, size):
@@ -78,9 +79,10 @@ class DynamicReLU(nn.Module):
 class DyHeadBlock(nn.Module):
     """Maps, finest first, all of `channels` -> as many of the same shapes."""
 
-    def __init__(self, channels: int, zero_init_offset: bool):
+    def __init__(self, channels: int, zero_init_offset: bool, conv_bias: bool):
         super().__init__()
-        self.high, self.mid, self.low = DynamicConv(channels), DynamicConv(channels), DynamicConv(channels, 2)
+        self.high, self.mid = DynamicConv(channels, conv_bias), DynamicConv(channels, conv_bias)
+        self.low = DynamicConv(channels, conv_bias, 2)
         self.offset = Conv2d(channels, 3 * TAPS, 3, padding=1)
         if zero_init_offset:
             jt.init.constant_(self.offset.weight, 0.0)
@@ -115,14 +117,22 @@ class DyHead(nn.Module):
 
     neck: gives the maps that the blocks start from, finest first, each half as large as the one before (rounded up).
     zero_init_offset: convolutions start undeformed (mmdet); False: as any convolution (the authors).
+    conv_bias: the deformable convolutions have a bias (the authors), or none (mmdet).
     """
 
-    def __init__(self, neck: part.neck, channels: int = 256, num_blocks: int = 6, zero_init_offset: bool = True):
+    def __init__(
+        self,
+        neck: part.neck,
+        channels: int = 256,
+        num_blocks: int = 6,
+        zero_init_offset: bool = True,
+        conv_bias: bool = False,
+    ):
         super().__init__()
         if channels % GROUPS:
             raise ValueError(f"DyHead: channels must be a multiple of {GROUPS}, for the group norms, got {channels}")
         self.neck = neck
-        self.blocks = nn.ModuleList([DyHeadBlock(channels, zero_init_offset) for _ in range(num_blocks)])
+        self.blocks = nn.ModuleList([DyHeadBlock(channels, zero_init_offset, conv_bias) for _ in range(num_blocks)])
 
     def execute(self, maps):
         maps = self.neck(maps)

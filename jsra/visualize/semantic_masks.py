@@ -9,6 +9,7 @@ from PIL import Image, ImageDraw
 
 from jsra.visualize.detections import font
 
+IN_A_LINE = 12  # masks
 
 def heat(values: np.ndarray) -> np.ndarray:
     """[h, w] in [0, 1] -> RGB float32 [h, w, 3] in 0..255: dark blue, cyan, yellow, red."""
@@ -62,25 +63,29 @@ def _pixels(box, image):
 
 
 def draw_semantic_masks(image, boxes, masks, chosen, side: int = 220, margin: float = 0.25) -> np.ndarray:
-    """The figure: one row per RoI, one column per chosen mask.
+    """The figure: one row per RoI, one column per chosen mask; more than IN_A_LINE masks go on in lines below.
 
     image: uint8 RGB [H, W, 3]; boxes [K, 4] xyxy in its pixels; masks: [N, rows, columns] per RoI; chosen: indices of
     masks; side: pixels of a picture; margin: of the surroundings shown, as a share of the box. Returns uint8 RGB.
     """
     image = np.asarray(image)
     head = 18
-    sheet = Image.new("RGB", ((len(chosen) + 1) * (side + 6) - 6, len(boxes) * (side + 6) - 6 + head), "white")
+    lines = [chosen[i : i + IN_A_LINE] for i in range(0, max(len(chosen), 1), IN_A_LINE)]
+    width, height = side + 6, head + side + 6
+    sheet = Image.new("RGB", ((len(lines[0]) + 1) * width - 6, len(boxes) * len(lines) * height - 6), "white")
     draw = ImageDraw.Draw(sheet)
     letters = font(12)
-    for column, title in enumerate(["RoI", *(f"mask {n}" for n in chosen)]):
-        draw.text((column * (side + 6) + 2, 2), title, fill="black", font=letters)
+
+    def put(column, line, title, picture):
+        draw.text((column * width + 2, line * height + 2), title, fill="black", font=letters)
+        _paste(sheet, picture, (column * width, line * height + head), side)
+
     for row, box in enumerate(boxes):
-        window = _window(box, image, margin)
-        pictures = [_with_box(image, box)]
-        pictures += [overlay(image, box, np.asarray(masks[row][n])) for n in chosen]
-        for column, picture in enumerate(pictures):
-            place = (column * (side + 6), head + row * (side + 6))
-            _paste(sheet, picture[window[1] : window[3], window[0] : window[2]], place, side)
+        x0, y0, x1, y1 = _window(box, image, margin)
+        put(0, row * len(lines), "RoI", _with_box(image, box)[y0:y1, x0:x1])
+        for number, line in enumerate(lines, row * len(lines)):
+            for column, n in enumerate(line, 1):
+                put(column, number, f"mask {n}", overlay(image, box, np.asarray(masks[row][n]))[y0:y1, x0:x1])
     return np.asarray(sheet)
 
 

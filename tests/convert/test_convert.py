@@ -44,11 +44,19 @@ DEIT = (
     "backbone.blocks.11.norm2.bias",
 )  # fmt: skip
 
+DYHEAD = (
+    "neck.neck.lateral_convs.0.weight", "neck.neck.fpn_convs.3.bias", "neck.blocks.5.high.weight",
+    "neck.blocks.0.mid.norm.bias", "neck.blocks.1.low.bias", "neck.blocks.0.offset.weight", "neck.blocks.2.scale.bias",
+    "neck.blocks.4.task.conv2.weight",
+    "rpn.cls.weight", "roi_head.box.head.fcs.0.weight", "roi_head.box.head.box.bias",
+)  # fmt: skip
+
 
 @pytest.mark.parametrize("family", FAMILIES)
 def test_names_there_and_back(family):
     names = {**dict(efficientnet_lite=LITE, flownet=FLOWNET), **dict.fromkeys(("swin", "timm_swin"), SWIN)}
     names = {**names, **dict.fromkeys(("pvt", "timm_pvt"), PVT), "internimage": INTERNIMAGE, "deit": DEIT}
+    names["dynamic_head"], names["mmdet"] = DYHEAD, OURS + CASCADE + DYHEAD
     names = names.get(family, OURS + CASCADE)
     for name in names:
         theirs = from_ours(name, family)
@@ -77,6 +85,54 @@ def test_mmdet_names_of_a_cascade():
         "roi_head.bbox_roi_extractor.1.roi_layer.0.weight", "roi_head.mask_head.2.convs.1.conv.bias",
         "roi_head.mask_head.0.upsample.weight", "roi_head.mask_head.1.conv_logits.bias",
     ]  # fmt: skip
+
+
+def test_names_of_dyhead():
+    """As in mmdet's neck of two parts, and in microsoft/DynamicHead's models on detectron2, where 2 is the finest level."""
+    names = ("neck.neck.lateral_convs.0.weight", "neck.blocks.5.high.weight", "neck.blocks.4.task.conv2.weight")
+    assert [from_ours(name, "mmdet") for name in names] == [
+        "neck.0.lateral_convs.0.conv.weight", "neck.1.dyhead_blocks.5.spatial_conv_high.conv.weight",
+        "neck.1.dyhead_blocks.4.task_attn_module.conv2.conv.weight",
+    ]  # fmt: skip
+    assert [from_ours(name, "dynamic_head") for name in names] == [
+        "backbone.backbone.fpn_lateral2.weight", "backbone.dyhead_tower.5.DyConv.0.conv.weight",
+        "backbone.dyhead_tower.4.relu.fc.2.weight",
+    ]  # fmt: skip
+    weights = {name: np.ones((3, 2, 1, 1), np.float32) for name in names}
+    theirs = from_jsra(weights, "dynamic_head").arrays
+    assert theirs["backbone.dyhead_tower.4.relu.fc.2.weight"].shape == (3, 2)
+    back = to_jsra({**theirs, "backbone.backbone.bottom_up.stem.conv1.weight": np.zeros(1)})
+    assert back.family == "dynamic_head" and back.unexpected == ["backbone.backbone.bottom_up.stem.conv1.weight"]
+    assert {name: array.shape for name, array in back.arrays.items()} == dict.fromkeys(names, (3, 2, 1, 1))
+
+
+def test_mmdets_pvt():
+    """Its joint layer holds queries, keys and values, in this order; its MLPs are convolutions."""
+    place = "backbone.layers.2.1.0."
+    theirs = {
+        "bbox_head.retina_cls.weight": np.zeros(1),
+        f"{place}attn.attn.in_proj_weight": np.repeat([0, 1, 2], 4)[:, None] * np.ones((1, 4)),
+        f"{place}attn.attn.in_proj_bias": np.repeat([0, 1, 2], 4),
+        f"{place}attn.attn.out_proj.bias": np.ones(4),
+        f"{place}ffn.layers.0.weight": np.ones((8, 4, 1, 1)),
+        f"{place}ffn.layers.1.weight": np.ones((8, 1, 3, 3)),
+        f"{place}attn.norm.weight": np.ones(4),
+        "backbone.layers.2.0.projection.weight": np.ones((4, 2, 3, 3)),
+        "backbone.layers.2.2.bias": np.ones(4),
+    }
+    ours = to_jsra(theirs)
+    block = "backbone.block3.0."
+    assert ours.family == "mmdet" and not ours.unexpected
+    assert {name: array.shape for name, array in ours.arrays.items() if name.startswith("backbone.")} == {
+        f"{block}attn.q.weight": (4, 4), f"{block}attn.kv.weight": (8, 4), f"{block}attn.q.bias": (4,),
+        f"{block}attn.kv.bias": (8,), f"{block}attn.proj.bias": (4,), f"{block}mlp.fc1.weight": (8, 4),
+        f"{block}mlp.conv_weight": (8, 1, 3, 3), f"{block}attn.norm.weight": (4,),
+        "backbone.patch_embed3.proj.weight": (4, 2, 3, 3), "backbone.norm3.bias": (4,),
+    }  # fmt: skip
+    np.testing.assert_array_equal(ours.arrays[f"{block}attn.kv.bias"], [1] * 4 + [2] * 4)
+    assert not ours.arrays[f"{block}attn.q.weight"].any()
+    back = from_jsra(ours.arrays, "mmdet").arrays  # the names of the authors' detectors
+    assert f"{block}mlp.dwconv.dwconv.weight" in back and f"{block}attn.q.bias" in back
 
 
 def class_layers(classes, features=2):

@@ -124,11 +124,12 @@ def test_splits(tmp_path):
     assert (len(splits["train"]), len(splits["val"])) == (5, 1) and "every 5th picture" in rule
 
 
-def test_a_project(tmp_path):
+@pytest.mark.parametrize("pretrained", [False, True])
+def test_a_project(tmp_path, pretrained):
     (tmp_path / "in").mkdir()
     labelme(tmp_path / "in")
     found, data = starter.read(str(tmp_path / "in"), str(tmp_path / "out"))
-    done = starter.write(found, data, str(tmp_path / "out"), gpu=False)
+    done = starter.write(found, data, str(tmp_path / "out"), gpu=False, pretrained=pretrained)
     config = load_config(done["path"])
     assert config.model.roi_head.box.head.num_classes == 2
     assert config.dataset.train.classes == ["cat", "dog"] and config.dataset.test.anno_file.endswith("/val.json")
@@ -137,6 +138,10 @@ def test_a_project(tmp_path):
     assert [i["file_name"] for i in content["images"]] == ["a.jpg"]
     assert content["annotations"][1]["segmentation"] == [[40, 0, 90, 0, 90, 40, 40, 40]]
     assert config.work_dir == str(tmp_path / "out" / "run")
+    # The backbone, its weights and the images that these expect go together.
+    normalize = next(t for t in config.dataset.train.transforms if t["type"] == "Normalize")
+    found = config.model.backbone.type, "pretrained_weights" in config, normalize["mean"][0]
+    assert found == (("EfficientNetLite", True, 127.0) if pretrained else ("ResNet", False, 123.675))
 
 
 def test_nothing_to_be_found(tmp_path):

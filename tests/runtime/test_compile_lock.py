@@ -73,9 +73,11 @@ def test_the_lock_of_a_killed_process_is_free_when_its_compilers_have_ended(tmp_
     assert not case.alive(compilers)
 
 
-def test_waiting_is_said_in_one_line(tmp_path):
+@pytest.mark.parametrize("lock", ["jsra.lock", "jsra.lock.queue"])
+def test_waiting_is_said_in_one_line(tmp_path, lock):
+    """For one that compiles, and for one that waits already: whoever comes later is behind it."""
     line = f"jsra: waiting for another process that compiles operators in {tmp_path}\n"
-    with open(tmp_path / "jsra.lock", "w") as holder:
+    with open(tmp_path / lock, "w") as holder:
         fcntl.flock(holder, fcntl.LOCK_EX)
         process = start(tmp_path)
         said = iter(process.stderr.readline, "")

@@ -33,4 +33,12 @@ def test_sheet_has_a_row_per_roi_and_a_column_per_mask(rng):
     boxes = [[10, 10, 60, 80], [-5, 30, 130, 95], [50, 50, 50.5, 50.5]]
     masks = [rng.dirichlet(np.ones(h * w), 10).reshape(10, h, w) for h, w in ((8, 8), (5, 12), (8, 8))]
     sheet = draw_semantic_masks(image, boxes, masks, [0, 3], side=50)
-    assert sheet.shape == (3 * 56 - 6 + 18, 3 * 56 - 6, 3)
+    assert sheet.shape == (3 * 74 - 6, 3 * 56 - 6, 3)
+
+
+def test_many_masks_go_on_in_lines(rng):
+    image = rng.integers(0, 255, (90, 120, 3)).astype(np.uint8)
+    masks = [rng.dirichlet(np.ones(16), 14).reshape(14, 4, 4)] * 2
+    sheet = draw_semantic_masks(image, [[10, 10, 60, 80]] * 2, masks, list(range(14)), side=50)
+    assert sheet.shape == (4 * 74 - 6, 13 * 56 - 6, 3)
+    assert sheet[74 + 18 : 2 * 74, 3 * 56 : 4 * 56].min() == 255, "two masks in the second line, under the first two"

@@ -1,0 +1,10 @@
+# foda_lite0_fpn.py with FGFA. There are no weights for the flow, and from one frame to the next the objects move by a third
+# of their size: only the two nearest frames on either side are looked at.
+_base_ = "foda_lite0_fpn.py"
+model = dict(
+    type="FGFA",
+    motion=dict(type="FlowNetS", base_channels=8),
+    aggregator=dict(type="EmbedAggregator", channels=64),
+    window=[2, 2],
+)
+dataset = dict(train=dict(references=dict(num=2, frame_range=2)))

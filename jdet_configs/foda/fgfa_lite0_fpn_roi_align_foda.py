@@ -1,0 +1,1 @@
+_base_ = "../_base_/fgfa_foda_lite0_fpn.py"
