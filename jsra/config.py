@@ -18,6 +18,7 @@ import inspect
 import os
 import re
 import sys
+from collections import Counter
 
 import yaml
 
@@ -312,7 +313,15 @@ def _without_cover(value):
 
 
 class _ValueLoader(yaml.SafeLoader):
-    """YAML in which 1e-4 is a number, None is null and (7, 7) a list: all three are text in YAML 1.1."""
+    """YAML in which 1e-4 is a number, None is null and (7, 7) a list: all three are text in YAML 1.1. A key that is written
+    twice, of which the last would count, is an error."""
+
+    def construct_mapping(self, node, deep=False):
+        written = [key.value for key, _ in node.value if isinstance(key, yaml.ScalarNode) and key.value != "<<"]
+        for key, count in Counter(written).items():
+            if count > 1:
+                raise yaml.constructor.ConstructorError(None, None, f"{key!r} is written {count} times", node.start_mark)
+        return super().construct_mapping(node, deep)
 
 
 def _tuple(loader, node):

@@ -224,6 +224,8 @@ def test_strange_config_files(write):
         f.write(b"name: \xe9")
     with pytest.raises(ConfigError, match=r"a\.yaml: not valid YAML"):
         load_checked(path)
+    with pytest.raises(ConfigError, match=r"(?s)d\.yaml: not valid YAML: 'seed' is written 2 times.*line 1"):
+        load_checked(write("d.yaml", "seed: 1\nseed: 2"))
     with pytest.raises(ConfigError, match="a list or a dictionary holds itself"):
         load_checked(write("c.py", "_a = []\n_a.append(_a)\nmodel = _a"))
     with pytest.raises(ConfigError, match=r"b\.py, line 2: SystemExit: 3"):
