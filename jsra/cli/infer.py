@@ -2,6 +2,8 @@
 
 import sys
 
+from jsra.cli.numbers import score
+
 
 def add_parser(subparsers):
     from jsra.cli.test import add_flip
@@ -21,19 +23,6 @@ def add_parser(subparsers):
     parser.add_argument("--threshold", type=score, default=0.5, help="lowest score that is drawn (default: %(default)s)")
     add_flip(parser)
     parser.set_defaults(run=run)
-
-
-def score(text: str) -> float:
-    """The value of an option that is a score; argparse prints the error."""
-    from argparse import ArgumentTypeError
-
-    try:
-        value = float(text)
-    except ValueError:
-        value = -1.0
-    if not 0 <= value <= 1:
-        raise ArgumentTypeError(f"{text!r}: a score is a number from 0 to 1")
-    return value
 
 
 def run(args):

@@ -64,6 +64,16 @@ def path_of(work_dir: str, iteration: int) -> str:
     return os.path.join(work_dir, FOLDER, f"iter_{iteration:08d}")
 
 
+def check_numbers(state: dict, names, path: str):
+    """CheckpointError where a state lacks one of these whole numbers, which a training that goes on needs."""
+    wrong = [name for name in names if type(state.get(name)) is not int]
+    if wrong:
+        raise CheckpointError(
+            f"{os.path.join(path, STATE)} has no whole number as {', '.join(wrong)}: start anew from its weights "
+            "(pretrained_weights)"
+        )
+
+
 def update_state(path: str, **values):
     """Add values to the state.json of a checkpoint."""
     state = os.path.join(path, STATE)
@@ -166,13 +176,8 @@ def restore(path: str, model, optimizer=None) -> dict:
 def _read(path, with_optimizer):
     """(state, weights, moments or None), under today's names."""
     state = read_state(check(path))
-    wanted = ("iteration", "seed", "batch_size", "epoch_length", "n_step") if with_optimizer else ()
-    wrong = [key for key in wanted if type(state.get(key)) is not int]
-    if wrong:
-        raise CheckpointError(
-            f"{os.path.join(path, STATE)} has no whole number as {', '.join(wrong)}: start "
-            "anew from its weights (pretrained_weights)"
-        )
+    if with_optimizer:
+        check_numbers(state, ("iteration", "n_step"), path)
     files = (MODEL, OPTIMIZER) if with_optimizer else (MODEL,)
     named = [{current(name): a for name, a in read_arrays(os.path.join(path, file)).items()} for file in files]
     return state, named[0], named[1] if with_optimizer else None

@@ -130,6 +130,7 @@ class Run:
     def resume(self, path: str):
         """Go on from a checkpoint. Raises ConfigError for one whose iterations are others than this run's."""
         state = checkpoint.restore(path, self.model, self.optimizer)
+        checkpoint.check_numbers(state, ("seed", "batch_size", "epoch_length"), path)
         for key in ("batch_size", "epoch_length"):
             if state[key] != getattr(self, key):
                 raise ConfigError(

@@ -78,6 +78,11 @@ def test_pictures_of_12_bits_within_16(tmp_path):
         assert len(found) == expected and all("nearly black" in p.what for p in found)
 
 
+def test_classes_that_the_file_lacks(tmp_path):
+    place = {**write_coco(str(tmp_path)), "classes": ["cat", "persn"]}
+    assert "class 'persn' is no category of the file" in "\n".join(what for _, what in problems_of(place))
+
+
 def test_not_finite_boxes():
     assert "not finite" in next(check_box((0, 0, float("nan"), 3), (9, 9), "here")).what
     assert not list(check_box((0, 0, 9, 9), (9, 9), "here"))

@@ -34,8 +34,9 @@ def test_files_and_names(tmp_path, seed):
         ("", "state.json is damaged .not valid JSON"),
         ('{"iteration": 4,', "state.json is damaged .not valid JSON"),
         ("[]", "state.json is damaged .no dictionary"),
-        ("{}", "no whole number as iteration, seed, batch_size, epoch_length, n_step"),
-        ('{"iteration": "4", "seed": 1, "batch_size": 2, "epoch_length": 3, "n_step": 4}', "no whole number as iteration"),
+        ("{}", "no whole number as iteration, n_step: start anew"),
+        ('{"iteration": 4, "n_step": 4}', "no whole number as seed, batch_size, epoch_length: start anew"),
+        ('{"iteration": "4", "n_step": 4}', "no whole number as iteration"),
     ],
 )
 def test_a_state_that_is_damaged(tmp_path, text, words):
