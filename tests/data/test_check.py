@@ -80,7 +80,7 @@ def test_pictures_of_12_bits_within_16(tmp_path):
 
 def test_classes_that_the_file_lacks(tmp_path):
     place = {**write_coco(str(tmp_path)), "classes": ["cat", "persn"]}
-    assert "class 'persn' is no category of the file" in "\n".join(what for _, what in problems_of(place))
+    assert "class 'persn': is no category of the file" in "\n".join(what for _, what in problems_of(place))
 
 
 def test_not_finite_boxes():
