@@ -201,8 +201,10 @@ def _build_run(config, resume, seed):
     if (config.get("max_epoch") is None) == (config.get("max_iter") is None):
         raise ConfigError("a config sets max_epoch or max_iter, one of them")
     for key in ("model", "dataset", "optimizer"):
-        if key not in config:
+        if not config.get(key):
             raise ConfigError(f"the config has no {key!r}")
+    if not config["dataset"].get("train"):
+        raise ConfigError("the config has no 'train' in dataset")
     arithmetic = set_arithmetic(**arithmetic_of(config))
     if not isinstance(config.get("amp"), (bool, dict, type(None))):
         raise ConfigError(f"amp: expected True, False or a dictionary of its settings, got {config['amp']!r}")

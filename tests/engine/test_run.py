@@ -34,6 +34,8 @@ from tests.toy_detector import write_config
         ("+scheduler.gamma=.nan", "StepLR: gamma must be above 0 and finite"),
         ("+scheduler.min_lr_ratio=2", "min_lr_ratio from 0 to 1"),
         ("+best_metric=bbox_mAP50", "best_metric: the evaluators give no 'bbox_mAP50'; did you mean 'bbox_mAP_50'"),
+        ("dataset=null", "the config has no 'dataset'"),
+        ("dataset.train=null", "the config has no 'train' in dataset"),
         ("+seed=abc", "seed: expected a whole number of at least 0, got 'abc'"),
         ("+pretrained_weights=5", "pretrained_weights: expected a file or a list of files, got 5"),
         ("+pretrained_weights=[5]", "pretrained_weights: expected a file or a list of files"),
