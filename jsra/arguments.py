@@ -123,10 +123,10 @@ def words(node) -> str:
     if isinstance(node, ast.Subscript):
         items = _items(node)
         if node.value.id == "dict":
-            return f"a dictionary, each of its values {words(items[1])}"
+            return f"a dictionary, each value {words(items[1])}"
         if node.value.id == "list" or _any_length(items):
-            return f"a list, each of it {words(items[0])}"
-        return f"a list of {len(items)}, each of it {words(items[0])}"
+            return f"a list, each item {words(items[0])}"
+        return f"a list of {len(items)}, each item {words(items[0])}"
     return _WORDS.get(node.id if isinstance(node, ast.Name) else repr(getattr(node, "value", "")), "something else")
 
 

@@ -18,6 +18,7 @@ import inspect
 import os
 import re
 import sys
+from collections import Counter
 
 import yaml
 
@@ -116,7 +117,10 @@ def load_config(path, overrides=(), known=KEYS) -> Config:
     unknown key, and for an override of a key that is not there.
     """
     path = os.fspath(path)
-    config = Config(_drop_code(_read_with_bases(path, ())))
+    try:
+        config = Config(_drop_code(_read_with_bases(path, ())))
+    except RecursionError:
+        raise ConfigError(f"{path}: a list or a dictionary holds itself") from None
     if config.get("name") is None:
         config["name"] = os.path.splitext(os.path.basename(path))[0]
     if config.get("work_dir") is None:
@@ -135,6 +139,9 @@ def load_config(path, overrides=(), known=KEYS) -> Config:
             if not str(key).startswith("_"):  # a file's own helper may be anything
                 raise ConfigError(f"{path}: {error}") from None
             del config[key]
+    for key in ("name", "work_dir"):
+        if not isinstance(config[key], str) or not config[key]:
+            raise ConfigError(f"{path}: {key}: expected text, got {config[key]!r}")
     return config
 
 
@@ -146,7 +153,9 @@ def _checked(value, path):
         return type(value)(_checked(item, f"{path}[{i}]") for i, item in enumerate(value))
     if isinstance(value, os.PathLike):
         return os.fspath(value)
-    if value is None or isinstance(value, (bool, int, float, str)) or hasattr(value, "tolist"):
+    if hasattr(value, "tolist"):  # NumPy numbers and arrays, which a Python config may compute
+        return _checked(value.tolist(), path)
+    if value is None or isinstance(value, (bool, int, float, str)):
         return value
     if isinstance(value, (set, frozenset)):
         raise ConfigError(f"{path}: {value!r} is a set: write a list, [...]")
@@ -223,10 +232,10 @@ def _read(path, chain):
         raise ConfigError(f"{path}: there is no such config file{wanted}{hint if 'did you mean' in hint else ''}")
     extension = os.path.splitext(path)[1]
     if extension in (".yaml", ".yml"):
-        with open(path, encoding="utf8") as f:
+        with open(path, "rb") as f:  # YAML finds the encoding
             try:
                 content = yaml.load(f, Loader=_ValueLoader)
-            except yaml.YAMLError as error:
+            except (yaml.YAMLError, UnicodeDecodeError, RecursionError) as error:
                 raise ConfigError(f"{path}{wanted}: not valid YAML: {error}") from None
         content = {} if content is None else content
         if not isinstance(content, dict):
@@ -246,9 +255,9 @@ def _run(path, wanted):
     scope = {"__file__": path, "__name__": os.path.splitext(os.path.basename(path))[0]}
     sys.path.insert(0, folder)
     try:
-        with open(path, encoding="utf8") as f:
+        with open(path, encoding="utf-8-sig") as f:
             exec(compile(f.read(), path, "exec"), scope)
-    except Exception as error:
+    except (Exception, SystemExit) as error:
         line = _line_of(error, path)
         raise ConfigError(f"{path}{line}{wanted}: {type(error).__name__}: {error}") from error
     finally:
@@ -304,7 +313,15 @@ def _without_cover(value):
 
 
 class _ValueLoader(yaml.SafeLoader):
-    """YAML in which 1e-4 is a number, None is null and (7, 7) a list: all three are text in YAML 1.1."""
+    """YAML in which 1e-4 is a number, None is null and (7, 7) a list: all three are text in YAML 1.1. A key that is written
+    twice, of which the last would count, is an error."""
+
+    def construct_mapping(self, node, deep=False):
+        written = [key.value for key, _ in node.value if isinstance(key, yaml.ScalarNode) and key.value != "<<"]
+        for key, count in Counter(written).items():
+            if count > 1:
+                raise yaml.constructor.ConstructorError(None, None, f"{key!r} is written {count} times", node.start_mark)
+        return super().construct_mapping(node, deep)
 
 
 def _tuple(loader, node):

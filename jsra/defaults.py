@@ -1,9 +1,10 @@
 """The settings of parts with what their constructors take where a config says nothing, and the versions of code, as plain
-data."""
+data; and how two such settings differ."""
 
 from __future__ import annotations
 
 import inspect
+import json
 
 from jsra.arguments import parameters
 from jsra.registry import registered
@@ -11,6 +12,12 @@ from jsra.registry import registered
 # Versions of what no config names. training: the loop, its seeds and the order of random draws; data: reading, order and
 # batching of samples; operators: jsra.ops and cuda_src, beyond rounding.
 CODE = {"training": 1, "data": 1, "operators": 1}
+
+# Of a config: where the output goes and how often. The seed is kept apart: a row's runs differ in it alone.
+OUTPUT = (
+    "name", "work_dir", "seed", "eval_interval", "checkpoint_interval", "checkpoint_keep", "log_interval", "best_metric",
+    "logger",
+)  # fmt: skip
 
 
 def defaults(function) -> dict:
@@ -50,3 +57,25 @@ def plain(value):
     if value is None or isinstance(value, (bool, int, float, str)):
         return value
     return f"{type(value).__module__}.{type(value).__qualname__}"
+
+
+def differences(old: dict, new: dict, most: int = 4) -> str:
+    """'model.depth is 18 there, 50 here; ...' of two plain settings."""
+    lines = list(_differences(old, new, ""))
+    return "; ".join(lines[:most]) + (f"; and {len(lines) - most} more" if len(lines) > most else "")
+
+
+def _differences(old, new, path):
+    if isinstance(old, dict) and isinstance(new, dict):
+        for key in dict.fromkeys([*old, *new]):
+            yield from _differences(old.get(key), new.get(key), f"{path}.{key}" if path else str(key))
+    elif isinstance(old, list) and isinstance(new, list) and len(old) == len(new):
+        for i, pair in enumerate(zip(old, new)):
+            yield from _differences(*pair, f"{path}.{i}")
+    elif old != new:
+        yield f"{path} is {_short(old)} there, {_short(new)} here"
+
+
+def _short(value):
+    text = json.dumps(value)
+    return text if len(text) <= 60 else f"{text[:57]}..."

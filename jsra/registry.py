@@ -77,7 +77,7 @@ def get(name: str, path: str = "config", kind: str | None = None):
         cls, found = _entries[name]
         if kind in (None, found):
             return cls
-        wrong = f"{name!r} is {arguments.a(found)}, and here goes {arguments.a(kind)}"
+        wrong = f"{name!r} is {arguments.a(found)}, but here must be {arguments.a(kind)}"
     else:
         wrong = f"{name!r} is not registered"
     raise ConfigError(f"{path}.type: {wrong}{nearest(str(name), registered(kind))}")

@@ -14,13 +14,8 @@ from __future__ import annotations
 import hashlib
 import json
 
-from jsra.defaults import CODE, completed, defaults, plain
+from jsra.defaults import CODE, OUTPUT, completed, defaults, plain
 
-# Of a config: where the output goes and how often. The seed is kept apart: a row's runs differ in it alone.
-OUTPUT = (
-    "name", "work_dir", "seed", "eval_interval", "checkpoint_interval", "checkpoint_keep", "log_interval", "best_metric",
-    "logger",
-)  # fmt: skip
 # What acts where a config has no such key.
 DEFAULTS = {"scheduler": {"type": "StepLR"}, "parameter_groups_generator": {"type": "ParameterGroups"}}
 
@@ -49,28 +44,6 @@ def resolved(config) -> dict:
 def fingerprint(settings: dict) -> str:
     """A hash of plain settings."""
     return hashlib.sha256(json.dumps(settings, sort_keys=True).encode()).hexdigest()[:16]
-
-
-def differences(old: dict, new: dict, most: int = 4) -> str:
-    """'model.depth is 18 there, 50 here; ...' of two plain settings."""
-    lines = list(_differences(old, new, ""))
-    return "; ".join(lines[:most]) + (f"; and {len(lines) - most} more" if len(lines) > most else "")
-
-
-def _differences(old, new, path):
-    if isinstance(old, dict) and isinstance(new, dict):
-        for key in dict.fromkeys([*old, *new]):
-            yield from _differences(old.get(key), new.get(key), f"{path}.{key}" if path else str(key))
-    elif isinstance(old, list) and isinstance(new, list) and len(old) == len(new):
-        for i, pair in enumerate(zip(old, new)):
-            yield from _differences(*pair, f"{path}.{i}")
-    elif old != new:
-        yield f"{path} is {_short(old)} there, {_short(new)} here"
-
-
-def _short(value):
-    text = json.dumps(value)
-    return text if len(text) <= 60 else f"{text[:57]}..."
 
 
 def _amp(settings):

@@ -6,8 +6,9 @@ import pytest
 
 from jsra import registry, resources
 from jsra.config import load_config
+from jsra.defaults import defaults, differences
 from jsra.registry import register
-from jsra.settings import defaults, differences, fingerprint, resolved
+from jsra.settings import fingerprint, resolved
 
 CONFIG = os.path.join(resources.folder("jdet_configs"), "bccd", "faster_rcnn_r18_fpn_sra_bccd.py")
 

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+import math
 import os
 
+from jsra.arguments import short
 from jsra.config import Config, load_config
 from jsra.data.coco_file import parse_json
 from jsra.engine import checkpoint
@@ -35,6 +37,7 @@ def load(run: str, config=None, split: str | None = None):
         raise ConfigError(f"the config of {run} has no dataset.{split}")
     dataset = build({**entry, "filter_empty_gt": False}, f"dataset.{split}", "dataset")
     detections = parse_json(path)
+    _check_rows(detections, set(dataset.cat_ids), path)
     unknown = {d["image_id"] for d in detections} - set(dataset.img_ids)
     if unknown:
         raise ConfigError(
@@ -42,6 +45,24 @@ def load(run: str, config=None, split: str | None = None):
             f"{sorted(unknown, key=str)[0]!r}; name the split with --split or the config with --config"
         )
     return dataset, detections, path
+
+
+def _check_rows(rows, categories, path):
+    """ConfigError where the content of a file is not COCO's list of results of boxes, of the data set's categories."""
+    if not isinstance(rows, list):
+        raise ConfigError(f"{path}: expected a list of detections, COCO's form of results, got {short(rows)}")
+    for number, row in enumerate(rows):
+        try:
+            numbers = [float(v) for v in (*row["bbox"], row["score"])]
+            sound = len(numbers) == 5 and all(map(math.isfinite, numbers)) and row["category_id"] in categories
+            hash(row["image_id"])
+        except (TypeError, ValueError, KeyError):
+            sound = False
+        if not sound:
+            raise ConfigError(
+                f"{path}: row {number} is no detection of the data set's categories (image_id, category_id, bbox, score): "
+                f"{short(row)}; write the file again with `jsra test`"
+            )
 
 
 def _settings(run, config, split):

@@ -1,5 +1,7 @@
 """`jsra analyze RUN`: what a run's detections get right and wrong, as one HTML page."""
 
+from jsra.cli.numbers import score, whole
+
 
 def add_parser(subparsers):
     parser = subparsers.add_parser(
@@ -13,9 +15,9 @@ def add_parser(subparsers):
     parser.add_argument("--config", help="the run's config, for a folder that does not say it")
     parser.add_argument("--split", help="the dataset entry that was tested (default: as the run says, else val)")
     parser.add_argument("--out", help="folder of the page (default: RUN/analysis)")
-    parser.add_argument("--worst", type=int, default=12, help="images with most errors that are drawn (default: %(default)s)")
+    parser.add_argument("--worst", type=whole, default=12, help="images drawn, with most errors (default: %(default)s)")
     parser.add_argument(
-        "--threshold", type=float, default=0.3, help="lowest score in confusion matrix and images (default: %(default)s)"
+        "--threshold", type=score, default=0.3, help="lowest score in confusion matrix and images (default: %(default)s)"
     )
     parser.set_defaults(run=run)
 

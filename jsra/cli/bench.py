@@ -1,5 +1,7 @@
 """`jsra bench`: how fast the operators, the extractors and whole detectors are, here and in other programs."""
 
+from jsra.cli.numbers import count
+
 
 def add_parser(subparsers):
     parser = subparsers.add_parser("bench", help="measure operators, extractors and detectors, next to other programs")
@@ -10,7 +12,7 @@ def add_parser(subparsers):
     ops.add_argument("--device", choices=("cpu", "cuda"), default="cpu", help="of ours and of torchvision (default: cpu)")
     roi = _command(commands, "roi", _roi, 3, "time of each RoI feature extractor, next to roi_align of a peer")
     for parser in (ops, roi):
-        parser.add_argument("--count", type=int, default=1000, help="RoIs (default: %(default)s)")
+        parser.add_argument("--count", type=count, default=1000, help="RoIs (default: %(default)s)")
     model = _command(commands, "model", _model, 5, "inference and a training step of a detector, R50-FPN")
     model.add_argument(
         "--detector",
@@ -18,8 +20,8 @@ def add_parser(subparsers):
         default="faster_rcnn",
         help="default: %(default)s",
     )
-    model.add_argument("--batch", type=int, default=1, help="images in a training step (default: %(default)s)")
-    model.add_argument("--size", type=int, nargs=2, metavar=("HEIGHT", "WIDTH"), help="of the images (default: 800 1216)")
+    model.add_argument("--batch", type=count, default=1, help="images in a training step (default: %(default)s)")
+    model.add_argument("--size", type=count, nargs=2, metavar=("HEIGHT", "WIDTH"), help="of the images (default: 800 1216)")
 
 
 def _command(commands, name, function, repeat, text):
@@ -33,7 +35,7 @@ def _command(commands, name, function, repeat, text):
         "(may be repeated)",
     )
     parser.add_argument("--only", action="append", default=[], metavar="TEXT", help="only this entry (may be repeated)")
-    parser.add_argument("--repeat", type=int, default=repeat, help="runs of each (default: %(default)s)")
+    parser.add_argument("--repeat", type=count, default=repeat, help="runs of each (default: %(default)s)")
     parser.add_argument("--json", metavar="FILE", help="write the results there")
     parser.set_defaults(run=function)
     return parser

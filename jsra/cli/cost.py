@@ -1,5 +1,7 @@
 """`jsra cost CONFIG`: parameters and FLOPs of a detector, part by part, in two counts."""
 
+from jsra.cli.numbers import count
+
 
 def add_parser(subparsers):
     from jsra.cli.train import add_set
@@ -13,9 +15,9 @@ def add_parser(subparsers):
     parser.add_argument("config", help="a .py or .yaml config")
     add_set(parser)
     parser.add_argument(
-        "--size", type=int, nargs=2, default=(1333, 1333), metavar=("H", "W"), help="default: 1333 1333"
+        "--size", type=count, nargs=2, default=(1333, 1333), metavar=("H", "W"), help="default: 1333 1333"
     )
-    parser.add_argument("--rois", type=int, default=300, help="default: %(default)s")
+    parser.add_argument("--rois", type=count, default=300, help="default: %(default)s")
     parser.add_argument("--json", action="store_true", help="print JSON")
     parser.set_defaults(run=run)
 

@@ -1,5 +1,7 @@
 """`jsra crosscheck CONFIG|LAYER`: a RoI layer here and a PyTorch module, on the same weights and inputs, step by step."""
 
+from jsra.cli.numbers import count, whole
+
 
 def add_parser(subparsers):
     from jsra.cli.train import add_set
@@ -22,16 +24,16 @@ def add_parser(subparsers):
         help="another name of a weight or step, or of the first part of names; may be repeated",
     )  # fmt: skip
     parser.add_argument("--weights", metavar="FILE", help="the layer's weights, or a detector's; default: drawn")
-    parser.add_argument("--boxes", type=int, default=24, help="how many (default: %(default)s)")
+    parser.add_argument("--boxes", type=count, default=24, help="how many (default: %(default)s)")
     parser.add_argument(
-        "--size", type=int, nargs=2, default=(20, 28), metavar=("H", "W"), help="of the map (default: 20 28)"
+        "--size", type=count, nargs=2, default=(20, 28), metavar=("H", "W"), help="of the map (default: 20 28)"
     )
     parser.add_argument("--pyramid", action="store_true", help="four maps: the module takes lists, and levels [K]")
     parser.add_argument("--degenerate", action="store_true", help="also boxes that are empty, inverted, not finite, no boxes")
-    parser.add_argument("--steps", type=int, default=0, metavar="N", help="also N steps of SGD on both sides: their losses")
+    parser.add_argument("--steps", type=whole, default=0, metavar="N", help="also N steps of SGD on both sides: their losses")
     parser.add_argument("--lr", type=float, default=0.01, help="of these steps (default: %(default)s)")
     parser.add_argument("--double", action="store_true", help="in float64: whether a difference is more than rounding")
-    parser.add_argument("--seed", type=int, default=0, help="of the inputs (default: %(default)s)")
+    parser.add_argument("--seed", type=whole, default=0, help="of the inputs (default: %(default)s)")
     parser.add_argument("--tolerance", type=float, default=1e-5, help="of outputs, relative (default: %(default)s)")
     parser.add_argument("--gradient-tolerance", type=float, default=1e-4, help="relative (default: %(default)s)")
     parser.set_defaults(run=run)

@@ -1,5 +1,7 @@
 """`jsra data`: check and look at data sets, and draw the embedded one."""
 
+from jsra.cli.numbers import count, whole
+
 
 def add_parser(subparsers):
     parser = subparsers.add_parser("data", help="check, browse and generate data sets")
@@ -7,14 +9,14 @@ def add_parser(subparsers):
 
     check = commands.add_parser("check", help="list every problem of the annotations; exit code 1 if there are errors")
     _add_config(check)
-    check.add_argument("--max", type=int, default=20, help="lines per kind of problem (default: %(default)s; 0: all)")
+    check.add_argument("--max", type=whole, default=20, help="lines per kind of problem (default: %(default)s; 0: all)")
     check.set_defaults(run=_check)
 
     browse = commands.add_parser("browse", help="draw the ground truth over the images")
     _add_config(browse)
     browse.add_argument("--out", help="folder (default: WORK_DIR/browse/SPLIT)")
-    browse.add_argument("--count", type=int, default=20, help="number of images (default: %(default)s)")
-    browse.add_argument("--seed", type=int, help="draw images at random (default: evenly spread)")
+    browse.add_argument("--count", type=count, default=20, help="number of images (default: %(default)s)")
+    browse.add_argument("--seed", type=whole, help="draw images at random (default: evenly spread)")
     browse.add_argument("--transformed", action="store_true", help="as the model sees them, after the transforms")
     browse.set_defaults(run=_browse)
 
@@ -29,13 +31,13 @@ def add_parser(subparsers):
     puppets = commands.add_parser("puppets", help="draw the embedded data set of articulated figures")
     puppets.add_argument("folder", metavar="DIR")
     puppets.add_argument("--video", action="store_true", help="clips of moving figures, in ImageNet VID's layout")
-    puppets.add_argument("--train", type=int, help="images of each training split (default: 600; clips: 60)")
-    puppets.add_argument("--test", type=int, help="images of each other split (default: 150; clips: 20)")
-    puppets.add_argument("--frames", type=int, help="of each clip (default: 12)")
-    puppets.add_argument("--size", type=int, help="width and height in pixels (default: 224; clips: 160)")
-    puppets.add_argument("--seed", type=int, default=0)
+    puppets.add_argument("--train", type=count, help="images of each training split (default: 600; clips: 60)")
+    puppets.add_argument("--test", type=count, help="images of each other split (default: 150; clips: 20)")
+    puppets.add_argument("--frames", type=count, help="of each clip (default: 12)")
+    puppets.add_argument("--size", type=count, help="width and height in pixels (default: 224; clips: 160)")
+    puppets.add_argument("--seed", type=whole, default=0)
     puppets.add_argument("--splits", nargs="+", help="only these (default: all)")
-    puppets.add_argument("--workers", type=int, help="processes (default: one per core)")
+    puppets.add_argument("--workers", type=count, help="processes (default: one per core)")
     puppets.add_argument("--force", action="store_true", help="draw again even if the folder is complete")
     puppets.set_defaults(run=_puppets)
 

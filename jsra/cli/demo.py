@@ -1,5 +1,7 @@
 """`jsra demo`: SRA and RoI Align side by side on the embedded data set, in minutes on a CPU."""
 
+from jsra.cli.numbers import count
+
 
 def add_parser(subparsers):
     parser = subparsers.add_parser(
@@ -9,7 +11,7 @@ def add_parser(subparsers):
         "detections and semantic masks. Typed again, it goes on where it was.",
     )
     parser.add_argument("--out", default="demo", help="where everything is written (default: %(default)s)")
-    parser.add_argument("--epochs", type=int, default=12, help="of each training (default: %(default)s)")
+    parser.add_argument("--epochs", type=count, default=12, help="of each training (default: %(default)s)")
     parser.set_defaults(run=run)
 
 

@@ -1,6 +1,8 @@
 """`jsra figure`: where SRA and its rivals sample the same object under transformations (figures 3 and 6 of its paper), and
 how well convolutions are aligned with the boxes that they stand for (figure 4 of AlignDet)."""
 
+from jsra.cli.numbers import count, whole
+
 
 def add_parser(subparsers):
     from jsra.paper.rows import PRESETS
@@ -17,10 +19,10 @@ def add_parser(subparsers):
     parser.add_argument("--preset", choices=PRESETS, default="paper", help="default: %(default)s")
     parser.add_argument("--root", default="work_dirs", help="where the runs lie (default: %(default)s)")
     parser.add_argument("--split", default="val", help="entry of the configs' dataset (default: %(default)s)")
-    parser.add_argument("--images", type=int, default=20, help="align: how many pictures (default: %(default)s)")
-    parser.add_argument("--image", type=int, default=0, help="which picture of the split (default: %(default)s)")
+    parser.add_argument("--images", type=count, default=20, help="align: how many pictures (default: %(default)s)")
+    parser.add_argument("--image", type=whole, default=0, help="which picture of the split (default: %(default)s)")
     parser.add_argument("--angles", type=float, nargs="*", default=[90.0], help="of the turned views (default: 90)")
-    parser.add_argument("--parts", type=int, default=5, help="features drawn one by one (default: %(default)s)")
+    parser.add_argument("--parts", type=count, default=5, help="features drawn one by one (default: %(default)s)")
     parser.add_argument("--out", default="figure.png", help="default: %(default)s")
     parser.set_defaults(run=run)
 

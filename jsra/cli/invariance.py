@@ -1,5 +1,7 @@
 """`jsra invariance CONFIG WEIGHTS`: do RoI features stay when the picture or the box changes? (table 11)"""
 
+from jsra.cli.numbers import count, whole
+
 
 def add_parser(subparsers):
     parser = subparsers.add_parser(
@@ -12,7 +14,7 @@ def add_parser(subparsers):
     parser.add_argument(
         "--max-angle", type=float, default=180.0, help="of the rotation, in degrees (default: %(default)s)"
     )
-    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--seed", type=whole, default=0)
     parser.set_defaults(run=run)
 
 
@@ -25,7 +27,7 @@ def add_arguments(parser):
         "weights", nargs="?", help="a weights file, a checkpoint folder or a work_dir; default: random weights"
     )
     parser.add_argument("--split", default="val", help="entry of the config's dataset (default: %(default)s)")
-    parser.add_argument("--images", type=int, default=100, metavar="N", help="default: %(default)s")
+    parser.add_argument("--images", type=count, default=100, metavar="N", help="default: %(default)s")
     parser.add_argument("--json", action="store_true", help="print JSON")
     add_set(parser)
 

@@ -1,5 +1,7 @@
 """`jsra masks CONFIG WEIGHTS IMAGE`: the semantic masks of chosen RoIs over the image, figure 3 of the SRA paper."""
 
+from jsra.cli.numbers import count
+
 GREY = (127, 127, 127)  # of the corners that a turn opens
 
 
@@ -18,7 +20,7 @@ def add_parser(subparsers):
     parser.add_argument(
         "--boxes", nargs="+", metavar="X0,Y0,X1,Y1", help="the RoIs, in pixels of the picture; default: the best detections"
     )
-    parser.add_argument("--detections", type=int, default=3, help="how many detections (default: %(default)s)")
+    parser.add_argument("--detections", type=count, default=3, help="how many detections (default: %(default)s)")
     parser.add_argument("--masks", metavar="I,J,...", help="which masks; 'all'; default: the 6 sharpest")
     parser.add_argument("--mirrored", action="store_true", help="the same masks over the mirrored picture, too")
     parser.add_argument(

@@ -1,5 +1,6 @@
 """`jsra table`: the papers' tables, published and measured side by side; trains what is missing."""
 
+from jsra.cli.numbers import count
 from jsra.registry import ConfigError
 
 
@@ -22,9 +23,9 @@ def add_parser(subparsers):
     )  # fmt: skip
     parser.add_argument("--rows", nargs="+", metavar="NAME", help="only these rows")
     parser.add_argument(
-        "--seeds", type=int, default=1, metavar="K", help="trainings of each row (default: %(default)s)"
+        "--seeds", type=count, default=1, metavar="K", help="trainings of each row (default: %(default)s)"
     )
-    parser.add_argument("--jobs", type=int, default=1, metavar="J", help="trainings at a time (default: %(default)s)")
+    parser.add_argument("--jobs", type=count, default=1, metavar="J", help="trainings at a time (default: %(default)s)")
     parser.add_argument("--cost-only", action="store_true", help="parameters and FLOPs, no training")
     parser.add_argument("--no-train", action="store_true", help="only what is trained already")
     parser.add_argument(

@@ -1,5 +1,7 @@
 """`jsra train CONFIG`: train a detector; with `mpirun -np N jsra train CONFIG` on N devices."""
 
+from jsra.cli.numbers import whole
+
 
 def add_parser(subparsers):
     parser = subparsers.add_parser(
@@ -14,7 +16,7 @@ def add_parser(subparsers):
         "--resume", nargs="?", const="auto", metavar="CHECKPOINT",
         help="continue bit-equal from the latest checkpoint of work_dir (or start, if there is none), or from CHECKPOINT",
     )  # fmt: skip
-    parser.add_argument("--seed", type=int, help="overrides the config's seed")
+    parser.add_argument("--seed", type=whole, help="overrides the config's seed")
     parser.add_argument("--work-dir", help="overrides the config's work_dir")
     parser.add_argument("--no-pictures", action="store_true", help="do not draw the first batches and the curves")
     parser.set_defaults(run=run)

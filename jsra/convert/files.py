@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+import math
 import os
 import struct
+import zipfile
 
 import numpy as np
 
@@ -38,8 +40,7 @@ def read_weights(path) -> dict:
     elif extension == ".safetensors":
         arrays = _read_safetensors(path)
     elif extension == ".npz":
-        with np.load(path, allow_pickle=False) as stored:
-            arrays = {name: stored[name] for name in stored.files}
+        arrays = _read_npz(path)
     else:
         raise WeightsError(
             f"{path}: {extension or 'a file without extension'} is none of .pth, .pt, .pkl, .safetensors, .npz"
@@ -59,6 +60,10 @@ def _check_start(path):
         raise WeightsError(f"{path}: a pointer of Git LFS, not the weights themselves: run `git lfs pull` in its repository")
     if start.startswith((b"<!doctype", b"<html", b"<?xml")):
         raise WeightsError(f"{path}: a web page, not weights: the download gave an error or a log-in page")
+    if start.startswith(b"\x1f\x8b"):
+        raise WeightsError(f"{path}: packed by gzip: unpack it (gunzip, or tar xzf)")
+    if start.startswith((b"{", b"[")):
+        raise WeightsError(f"{path}: text (JSON), not weights: the download gave an error, or it is another file")
 
 
 def write_weights(path, arrays: dict):
@@ -99,6 +104,14 @@ def _state_dict(content, path) -> dict:
     return arrays
 
 
+def _read_npz(path) -> dict:
+    try:
+        with np.load(path, allow_pickle=False) as stored:
+            return {name: stored[name] for name in stored.files}
+    except (OSError, EOFError, ValueError, AttributeError, zipfile.BadZipFile) as error:
+        raise WeightsError(f"{path}: no .npz file of arrays, or damaged or cut off ({error})") from None
+
+
 def _read_safetensors(path) -> dict:
     """Read by hand: the library's NumPy form does not know bfloat16."""
     size = os.path.getsize(path)
@@ -109,21 +122,22 @@ def _read_safetensors(path) -> dict:
             raise WeightsError(f"{path}: not a safetensors file, or cut off")
         try:
             header = json.loads(file.read(length))
-        except ValueError as error:
-            raise WeightsError(f"{path}: the header is damaged: {error}") from None
+            entries = {
+                name: (entry["dtype"], tuple(map(int, entry["shape"])), *map(int, entry["data_offsets"]))
+                for name, entry in header.items() if name != "__metadata__"
+            }  # fmt: skip
+        except (ValueError, TypeError, KeyError, AttributeError) as error:
+            raise WeightsError(f"{path}: the header is damaged: {type(error).__name__}: {error}") from None
         data = file.read()
     arrays = {}
-    for name, entry in header.items():
-        if name == "__metadata__":
-            continue
-        begin, end = entry["data_offsets"]
+    for name, (dtype, shape, begin, end) in entries.items():
         if not 0 <= begin <= end <= len(data):
             raise WeightsError(f"{path}: {name} lies outside the file, which is damaged or cut off")
-        if entry["dtype"] == "BF16":
-            array = torch_file.widen_bfloat16(np.frombuffer(data[begin:end], "<u2"))
-        elif entry["dtype"] in _SAFETENSORS:
-            array = np.frombuffer(data[begin:end], _SAFETENSORS[entry["dtype"]])
-        else:
-            raise WeightsError(f"{path}: {name} has dtype {entry['dtype']}, which is not supported")
-        arrays[name] = array.reshape(entry["shape"]).copy()
+        stored = "<u2" if dtype == "BF16" else _SAFETENSORS.get(dtype)
+        if stored is None:
+            raise WeightsError(f"{path}: {name} has dtype {dtype}, which is not supported")
+        if min(shape, default=0) < 0 or math.prod(shape) * np.dtype(stored).itemsize != end - begin:
+            raise WeightsError(f"{path}: {name} is {list(shape)} of {dtype} in {end - begin} bytes: the file is damaged")
+        array = np.frombuffer(data[begin:end], stored)
+        arrays[name] = (torch_file.widen_bfloat16(array) if dtype == "BF16" else array).reshape(shape).copy()
     return arrays

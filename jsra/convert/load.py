@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import NamedTuple
 
 import jittor as jt
+import numpy as np
 
 from jsra.convert.convert import to_jsra
 from jsra.convert.files import read_weights
@@ -109,6 +110,9 @@ def load_arrays(model, arrays, path, strict=False, classes=None, family=None) ->
             f"{path}: {len(deeper)} weights of its backbone have no place in the model's, which is another one (of another "
             f"depth?): take its own file, or the model of the file\n{report}"
         )
+    broken = [n for n in report.matched if not np.isfinite(converted.arrays[n]).all()]
+    if broken:
+        raise WeightsError(f"{path}: {len(broken)} weights have numbers that are NaN or infinite: {_shortened(broken)}")
     for name in report.matched:
         state[name].update(jt.array(converted.arrays[name]))
     return report

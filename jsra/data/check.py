@@ -18,7 +18,7 @@ from jsra.data.paths import data_path
 from jsra.data.problems import error, warning
 from jsra.data.voc import VOC_CLASSES
 from jsra.data.voc_file import read_xml, voc_entries, voc_image, voc_sets
-from jsra.registry import ConfigError
+from jsra.registry import ConfigError, nearest
 
 MASK_TOLERANCE = 3.0  # pixels by which a mask's box may differ from the annotated one
 
@@ -32,7 +32,12 @@ def check(config, progress=True):
     if kind in ("COCODataset", "LVISDataset"):
         read, image_file = (read_lvis, lvis_file) if kind == "LVISDataset" else (read_coco, file_name)
         file, root = read(data_path(config["anno_file"])), data_path(config["root"])
-        return check_coco(root, file, image_file, progress, config.get("with_masks", False))
+        unknown = [name for name in config.get("classes") or () if name not in file.categories.values()]
+        problems = [
+            error(f"class {n!r}", "is no category of the file", f"correct classes{nearest(str(n), file.categories.values())}")
+            for n in unknown
+        ]
+        return problems + check_coco(root, file, image_file, progress, config.get("with_masks", False))
     if kind == "VOCDataset":
         sets = voc_sets(config["root"], config.get("image_set", "trainval"))
         return check_voc(sets, config.get("classes") or VOC_CLASSES, config.get("one_based", True), progress)

@@ -7,19 +7,24 @@ from PIL import Image, ImageOps
 from jsra.data.image import rgb_pixels
 from jsra.data.problems import error, warning
 
+DARK = 16  # of 255: what 12 bits within 16 give
+
 
 def check_image(path, size, where):
     """Problems of an image file."""
     try:
         with Image.open(path) as image:
             found, turned = image.size, ImageOps.exif_transpose(image).size
-            rgb_pixels(image)
+            dark = rgb_pixels(image).max(initial=0) < DARK and image.mode.startswith("I")
     except FileNotFoundError:
         yield error(where, f"the image {path} is missing", "add the file, or remove the image")
         return
     except Exception as reason:
         yield error(where, f"the image {path} cannot be read: {reason}", "replace the file")
         return
+    if dark:
+        what = f"{path} uses the lower 12 of its 16 bits, of which the upper 8 are read: it is nearly black"
+        yield warning(where, what, "multiply its pixels by 16")
     if tuple(size) not in (found, turned):
         yield error(
             where, f"{path} is {found[0]} x {found[1]} pixels, annotated as {size[0]} x {size[1]}",

@@ -11,7 +11,7 @@ from jsra.data.check_entries import check_box, check_image
 from jsra.data.coco_file import read_coco
 from jsra.data.paths import data_path
 from jsra.data.problems import error, warning
-from jsra.data.vid import image_sets
+from jsra.data.vid import image_sets, number_problems
 from jsra.data.vid_devkit import read_devkit
 
 
@@ -20,7 +20,11 @@ def check_vid(config, progress=True) -> list:
     root, sets = data_path(config["root"]), image_sets(config.get("image_set"), config.get("anno_file"))
     if config.get("anno_file"):
         file = read_coco(data_path(config["anno_file"]))
-        images, own, problems = file.images.values(), file.annotations, list(file.problems)
+        images, own = file.images.values(), file.annotations
+        wrong = number_problems(images, [a for listed in own.values() for a in listed])
+        problems = [*file.problems, *wrong]
+        if wrong:
+            return problems
     else:
         content, problems = read_devkit(root, sets, config.get("classes"), True, progress)
         images, own = content["images"], defaultdict(list)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections import Counter
 
 from jsra.arguments import part
 from jsra.data.coco_file import of_annotation, read_sound_coco
@@ -76,15 +77,18 @@ class COCODataset(DetectionDataset):
 
     def _records(self, file):
         to_label = {category: i + 1 for i, category in enumerate(self.cat_ids)}
-        records, problems = [], []
+        records, problems, counts = [], [], Counter()
         for img_id in sorted(file.images, key=lambda i: (isinstance(i, str), i)):
             image = file.images[img_id]
             width, height = int(image["width"]), int(image["height"])
             boxes, labels, ignored, ignored_labels, segmentations = [], [], [], [], []
             for a in file.annotations[img_id]:
                 box = usable_box(a, width, height)
+                counts["all"] += 1
                 if box is None or a["category_id"] not in to_label:
+                    counts["other" if a["category_id"] not in to_label else "unusable"] += 1
                     continue
+                counts["beyond"] += min(box[0], box[1], width - box[2], height - box[3]) < -1
                 if a.get("iscrowd"):
                     ignored.append(box)
                     ignored_labels.append(to_label[a["category_id"]])
@@ -100,6 +104,7 @@ class COCODataset(DetectionDataset):
             annotated = boxes, labels, ignored, ignored_labels, kept
             records.append(Record(img_id, path, width, height, *annotated, **self.fields(image)))
         refuse(self.anno_file, problems)
+        self.notes += _notes(counts)
         return records
 
     def read(self):
@@ -116,6 +121,22 @@ class COCODataset(DetectionDataset):
 
     def ground_truth(self):
         return self.read().content
+
+
+def _notes(counts) -> list:
+    """What the log says of objects that were left out or are doubtful."""
+    lines = []
+    if counts["other"]:
+        lines.append(f"{counts['other']} of {counts['all']} objects are of other classes: left out")
+    if counts["unusable"]:
+        what = "marked ignore, thinner than a pixel, without area or outside the image"
+        lines.append(f"{counts['unusable']} of {counts['all']} objects are {what}: left out")
+    if counts["beyond"]:
+        lines.append(
+            f"{counts['beyond']} of {counts['all']} boxes go beyond their image by more than a pixel: `jsra data check` "
+            "lists them; a bbox is [x, y, width, height]"
+        )
+    return lines
 
 
 def _listed(images, path, anno_file) -> dict:

@@ -69,6 +69,15 @@ def parse_json(path):
         raise DataError(f"{path} is a folder: name the annotation file (.json) in it")
     with open(path, "rb") as f:
         data = f.read()
+    start = data[:4096].strip(b"\0 \t\r\n")
+    for what, found in (
+        ("it is empty, or nothing but zeros; copy or write it again", not start),
+        ("it is a zip file: unpack it", start.startswith(b"PK\x03\x04")),
+        ("it is a web page or XML: download it again", start.startswith(b"<")),
+        ("it is a pointer of Git LFS: fetch the file with `git lfs pull`", start.startswith(b"version https://git-lfs")),
+    ):
+        if found:
+            raise DataError(f"{path}: not valid JSON: {what}")
     try:
         data = gzip.decompress(data) if data[:2] == b"\x1f\x8b" else data
         text = data.decode(json.detect_encoding(data))
@@ -78,14 +87,14 @@ def parse_json(path):
         raise DataError(f"{path}: a gzip file that is damaged or cut off ({reason}); copy it again") from None
     except UnicodeDecodeError as reason:
         raise DataError(f"{path}: not text in UTF-8 or UTF-16 ({reason}); save it as UTF-8") from None
+    except RecursionError:
+        raise DataError(f"{path}: not valid JSON: lists in lists without end; write the file again") from None
     except json.JSONDecodeError as reason:
-        if reason.pos >= len(reason.doc.rstrip()) - 1 or reason.msg.startswith("Unterminated"):
-            hint = "it ends in the middle: copy or write it again"
-        elif reason.doc.startswith("version https://git-lfs"):
-            hint = "it is a pointer of Git LFS: fetch the file with `git lfs pull`"
-        else:
-            hint = "correct it"
+        cut = reason.pos >= len(reason.doc.rstrip()) - 1 or reason.msg.startswith("Unterminated")
+        hint = "it ends in the middle: copy or write it again" if cut else "correct it"
         raise DataError(f"{path}: not valid JSON: {reason}; {hint}") from None
+    except ValueError as reason:  # a number of more digits than Python reads
+        raise DataError(f"{path}: not valid JSON: {reason}; correct it") from None
 
 
 def of_annotation(entry, number=None) -> str:
@@ -112,7 +121,7 @@ def _images(listed, names, problems):
         problems += found
         if not found:
             images[entry["id"]] = entry
-        if isinstance(entry, dict) and _is_id(entry.get("id")):
+        if isinstance(entry, dict) and is_id(entry.get("id")):
             ids.add(entry["id"])
     return images, ids
 
@@ -121,8 +130,8 @@ def _image_problems(entry, number, names, ids):
     if not isinstance(entry, dict):
         yield error(f"images[{number}]", f"is {short(entry)}", "write a dictionary, or remove it")
         return
-    where = f"image id {entry['id']}" if _is_id(entry.get("id")) else f"images[{number}]"
-    if not _is_id(entry.get("id")):
+    where = f"image id {entry['id']}" if is_id(entry.get("id")) else f"images[{number}]"
+    if not is_id(entry.get("id")):
         yield _unfit(entry, "id", where, "give it a whole number or text, its own")
     elif entry["id"] in ids:
         yield error(where, f"is listed twice ({file_name(entry, names)} too)", "list it once, or give it an id of its own")
@@ -147,7 +156,7 @@ def _categories(listed, problems):
             problems.append(error(f"categories[{number}]", f"is {short(entry)}", "write a dictionary, or remove it"))
             continue
         where, name = f"categories[{number}]", entry.get("name")
-        if not _is_id(entry.get("id")):
+        if not is_id(entry.get("id")):
             problems.append(_unfit(entry, "id", where, "give it a whole number or text, its own"))
         elif not isinstance(name, str) or not name.strip():
             problems.append(_unfit(entry, "name", f"category id {entry['id']}", "write its name as text"))
@@ -186,11 +195,11 @@ def _annotations(listed, images, ids, categories, problems):
 
 def _annotation_problems(entry, where, ids, categories):
     image, category, bbox, area = (entry.get(key) for key in ("image_id", "category_id", "bbox", "area"))
-    if not _is_id(image):
+    if not is_id(image):
         yield _unfit(entry, "image_id", where, "write the id of its image")
     elif image not in ids:
         yield error(where, "its image is not listed", "remove it, or list the image")
-    if not _is_id(category):
+    if not is_id(category):
         yield _unfit(entry, "category_id", where, "write the id of its category")
     elif category not in categories:
         yield error(where, f"category {category} is not listed", "correct category_id, or list the category")
@@ -205,7 +214,8 @@ def _annotation_problems(entry, where, ids, categories):
             yield _unfit(entry, key, where, "write 0 or 1")
 
 
-def _is_id(value):
+def is_id(value) -> bool:
+    """Whether a value may be the id of an image or a category."""
     return isinstance(value, (int, str)) and not isinstance(value, bool)
 
 

@@ -109,7 +109,7 @@ class DetectionDataset:
         self.repeat = repeat
         self.records = []
         self.order = None  # the records' numbers in an epoch, where some are in it more often than once
-        self.left_out = ""  # what `_filter` left out, for the log
+        self.notes = []  # lines for the log: what was left out, what is doubtful
         self.features = None
 
     def _filter(self, filter_empty_gt, filter_min_size):
@@ -124,7 +124,7 @@ class DetectionDataset:
             small = [r for r in self.records if min(r.width, r.height) < filter_min_size]
             out = {id(r) for r in (*empty, *small)}
             if out:
-                self.left_out = (
+                self.notes.append(
                     f"{len(out)} of {len(self.records)} images are left out: {len(empty)} without an object, {len(small)} "
                     f"with a side under {filter_min_size} pixels (filter_empty_gt, filter_min_size)"
                 )

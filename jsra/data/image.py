@@ -23,9 +23,11 @@ def read_image(path, size=None, img_id=None):
         with Image.open(path) as image:
             pixels = rgb_pixels(image, size)
     except FileNotFoundError:
-        raise DataError(f"{name} is not there; correct the dataset's root or the annotations") from None
+        cure = "; correct the dataset's root or the annotations" if img_id is not None else ""
+        raise DataError(f"{name} is not there{cure}") from None
     except Exception as error:
-        raise DataError(f"{name} cannot be read ({error}); replace it, or remove it from the annotations") from error
+        cure = ", or remove it from the annotations" if img_id is not None else ""
+        raise DataError(f"{name} cannot be read ({error}); replace it{cure}") from error
     found = (pixels.shape[1], pixels.shape[0])
     if size is not None and found != tuple(size):
         raise DataError(f"{name} is {found[0]} x {found[1]} pixels, the annotations say {size[0]} x {size[1]}")

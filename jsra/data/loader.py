@@ -26,6 +26,8 @@ def collate(samples):
     """
     if isinstance(samples[0][0], tuple):
         return _collate_maps([maps for maps, _ in samples]), [target for _, target in samples]
+    if any(image.shape[0] != 3 or image.dtype == np.uint8 for image, _ in samples):
+        raise ConfigError("transforms: they have to end in float32 [3, H, W], which Normalize makes: add it")
     height = max(image.shape[1] for image, _ in samples)
     width = max(image.shape[2] for image, _ in samples)
     images = np.zeros((len(samples), 3, height, width), np.float32)

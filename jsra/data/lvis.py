@@ -7,7 +7,7 @@ from collections import Counter
 
 from jsra.arguments import part, short
 from jsra.data.coco import COCODataset
-from jsra.data.coco_file import COCOFile, read_coco
+from jsra.data.coco_file import COCOFile, is_id, read_coco
 from jsra.data.problems import error, refuse
 from jsra.registry import ConfigError, register
 
@@ -26,7 +26,7 @@ def read_lvis(path) -> COCOFile:
     image's neg_category_ids (surely not there) and not_exhaustive_category_ids (not every object is annotated)."""
     file = read_coco(path, NAMES)
     for entry in file.content["categories"] if isinstance(file.content["categories"], list) else ():
-        if isinstance(entry, dict) and entry.get("frequency") not in FREQUENCIES:
+        if isinstance(entry, dict) and str(entry.get("frequency")) not in FREQUENCIES:
             what = f"frequency is {short(entry.get('frequency'))}"
             file.problems.append(error(f"category id {entry.get('id')}", what, "write r, c or f, or use COCODataset"))
     if not file.content.get("annotations"):
@@ -34,7 +34,7 @@ def read_lvis(path) -> COCOFile:
     for img_id, image in file.images.items():
         for key in KNOWN:
             listed = image.get(key)
-            wrong = None if not isinstance(listed, list) else [c for c in listed if c not in file.categories]
+            wrong = None if not isinstance(listed, list) else [c for c in listed if not is_id(c) or c not in file.categories]
             if wrong or wrong is None:
                 what = f"{key} names {short(wrong)}, not listed" if wrong else f"{key} is {short(listed)}"
                 file.problems.append(error(f"image id {img_id}", what, "write a list of ids of categories"))

@@ -6,13 +6,13 @@ import os
 
 import numpy as np
 
-from jsra.arguments import part
+from jsra.arguments import part, short
 from jsra.data.coco import usable_box
-from jsra.data.coco_file import read_sound_coco
+from jsra.data.coco_file import of_annotation, read_sound_coco
 from jsra.data.dataset import DetectionDataset, Record, label_map
 from jsra.data.image import DataError, read_image
 from jsra.data.paths import data_path
-from jsra.data.problems import refuse
+from jsra.data.problems import error, refuse
 from jsra.data.references import References
 from jsra.data.vid_classes import VID_CLASSES
 from jsra.data.vid_devkit import read_devkit
@@ -64,6 +64,7 @@ class VIDDataset(DetectionDataset):
         if anno_file is not None:
             where = data_path(anno_file)
             content = read_sound_coco(where).content
+            refuse(where, number_problems(content["images"], content.get("annotations", ())))
         else:
             where = self.root
             content, problems = read_devkit(where, sets, classes, every_frame=not key_frames)
@@ -76,11 +77,6 @@ class VIDDataset(DetectionDataset):
 
     def _read(self, content, key_frames):
         to_label = {category: i + 1 for i, category in enumerate(self.cat_ids)}
-        for image in content["images"]:
-            for key in ("video_id", "frame_id"):
-                if not isinstance(image.get(key, -1), int):
-                    cure = "write a whole number, -1 for a still image"
-                    raise DataError(f"image id {image['id']}: {key} is {image[key]!r}; {cure}")
         images = sorted(content["images"], key=lambda i: (i.get("video_id", -1), i.get("frame_id", -1)))
         wanted = [i for i in images if i.get("is_vid_train_frame", True) or not key_frames]
         per_image = {image["id"]: [] for image in wanted}
@@ -141,6 +137,22 @@ class VIDDataset(DetectionDataset):
         if image.shape != shape:
             raise DataError(f"{name}: transformed to {list(image.shape)}, its key frame {record.file} to {list(shape)}")
         return image
+
+
+def number_problems(images, annotations) -> list:
+    """Errors of the numbers of videos, frames and tracks in a COCO file with videos."""
+    problems = []
+    for entries, keys, cure in (
+        (images, ("video_id", "frame_id"), "write a whole number, -1 for a still image"),
+        (annotations, ("instance_id",), "write the object's number in its video, a whole number, or leave it out"),
+    ):
+        for entry in entries:
+            for key in keys:
+                value = entry.get(key, -1)
+                if type(value) is not int or not -1 <= value < 2**31:
+                    where = f"image id {entry['id']}" if entries is images else of_annotation(entry)
+                    problems.append(error(where, f"{key} is {short(value)}", cure))
+    return problems
 
 
 def image_sets(image_set, anno_file) -> list:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections import Counter
+
 from jsra.arguments import part
 from jsra.data.dataset import DetectionDataset, Record, label_map
 from jsra.data.problems import refuse
@@ -68,7 +70,7 @@ class VOCDataset(DetectionDataset):
 
     def _records(self, sets):
         labels_of = label_map(self.CLASSES, self.CLASSES, "VOCDataset.classes")
-        records, seen, problems = [], {}, []
+        records, seen, problems, others = [], {}, [], Counter()
         for name, annotation, folder in voc_entries(sets):
             content, found = read_xml(annotation, f"image {name}")
             problems += found
@@ -77,6 +79,7 @@ class VOCDataset(DetectionDataset):
             boxes, labels, ignored, ignored_labels = [], [], [], []
             for item in content["objects"]:
                 if item["name"] not in labels_of:
+                    others[item["name"]] += 1
                     continue
                 box = self.box(item["box"], content["width"], content["height"])
                 width, height = box[2] - box[0], box[3] - box[1]
@@ -96,6 +99,10 @@ class VOCDataset(DetectionDataset):
             size = content["width"], content["height"]
             records.append(Record(name, file, *size, boxes, labels, ignored, ignored_labels))
         refuse("VOCDataset", problems)
+        if others:
+            listed = ", ".join(f"{name!r} {count}" for name, count in others.most_common(6))
+            more = ", ..." if len(others) > 6 else ""
+            self.notes.append(f"{sum(others.values())} objects are of other classes, left out: {listed}{more}")
         return records
 
     def box(self, box, width, height):

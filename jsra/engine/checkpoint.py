@@ -64,6 +64,16 @@ def path_of(work_dir: str, iteration: int) -> str:
     return os.path.join(work_dir, FOLDER, f"iter_{iteration:08d}")
 
 
+def check_numbers(state: dict, names, path: str):
+    """CheckpointError where a state lacks one of these whole numbers, which a training that goes on needs."""
+    wrong = [name for name in names if type(state.get(name)) is not int]
+    if wrong:
+        raise CheckpointError(
+            f"{os.path.join(path, STATE)} has no whole number as {', '.join(wrong)}: start anew from its weights "
+            "(pretrained_weights)"
+        )
+
+
 def update_state(path: str, **values):
     """Add values to the state.json of a checkpoint."""
     state = os.path.join(path, STATE)
@@ -72,9 +82,18 @@ def update_state(path: str, **values):
 
 
 def read_state(path: str) -> dict:
-    """The state.json of a checkpoint."""
-    with open(os.path.join(path, STATE), encoding="utf8") as f:
-        return json.load(f)
+    """The state.json of a checkpoint. Raises FileNotFoundError, or CheckpointError if the file is damaged."""
+    file = os.path.join(path, STATE)
+    with open(file, "rb") as f:
+        text = f.read()
+    try:
+        state = json.loads(text)
+    except ValueError as error:
+        state = error
+    if isinstance(state, dict):
+        return state
+    reason = f"not valid JSON: {state}" if isinstance(state, ValueError) else "no dictionary"
+    raise CheckpointError(f"{file} is damaged ({reason}): take another checkpoint, such as {FOLDER}/iter_... before it")
 
 
 def save(work_dir: str, model, optimizer, state: dict) -> str:
@@ -156,10 +175,12 @@ def restore(path: str, model, optimizer=None) -> dict:
 
 def _read(path, with_optimizer):
     """(state, weights, moments or None), under today's names."""
-    check(path)
+    state = read_state(check(path))
+    if with_optimizer:
+        check_numbers(state, ("iteration", "n_step"), path)
     files = (MODEL, OPTIMIZER) if with_optimizer else (MODEL,)
     named = [{current(name): a for name, a in read_arrays(os.path.join(path, file)).items()} for file in files]
-    return read_state(path), named[0], named[1] if with_optimizer else None
+    return state, named[0], named[1] if with_optimizer else None
 
 
 def weights_file(path) -> str:

@@ -144,7 +144,7 @@ def duration(seconds: float) -> str:
 def read(path: str) -> dict:
     """{'run': [...], 'train': [...], 'val': [...]} of a log.jsonl or of the work_dir that holds it.
 
-    What a resumed run ran again counts once, the later time. Lines cut off by a crash are left out.
+    What a resumed run ran again counts once, the later time. Lines cut off by a crash, and what is no record, are left out.
     Raises FileNotFoundError if there is none.
     """
     path = os.path.join(path, FILE) if os.path.isdir(path) else path
@@ -155,9 +155,12 @@ def read(path: str) -> dict:
         for line in f:
             try:
                 record = json.loads(line)
-            except ValueError:
+                kind = record.pop("kind")
+                whole = kind in found and isinstance(record["iteration"], int)
+            except (ValueError, TypeError, KeyError, AttributeError):
                 continue
-            kind = record.pop("kind")
+            if not whole:
+                continue
             if kind == "run":
                 for earlier in ("train", "val"):
                     found[earlier] = [r for r in found[earlier] if r["iteration"] <= record["iteration"]]

@@ -10,6 +10,7 @@ import jittor as jt
 
 from jsra.data.classes import check_model, check_same
 from jsra.data.paths import data_path
+from jsra.defaults import OUTPUT, differences, plain
 from jsra.detectors.feature_cache import use_features
 from jsra.engine import amp, checkpoint, ema
 from jsra.engine.groups import ParameterGroups
@@ -129,6 +130,7 @@ class Run:
     def resume(self, path: str):
         """Go on from a checkpoint. Raises ConfigError for one whose iterations are others than this run's."""
         state = checkpoint.restore(path, self.model, self.optimizer)
+        checkpoint.check_numbers(state, ("seed", "batch_size", "epoch_length"), path)
         for key in ("batch_size", "epoch_length"):
             if state[key] != getattr(self, key):
                 raise ConfigError(
@@ -142,7 +144,10 @@ class Run:
                 "uninterrupted run would have",
                 file=sys.stderr,
             )
-        self.iteration, self.metrics, self.last_saved = state["iteration"], state["metrics"], path
+        changed = differences(_settings(state.get("config") or {}), _settings(self.config))
+        if changed and self.main:
+            print(f"warning: {path} was made with other settings: {changed}; the run takes the latter", file=sys.stderr)
+        self.iteration, self.metrics, self.last_saved = state["iteration"], state.get("metrics") or {}, path
 
     def close(self):
         """Stop the loader's workers and leave the work_dir to others."""
@@ -191,13 +196,15 @@ def _locked(work_dir):
 def _build_run(config, resume, seed):
     from jsra.evaluation.evaluator import Evaluator
 
+    _check_counts(config)
     seed = int(config.get("seed") or 0) if seed is None else int(seed)
     if (config.get("max_epoch") is None) == (config.get("max_iter") is None):
         raise ConfigError("a config sets max_epoch or max_iter, one of them")
     for key in ("model", "dataset", "optimizer"):
-        if key not in config:
+        if not config.get(key):
             raise ConfigError(f"the config has no {key!r}")
-    _check_counts(config)
+    if not config["dataset"].get("train"):
+        raise ConfigError("the config has no 'train' in dataset")
     arithmetic = set_arithmetic(**arithmetic_of(config))
     if not isinstance(config.get("amp"), (bool, dict, type(None))):
         raise ConfigError(f"amp: expected True, False or a dictionary of its settings, got {config['amp']!r}")
@@ -214,8 +221,7 @@ def _build_run(config, resume, seed):
     if config.get("pretrained_weights") and checkpoint_path is None:
         from jsra.convert.load import load_weights
 
-        given = config["pretrained_weights"]
-        files = [data_path(f) for f in ([given] if isinstance(given, str) else given)]
+        files = [data_path(f) for f in _weights_files(config["pretrained_weights"])]
         loaded = on_main(lambda: "\n".join(f"{f}: {load_weights(model, f)}".replace("\n", "; ") for f in files))
     share_weights(model)
     if config.get("feature_cache"):
@@ -252,12 +258,22 @@ def _build_run(config, resume, seed):
         run.resume(checkpoint_path)
     run.start_log()
     run.log.info(f"{work_dir}: {len(loader)} batches an epoch, {run.total} iterations; {lr_line}")
-    for line in (dataset.left_out and f"dataset.train: {dataset.left_out}", arithmetic, loaded):
+    notes = [f"dataset.train: {line}" for line in dataset.notes]
+    if evaluator is not None:
+        notes += [f"dataset.val: {line}" for line in (*evaluator.dataset.notes, *_shared_images(dataset, evaluator.dataset))]
+    for line in (*notes, arithmetic, loaded):
         if line:
             run.log.info(line)
     if checkpoint_path is not None:
         run.log.info(f"resumed from {checkpoint_path}, iteration {run.iteration}")
     return run
+
+
+def _weights_files(given) -> list:
+    files = [given] if isinstance(given, str) else given
+    if not isinstance(files, (list, tuple)) or not all(isinstance(file, str) for file in files):
+        raise ConfigError(f"pretrained_weights: expected a file or a list of files, got {given!r}")
+    return list(files)
 
 
 def _check_counts(config):
@@ -277,6 +293,20 @@ def _check_classes(model, dataset, evaluator, checkpoint_path):
     saved = on_main(lambda: checkpoint.classes_of(checkpoint_path)) if checkpoint_path is not None else None
     if saved:
         check_same(dataset.CLASSES, saved, "dataset.train", f"the checkpoint {checkpoint_path}")
+
+
+def _shared_images(train, val) -> list:
+    """A line for the log where images are trained on that are evaluated too."""
+    seen = {os.path.abspath(record.file) for record in train.records}
+    both = sum(os.path.abspath(record.file) in seen for record in val.records)
+    if not both:
+        return []
+    return [f"{both} of {len(val.records)} images are in dataset.train too: the AP says little about new images"]
+
+
+def _settings(config) -> dict:
+    """What of a run's config may change its result, but for its length, as plain JSON data."""
+    return plain({key: value for key, value in config.items() if key not in (*OUTPUT, "max_epoch", "max_iter")})
 
 
 def build_optimizer(config, model, batch_size: int) -> tuple:

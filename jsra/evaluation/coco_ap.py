@@ -41,21 +41,30 @@ def coco_ap(ground_truth, detections, category_ids, image_ids=None, iou_type="bb
     per_class {category id: {mAP, mAP_50}}.
     """
     COCO, COCOeval, name = _tools(backend)
-    # The tools write into the detections, want numbers as image ids (VOC's are names), and, where a box stands next to a
-    # mask, take the area of the box to tell small from large.
+    # The tools write into the detections, want numbers as ids of images (VOC's are names) and of categories, and, where a box
+    # stands next to a mask, take the area of the box to tell small from large.
     number = {image["id"]: i for i, image in enumerate(ground_truth["images"], start=1)}
+    category = {c["id"]: i for i, c in enumerate(ground_truth["categories"], start=1)}
     dropped = "bbox" if iou_type == "segm" else None
     detections = [
-        {**{k: v for k, v in d.items() if k != dropped}, "image_id": number[d["image_id"]]} for d in detections
-    ]
+        {
+            **{k: v for k, v in d.items() if k != dropped},
+            "image_id": number[d["image_id"]], "category_id": category[d["category_id"]],
+        }
+        for d in detections
+    ]  # fmt: skip
+    annotated = numbered(ground_truth, number)
+    for a in annotated["annotations"]:
+        a["category_id"] = category[a["category_id"]]
+    annotated["categories"] = [{**c, "id": category[c["id"]]} for c in ground_truth["categories"]]
     with contextlib.redirect_stdout(io.StringIO()):
         truth = COCO()
         # loadRes copies `info`, which annotation files of people's own often lack.
-        truth.dataset = {"info": {}, **ground_truth, **numbered(ground_truth, number)}
+        truth.dataset = {"info": {}, **ground_truth, **annotated}
         truth.createIndex()
         found = truth.loadRes(detections) if detections else COCO()
         evaluation = COCOeval(truth, found, iou_type)
-        evaluation.params.catIds = list(category_ids)
+        evaluation.params.catIds = [category[c] for c in category_ids]
         evaluation.params.imgIds = sorted(number.values() if image_ids is None else (number[i] for i in image_ids))
         evaluation.params.maxDets = list(MAX_DETECTIONS)
         evaluation.evaluate()
@@ -73,12 +82,13 @@ def coco_ap(ground_truth, detections, category_ids, image_ids=None, iou_type="bb
     for area, index in AREAS.items():
         values[f"AR_{area}"] = mean_of_existing(recall[:, :, index, -1])
     half = _nearest(thresholds, 50)
+    place = {c: i for i, c in enumerate(evaluation.params.catIds)}  # which the tools sort
     per_class = {
-        category: {
-            "mAP": mean_of_existing(precision[:, :, i, 0, -1]),
-            "mAP_50": mean_of_existing(precision[half, :, i, 0, -1]),
+        c: {
+            "mAP": mean_of_existing(precision[:, :, place[category[c]], 0, -1]),
+            "mAP_50": mean_of_existing(precision[half, :, place[category[c]], 0, -1]),
         }
-        for i, category in enumerate(evaluation.params.catIds)  # which the tools sort
+        for c in category_ids
     }
     return values, per_class, name
 

@@ -63,6 +63,8 @@ def default_evaluators(dataset_type: str) -> list:
 
 def build_evaluators(settings) -> list:
     """Evaluators of a list of configs; ConfigError where one is none, or two give a metric of the same name."""
+    if not settings:
+        raise ConfigError("evaluator: an empty list evaluates nothing; name one, or leave evaluator out for the usual one")
     evaluators = [build(item, f"evaluator[{i}]", "evaluator") for i, item in enumerate(settings)]
     counts = Counter(name for evaluator in evaluators for name in evaluator.names)
     twice = [name for name, count in counts.items() if count > 1]

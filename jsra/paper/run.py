@@ -15,9 +15,10 @@ import os
 import time
 
 from jsra.config import load_config
+from jsra.defaults import differences
 from jsra.output import write_json
 from jsra.registry import ConfigError
-from jsra.settings import differences, fingerprint, resolved
+from jsra.settings import fingerprint, resolved
 
 RESULT, SETTINGS = "result.json", "settings.json"
 OTHER = "other settings"  # the state of a run whose result or beginning is not this config's

@@ -21,7 +21,8 @@ FILE = "detections.json"
 def find_inputs(paths) -> list:
     """The pictures and videos of a list of files and folders; folders are searched in depth, in order of name.
 
-    Raises FileNotFoundError, and DataError for a file of another kind or a folder without pictures.
+    In folders, what is no ordinary file and what macOS adds ('._a.jpg') is left out. Raises FileNotFoundError, and DataError
+    for a file of another kind or a folder without pictures.
     """
     found = []
     for path in paths:
@@ -30,15 +31,18 @@ def find_inputs(paths) -> list:
                 os.path.join(place, name)
                 for place, folders, names in os.walk(path)
                 for name in sorted(names)
-                if name.lower().endswith(PICTURES + VIDEOS) and folders.sort() is None
-            ]
+                if name.lower().endswith(PICTURES + VIDEOS) and not name.startswith("._") and folders.sort() is None
+                and (os.path.isfile(os.path.join(place, name)) or os.path.islink(os.path.join(place, name)))
+            ]  # fmt: skip
             if not inside:
                 raise DataError(f"{path}: there is no picture or video in this folder ({', '.join(PICTURES + VIDEOS)})")
             found += inside
         elif not os.path.exists(path):
             raise FileNotFoundError(f"{path}: there is no such picture, video or folder")
         elif not path.lower().endswith(PICTURES + VIDEOS):
-            raise DataError(f"{path} is no picture or video by its ending; known: {', '.join(PICTURES + VIDEOS)}")
+            raise DataError(f"{path}: the ending is not that of a picture or video; known: {', '.join(PICTURES + VIDEOS)}")
+        elif not os.path.isfile(path):
+            raise DataError(f"{path} is no file that can be read from its beginning (a pipe or a device): save it first")
         else:
             found.append(path)
     return list(dict.fromkeys(found))

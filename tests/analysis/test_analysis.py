@@ -120,6 +120,20 @@ def test_the_page(scattered, capsys):
     found = json.loads((folder / "run" / "analysis" / "analysis.json").read_text())
     assert sum(map(sum, found["confusion"])) > 60 and found["errors"]["class"]["cost"] > 0
     assert "AP50 without it" in capsys.readouterr().out
+    file, row = folder / "run" / "detections" / "val.bbox.json", detections[0]
+    for wrong, words in (
+        ({}, "expected a list of detections"),
+        ([row, {**row, "category_id": 999}], "row 1 is no detection"),
+        ([{**row, "score": None}], "row 0 is no detection"),
+        ([{**row, "bbox": [1, None, 2, 3]}], "row 0 is no detection"),
+        ([{**row, "bbox": "abc"}], "row 0 is no detection"),
+        (["abc"], "row 0 is no detection"),
+        ([{k: v for k, v in row.items() if k != "image_id"}], "row 0 is no detection"),
+        ([{**row, "image_id": 999}], "1 images that dataset.val does not have"),
+    ):
+        file.write_text(json.dumps(wrong))
+        assert main(["analyze", str(folder / "run"), "--config", str(config)]) == 2
+        assert words in capsys.readouterr().err
 
 
 def test_what_it_needs_is_said(tmp_path, capsys):

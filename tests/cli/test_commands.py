@@ -153,6 +153,30 @@ def test_errors_say_what_to_do(trained, tmp_path, capsys, monkeypatch, arguments
     assert message in capsys.readouterr().err
 
 
+@pytest.mark.parametrize(
+    "arguments, message",
+    [
+        (["infer", "c", "w", "x", "--threshold", "50"], "'50': a score is a number from 0 to 1"),
+        (["infer", "c", "w", "x", "--threshold", "nan"], "a score is a number from 0 to 1"),
+        (["analyze", "x", "--threshold", "-1"], "a score is a number from 0 to 1"),
+        (["analyze", "x", "--worst", "-1"], "'-1': expected a whole number of at least 0"),
+        (["data", "browse", "c", "--count", "0"], "'0': expected a whole number of at least 1"),
+        (["data", "browse", "c", "--seed", "-1"], "expected a whole number of at least 0"),
+        (["data", "puppets", "x", "--size", "big"], "'big': expected a whole number of at least 1"),
+        (["train", "c", "--seed", "1.5"], "'1.5': expected a whole number of at least 0"),
+    ],
+)
+def test_numbers_of_options(capsys, arguments, message):
+    with pytest.raises(SystemExit):
+        main(arguments)
+    assert message in capsys.readouterr().err
+
+
+def test_a_split_of_puppets_that_there_is_not(tmp_path, capsys):
+    assert main(["data", "puppets", str(tmp_path), "--splits", "x"]) == 2
+    assert "unknown split 'x'" in capsys.readouterr().err
+
+
 def test_wrong_weights_name_the_keys(trained, tmp_path, capsys):
     from safetensors.numpy import save_file
 

@@ -95,6 +95,18 @@ def test_half_a_backbone_and_nothing_at_all(tmp_path):
         load_weights(Model(), path)
 
 
+def test_weights_that_are_not_finite_are_refused(tmp_path):
+    model = Model()
+    before = arrays_of(model)
+    for value in (np.nan, np.inf):
+        arrays = {**before, "backbone.conv1.weight": before["backbone.conv1.weight"].copy()}
+        arrays["backbone.conv1.weight"][0, 0] = value
+        write_weights(tmp_path / "a.npz", arrays)
+        with pytest.raises(WeightsError, match="1 weights have numbers that are NaN or infinite: backbone.conv1.weight"):
+            load_weights(model, tmp_path / "a.npz")
+    np.testing.assert_array_equal(model.backbone.conv1.weight.numpy(), before["backbone.conv1.weight"])
+
+
 def test_a_deeper_backbone_is_another_one(tmp_path):
     path = tmp_path / "f.npz"
     deeper = {"layer3.22.conv1.weight": np.ones((4, 4, 1, 1), np.float32)}

@@ -125,6 +125,8 @@ def test_builtins_that_run_code_are_refused(tmp_path, name):
         (b"version https://git-lfs.github.com/spec/v1\noid sha256:0\n", "pointer of Git LFS"),
         (b"\n<!DOCTYPE html><html>not found</html>", "a web page"),
         (b"", "is empty"),
+        (b"\x1f\x8b\x08\x00" + bytes(99), "packed by gzip"),
+        (b'{"error": "not found"}', r"text \(JSON\)"),
         (b"PK\x03\x04" + bytes(200), "cut off after 204 bytes"),
     ],
 )
@@ -133,6 +135,37 @@ def test_what_is_no_file_of_weights(tmp_path, start, message):
     path.write_bytes(start)
     with pytest.raises(WeightsError, match=f"weights.pth: .*{message}"):
         read_weights(path)
+
+
+@pytest.mark.parametrize(
+    "header",
+    [
+        "[1, 2]",
+        '{"a": 3}',
+        '{"a": {"dtype": "F32"}}',
+        '{"a": {"dtype": "F32", "shape": [2, 2], "data_offsets": [0, 8]}}',
+        '{"a": {"dtype": "F32", "shape": [-1], "data_offsets": [0, 8]}}',
+        '{"a": {"dtype": "F32", "shape": ["x"], "data_offsets": [0, 8]}}',
+        '{"a": {"dtype": "F32", "shape": [9], "data_offsets": [0, 36]}}',
+        '{"a": {"dtype": "F4", "shape": [2], "data_offsets": [0, 8]}}',
+    ],
+)
+def test_safetensors_that_are_damaged(tmp_path, header):
+    path = tmp_path / "a.safetensors"
+    path.write_bytes(len(header).to_bytes(8, "little") + header.encode() + bytes(8))
+    with pytest.raises(WeightsError, match="a.safetensors: .*(damaged|not supported)"):
+        read_weights(path)
+
+
+def test_npz_that_are_damaged_or_hold_objects(tmp_path):
+    whole = tmp_path / "whole.npz"
+    np.savez(whole, a=np.zeros(99))
+    np.savez(tmp_path / "objects.npz", a=np.array([{}], object))
+    (tmp_path / "cut.npz").write_bytes(whole.read_bytes()[:200])
+    (tmp_path / "other.npz").write_bytes(b"nothing of it")
+    for name in ("objects", "cut", "other"):
+        with pytest.raises(WeightsError, match=f"{name}.npz: no .npz file of arrays, or damaged"):
+            read_weights(tmp_path / f"{name}.npz")
 
 
 @pytest.mark.parametrize("name", ["zip.pth", "legacy.pth"])

@@ -1,11 +1,13 @@
 import copy
 import json
 
+import numpy as np
 import pytest
 from PIL import Image
 
 from jsra.cli import main
 from jsra.data.check import check, check_box, check_voc
+from jsra.data.check_entries import check_image
 from tests.data.tiny import ANNOTATIONS, CATEGORIES, annotation, voc_object, write_coco, write_voc
 
 EMPTY = {"size": [40, 20], "counts": [800]}
@@ -67,6 +69,18 @@ def test_files_and_categories(tmp_path):
     for words in ("0001.png is missing", "0002.png cannot be read", "0003.png is 9 x 9 pixels, annotated as 50 x 30",
                   "error: category id 10: is listed twice"):  # fmt: skip
         assert words in text
+
+
+def test_pictures_of_12_bits_within_16(tmp_path):
+    for bits, expected in ((12, 1), (16, 0)):
+        Image.fromarray(np.full((4, 5), 2**bits - 1, np.uint16)).save(tmp_path / "a.png")
+        found = list(check_image(str(tmp_path / "a.png"), (5, 4), "here"))
+        assert len(found) == expected and all("nearly black" in p.what for p in found)
+
+
+def test_classes_that_the_file_lacks(tmp_path):
+    place = {**write_coco(str(tmp_path)), "classes": ["cat", "persn"]}
+    assert "class 'persn': is no category of the file" in "\n".join(what for _, what in problems_of(place))
 
 
 def test_not_finite_boxes():

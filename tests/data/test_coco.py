@@ -45,11 +45,24 @@ def test_images_without_objects_are_left_out(place):
     assert COCODataset(**place, use_anno_cats=True, filter_min_size=32).img_ids == [5]
     assert COCODataset(**place, use_anno_cats=True, filter_min_size=0).img_ids == [1, 2, 3, 5]
     assert COCODataset(**place, classes=["cat"], filter_min_size=0).img_ids == [1, 2]
-    said = COCODataset(**place, use_anno_cats=True).left_out
+    (said,) = COCODataset(**place, use_anno_cats=True).notes
     assert said.startswith("4 of 5 images are left out: 1 without an object, 4 with a side under 32 pixels")
-    assert COCODataset(**place, use_anno_cats=True, filter_empty_gt=False).left_out == ""
+    assert COCODataset(**place, use_anno_cats=True, filter_empty_gt=False).notes == []
     with pytest.raises(ConfigError, match="no image with an object"):
         COCODataset(**place, use_anno_cats=True, filter_min_size=100)
+
+
+def test_the_log_says_what_is_left_out_or_doubtful(tmp_path):
+    doubtful = [
+        annotation(7, 5, 20, (1, 1, 0.5, 10)),
+        annotation(8, 5, 20, (1, 1, 10, 10), ignore=1),
+        annotation(9, 5, 20, (30, 20, 60, 44)),  # x1, y1 in the place of width and height
+        annotation(10, 5, 20, (0, 0, 60.5, 44)),
+    ]
+    notes = COCODataset(**write_coco(str(tmp_path), ANNOTATIONS + doubtful), classes=["cat", "person"]).notes
+    assert notes[0] == "2 of 10 objects are of other classes: left out"
+    assert notes[1].startswith("2 of 10 objects are marked ignore, thinner than a pixel")
+    assert notes[2].startswith("1 of 10 boxes go beyond their image") and len(notes) == 4
 
 
 def test_chosen_classes_give_the_labels(place):

@@ -157,7 +157,12 @@ def test_encodings_and_gzip_are_read(place, encoding, packed):
         (b'{"images": []}', "no categories"),
         (b'{"images": [{"id": 1, "file_na', "not valid JSON.*ends in the middle: copy or write it again"),
         (b'{"images": [{"id": 1}', "ends in the middle"),
-        (b"", "not valid JSON.*ends in the middle"),
+        (b"", "not valid JSON.*it is empty"),
+        (b"\0" * 99, "not valid JSON.*it is empty"),
+        (b"<!DOCTYPE html>", "not valid JSON.*a web page"),
+        (b"PK\x03\x04a", "not valid JSON.*a zip file: unpack it"),
+        (b'{"images": ' + b"9" * 9999 + b"}", "not valid JSON|no categories"),  # a limit of newer Pythons
+        (b"[" * 99999, "not valid JSON|no images"),
         (b'{"images": [,], "categories": []}', "not valid JSON: .*line 1 column 13.*correct it"),
         (b"version https://git-lfs.github.com/spec/v1\noid sha256:1\n", "git lfs pull"),
         (b"\xff\xfe\xff\xd8", "not text in UTF-8 or UTF-16"),

@@ -11,7 +11,7 @@ from jsra.data.coco import COCODataset
 from jsra.data.image import DataError
 from jsra.data.loader import DataLoader, collate
 from jsra.data.sampler import epoch_order, make_batches, shard, share
-from jsra.registry import build
+from jsra.registry import ConfigError, build
 from tests.data.tiny import NORMALIZE, write_coco
 
 STEPS = [dict(type="Resize", min_size=[20, 30, 40], max_size=90), dict(type="RandomFlip", prob=0.5), NORMALIZE]
@@ -277,3 +277,8 @@ def is_zombie(pid):
             return f.read().rsplit(")", 1)[1].split()[0] == "Z"
     except OSError:
         return True
+
+
+def test_images_that_were_not_normalised_are_refused(tmp_path):
+    with pytest.raises(ConfigError, match="transforms: they have to end in float32"):
+        make(tmp_path, transforms=[STEPS[0]]).loader().load([0], 0)

@@ -84,6 +84,8 @@ def test_images_of_rare_classes_are_seen_more_often(place):
     [
         ("categories", "frequency", None, "category id 20: frequency is None; write r, c or f"),
         ("categories", "frequency", "x", "category id 20: frequency is 'x'"),
+        ("categories", "frequency", ["f"], "category id 20: frequency is ['f']"),
+        ("images", "neg_category_ids", [[1]], "image id 1: neg_category_ids names [[1]], not listed"),
         ("images", "neg_category_ids", None, "image id 1: neg_category_ids is None; write a list"),
         ("images", "neg_category_ids", [30, 99], "image id 1: neg_category_ids names [99], not listed"),
         ("images", "not_exhaustive_category_ids", "20", "image id 1: not_exhaustive_category_ids is '20'"),

@@ -159,11 +159,17 @@ def test_a_file_of_mmtracking(root, tmp_path):
     assert greys(target) == [0, 1]  # one other frame: the key frame stands in for the second
     assert target["bboxes"].tolist() == [[1, 2, 11, 14], [5, 2, 40, 14]]  # cut at the border
     assert target["bboxes_ignore"].tolist() == [[1, 2, 31, 14]] and target["track_ids"].tolist() == [-1, -1]
-    content["images"][0]["video_id"] = "a"
-    with open(path, "w") as f:
-        json.dump(content, f)
-    with pytest.raises(DataError, match="image id 31: video_id is 'a'; write a whole number"):
-        make(root, anno_file=path)
+    for kind, key, value in (
+        ("images", "video_id", "a"), ("images", "video_id", None), ("images", "frame_id", 0.5),
+        ("annotations", "instance_id", None), ("annotations", "instance_id", "x"), ("annotations", "instance_id", 2**40),
+    ):  # fmt: skip
+        changed = {**content, kind: [{**content[kind][0], key: value}, *content[kind][1:]]}
+        with open(path, "w") as f:
+            json.dump(changed, f)
+        with pytest.raises(DataError, match=f"{key} is {value!r}; write"):
+            make(root, anno_file=path)
+        found = check(dict(type="VIDDataset", root=str(root), anno_file=str(path)), progress=False)
+        assert [p.what for p in found if key in p.what] == [f"{key} is {value!r}"]
 
 
 def test_videos_stay_whole(root):

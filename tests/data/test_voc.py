@@ -51,6 +51,11 @@ def test_small_boxes_are_ignored(root):
     assert len(target["bboxes"]) == 0 and target["bboxes_ignore"].tolist() == [[4, 4, 14, 24]]
 
 
+def test_objects_of_other_classes_are_counted_for_the_log(root):
+    dataset = VOCDataset(root, classes=["dog", "Cat"], filter_min_size=0)
+    assert dataset.notes[0] == "2 objects are of other classes, left out: 'cat' 1, 'horse' 1"
+
+
 def test_several_roots(root, tmp_path):
     other = write_voc(str(tmp_path / "VOC2012"), {2: OBJECTS[2]}, "train")
     dataset = make([root, other], image_set=["trainval", "train"], repeat=3)

@@ -28,6 +28,26 @@ def test_files_and_names(tmp_path, seed):
     assert checkpoint.weights_file(tmp_path) == os.path.join(path, "model.safetensors") == checkpoint.weights_file(path)
 
 
+@pytest.mark.parametrize(
+    "text, words",
+    [
+        ("", "state.json is damaged .not valid JSON"),
+        ('{"iteration": 4,', "state.json is damaged .not valid JSON"),
+        ("[]", "state.json is damaged .no dictionary"),
+        ("{}", "no whole number as iteration, n_step: start anew"),
+        ('{"iteration": 4, "n_step": 4}', "no whole number as seed, batch_size, epoch_length: start anew"),
+        ('{"iteration": "4", "n_step": 4}', "no whole number as iteration"),
+    ],
+)
+def test_a_state_that_is_damaged(tmp_path, text, words):
+    run = make_run(tmp_path)
+    path = run.save()
+    with open(os.path.join(path, "state.json"), "w") as f:
+        f.write(text)
+    with pytest.raises(CheckpointError, match=words):
+        run.resume(path)
+
+
 def test_restore_is_exact(tmp_path, seed):
     run = make_run(tmp_path, seed)
     before = everything(run)

@@ -34,6 +34,11 @@ from tests.toy_detector import write_config
         ("+scheduler.gamma=.nan", "StepLR: gamma must be above 0 and finite"),
         ("+scheduler.min_lr_ratio=2", "min_lr_ratio from 0 to 1"),
         ("+best_metric=bbox_mAP50", "best_metric: the evaluators give no 'bbox_mAP50'; did you mean 'bbox_mAP_50'"),
+        ("dataset=null", "the config has no 'dataset'"),
+        ("dataset.train=null", "the config has no 'train' in dataset"),
+        ("+seed=abc", "seed: expected a whole number of at least 0, got 'abc'"),
+        ("+pretrained_weights=5", "pretrained_weights: expected a file or a list of files, got 5"),
+        ("+pretrained_weights=[5]", "pretrained_weights: expected a file or a list of files"),
         ("+amp=yes please", "amp: expected True, False or a dictionary"),
         ("+optimizer.grad_clip={max_norm: -1}", "grad_clip.max_norm must be a number above 0, it is -1"),
     ],
@@ -52,7 +57,21 @@ def test_the_log_counts_the_pictures_that_are_left_out(tmp_path, capsys):
     content["images"][0]["height"] = 20
     annotations.write_text(json.dumps(content))
     build_run(load_config(path, ["dataset.train.filter_min_size=32"])).close()
-    assert "dataset.train: 1 of 8 images are left out: 0 without an object, 1 with a side under 32" in capsys.readouterr().err
+    said = capsys.readouterr().err
+    assert "dataset.train: 1 of 8 images are left out: 0 without an object, 1 with a side under 32" in said
+    assert "dataset.val: 7 of 8 images are in dataset.train too" in said
+
+
+def test_resuming_with_other_settings_says_which(tmp_path, capsys):
+    path = write_config(tmp_path)
+    run = build_run(load_config(path))
+    run.save()
+    run.close()
+    capsys.readouterr()
+    build_run(load_config(path, ["max_epoch=9", "log_interval=3"]), resume="auto").close()
+    assert "other settings" not in capsys.readouterr().err
+    build_run(load_config(path, ["optimizer.lr=0.5"]), resume="auto").close()
+    assert "was made with other settings: optimizer.lr is 1 there, 0.5 here; the run" in capsys.readouterr().err
 
 
 def test_a_checkpoint_of_another_batch_size_is_not_resumed(tmp_path):

@@ -201,6 +201,7 @@ def test_nohup_is_respected(tmp_path):
 def test_a_line_that_was_cut_off_takes_no_other_with_it(tmp_path):
     start(make_run(tmp_path, epochs=1, log_interval=1, checkpoint_interval=4))
     with open(tmp_path / log.FILE, "a") as f:
+        f.write('null\n[1]\n{"a": 1}\n{"kind": "x"}\n{"kind": "train"}\n{"kind": "val", "iteration": "4"}\n\0\n')
         f.write('{"kind": "train", "iterat')
     rest = make_run(tmp_path, epochs=2, log_interval=1)
     rest.resume(checkpoint.latest(str(tmp_path)))
@@ -208,7 +209,7 @@ def test_a_line_that_was_cut_off_takes_no_other_with_it(tmp_path):
     records = log.read(str(tmp_path))
     assert [r["iteration"] for r in records["run"]] == [0, 4]
     assert [r["iteration"] for r in records["train"]] == list(range(1, 9))
-    assert len((tmp_path / log.FILE).read_text().splitlines()) == 2 + 8 + 1
+    assert len((tmp_path / log.FILE).read_text().splitlines()) == 2 + 8 + 8
 
 
 def test_a_run_goes_on_where_nobody_reads_its_lines(tmp_path):

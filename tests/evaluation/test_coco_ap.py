@@ -31,6 +31,15 @@ def test_perfect():
     assert per_class == {1: {"mAP": pytest.approx(1), "mAP_50": pytest.approx(1)}}
 
 
+@pytest.mark.parametrize("first, second", [("r", 1), ("z", "a"), (90, 7), (-1, 2**40)])
+def test_ids_of_categories_may_be_anything(first, second):
+    annotations = truth([(0, 0, 10, 10)], category=first) + [{**truth([(50, 50, 9, 9)], category=second)[0], "id": 2}]
+    rows = [found((0, 0, 10, 10), category=first), found((0, 0, 9, 9), category=second)]
+    values, per_class, _ = coco_ap(world(annotations, categories=(first, second)), rows, [second, first])
+    assert list(per_class) == [second, first] and values["mAP"] == pytest.approx(0.5)
+    assert (per_class[first]["mAP"], per_class[second]["mAP"]) == (pytest.approx(1), 0)
+
+
 def test_overlap_decides_the_thresholds():
     # IoU 72 / 100: right at 0.5, 0.55, 0.6, 0.65, 0.7, wrong at the other five.
     values, _, _ = coco_ap(world(truth([(0, 0, 10, 10)])), [found((0, 0, 10, 7.2))], [1])

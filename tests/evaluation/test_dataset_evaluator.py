@@ -44,7 +44,8 @@ def test_a_config_chooses_its_evaluators(tmp_path):
     [
         ([dict(type="COCOBoxAp")], r"evaluator\[0\]\.type: 'COCOBoxAp' is not registered; did you mean 'COCOBoxAP'"),
         ([dict(type="COCOBoxAP", backnd="x")], r"evaluator\[0\]\.backnd: .*did you mean 'backend'"),
-        ([dict(type="COCOBoxAP"), dict(type="StepLR")], r"evaluator\[1\]\.type: 'StepLR' is a scheduler, and here goes an"),
+        ([dict(type="COCOBoxAP"), dict(type="StepLR")], r"evaluator\[1\]\.type: 'StepLR' is a scheduler, but here must be"),
+        ([], "an empty list evaluates nothing"),
         ([dict(type="VOCBoxAP"), dict(type="VOCBoxAP", mode="area")], "two of them give the metric 'voc_AP50'"),
     ],
 )

@@ -1,4 +1,5 @@
 import json
+import os
 import sys
 
 import numpy as np
@@ -45,11 +46,15 @@ def folder(tmp_path):
 def test_inputs_of_folders_in_order(folder):
     found = find_inputs([str(folder)])
     assert [p[len(str(folder)) + 1 :] for p in found] == ["broken.jpg", "two.bmp", "a/one.jpg", "b/one.png"]
-    with pytest.raises(DataError, match="no picture or video by its ending"):
+    with pytest.raises(DataError, match="ending is not that of a picture or video"):
         find_inputs([str(folder / "notes.txt")])
     with pytest.raises(FileNotFoundError, match="absent.jpg"):
         find_inputs([str(folder / "absent.jpg")])
     (folder / "empty").mkdir()
+    (folder / "empty" / "._one.jpg").write_bytes(b"of macOS")
+    os.mkfifo(folder / "empty" / "pipe.jpg")
+    with pytest.raises(DataError, match="no file that can be read from its beginning"):
+        find_inputs([str(folder / "empty" / "pipe.jpg")])
     with pytest.raises(DataError, match="no picture or video in this folder"):
         find_inputs([str(folder / "empty")])
 

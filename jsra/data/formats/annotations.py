@@ -54,7 +54,7 @@ def files_below(folder: str, ending) -> list:
             continue
         folders.sort()
         found += [os.path.join(place, name) for name in sorted(names) if name.lower().endswith(ending)]
-    return found
+    return [path for path in found if os.path.isfile(path)]  # no pipes, no links to nothing
 
 
 def is_project(folder: str) -> bool:

@@ -24,6 +24,7 @@ from jsra.data.puppets.render import OVERSAMPLING, render
 from jsra.data.puppets.scene import CLASSES, SPLITS, make_scene
 from jsra.data.workers import WorkerPool
 from jsra.output import write_json
+from jsra.registry import ConfigError
 
 VERSION = 1  # of the pictures: folders of another version are drawn anew
 MIN_VISIBLE = 0.25
@@ -37,12 +38,12 @@ def generate(folder, train=600, test=150, size=224, seed=0, workers=None, splits
     another data set. workers: processes, the number of cores by default.
     """
     if min(train, test) < 1 or size < 64:
-        raise ValueError(
+        raise ConfigError(
             f"puppets: need at least 1 image a split and 64 pixels, not train={train}, test={test}, size={size}"
         )
     for split in splits:
         if split not in SPLITS:
-            raise ValueError(f"puppets: unknown split {split!r}; known: {', '.join(SPLITS)}")
+            raise ConfigError(f"puppets: unknown split {split!r}; known: {', '.join(SPLITS)}")
     recipe = {
         "version": VERSION, "train": train, "test": test, "size": size, "seed": seed, "splits": list(splits),
     }  # fmt: skip

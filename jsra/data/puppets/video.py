@@ -18,6 +18,7 @@ from jsra.data.puppets.generate import annotation, draw_all, read_stamp
 from jsra.data.puppets.render import render
 from jsra.data.puppets.scene import CLASSES, Figure, Scene, still_life
 from jsra.output import write_json
+from jsra.registry import ConfigError
 
 VERSION = 1  # of the pictures: folders of another version are drawn anew
 SPLITS = ("train", "val")
@@ -30,7 +31,7 @@ def generate_clips(folder, train=60, test=20, frames=12, size=160, seed=0, worke
     train, test: clips of each split, of `frames` frames. size: width and height in pixels. workers: see generate.
     """
     if min(train, test, frames) < 1 or size < 64:
-        raise ValueError(
+        raise ConfigError(
             f"puppets: need at least 1 clip a split, 1 frame and 64 pixels, not train={train}, test={test}, frames={frames}, "
             f"size={size}"
         )

@@ -1,0 +1,36 @@
+"""Numbers of options, as argparse's `type`: what cannot be meant is refused before anything runs."""
+
+from __future__ import annotations
+
+from argparse import ArgumentTypeError
+
+
+def whole(text: str) -> int:
+    """0, 1, 2, ..."""
+    return _whole(text, 0)
+
+
+def count(text: str) -> int:
+    """1, 2, 3, ..."""
+    return _whole(text, 1)
+
+
+def _whole(text, least):
+    try:
+        value = int(text)
+    except ValueError:
+        value = least - 1
+    if value < least:
+        raise ArgumentTypeError(f"{text!r}: expected a whole number of at least {least}")
+    return value
+
+
+def score(text: str) -> float:
+    """0 to 1."""
+    try:
+        value = float(text)
+    except ValueError:
+        value = -1.0
+    if not 0 <= value <= 1:
+        raise ArgumentTypeError(f"{text!r}: a score is a number from 0 to 1")
+    return value

@@ -1,0 +1,181 @@
+"""Which picture an annotation of another program means, of which size, in which split: taken rightly, or left out."""
+
+import json
+
+import pytest
+from PIL import Image
+
+from jsra.data import formats, starter
+from jsra.data.formats.pictures import Pictures, size_of, split_of
+from jsra.data.image import DataError
+from jsra.registry import ConfigError
+from tests.data.test_formats import CAT, DOG, coco, cvat, labelme, pictures, voc, yolo
+
+ROTATED = 6  # the EXIF orientation of a picture to be turned by 90 degrees
+
+
+def all_pictures(found):
+    return [p for listed in found.splits.values() for p in listed]
+
+
+@pytest.mark.parametrize(
+    "text, split",
+    [("instances_val2017.json", "val"), ("valid/images", "val"), ("train", "train"), ("Test-set", "test"),
+     ("train_01/testing", "test"), ("valve1", None), ("latest", None), ("trainers/value", None), ("trainval", None)],
+)  # fmt: skip
+def test_words_of_splits(text, split):
+    assert split_of(text) == split
+
+
+def test_of_several_pictures_of_a_name_the_nearest_is_meant(tmp_path):
+    pictures(tmp_path, "a/images/1.jpg", "b/images/1.jpg", "train/1.jpg", "one/2.jpg", "two/2.jpg", "._3.jpg")
+    places = Pictures(str(tmp_path))
+
+    def found(name, source, **options):
+        place, why = places.find(name, str(tmp_path / source), **options)
+        return why if place is None else place[len(str(tmp_path)) + 1 :]
+
+    assert found("b\\images\\1.jpg", "x.json") == "b/images/1.jpg"
+    assert found("1", "a/labels/1.txt", stem=True) == "a/images/1.jpg"
+    assert found("1.jpg", "annotations/train.json") == "train/1.jpg"
+    assert "may be any of 2 pictures of that name" in found("2.jpg", "x.json")
+    assert "is not in" in found("3", "x.xml", stem=True)
+
+
+def test_sizes(tmp_path):
+    picture = Image.new("RGB", (100, 80))
+    exif = picture.getexif()
+    exif[0x0112] = ROTATED
+    path = str(tmp_path / "a.jpg")
+    picture.save(path, exif=exif)
+    assert size_of(path)[0] == size_of(path, ("0", None))[0] == size_of(path, (80, 100))[0] == (80, 100)
+    assert size_of(path, ("100", "80"))[0] == (100, 80)
+    size, why = size_of(path, (200, 160))
+    assert size is None and "annotated as a picture of 200 x 160 pixels, it has 80 x 100" in why
+
+
+@pytest.mark.parametrize("form", [coco, voc, labelme, cvat], ids=lambda f: f.__name__)
+def test_pictures_that_were_scaled_are_left_out(tmp_path, form):
+    form(tmp_path)
+    for path in tmp_path.rglob("a.jpg"):
+        Image.new("RGB", (50, 40)).save(path)
+    if form in (voc, labelme):  # the others say the size already
+        path = tmp_path / ("Annotations/a.xml" if form is voc else "a.json")
+        size = "<size><width>100</width><height>80</height></size></annotation>"
+        said = '{"imageWidth": 100, "imageHeight": 80, "shapes"'
+        old, new = ("</annotation>", size) if form is voc else ('{"shapes"', said)
+        path.write_text(path.read_text().replace(old, new))
+    found, _ = formats.find(str(tmp_path))
+    assert [p.objects for p in all_pictures(found)] == [[]]  # the empty one
+    assert any("of 100 x 80 pixels, it has 50 x 40" in line for line in found.problems)
+
+
+@pytest.mark.parametrize("form", [coco, voc, yolo, labelme, cvat], ids=lambda f: f.__name__)
+def test_equal_names_in_two_folders(tmp_path, form):
+    """Two data sets of the same file names in one folder: no picture gets the other's boxes, none is lost."""
+    for name in ("train", "valid"):
+        (tmp_path / name).mkdir()
+        form(tmp_path / name)
+    for path in (tmp_path / "valid").rglob("*.*"):  # other classes there
+        if path.suffix in (".json", ".xml", ".yaml"):
+            path.write_text(path.read_text().replace("dog", "cow"))
+    found, _ = formats.find(str(tmp_path))
+    for picture in all_pictures(found):
+        names = {o.name for o in picture.objects}
+        if "empty" not in picture.file and form is not yolo:
+            assert names == ({"cat", "dog"} if "train" in picture.file else {"cat", "cow"}), picture.file
+    assert sorted(p.file.count("valid") for p in all_pictures(found)) == [0, 0, 1, 1]
+    if form is not cvat:  # which says the split in the file
+        assert {name: len(listed) for name, listed in found.splits.items()} == {"train": 2, "val": 2}
+    if form is yolo:
+        assert any("other names of classes" in line for line in found.problems)
+
+
+def test_a_picture_in_several_files_is_taken_once(tmp_path):
+    coco(tmp_path)
+    content = (tmp_path / "instances.json").read_text()
+    (tmp_path / "backup.json").write_text(content)
+    (tmp_path / "person_keypoints.json").write_text(content)
+    found, _ = formats.find(str(tmp_path))
+    assert len(found.splits["all"]) == 2 and len(found.splits["all"][0].objects) == 2
+    assert sum(line.endswith("instances.json too, which is taken: left out") for line in found.problems) == 2
+
+
+def test_what_is_of_no_split(tmp_path):
+    coco(tmp_path)
+    (tmp_path / "instances.json").rename(tmp_path / "trainval.json")
+    found, _ = formats.find(str(tmp_path))
+    one, empty = found.splits["all"]
+    found.splits = {"all": [one, empty], "test": [empty]}
+    splits, rule = starter.split(found)
+    assert splits == {"train": [one], "test": [empty], "val": [empty]} and "test is the validation split too" in rule
+    found.splits = {"all": [one, empty], "train": [one], "val": [empty]}
+    splits, rule = starter.split(found)
+    assert list(splits) == ["train", "val"] and rule.endswith("2 pictures of no split are not used")
+
+
+def test_yolo_lines_and_names(tmp_path):
+    yolo(tmp_path)
+    (tmp_path / "labels" / "a.txt").write_text("1.0 0.3 0.5 0.4 0.5\n-1 0.5 0.5 0.5 0.5\n0 0.5 0.5\n0 nan 0.5 0.5 0.5\n")
+    (tmp_path / "a.yaml").write_text("names: [other, things]")  # of another program
+    (tmp_path / "data.yaml").write_text("names: {'0': cat, '1': dog}\ntrain: images\n")
+    found, _ = formats.find(str(tmp_path))
+    assert [(o.name, o.box) for p in all_pictures(found) for o in p.objects] == [("dog", pytest.approx(DOG))]
+    assert [line.split(": ")[0][-6:] for line in found.problems if "a.txt" in line] == ["line 2", "line 3", "line 4"]
+    assert any("a.yaml: other names of classes" in line for line in found.problems)
+    (tmp_path / "a.yaml").unlink()
+    (tmp_path / "data.yaml").write_bytes("names: cat\n".encode("utf-16"))
+    (tmp_path / "classes.txt").write_bytes("\nch\xe2t\n".encode("latin-1"))
+    found, _ = formats.find(str(tmp_path))
+    assert found.classes[0] == "class 0" and len(found.classes) == 2
+
+
+def test_yolo_key_points_are_no_polygon(tmp_path):
+    yolo(tmp_path)
+    (tmp_path / "labels" / "a.txt").write_text("1 0.3 0.5 0.4 0.5 0.9 0.9 0.95 0.95\n")
+    (tmp_path / "data.yaml").write_text("names: [cat, dog]\nkpt_shape: [2, 2]\n")
+    found, _ = formats.find(str(tmp_path))
+    assert [o.box for p in all_pictures(found) for o in p.objects] == [pytest.approx(DOG)]
+
+
+def test_cvat_turned_boxes_and_tracks(tmp_path):
+    cvat(tmp_path)
+    path = tmp_path / "annotations.xml"
+    path.write_text(path.read_text().replace('ybr="60"', 'ybr="40" rotation="90"').replace("</meta>", "</meta><track/>"))
+    found, _ = formats.find(str(tmp_path))
+    boxes = {o.name: o.box for p in all_pictures(found) for o in p.objects}
+    assert boxes == {"dog": pytest.approx((20, 10, 40, 50)), "cat": CAT}  # 40 x 20 around (30, 30), turned
+    assert any("tracks are of a video" in line for line in found.problems)
+
+
+def test_labelme_shapes_without_a_label(tmp_path):
+    labelme(tmp_path)
+    content = json.loads((tmp_path / "a.json").read_text())
+    content["shapes"] += [dict(shape_type="rectangle", points=[[1, 1], [9, 9]], **more) for more in ({}, dict(label=None))]
+    (tmp_path / "a.json").write_text(json.dumps(content))
+    found, _ = formats.find(str(tmp_path))
+    assert found.classes == ["cat", "dog"] and sum("without a label" in line for line in found.problems) == 2
+
+
+def test_nothing_of_the_data_is_written_over_or_read_again(tmp_path):
+    coco(tmp_path)
+    (tmp_path / "annotations").mkdir()
+    own = tmp_path / "annotations" / "train.json"
+    (tmp_path / "instances.json").rename(own)
+    before = own.read_text()
+    found, data = starter.read(str(tmp_path), str(tmp_path))
+    with pytest.raises(ConfigError, match="was not written by `jsra init`: choose another folder"):
+        starter.write(found, data, str(tmp_path), gpu=False)
+    assert own.read_text() == before
+    starter.write(found, data, str(tmp_path / "project"), gpu=False)
+    again, _ = starter.read(str(tmp_path), str(tmp_path / "project"))
+    assert again == found
+    starter.write(again, data, str(tmp_path / "project"), gpu=False)
+
+
+def test_annotations_of_which_none_can_be_used_say_why(tmp_path):
+    coco(tmp_path)
+    for path in (tmp_path / "images").iterdir():
+        path.unlink()
+    with pytest.raises(DataError, match=r"(?s)no annotations of a known form.*'a.jpg' is not in"):
+        starter.read(str(tmp_path), str(tmp_path / "out"))
