@@ -25,10 +25,7 @@ def add_parser(subparsers):
 def run(args):
     from jsra.output import json_text
     from jsra.paper import cost
-    from jsra.registry import ConfigError
 
-    if min(*args.size, args.rois) < 1:
-        raise ConfigError(f"--size {args.size[0]} {args.size[1]} --rois {args.rois}: all must be at least 1")
     found = cost.count(cost.built(args.config, args.overrides), tuple(args.size), args.rois)
     print(json_text(found, indent=1) if args.json else cost.text(found))
     return 0

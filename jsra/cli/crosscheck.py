@@ -45,8 +45,6 @@ def run(args):
     from jsra.crosscheck.run import answer_here, answer_there, make_case
     from jsra.registry import ConfigError
 
-    if min(*args.size, args.boxes) < 1 or args.steps < 0:
-        raise ConfigError("--size and --boxes must be at least 1, --steps at least 0")
     if ".py:" not in args.module:
         raise ConfigError(f"--module {args.module}: write it as FILE.py:NAME, NAME of a class or function in it")
     renamed = [tuple(text.split("=", 1)) for text in args.map]

@@ -57,7 +57,5 @@ def load(args):
     config = load_config(args.config, args.overrides)
     if args.split not in config["dataset"]:
         raise ConfigError(f"{args.config}: dataset has no {args.split!r}{nearest(args.split, config['dataset'])}")
-    if args.images < 1:
-        raise ConfigError(f"--images {args.images}: at least 1")
     use_best_device(config)
     return load_model(config, args.weights), config

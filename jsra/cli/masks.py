@@ -47,8 +47,6 @@ def run(args):
     pixels = read_image(args.image)
     boxes = None if args.boxes is None else [parse_box(text, pixels.shape[1], pixels.shape[0]) for text in args.boxes]
     chosen = parse_masks(args.masks)
-    if args.detections < 1:
-        raise ConfigError(f"--detections {args.detections}: at least 1")
     detector = Detector(args.config, args.weights, args.overrides)
     if boxes is None:
         boxes = detector(pixels)["boxes"][: args.detections]

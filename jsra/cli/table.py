@@ -44,12 +44,8 @@ def run(args):
     from jsra.engine.interrupt import Interrupted
     from jsra.output import FIGURES, output_file
 
-    if args.seeds < 1:
-        raise ConfigError(f"--seeds {args.seeds}: at least 1")
     if args.other_settings and not args.no_train:
         raise ConfigError("--other-settings: give --no-train too: what is trained now goes with what is set now")
-    if args.jobs < 1:
-        raise ConfigError(f"--jobs {args.jobs}: at least 1")
     try:
         if args.plot:
             output_file(args.plot, FIGURES, "--plot")

@@ -9,16 +9,22 @@
 #include <condition_variable>
 #include <mutex>
 #include <new>
+#include <set>
 #include <string>
 #include <thread>
+#include <utility>
 
 #include <fcntl.h>
 #include <stdio.h>
 #include <sys/file.h>
 #include <unistd.h>
 
-namespace jittor {  // what its op_compiler.cc defines
-struct Op;
+namespace jittor {  // what its op.h, jit_key.h and op_compiler.h declare
+struct JitKey;
+JitKey& get_jk();
+struct Op {
+    std::string get_jit_key(JitKey&);
+};
 typedef void (*jit_op_entry_t)(Op*);
 extern jit_op_entry_t (*do_compile_hook)(Op*);
 jit_op_entry_t do_compile_inner(Op*);
@@ -111,8 +117,31 @@ struct Guard {
     }
 };
 
+// Of two threads with the same operator the second waits: Jittor writes the source anew each time, while the other reads it.
+struct Once {
+    std::string key;
+    static std::mutex mutex;
+    static std::condition_variable done;
+    static std::set<std::string> compiling;
+
+    explicit Once(std::string k) : key(std::move(k)) {
+        std::unique_lock<std::mutex> one(mutex);
+        done.wait(one, [this] { return !compiling.count(key); });
+        compiling.insert(key);
+    }
+    ~Once() {
+        std::lock_guard<std::mutex> one(mutex);
+        compiling.erase(key);
+        done.notify_all();
+    }
+};
+std::mutex Once::mutex;
+std::condition_variable Once::done;
+std::set<std::string> Once::compiling;
+
 jittor::jit_op_entry_t compile(jittor::Op* op) {
     Guard guard;
+    Once once(op->get_jit_key(jittor::get_jk()));
     return jittor::do_compile_inner(op);
 }
 

@@ -15,6 +15,7 @@ def set_seed(seed: int):
     import jittor as jt
 
     global _rng
+    jt.sync_all()  # what was asked for before draws its numbers before
     _rng = np.random.default_rng(seed)
     jt.set_global_seed(int(seed), different_seed_for_mpi=False)
 

@@ -118,7 +118,6 @@ def test_renamed_steps_and_weights(here, tmp_path):
     "options, message",
     [
         (["--map", "fc2"], "--map fc2: write each as OURS=THEIRS"),
-        (["--boxes", "0"], "--size and --boxes must be at least 1"),
         (["--set", "gama=3"], "takes no 'gama'; did you mean 'gamma'?"),
         (["--weights", "nowhere.npz"], "nowhere.npz: there is no such weights file"),
     ],

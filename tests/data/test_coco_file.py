@@ -206,7 +206,8 @@ def test_a_polygon_that_would_fill_the_memory_never_gets_that_far(place, tmp_pat
     words = "image id 3, annotation 5: segmentation: a polygon has a coordinate that is no number of pixels below 1e+06"
     assert main(["data", "check", str(config)]) == 1 and f"error: {words}" in capsys.readouterr().out
     for command in (["data", "browse", str(config), "--out", str(tmp_path / "out")], ["train", str(config)]):
-        extra = ["--set", "+model={}", "--set", "+optimizer={}", "--set", "+max_epoch=1", "--work-dir", str(tmp_path / "w")]
+        parts = ["--set", "+model={'type': 'FasterRCNN'}", "--set", "+optimizer={'type': 'SGD'}"]
+        extra = [*parts, "--set", "+max_epoch=1", "--work-dir", str(tmp_path / "w")]
         assert main([*command, *(extra if command[0] == "train" else [])]) == 2
         error = capsys.readouterr().err
         assert words in error and place["anno_file"] in error

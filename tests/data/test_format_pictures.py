@@ -165,12 +165,12 @@ def test_nothing_of_the_data_is_written_over_or_read_again(tmp_path):
     before = own.read_text()
     found, data = starter.read(str(tmp_path), str(tmp_path))
     with pytest.raises(ConfigError, match="was not written by `jsra init`: choose another folder"):
-        starter.write(found, data, str(tmp_path), gpu=False)
+        starter.write(found, data, str(tmp_path), gpu=False, pretrained=False)
     assert own.read_text() == before
-    starter.write(found, data, str(tmp_path / "project"), gpu=False)
+    starter.write(found, data, str(tmp_path / "project"), gpu=False, pretrained=False)
     again, _ = starter.read(str(tmp_path), str(tmp_path / "project"))
     assert again == found
-    starter.write(again, data, str(tmp_path / "project"), gpu=False)
+    starter.write(again, data, str(tmp_path / "project"), gpu=False, pretrained=False)
 
 
 def test_annotations_of_which_none_can_be_used_say_why(tmp_path):

@@ -119,7 +119,8 @@ def test_on_a_gpu_the_log_says_it(gpu):
 def test_a_wrong_setting_of_a_config(key, tmp_path):
     from jsra.engine.run import build_run
 
-    config = dict(model={}, dataset={}, optimizer={}, max_iter=1, work_dir=str(tmp_path))
+    parts = dict(model=dict(type="FasterRCNN"), dataset=dict(train=dict(type="COCODataset")), optimizer=dict(type="SGD"))
+    config = dict(**parts, max_iter=1, work_dir=str(tmp_path))
     with pytest.raises(ConfigError, match=f"{key}: expected True or False, got 'yes'"):
         build_run({**config, key: "yes"})
 
