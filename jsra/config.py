@@ -285,11 +285,15 @@ def _is_code(value):
     return inspect.ismodule(value) or inspect.isroutine(value) or inspect.isclass(value)
 
 
-def _drop_code(value):
+def _drop_code(value, above=()):
+    """value without modules, functions and classes. above: ids of what holds it; RecursionError where it holds itself."""
+    if id(value) in above:
+        raise RecursionError
+    above = (*above, id(value))
     if isinstance(value, dict):
-        return {key: _drop_code(item) for key, item in value.items() if not _is_code(item)}
+        return {key: _drop_code(item, above) for key, item in value.items() if not _is_code(item)}
     if type(value) in (list, tuple):
-        return type(value)(_drop_code(item) for item in value if not _is_code(item))
+        return type(value)(_drop_code(item, above) for item in value if not _is_code(item))
     return value
 
 
