@@ -1,16 +1,3 @@
 # Table 2: every position of the image.
-_base_ = "../_base_/faster_rcnn_r50_c5_coco.py"
-model = dict(
-    roi_head=dict(
-        box=dict(
-            extractor=dict(
-                roi_layer=dict(
-                    _cover_=True,
-                    type="LearnedRegionFeatures",
-                    max_inside=None,
-                    max_outside=None,
-                )
-            )
-        )
-    )
-)
+_base_ = "faster_rcnn_r50_c5_learned_region.py"
+model = dict(roi_head=dict(box=dict(extractor=dict(roi_layer=dict(max_inside=None, max_outside=None)))))

@@ -1,15 +1,3 @@
 # Table 4: geometry alone.
-_base_ = "../_base_/faster_rcnn_r50_c5_coco.py"
-model = dict(
-    roi_head=dict(
-        box=dict(
-            extractor=dict(
-                roi_layer=dict(
-                    _cover_=True,
-                    type="LearnedRegionFeatures",
-                    appearance=False,
-                )
-            )
-        )
-    )
-)
+_base_ = "faster_rcnn_r50_c5_learned_region.py"
+model = dict(roi_head=dict(box=dict(extractor=dict(roi_layer=dict(appearance=False)))))

@@ -68,13 +68,15 @@ def match(shapes: dict, converted) -> Report:
 
 def _with_copies(shapes, converted):
     """A classifier's weights, also by the names of COPIES that the model has."""
-    arrays = dict(converted.arrays) if converted.family in CLASSIFIERS else {}
+    if converted.family not in CLASSIFIERS:
+        return converted
+    arrays = dict(converted.arrays)
     for here, there in COPIES:
         for name in [n for n in arrays if n.startswith(here)]:
             copy = there + name[len(here) :]
             if copy in shapes:
                 arrays[copy] = arrays[name] if name in shapes else arrays.pop(name)
-    return converted._replace(arrays=arrays or converted.arrays)
+    return converted._replace(arrays=arrays)
 
 
 def load_weights(model, path, strict=False, classes=None, family=None) -> Report:

@@ -1,14 +1,2 @@
 # Mask R-CNN Swin-T FPN, after mmdet's mask-rcnn_swin-t-p4-w7_fpn: the R-50's, on the maps of Swin.
-_base_ = "mask_rcnn_r50_fpn.py"
-model = dict(
-    backbone=dict(
-        _cover_=True,
-        type="SwinTransformer",
-        embed_dims=96,
-        depths=[2, 2, 6, 2],
-        num_heads=[3, 6, 12, 24],
-        window_size=7,
-        drop_path_rate=0.2,
-    ),
-    neck=dict(in_channels=[96, 192, 384, 768]),
-)
+_base_ = ["mask_rcnn_r50_fpn.py", "../backbones/swin_t.py"]
