@@ -125,10 +125,10 @@ def weights(config):
 def differences(ours, theirs):
     """(number of ours, of theirs, largest distance of a box from its partner in pixels, and of their scores).
 
-    Partner: the nearest box of the same label.
+    Partner: the nearest box of the same label. Both distances are None if one side has no detections.
     """
     if not len(ours) or not len(theirs):
-        return len(ours), len(theirs), float("nan"), float("nan")
+        return len(ours), len(theirs), None, None
     distance = np.abs(ours[:, None, :4] - theirs[None, :, :4]).max(axis=2)
     distance += np.where(ours[:, None, 5] == theirs[None, :, 5], 0, 1e6)
     partner = distance.argmin(axis=1)
@@ -214,7 +214,9 @@ def _ratio(result, other):
     text = f"ours ({other['program']}) takes x {1 / time:.2f} ({1 / cpu:.2f})"
     if "differs" in result:
         ours, theirs, pixels, scores = result["differs"]
-        text += f"; {ours} and {theirs} detections, boxes within {pixels:.1e} px, scores within {scores:.1e}"
+        text += f"; {ours} and {theirs} detections"
+        if pixels is not None:
+            text += f", boxes within {pixels:.1e} px, scores within {scores:.1e}"
     return text
 
 

@@ -82,7 +82,7 @@ def test_differences_are_between_nearest_boxes_of_one_label():
     ours = np.float32([[0, 0, 10, 10, 0.9, 1], [50, 50, 60, 60, 0.5, 2]])
     theirs = np.float32([[50, 50, 60, 60.25, 0.25, 2], [0, 0.5, 10, 10, 0.9, 1], [0, 0, 10, 10, 0.1, 2]])
     assert model.differences(ours, theirs) == (2, 3, 0.5, 0.25)
-    assert np.isnan(model.differences(ours[:0], theirs)[2])
+    assert model.differences(ours[:0], theirs) == (0, 3, None, None)
 
 
 def test_a_peer_is_compared_with_its_model():
