@@ -14,39 +14,12 @@ import tempfile
 import numpy as np
 
 from jsra import resources
+from jsra.bench.detectors import DETECTORS
 from jsra.bench.ops import Peer, machine
 from jsra.bench.weights import seeded
 from jsra.convert.convert import from_jsra
 from jsra.registry import nearest
 
-# detector -> {name: (config in jdet_configs, families of peers whose function it is, the model that it is compared with)}.
-OURS = {
-    "faster_rcnn": {
-        "RoI Align": ("faster_rcnn_r50_fpn_roi_align_1x_coco.py", ("mmdet",), None),
-        "RoI Align, torchvision's form": (
-            "_base_/models/faster_rcnn_r50_fpn_torchvision.py", ("torchvision", "exported"), None,
-        ),
-        "SRA": ("faster_rcnn_r50_fpn_sra_1x_coco.py", (), "RoI Align"),
-    },
-    "mask_rcnn": {
-        "RoI Align": ("mask_rcnn_r50_fpn_roi_align_1x_coco.py", ("mmdet",), None),
-        "RoI Align, torchvision's form": ("_base_/models/mask_rcnn_r50_fpn_torchvision.py", ("torchvision",), None),
-        "SRA": ("mask_rcnn_r50_fpn_sra_1x_coco.py", (), "RoI Align"),
-    },
-    "cascade_mask_rcnn": {
-        "RoI Align": ("cascade_mask_rcnn_r50_fpn_roi_align_1x_coco.py", ("mmdet",), None),
-        "SRA": ("cascade_mask_rcnn_r50_fpn_sra_1x_coco.py", (), "RoI Align"),
-    },
-    "mask_rcnn_swin_t": {
-        "RoI Align": ("mask_rcnn_swin_t_fpn_roi_align_ms_crop_3x_coco.py", ("mmdet",), None),
-        "SRA": ("mask_rcnn_swin_t_fpn_sra_ms_crop_3x_coco.py", (), "RoI Align"),
-    },
-    "retinanet": {
-        "RetinaNet": ("retinanet_r50_fpn_1x_coco.py", ("mmdet",), None),
-        "AlignDet, 3x3": ("aligndet/aligndet_r50_fpn_3x3_4conv.py", (), "RetinaNet"),
-        "AlignDet, 7x7-dagger": ("aligndet/aligndet_r50_fpn_7x7_dagger.py", (), "RetinaNet"),
-    },
-}  # fmt: skip
 WORKS = ("inference", "training", "pasting")
 MASKS = 100  # that are pasted
 PEER_SCRIPT = os.path.join(os.path.dirname(__file__), "model_peer.py")  # not importable here: it is the peers'
@@ -145,7 +118,7 @@ def _start(stack, python_peers, folder, detector, arrays, threads):
         for p in python_peers
     ]
     programs = []
-    for name, (config, families, versus) in OURS[detector].items():
+    for name, (config, families, versus) in DETECTORS[detector].items():
         config = os.path.join(resources.folder("jdet_configs"), config)
         own = weights(config)
         process = Peer(sys.executable, threads, ("-m", "jsra.bench.model_worker"))
@@ -221,13 +194,13 @@ def _ratio(result, other):
 
 
 def bench(python_peers=(), only=(), repeat=5, size=None, batch=1, report=print, detector="faster_rcnn") -> list:
-    """Measure `only` (default: all) of WORKS with a `detector` of OURS and report a table; the results as dicts.
+    """Measure `only` (default: all) of WORKS with a `detector` of DETECTORS and report a table; the results as dicts.
 
     Inference is of one image, a training step of `batch` images, all of `size` (height, width). Pasting: of MASKS masks into
     an image, where the detector has masks. Our masks are RLEs then, the peers' are bitmaps or maps of probabilities.
     """
-    if detector not in OURS:
-        raise ValueError(f"--detector {detector}: not a detector{nearest(detector, OURS)}")
+    if detector not in DETECTORS:
+        raise ValueError(f"--detector {detector}: not a detector{nearest(detector, DETECTORS)}")
     masks = "mask" in detector
     for work in only:
         if work not in WORKS:

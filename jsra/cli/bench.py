@@ -1,5 +1,6 @@
 """`jsra bench`: how fast the operators, the extractors and whole detectors are, here and in other programs."""
 
+from jsra.bench.detectors import DETECTORS
 from jsra.cli.numbers import count
 
 
@@ -14,12 +15,7 @@ def add_parser(subparsers):
     for parser in (ops, roi):
         parser.add_argument("--count", type=count, default=1000, help="RoIs (default: %(default)s)")
     model = _command(commands, "model", _model, 5, "inference and a training step of a detector, R50-FPN")
-    model.add_argument(
-        "--detector",
-        choices=("faster_rcnn", "mask_rcnn", "cascade_mask_rcnn", "mask_rcnn_swin_t", "retinanet"),
-        default="faster_rcnn",
-        help="default: %(default)s",
-    )
+    model.add_argument("--detector", choices=DETECTORS, default="faster_rcnn", help="default: %(default)s")
     model.add_argument("--batch", type=count, default=1, help="images in a training step (default: %(default)s)")
     model.add_argument("--size", type=count, nargs=2, metavar=("HEIGHT", "WIDTH"), help="of the images (default: 800 1216)")
 

@@ -33,7 +33,7 @@ serve([Program])
 def small(monkeypatch):
     """ResNet-18 of BCCD at 64 x 96 instead of ResNet-50 at 800 x 1216."""
     monkeypatch.setitem(
-        model.OURS, "faster_rcnn",
+        model.DETECTORS, "faster_rcnn",
         {
             "RoI Align": ("bccd/faster_rcnn_r18_fpn_roi_align_bccd.py", ("torchvision",), None),
             "SRA": ("bccd/faster_rcnn_r18_fpn_sra_bccd.py", (), "RoI Align"),
@@ -65,7 +65,7 @@ def test_the_command_measures_both_works_and_writes_json(small, tmp_path, monkey
 def test_a_detector_with_masks_trains_and_pastes(small, monkeypatch):
     """On a mini config with masks, without peers."""
     config = "mini/puppets_mask_r18_fpn_roi_align.py"
-    monkeypatch.setitem(model.OURS, "mask_rcnn", {"RoI Align": (config, (), None)})
+    monkeypatch.setitem(model.DETECTORS, "mask_rcnn", {"RoI Align": (config, (), None)})
     results = model.bench(only=["training", "pasting"], repeat=1, detector="mask_rcnn", report=str)
     assert [r["work"] for r in results] == ["training", "pasting"]
     assert all(r["seconds"][0] > 0 for r in results)
