@@ -18,7 +18,6 @@ from jsra.bench.entries import all_entries
 from jsra.runtime.prepare import user_environment
 
 SWEEP = (250, 500, 1000, 2000, 4000)
-PAUSE = 0.05  # seconds before each run: the threads of the program before keep a core busy for some milliseconds
 
 
 class Peer:
@@ -160,7 +159,6 @@ def measure(entry, peers, count, repeat, folder, seed=0):
         times = {r.name: [] for r in runners}
         for _ in range(repeat):
             for runner in runners:
-                time.sleep(PAUSE)
                 times[runner.name].append(runner.run(direction)[0])
         result = dict(entry=entry.name, direction=direction, count=count, times=times, megabytes=megabytes)
         if direction == "forward" and entry.compare:
