@@ -90,25 +90,46 @@ inline void conv_patches(const float* x, int64_t channels, int64_t height, int64
       }
 }
 
-// to [outputs, size]: the weights times their output's scale.
-inline void scale_weights(const float* w, const float* scale, float* to, int64_t outputs, int64_t size) {
+// Where the weight of (output, channel, tap 0) lies in w [outputs, channels, taps]. Turned: in w [channels, outputs, taps],
+// whose last tap is the first, as a convolution's gradient of its input has it.
+inline int64_t weight_place(int64_t o, int64_t c, int64_t outputs, int64_t channels, int64_t taps, bool turned) {
+  return turned ? (c * outputs + o) * taps + taps - 1 : (o * channels + c) * taps;
+}
+
+// to [outputs, channels, taps]: the weights, times their output's scale (nullptr: 1).
+inline void prepare_weights(const float* w, const float* scale, float* to, int64_t outputs, int64_t channels, int64_t taps,
+                            bool turned) {
+  constexpr int64_t N = 16;  // outputs whose turned weights are read as one piece
+  const int64_t size = channels * taps;
 #pragma omp parallel for schedule(static)
-  for (int64_t o = 0; o < outputs; ++o)
-    for (int64_t i = 0; i < size; ++i) to[o * size + i] = w[o * size + i] * scale[o];
+  for (int64_t block = 0; block < outputs; block += N) {
+    const int64_t end = std::min(block + N, outputs);
+    if (turned)
+      for (int64_t c = 0; c < channels; ++c)
+        for (int64_t o = block; o < end; ++o) {
+          const float* from = w + weight_place(o, c, outputs, channels, taps, true);
+          for (int64_t k = 0; k < taps; ++k) to[o * size + c * taps + k] = from[-k];
+        }
+    for (int64_t o = block; o < end && (scale || !turned); ++o) {
+      const float *from = turned ? to : w, factor = scale ? scale[o] : 1.f;
+      for (int64_t i = o * size; i < (o + 1) * size; ++i) to[i] = from[i] * factor;
+    }
+  }
 }
 
 // to [36, outputs, channels], Winograd's form of w [outputs, channels, 3, 3] times its output's scale (nullptr: 1).
-inline void winograd_weights(const float* w, const float* scale, float* to, int64_t outputs, int64_t channels) {
+inline void winograd_weights(const float* w, const float* scale, float* to, int64_t outputs, int64_t channels, bool turned) {
   constexpr int N = 32;  // kernels side by side
   const int64_t count = outputs * channels, groups = (channels + N - 1) / N;
 #pragma omp parallel for schedule(static)
   for (int64_t task = 0; task < outputs * groups; ++task) {
     const int64_t o = task / groups, c = task % groups * N, n = std::min((int64_t)N, channels - c);
-    const float* from = w + (o * channels + c) * 9;
+    const float* from = w + weight_place(o, c, outputs, channels, 9, turned);
+    const int64_t next = turned ? outputs * 9 : 9, step = turned ? -1 : 1;
     const float factor = scale ? scale[o] : 1.f;
     float g[9][N] = {}, half[3][WINOGRAD_IN][N], full[WINOGRAD_IN * WINOGRAD_IN][N];
     for (int64_t l = 0; l < n; ++l)
-      for (int k = 0; k < 9; ++k) g[k][l] = from[l * 9 + k] * factor;
+      for (int k = 0; k < 9; ++k) g[k][l] = from[l * next + k * step] * factor;
     for (int j = 0; j < 3; ++j)
       for (int l = 0; l < N; ++l) {
         float t[WINOGRAD_IN];
@@ -208,22 +229,24 @@ inline void conv_by_winograd(const float* x, const float* weight, const ConvTail
   }
 }
 
-// x [batch, channels, height, width]; weight [outputs, channels, kernel]; scale (if `scaled`), bias [outputs]; added [batch,
-// outputs, rows, columns], rows 0: none; out [batch, outputs, out_height, out_width]. prepared: scratch for the weights, 36 *
-// outputs * channels numbers if `by_winograd`, else the weights' number if `scaled`.
+// x [batch, channels, height, width]; weight [outputs, channels, kernel], `turned`: see weight_place; scale (if `scaled`), bias
+// [outputs]; added [batch, outputs, rows, columns], rows 0: none; out [batch, outputs, out_height, out_width]. prepared: scratch
+// for the weights, 36 * outputs * channels numbers if `by_winograd`, else the weights' number if `scaled` or `turned`.
 inline void fused_conv_forward(const float* x, const float* weight, const float* scale, const float* bias, const float* added,
                                float* out, float* prepared, int64_t batch, int64_t channels, Ints size, int64_t outputs,
                                Ints out_size, Ints kernel, Ints stride, Ints padding, Ints dilation, Ints added_size,
-                               int64_t scaled, int64_t relu, int64_t by_winograd) {
+                               int64_t scaled, int64_t turned, int64_t relu, int64_t by_winograd) {
   if (batch * outputs * out_size.at[0] * out_size.at[1] == 0) return;
   const ConvTail tail(bias, added, added_size.at[0], added_size.at[1], out_size.at[0], out_size.at[1], relu);
   if (by_winograd) {
-    winograd_weights(weight, scaled ? scale : nullptr, prepared, outputs, channels);
+    winograd_weights(weight, scaled ? scale : nullptr, prepared, outputs, channels, turned);
     conv_by_winograd(x, prepared, tail, out, batch, channels, size.at[0], size.at[1], outputs, padding);
     return;
   }
-  if (scaled) scale_weights(weight, scale, prepared, outputs, channels * kernel.at[0] * kernel.at[1]);
-  conv_by_patches(x, scaled ? prepared : weight, tail, out, batch, channels, size.at[0], size.at[1], outputs, kernel, stride,
+  const bool other = scaled || turned;
+  if (other)
+    prepare_weights(weight, scaled ? scale : nullptr, prepared, outputs, channels, kernel.at[0] * kernel.at[1], turned);
+  conv_by_patches(x, other ? prepared : weight, tail, out, batch, channels, size.at[0], size.at[1], outputs, kernel, stride,
                   padding, dilation);
 }
 

@@ -4,7 +4,7 @@ Maps keep their layout. The kernel (cuda_src/fused_conv/cpu.h) multiplies by one
 3 x 3 convolutions of stride 1 by Winograd's F(4 x 4, 3 x 3), which needs a quarter of the multiplications. Nothing is kept
 between calls: the norm is folded into the weights each time, so that they are always the model's. There is no CUDA kernel:
 `conv_norm_relu` runs the modules themselves on the GPU, in training, without oneDNN and for grouped convolutions. Models
-do not call it: jsra.fuse puts it into a finished model.
+do not call it: jsra.fuse puts it into a finished model. jsra.ops.conv runs `fused_conv` alone, in training too.
 """
 
 from __future__ import annotations
@@ -19,10 +19,13 @@ from jsra.ops.kernel import run, runs_cuda_files
 from jsra.ops.upsample import upsample_nearest
 
 _WINOGRAD_MIN_CHANNELS = 16
+_WINOGRAD_MIN_POSITIONS = 512  # of the batch's outputs: for fewer, transforming the weights costs more than it saves
 _HOOKS = ("__fhook__", "__fhook2__")  # where Jittor keeps a module's forward hooks
 
 
-def fused_conv(x, weight, bias, scale=None, added=None, relu=False, stride=1, padding=0, dilation=1) -> jt.Var:
+def fused_conv(
+    x, weight, bias, scale=None, added=None, relu=False, stride=1, padding=0, dilation=1, turned=False
+) -> jt.Var:
     """conv2d(x, weight) * scale + bias + added, then a ReLU if `relu`. For float32 on the CPU, with oneDNN.
 
     Args:
@@ -30,6 +33,7 @@ def fused_conv(x, weight, bias, scale=None, added=None, relu=False, stride=1, pa
         added: [B, O, h, w], None: 0. Where its size is not the output's [B, O, H', W'], position (y, x) takes its nearest
             (floor(y * h / H'), floor(x * w / W')).
         stride, padding, dilation: ints or (rows, columns).
+        turned: weight is [C, O, kh, kw] and turned by 180 degrees, as the gradient of a convolution's input needs it.
     Returns: [B, O, H', W'], without a gradient.
     Raises: ValueError for a wrong rank, dtype or size.
     """
@@ -37,6 +41,8 @@ def fused_conv(x, weight, bias, scale=None, added=None, relu=False, stride=1, pa
     check.var("x", x, rank=4, dtypes=float32)
     check.var("weight", weight, rank=4, dtypes=float32)
     (batch, channels, *size), (outputs, inputs, *kernel) = x.shape, weight.shape
+    if turned:
+        outputs, inputs = inputs, outputs
     if channels != inputs:
         raise ValueError(f"x: has {channels} channels, the weight needs {inputs}")
     for name, value in (("bias", bias), ("scale", bias if scale is None else scale)):
@@ -51,14 +57,15 @@ def fused_conv(x, weight, bias, scale=None, added=None, relu=False, stride=1, pa
     if min(out_size) < 1:
         raise ValueError(f"x: of shape {list(x.shape)} is smaller than the kernel {kernel}")
     winograd = kernel == [3, 3] and stride == dilation == (1, 1) and min(outputs, channels) >= _WINOGRAD_MIN_CHANNELS
-    prepared = 36 * outputs * channels if winograd else 1 if scale is None else math.prod(weight.shape)
+    winograd = winograd and batch * math.prod(out_size) >= _WINOGRAD_MIN_POSITIONS
+    prepared = 36 * outputs * channels if winograd else math.prod(weight.shape) if turned or scale is not None else 1
     # What is not given stands in the list as something of its rank, which is not read: one kernel is compiled for all.
     inputs = [x, weight, bias if scale is None else scale, bias, x if added is None else added]
     return run(
         "fused_conv", "forward", inputs, [((batch, outputs, *out_size), "float32"), ((prepared,), "float32")],
         batch=batch, channels=channels, size=size, out_channels=outputs, out_size=out_size, taps=kernel, stride=stride,
         padding=padding, dilation=dilation, added_size=(0, 0) if added is None else tuple(added.shape[2:]),
-        scaled=scale is not None, relu=bool(relu), by_winograd=winograd,
+        scaled=scale is not None, turned=bool(turned), relu=bool(relu), by_winograd=winograd,
     )[0]  # fmt: skip
 
 

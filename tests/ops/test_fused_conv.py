@@ -3,6 +3,7 @@ import numpy as np
 import pytest
 
 from jsra.backbones.norm import BatchNorm2d
+from jsra.ops import conv
 from jsra.ops import fused_conv as module
 from jsra.ops.conv import Conv2d
 from jsra.ops.fused_conv import conv_norm_relu, fused_conv
@@ -18,6 +19,7 @@ FORMS = {
     "Winograd": (20, 40, 3, dict(padding=1)),
     "Winograd, not padded": (17, 16, 3, {}),
     "Winograd, padded by 2": (17, 16, 3, dict(padding=(2, 1))),
+    "3 x 3 of few positions": (20, 40, 3, dict(padding=1)),
     "3 x 3 of few channels": (3, 20, 3, dict(padding=1)),
     "3 x 3, stride 2": (20, 17, 3, dict(stride=2, padding=1)),
     "3 x 3, dilated": (20, 17, 3, dict(padding=2, dilation=2)),
@@ -46,10 +48,14 @@ def distance(got, expected):
 
 
 @pytest.mark.parametrize("form", FORMS)
-def test_values(rng, form):
+def test_values(rng, form, monkeypatch):
     channels, outputs, kernel, settings = FORMS[form]
+    if form.startswith("Winograd"):
+        monkeypatch.setattr(module, "_WINOGRAD_MIN_POSITIONS", 1)
     x, weight, bias = arrays(rng, channels, outputs, kernel)
     plain = reference(x, weight, bias, **settings)
+    other = np.ascontiguousarray(weight.transpose(1, 0, 2, 3)[:, :, ::-1, ::-1])
+    assert distance(fused_conv(*map(jt.array, (x, other, bias)), turned=True, **settings).numpy(), plain) < 3e-6
     assert distance(fused_conv(*map(jt.array, (x, weight, bias)), **settings).numpy(), plain) < 3e-6
     for shape in (plain.shape, (*plain.shape[:2], (plain.shape[2] + 1) // 2, plain.shape[3] - 1)):
         added = rng.standard_normal(shape).astype(np.float32)
@@ -57,6 +63,8 @@ def test_values(rng, form):
         got = fused_conv(*map(jt.array, (x, weight, bias, scale, added)), relu=True, **settings).numpy()
         assert distance(got, reference(x, weight, bias, scale, added, relu=True, **settings)) < 3e-6
         assert got.min() == 0.0
+        got = fused_conv(*map(jt.array, (x, other, bias, scale, added)), relu=True, turned=True, **settings).numpy()
+        assert distance(got, reference(x, other, bias, scale, added, relu=True, turned=True, **settings)) < 3e-6
 
 
 def test_many_blocks_give_what_one_gives(rng):
@@ -80,9 +88,17 @@ def test_one_position_and_wrong_arguments(rng):
 
 
 def counted(monkeypatch):
-    """A list that grows by one with each fused convolution."""
+    """A list that grows by one with each convolution that is fused with what follows it: not with those of conv2d."""
     calls, run = [], module.run
+
+    def alone(*args, **settings):
+        before = list(calls)
+        out = fused_conv(*args, **settings)
+        calls[:] = before
+        return out
+
     monkeypatch.setattr(module, "run", lambda *a, **k: calls.append(a) or run(*a, **k))
+    monkeypatch.setattr(conv, "fused_conv", alone)
     return calls
 
 

@@ -3,9 +3,10 @@
 import numpy as np
 
 
-def fused_conv(x, weight, bias, scale=None, added=None, relu=False, stride=1, padding=0, dilation=1):
+def fused_conv(x, weight, bias, scale=None, added=None, relu=False, stride=1, padding=0, dilation=1, turned=False):
     """As jsra.ops.fused_conv, on NumPy arrays in float64."""
     (sy, sx), (py, px), (dy, dx) = (v if isinstance(v, tuple) else (v, v) for v in (stride, padding, dilation))
+    weight = weight.transpose(1, 0, 2, 3)[:, :, ::-1, ::-1] if turned else weight
     kh, kw = weight.shape[2:]
     weight = weight if scale is None else weight.astype(np.float64) * scale[:, None, None, None]
     x = np.pad(x.astype(np.float64), ((0, 0), (0, 0), (py, py), (px, px)))

@@ -1,0 +1,62 @@
+import jittor as jt
+import numpy as np
+import pytest
+
+from jsra.ops import conv, fused_conv
+from jsra.ops.conv import conv2d
+from jsra.ops.kernel import backend
+
+# channels, outputs, kernel, settings
+FORMS = {
+    "1 x 1": (20, 9, 1, {}),
+    "1 x 1, stride 2": (20, 9, 1, dict(stride=2)),
+    "1 x 1, padded": (20, 9, 1, dict(padding=1)),
+    "3 x 3": (17, 16, 3, dict(padding=1)),
+    "3 x 3, not padded": (17, 16, 3, {}),
+    "3 x 3, padded by 3": (17, 16, 3, dict(padding=3)),
+    "3 x 3, stride 2": (6, 5, 3, dict(stride=2, padding=1)),
+    "3 x 3, dilated": (6, 5, 3, dict(padding=2, dilation=2)),
+    "3 x 3, groups": (6, 8, 3, dict(padding=1, groups=2)),
+    "5 x 2": (4, 6, (5, 2), dict(padding=(4, 0), dilation=(1, 3))),
+}
+
+
+@pytest.mark.parametrize("positions", (1, 512), ids=("Winograd", "product"))
+@pytest.mark.parametrize("form", FORMS)
+def test_values_and_gradients(rng, form, positions, monkeypatch):
+    """Against Jittor's own convolution and its gradients in float64."""
+    monkeypatch.setattr(fused_conv, "_WINOGRAD_MIN_POSITIONS", positions)
+    channels, outputs, kernel, settings = FORMS[form]
+    kernel = (kernel, kernel) if isinstance(kernel, int) else kernel
+    shapes = (2, channels, 9, 13), (outputs, channels // settings.get("groups", 1), *kernel), (outputs,)
+    arrays = [rng.standard_normal(shape) for shape in shapes]
+    results = []
+    for dtype in (np.float32, np.float64):
+        inputs = [jt.array(a.astype(dtype)) for a in arrays]
+        out = conv2d(*inputs, **settings)
+        factors = jt.array(np.cos(np.arange(out.numel())).reshape(out.shape).astype(dtype))
+        results.append([v.numpy() for v in [out, *jt.grad((out * factors).sum(), inputs)]])
+    for got, expected in zip(*results):
+        assert got.shape == expected.shape
+        assert np.abs(got - expected).max() < 5e-6 * np.abs(expected).max()
+
+
+def test_which_convolutions_run_on_the_own_kernel(rng, monkeypatch):
+    if conv.library(jt.zeros((1, 1, 1, 1))) is None or jt.flags.use_cuda:
+        pytest.skip("the kernel needs the CPU and oneDNN")
+    calls = []
+    monkeypatch.setattr(conv, "fused_conv", lambda *a, **k: calls.append(a) or fused_conv.fused_conv(*a, **k))
+
+    def count(**settings):
+        calls.clear()
+        shapes = (1, 4, 6, 6), (4, 4 // settings.get("groups", 1), 3, 3)
+        x, weight = (jt.array(rng.standard_normal(shape).astype(np.float32)) for shape in shapes)
+        jt.sync(jt.grad(conv2d(x, weight, **settings).sum(), [x, weight]))
+        return len(calls)
+
+    assert count(padding=1) == 2  # the output and the gradient of the input
+    assert count(padding=3) == 1  # no gradient of a padding beyond the kernel's reach
+    assert count(stride=2) == 1
+    assert count(groups=2) == 0
+    with backend("host_cuda"):
+        assert count() == 0
