@@ -233,7 +233,7 @@ def bench(python_peers=(), only=(), repeat=5, size=None, batch=1, report=print, 
     threads, size = machine()["threads"], size or SIZE
     arrays = pictures(size, batch, masks)
     report(
-        f"{detector}, {threads} threads, {size[0]} x {size[1]}, {batch} images in a training step; seconds: median (least) "
+        f"{detector}, {threads} threads, {size[0]} x {size[1]}, {batch} images in a training step; seconds: median (minimum) "
         f"of {repeat} alternating runs; peak in MB"
     )
     report("| work | program | s | processor s | peak MB | ratio |")

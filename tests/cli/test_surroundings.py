@@ -134,7 +134,7 @@ def test_a_file_to_write(tmp_path):
         (["masks", "c.py", "w", "{picture}", "--masks", ""], "--masks ''"),
         (["masks", "c.py", "w", "{picture}", "--boxes", "1,2,3"], "a box is four numbers"),
         (["masks", "c.py", "w", "{picture}", "--boxes", "1,2,nan,9"], "a box is four numbers"),
-        (["masks", "c.py", "w", "{picture}", "--boxes", "1,2,inf,9"], "40 x 30 pixels, and this box leaves it"),
+        (["masks", "c.py", "w", "{picture}", "--boxes", "1,2,inf,9"], "40 x 30 pixels, and this box is not inside it"),
     ],
 )
 def test_wrong_values_are_found_at_the_start(tmp_path, capsys, monkeypatch, arguments, message):
