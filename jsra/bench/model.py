@@ -102,7 +102,7 @@ def random_boxes(rng, number, size):
 
 
 def picture(size, seed=0):
-    """A picture of the embedded data set, normalised, [3, height, width] float32; 12 boxes and labels to train on."""
+    """A picture of the built-in data set, normalised, [3, height, width] float32; 12 boxes and labels to train on."""
     from jsra.data.puppets.render import render
     from jsra.data.puppets.scene import make_scene
 

@@ -42,7 +42,7 @@ class Peer:
     def _read(self, what):
         line = self.process.stdout.readline()
         if not line:
-            raise RuntimeError(f"the peer process ended without an answer to {what}; its own message is above")
+            raise RuntimeError(f"the peer process ended without a result for {what}; its own message is above")
         return json.loads(line)
 
     def ask(self, program, **command):

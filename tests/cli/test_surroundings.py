@@ -112,11 +112,11 @@ def test_json_has_no_nan():
 def test_a_file_to_write(tmp_path):
     path = str(tmp_path / "new" / "x.png")
     assert output_file(path, (".png",)) == path and os.path.isdir(tmp_path / "new")
-    for name, words in (("x", "has no ending: name a file that ends in .png, .svg"), ("x.gif", "ends in '.gif'")):
+    for name, words in (("x", "has no ending: give a file name that ends in .png, .svg"), ("x.gif", "ends in '.gif'")):
         with pytest.raises(ConfigError, match=f"--out {name} {words}"):
             output_file(name, (".png", ".svg"))
     os.mkdir(path)
-    with pytest.raises(ConfigError, match="is a folder: name a file in it, such as .*x.png/out.png"):
+    with pytest.raises(ConfigError, match="is a folder: give a file in it, such as .*x.png/out.png"):
         output_file(path, (".png",))
 
 
