@@ -41,7 +41,7 @@ class DeformRoIPoolPack(jt.nn.Module):
         self.offset_fc = self._branch(2, fc_channels, (fc_channels,))
 
     def _branch(self, planes, fc_channels, hidden):
-        """Linear layers with ReLUs between them, from the features of a RoI to `planes` numbers a bin, zero at first."""
+        """Linear layers with ReLUs between them, from the features of a RoI to `planes` numbers per bin, initially zero."""
         cells = self.bins[0] * self.bins[1]
         widths = [self.in_channels * cells, fc_channels, *hidden, planes * cells]
         layers = []
