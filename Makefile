@@ -21,7 +21,7 @@ JOBS ?= 2
 test: install
 	$(BIN)/python -m pytest -n $(JOBS) --dist worksteal
 
-# Every test that draws random numbers, N times with fresh seeds; a failure names its seed.
+# Every test that draws random numbers, N times with new seeds; a failure prints its seed.
 FUZZ ?= 10
 fuzz: install
 	$(BIN)/python -m pytest --fuzz $(FUZZ)
@@ -35,8 +35,8 @@ lint: install
 wheel: install
 	$(BIN)/python -m build --wheel
 
-# Compile everything for the GPU without one. Takes 1.4 GB of NVIDIA's wheels, in an environment of their own, and more than
-# half an hour on 2 cores; writes its result to docs/gpu.md. Stopped, it goes on where it stood.
+# Compile everything for the GPU without one. Takes 1.4 GB of NVIDIA's wheels, in a separate environment, and more than
+# half an hour on 2 cores; writes its result to docs/gpu.md. After an interruption it continues.
 gpu-compile:
 	$(PYTHON) -m venv $(GPU_VENV)
 	$(GPU_VENV)/bin/python -m pip install --quiet --upgrade pip setuptools wheel

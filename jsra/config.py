@@ -120,7 +120,7 @@ def load_config(path, overrides=(), known=KEYS) -> Config:
     try:
         config = Config(_drop_code(_read_with_bases(path, ())))
     except RecursionError:
-        raise ConfigError(f"{path}: a list or a dictionary holds itself") from None
+        raise ConfigError(f"{path}: a list or a dictionary contains itself") from None
     if config.get("name") is None:
         config["name"] = os.path.splitext(os.path.basename(path))[0]
     if config.get("work_dir") is None:
@@ -162,7 +162,7 @@ def _checked(value, path):
     if isinstance(value, datetime.date):
         raise ConfigError(f"{path}: {value} is a date: write it as text, in quotes")
     raise ConfigError(
-        f"{path}: a config holds numbers, text, lists and dictionaries, not {type(value).__name__} ({short(value)})"
+        f"{path}: a config contains numbers, text, lists and dictionaries, not {type(value).__name__} ({short(value)})"
     )
 
 
@@ -170,7 +170,7 @@ def _check_keys(config, known, path):
     for key in map(str, config):
         if key not in known and not key.startswith("_"):
             raise ConfigError(
-                f"{path}: there is no setting {key!r}{nearest(key, known)}; a helper's name begins with an underscore"
+                f"{path}: there is no setting {key!r}{nearest(key, known)}; helper names begin with an underscore"
             )
     splits = config.get("dataset") or {}
     if not isinstance(splits, dict):
@@ -180,7 +180,7 @@ def _check_keys(config, known, path):
             raise ConfigError(f"{path}: dataset.{split}: expected a dataset (a dict with its type), got {settings!r}")
         for key in MOVED:
             if key in (settings or {}):
-                raise ConfigError(f"{path}: dataset.{split}.{key} is no setting any more; write {MOVED[key]}")
+                raise ConfigError(f"{path}: dataset.{split}.{key} no longer exists; write {MOVED[key]}")
 
 
 def origins(path) -> dict:
@@ -201,7 +201,7 @@ def _read_with_bases(path, chain, read=None):
     absolute = os.path.abspath(path)
     if absolute in chain:
         circle = " -> ".join(os.path.basename(p) for p in (*chain, absolute))
-        raise ConfigError(f"{path}: {BASE} leads back to itself ({circle})")
+        raise ConfigError(f"{path}: {BASE} refers to itself ({circle})")
     content = (read or _read)(path, chain)
     if BASE not in content:
         return content
@@ -243,7 +243,7 @@ def _read(path, chain):
         return content
     if extension == ".py":
         return _run(path, wanted)
-    raise ConfigError(f"{path}{wanted}: a config ends in .py, .yaml or .yml")
+    raise ConfigError(f"{path}{wanted}: the name of a config must end in .py, .yaml or .yml")
 
 
 def _run(path, wanted):
@@ -369,7 +369,7 @@ def _assign(node, keys, value, adds, text, done):
     place = ".".join(done) or "the config"
     if isinstance(node, (list, tuple)):
         if not re.match(r"^-?\d+$", key) or not -len(node) <= int(key) < len(node):
-            raise ConfigError(f"override {text!r}: {place} is a list of {len(node)} items; {key!r} is no index of it")
+            raise ConfigError(f"override {text!r}: {place} is a list of {len(node)} items; {key!r} is not an index of it")
         items = list(node)
         index = int(key)
         items[index] = _assign(items[index], rest, value, adds, text, (*done, key)) if rest else _configs(value)

@@ -73,7 +73,7 @@ def _differences(old, new, path):
         for i, pair in enumerate(zip(old, new)):
             yield from _differences(*pair, f"{path}.{i}")
     elif old != new:
-        yield f"{path} is {_short(old)} there, {_short(new)} here"
+        yield f"{path} was {_short(old)}, now {_short(new)}"
 
 
 def _short(value):

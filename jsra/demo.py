@@ -1,4 +1,4 @@
-"""The demo: SRA and RoI Align trained side by side on the embedded data set, their table, and pictures of both.
+"""The demo: SRA and RoI Align trained side by side on the built-in data set, their table, and pictures of both.
 
 Everything it does is a command of its own: `jsra data puppets`, `jsra table 1 --preset mini`, `jsra infer`, `jsra masks`.
 """
@@ -46,7 +46,7 @@ def demo(out: str, epochs: int, pictures: int = 4, say=print) -> str:
     say(f"1/3 drawing {IMAGES['train']} + 2 x {IMAGES['test']} images into {data}")
     generate(data, splits=SPLITS, **IMAGES)
     changes = overrides(data, epochs)
-    say(f"2/3 training {' and '.join(ROWS)} for {epochs} epochs (Jittor compiles what it meets for the first time)")
+    say(f"2/3 training {' and '.join(ROWS)} for {epochs} epochs (Jittor compiles each operator at its first use)")
     root = os.path.join(out, "runs")
     numbers = measure.report(table("1"), "mini", names=list(ROWS), train=True, root=root, overrides=changes, say=say)
     say("3/3 drawing detections and semantic masks")

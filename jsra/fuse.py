@@ -1,6 +1,6 @@
 """A finished model, run for inference with its convolutions, norms, sums and ReLUs in one pass each.
 
-Models are written plainly. What can be done in one pass is said here, in a rule for each class: a function that takes the
+Models are written plainly. A rule for each class says here what can be done in one pass: a function that takes the
 place of a method while the model runs, and gives what the method gives, up to rounding. A class without a rule runs as it is.
 """
 
@@ -36,7 +36,7 @@ class FusedModel:
     """fused(*args) is model(*args) in evaluation, without gradients, and with the rules in place while it runs; so is
     fused.run(function, *args) of any function that runs parts of the model.
 
-    Weights are the model's own and read at each call, so they may change in between. The model itself stays as it is.
+    Weights are the model's own and read at each call, so they may change in between. The model itself is not changed.
     """
 
     def __init__(self, model: nn.Module):

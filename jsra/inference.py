@@ -24,9 +24,9 @@ class Detector:
             the random initial weights.
         overrides: strings 'a.b=c' on the config.
         classes: names of labels 1, 2, ...; default: those of the checkpoint, else of the config.
-        flip: detect in the mirrored image too, and merge (jsra.test_time).
+        flip: also detect in the mirrored image, and merge (jsra.test_time).
 
-    Raises ConfigError, FileNotFoundError, and ValueError where weights and model do not fit.
+    Raises ConfigError, FileNotFoundError, and ValueError if weights and model do not fit.
     """
 
     def __init__(self, config, weights=None, overrides=(), classes=None, flip=False):
@@ -51,7 +51,7 @@ class Detector:
         name = os.fspath(image) if isinstance(image, (str, os.PathLike)) else None
         pixels = read_image(name) if name else image if isinstance(image, np.ndarray) else rgb_pixels(image)
         if pixels.dtype != np.uint8 or pixels.ndim != 3 or pixels.shape[2] != 3:
-            raise ValueError(f"an image is uint8 RGB [H, W, 3], this array is {pixels.dtype} {list(pixels.shape)}")
+            raise ValueError(f"an image must be uint8 RGB [H, W, 3], this array is {pixels.dtype} {list(pixels.shape)}")
         target = new_target((pixels.shape[1], pixels.shape[0]), name or 0, name, self.classes)
         batch, target = self.transforms(pixels, target, np.random.default_rng(0))
         return batch[None], [target]
@@ -70,7 +70,7 @@ class Detector:
     def follow(self, frames):
         """Yield (frame, detections) of each frame of a video, in order; frames: an iterable of what `prepare` takes.
 
-        A detector that looks at several frames gives a frame's detections when it has seen those after it, and holds no more
+        A detector of several frames returns a frame's detections after it has seen the following ones, and holds no more
         frames than its window: frames may come from a camera, without end. Raises ValueError where frames differ in size.
         """
         from jsra.test_time import FrameRunner
@@ -124,7 +124,7 @@ def test_transforms(config):
         transforms = (config["dataset"].get(split) or {}).get("transforms")
         if transforms:
             return transforms
-    raise ConfigError("the config has no transforms in dataset.test or dataset.val, which inference needs")
+    raise ConfigError("inference needs transforms in dataset.test or dataset.val, but the config has none")
 
 
 def class_names(config, weights=None) -> tuple:

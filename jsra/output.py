@@ -88,9 +88,9 @@ def output_file(path: str, endings, option: str = "--out") -> str:
     ending = os.path.splitext(path)[1].lower()
     if ending not in endings:
         what = f"ends in {ending!r}" if ending else "has no ending"
-        raise ConfigError(f"{option} {path} {what}: name a file that ends in {', '.join(endings)}")
+        raise ConfigError(f"{option} {path} {what}: give a file name that ends in {', '.join(endings)}")
     if os.path.isdir(path):
-        raise ConfigError(f"{option} {path} is a folder: name a file in it, such as {os.path.join(path, 'out' + ending)}")
+        raise ConfigError(f"{option} {path} is a folder: give a file in it, such as {os.path.join(path, 'out' + ending)}")
     folder = os.path.dirname(os.path.abspath(path))
     os.makedirs(folder, exist_ok=True)
     if not os.access(folder, os.W_OK):

@@ -44,7 +44,7 @@ def register(kind: str, name: str | None = None):
         key = name or cls.__name__
         if key in _entries and _entries[key][0] is not cls:
             raise ValueError(
-                f"{key!r} is registered already, as {_entries[key][0].__module__}.{_entries[key][0].__name__}"
+                f"{key!r} is already registered as {_entries[key][0].__module__}.{_entries[key][0].__name__}"
             )
         _entries[key] = (cls, kind)
         return cls
@@ -77,7 +77,7 @@ def get(name: str, path: str = "config", kind: str | None = None):
         cls, found = _entries[name]
         if kind in (None, found):
             return cls
-        wrong = f"{name!r} is {arguments.a(found)}, but here must be {arguments.a(kind)}"
+        wrong = f"{name!r} is {arguments.a(found)}, but must be {arguments.a(kind)}"
     else:
         wrong = f"{name!r} is not registered"
     raise ConfigError(f"{path}.type: {wrong}{nearest(str(name), registered(kind))}")

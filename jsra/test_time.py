@@ -1,4 +1,4 @@
-"""How a finished model is run on a batch: in fused passes, and if asked for on the mirrored images too."""
+"""How a finished model is run on a batch: in fused passes, and optionally also on mirrored images."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ def inference(model, flip: bool = False):
     jsra.detectors.detector.model_input takes); the rest as the model has it.
 
     flip: of each image and its mirror image, the detections of both together after NMS within each class, by the model's
-    own thresholds. Source: mmdet's DetTTAModel. Raises ConfigError for a model that selects no detections by NMS.
+    own thresholds. Source: mmdet's DetTTAModel. Raises ConfigError for a model without NMS.
     """
     fused = FusedModel(model)
     if not flip:
@@ -40,8 +40,8 @@ def inference(model, flip: bool = False):
 class FrameRunner:
     """A finished model on the frames of videos, or on any images, in order.
 
-    push(images, targets): as `inference`; gives the results that became complete, which a model that looks at several frames
-    gives later than it is given the frames. finish(): those that are left. Raises ConfigError for such a model with flip.
+    push(images, targets): as `inference`; returns the results that became complete; a model of several frames
+    returns them later than it gets the frames. finish(): the remaining ones. Raises ConfigError for such a model with flip.
     """
 
     def __init__(self, model, flip: bool = False):
@@ -49,7 +49,7 @@ class FrameRunner:
             self.push, self.finish = inference(model, flip), list
             return
         if flip:
-            raise ConfigError(f"flip: {type(model).__name__} looks at several frames, and is not run on mirrored ones too")
+            raise ConfigError(f"flip: {type(model).__name__} uses several frames; mirrored images are not supported")
         fused, stream = FusedModel(model), model.stream()
         self.push = lambda images, targets: fused.run(stream.push, jt.array(images), targets)
         self.finish = lambda: fused.run(stream.finish)

@@ -4,7 +4,7 @@
     model.roi_heads.box_pooler = SemanticROIPooler.like(model.roi_heads.box_pooler, num_masks=49)
 
 with this file and torch/semantic_roi_align.py of this folder on PYTHONPATH. Written against the published interface of
-detectron2 0.6 (ROIPooler), and tested with a stand-in for it: not with detectron2 itself.
+detectron2 0.6 (ROIPooler), and tested with a mock of it, not with detectron2 itself.
 """
 
 import math

@@ -1,4 +1,4 @@
-"""Semantic RoI Align as the RoI extractor of mmdet 3.x, named in a config as
+"""Semantic RoI Align as the RoI extractor of mmdet 3.x. In a config:
 
     custom_imports = dict(imports=["mmdet_sra"])
     bbox_roi_extractor=dict(
@@ -8,8 +8,8 @@
         featmap_strides=[4, 8, 16, 32],
     )
 
-with this file and torch/semantic_roi_align.py of this folder on PYTHONPATH. `jsra convert --to mmdet` and back carries the
-weights of a detector, SRA's among them (tested with mmdet 3.3).
+with this file and torch/semantic_roi_align.py of this folder on PYTHONPATH. `jsra convert --to mmdet` and back converts the
+weights of a detector, including SRA's (tested with mmdet 3.3).
 """
 
 import math

@@ -5,8 +5,8 @@
 
     model = fasterrcnn_resnet50_fpn(weights=None, num_classes=81, box_roi_pool=SemanticRoIPool(num_masks=49))
 
-with this file and torch/semantic_roi_align.py of this folder on PYTHONPATH. `jsra convert --to torchvision` and back carries
-the weights of a detector, SRA's among them (tested with torchvision 0.27).
+with this file and torch/semantic_roi_align.py of this folder on PYTHONPATH. `jsra convert --to torchvision` and back converts
+the weights of a detector, including SRA's (tested with torchvision 0.27).
 """
 
 import math

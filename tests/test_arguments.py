@@ -47,7 +47,7 @@ def test_every_part_is_of_one_kind(name, cls):
     for kind in KINDS:
         if kind != own:
             text = refused({"type": name}, "the.part", kind)
-            assert text.startswith(f"the.part.type: {name!r} is {arguments.a(own)}, but here must be {arguments.a(kind)}; ")
+            assert text.startswith(f"the.part.type: {name!r} is {arguments.a(own)}, but must be {arguments.a(kind)}; ")
 
 
 def test_no_two_names_differ_by_case_alone():
@@ -85,9 +85,9 @@ def entry():
         (dict(sizes=[1, True]), "p.sizes[1]: expected a whole number, got True"),
         (dict(sizes=[], pair=[1, 2, 3]), "p.pair: expected a list of 2, each item a number, got [1, 2, 3]"),
         (dict(sizes=[], loss=3), "p.loss: expected a loss (a dict with its type) or None, got 3"),
-        (dict(sizes=[], loss=dict(type="SGD")), "p.loss.type: 'SGD' is an optimizer, but here must be a loss; known: Cross"),
+        (dict(sizes=[], loss=dict(type="SGD")), "p.loss.type: 'SGD' is an optimizer, but must be a loss; known: Cross"),
         (dict(sizes=[], loss=dict(type="L1Los")), "p.loss.type: 'L1Los' is not registered; did you mean 'L1Loss'?"),
-        (dict(sizes=[], losses=[dict(type="FPN")]), "p.losses[0].type: 'FPN' is a neck, but here must be a loss; "),
+        (dict(sizes=[], losses=[dict(type="FPN")]), "p.losses[0].type: 'FPN' is a neck, but must be a loss; "),
         (dict(sizes=[], losses=[dict(type="L1Loss", loss_weight="1")]), "p.losses[0].loss_weight: expected a number"),
         (dict(sizes=[], way=1.5), "p.way: expected text or a whole number, got 1.5"),
         (dict(sizes=[], number="3"), "p.number: expected a number, got '3'"),
@@ -115,7 +115,7 @@ def test_arguments_that_are_passed_on_are_checked_too():
 @pytest.mark.parametrize(
     "override, message",
     [
-        ("model.type=SGD", "model.type: 'SGD' is an optimizer, but here must be a detector; known: "),
+        ("model.type=SGD", "model.type: 'SGD' is an optimizer, but must be a detector; known: "),
         ("model=3", "model: expected a detector (a dict with its type), got 3"),
         ("optimizer.lr=fast", "optimizer.lr must be a number"),
         ("max_epoch=ten", "max_epoch"),
@@ -129,7 +129,7 @@ def test_arguments_that_are_passed_on_are_checked_too():
         ("scheduler.milestones=[8, x]", "scheduler.milestones[1]: expected a whole number, got 'x'"),
         ("dataset.train.batch_size=two", "dataset.train.batch_size: expected a "),
         ("dataset.train.transforms.0.mean=3", "dataset.train.transforms[0]"),
-        ("dataset.train.type=FPN", "dataset.train.type: 'FPN' is a neck, but here must be a dataset; known: COCODataset"),
+        ("dataset.train.type=FPN", "dataset.train.type: 'FPN' is a neck, but must be a dataset; known: COCODataset"),
     ],
 )
 def test_the_command_line_says_one_line(tmp_path, capsys, override, message):

@@ -97,9 +97,9 @@ def test_merging_leaves_the_base_alone(write):
         ("a.py", "a = (1\n", r"a\.py, line 1: SyntaxError"),
         ("a.yaml", "a: [1\n", "not valid YAML"),
         ("a.yaml", "- 1\n", "a config is a dictionary, this is a list"),
-        ("a.json", "{}", "ends in .py, .yaml or .yml"),
+        ("a.json", "{}", "must end in .py, .yaml or .yml"),
         ("a.py", "_base_ = 3", "must be a file name or a list"),
-        ("a.py", "_base_ = 'a.py'", "leads back to itself"),
+        ("a.py", "_base_ = 'a.py'", "refers to itself"),
         ("a.py", "_base_ = 'nowhere.py'", r"nowhere\.py: there is no such config file \(a _base_ of .*a\.py\)"),
     ],
 )
@@ -148,8 +148,8 @@ def test_overrides(write, text, read, value):
     [
         ("model.haed.lr=1", r"a\.py: override 'model.haed.lr=1': model has no 'haed'; did you mean 'head'"),
         ("sed=1", r"the config has no 'sed'; did you mean 'seed'.*\+sed="),
-        ("model.items.2.size=1", "model.items is a list of 2 items; '2' is no index"),
-        ("model.items.size=1", "'size' is no index"),
+        ("model.items.2.size=1", "model.items is a list of 2 items; '2' is not an index"),
+        ("model.items.size=1", "'size' is not an index"),
         ("seed.x=1", "seed is 0, which has no keys"),
         ("+model.haed.lr=1", "did you mean 'head'"),
         ("seed", "key.key=value"),
@@ -226,7 +226,7 @@ def test_strange_config_files(write):
         load_checked(path)
     with pytest.raises(ConfigError, match=r"(?s)d\.yaml: not valid YAML: 'seed' is written 2 times.*line 1"):
         load_checked(write("d.yaml", "seed: 1\nseed: 2"))
-    with pytest.raises(ConfigError, match="a list or a dictionary holds itself"):
+    with pytest.raises(ConfigError, match="a list or a dictionary contains itself"):
         load_checked(write("c.py", "_a = []\n_a.append(_a)\nmodel = _a"))
     with pytest.raises(ConfigError, match=r"b\.py, line 2: SystemExit: 3"):
         load_checked(write("b.py", "import sys\nsys.exit(3)"))
@@ -237,11 +237,11 @@ def test_strange_config_files(write):
     [
         ("a.yaml", "work_dir: 2026-11-27", "work_dir: 2026-11-27 is a date: write it as text, in quotes"),
         ("a.py", "model = dict(a=[dict(b={3})])", r"model\.a\[0\]\.b: \{3\} is a set: write a list"),
-        ("a.py", "import re\nmodel = dict(a=re.compile('x'))", r"a\.py: model\.a: a config holds .*not Pattern"),
+        ("a.py", "import re\nmodel = dict(a=re.compile('x'))", r"a\.py: model\.a: a config contains .*not Pattern"),
         ("a.yaml", "work_dir: 5", r"a\.yaml: work_dir: expected text, got 5"),
         ("a.yaml", "work_dir: [a]", r"a\.yaml: work_dir: expected text, got \['a'\]"),
         ("a.yaml", "work_dir: ''", r"a\.yaml: work_dir: expected text, got ''"),
-        ("a.py", "name = b'x'", "name: a config holds numbers, text, lists and dictionaries, not bytes"),
+        ("a.py", "name = b'x'", "name: a config contains numbers, text, lists and dictionaries, not bytes"),
     ],
 )
 def test_what_a_config_cannot_hold(write, name, text, words):
@@ -256,8 +256,8 @@ def test_what_a_config_cannot_hold(write, name, text, words):
         ("load_from = 'x.pth'", r"a\.py: there is no setting 'load_from'; known: .*pretrained_weights"),
         ("pretrain_weights = 'x.pth'", "no setting 'pretrain_weights'; did you mean 'pretrained_weights'"),
         ("max_epochs = 3", "no setting 'max_epochs'; did you mean 'max_epoch'"),
-        ("classes = 3", "a helper's name begins with an underscore"),
-        ("dataset = dict(val=dict(metrics=['bbox']))", r"dataset\.val\.metrics is no setting any more; write evaluator="),
+        ("classes = 3", "helper names begin with an underscore"),
+        ("dataset = dict(val=dict(metrics=['bbox']))", r"dataset\.val\.metrics no longer exists; write evaluator="),
         ("dataset = dict(test=dict(ap_mode='area'))", r"dataset\.test\.ap_mode .*type='VOCBoxAP', mode="),
     ],
 )

@@ -45,7 +45,7 @@ def test_wrong_images(config, tmp_path):
     detector = Detector(config)
     with pytest.raises(ValueError, match=r"uint8 RGB"):
         detector(np.zeros((4, 4), np.float32))
-    with pytest.raises(RuntimeError, match="absent.png is not there"):
+    with pytest.raises(RuntimeError, match="absent.png is missing"):
         detector(str(tmp_path / "absent.png"))
 
 

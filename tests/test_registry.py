@@ -56,6 +56,6 @@ def test_kinds(entry):
 
 
 def test_a_name_is_taken_once(entry):
-    with pytest.raises(ValueError, match="registered already"):
+    with pytest.raises(ValueError, match="already registered"):
         register("sampler", "TestOnlyBox")(type("Other", (), {}))
     assert register("sampler", "TestOnlyBox")(entry) is entry

@@ -44,7 +44,7 @@ def test_a_version_of_the_code_is_part_of_it(part):
 def test_a_changed_default_is_another_identity(part, monkeypatch):
     before = model(size=1)
     monkeypatch.setattr(part.__init__, "__defaults__", (None, "y", 3))
-    assert differences(before, model(size=1)) == 'label is "x" there, "y" here'
+    assert differences(before, model(size=1)) == 'label was "x", now "y"'
 
 
 @pytest.mark.parametrize(
@@ -93,6 +93,6 @@ def test_defaults_pass_through_keyword_arguments():
 def test_differences_are_short():
     old, new = {"a": {"b": 1, "c": [1, 2]}, "d": 1}, {"a": {"b": 2, "c": [1, 3]}, "e": 2}
     assert differences(old, new) == (
-        "a.b is 1 there, 2 here; a.c.1 is 2 there, 3 here; d is 1 there, null here; e is null there, 2 here"
+        "a.b was 1, now 2; a.c.1 was 2, now 3; d was 1, now null; e was null, now 2"
     )
-    assert differences(old, new, most=1) == "a.b is 1 there, 2 here; and 3 more"
+    assert differences(old, new, most=1) == "a.b was 1, now 2; and 3 more"

@@ -1,4 +1,4 @@
-# Faster R-CNN R18-FPN of half the usual width on FOD-A video, from scratch on the CPU.
+# Faster R-CNN R18-FPN with half the usual width on FOD-A video, from scratch on the CPU.
 _base_ = ["small_r18_fpn.py", "foda.py"]
 model = dict(
     backbone=dict(base_channels=32),

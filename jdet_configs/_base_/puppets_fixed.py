@@ -1,5 +1,5 @@
-# Trained on figures that stand upright in one pose; what a transformation does to them is seen in the test_* splits.
-# No flip, because reflection is one of the transformations.
+# Trained on upright figures in one pose; the test_* splits show the effect of each transformation.
+# No flips, because reflection is one of the transformations.
 _base_ = "puppets.py"
 dataset = dict(
     train=dict(

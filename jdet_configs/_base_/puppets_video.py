@@ -1,4 +1,4 @@
-# The embedded clips (`jsra data puppets data/puppets_video --video`): moving figures of six classes in ImageNet VID's layout.
+# The built-in clips (`jsra data puppets data/puppets_video --video`): moving figures of six classes in ImageNet VID's layout.
 _classes = ["biped", "quadruped", "bird", "crab", "robot_arm", "fish"]
 _normalize = dict(type="Normalize", mean=[123.675, 116.28, 103.53], std=[58.395, 57.12, 57.375])
 _val = dict(

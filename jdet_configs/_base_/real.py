@@ -1,9 +1,9 @@
-# The preset 'real': COCO val2017 at 320 pixels, cut in two by lists of image ids, 20 classes; Faster R-CNN on an ImageNet
-# EfficientNet-Lite0 that stays frozen, so that its features are computed once. Minutes on one CPU core (docs/real.md).
-# Chosen on RoI Align alone; every extractor gets the same schedule, data and proposals.
+# The preset 'real': COCO val2017 at 320 pixels, split by lists of image ids, 20 classes; Faster R-CNN on an ImageNet
+# EfficientNet-Lite0 that is frozen, so its features are computed only once. Minutes on one CPU core (docs/real.md).
+# Chosen only on RoI Align; every extractor gets the same schedule, data and proposals.
 #
-# data/coco is COCO as it is downloaded (val2017, annotations). Where only data/coco_people is there (images,
-# instances_train.json, instances_val.json: the same images at 320 pixels), that is taken.
+# data/coco is COCO as downloaded (val2017, annotations). If there is only data/coco_people (images,
+# instances_train.json, instances_val.json: the same images at 320 pixels), it is used.
 import os
 
 from jsra.data.paths import data_path

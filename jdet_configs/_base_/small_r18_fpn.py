@@ -1,4 +1,4 @@
-# Faster R-CNN R18-FPN from scratch, for data of one's own and processors: a pyramid and a head of half the usual width,
+# Faster R-CNN R18-FPN from scratch, for your own data on the CPU: an FPN and a head with half the usual width,
 # statistics of BatchNorm trained, AdamW. RoI Align is the extractor. What `jsra init` writes is based on it.
 _base_ = "models/faster_rcnn_r50_fpn.py"
 model = dict(

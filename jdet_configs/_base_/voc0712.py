@@ -1,4 +1,4 @@
-# Pascal VOC: trained on 2007 + 2012 trainval, three times an epoch, tested on 2007 test with the 11-point AP.
+# Pascal VOC: trained on 2007 + 2012 trainval, three times per epoch, tested on 2007 test with the 11-point AP.
 _normalize = dict(type="Normalize", mean=[123.675, 116.28, 103.53], std=[58.395, 57.12, 57.375])
 _test = dict(
     type="VOCDataset",

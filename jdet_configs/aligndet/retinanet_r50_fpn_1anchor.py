@@ -1,4 +1,4 @@
-# RetinaNet with one anchor a position, AlignDet's DPM alone (table 3, 'w/o ADM').
+# RetinaNet with one anchor per position, only AlignDet's DPM (table 3, 'w/o ADM').
 _base_ = ["../_base_/models/retinanet_r50_fpn.py", "../_base_/aligndet_1x_coco.py"]
 model = dict(
     head=dict(

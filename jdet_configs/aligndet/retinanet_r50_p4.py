@@ -1,4 +1,4 @@
-# RetinaNet on P4 alone, with five squares a position as anchors (tables 1 and 2).
+# RetinaNet on P4 only, with five square anchors per position (tables 1 and 2).
 _base_ = ["../_base_/models/retinanet_r50_fpn.py", "../_base_/aligndet_1x_coco.py"]
 model = dict(
     neck=dict(start_level=2, num_outs=1),

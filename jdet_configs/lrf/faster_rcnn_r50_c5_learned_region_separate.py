@@ -1,4 +1,4 @@
-# As published: a network of its own for proposals. All other configs train proposals and detections in one network.
+# As published: a separate network for proposals. All other configs train proposals and detections in one network.
 _base_ = "faster_rcnn_r50_c5_learned_region.py"
 model = dict(
     type="SeparateRPN",

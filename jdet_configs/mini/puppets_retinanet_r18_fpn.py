@@ -1,2 +1,2 @@
-# RetinaNet with nine anchors a position, by AlignDet's recipe.
+# RetinaNet with nine anchors per position, with AlignDet's recipe.
 _base_ = "../_base_/mini_retinanet.py"

@@ -1,4 +1,4 @@
-# RetinaNet with one anchor a position, AlignDet's DPM alone (table 3, 'w/o ADM').
+# RetinaNet with one anchor per position, only AlignDet's DPM (table 3, 'w/o ADM').
 _base_ = "../_base_/mini_retinanet.py"
 model = dict(
     head=dict(

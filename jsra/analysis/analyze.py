@@ -20,9 +20,9 @@ SAID = {
     "class": "hits an object of another class",
     "place": "near an object of its class, IoU 0.1 to 0.5",
     "both": "near an object of another class",
-    "twice": "hits an object that a better detection has found",
+    "twice": "hits an object that a better detection already found",
     "background": "near nothing",
-    "missed": "an object that nothing found, nor nearly",
+    "missed": "an object that no detection hits or comes near",
 }
 
 
@@ -80,21 +80,21 @@ def _parts(found, images, names, out, worst):
         [(kind, SAID[kind], e["count"], f"+{_percent(e['cost'])}") for kind, e in errors.items()],
     )  # fmt: skip
     cost = [_bar(e["cost"]) for e in errors.values()]
-    drawn = figures.bars(list(errors), cost, "What each kind of error costs, in AP50", place("errors.png"))
-    yield "Errors by kind", kinds + picture(drawn)
+    drawn = figures.bars(list(errors), cost, "Cost of each type of error, in AP50", place("errors.png"))
+    yield "Errors by type", kinds + picture(drawn)
     curves = precisions(images, len(names))
     if curves:
         yield "Precision and recall", picture(figures.precision_recall(curves, names, place("precision_recall.png")))
     by_size = [_bar(ap[key]) for key in SIZES.values()]
     drawn = figures.bars(list(SIZES), by_size, "AP by size of the object", place("sizes.png"))
-    yield "Sizes", picture(drawn, "small: below 32 x 32 pixels; medium: below 96 x 96; by the area that the annotations give")
+    yield "Sizes", picture(drawn, "small: below 32 x 32 pixels; medium: below 96 x 96; by the area in the annotations")
     order = sorted(classes, key=lambda name: -(classes[name]["AP"] or 0))
     having = [name for name in order if classes[name]["objects"]]
     rows = [(name, c["objects"], _percent(c["AP"]), _percent(c["AP50"])) for name, c in ((n, classes[n]) for n in order)]
     drawn = figures.bars(having, [_bar(classes[name]["AP"]) for name in having], "AP by class", place("classes.png"))
     yield "Classes", picture(drawn) + table(("class", "objects", "AP", "AP50"), rows)
     matrix = figures.confusion_matrix(np.array(found["confusion"]), names, place("confusion.png"))
-    yield "Confusion", picture(matrix, f"detections of a score of at least {found['threshold']:g}")
+    yield "Confusion", picture(matrix, f"detections with a score of at least {found['threshold']:g}")
     shown = figures.worst(images, names, place("worst"), worst, found["threshold"])
     if shown:
-        yield "Images with most errors", f'<div class="grid">{"".join(picture(*one) for one in shown)}</div>'
+        yield "Images with the most errors", f'<div class="grid">{"".join(picture(*one) for one in shown)}</div>'

@@ -19,7 +19,7 @@ def pyplot():
     try:
         import matplotlib
     except ImportError:
-        raise ImportError("`jsra analyze` draws with matplotlib: pip install matplotlib (or 'jsra[dev]')") from None
+        raise ImportError("`jsra analyze` needs matplotlib: pip install matplotlib (or 'jsra[dev]')") from None
     matplotlib.use("Agg")
     import matplotlib.pyplot as plt
 

@@ -28,7 +28,7 @@ def load(run: str, config=None, split: str | None = None):
     wanted = [name for name in (f"{split}.bbox.json", "result.bbox.json") if name in names]
     if not wanted:
         raise FileNotFoundError(
-            f"{found} has no {split}.bbox.json: `jsra test CONFIG WEIGHTS` writes it"
+            f"{found} has no {split}.bbox.json: run `jsra test CONFIG WEIGHTS` first"
             + (f" (there are {', '.join(names)})" if names else "")
         )
     path = os.path.join(found, wanted[0])
@@ -41,8 +41,8 @@ def load(run: str, config=None, split: str | None = None):
     unknown = {d["image_id"] for d in detections} - set(dataset.img_ids)
     if unknown:
         raise ConfigError(
-            f"{path} has detections of {len(unknown)} images that dataset.{split} does not have, the first is "
-            f"{sorted(unknown, key=str)[0]!r}; name the split with --split or the config with --config"
+            f"{path} has detections of {len(unknown)} images that dataset.{split} does not have, such as "
+            f"{sorted(unknown, key=str)[0]!r}; give the split with --split or the config with --config"
         )
     return dataset, detections, path
 
@@ -50,7 +50,7 @@ def load(run: str, config=None, split: str | None = None):
 def _check_rows(rows, categories, path):
     """ConfigError where the content of a file is not COCO's list of results of boxes, of the data set's categories."""
     if not isinstance(rows, list):
-        raise ConfigError(f"{path}: expected a list of detections, COCO's form of results, got {short(rows)}")
+        raise ConfigError(f"{path}: expected a list of detections, COCO's result format, got {short(rows)}")
     for number, row in enumerate(rows):
         try:
             numbers = [float(v) for v in (*row["bbox"], row["score"])]
@@ -60,7 +60,7 @@ def _check_rows(rows, categories, path):
             sound = False
         if not sound:
             raise ConfigError(
-                f"{path}: row {number} is no detection of the data set's categories (image_id, category_id, bbox, score): "
+                f"{path}: row {number} is not a detection of the data set's categories (image_id, category_id, bbox, score): "
                 f"{short(row)}; write the file again with `jsra test`"
             )
 
@@ -81,6 +81,6 @@ def _settings(run, config, split):
     last = checkpoint.latest(run)
     if last is None:
         raise FileNotFoundError(
-            f"{run} holds neither {METRICS} of `jsra test` nor a checkpoint: name its config with --config"
+            f"{run} has neither {METRICS} of `jsra test` nor a checkpoint: give its config with --config"
         )
     return folder, Config(checkpoint.read_state(last)["config"]), split or "val"

@@ -139,7 +139,7 @@ class InternImage(nn.Module):
         self.out_channels = tuple(channels * 2**i for i in range(4))
         for i, (width, count) in enumerate(zip(self.out_channels, groups)):
             if width % count:
-                raise ValueError(f"InternImage: {width} channels (stage {i}) cannot be shared by {count} groups")
+                raise ValueError(f"InternImage: {width} channels (stage {i}) cannot be divided into {count} groups")
         self.patch_embed = Stem(channels)
         levels = []
         for i, rates in enumerate(drop_path_rates(drop_path_rate, depths)):

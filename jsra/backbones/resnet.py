@@ -29,7 +29,7 @@ class BasicBlock(nn.Module):
     def __init__(self, in_channels, planes, stride, dilation, groups, base_width, downsample, norm):
         super().__init__()
         if groups != 1 or base_width != 64:
-            raise ValueError("ResNet-18 and 34 have no grouped form: use a depth of 50 or more")
+            raise ValueError("ResNet-18 and 34 have no grouped convolutions: use a depth of 50 or more")
         self.conv1 = _conv(in_channels, planes, 3, stride, dilation)
         self.bn1 = norm(planes)
         self.conv2 = _conv(planes, planes, 3)

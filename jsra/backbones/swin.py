@@ -188,7 +188,7 @@ class SwinTransformer(nn.Module):
         for stage, heads in enumerate(num_heads):
             channels = embed_dims * 2**stage
             if channels % heads:
-                raise ValueError(f"SwinTransformer: {channels} channels (stage {stage}) cannot be shared by {heads} heads")
+                raise ValueError(f"SwinTransformer: {channels} channels (stage {stage}) cannot be divided into {heads} heads")
         self.out_indices = tuple(out_indices)
         last = max(self.out_indices)
         rates = drop_path_rates(drop_path_rate, depths)

@@ -248,7 +248,7 @@ class ViTAdapter(nn.Module):
             ("deform_num_heads", deform_num_heads, int(embed_dim * deform_ratio)),
         ):
             if channels % heads:
-                raise ValueError(f"ViTAdapter: {channels} channels cannot be shared by {name}={heads}")
+                raise ValueError(f"ViTAdapter: {channels} channels cannot be divided into {name}={heads}")
         if [i for first, last in interaction_indexes for i in range(first, last + 1)] != list(range(depth)):
             raise ValueError(
                 f"ViTAdapter: interaction_indexes must be groups of all {depth} blocks in their order, got "

@@ -75,7 +75,7 @@ def random_boxes(rng, number, size):
 
 
 def picture(size, seed=0):
-    """A picture of the embedded data set, normalised, [3, height, width] float32; 12 boxes and labels to train on."""
+    """A picture of the built-in data set, normalised, [3, height, width] float32; 12 boxes and labels to train on."""
     from jsra.data.puppets.render import render
     from jsra.data.puppets.scene import make_scene
 
@@ -208,7 +208,7 @@ def bench(python_peers=(), only=(), repeat=5, size=None, batch=1, report=print, 
     threads, size = machine()["threads"], size or SIZE
     arrays = pictures(size, batch, masks)
     report(
-        f"{detector}, {threads} threads, {size[0]} x {size[1]}, {batch} images in a training step; seconds: median (least) "
+        f"{detector}, {threads} threads, {size[0]} x {size[1]}, {batch} images in a training step; seconds: median (minimum) "
         f"of {repeat} alternating runs; peak in MB"
     )
     report("| work | program | s | processor s | peak MB | ratio |")

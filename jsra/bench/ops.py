@@ -42,7 +42,7 @@ class Peer:
     def _read(self, what):
         line = self.process.stdout.readline()
         if not line:
-            raise RuntimeError(f"the peer process ended without an answer to {what}; its own message is above")
+            raise RuntimeError(f"the peer process ended without a result for {what}; its own message is above")
         return json.loads(line)
 
     def ask(self, program, **command):
@@ -214,7 +214,7 @@ def bench(python_peers=(), only=(), count=1000, repeat=7, sweep=True, seed=0, de
     try:
         with tempfile.TemporaryDirectory() as folder:
             report(
-                f"{device}, {threads} threads; milliseconds: median (least) of {repeat} alternating runs; "
+                f"{device}, {threads} threads; milliseconds: median (minimum) of {repeat} alternating runs; "
                 "MB: growth of the peak"
             )
             report("| operator | direction | RoIs | jsra ms | MB | peers |")

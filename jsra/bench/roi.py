@@ -81,7 +81,7 @@ def bench(python_peers=(), only=(), count=1000, repeat=3, seed=0, report=print) 
             file = os.path.join(folder, "inputs.npz")
             np.savez(file, in0=arrays[0], in1=arrays[1])
             theirs = [t for peer in peers for t in (Theirs(peer, p) for p in peer.programs) if t.load(entry, file)]
-            report(f"{threads} threads, {count} RoIs; milliseconds: median (least) of {repeat} alternating runs")
+            report(f"{threads} threads, {count} RoIs; milliseconds: median (minimum) of {repeat} alternating runs")
             report("| extractor | direction | jsra ms | roi_align of a peer |")
             report("| --- | --- | --- | --- |")
             for name in only or LAYERS:

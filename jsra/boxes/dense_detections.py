@@ -1,6 +1,6 @@
 """From the maps of a dense head to detections.
 
-Shape letters: B images; A anchors a position; C classes; N anchors of all levels; M detections of an image.
+Shape letters: B images; A anchors per position; C classes; N anchors of all levels; M detections of an image.
 """
 
 from __future__ import annotations

@@ -6,18 +6,18 @@ from jsra.cli.numbers import score, whole
 def add_parser(subparsers):
     parser = subparsers.add_parser(
         "analyze",
-        help="errors by kind, confusion, curves and the worst images of a run, as one HTML page",
+        help="errors by type, confusion matrix, curves and the worst images of a run, as one HTML page",
         description="Read the detections of a run and write OUT/index.html (one file, opens without a network), its "
         "pictures as PNG files and OUT/analysis.json: AP by class and size, precision and recall, confusion matrix, errors "
-        "by kind and what each costs in AP, the images with most errors.",
+        "by type and their cost in AP, the images with the most errors.",
     )
     parser.add_argument("folder", metavar="run", help="a folder of `jsra test` (WORK_DIR/test), or a work_dir")
-    parser.add_argument("--config", help="the run's config, for a folder that does not say it")
-    parser.add_argument("--split", help="the dataset entry that was tested (default: as the run says, else val)")
+    parser.add_argument("--config", help="the run's config, if the folder does not record it")
+    parser.add_argument("--split", help="the dataset entry that was tested (default: the run's, else val)")
     parser.add_argument("--out", help="folder of the page (default: RUN/analysis)")
-    parser.add_argument("--worst", type=whole, default=12, help="images drawn, with most errors (default: %(default)s)")
+    parser.add_argument("--worst", type=whole, default=12, help="number of worst images drawn (default: %(default)s)")
     parser.add_argument(
-        "--threshold", type=score, default=0.3, help="lowest score in confusion matrix and images (default: %(default)s)"
+        "--threshold", type=score, default=0.3, help="minimum score in confusion matrix and images (default: %(default)s)"
     )
     parser.set_defaults(run=run)
 

@@ -7,12 +7,12 @@ def add_parser(subparsers):
     parser = subparsers.add_parser(
         "config",
         help="print the merged config and where each value comes from",
-        description="Print a config with its bases merged and --set applied, as YAML. The comment behind each value says "
-        "which file it is from.",
+        description="Print a config with its bases merged and --set applied, as YAML. The comment after each value says "
+        "which file it comes from.",
     )
     parser.add_argument("config", help="a .py or .yaml config")
     add_set(parser)
-    parser.add_argument("--defaults", action="store_true", help="with the defaults of each part filled in")
+    parser.add_argument("--defaults", action="store_true", help="also print the default values of each part")
     parser.set_defaults(run=run)
 
 

@@ -12,19 +12,19 @@ def add_parser(subparsers):
     parser = subparsers.add_parser(
         "convert",
         help="convert weights between jsra, mmdet, torchvision and JDet",
-        description="Reads .pth, .pt and .pkl (without running what they hold), .safetensors and .npz; writes any of them, "
-        "by the extension of DST. Prints what matched, what is missing, unexpected and reshaped. Exit code 1 if the model "
-        "of --config needs a weight that SRC lacks, or, without --config, if a part of what is in SRC is incomplete.",
+        description="Reads .pth, .pt and .pkl (without running pickled code), .safetensors and .npz; writes any of them, "
+        "by the extension of DST. Prints matched, missing, unexpected and reshaped weights. Exit code 1 if the model "
+        "of --config needs a weight that SRC lacks, or, without --config, if a part in SRC is incomplete.",
     )
     parser.add_argument(
         "source", metavar="SRC", help="a .pth, .pt, .pkl, .safetensors or .npz file, a checkpoint folder or work_dir"
     )
     parser.add_argument("target", metavar="DST", help="the file to write: .safetensors, .pth, .pt, .pkl or .npz")
-    parser.add_argument("--to", choices=FAMILIES, default="jsra", help="whose names to write (default: %(default)s)")
+    parser.add_argument("--to", choices=FAMILIES, default="jsra", help="the naming scheme to write (default: %(default)s)")
     parser.add_argument(
-        "--from", dest="family", choices=FAMILIES, help="whose names SRC has; default: seen from the names"
+        "--from", dest="family", choices=FAMILIES, help="the naming scheme of SRC; default: detected automatically"
     )
-    parser.add_argument("--config", help="the config of the model that the weights are for: every weight is checked")
+    parser.add_argument("--config", help="the config of the model for these weights: every weight is checked")
     parser.add_argument(
         "--classes", choices=("coco80",), help="coco80: keep the 80 categories of a torchvision head with 91 rows"
     )
@@ -62,7 +62,7 @@ def run(args):
         for name, note in back.reshaped.items():
             print(f"written as {name}: {note}")
         if back.unexpected:
-            print(f"{len(back.unexpected)} without a name in {args.to}, left out: {', '.join(back.unexpected[:12])}")
+            print(f"{len(back.unexpected)} weights have no name in {args.to}, left out: {', '.join(back.unexpected[:12])}")
         arrays = back.arrays
     if lacking or not arrays:
         print(
@@ -70,7 +70,7 @@ def run(args):
         )
         return 1
     write_weights(args.target, arrays)
-    print(f"{args.target}: {len(arrays)} weights by {args.to} names")
+    print(f"{args.target}: {len(arrays)} weights with {args.to} names")
     return 0
 
 

@@ -9,15 +9,15 @@ def add_parser(subparsers):
     parser = subparsers.add_parser(
         "cost",
         help="parameters and FLOPs, part by part",
-        description="Counts the built model: by the convention that reproduces the papers' columns (1333 x 1333 without "
-        "padding, 300 RoIs, 1 multiply-accumulate = 1 FLOP), and what the code really executes. See docs/reproduce.md.",
+        description="Counts the built model in two ways: as in the papers' tables (1333 x 1333 without padding, 300 RoIs, "
+        "1 multiply-accumulate = 1 FLOP), and as the code executes it. See docs/reproduce.md.",
     )
     parser.add_argument("config", help="a .py or .yaml config")
     add_set(parser)
     parser.add_argument(
-        "--size", type=count, nargs=2, default=(1333, 1333), metavar=("H", "W"), help="default: 1333 1333"
+        "--size", type=count, nargs=2, default=(1333, 1333), metavar=("H", "W"), help="image size (default: 1333 1333)"
     )
-    parser.add_argument("--rois", type=count, default=300, help="default: %(default)s")
+    parser.add_argument("--rois", type=count, default=300, help="number of RoIs (default: %(default)s)")
     parser.add_argument("--json", action="store_true", help="print JSON")
     parser.set_defaults(run=run)
 

@@ -1,4 +1,4 @@
-"""`jsra data`: check and look at data sets, and draw the embedded one."""
+"""`jsra data`: check and look at data sets, and draw the built-in one."""
 
 from jsra.cli.numbers import count, whole
 
@@ -7,7 +7,7 @@ def add_parser(subparsers):
     parser = subparsers.add_parser("data", help="check, browse and generate data sets")
     commands = parser.add_subparsers(dest="data_command", metavar="COMMAND", required=True)
 
-    check = commands.add_parser("check", help="list every problem of the annotations; exit code 1 if there are errors")
+    check = commands.add_parser("check", help="list all problems of the annotations; exit code 1 if there are errors")
     _add_config(check)
     check.add_argument("--max", type=whole, default=20, help="lines per kind of problem (default: %(default)s; 0: all)")
     check.set_defaults(run=_check)
@@ -16,28 +16,28 @@ def add_parser(subparsers):
     _add_config(browse)
     browse.add_argument("--out", help="folder (default: WORK_DIR/browse/SPLIT)")
     browse.add_argument("--count", type=count, default=20, help="number of images (default: %(default)s)")
-    browse.add_argument("--seed", type=whole, help="draw images at random (default: evenly spread)")
-    browse.add_argument("--transformed", action="store_true", help="as the model sees them, after the transforms")
+    browse.add_argument("--seed", type=whole, help="choose images at random (default: evenly spaced)")
+    browse.add_argument("--transformed", action="store_true", help="draw the images after the transforms")
     browse.set_defaults(run=_browse)
 
-    vid = commands.add_parser("vid", help="ImageNet VID and DET as one COCO file with videos, which reads in seconds")
+    vid = commands.add_parser("vid", help="convert ImageNet VID and DET to one COCO file with videos")
     vid.add_argument("root", metavar="ROOT", help="the devkit's folder, with Data, Annotations and ImageSets")
     vid.add_argument("out", metavar="FILE", help="the JSON file; a VIDDataset takes it as anno_file")
-    vid.add_argument("--sets", nargs="+", required=True, metavar="SET", help="image sets, as VID/val DET/DET_train_30classes")
+    vid.add_argument("--sets", nargs="+", required=True, metavar="SET", help="image sets: VID/val DET/DET_train_30classes")
     vid.add_argument("--classes", nargs="+", metavar="NAME", help="names in the annotations (default: the 30 of VID)")
-    vid.add_argument("--key-frames", action="store_true", help="only boxes of frames to train on: much faster, smaller")
+    vid.add_argument("--key-frames", action="store_true", help="only boxes of the training frames: much faster, smaller")
     vid.set_defaults(run=_vid)
 
-    puppets = commands.add_parser("puppets", help="draw the embedded data set of articulated figures")
+    puppets = commands.add_parser("puppets", help="draw the built-in data set of articulated figures")
     puppets.add_argument("folder", metavar="DIR")
     puppets.add_argument("--video", action="store_true", help="clips of moving figures, in ImageNet VID's layout")
-    puppets.add_argument("--train", type=count, help="images of each training split (default: 600; clips: 60)")
-    puppets.add_argument("--test", type=count, help="images of each other split (default: 150; clips: 20)")
-    puppets.add_argument("--frames", type=count, help="of each clip (default: 12)")
+    puppets.add_argument("--train", type=count, help="number of images of each training split (default: 600; clips: 60)")
+    puppets.add_argument("--test", type=count, help="number of images of each other split (default: 150; clips: 20)")
+    puppets.add_argument("--frames", type=count, help="number of frames of each clip (default: 12)")
     puppets.add_argument("--size", type=count, help="width and height in pixels (default: 224; clips: 160)")
     puppets.add_argument("--seed", type=whole, default=0)
-    puppets.add_argument("--splits", nargs="+", help="only these (default: all)")
-    puppets.add_argument("--workers", type=count, help="processes (default: one per core)")
+    puppets.add_argument("--splits", nargs="+", help="draw only these splits (default: all)")
+    puppets.add_argument("--workers", type=count, help="number of processes (default: one per core)")
     puppets.add_argument("--force", action="store_true", help="draw again even if the folder is complete")
     puppets.set_defaults(run=_puppets)
 
@@ -123,10 +123,10 @@ def _puppets(args):
 
     unused = "splits" if args.video else "frames"
     if getattr(args, unused) is not None:
-        raise ConfigError(f"--{unused} is not for {'clips' if args.video else 'images'}: leave it out")
+        raise ConfigError(f"--{unused} does not apply to {'clips' if args.video else 'images'}: leave it out")
     names = ("train", "test", "size", "seed", "workers", "force", "frames", "splits")
     given = {name: getattr(args, name) for name in names if getattr(args, name) is not None}
     folder = (generate_clips if args.video else generate)(args.folder, **given)
     base = "puppets_video" if args.video else "puppets"
-    print(f"puppets in {folder}; train with a config on jdet_configs/_base_/{base}.py")
+    print(f"puppets in {folder}; train with a config based on jdet_configs/_base_/{base}.py")
     return 0

@@ -1,4 +1,4 @@
-"""`jsra demo`: SRA and RoI Align side by side on the embedded data set, in minutes on a CPU."""
+"""`jsra demo`: SRA and RoI Align side by side on the built-in data set, in minutes on a CPU."""
 
 from jsra.cli.numbers import count
 
@@ -8,10 +8,10 @@ def add_parser(subparsers):
         "demo",
         help="train SRA and RoI Align side by side on drawn figures, print their table, draw pictures",
         description="Draws a small data set, trains both extractors, evaluates on upright and on rotated figures, and draws "
-        "detections and semantic masks. Typed again, it goes on where it was.",
+        "detections and semantic masks. Run again after an interruption, it continues where it stopped.",
     )
-    parser.add_argument("--out", default="demo", help="where everything is written (default: %(default)s)")
-    parser.add_argument("--epochs", type=count, default=12, help="of each training (default: %(default)s)")
+    parser.add_argument("--out", default="demo", help="output folder (default: %(default)s)")
+    parser.add_argument("--epochs", type=count, default=12, help="epochs of each training (default: %(default)s)")
     parser.set_defaults(run=run)
 
 
@@ -22,6 +22,6 @@ def run(args):
     try:
         print(demo(args.out, args.epochs))
     except Interrupted as stop:
-        print(f"{stop}; the same command goes on from there")
+        print(f"{stop}; the same command continues from there")
         return stop.code
     return 0

@@ -6,14 +6,14 @@ def add_parser(subparsers):
 
     parser = subparsers.add_parser(
         "diversity",
-        help="similarity of an RoI's masks, their divergences",
+        help="how similar the masks of an RoI are, and how they diverge",
         description="Cosine similarity between the masks of an RoI (figure 7 of the SRA paper), and the mean KL divergence "
-        "between parts and of the object's mask (Learning Region Features). With --history, for every checkpoint of a "
+        "between parts and from the object's mask (Learning Region Features). With --history, for every checkpoint of a "
         "work_dir.",
     )
     add_arguments(parser)
     parser.add_argument("--plot", metavar="FILE", help="draw the histogram")
-    parser.add_argument("--history", action="store_true", help="one line per checkpoint kept in the work_dir WEIGHTS")
+    parser.add_argument("--history", action="store_true", help="print one line for each checkpoint in the work_dir WEIGHTS")
     parser.set_defaults(run=run)
 
 
@@ -46,7 +46,7 @@ def history(args):
 
     paths = saved(args.weights) if args.weights else []
     if not paths:
-        raise ConfigError(f"--history: {args.weights} is no work_dir with checkpoints")
+        raise ConfigError(f"--history: {args.weights} is not a work_dir with checkpoints")
     found = {}
     for args.weights in paths:
         model, config = load(args)

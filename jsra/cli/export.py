@@ -9,7 +9,7 @@ def add_parser(subparsers):
     parser = subparsers.add_parser(
         "export",
         help="write a trained detector as an ONNX file",
-        description="Writes a Faster R-CNN or Mask R-CNN with a pyramid, and RoI Align or Semantic RoI Align, in standard "
+        description="Writes a Faster R-CNN or Mask R-CNN with FPN, and RoI Align or Semantic RoI Align, with standard "
         "operators. Input: one resized image, RGB, 0 to 255, of any size. Outputs: boxes in its pixels, scores, labels, "
         "masks (docs/export.md). Needs `pip install 'jsra[export]'`. Exit code 1 if --check finds a difference.",
     )
@@ -18,7 +18,7 @@ def add_parser(subparsers):
     parser.add_argument("target", metavar="MODEL.onnx", help="the file to write")
     add_set(parser)
     parser.add_argument(
-        "--check", nargs="+", default=[], metavar="PICTURE", help="run the file in onnxruntime on these, and compare"
+        "--check", nargs="+", default=[], metavar="PICTURE", help="run the file in onnxruntime on these pictures, and compare"
     )
     parser.set_defaults(run=run)
 
@@ -71,6 +71,6 @@ def compare(detector, path, pictures):
         height, width = pixels.shape[:2]
         print(f"{picture} ({width} x {height}): {difference}; jsra {times[0]:.2f} s, onnxruntime {times[1]:.2f} s")
         if not difference.small(max(width, height)):
-            print(f"differs by more than {check.TOLERANCE} (boxes: of the longer side)")
+            print(f"the difference is more than {check.TOLERANCE} (boxes: of the longer side)")
             code = 1
     return code

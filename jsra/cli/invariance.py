@@ -1,4 +1,4 @@
-"""`jsra invariance CONFIG WEIGHTS`: do RoI features stay when the picture or the box changes? (table 11)"""
+"""`jsra invariance CONFIG WEIGHTS`: how stable RoI features are when the picture or the box changes (table 11)."""
 
 from jsra.cli.numbers import count, whole
 
@@ -12,7 +12,7 @@ def add_parser(subparsers):
     )
     add_arguments(parser)
     parser.add_argument(
-        "--max-angle", type=float, default=180.0, help="of the rotation, in degrees (default: %(default)s)"
+        "--max-angle", type=float, default=180.0, help="largest rotation, in degrees (default: %(default)s)"
     )
     parser.add_argument("--seed", type=whole, default=0)
     parser.set_defaults(run=run)
@@ -26,8 +26,8 @@ def add_arguments(parser):
     parser.add_argument(
         "weights", nargs="?", help="a weights file, a checkpoint folder or a work_dir; default: random weights"
     )
-    parser.add_argument("--split", default="val", help="entry of the config's dataset (default: %(default)s)")
-    parser.add_argument("--images", type=count, default=100, metavar="N", help="default: %(default)s")
+    parser.add_argument("--split", default="val", help="dataset entry of the config (default: %(default)s)")
+    parser.add_argument("--images", type=count, default=100, metavar="N", help="number of images (default: %(default)s)")
     parser.add_argument("--json", action="store_true", help="print JSON")
     add_set(parser)
 

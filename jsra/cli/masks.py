@@ -11,7 +11,7 @@ def add_parser(subparsers):
     parser = subparsers.add_parser(
         "masks",
         help="draw the semantic masks of RoIs over the image",
-        description="Draws a row per RoI and a column per mask. Without --boxes the RoIs are the image's best detections.",
+        description="Draws one row per RoI and one column per mask. Without --boxes the RoIs are the best detections.",
     )
     parser.add_argument("config", help="a config whose RoI extractor is SemanticRoIAlign")
     parser.add_argument("weights", help="a .safetensors, .pth or .pt file, a checkpoint folder, or a work_dir (its latest)")
@@ -20,11 +20,11 @@ def add_parser(subparsers):
     parser.add_argument(
         "--boxes", nargs="+", metavar="X0,Y0,X1,Y1", help="the RoIs, in pixels of the picture; default: the best detections"
     )
-    parser.add_argument("--detections", type=count, default=3, help="how many detections (default: %(default)s)")
-    parser.add_argument("--masks", metavar="I,J,...", help="which masks; 'all'; default: the 6 sharpest")
-    parser.add_argument("--mirrored", action="store_true", help="the same masks over the mirrored picture, too")
+    parser.add_argument("--detections", type=count, default=3, help="number of detections (default: %(default)s)")
+    parser.add_argument("--masks", metavar="I,J,...", help="numbers of the masks, or 'all'; default: the 6 sharpest")
+    parser.add_argument("--mirrored", action="store_true", help="also draw the same masks over the mirrored picture")
     parser.add_argument(
-        "--turned", type=float, nargs="+", default=[], metavar="DEGREES", help="and over the picture turned by these angles"
+        "--turned", type=float, nargs="+", default=[], metavar="DEGREES", help="also over the picture turned by these angles"
     )
     parser.add_argument("--out", default="masks.png", help="the figure (default: %(default)s)")
     parser.set_defaults(run=run)
@@ -51,7 +51,7 @@ def run(args):
     if boxes is None:
         boxes = detector(pixels)["boxes"][: args.detections]
         if len(boxes) == 0:
-            raise ConfigError(f"nothing was detected in {args.image}: name the RoIs with --boxes X0,Y0,X1,Y1")
+            raise ConfigError(f"nothing was detected in {args.image}: give the RoIs with --boxes X0,Y0,X1,Y1")
     masks = roi_masks(detector, pixels, boxes)
     count = len(masks[0])
     if chosen is None:
@@ -93,5 +93,5 @@ def parse_box(text, width, height):
     if len(box) != 4 or not (box[0] < box[2] and box[1] < box[3]):
         raise ConfigError(f"--boxes {text!r}: a box is four numbers x0,y0,x1,y1 with x0 < x1 and y0 < y1")
     if not (0 <= box[0] and 0 <= box[1] and box[2] <= width and box[3] <= height):
-        raise ConfigError(f"--boxes {text!r}: the picture has {width} x {height} pixels, and this box leaves it")
+        raise ConfigError(f"--boxes {text!r}: the picture has {width} x {height} pixels, and this box is not inside it")
     return box

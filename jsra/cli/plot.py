@@ -2,7 +2,7 @@
 
 
 def add_parser(subparsers):
-    parser = subparsers.add_parser("plot", help="draw the curves of one or several runs (needs matplotlib)")
+    parser = subparsers.add_parser("plot", help="draw the training curves of one or several runs (needs matplotlib)")
     parser.add_argument("runs", nargs="+", metavar="run", help="work_dirs of `jsra train`, or log.jsonl files")
     parser.add_argument(
         "--keys", help="comma-separated values to draw, e.g. loss_cls,bbox_mAP; default: loss, lr and the main metric"

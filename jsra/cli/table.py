@@ -12,7 +12,7 @@ def add_parser(subparsers):
         "table",
         help="the papers' tables: published and measured side by side",
         description="Without N: all tables and the state of each row on this machine. With N: trains the rows that are not "
-        "trained yet (a run that was cut off goes on), evaluates them and prints the table.",
+        "trained yet (and continues interrupted runs), evaluates them and prints the table.",
     )
     parser.add_argument(
         "table", nargs="?", metavar="N", help="1 to 12, fig7, lrf1 to lrf5, agg1 to agg6, align1 to align7, gamma, init"
@@ -25,17 +25,17 @@ def add_parser(subparsers):
     parser.add_argument(
         "--seeds", type=count, default=1, metavar="K", help="trainings of each row (default: %(default)s)"
     )
-    parser.add_argument("--jobs", type=count, default=1, metavar="J", help="trainings at a time (default: %(default)s)")
+    parser.add_argument("--jobs", type=count, default=1, metavar="J", help="parallel trainings (default: %(default)s)")
     parser.add_argument("--cost-only", action="store_true", help="parameters and FLOPs, no training")
-    parser.add_argument("--no-train", action="store_true", help="only what is trained already")
+    parser.add_argument("--no-train", action="store_true", help="only show rows that are already trained")
     parser.add_argument(
         "--other-settings", action="store_true",
-        help="with --no-train: show results of other settings, or of an earlier version of jsra, too; the state says so",
+        help="with --no-train: also show (and mark) results with other settings or from an earlier version of jsra",
     )  # fmt: skip
     parser.add_argument("--format", choices=("text", "markdown", "csv", "json"), default="text")
     parser.add_argument("--json", dest="format", action="store_const", const="json", help="the same as --format json")
     parser.add_argument("--plot", metavar="FILE", help="also draw the table, with error bars")
-    parser.add_argument("--root", default="work_dirs", help="where the runs lie (default: %(default)s)")
+    parser.add_argument("--root", default="work_dirs", help="folder of the runs (default: %(default)s)")
     add_set(parser)
     parser.set_defaults(run=run)
 
@@ -45,7 +45,7 @@ def run(args):
     from jsra.output import FIGURES, output_file
 
     if args.other_settings and not args.no_train:
-        raise ConfigError("--other-settings: give --no-train too: what is trained now goes with what is set now")
+        raise ConfigError("--other-settings: use it with --no-train: new trainings always use the current settings")
     try:
         if args.plot:
             output_file(args.plot, FIGURES, "--plot")
@@ -56,7 +56,7 @@ def run(args):
         from jsra.runtime.distributed import is_main
 
         if is_main():
-            print(f"{stop}; the same command goes on from there")
+            print(f"{stop}; the same command continues from there")
         return stop.code
     except ValueError as error:
         if isinstance(error, ConfigError):
@@ -91,7 +91,7 @@ def one_table(args):
     from jsra.runtime.distributed import is_main, world_size
 
     if args.jobs > 1 and world_size() > 1:
-        raise ConfigError(f"--jobs {args.jobs} starts processes of its own: leave it out under mpirun")
+        raise ConfigError(f"--jobs {args.jobs} starts its own processes: leave it out under mpirun")
     wanted = table(args.table)
     found = report(
         wanted, args.preset, args.rows, args.seeds, train=not (args.no_train or args.cost_only), cost_only=args.cost_only,

@@ -8,8 +8,8 @@ def add_parser(subparsers):
         "test",
         help="evaluate weights: AP, per-class table, result JSON",
         description="Evaluate weights on dataset.test (or another split): prints AP and the per-class table, writes "
-        "OUT/metrics.json and OUT/detections/*.json in COCO's submission form. A split without annotations, such as "
-        "image_info_test-dev2017.json, gives the submission file alone.",
+        "OUT/metrics.json and OUT/detections/*.json in COCO's submission format. For a split without annotations, such as "
+        "image_info_test-dev2017.json, it writes only the submission file.",
     )
     parser.add_argument("config", help="a .py or .yaml config")
     parser.add_argument("weights", help="a .safetensors, .pth or .pt file, a checkpoint folder, or a work_dir (its latest)")
@@ -23,7 +23,7 @@ def add_parser(subparsers):
 
 def add_flip(parser):
     """The option --flip of commands that run a finished model."""
-    parser.add_argument("--flip", action="store_true", help="detect in the mirrored images too, and merge: twice the time")
+    parser.add_argument("--flip", action="store_true", help="also use mirrored images, and merge: twice the time")
 
 
 def run(args):

@@ -7,14 +7,14 @@ def add_parser(subparsers):
     parser = subparsers.add_parser(
         "train",
         help="train a config",
-        description="Train a config. With MPI, `mpirun -np N jsra train CONFIG` trains data-parallel; batch_size stays the "
-        "number of images of all processes together.",
+        description="Train a config. With MPI, `mpirun -np N jsra train CONFIG` trains data-parallel; batch_size is the "
+        "total number of images of all processes.",
     )
     parser.add_argument("config", help="a .py or .yaml config")
     add_set(parser)
     parser.add_argument(
         "--resume", nargs="?", const="auto", metavar="CHECKPOINT",
-        help="continue bit-equal from the latest checkpoint of work_dir (or start, if there is none), or from CHECKPOINT",
+        help="continue (bit-identical) from CHECKPOINT or the latest one of work_dir; from scratch if there is none",
     )  # fmt: skip
     parser.add_argument("--seed", type=whole, help="overrides the config's seed")
     parser.add_argument("--work-dir", help="overrides the config's work_dir")

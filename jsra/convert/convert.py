@@ -52,7 +52,7 @@ def _from_family(name, array, family, coco_ids):
     """Our form of a weight -> (array, what was done or '')."""
     layer, notes = _class_layer(name), []
     if family == "dynamic_head" and _DYNAMIC_RELU.match(name):
-        return array[:, :, None, None], "a linear layer made a 1x1 convolution"
+        return array[:, :, None, None], "linear layer converted to a 1x1 convolution"
     if layer is None:
         return array, ""
     rows = _CLASS_ROWS[layer]
@@ -86,7 +86,7 @@ def _check_rows(name, array, expected):
 def _to_family(name, array, family):
     layer = _class_layer(name)
     if family == "dynamic_head" and _DYNAMIC_RELU.match(name):
-        return array[:, :, 0, 0], "a 1x1 convolution made a linear layer"
+        return array[:, :, 0, 0], "1x1 convolution converted to a linear layer"
     if layer == "cls" and family in BACKGROUND_LAST:
         return np.concatenate([array[1:], array[:1]]), "background moved from the first row to the last"
     if layer in ("box", "logits") and family == "torchvision":
@@ -115,10 +115,10 @@ def _parts(theirs, ours, array, family, coco_ids):
         return [(ours, _merging(array), "channels of the merged patches reordered")]
     joint = _PVT_JOINT.match(ours)
     if joint:
-        (place, kind), width, note = joint.groups(), len(array) // 3, "the layer of queries, keys and values parted"
+        (place, kind), width, note = joint.groups(), len(array) // 3, "layer of queries, keys and values split"
         return [(f"{place}q.{kind}", array[:width], note), (f"{place}kv.{kind}", array[width:], note)]
     if _PVT_MLP.match(ours) and array.ndim == 4:
-        return [(ours, array[:, :, 0, 0], "a 1x1 convolution made a linear layer")]
+        return [(ours, array[:, :, 0, 0], "1x1 convolution converted to a linear layer")]
     return [(ours, *_from_family(ours, array, family, coco_ids))]
 
 
@@ -130,7 +130,7 @@ def to_jsra(arrays: dict, family: str | None = None, classes: str | None = None)
     """
     family = family or family_of(arrays)
     if family not in (*FAMILIES, "jsra"):
-        raise WeightsError(f"unknown family of names {family!r}; known: {', '.join(FAMILIES)}, jsra")
+        raise WeightsError(f"unknown naming scheme {family!r}; known: {', '.join(FAMILIES)}, jsra")
     if classes not in (None, "coco80"):
         raise WeightsError(f"classes: {classes!r} is not known; 'coco80' is")
     result = Converted({}, family, [], [], {})

@@ -57,13 +57,13 @@ def _check_start(path):
     if not start:
         raise WeightsError(f"{path}: the file is empty; download it again")
     if start.startswith(b"version https://git-lfs"):
-        raise WeightsError(f"{path}: a pointer of Git LFS, not the weights themselves: run `git lfs pull` in its repository")
+        raise WeightsError(f"{path}: this is a Git LFS pointer, not the weights: run `git lfs pull` in its repository")
     if start.startswith((b"<!doctype", b"<html", b"<?xml")):
-        raise WeightsError(f"{path}: a web page, not weights: the download gave an error or a log-in page")
+        raise WeightsError(f"{path}: this is a web page, not weights: the download returned an error or a log-in page")
     if start.startswith(b"\x1f\x8b"):
-        raise WeightsError(f"{path}: packed by gzip: unpack it (gunzip, or tar xzf)")
+        raise WeightsError(f"{path}: compressed by gzip: unpack it (gunzip, or tar xzf)")
     if start.startswith((b"{", b"[")):
-        raise WeightsError(f"{path}: text (JSON), not weights: the download gave an error, or it is another file")
+        raise WeightsError(f"{path}: this is text (JSON), not weights: the download returned an error, or it is another file")
 
 
 def write_weights(path, arrays: dict):
@@ -109,7 +109,7 @@ def _read_npz(path) -> dict:
         with np.load(path, allow_pickle=False) as stored:
             return {name: stored[name] for name in stored.files}
     except (OSError, EOFError, ValueError, AttributeError, zipfile.BadZipFile) as error:
-        raise WeightsError(f"{path}: no .npz file of arrays, or damaged or cut off ({error})") from None
+        raise WeightsError(f"{path}: not an .npz file of arrays, or damaged or truncated ({error})") from None
 
 
 def _read_safetensors(path) -> dict:
@@ -119,7 +119,7 @@ def _read_safetensors(path) -> dict:
         head = file.read(8)
         length = struct.unpack("<Q", head)[0] if len(head) == 8 else size
         if length > size - 8:
-            raise WeightsError(f"{path}: not a safetensors file, or cut off")
+            raise WeightsError(f"{path}: not a safetensors file, or truncated")
         try:
             header = json.loads(file.read(length))
             entries = {
@@ -132,7 +132,7 @@ def _read_safetensors(path) -> dict:
     arrays = {}
     for name, (dtype, shape, begin, end) in entries.items():
         if not 0 <= begin <= end <= len(data):
-            raise WeightsError(f"{path}: {name} lies outside the file, which is damaged or cut off")
+            raise WeightsError(f"{path}: {name} is outside the file, which is damaged or truncated")
         stored = "<u2" if dtype == "BF16" else _SAFETENSORS.get(dtype)
         if stored is None:
             raise WeightsError(f"{path}: {name} has dtype {dtype}, which is not supported")

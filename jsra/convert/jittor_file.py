@@ -83,7 +83,7 @@ def read(path: str):
     if raw.endswith(_MARK):
         raw, sha1 = raw[: -len(_MARK) - _SHA1], raw[-len(_MARK) - _SHA1 : -len(_MARK)]
         if hashlib.sha1(raw).digest() != sha1:
-            raise WeightsError(f"{path}: the checksum does not fit: damaged or cut off; copy or download it again")
+            raise WeightsError(f"{path}: the checksum does not match: damaged or truncated; copy or download it again")
     try:
         return _plain(load_pickle(_JittorUnpickler(io.BytesIO(raw), {})))
     except WeightsError as error:

@@ -99,7 +99,7 @@ def load_arrays(model, arrays, path, strict=False, classes=None, family=None) ->
     report = match(shapes, converted)
     absent = report.missing + list(report.mismatched)
     if not report.matched:
-        raise WeightsError(f"{path}: nothing in it fits the model\n{report}")
+        raise WeightsError(f"{path}: no weight in it matches the model\n{report}")
     whole = {n.split(".")[0] for n in converted.arrays} & set(WHOLE)
     needed = absent if strict else [n for n in absent if n.split(".")[0] in whole]
     if needed:
@@ -109,12 +109,12 @@ def load_arrays(model, arrays, path, strict=False, classes=None, family=None) ->
     deeper = [n for n in converted.arrays if n.startswith("backbone.") and n not in state]
     if deeper and not strict:
         raise WeightsError(
-            f"{path}: {len(deeper)} weights of its backbone have no place in the model's, which is another one (of another "
-            f"depth?): take its own file, or the model of the file\n{report}"
+            f"{path}: {len(deeper)} weights of its backbone do not exist in the model's, which is different (another "
+            f"depth?): use weights of the model's backbone, or the model of this file\n{report}"
         )
     broken = [n for n in report.matched if not np.isfinite(converted.arrays[n]).all()]
     if broken:
-        raise WeightsError(f"{path}: {len(broken)} weights have numbers that are NaN or infinite: {_shortened(broken)}")
+        raise WeightsError(f"{path}: {len(broken)} weights contain NaN or infinity: {_shortened(broken)}")
     for name in report.matched:
         state[name].update(jt.array(converted.arrays[name]))
     return report

@@ -58,7 +58,7 @@ class _Tensor:
 
     def __init__(self, storage, offset, size, stride, *_):
         if not isinstance(storage, _Storage):
-            raise WeightsError("a tensor without a storage: the file is damaged or not what it says")
+            raise WeightsError("a tensor without a storage: the file is damaged or in another format")
         self.storage, self.offset, self.size, self.stride = storage, int(offset), tuple(size), tuple(stride)
 
     def array(self) -> np.ndarray:
@@ -126,7 +126,7 @@ class Unpickler(pickle.Unpickler):
         if module.partition(".")[0] in self.inert or (module in ("builtins", "__builtin__") and name in _INERT_BUILTINS):
             return Inert
         raise WeightsError(
-            f"refused: the file asks for {module}.{name}, which weights do not need and which could run code"
+            f"refused: the file requests {module}.{name}, which weights do not need and which could run code"
         )
 
     def persistent_load(self, pid):
@@ -159,7 +159,7 @@ def _read_zip(path):
         inside = [n for n in archive.namelist() if n.endswith("/data.pkl") or n == "data.pkl"]
         if not inside:
             raise WeightsError(
-                "a zip file without data.pkl is no PyTorch checkpoint (TorchScript archives are not read)"
+                "a zip file without data.pkl is not a PyTorch checkpoint (TorchScript archives are not read)"
             )
         folder = inside[0][: -len("data.pkl")]
         if f"{folder}byteorder" in archive.namelist() and archive.read(f"{folder}byteorder") != b"little":
@@ -174,7 +174,7 @@ def _read_legacy(path):
     storages = {}
     with open(path, "rb") as file:
         if load_pickle(Unpickler(file, {})) != _LEGACY_MAGIC:
-            raise WeightsError("neither of PyTorch's two formats")
+            raise WeightsError("not in one of PyTorch's two formats")
         load_pickle(Unpickler(file, {}))  # protocol version
         load_pickle(Unpickler(file, {}))  # sizes of the writer's integers
         content = load_pickle(Unpickler(file, storages))
@@ -198,7 +198,7 @@ def read(path: str) -> dict:
             return _arrays(_read_zip(path))
         with open(path, "rb") as file:
             if file.read(4) == b"PK\x03\x04":
-                raise WeightsError(f"cut off after {os.path.getsize(path)} bytes: its end is missing; download it again")
+                raise WeightsError(f"truncated after {os.path.getsize(path)} bytes: its end is missing; download it again")
         return _arrays(_read_legacy(path))
     except WeightsError as error:
         raise WeightsError(f"{path}: {error}") from None

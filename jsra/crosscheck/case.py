@@ -39,7 +39,7 @@ def layer_settings(what, overrides=()):
         return settings
     found = _find(load_config(what, overrides), "roi_layer")
     if found is None:
-        raise ConfigError(f"{what}: no part of this config has a roi_layer, which is what is compared")
+        raise ConfigError(f"{what}: this config has no roi_layer to compare")
     return found
 
 

@@ -134,8 +134,8 @@ def verdict(rows) -> str:
         within = ", ".join(f"{what} within {tolerance:g}" for tolerance, what in reversed(of.items()))
         return f"equal: {within}"
     before = [row.name for row in rows[: rows.index(first)] if not row.note]
-    agree = f"; {', '.join(before[-3:])} before it agree" if before else ""
+    agree = f"; the steps before it agree: {', '.join(before[-3:])}" if before else ""
     kink = ""
     if first.name.startswith("gradient of "):
-        kink = "; where the sign of a ReLU's input is a matter of rounding, its gradient is too: --double tells"
+        kink = "; rounding may change the sign of a ReLU's input and so its gradient: check with --double"
     return f"different: first at {first.name}, by {first.relative:.1e} (tolerance {first.tolerance:g}){agree}{kink}"

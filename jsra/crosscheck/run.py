@@ -84,7 +84,7 @@ def _chosen(path, shapes):
         found = arrays[f"{prefix}{name}"].shape
         if found != shape:
             raise ConfigError(
-                f"{path}: {prefix}{name} has the shape {list(found)}, and the layer's is {list(shape)}: give the layer the "
+                f"{path}: {prefix}{name} has the shape {list(found)}, the layer has {list(shape)}: give the layer the "
                 "settings that the weights were trained with (--set)"
             )
     return {name: arrays[f"{prefix}{name}"] for name in shapes}

@@ -65,7 +65,7 @@ def load_module(spec, settings):
     guarded(f"{path} cannot be imported", definition.loader.exec_module, file)
     make = getattr(file, name, None)
     if make is None:
-        raise Wrong(f"{path} defines no {name}")
+        raise Wrong(f"{path} does not define {name}")
     return guarded(f"{name}({', '.join(f'{k}={v!r}' for k, v in settings.items())})", make, **settings)
 
 
@@ -96,8 +96,8 @@ def set_weights(module, given, names):
     extra = [n for n in state if n not in names.values() and not n.endswith("num_batches_tracked")]
     if missing or extra:
         parts = [f"it lacks {', '.join(missing)}"] if missing else []
-        parts += [f"nothing here gives its {', '.join(extra)}"] if extra else []
-        raise Wrong(f"the weights of the module are others: {'; '.join(parts)}. Where only names differ: --map OURS=THEIRS")
+        parts += [f"jsra's layer has no {', '.join(extra)}"] if extra else []
+        raise Wrong(f"the module has different weights: {'; '.join(parts)}. If only names differ, use --map OURS=THEIRS")
     new = {theirs: fitted(given[f"weight/{ours}"], state[theirs].shape, ours) for ours, theirs in names.items()}
     module.load_state_dict(new, strict=False)
 

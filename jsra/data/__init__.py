@@ -1,1 +1,1 @@
-"""Datasets, transforms, loader and the embedded puppets data set."""
+"""Datasets, transforms, loader and the built-in puppets data set."""

@@ -1,4 +1,4 @@
-"""Problems of annotations: what `jsra data check` lists, each with the image, what is wrong and the cure."""
+"""Problems of annotations: what `jsra data check` lists, each with the image, what is wrong and how to fix it."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ MASK_TOLERANCE = 3.0  # pixels by which a mask's box may differ from the annotat
 def check(config, progress=True):
     """All problems of the dataset that a config dict (type COCODataset, LVISDataset, VOCDataset or VIDDataset) describes.
 
-    It reads the files itself: a dataset object cannot be built from files that are broken.
+    It reads the files itself, because a dataset object cannot be built from broken files.
     """
     kind = config.get("type")
     if kind in ("COCODataset", "LVISDataset"):
@@ -34,7 +34,7 @@ def check(config, progress=True):
         file, root = read(data_path(config["anno_file"])), data_path(config["root"])
         unknown = [name for name in config.get("classes") or () if name not in file.categories.values()]
         problems = [
-            error(f"class {n!r}", "is no category of the file", f"correct classes{nearest(str(n), file.categories.values())}")
+            error(f"class {n!r}", "is not in the file", f"correct classes{nearest(str(n), file.categories.values())}")
             for n in unknown
         ]
         return problems + check_coco(root, file, image_file, progress, config.get("with_masks", False))
@@ -49,7 +49,7 @@ def check(config, progress=True):
 def check_coco(root, file, image_file, progress=True, with_masks=False):
     """Problems of a file in COCO's form (jsra.data.coco_file.COCOFile) and its images in `root`.
 
-    image_file: gives the file of an image's entry. with_masks: every object ought to have a mask.
+    image_file: gives the file of an image's entry. with_masks: every object should have a mask.
     """
     problems = [*file.problems, *_twice(file, image_file)]
     with_masks = with_masks or any(a.get("segmentation") for listed in file.annotations.values() for a in listed)
@@ -85,10 +85,10 @@ def _check_annotation(a, size, with_masks):
     x, y, w, h = bbox = a["bbox"]
     yield from check_box((x, y, x + w, y + h), size, where)
     if a.get("area") is not None and a["area"] <= 0:
-        yield warning(where, f"area is {a['area']}; training leaves it out", "give the mask's area in pixels")
+        yield warning(where, f"area is {a['area']}; training ignores it", "give the mask's area in pixels")
     if not a.get("segmentation"):
         if with_masks:
-            yield warning(where, "has no segmentation; a model of masks learns its box alone", "draw its mask")
+            yield warning(where, "has no segmentation; a mask model learns only its box", "draw its mask")
         return
     found = segmentation_problems(a, *size)
     yield from found
@@ -96,7 +96,7 @@ def _check_annotation(a, size, with_masks):
         return
     rle = to_rle(a["segmentation"], *size)
     if area(rle) == 0:
-        yield warning(where, "the mask covers no pixel", "draw the mask again, or remove the annotation")
+        yield warning(where, "the mask does not cover a pixel", "draw the mask again, or remove the annotation")
         return
     mx, my, mw, mh = box(rle)
     # A mask is cut at the image's border, so the box is too before they are compared.
@@ -105,7 +105,7 @@ def _check_annotation(a, size, with_masks):
     if difference > MASK_TOLERANCE:
         mine = f"[{mx:g}, {my:g}, {mw:g}, {mh:g}]"
         what = f"box and mask differ by {difference:.0f} pixels: the mask's box is {mine}, not {bbox}"
-        yield warning(where, what, "take the mask's box, or draw the mask again")
+        yield warning(where, what, "use the mask's box, or draw the mask again")
 
 
 def check_voc(sets, classes, one_based=True, progress=True):

@@ -1,4 +1,4 @@
-"""Problems of an image file and of a box, whatever the data set."""
+"""Problems of an image file and of a box, for any data set."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def check_image(path, size, where):
         yield error(where, f"the image {path} cannot be read: {reason}", "replace the file")
         return
     if dark:
-        what = f"{path} uses the lower 12 of its 16 bits, of which the upper 8 are read: it is nearly black"
+        what = f"{path} uses only the lower 12 of its 16 bits, but the upper 8 are read: it is nearly black"
         yield warning(where, what, "multiply its pixels by 16")
     if tuple(size) not in (found, turned):
         yield error(
@@ -43,8 +43,8 @@ def check_box(xyxy, size, where):
     elif x1 == x0 or y1 == y0:
         yield error(where, f"{text} is empty", "remove it")
     elif x1 <= 0 or y1 <= 0 or x0 >= size[0] or y0 >= size[1]:
-        yield error(where, f"{text} lies outside the image", "remove it, or look for swapped x and y")
+        yield error(where, f"{text} is outside the image", "remove it, or look for swapped x and y")
     elif x0 < -1 or y0 < -1 or x1 > size[0] + 1 or y1 > size[1] + 1:
-        yield warning(where, f"{text} goes beyond the image ({size[0]} x {size[1]})", "cut it at the border")
+        yield warning(where, f"{text} exceeds the image ({size[0]} x {size[1]})", "cut it at the border")
     elif x1 - x0 < 1 or y1 - y0 < 1:
-        yield warning(where, f"{text} is thinner than a pixel; training leaves it out", "remove it")
+        yield warning(where, f"{text} is thinner than a pixel; training ignores it", "remove it")

@@ -45,7 +45,7 @@ def _check_video(root, frames, own, video):
         if len(sizes) > 1:
             yield error(f"video {name}", f"its frames have several sizes: {sorted(sizes)}", "give them one size")
         if len(frames) == 1:
-            yield warning(f"video {name}", "has one frame; it is its own reference", "fine for a still image")
+            yield warning(f"video {name}", "has only one frame, which is its own reference", "fine for a still image")
         if not any(own[frame["id"]] for frame in frames):
             yield warning(f"video {name}", "has no annotations", "fine for a background video; else annotate it")
     for frame in frames:

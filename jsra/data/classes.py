@@ -1,6 +1,6 @@
-"""Do a model, data sets and weights speak of the same classes?
+"""Checks that a model, data sets and weights have the same classes.
 
-Labels are numbers: where they do not, results are wrong without an error, so they are compared before anything runs.
+Labels are numbers: with other classes results are wrong without an error, so they are compared before anything runs.
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ from jsra.registry import ConfigError
 
 
 def check_model(model, classes, where):
-    """ConfigError if a part of a model counts other classes than a data set has.
+    """ConfigError if a part of a model has another number of classes than a data set.
 
     A part of a model that depends on the classes says how many it has, without background, in `num_classes`.
     """
@@ -18,12 +18,12 @@ def check_model(model, classes, where):
         if isinstance(count, int) and count != len(classes):
             raise ConfigError(
                 f"model{name and '.'}{name}: num_classes is {count}, and {where} has {len(classes)} classes "
-                f"({_listed(classes)}): set num_classes={len(classes)}, or choose the classes of the data (classes=[...])"
+                f"({_listed(classes)}): set num_classes={len(classes)}, or select classes of the data (classes=[...])"
             )
 
 
 def check_same(first, second, where_first, where_second):
-    """ConfigError if two lists of class names differ, in order too: their positions are the labels."""
+    """ConfigError if two lists of class names differ, also in order: their positions are the labels."""
     first, second = tuple(first), tuple(second)
     if first == second:
         return
@@ -33,7 +33,7 @@ def check_same(first, second, where_first, where_second):
         label, one, other = next((i, a, b) for i, (a, b) in enumerate(zip(first, second), start=1) if a != b)
         order = ", the same names in another order" if sorted(first) == sorted(second) else ""
         what = f"class {label} is {one!r} in {where_first} and {other!r} in {where_second}{order}"
-    raise ConfigError(f"{what}: give both data sets the same classes=[...], those of the weights if there are any")
+    raise ConfigError(f"{what}: give both data sets the same classes=[...] (those of the weights, if you have weights)")
 
 
 def _listed(classes):

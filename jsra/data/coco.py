@@ -32,10 +32,10 @@ class COCODataset(DetectionDataset):
     transforms: list of transforms (or their dicts). batch_size: images per step, all processes together.
     shuffle: a new order per epoch, from `seed`; such a dataset is for training: every process gets equally many images.
     drop_last: leave an incomplete last batch out. filter_empty_gt: leave out images without an object of the classes,
-    and those with a side under filter_min_size pixels (set it False for testing). Classes, whose order gives labels 1,
+    and those with a side below filter_min_size pixels (set it False for testing). Classes, whose order gives labels 1,
     2, ...: `classes`; else with use_anno_cats those of the file, in its order; else the 80 of COCO.
-    aspect_ratio_grouping: a batch holds only wide or only tall images (default: as shuffle). with_masks: targets have
-    'masks' (InstanceMasks). repeat: each image that often per epoch.
+    aspect_ratio_grouping: a batch has only wide or only tall images (default: as shuffle). with_masks: targets have
+    'masks' (InstanceMasks). repeat: how often each image appears per epoch.
     image_ids: a text file of the ids of the images to take (default: all).
     Annotations as in mmdet: those marked `ignore`, without area, outside the image or of other classes are left out;
     crowds become bboxes_ignore.
@@ -67,7 +67,7 @@ class COCODataset(DetectionDataset):
             file = file._replace(images=_listed(file.images, data_path(image_ids), self.anno_file))
         by_name = {name: number for number, name in file.categories.items()}
         classes = classes or (list(by_name) if use_anno_cats else COCO_CLASSES)
-        labels = label_map(classes, by_name, f"{self.anno_file}, which names {len(by_name)} categories")
+        labels = label_map(classes, by_name, f"{self.anno_file}, which has {len(by_name)} categories")
         super().__init__(
             classes, transforms, batch_size, num_workers, shuffle, drop_last, grouping, seed, with_masks, repeat
         )
@@ -133,7 +133,7 @@ def _notes(counts) -> list:
         lines.append(f"{counts['unusable']} of {counts['all']} objects are {what}: left out")
     if counts["beyond"]:
         lines.append(
-            f"{counts['beyond']} of {counts['all']} boxes go beyond their image by more than a pixel: `jsra data check` "
+            f"{counts['beyond']} of {counts['all']} boxes exceed their image by more than a pixel: `jsra data check` "
             "lists them; a bbox is [x, y, width, height]"
         )
     return lines
@@ -146,10 +146,10 @@ def _listed(images, path, anno_file) -> dict:
     try:
         wanted = {int(word) for word in words}
     except ValueError:
-        raise ConfigError(f"{path}: image_ids is a file of whole numbers, separated by spaces or lines") from None
+        raise ConfigError(f"{path}: image_ids must be a file of whole numbers, separated by spaces or lines") from None
     absent = sorted(wanted - set(images))
     if absent:
-        raise ConfigError(f"{path} lists {len(absent)} images that {anno_file} does not have, {absent[0]} the first")
+        raise ConfigError(f"{path} lists {len(absent)} images that {anno_file} does not have, such as {absent[0]}")
     return {img_id: entry for img_id, entry in images.items() if img_id in wanted}
 
 
@@ -168,7 +168,7 @@ def segmentation_problems(annotation, width, height) -> list:
     segmentation = annotation["segmentation"]
     what = mask_problem(segmentation, width, height)
     if what is None and is_empty(segmentation, width, height):
-        what = "nothing of it is in the image"
+        what = "it is completely outside the image"
     if what is None:
         return []
     cure = "draw the mask again, or remove the segmentation"

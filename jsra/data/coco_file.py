@@ -1,7 +1,7 @@
-"""COCO's annotation file: read once and checked entry by entry, for all that uses one.
+"""COCO's annotation file: read once and checked entry by entry.
 
 What every entry must have: an image id, file_name, width and height; a category id and name; an annotation image_id,
-category_id and bbox. Ids of annotations mean nothing here. Sizes of boxes and what a picture shows: jsra.data.check.
+category_id and bbox. Ids of annotations are not used here. Sizes of boxes and what a picture shows: jsra.data.check.
 """
 
 from __future__ import annotations
@@ -64,17 +64,17 @@ def read_sound_coco(path, names=("file_name",)) -> COCOFile:
 
 
 def parse_json(path):
-    """The content of a JSON file in UTF-8, 16 or 32, also packed by gzip. DataError where it is none."""
+    """The content of a JSON file in UTF-8, 16 or 32, also compressed by gzip. DataError if it is not one."""
     if os.path.isdir(path):
-        raise DataError(f"{path} is a folder: name the annotation file (.json) in it")
+        raise DataError(f"{path} is a folder: give the annotation file (.json) in it")
     with open(path, "rb") as f:
         data = f.read()
     start = data[:4096].strip(b"\0 \t\r\n")
     for what, found in (
-        ("it is empty, or nothing but zeros; copy or write it again", not start),
+        ("it is empty or has only zeros; copy or write it again", not start),
         ("it is a zip file: unpack it", start.startswith(b"PK\x03\x04")),
         ("it is a web page or XML: download it again", start.startswith(b"<")),
-        ("it is a pointer of Git LFS: fetch the file with `git lfs pull`", start.startswith(b"version https://git-lfs")),
+        ("it is a Git LFS pointer: fetch the file with `git lfs pull`", start.startswith(b"version https://git-lfs")),
     ):
         if found:
             raise DataError(f"{path}: not valid JSON: {what}")
@@ -84,11 +84,11 @@ def parse_json(path):
         del data  # half a GB of COCO
         return json.loads(text)
     except (EOFError, gzip.BadGzipFile, zlib.error) as reason:
-        raise DataError(f"{path}: a gzip file that is damaged or cut off ({reason}); copy it again") from None
+        raise DataError(f"{path}: a gzip file that is damaged or truncated ({reason}); copy it again") from None
     except UnicodeDecodeError as reason:
         raise DataError(f"{path}: not text in UTF-8 or UTF-16 ({reason}); save it as UTF-8") from None
     except RecursionError:
-        raise DataError(f"{path}: not valid JSON: lists in lists without end; write the file again") from None
+        raise DataError(f"{path}: not valid JSON: too many nested lists; write the file again") from None
     except json.JSONDecodeError as reason:
         cut = reason.pos >= len(reason.doc.rstrip()) - 1 or reason.msg.startswith("Unterminated")
         hint = "it ends in the middle: copy or write it again" if cut else "correct it"
@@ -132,7 +132,7 @@ def _image_problems(entry, number, names, ids):
         return
     where = f"image id {entry['id']}" if is_id(entry.get("id")) else f"images[{number}]"
     if not is_id(entry.get("id")):
-        yield _unfit(entry, "id", where, "give it a whole number or text, its own")
+        yield _unfit(entry, "id", where, "give it a unique whole number or text")
     elif entry["id"] in ids:
         yield error(where, f"is listed twice ({file_name(entry, names)} too)", "list it once, or give it an id of its own")
     if not file_name(entry, names):
@@ -157,7 +157,7 @@ def _categories(listed, problems):
             continue
         where, name = f"categories[{number}]", entry.get("name")
         if not is_id(entry.get("id")):
-            problems.append(_unfit(entry, "id", where, "give it a whole number or text, its own"))
+            problems.append(_unfit(entry, "id", where, "give it a unique whole number or text"))
         elif not isinstance(name, str) or not name.strip():
             problems.append(_unfit(entry, "name", f"category id {entry['id']}", "write its name as text"))
         # Labels are positions in this list: two entries of one name or id would mix them up.
@@ -206,7 +206,7 @@ def _annotation_problems(entry, where, ids, categories):
     if not isinstance(bbox, (list, tuple)) or len(bbox) != 4 or not all(map(_is_number, bbox)):
         yield _unfit(entry, "bbox", where, "give [x, y, width, height] in numbers")
     elif not all(abs(v) < FARTHEST for v in bbox):
-        yield error(where, f"bbox {bbox} has a number that is none, or far outside", "correct it, or remove the annotation")
+        yield error(where, f"bbox {bbox} has a number that is NaN or far outside", "correct it, or remove the annotation")
     if area is not None and not (_is_number(area) and abs(area) < float("inf")):
         yield _unfit(entry, "area", where, "write the mask's area in pixels, a number, or leave it out")
     for key in ("iscrowd", "ignore"):

@@ -1,7 +1,7 @@
-"""What every detection dataset shares: samples, the filter of images without objects and the loader.
+"""The base of all detection datasets: samples, the filter of images without objects and the loader.
 
-A dataset is a list of Records plus transforms. `dataset.get(index, epoch)` is one sample; it depends on (seed, epoch,
-index) alone, never on the process that loads it. `dataset.loader(...)` gives batches. Evaluators (jsra.evaluation) read
+A dataset is a list of Records plus transforms. `dataset.get(index, epoch)` is one sample; it depends only on (seed, epoch,
+index), never on the process that loads it. `dataset.loader(...)` gives batches. Evaluators (jsra.evaluation) read
 `records`, `ground_truth()`, CLASSES and cat_ids.
 """
 
@@ -74,7 +74,7 @@ class DetectionDataset:
     """Base of the datasets. A subclass fills `self.records` (list of Record), CLASSES and cat_ids, and calls `_filter`.
 
     batch_size: images per step over all processes together. seed: of order and augmentation. features: None, or the
-    jsra.data.feature_files.FeatureFiles that are delivered in the place of images.
+    jsra.data.feature_files.FeatureFiles that replace the images.
     """
 
     default_evaluator = "COCOBoxAP"  # of configs that name none
@@ -126,7 +126,7 @@ class DetectionDataset:
             if out:
                 self.notes.append(
                     f"{len(out)} of {len(self.records)} images are left out: {len(empty)} without an object, {len(small)} "
-                    f"with a side under {filter_min_size} pixels (filter_empty_gt, filter_min_size)"
+                    f"with a side below {filter_min_size} pixels (filter_empty_gt, filter_min_size)"
                 )
             self.records = [r for r in self.records if id(r) not in out]
         if not self.records:
@@ -159,7 +159,7 @@ class DetectionDataset:
         return target
 
     def get(self, index, epoch=0):
-        """(image, target) of sample `index` in `epoch`; with `features`, their maps in the image's place. Raises DataError
+        """(image, target) of sample `index` in `epoch`; with `features`, their maps instead of the image. Raises DataError
         where the file cannot be used."""
         if self.features is None:
             return self.picture(index, epoch)
@@ -208,7 +208,7 @@ class DetectionDataset:
 
 
 def label_map(wanted, known, where):
-    """{category name: 1-based label} in the order of `wanted`; ConfigError for a name that `known` does not hold."""
+    """{category name: 1-based label} in the order of `wanted`; ConfigError for a name that is not in `known`."""
     for name in wanted:
         if name not in known:
             raise ConfigError(f"{where}: there is no class {name!r}{nearest(name, known)}")

@@ -1,7 +1,7 @@
-"""Maps that a frozen backbone made of the images of a dataset, in half precision: a file for each image and each mirroring.
+"""Maps of a frozen backbone for the images of a dataset, in half precision: a file for each image and each mirroring.
 
-Files are written under another name and then renamed: what is there is whole, whatever was killed, and any number of
-processes may write the same folder. A file's name holds the image's path, size and time of change.
+Files are written under another name and then renamed: every file is complete, even after a crash, and any number of
+processes may write the same folder. A file's name holds the image's path, size and modification time.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ class FeatureFiles:
         try:
             image = os.stat(record.file)
         except FileNotFoundError:
-            raise DataError(f"image {record.file} (image id {record.img_id}) is not there") from None
+            raise DataError(f"image {record.file} (image id {record.img_id}) is missing") from None
         about = f"{os.path.abspath(record.file)}|{image.st_size}|{image.st_mtime_ns}|{flip}"
         return os.path.join(self.folder, hashlib.sha256(about.encode()).hexdigest()[:32] + ".npz")
 
@@ -64,7 +64,7 @@ class FeatureFiles:
         halves = [np.asarray(m, np.float16) for m in maps]
         if not all(np.isfinite(m).all() for m in halves):
             raise ConfigError(
-                f"feature_cache: the backbone's maps of {record.file} go beyond half precision (65504); train without it"
+                f"feature_cache: the backbone's maps of {record.file} exceed half precision (65504); train without it"
             )
         path = self.path(record, flip)
         unfinished = f"{path}.{os.getpid()}.unfinished"
@@ -85,8 +85,8 @@ class FeatureFiles:
                 return tuple(stored[name].astype(np.float32) for name in stored.files)
         except (OSError, ValueError, zipfile.BadZipFile) as error:
             raise DataError(
-                f"cached features of {record.file} (image id {record.img_id}): {path}: {error}; delete that file if it is "
-                "there and start again: what is missing is computed"
+                f"cached features of {record.file} (image id {record.img_id}): {path}: {error}; delete this file "
+                "and start again: missing features are computed"
             ) from None
 
 

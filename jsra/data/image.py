@@ -9,7 +9,7 @@ PICTURES = (".jpg", ".jpeg", ".png", ".bmp", ".webp", ".tif", ".tiff")  # ending
 
 
 class DataError(RuntimeError):
-    """An image or annotation that cannot be used; the message names the file, the image id and a cure."""
+    """An image or annotation that cannot be used; the message gives the file, the image id and how to fix it."""
 
 
 def read_image(path, size=None, img_id=None):
@@ -24,7 +24,7 @@ def read_image(path, size=None, img_id=None):
             pixels = rgb_pixels(image, size)
     except FileNotFoundError:
         cure = "; correct the dataset's root or the annotations" if img_id is not None else ""
-        raise DataError(f"{name} is not there{cure}") from None
+        raise DataError(f"{name} is missing{cure}") from None
     except Exception as error:
         cure = ", or remove it from the annotations" if img_id is not None else ""
         raise DataError(f"{name} cannot be read ({error}); replace it{cure}") from error

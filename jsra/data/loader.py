@@ -5,9 +5,9 @@
         ...
     loader.close()
 
-The batches of (seed, epoch) are the same for any number of workers and after any resume. A worker that meets a broken
+The batches of (seed, epoch) are the same for any number of workers and after any resume. A worker that reads a broken
 file sends the error here, where it is raised as DataError with file and image id; a worker that is killed or hangs is
-noticed and named, never waited for without end. Workers are forked and never touch Jittor.
+reported, never waited for without end. Workers are forked and never touch Jittor.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ def collate(samples):
     if isinstance(samples[0][0], tuple):
         return _collate_maps([maps for maps, _ in samples]), [target for _, target in samples]
     if any(image.shape[0] != 3 or image.dtype == np.uint8 for image, _ in samples):
-        raise ConfigError("transforms: they have to end in float32 [3, H, W], which Normalize makes: add it")
+        raise ConfigError("transforms: the result must be float32 [3, H, W]: add Normalize")
     height = max(image.shape[1] for image, _ in samples)
     width = max(image.shape[2] for image, _ in samples)
     images = np.zeros((len(samples), 3, height, width), np.float32)
@@ -42,7 +42,7 @@ def _collate_maps(samples):
         # Padding after the backbone is not padding before it.
         raise ConfigError(
             f"feature_cache: the images of a batch have maps of different sizes, {sorted(shapes)[:2]}; give all images one "
-            "size, such as by Pad(size_divisor=...) with the largest side"
+            "size, for example by Pad(size_divisor=...) with the largest side"
         )
     return tuple(np.stack(maps) for maps in zip(*samples))
 

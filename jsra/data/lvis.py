@@ -1,4 +1,4 @@
-"""LVIS (v1 and v0.5): COCO's pictures and form, 1,200 categories, of which an image is annotated for some alone."""
+"""LVIS (v1 and v0.5): COCO's pictures and form, 1,200 categories, of which an image is annotated for only some."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ KNOWN = {"neg_category_ids": "negative_labels", "not_exhaustive_category_ids": "
 
 
 def image_file(image) -> str:
-    """train2017/000000000009.jpg or val2017/...: LVIS splits COCO's pictures anew, so that either split has both."""
+    """train2017/000000000009.jpg or val2017/...: LVIS splits COCO's pictures differently, so each split has both."""
     return "/".join(image["coco_url"].split("/")[-2:]) if image.get("coco_url") else image["file_name"]
 
 
@@ -57,7 +57,7 @@ def repeat_factors(labels, threshold: float) -> list:
 class LVISDataset(COCODataset):
     """LVIS v1, or v0.5, in its own annotation file. root: the folder with train2017 and val2017 of COCO.
 
-    classes: those of the file by default. oversample_threshold: images of rare classes are in an epoch more often, by
+    classes: those of the file by default. oversample_threshold: images of rare classes appear more often in an epoch, by
     `repeat_factors`; 0.001 in LVIS's recipe, None for none. Targets have negative_labels and not_exhaustive_labels;
     `frequencies` is {class: 'rare', 'common' or 'frequent'}. Other arguments as for COCODataset.
     """
@@ -74,9 +74,9 @@ class LVISDataset(COCODataset):
         **settings,
     ):
         if oversample_threshold is not None and not 0 < oversample_threshold <= 1:
-            raise ConfigError(f"LVISDataset: oversample_threshold is a share of the images, not {oversample_threshold!r}")
+            raise ConfigError(f"LVISDataset: oversample_threshold must be a share of images, not {oversample_threshold!r}")
         if "use_anno_cats" in settings:
-            raise ConfigError("LVISDataset: use_anno_cats is always on; choose classes=[...] for some of them")
+            raise ConfigError("LVISDataset: use_anno_cats is always on; select some classes with classes=[...]")
         super().__init__(root, anno_file, transforms, classes=classes, use_anno_cats=True, **settings)
         if oversample_threshold is not None:
             factors = repeat_factors([record.labels for record in self.records], oversample_threshold)

@@ -1,4 +1,4 @@
-"""COCO segmentations (polygons, RLE of either form): carried as they are, and to bitmaps and back."""
+"""COCO segmentations (polygons, RLE of either form): kept unchanged, and converted to bitmaps and back."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ FARTHEST = 1e6  # pixels; the rasteriser's memory grows with the length of an ed
 
 
 class InstanceMasks:
-    """The masks of the n objects of an image of (width, height) pixels, as they are annotated: polygons stay polygons.
+    """The masks of the n objects of an image of (width, height) pixels, as annotated: polygons remain polygons.
 
     segmentations: a list of n COCO segmentations, or None each (an empty mask). `np.asarray(masks)` is their bitmaps, uint8
-    [n, height, width] of 0 and 1. Every change gives new masks. Polygons move exactly; an RLE by its pixels.
+    [n, height, width] of 0 and 1. Every change returns new masks. Polygons are transformed exactly, an RLE by its pixels.
     """
 
     __slots__ = ("segmentations", "width", "height")
@@ -102,7 +102,7 @@ def mask_problem(segmentation, width: int, height: int):
     if isinstance(segmentation, dict):
         return _rle_problem(segmentation, width, height)
     if not isinstance(segmentation, (list, tuple)) or not segmentation:
-        return f"a segmentation is a list of polygons or an RLE, not {short(segmentation)}"
+        return f"a segmentation must be a list of polygons or an RLE, not {short(segmentation)}"
     for polygon in segmentation:
         if not isinstance(polygon, (list, tuple)) or len(polygon) < 6 or len(polygon) % 2:
             return f"a polygon needs x and y of at least 3 points, it is {short(polygon)}"
@@ -110,7 +110,7 @@ def mask_problem(segmentation, width: int, height: int):
             if not (-FARTHEST < min(polygon) and max(polygon) < FARTHEST and isfinite(sum(polygon))):
                 raise ValueError(polygon)
         except (TypeError, ValueError, OverflowError):
-            return f"a polygon has a coordinate that is no number of pixels below {FARTHEST:g}"
+            return f"a polygon has a coordinate that is not a number of pixels below {FARTHEST:g}"
     return None
 
 

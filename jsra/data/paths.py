@@ -1,4 +1,4 @@
-"""Where data lies: paths of configs are relative to the current directory; JSRA_DATA may replace their `data/`, and
+"""Paths of data: paths of configs are relative to the current directory; JSRA_DATA may replace their `data/`, and
 `package:NAME/FILE` is a file of an installed Python package.
 
 A path of a config is resolved once, where it is read from the config (the datasets' constructors, jsra.data.check and
@@ -36,6 +36,6 @@ def _in_package(name, file) -> str:
 def existing_file(path, what: str) -> str:
     """The (resolved) path, or FileNotFoundError with what was looked for and the cure."""
     if not os.path.exists(path):
-        hint = "" if os.environ.get("JSRA_DATA") else " set JSRA_DATA to the folder that stands for data/, or"
-        raise FileNotFoundError(f"{what} is not there: {os.path.abspath(path)};{hint} correct the path in the config")
+        hint = "" if os.environ.get("JSRA_DATA") else " set JSRA_DATA to the folder that replaces data/, or"
+        raise FileNotFoundError(f"{what} does not exist: {os.path.abspath(path)};{hint} correct the path in the config")
     return path

@@ -31,4 +31,4 @@ def refuse(source, problems):
     if len(errors) > MOST:
         lines.append(f"... and {len(errors) - MOST} more")
     listed = "".join(f"\n  {line}" for line in lines)
-    raise DataError(f"{source}: {len(errors)} errors (`jsra data check` lists them with all that is doubtful):{listed}")
+    raise DataError(f"{source}: {len(errors)} errors (`jsra data check` lists them and all warnings):{listed}")

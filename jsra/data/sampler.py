@@ -1,4 +1,4 @@
-"""The order of the images: a list of batches that depends on (seed, epoch) alone."""
+"""The order of the images: a list of batches that depends only on (seed, epoch)."""
 
 from __future__ import annotations
 

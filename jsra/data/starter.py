@@ -40,10 +40,10 @@ def read(data: str, folder: str) -> tuple:
     found, lines = formats.find(data)
     if found is None:
         kinds = "COCO (.json), Pascal VOC (.xml), YOLO (.txt), CVAT (.xml), Labelme (.json)"
-        what = f"{data}: no annotations of a known form with their pictures were found; known: {kinds}"
+        what = f"{data}: no annotations in a known format with their pictures were found; known: {kinds}"
         raise DataError("\n  ".join([what, *first_lines(lines)]))
     if not found.classes:
-        raise DataError(f"{data}: {found.form} annotations, but not one object in them")
+        raise DataError(f"{data}: {found.form} annotations, but they have no objects")
     return found, os.path.abspath(data)
 
 
@@ -56,14 +56,14 @@ def first_lines(lines) -> list:
 def _unpack(path, target):
     if not zipfile.is_zipfile(path):
         if path.lower().endswith(".zip"):
-            raise DataError(f"{path}: a zip file that is damaged or cut off; copy it again")
+            raise DataError(f"{path}: a zip file that is damaged or truncated; copy it again")
         raise DataError(f"{path}: expected a folder or a zip file; give the folder that holds this file and the pictures")
     try:
         with zipfile.ZipFile(path) as archive:
             inside = os.path.realpath(target)
             for name in archive.namelist():
                 if not os.path.realpath(os.path.join(target, name)).startswith(inside + os.sep):
-                    raise DataError(f"{path}: the entry {name!r} leads out of the folder: not unpacked")
+                    raise DataError(f"{path}: the entry {name!r} points outside the folder: not unpacked")
             archive.extractall(target)
     except DataError:
         raise
@@ -81,11 +81,11 @@ def split(found: Annotations) -> tuple:
         splits["train"] = [p for p in rest if p.file not in held]
         rest = []
     if splits.get("train") and len(splits) > 1:
-        rule = "splits as they are: " + ", ".join(f"{name} {len(pictures)}" for name, pictures in splits.items())
-        rule += f"; {len(rest)} pictures of no split are not used" if rest else ""
+        rule = "existing splits: " + ", ".join(f"{name} {len(pictures)}" for name, pictures in splits.items())
+        rule += f"; {len(rest)} pictures without a split are not used" if rest else ""
         if "val" in splits:
             return splits, rule
-        return {**splits, "val": splits["test"]}, f"{rule}; test is the validation split too"
+        return {**splits, "val": splits["test"]}, f"{rule}; test is the same as the validation split"
     pictures = [*rest, *(p for name in ("train", "val", "test") for p in splits.get(name, ()))]
     pictures.sort(key=lambda p: p.file)
     if len(pictures) < 2:
@@ -105,7 +105,7 @@ def write(found: Annotations, data: str, folder: str, gpu: bool, pretrained: boo
     """Write folder/annotations/<split>.json and folder/config.py. pretrained: on the backbone of WEIGHTS.
 
     Returns {path, rule, counts: {split: (pictures, objects)}, objects: Counter of names in train}. Raises ConfigError where
-    annotations of the user's own are in the place of those to write.
+    the user's own annotations have the names of those to write.
     """
     splits, rule = split(found)
     files = {name: os.path.join(folder, "annotations", f"{name}.json") for name in splits}
@@ -125,7 +125,7 @@ def write(found: Annotations, data: str, folder: str, gpu: bool, pretrained: boo
 
 
 def config_text(classes, data, folder, splits, pictures: int, gpu: bool, pretrained: bool) -> str:
-    """The config: what differs from the shipped base alone."""
+    """The config: only what differs from the shipped base."""
     shorter, longer, batch = SIZES[gpu]
     base, mean, std = BASES[pretrained]
     batch = min(batch, pictures)

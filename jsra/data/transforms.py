@@ -221,7 +221,7 @@ class Pad:
 
     def __init__(self, size_divisor: int = 32):
         if size_divisor < 1:
-            raise ConfigError(f"Pad: size_divisor must be at least 1, not {size_divisor}")
+            raise ConfigError(f"Pad: size_divisor must be at least 1, got {size_divisor}")
         self.size_divisor = size_divisor
 
     def __call__(self, image, target, rng=None):

@@ -25,7 +25,7 @@ class VIDDataset(DetectionDataset):
 
     root: the folder with Data, Annotations and ImageSets. image_set: 'VID/val_videos', or a list of image sets, which may
     mix VID and DET (jsra.data.vid_devkit). anno_file: instead, a COCO file with videos, as `jsra data vid` writes it and as
-    mmtracking has it, whose images lie in root/Data: it reads in seconds, the devkit's million files in many minutes.
+    mmtracking has it, whose images are in root/Data: it reads in seconds, the devkit's million files in many minutes.
     classes: names, or {name: its WordNet id in the annotations}; the 30 of VID by default. Samples are all frames, a video
     after the other; in testing the frames of a video stay on one process.
     key_frames: only the frames to train on are samples, those that the image set names or 15 of each video.
@@ -158,5 +158,5 @@ def number_problems(images, annotations) -> list:
 def image_sets(image_set, anno_file) -> list:
     """The image sets of a VIDDataset's arguments; ConfigError unless they are given, or a file, and not both."""
     if (image_set is None) == (anno_file is None):
-        raise ConfigError("VIDDataset: give image_set or anno_file, one of them")
+        raise ConfigError("VIDDataset: give either image_set or anno_file")
     return [image_set] if isinstance(image_set, str) else list(image_set or ())

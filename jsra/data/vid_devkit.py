@@ -59,7 +59,7 @@ def _lines(root, image_set):
     kind = image_set.split("/")[0]
     if kind not in SETS:
         raise ConfigError(
-            f"image_set {image_set!r}: it begins with {' or '.join(f'{s}/' for s in SETS)}, as VID/train_videos"
+            f"image_set {image_set!r}: it must begin with {' or '.join(f'{s}/' for s in SETS)}, for example VID/train_videos"
         )
     listing = existing_file(os.path.join(root, "ImageSets", f"{image_set}.txt"), "the image set")
     found = []
@@ -69,7 +69,7 @@ def _lines(root, image_set):
             if words and not (len(words) == 2 and words[1] == "-1"):
                 found.append((kind, words[0], int(words[2]) if len(words) == 4 else None))
     if not found:
-        raise DataError(f"{listing} names no video and no image")
+        raise DataError(f"{listing} has no video and no image")
     return found
 
 
@@ -88,7 +88,7 @@ class _Content:
     def add(self, kind, path, key):
         place = self._place(kind, path)
         if place is None:
-            what = f"is no folder and no picture below {os.path.join(self.root, 'Data', kind)}"
+            what = f"is neither a folder nor a picture in {os.path.join(self.root, 'Data', kind)}"
             self.problems.append(error(f"{path} of the image set", what, "add its files, or remove the line"))
             return
         if place.lower().endswith((".jpeg", ".jpg")):
@@ -131,7 +131,7 @@ class _Content:
             self.problems.append(error(f"video {folder}", "has no frame (.JPEG)", "add them, or remove the video"))
         for before, after in zip(files, files[1:]):
             if _number(after) > _number(before) + 1:
-                what = f"there is no frame between {before} and {after}; they are taken for neighbours"
+                what = f"there is no frame between {before} and {after}; they are treated as neighbours"
                 self.problems.append(
                     warning(f"video {folder}", what, "add the frames, or number the others without a gap")
                 )
@@ -158,8 +158,8 @@ class _Content:
                 size = found["width"], found["height"]
                 self._add_image(images, annotations, f"{kind}/{place}", size, found["objects"], (-1, -1), True)
         for name, count in self.unknown.items():
-            what = f"{count} objects are of it, which is none of the data set's classes; they are left out"
-            self.problems.append(warning(f"class {name!r}", what, "add it to classes, if they are wanted"))
+            what = f"{count} objects have this class, which is not in the data set's classes; they are left out"
+            self.problems.append(warning(f"class {name!r}", what, "add it to classes if you need them"))
         categories = [{"id": i + 1, "name": name} for i, name in enumerate(self.names)]
         return {"videos": videos, "images": images, "annotations": annotations, "categories": categories}
 

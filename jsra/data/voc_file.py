@@ -25,7 +25,7 @@ def read_xml(path, where) -> tuple:
     try:
         root = ElementTree.parse(path).getroot()
     except FileNotFoundError:
-        return None, [error(where, f"annotation {path} is not there", "add it, or remove the image from the image set")]
+        return None, [error(where, f"annotation {path} is missing", "add it, or remove the image from the image set")]
     except (ElementTree.ParseError, ValueError, LookupError, OSError) as reason:
         return None, [error(where, f"annotation {path} cannot be read as XML: {reason}", "correct the file")]
     sizes = [_number(root.findtext(f"size/{key}")) for key in ("width", "height")]
@@ -74,7 +74,7 @@ def _number(text):
 def read_listing(path, annotations) -> list:
     """The names in an image set; annotations: the folder of their XML files.
 
-    A name may hold spaces; lists of one class have a mark behind it, 1, -1 or 0, which is left away.
+    A name may hold spaces; lists of one class have a mark behind it, 1, -1 or 0, which is ignored.
     """
     names = []
     with open(path, encoding="utf-8-sig", errors="surrogateescape") as f:

@@ -77,7 +77,7 @@ class WorkerPool:
         ready = connection.wait([pipe, process.sentinel], self._timeout)
         if not ready:
             raise RuntimeError(
-                f"data worker {process.pid} gave nothing for {self._timeout} s while it was reading "
+                f"data worker {process.pid} gave no result for {self._timeout} s while it was reading "
                 f"{self._describe(*task)}; is the disk or network stuck? num_workers=0 loads in the main process"
             )
         try:

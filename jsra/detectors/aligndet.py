@@ -1,4 +1,4 @@
-"""AlignDet (Chen et al. 2019): a dense proposal module refines one anchor a position, and an aligned detection module reads
+"""AlignDet (Chen et al. 2019): a dense proposal module refines one anchor per position, and an aligned detection module reads
 features along the refined anchors."""
 
 from __future__ import annotations
@@ -15,9 +15,9 @@ from jsra.registry import register
 class AlignDet(Detector):
     """Built modules: backbone, neck; dpm, a RetinaHead, whose boxes are the refined anchors; adm, an AlignedHead.
 
-    In evaluation dpm gives boxes alone, no classes. No gradient goes through the refined anchors, neither to the offsets of
-    RoIConv nor to the targets of adm; the maps get the gradients of both modules. The paper does not say it; so does
-    simpledet's AlignDet, whose targets are computed outside of the graph.
+    In evaluation dpm gives only boxes, no classes. No gradient goes through the refined anchors, neither to the offsets of
+    RoIConv nor to the targets of adm; the maps get the gradients of both modules. The paper does not say this; it follows
+    simpledet's AlignDet, which computes its targets outside of the graph.
     """
 
     def __init__(
@@ -29,7 +29,7 @@ class AlignDet(Detector):
     ):
         super().__init__(backbone, neck)
         if not isinstance(dpm, RetinaHead) or not isinstance(adm, AlignedHead):
-            raise ValueError("AlignDet: dpm must be a RetinaHead, and adm an AlignedHead")
+            raise ValueError("AlignDet: dpm must be a RetinaHead and adm an AlignedHead")
         self.dpm = dpm
         self.adm = adm
 
@@ -54,7 +54,7 @@ class AlignDet(Detector):
         return {**losses, **self.adm.losses(*maps, boxes, targets, valid)}
 
     def forward_heads(self, feats, rois):
-        """As in evaluation: dpm gives boxes alone."""
+        """As in evaluation: dpm gives only boxes."""
         anchors = self.dpm.anchors(feats)
         boxes = anchors.unsqueeze(0).broadcast([feats[0].shape[0], *anchors.shape])
         self.dpm.deltas(feats)

@@ -11,14 +11,14 @@ from jsra.boxes.structures import Targets
 
 
 class BackboneMaps(NamedTuple):
-    """In the place of images [B, 3, H, W]: what a frozen backbone made of them. maps: finest first; shape: of the images."""
+    """Replaces images [B, 3, H, W]: the output of a frozen backbone for them. maps: finest first; shape: of the images."""
 
     maps: tuple
     shape: tuple
 
 
 def model_input(batch, targets):
-    """What a detector takes of what a loader gives: images, or BackboneMaps of a dataset that delivers features."""
+    """The input of a detector from a loader's batch: images, or BackboneMaps of a dataset that delivers features."""
     if not isinstance(batch, tuple):
         # Without stop_grad Jittor would keep what the input's own gradient needs, through every frozen layer.
         return jt.array(batch).stop_grad()
@@ -30,7 +30,7 @@ class Detector(nn.Module):
     """The base class of all detectors. A subclass has execute(images, targets) and forward_heads(feats, rois).
 
     backbone(images) -> maps; neck(maps) -> maps (None: the backbone's). extractor: the RoI feature extractor of the boxes,
-    None in a detector of one stage.
+    None in a one-stage detector.
     """
 
     extractor = None

@@ -1,4 +1,4 @@
-"""Faster R-CNN (Ren et al. 2015), with a Feature Pyramid Network where the neck is one."""
+"""Faster R-CNN (Ren et al. 2015), with a Feature Pyramid Network if the neck is one."""
 
 from __future__ import annotations
 

@@ -11,7 +11,7 @@ class FasterRCNNC5(TwoStageDetector):
     """Built modules: backbone, neck (ReducedC5), rpn, which reads the last map (conv4), and roi_head, which reads the first
     ones (conv5).
 
-    One network learns proposals and detections. The paper (Gu et al.) has one for each: SeparateRPN.
+    One network learns proposals and detections. The paper (Gu et al.) has a separate network for each: SeparateRPN.
     """
 
     def rpn_maps(self, feats):

@@ -1,9 +1,9 @@
-"""Features of a frozen backbone, computed once for each image of a dataset and read from the disk after that.
+"""Features of a frozen backbone, computed once for each image of a dataset and then read from the disk.
 
     feature_cache = dict(folder="work_dirs/features", max_gib=8)      # in a config, at the top level
 
-The dataset then delivers the maps of the backbone, in half precision, in the place of images (jsra.detectors.detector
-`Detector.features`). They lie in FOLDER/<hash of the backbone's settings and weights, and of the transforms>/, which may be
+The dataset then delivers the maps of the backbone, in half precision, instead of images (jsra.detectors.detector
+`Detector.features`). They are in FOLDER/<hash of the backbone's settings and weights, and of the transforms>/, which may be
 deleted at any time. Processes that fill the same folder share the work.
 """
 
@@ -26,7 +26,7 @@ from jsra.registry import ConfigError, construct
 
 
 class FeatureCache:
-    """folder: where the features of all backbones and datasets lie. max_gib: how much they may take together."""
+    """folder: the folder of the features of all backbones and datasets. max_gib: their total limit."""
 
     def __init__(self, folder: str, max_gib: float = 8.0):
         self.folder, self.max_gib = folder, max_gib
@@ -35,8 +35,8 @@ class FeatureCache:
 def use_features(config, split: str, dataset, model, progress: bool = True):
     """Let `dataset`, of config.dataset[split], deliver features of the model's backbone, if the config has a feature_cache.
 
-    What is missing is computed now, by the model's present weights. Raises ConfigError for a backbone that is not frozen, for
-    transforms that make ever new pictures, and where the features would take more than max_gib or than the disk has.
+    Missing features are computed now, with the model's current weights. Raises ConfigError for a backbone that is not frozen,
+    for transforms that make a new picture every time, and if the features would take more than max_gib or than the disk has.
     """
     if not config.get("feature_cache"):
         return
@@ -54,7 +54,7 @@ def use_features(config, split: str, dataset, model, progress: bool = True):
 
 def _check_frozen(model):
     if not isinstance(model, Detector) or type(model).features is not Detector.features or hasattr(model, "stream"):
-        raise ConfigError(f"feature_cache: {type(model).__name__} needs more than the maps of one backbone for each image")
+        raise ConfigError(f"feature_cache: {type(model).__name__} needs more than one backbone's maps of each image")
     free = [name for name, p in model.backbone.named_parameters() if not p.is_stop_grad()]
     free += [
         name for name, m in model.backbone.named_modules()
@@ -62,8 +62,8 @@ def _check_frozen(model):
     ]  # fmt: skip
     if free:
         raise ConfigError(
-            f"feature_cache: the backbone is not frozen as a whole ({free[0]} and {len(free) - 1} more are trained); set "
-            "model.backbone.frozen_stages to all of its stages, or leave the cache out"
+            f"feature_cache: the backbone is not completely frozen ({free[0]} and {len(free) - 1} more are trained); set "
+            "model.backbone.frozen_stages to all of its stages, or remove feature_cache"
         )
 
 
@@ -107,8 +107,8 @@ def _check_room(cache, needed, count, bar):
     about = f"feature_cache: maps of {count} pictures take {needed / 2**30:.2f} GiB in {cache.folder}"
     if used + needed > cache.max_gib * 2**30:
         raise ConfigError(
-            f"{about}, where {used / 2**30:.2f} GiB are used already; max_gib={cache.max_gib:g} allows no more. Delete what "
-            "is no longer needed there (all of it can be computed again) or raise feature_cache.max_gib"
+            f"{about}, where {used / 2**30:.2f} GiB are already used; max_gib={cache.max_gib:g} allows no more. Delete "
+            "unneeded files there (all can be computed again) or raise feature_cache.max_gib"
         )
     if needed > free:
         raise ConfigError(f"{about}, and the disk has {free / 2**30:.2f} GiB left: choose another feature_cache.folder")

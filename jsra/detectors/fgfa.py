@@ -1,7 +1,7 @@
-"""Flow-Guided Feature Aggregation (Zhu et al. 2017, arXiv:1703.10025): a two-stage detector that looks at several frames.
+"""Flow-Guided Feature Aggregation (Zhu et al. 2017, arXiv:1703.10025): a two-stage detector that uses several frames.
 
-The maps of other frames are warped to the key frame by the optical flow and joined with its own; what follows is a two-stage
-detector of any kind, on the joined maps. Details where the paper and mmtracking's FGFA differ are mmtracking's.
+The maps of other frames are warped to the key frame by the optical flow and combined with its own; a two-stage
+detector of any kind follows, on the joined maps. Where the paper and mmtracking's FGFA differ, it follows mmtracking.
 
 Shape letters: B key frames; R references of each; C, H, W of a map.
 """
@@ -25,11 +25,11 @@ class FGFA(TwoStageDetector):
     that hardly move. aggregator: EmbedAggregator.
 
     Targets hold 'references', float32 [R, 3, h, w]: other frames, transformed as their key frame (a VIDDataset gives them in
-    training). In training the joined maps are those of the references alone; in testing the key frame's own are among them,
-    and without 'references' it stands alone. `stream` detects in a video frame by frame.
+    training). In training only the maps of the references are joined; in testing the key frame's own are included,
+    and without 'references' they are used alone. `stream` detects in a video frame by frame.
 
-    window: frames before and after the key frame that testing looks at.
-    scaled_grid: positions as in mmtracking, whose warping reads cell i at i * (W - 1) / W; its weights were trained so.
+    window: frames before and after the key frame that testing uses.
+    scaled_grid: positions as in mmtracking, whose warping reads cell i at i * (W - 1) / W; its weights were trained this way.
     """
 
     def __init__(
@@ -70,12 +70,12 @@ class FGFA(TwoStageDetector):
         given = [target.get("references") for target in targets]
         counts = [0 if g is None else len(g) for g in given]
         if len(set(counts)) > 1:
-            raise ValueError(f"FGFA: the images of a batch have {counts} references; give every one as many")
+            raise ValueError(f"FGFA: the images of a batch have {counts} references; they must have the same number")
         if not counts[0]:
             if self.is_training():
                 name = targets.images[0]["img_id"]
                 raise ValueError(
-                    f"FGFA: training needs 'references', other frames, in every target; image {name!r} has none: take a "
+                    f"FGFA: training needs 'references', other frames, in every target; image {name!r} has none: use a "
                     "VIDDataset with `references`"
                 )
             return None, 0

@@ -1,4 +1,4 @@
-"""Mask R-CNN (He et al. 2017): Faster R-CNN with a branch of masks."""
+"""Mask R-CNN (He et al. 2017): Faster R-CNN with a mask branch."""
 
 from __future__ import annotations
 

@@ -12,7 +12,7 @@ class SeparateRPN(TwoStageDetector):
     """Built modules: rpn reads the maps of rpn_backbone and rpn_neck (None: the backbone's), roi_head those of backbone and
     neck.
 
-    No features are shared, and proposals carry no gradient, so that each network learns as if it were alone. Both learn in
+    No features are shared, and proposals carry no gradient, so that each network learns independently. Both learn in
     the same steps; the paper trains the one for proposals first, and the one for detection on its final proposals.
     """
 

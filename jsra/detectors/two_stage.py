@@ -31,7 +31,7 @@ class TwoStageDetector(Detector):
         return self.found(self.features(images), targets)
 
     def rpn_maps(self, feats):
-        """Those of the maps that the proposals are made from."""
+        """The maps from which the proposals are made."""
         return feats
 
     def found(self, feats, targets):

@@ -32,7 +32,7 @@ def enable(model, optimizer, dtype="float16", **scaler):
     if not jt.flags.use_cuda:
         raise ConfigError(
             "amp needs a GPU (16-bit layers are 1000 times slower on the CPU, or missing): remove amp from the config; "
-            "`jsra doctor` says why no GPU is used"
+            "`jsra doctor` says why there is no GPU"
         )
     if dtype == "bfloat16":
         scaler = {"scale": 1.0, "growth_interval": 0, **scaler}
@@ -46,7 +46,7 @@ def enable(model, optimizer, dtype="float16", **scaler):
 def halve_layers(model, dtype: str):
     """Make every Conv, ConvTranspose and Linear of a model compute in `dtype`; returns the model.
 
-    Depthwise convolutions are left out: they are no matrix products, and Jittor's kernel for them takes float32.
+    Depthwise convolutions are skipped: they are not matrix products, and Jittor's kernel for them takes float32.
     """
     for layer in model.modules():
         if isinstance(layer, _LAYERS) and not getattr(layer, "is_depthwise_conv", False):
@@ -135,7 +135,7 @@ class ScaledOptimizer:
         self.overflows += 1
         if self.overflows == self.most_overflows:
             raise FloatingPointError(
-                f"mixed precision: the gradients overflowed {self.overflows} times in a row, at last with loss scale "
+                f"mixed precision: the gradients overflowed {self.overflows} times in a row, the last time with loss scale "
                 f"{scale:g}; train without amp, or with amp=dict(dtype='bfloat16')"
             )
         return False

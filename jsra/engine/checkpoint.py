@@ -60,16 +60,16 @@ def check(path: str) -> str:
 
 
 def path_of(work_dir: str, iteration: int) -> str:
-    """Where the checkpoint of an iteration lies."""
+    """The path of the checkpoint of an iteration."""
     return os.path.join(work_dir, FOLDER, f"iter_{iteration:08d}")
 
 
 def check_numbers(state: dict, names, path: str):
-    """CheckpointError where a state lacks one of these whole numbers, which a training that goes on needs."""
+    """CheckpointError where a state lacks one of these whole numbers, which a resumed training needs."""
     wrong = [name for name in names if type(state.get(name)) is not int]
     if wrong:
         raise CheckpointError(
-            f"{os.path.join(path, STATE)} has no whole number as {', '.join(wrong)}: start anew from its weights "
+            f"{os.path.join(path, STATE)} has no whole number as {', '.join(wrong)}: start a new run from its weights "
             "(pretrained_weights)"
         )
 
@@ -93,14 +93,14 @@ def read_state(path: str) -> dict:
     if isinstance(state, dict):
         return state
     reason = f"not valid JSON: {state}" if isinstance(state, ValueError) else "no dictionary"
-    raise CheckpointError(f"{file} is damaged ({reason}): take another checkpoint, such as {FOLDER}/iter_... before it")
+    raise CheckpointError(f"{file} is damaged ({reason}): use another checkpoint, such as an earlier {FOLDER}/iter_...")
 
 
 def save(work_dir: str, model, optimizer, state: dict) -> str:
     """Write a checkpoint of `state['iteration']` and return its path.
 
-    Raises CheckpointError without writing if a weight is not finite, and with the cure if the disk is full; either way the
-    earlier checkpoints stay as they are.
+    Raises CheckpointError without writing if a weight is not finite, and says what to do if the disk is full. In both cases
+    earlier checkpoints are not changed.
     """
     weights = {name: var.numpy() for name, var in model.state_dict().items()}
     broken = [name for name, array in weights.items() if array.dtype.kind == "f" and not np.isfinite(array).all()]
@@ -124,7 +124,7 @@ def save(work_dir: str, model, optimizer, state: dict) -> str:
         if error.errno in (errno.ENOSPC, errno.EDQUOT):
             size = sum(a.nbytes for a in (*weights.values(), *moments.values())) / 2**20
             raise CheckpointError(
-                f"no room on the disk of {folder} for a checkpoint of {size:.0f} MiB. The last complete one is "
+                f"not enough space on the disk of {folder} for a checkpoint of {size:.0f} MiB. The last complete one is "
                 f"{latest(work_dir) or 'none'}. Free some space (or set checkpoint_keep lower), then continue with --resume"
             ) from None
         raise
@@ -157,8 +157,8 @@ def restore(path: str, model, optimizer=None) -> dict:
     differing = sorted(set(own) ^ set(weights))
     if differing:
         raise CheckpointError(
-            f"{path} is of another model: {len(differing)} names differ, {', '.join(differing[:4])} ...; resume with the "
-            "config that the run began with, or start anew from its weights (pretrained_weights)"
+            f"{path} is from another model: {len(differing)} names differ, {', '.join(differing[:4])} ...; resume with the "
+            "config that the run began with, or start a new run from its weights (pretrained_weights)"
         )
     for name, var in own.items():
         if tuple(var.shape) != weights[name].shape:
@@ -190,12 +190,12 @@ def weights_file(path) -> str:
     """
     path = os.fspath(path)
     if not os.path.exists(path):
-        raise FileNotFoundError(f"{path}: there are no such weights")
+        raise FileNotFoundError(f"{path}: these weights do not exist")
     if not os.path.isdir(path):
         return path
     found = latest(path) or path
     if not os.path.isfile(os.path.join(found, MODEL)):
-        raise FileNotFoundError(f"{path} holds no checkpoint: neither {FOLDER}/iter_*/ nor {MODEL}")
+        raise FileNotFoundError(f"{path} has no checkpoint: neither {FOLDER}/iter_*/ nor {MODEL}")
     return os.path.join(found, MODEL)
 
 
@@ -213,7 +213,7 @@ def read_arrays(path: str) -> dict:
     try:
         return load_file(path)
     except SafetensorError as error:
-        raise CheckpointError(f"{path} is damaged or no safetensors file: {error}") from None
+        raise CheckpointError(f"{path} is damaged or not a safetensors file: {error}") from None
 
 
 def _write_arrays(path, arrays):

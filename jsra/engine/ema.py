@@ -1,4 +1,4 @@
-"""Weights averaged over time: what is evaluated and saved is the average, what is trained goes on as it is."""
+"""Weights averaged over time: the average is evaluated and saved, the training continues with the weights themselves."""
 
 from __future__ import annotations
 

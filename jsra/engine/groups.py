@@ -46,7 +46,7 @@ class ParameterGroups:
         self.no_decay, self.no_decay_1d = tuple(no_decay), no_decay_1d
         self.rules = [_checked_rule(rule) for rule in rules]
         if (layer_decay is None) != (not layers):
-            raise ConfigError("ParameterGroups: layer_decay and layers go together")
+            raise ConfigError("ParameterGroups: give both layer_decay and layers, or neither")
         self.layer_decay, self.layers, self.must_match = layer_decay, tuple(layers), must_match
 
     def multipliers(self, name: str, axes: int) -> tuple:
@@ -80,16 +80,16 @@ class ParameterGroups:
         for word in [*(rule[0] for rule in self.rules), *self.no_decay]:
             if not any(word in name for name in names):
                 raise ConfigError(
-                    f"parameter groups: {word!r} is in the name of no trained parameter (they are called like "
+                    f"parameter groups: {word!r} is in no name of a trained parameter (names are such as "
                     f"{', '.join(names[:3])}); correct it, or set must_match=False"
                 )
         for prefix in self.layers:
             if not any(name == prefix or name.startswith(prefix + ".") for name in names):
-                raise ConfigError(f"parameter groups: no trained parameter lies under the layer {prefix!r}")
+                raise ConfigError(f"parameter groups: no trained parameter is in the layer {prefix!r}")
 
 
 def _checked_rule(rule):
     unknown = set(rule) - {"match", "lr_mult", "decay_mult"}
     if unknown or "match" not in rule:
-        raise ConfigError(f"ParameterGroups: a rule is dict(match=, lr_mult=, decay_mult=), this one is {dict(rule)}")
+        raise ConfigError(f"ParameterGroups: a rule must be dict(match=, lr_mult=, decay_mult=), got {dict(rule)}")
     return rule["match"], rule.get("lr_mult", 1.0), rule.get("decay_mult", 1.0)

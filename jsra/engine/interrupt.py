@@ -1,4 +1,4 @@
-"""SIGTERM, SIGINT, SIGHUP and SIGUSR1: finish the iteration, save, leave with the exit code that the signal stands for."""
+"""SIGTERM, SIGINT, SIGHUP and SIGUSR1: finish the iteration, save, leave with the exit code of the signal."""
 from __future__ import annotations
 
 import atexit

@@ -18,7 +18,7 @@ class WorkDirLock:
 
     It is a lock of the system on a file, which the file's presence alone does not mean. A POSIX lock: data workers, which are
     forked and may outlive a killed run for a moment, do not hold it, and NFS (version 4, or with its lock service) keeps it
-    between hosts. Where a file system has no locks nothing is locked. Raises ConfigError where another process holds it.
+    between hosts. On a file system without locks nothing is locked. Raises ConfigError if another process holds the lock.
     """
 
     def __init__(self, work_dir: str):
@@ -34,7 +34,7 @@ class WorkDirLock:
             if error.errno not in (errno.EACCES, errno.EAGAIN):
                 raise
             raise ConfigError(
-                f"{work_dir}: another run is at work there{holder}: wait for its end, or choose another work_dir "
+                f"{work_dir}: another run is using it{holder}: wait until it ends, or choose another work_dir "
                 "(--set work_dir=...)"
             ) from None
         self._file.truncate(0)

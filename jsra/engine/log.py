@@ -63,7 +63,7 @@ class Log:
                 part.close()
 
     def info(self, text: str):
-        """Print one line without breaking the bar. Where nobody reads any more (`| head`), the run goes on in silence."""
+        """Print one line without breaking the bar. If the output is closed (`| head`), the run continues silently."""
         if not self.active:
             return
         try:
@@ -149,7 +149,7 @@ def read(path: str) -> dict:
     """
     path = os.path.join(path, FILE) if os.path.isdir(path) else path
     if not os.path.isfile(path):
-        raise FileNotFoundError(f"{path}: there is no training log; name a work_dir of `jsra train` or its {FILE}")
+        raise FileNotFoundError(f"{path}: there is no training log; give a work_dir of `jsra train` or its {FILE}")
     found = {"run": [], "train": [], "val": []}
     with open(path, encoding="utf8", errors="replace") as f:
         for line in f:

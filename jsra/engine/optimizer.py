@@ -24,7 +24,7 @@ class _Saved:
         """Groups (see ParameterGroups.groups) or a plain list of Vars -> Jittor groups with base rates."""
         params = list(params)
         if not params:
-            raise ConfigError("the optimiser got no parameters: every one of the model is frozen")
+            raise ConfigError("the optimiser has no parameters: the whole model is frozen")
         groups = params if isinstance(params[0], dict) else [dict(params=params)]
         self._between("lr", lr, 0, math.inf)
         self._between("weight_decay", weight_decay, 0, math.inf)
@@ -65,7 +65,7 @@ class _Saved:
             self.clip()
 
     def backward(self, loss, retain_graph=False):
-        """Jittor's, but for the mean over the processes, which has one order with all other sums over them."""
+        """Jittor's, except for the mean over the processes, which has a fixed order among all sums over them."""
         if not jt.in_mpi:
             return super().backward(loss, retain_graph)
         jt.in_mpi = False  # as within Jittor's single_process_scope; sums in the graph stay
@@ -103,8 +103,8 @@ class _Saved:
         if set(current) != set(arrays):
             differing = sorted(set(current) ^ set(arrays))
             raise ValueError(
-                f"the saved optimiser state is of other parameters: {len(differing)} differ, {', '.join(differing[:4])} ...; "
-                "resume with the config that the run began with, or start anew from its weights (pretrained_weights)"
+                f"the saved optimiser state has other parameters: {len(differing)} differ, {', '.join(differing[:4])} ...; "
+                "resume with the config that the run began with, or start a new run from its weights (pretrained_weights)"
             )
         for name, var in current.items():
             if tuple(var.shape) != arrays[name].shape:
@@ -119,7 +119,7 @@ def _max_norm(grad_clip):
     if grad_clip is None:
         return None
     if not ({"max_norm"} <= set(grad_clip) <= {"max_norm", "norm_type"} and grad_clip.get("norm_type", 2) == 2):
-        raise ConfigError(f"grad_clip is dict(max_norm=...), with norm_type 2 only; it is {dict(grad_clip)}")
+        raise ConfigError(f"grad_clip must be dict(max_norm=...), with norm_type 2 only, got {dict(grad_clip)}")
     norm = grad_clip["max_norm"]
     if not isinstance(norm, (int, float)) or not 0 < norm < math.inf:
         raise ConfigError(f"grad_clip.max_norm must be a number above 0, it is {norm!r}")

@@ -1,4 +1,4 @@
-"""What a result must carry to be repeated: commit, versions, machine."""
+"""What a result must record to be reproducible: commit, versions, machine."""
 from __future__ import annotations
 
 import functools

@@ -128,25 +128,25 @@ class Run:
         return self.last_saved
 
     def resume(self, path: str):
-        """Go on from a checkpoint. Raises ConfigError for one whose iterations are others than this run's."""
+        """Continue from a checkpoint. Raises ConfigError if its iterations are not those of this run."""
         state = checkpoint.restore(path, self.model, self.optimizer)
         checkpoint.check_numbers(state, ("seed", "batch_size", "epoch_length"), path)
         for key in ("batch_size", "epoch_length"):
             if state[key] != getattr(self, key):
                 raise ConfigError(
                     f"{path} was made with {key} {state[key]}, this run has {getattr(self, key)}: its iterations are not "
-                    "this run's. Resume it with the batch size and the data that it was made with, or start anew from its "
-                    "weights (pretrained_weights) in another work_dir"
+                    "this run's. Resume it with the batch size and the data that it was made with, or start a new run from "
+                    "its weights (pretrained_weights) in another work_dir"
                 )
         if state["seed"] != self.seed and self.main:
             print(
-                f"warning: {path} was made with seed {state['seed']}, this run has {self.seed}: it continues, but not as the "
-                "uninterrupted run would have",
+                f"warning: {path} was made with seed {state['seed']}, this run has {self.seed}: it continues, but not like "
+                "an uninterrupted run",
                 file=sys.stderr,
             )
         changed = differences(_settings(state.get("config") or {}), _settings(self.config))
         if changed and self.main:
-            print(f"warning: {path} was made with other settings: {changed}; the run takes the latter", file=sys.stderr)
+            print(f"warning: {path} was made with other settings: {changed}; this run uses the new ones", file=sys.stderr)
         self.iteration, self.metrics, self.last_saved = state["iteration"], state.get("metrics") or {}, path
 
     def close(self):
@@ -172,7 +172,7 @@ def build_run(config, resume=None, seed=None) -> Run:
 
     Intervals are in epochs with max_epoch, in iterations with max_iter. config.amp, config.ema: True, or a dict of the
     settings of jsra.engine.amp.enable and jsra.engine.ema; config.tf32 and config.deterministic: those of
-    jsra.runtime.arithmetic. Raises ConfigError, and FileNotFoundError for data, weights or a checkpoint that is not there.
+    jsra.runtime.arithmetic. Raises ConfigError, and FileNotFoundError for missing data, weights or checkpoints.
     The work_dir is this run's until `Run.close`.
     """
     lock = _locked(config["work_dir"])
@@ -199,7 +199,7 @@ def _build_run(config, resume, seed):
     _check_counts(config)
     seed = int(config.get("seed") or 0) if seed is None else int(seed)
     if (config.get("max_epoch") is None) == (config.get("max_iter") is None):
-        raise ConfigError("a config sets max_epoch or max_iter, one of them")
+        raise ConfigError("a config must set either max_epoch or max_iter")
     for key in ("model", "dataset", "optimizer"):
         if not config.get(key):
             raise ConfigError(f"the config has no {key!r}")
@@ -301,7 +301,7 @@ def _shared_images(train, val) -> list:
     both = sum(os.path.abspath(record.file) in seen for record in val.records)
     if not both:
         return []
-    return [f"{both} of {len(val.records)} images are in dataset.train too: the AP says little about new images"]
+    return [f"{both} of {len(val.records)} images are in dataset.train too: its AP says little about new images"]
 
 
 def _settings(config) -> dict:
@@ -315,13 +315,13 @@ def build_optimizer(config, model, batch_size: int) -> tuple:
     base_batch = config.get("scale_lr_base_batch")
     written = settings.get("lr")
     if not isinstance(written, (int, float)) or not 0 <= written < math.inf:
-        raise ConfigError(f"optimizer.lr must be a number that is not negative, it is {written!r}")
+        raise ConfigError(f"optimizer.lr must be a number of at least 0, it is {written!r}")
     settings["lr"] = scaled_lr(written, batch_size, base_batch)
     rules = config.get("parameter_groups_generator")
     rules = build(rules, "parameter_groups_generator", "parameter_groups") if rules else ParameterGroups()
     optimizer = build(settings, "optimizer", "optimizer", params=rules.groups(model))
     if not isinstance(optimizer, (SGD, AdamW)):
-        raise ConfigError(f"optimizer.type: {settings['type']!r} is no optimiser; known: SGD, AdamW")
+        raise ConfigError(f"optimizer.type: {settings['type']!r} is not an optimiser; known: SGD, AdamW")
     processes = f" over {world_size()} processes" if world_size() > 1 else ""
     scaling = f"lr {written:g} for batch {base_batch} x {batch_size}/{base_batch} = " if base_batch else "lr "
     return optimizer, f"batch {batch_size}{processes}, {scaling}{settings['lr']:g}"
@@ -332,7 +332,7 @@ def _checkpoint(resume, work_dir):
         earlier = checkpoint.latest(work_dir)
         if earlier:
             raise ConfigError(
-                f"{work_dir} holds a run already ({os.path.basename(earlier)}): continue it with --resume, or choose another "
+                f"{work_dir} already has a run ({os.path.basename(earlier)}): continue it with --resume, or choose another "
                 "work_dir (--set work_dir=...) or delete it"
             )
         return None

@@ -1,8 +1,8 @@
 """The training loop.
 
 One batch: take images and targets -> set the learning rate -> losses -> one optimiser step -> check and log. Everything
-that is random in an iteration comes from (seed, iteration), every rate from the iteration, so that a resumed run goes on
-bit for bit as the uninterrupted one would.
+that is random in an iteration comes from (seed, iteration), every rate from the iteration, so that a resumed run continues
+bit for bit like the uninterrupted one.
 """
 from __future__ import annotations
 
@@ -77,7 +77,7 @@ def total_loss(losses: dict):
     """The sum of the entries that are losses (jsra.engine.log.is_loss); the others are only logged."""
     parts = [value for name, value in losses.items() if is_loss(name)]
     if not parts:
-        raise ValueError(f"the model returned no loss: the names {list(losses)} do not begin with 'loss'")
+        raise ValueError(f"the model returned no loss: none of {list(losses)} begins with 'loss'")
     total = parts[0]
     for part in parts[1:]:
         total = total + part

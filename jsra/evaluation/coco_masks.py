@@ -25,7 +25,7 @@ class COCOMaskAP(COCOBoxAP):
             if a.get("segmentation"):
                 problems += segmentation_problems(a, *sizes[a["image_id"]])
             else:
-                cure = "evaluate boxes alone, or take annotations with masks"
+                cure = "evaluate only boxes, or use annotations with masks"
                 problems.append(error(of_annotation(a), "has no segmentation", cure))
         refuse(f"{type(self).__name__}: {dataset!r}", problems)
 
@@ -34,8 +34,8 @@ class COCOMaskAP(COCOBoxAP):
         for img_id, result in results.items():
             if len(result["boxes"]) and result.get("masks") is None:
                 raise ConfigError(
-                    f"{type(self).__name__}: the result of image id {img_id} has no 'masks': the model makes none; evaluate "
-                    "boxes alone"
+                    f"{type(self).__name__}: the result of image id {img_id} has no 'masks': the model predicts none; "
+                    "evaluate only boxes"
                 )
         return super().submission(dataset, results)
 

@@ -64,10 +64,10 @@ def default_evaluators(dataset_type: str) -> list:
 def build_evaluators(settings) -> list:
     """Evaluators of a list of configs; ConfigError where one is none, or two give a metric of the same name."""
     if not settings:
-        raise ConfigError("evaluator: an empty list evaluates nothing; name one, or leave evaluator out for the usual one")
+        raise ConfigError("evaluator: the list is empty; add an evaluator, or remove evaluator to use the default")
     evaluators = [build(item, f"evaluator[{i}]", "evaluator") for i, item in enumerate(settings)]
     counts = Counter(name for evaluator in evaluators for name in evaluator.names)
     twice = [name for name, count in counts.items() if count > 1]
     if twice:
-        raise ConfigError(f"evaluator: two of them give the metric {twice[0]!r}; keep one")
+        raise ConfigError(f"evaluator: two evaluators give the metric {twice[0]!r}; keep one")
     return evaluators

@@ -27,7 +27,7 @@ def lvis_package():
     if "lvis" not in sys.modules:
         found = importlib.util.find_spec("lvis")
         if found is None:
-            raise ImportError("AP of LVIS needs the package lvis: pip install --no-deps lvis")
+            raise ImportError("LVIS AP needs the package lvis: pip install --no-deps lvis")
         # Its __init__ imports OpenCV for its drawings and sets up logging: the modules are taken without it.
         package = types.ModuleType("lvis")
         package.__path__ = list(found.submodule_search_locations)

@@ -19,7 +19,7 @@ class LVISEvaluator:
     def check(self, dataset):
         lvis_package()
         if not hasattr(dataset, "frequencies"):
-            raise ConfigError(f"{type(self).__name__}: {dataset!r} knows no frequencies of classes; take an LVISDataset")
+            raise ConfigError(f"{type(self).__name__}: {dataset!r} has no class frequencies; use an LVISDataset")
         super().check(dataset)
 
     def evaluate(self, dataset, results, submission):

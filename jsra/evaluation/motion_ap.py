@@ -55,7 +55,7 @@ class MotionAP(DatasetEvaluator):
 
     def check(self, dataset):
         if not any("track_ids" in (record.fields or {}) for record in dataset.records):
-            raise ConfigError(f"MotionAP: {dataset!r} has no track ids; take a VIDDataset, or leave this evaluator out")
+            raise ConfigError(f"MotionAP: {dataset!r} has no track ids; use a VIDDataset, or remove this evaluator")
 
     def evaluate(self, dataset, results, submission):
         speeds = dict(zip(dataset.img_ids, motion_iou(dataset.records)))

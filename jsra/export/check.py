@@ -34,7 +34,7 @@ class Difference(NamedTuple):
     def __str__(self):
         masks = "" if self.masks is None else f", masks {self.masks:.1e}"
         return (
-            f"{self.both} detections in both, {self.alone} in one alone; largest differences: boxes {self.boxes:.1e} pixels, "
+            f"{self.both} detections in both, {self.alone} in only one; largest differences: boxes {self.boxes:.1e} pixels, "
             f"scores {self.scores:.1e}{masks}"
         )
 

@@ -34,7 +34,7 @@ def check_installed(packages):
     """Raise an ImportError, with the cure, where one of the packages is missing."""
     missing = [name for name in packages if importlib.util.find_spec(name) is None]
     if missing:
-        raise ImportError(f"{' and '.join(missing)} not found, which this needs: pip install 'jsra[export]'")
+        raise ImportError(f"{' and '.join(missing)} not found; install: pip install 'jsra[export]'")
 
 
 def check_supported(config, name: str):
@@ -56,16 +56,16 @@ def _parts(model):
         if not isinstance(part, dict):
             # Within a part of another type, which has its own line, anything may be missing.
             if "." not in path:
-                yield f"{where} is missing; it can be {' or '.join(known)}"
+                yield f"{where} is missing; it must be {' or '.join(known)}"
             continue
         if part.get("type") not in known:
-            yield f"{where} is {part.get('type')}; it can be {' or '.join(known)}"
+            yield f"{where} is {part.get('type')}; it must be {' or '.join(known)}"
         for key, value in VALUES.items():
             if part.get(key, value) != value:
-                yield f"{where}.{key} is {part[key]!r}; it can be {value!r}"
+                yield f"{where}.{key} is {part[key]!r}; it must be {value!r}"
 
 
 def _transforms(config):
     for transform in test_transforms(config):
         if transform.get("type") not in TRANSFORMS:
-            yield f"the test transform {transform.get('type')}; it can be {' or '.join(TRANSFORMS)}"
+            yield f"the test transform {transform.get('type')}; it must be {' or '.join(TRANSFORMS)}"

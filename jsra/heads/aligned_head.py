@@ -1,6 +1,6 @@
 """AlignDet's aligned detection module (Chen et al. 2019): features that follow the box of each position, and a dense head.
 
-Shape letters: B images; A boxes a position; C classes; N boxes of all levels, ordered by level, position, box.
+Shape letters: B images; A boxes per position; C classes; N boxes of all levels, ordered by level, position, box.
 """
 
 from __future__ import annotations

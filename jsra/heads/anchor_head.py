@@ -1,6 +1,6 @@
 """What the heads share that classify and refine every anchor of dense maps, without sampling.
 
-Shape letters: B images; A anchors a position; C classes; N anchors of all levels together, ordered by level, position,
+Shape letters: B images; A anchors per position; C classes; N anchors of all levels together, ordered by level, position,
 anchor.
 """
 

@@ -40,7 +40,7 @@ class CascadeMaskBranch(MaskResults):
 
     def losses(self, feats, samples, targets):
         if len(samples) != len(self.stages):
-            raise ValueError(f"CascadeMaskBranch: {len(self.stages)} stages of masks, but {len(samples)} of boxes")
+            raise ValueError(f"CascadeMaskBranch: {len(self.stages)} mask stages, but {len(samples)} box stages")
         losses, truth = {}, mask_truth(targets)
         for i, (stage, weight) in enumerate(zip(self.stages, self.loss_weights)):
             found = stage.losses_of(feats, samples[i], truth)

@@ -37,7 +37,7 @@ class FCNMaskHead(nn.Module):
     ):
         super().__init__()
         if not getattr(loss_mask, "use_sigmoid", True):
-            raise ValueError("FCNMaskHead: each pixel is a decision of its own: loss_mask needs use_sigmoid=True")
+            raise ValueError("FCNMaskHead: each pixel is classified separately: loss_mask needs use_sigmoid=True")
         self.loss_mask = loss_mask
         self.num_classes = num_classes
         self.class_agnostic = class_agnostic

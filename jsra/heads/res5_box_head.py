@@ -48,7 +48,7 @@ class Res5BoxHead(BoxHead):
         if features.ndim != 4 or features.shape[1] != self.in_channels:
             raise ValueError(
                 f"Res5BoxHead: RoI features must be [K, {self.in_channels}, h, w], got {list(features.shape)}; set depth and "
-                "base_channels to the backbone's, and an extractor that gives maps"
+                "base_channels to the backbone's, and an extractor that returns maps"
             )
         x = self.layer4(features).mean(dims=(2, 3))
         return self.cls(x), self.box(x)

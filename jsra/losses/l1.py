@@ -31,7 +31,7 @@ class SmoothL1Loss:
 
     def __init__(self, beta: float = 1.0, loss_weight: float = 1.0):
         if beta <= 0:
-            raise ValueError(f"SmoothL1Loss: beta must be positive, got {beta}; L1Loss is its limit 0")
+            raise ValueError(f"SmoothL1Loss: beta must be positive, got {beta}; for beta 0 use L1Loss")
         self.beta = beta
         self.loss_weight = loss_weight
 

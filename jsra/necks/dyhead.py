@@ -54,7 +54,7 @@ def _first_numbers(x, size):
     numbers = channels * size[0] * size[1]
     if numbers > channels * x.shape[2] * x.shape[3]:
         raise ValueError(
-            f"DyHead: offsets of {list(x.shape[2:])} places are too few for a map of {list(size)}: levels go from fine "
+            f"DyHead: offsets of {list(x.shape[2:])} positions are too few for a map of {list(size)}: levels go from fine "
             "to coarse, each half as large as the one before"
         )
     return x.reshape(batch, -1)[:, :numbers].reshape(batch, channels, *size)

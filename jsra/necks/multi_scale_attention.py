@@ -45,7 +45,7 @@ class MultiScaleAttention(nn.Module):
         if pooling not in POOLINGS:
             raise ValueError(f"pooling must be one of {', '.join(POOLINGS)}, got {pooling!r}")
         if channels % num_heads:
-            raise ValueError(f"num_heads: {channels} channels cannot be shared by {num_heads} heads")
+            raise ValueError(f"num_heads: {channels} channels cannot be divided into {num_heads} heads")
         if pooling == "multi_scale" and stride % 2:
             raise ValueError(f"strides: multi-scale pooling halves them, so each must be even, got {stride}")
         self.num_heads, self.pooling, self.pool_size = num_heads, pooling, pool_size

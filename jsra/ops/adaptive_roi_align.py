@@ -20,11 +20,11 @@ def adaptive_roi_align(input, rois, output_size, spatial_scale=1.0, levels=None)
         rois: [K, 5], (batch index, x0, y0, x1, y1) in image pixels.
         output_size: bins, an int or (rows, columns).
         spatial_scale: feature cells per image pixel; one for each level if there are several.
-        levels: int32 [K], which map each RoI reads, where `input` is a list.
-    Returns: [K, C, rows, columns]; zeros, and no gradient, for what is no RoI (see roi_align) and for a box of no
-        width or no height.
+        levels: int32 [K], which map each RoI reads, if `input` is a list.
+    Returns: [K, C, rows, columns]; zeros, and no gradient, for an invalid RoI (see roi_align) and for a box of zero
+        width or height.
     Raises: ValueError for a wrong rank or dtype.
-    Source: arXiv:1808.08834 and its code (IlchaeJung/RT-MDNet), but for the border: there the second tap reads past the map;
+    Source: arXiv:1808.08834 and its code (IlchaeJung/RT-MDNet), except at the border: its second tap reads past the map;
         here it stays on the last cell.
     """
     check.var("rois", rois, rank=2, last=5)

@@ -1,4 +1,4 @@
-"""Rows plus rows of tables, normalised by channel, through a ReLU: what stands between two layers of the fast SRA."""
+"""Rows plus rows of tables, normalised by channel, through a ReLU: the step between two layers of the fast SRA."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
-"""Anchors on the grids of all levels, and which of them lie within their image.
+"""Anchors on the grids of all levels, and which of them are inside their image.
 
-Shape letters: B images; L levels; A anchors a position; N all anchors, ordered by level, position by rows, anchor.
+Shape letters: B images; L levels; A anchors per position; N all anchors, ordered by level, position by rows, anchor.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
-"""Scaled dot-product attention (Vaswani et al. 2017) of heads, with what is added to its logits.
+"""Scaled dot-product attention (Vaswani et al. 2017) of heads, with optional terms added to its logits.
 
-The logits of all queries and keys are never held at once, forward or backward: the backward makes them again, block by
+The logits of all queries and keys are never stored at once, forward or backward: the backward computes them again, block by
 block, from the logarithm of each query's sum of exponentials (Dao et al. 2022). Tokens keep the layout in which linear layers
-give them, [B, N, heads * D]: heads are not turned to the front.
+give them, [B, N, heads * D]: heads are not transposed to the front.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ def attention(q, k, v, bias=None, mask=None, scale=None) -> jt.Var:
         scale: number; None: D ** -0.5.
     Returns: [B, N, H, D]. Gradients to q, k, v and bias.
     Raises: ValueError for a wrong rank, dtype or size.
-    Source: torch.nn.functional.scaled_dot_product_attention, which has its heads in front.
+    Source: torch.nn.functional.scaled_dot_product_attention, which has the heads first.
     """
     dtype = str(check.var("q", q, rank=4).dtype)
     batch, queries, heads, depth = q.shape

@@ -1,4 +1,4 @@
-"""Checks of what users hand to operators: a ValueError that names the argument, its shape and what was expected."""
+"""Checks of the arguments of operators: a ValueError with the argument's name, its shape and what was expected."""
 
 from __future__ import annotations
 
@@ -78,8 +78,8 @@ def roi_rows(name: str, value) -> jt.Var:
 def rois(name: str, value, like: jt.Var, columns: int = 5) -> jt.Var:
     """RoIs [K, columns] in the dtype that the kernels of features `like` take: float64 next to float64, else float32.
 
-    Their values are not read: that would wait for the device. A row of an image or a level that does not exist is no RoI, for
-    which every kernel gives zeros (cuda_src/common/roi.h).
+    Their values are not read: that would wait for the device. A row of an image or a level that does not exist is invalid:
+    every kernel gives zeros for it (cuda_src/common/roi.h).
     """
     var(name, value, rank=2, last=columns)
     dtype = "float64" if str(like.dtype) == "float64" else "float32"

@@ -35,7 +35,7 @@ def deform_conv2d(
         stride, padding, dilation: ints or (y, x).
         mask: [B, G_o * kh * kw, H_out, W_out] (v2), or None (v1).
     Returns: [B, out, H_out, W_out]. A tap whose offset is not finite reads zero.
-    What all taps read, C * kh * kw numbers a position, is never in memory for more than a block of rows.
+    What all taps read, C * kh * kw numbers per position, is never in memory for more than a block of rows.
     Raises: ValueError for shapes that do not fit together.
     Source: torchvision.ops.deform_conv2d, whose arguments these are.
     """

@@ -24,12 +24,12 @@ def deform_roi_pool(
         sampling_ratio: samples per bin and axis; 0 or less is adaptive, as for roi_align.
         gamma: see `offset`.
         mask: [K, rows, columns], multiplied onto the bins; None: 1.
-        levels: int32 [K], which map each RoI reads, where `input` is a list.
-    Returns: [K, C, rows, columns]; zeros, and no gradient, for what is no RoI (see roi_align) and for a bin whose offset
-        is not finite. A box of no width or no height is sampled as by roi_align. Gradients: to the features, the offsets and
+        levels: int32 [K], which map each RoI reads, if `input` is a list.
+    Returns: [K, C, rows, columns]; zeros, and no gradient, for an invalid RoI (see roi_align) and for a bin whose offset
+        is not finite. A box of zero width or height is sampled as by roi_align. Gradients: to the features, the offsets and
         the masks.
     Raises: ValueError for a wrong rank, shape or dtype.
-    Source: arXiv:1703.06211 section 2.2, arXiv:1811.11168; arguments as mmcv.ops.deform_roi_pool, but for mask and levels.
+    Source: arXiv:1703.06211 section 2.2, arXiv:1811.11168; arguments as mmcv.ops.deform_roi_pool, except mask and levels.
     """
     check.var("rois", rois, rank=2, last=5)
     maps, scales, levels = check.pyramid(input, spatial_scale, levels, rois.shape[0])

@@ -1,6 +1,6 @@
 """Focal loss of a sigmoid on the dense maps of a detector (Lin et al. 2017, equation 5).
 
-Shape letters: B images; A anchors a position; C classes; N anchors of all levels.
+Shape letters: B images; A anchors per position; C classes; N anchors of all levels.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ def dense_focal_loss(maps, labels, classes: int, alpha=0.25, gamma=2.0) -> jt.Va
 
     Args:
         maps: levels of [B, A * C, H, W], up to 8, of one dtype; class c (1 to C) of anchor a is channel a * C + c - 1.
-        labels: int32 [B, N], 1 to C, 0 for the background, negative for an anchor that does not count: its loss is 0.
+        labels: int32 [B, N], 1 to C, 0 for the background, negative for an ignored anchor: its loss is 0.
             Anchors are counted over all levels (level, position by rows, anchor).
         classes: C.
     The losses are float32, or float64 for such maps; the gradient goes to the maps.

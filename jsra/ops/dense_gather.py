@@ -1,6 +1,6 @@
 """The outputs of chosen anchors, from the dense maps of all levels.
 
-Shape letters: B images; A anchors a position; D numbers an anchor; M chosen anchors.
+Shape letters: B images; A anchors per position; D numbers per anchor; M chosen anchors.
 """
 
 from __future__ import annotations
@@ -45,7 +45,7 @@ def dense_maps(name: str, maps, depth: int = 1) -> list:
 
 
 def dense_sizes(maps, depth: int = 1) -> dict:
-    """The scalars that describe dense maps to a kernel: anchors a position and positions of each level."""
+    """The scalars that describe dense maps to a kernel: anchors per position and positions of each level."""
     return dict(anchors=[m.shape[1] // depth for m in maps], cells=[m.shape[2] * m.shape[3] for m in maps])
 
 

@@ -1,6 +1,6 @@
 """The anchors with the largest scores of each level.
 
-Shape letters: B images; A anchors a position; H, W of a level's map.
+Shape letters: B images; A anchors per position; H, W of a level's map.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """Depth-wise convolution of channels-last maps, as the feed-forward layers of vision transformers use it.
 
-Their maps are tokens, [B, H * W, C]: a convolution of channels-first maps would have to turn them and turn them back.
+Their maps are tokens, [B, H * W, C]: a convolution of channels-first maps would have to transpose them twice.
 """
 
 from __future__ import annotations
@@ -15,13 +15,13 @@ _PIECES = 64  # jsra::cuda::DEPTHWISE_PIECES
 
 
 def depthwise_conv2d(x, weight, bias=None, stride=1, padding=0) -> jt.Var:
-    """Each channel of x convolved with a kernel of its own.
+    """Each channel of x convolved with its own kernel.
 
     Args:
         x: [B, H, W, C]. weight: [C, 1, kh, kw]. bias: [C]. stride, padding: ints, of rows and columns.
     Returns: [B, H', W', C]. Gradients to x, weight and bias.
     Raises: ValueError for a wrong rank, dtype or size.
-    Source: torch.nn.functional.conv2d with groups=C, on the same weight and on x turned to [B, C, H, W].
+    Source: torch.nn.functional.conv2d with groups=C, on the same weight and on x transposed to [B, C, H, W].
     """
     check.var("x", x, rank=4)
     dtype = (str(x.dtype),)

@@ -11,18 +11,18 @@ from jsra.ops.scatter import gradient_outputs, map_sizes, maps_scratch
 
 
 def dynamic_sampler(input, boxes, spatial_scale=1.0, max_area=64, grid=None, sampling_ratio=0, levels=None):
-    """Sample each box on a grid of its own aspect ratio; all boxes in one packed array.
+    """Sample each box on a grid with its aspect ratio; all boxes in one packed array.
 
     Args:
         input: features [B, C, H, W], or a list of them, the levels of a pyramid.
         boxes: RoIs [K, 5], (batch index, x0, y0, x1, y1) in image pixels.
         spatial_scale: feature cells per image pixel; one for each level if there are several.
-        max_area: M, the most positions of a box. Of the grids (h, w) with h * w <= M, the one whose aspect ratio w / h is
-            nearest to the box's (in logarithms), the largest of these; sides below 1e-6 count as 1e-6, and a box that is
-            not finite as a square.
+        max_area: M, the largest number of positions of a box. Its grid: of the grids (h, w) with h * w <= M, the one whose
+            aspect ratio w / h is closest to the box's (in logarithms), the largest of these; sides below 1e-6 count as
+            1e-6, and a box that is not finite as a square.
         grid: an int or (rows, columns): this grid for every box, instead.
         sampling_ratio: samples per block and axis; 0 or less is adaptive, as for roi_align.
-        levels: int32 [K], which map each RoI reads, where `input` is a list.
+        levels: int32 [K], which map each RoI reads, if `input` is a list.
     Returns: (features [T, C], offsets int32 [K + 1], grids int32 [K, 2]). RoI k has the positions offsets[k] to
         offsets[k + 1], its rows * columns blocks row by row; each is the mean of the block, as
         roi_align(aligned=True) of size (rows, columns) gives it.

@@ -49,7 +49,7 @@ class _LayerNorm(jt.Function):
 
 
 class LayerNorm(jt.nn.Module):
-    """layer_norm with weight (ones at first) and bias (zeros) of its own: [..., channels] -> the same shape."""
+    """layer_norm with its own weight (initially ones) and bias (zeros): [..., channels] -> the same shape."""
 
     def __init__(self, channels: int, eps: float = 1e-5):
         super().__init__()

@@ -1,4 +1,4 @@
-"""Masks cut out and resized to boxes: what a mask head is to find in each of its boxes."""
+"""Masks cropped and resized to boxes: the targets of a mask head."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ def mask_targets(bitmaps, places, boxes, index, image_size, output_size: int = 2
         output_size: rows and columns of a target.
         sampling_ratio, aligned: as in jsra.ops.roi_align.
     Returns: float32 [K, output_size, output_size], the share of each bin that the mask covers, 0 to 1; no gradient. Zeros for
-        no window and for boxes of no size. A mask of 0 and 1 is where the share is 0.5 or more.
+        no window and for boxes of zero size. A mask of 0 and 1 is where the share is 0.5 or more.
     Raises: ValueError for wrong ranks, shapes, dtypes or sizes.
     Source: mmdet's BitmapMasks.crop_and_resize.
     """

@@ -1,6 +1,6 @@
 """Which ground truth each box of a batch belongs to, by overlap.
 
-Shape letters: B images; N boxes an image; G ground truths of the image with most; I regions to ignore of the image with most.
+Shape letters: B images; N boxes per image; G, I: largest number of ground truths, and of regions to ignore, of an image.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ def match_boxes(
     Args:
         boxes: [N, 4], the same boxes for every image, or [B, N, 4]; corners in pixels, float32 as all boxes here.
         gt_boxes: [B, G, 4], of which the first gt_count (int32 [B]) of each image are real.
-        ignore_iof_thr: if 0 or more, a box of which more than this share lies in one region to ignore is ignored.
+        ignore_iof_thr: if 0 or more, a box with more than this share inside one region to ignore is ignored.
         ignored, ignored_count: those regions, as the ground truths; None for none.
         valid: int32 [B, N], 0 where there is no box; None: all are boxes.
     Returns: (matched int32 [B, N], iou float32 [B, N]). matched: -1 ignored, or no box, or a box that is not finite;

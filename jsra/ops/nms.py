@@ -30,11 +30,11 @@ def nms(boxes, scores, iou_threshold) -> jt.Var:
 
 
 def batched_nms(boxes, scores, idxs, iou_threshold) -> jt.Var:
-    """`nms` among the boxes of equal `idxs` (int32 [n]: class or level) only.
+    """`nms` only among boxes of equal `idxs` (int32 [n]: class or level).
 
-    Source: torchvision.ops.batched_nms; the same boxes are kept. Up to the number of boxes (1000 on the CPU) for which it
-    moves each group to a place of its own, they are moved here too, with the rounding that this brings; above it, its
-    order of equal scores is that of an unstable sort, where this one is by index.
+    Source: torchvision.ops.batched_nms; the same boxes are kept. Up to a number of boxes (1000 on the CPU)
+    torchvision moves each group to a separate place; then they are moved here too, with the same rounding. Above it,
+    torchvision orders equal scores by an unstable sort, this function by index.
     """
     check.var("idxs", idxs, rank=1, dtypes=("int32", "int64"))
     return _single(boxes, scores, idxs, iou_threshold)

@@ -1,4 +1,4 @@
-"""Where the sampled positions of all RoIs lie in one packed array, without padding."""
+"""The places of the sampled positions of all RoIs in one packed array, without padding."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
 """Axes in another order, on the GPU too.
 
 Jittor has no CUDA kernel for a transposition that moves the last axis: without cuTT, which it would download and jsra
-does not, it takes the array to the CPU and back. Its other operator, which it keeps for the last axis in place, takes any
+does not, it copies the array to the CPU and back. Its other operator, which it keeps for the last axis in place, takes any
 order and has one.
 """
 

@@ -12,7 +12,7 @@ from jsra.ops.scatter import SLOPES, box_dtype, map_sizes, maps_scratch, window_
 def precise_roi_pool(input, rois, output_size, spatial_scale=1.0, levels=None) -> jt.Var:
     """The mean of the bilinearly interpolated map over each bin: its exact integral, not samples of it.
 
-    Cell i lies at coordinate i (no half-cell shift), and the surface falls to 0 within one cell outside the map:
+    Cell i is at coordinate i (no half-cell shift), and the surface falls to 0 within one cell outside the map:
 
         out[k, c, p, q] = (integral over the bin of  sum_ij map[c, i, j] tri(y - i) tri(x - j)  dy dx) / area of the bin
         tri(t) = max(0, 1 - |t|)
@@ -22,9 +22,9 @@ def precise_roi_pool(input, rois, output_size, spatial_scale=1.0, levels=None) -
         rois: [K, 5], (batch index, x0, y0, x1, y1) in image pixels.
         output_size: bins, an int or (rows, columns).
         spatial_scale: feature cells per image pixel; one for each level if there are several.
-        levels: int32 [K], which map each RoI reads, where `input` is a list.
-    Returns: [K, C, rows, columns]; zeros, and no gradient, for what is no RoI (see roi_align) and for a box of no
-        width or no height. Gradients: to the features and to the box coordinates.
+        levels: int32 [K], which map each RoI reads, if `input` is a list.
+    Returns: [K, C, rows, columns]; zeros, and no gradient, for an invalid RoI (see roi_align) and for a box of zero
+        width or height. Gradients: to the features and to the box coordinates.
     Raises: ValueError for a wrong rank or dtype.
     Source: arXiv:1807.11590 section 3.2.
     """

@@ -18,7 +18,7 @@ def position_sensitive_channels(channels: int, bins: tuple) -> int:
 
 
 def ps_roi_align(input, boxes, output_size, spatial_scale=1.0, sampling_ratio=-1, levels=None) -> jt.Var:
-    """RoI Align (aligned, average) in which each bin reads a channel of its own.
+    """RoI Align (aligned, average) in which each bin reads its own channel.
 
     Bin (p, q) of output channel c reads input channel (c * rows + p) * columns + q.
 
@@ -28,11 +28,11 @@ def ps_roi_align(input, boxes, output_size, spatial_scale=1.0, sampling_ratio=-1
         output_size: bins, an int or (rows, columns).
         spatial_scale: feature cells per image pixel; one for each level if there are several.
         sampling_ratio: samples per bin and axis; 0 or less is adaptive, as for roi_align.
-        levels: int32 [K], which map each RoI reads, where `input` is a list.
-    Returns: [K, C, rows, columns]; zeros, and no gradient, for what is no RoI (see roi_align). A box of no width or no height
+        levels: int32 [K], which map each RoI reads, if `input` is a list.
+    Returns: [K, C, rows, columns]; zeros, and no gradient, for an invalid RoI (see roi_align). A box of zero width or height
         is sampled as by roi_align.
     Raises: ValueError for a wrong rank, dtype or number of channels.
-    Source: torchvision.ops.ps_roi_align, whose arguments these are, but for `levels`.
+    Source: torchvision.ops.ps_roi_align, with the same arguments, except `levels`.
     """
     check.var("boxes", boxes, rank=2, last=5)
     maps, scales, levels = check.pyramid(input, spatial_scale, levels, boxes.shape[0])

@@ -10,7 +10,7 @@ from jsra.ops.scatter import SampleMaps
 
 
 def ps_roi_pool(input, boxes, output_size, spatial_scale=1.0, levels=None) -> jt.Var:
-    """The mean over the whole cells of each bin, in which each bin reads a channel of its own.
+    """The mean over the whole cells of each bin, where each bin reads its own channel.
 
     Corners are rounded to cells (half away from zero), a box is at least one cell long, bins overlap where they share a cell,
     and both ends of a bin are clipped to size - 1, so that the last row and column are never read: torchvision's rules.
@@ -21,10 +21,10 @@ def ps_roi_pool(input, boxes, output_size, spatial_scale=1.0, levels=None) -> jt
         boxes: RoIs [K, 5], (batch index, x0, y0, x1, y1) in image pixels.
         output_size: bins, an int or (rows, columns).
         spatial_scale: feature cells per image pixel; one for each level if there are several.
-        levels: int32 [K], which map each RoI reads, where `input` is a list.
-    Returns: [K, C, rows, columns]; zeros, and no gradient, for what is no RoI (see roi_align) and for an empty bin.
+        levels: int32 [K], which map each RoI reads, if `input` is a list.
+    Returns: [K, C, rows, columns]; zeros, and no gradient, for an invalid RoI (see roi_align) and for an empty bin.
     Raises: ValueError for a wrong rank, dtype or number of channels.
-    Source: torchvision.ops.ps_roi_pool, whose arguments these are, but for `levels`. Its gradient clips bins to size, not to
+    Source: torchvision.ops.ps_roi_pool, with the same arguments, except `levels`. Its gradient clips bins to size, not to
         size - 1 as its output does; here the gradient is that of the output.
     """
     check.var("boxes", boxes, rank=2, last=5)

@@ -27,7 +27,7 @@ def upsample_bicubic(x, size) -> jt.Var:
 def average_pool(x, stride) -> jt.Var:
     """[B, H, W, C] -> [B, ceil(H / stride), ceil(W / stride), C]: the means of windows of stride x stride.
 
-    Windows at the lower and right edge hold what there is. Source: torch.nn.functional.avg_pool2d with ceil_mode=True.
+    Windows at the lower and right edge are cut at the border. Source: torch.nn.functional.avg_pool2d with ceil_mode=True.
     """
     return _resample(x, *(_windows(n, stride) for n in x.shape[1:3]))
 

@@ -23,14 +23,14 @@ def roi_align(
         aligned: True takes pixel centres at half-integers (shifts by -0.5 cell); False is the legacy rule, with RoIs
             of at least one cell.
         mode: 'avg' or 'max' over the samples of a bin.
-        levels: int32 [K], which map each RoI reads, where `input` is a list.
-    Returns: [K, C, rows, columns]; zeros, and no gradient, for bins more than a cell outside the map and for what is no RoI:
-        a box that is not finite or inverted, a batch index outside 0..B-1 (-1 marks a row that is not used), a level that
-        does not exist. A box of no width or no height (x0 = x1, y0 = y1) is sampled at its point, or along its line, where
+        levels: int32 [K], which map each RoI reads, if `input` is a list.
+    Returns: [K, C, rows, columns]; zeros, and no gradient, for bins more than a cell outside the map and for an invalid RoI:
+        a box that is not finite or inverted, a batch index outside 0..B-1 (-1 marks an unused row), a level that
+        does not exist. A box of zero width or height (x0 = x1, y0 = y1) is sampled at its point or along its line if
         sampling_ratio is given, counts as one cell by the legacy rule, and gives zeros otherwise.
     Raises: ValueError for a wrong rank or dtype.
-    Source: torchvision.ops.roi_align, whose arguments these are, but for `mode` and `levels`, and whose values, but for
-        inverted boxes, which it widens to one cell by the legacy rule.
+    Source: torchvision.ops.roi_align, with the same arguments, except `mode` and `levels`, and the same values, except for
+        inverted boxes, which torchvision's legacy rule widens to one cell.
     """
     boxes = check.roi_rows("boxes", boxes)
     maps, scales, levels = check.pyramid(input, spatial_scale, levels, boxes.shape[0])

@@ -25,11 +25,11 @@ def roi_align_rotated(
             (1024 at most).
         aligned: True takes pixel centres at half-integers; False is the legacy rule, with RoIs of at least one cell.
         clockwise: the sense of positive angles.
-        levels: int32 [K], which map each RoI reads, where `input` is a list.
-    Returns: [K, C, rows, columns]; zeros, and no gradient, for what is no RoI (see roi_align). A box of no width or no height
+        levels: int32 [K], which map each RoI reads, if `input` is a list.
+    Returns: [K, C, rows, columns]; zeros, and no gradient, for an invalid RoI (see roi_align). A box of zero width or height
         is sampled as by roi_align.
     Raises: ValueError for a wrong rank or dtype.
-    Source: mmcv.ops.roi_align_rotated, whose arguments these are, but for `levels`.
+    Source: mmcv.ops.roi_align_rotated, with the same arguments, except `levels`.
     """
     check.var("rois", rois, rank=2, last=6)
     maps, scales, levels = check.pyramid(input, spatial_scale, levels, rois.shape[0])

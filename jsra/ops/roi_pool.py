@@ -17,12 +17,12 @@ def roi_pool(input, boxes, output_size, spatial_scale=1.0, levels=None) -> jt.Va
         boxes: RoIs [K, 5], (batch index, x0, y0, x1, y1) in image pixels; or a list of [L, 4], one for each image.
         output_size: bins, an int or (rows, columns).
         spatial_scale: feature cells per image pixel; one for each level if there are several.
-        levels: int32 [K], which map each RoI reads, where `input` is a list.
-    Returns: [K, C, rows, columns]; zeros, and no gradient, for bins outside the map and for what is no RoI (see roi_align).
-        A box of no width or no height is the cell that it lies in.
+        levels: int32 [K], which map each RoI reads, if `input` is a list.
+    Returns: [K, C, rows, columns]; zeros, and no gradient, for bins outside the map and for an invalid RoI (see roi_align).
+        A box of zero width or height is the cell that contains it.
     Raises: ValueError for a wrong rank or dtype.
-    Source: torchvision.ops.roi_pool, whose arguments these are, but for `levels`, and whose values, but for inverted boxes,
-        which it takes for one cell.
+    Source: torchvision.ops.roi_pool, with the same arguments, except `levels`, and the same values, except for inverted
+        boxes, which torchvision treats as one cell.
     """
     boxes = check.roi_rows("boxes", boxes)
     maps, scales, levels = check.pyramid(input, spatial_scale, levels, boxes.shape[0])

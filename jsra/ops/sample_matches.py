@@ -1,6 +1,6 @@
 """A fixed number of positives and negatives, drawn from matched boxes by keys.
 
-Shape letters: B images; N boxes an image.
+Shape letters: B images; N boxes per image.
 """
 
 from __future__ import annotations

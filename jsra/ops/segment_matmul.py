@@ -1,4 +1,4 @@
-"""The products of the segments of a packed array, each with a matrix of its own: attention logits of ragged sets."""
+"""The products of the segments of a packed array, each with its own matrix: attention logits of ragged sets."""
 
 from __future__ import annotations
 

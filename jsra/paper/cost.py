@@ -257,8 +257,8 @@ def text(cost: dict) -> str:
     lines = [
         text_table(("part", "params M", "GFLOPs", "executed"), rows),
         f"one image of {height} x {width}{rois}; 1 multiply-accumulate = 1 FLOP; GFLOPs: the papers' "
-        "convention, executed: what this code performs",
+        "convention; executed: what this code executes",
     ]
     if cost["not_counted"]:
-        lines.append(f"kernels whose work is not known and not counted: {', '.join(cost['not_counted'])}")
+        lines.append(f"kernels with unknown cost, not counted: {', '.join(cost['not_counted'])}")
     return "\n".join(lines)

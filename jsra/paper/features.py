@@ -76,7 +76,7 @@ def masks_of(model, pixels, boxes) -> list:
     extractor = extractor_of(model)
     layer = getattr(extractor, "roi_layer", None)
     if not (hasattr(layer, "masks") or hasattr(layer, "weights")):
-        raise ConfigError(f"the RoI layer {type(layer).__name__} makes no masks: take a config with SemanticRoIAlign")
+        raise ConfigError(f"the RoI layer {type(layer).__name__} has no masks: use a config with SemanticRoIAlign")
     with jt.no_grad():
         inputs = roi_inputs(model, pixels, [boxes])
         if hasattr(layer, "masks"):

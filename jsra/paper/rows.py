@@ -22,7 +22,7 @@ NOT_BUILT, PUBLISHED_ONLY = "not built yet", "published only"
 PRESETS = {
     "paper": "COCO, the published recipe",
     "mini": "the puppets, R18-FPN, for any machine",
-    "real": "20 classes of COCO val2017 cut in two, on a frozen ImageNet EfficientNet-Lite0 (docs/real.md)",
+    "real": "20 classes of COCO val2017, with a frozen ImageNet EfficientNet-Lite0 (docs/real.md)",
 }
 # Columns of tables.json that are what a row was run with, not what was measured.
 LABELS = (
@@ -191,10 +191,10 @@ NOTES = {
     ),
     "Swin-T": SWIN_STEPS,
     "Swin-S": SWIN_STEPS,
-    "Swin-B": f"{SWIN_STEPS}; nobody publishes a Mask R-CNN of it, its drop_path_rate is that of its authors' cascade",
+    "Swin-B": f"{SWIN_STEPS}; no Mask R-CNN with it is published, drop_path_rate is from its authors' cascade",
     "ViT-Adapter-T": "without layer_scale, as when its weights were published; its config has it since June 2025",
-    "DyHead": "torchvision's ResNet-50 in the place of MSRA's, which the published config starts from",
-    "w/ SA": "'a standard multi-head self-attention layer' is all the paper says; its widths are ours",
+    "DyHead": "torchvision's ResNet-50 instead of MSRA's, from which the published config starts",
+    "w/ SA": "the paper only says 'a standard multi-head self-attention layer'; its widths are ours",
 }
 
 

@@ -79,7 +79,7 @@ class Run:
         if settings == self.settings and seed == self.seed:
             return
         if settings is None:
-            what = f"does not say with which settings it {verb} (by an earlier version of jsra)"
+            what = f"does not record with which settings it {verb} (by an earlier version of jsra)"
         elif settings != self.settings:
             what = f"{verb} with other settings: {differences(settings, self.settings)}"
         else:
@@ -182,7 +182,7 @@ class Run:
 
         last = latest(self.work_dir)
         if last is None:
-            raise FileNotFoundError(f"{self.work_dir} holds no checkpoint: train it first (jsra table)")
+            raise FileNotFoundError(f"{self.work_dir} has no checkpoint: train it first (jsra table)")
         return load_model(self.config, last)
 
 

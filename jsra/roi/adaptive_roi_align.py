@@ -1,4 +1,4 @@
-"""Adaptive RoI Align ('Ada. RoI Align'; Jung et al. 2018, Real-Time MDNet) behind the interface of the RoI layers."""
+"""Adaptive RoI Align ('Ada. RoI Align'; Jung et al. 2018, Real-Time MDNet) with the interface of the RoI layers."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ class AdaptiveRoIAlign(jt.nn.Module):
     """jsra.ops.adaptive_roi_align: layer(features, rois, spatial_scale, levels) -> [K, C, h, w].
 
     max_pool: sample 2 h + 1 by 2 w + 1 points and take the maximum of windows of 3 x 3, 2 apart. That is how the published
-    module is used (there 7 x 7 points for 3 x 3 bins); Semantic RoI Align's comparison does not say which it took. False:
+    module is used (there 7 x 7 points for 3 x 3 bins); Semantic RoI Align's comparison does not say which it used. False:
     h x w points as they are.
     """
 

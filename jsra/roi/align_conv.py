@@ -1,6 +1,6 @@
-"""Convolutions whose taps follow the box of each position: the four ways of table 4 of AlignDet (Chen et al. 2019).
+"""Convolutions whose taps follow the box of each position: the four variants in table 4 of AlignDet (Chen et al. 2019).
 
-Shape letters: B images; A boxes a position; kh, kw rows and columns of the kernel; T = kh * kw taps. Boxes are corners in
+Shape letters: B images; A boxes per position; kh, kw rows and columns of the kernel; T = kh * kw taps. Boxes are corners in
 pixels, those of a level's positions by rows, then boxes of a position.
 """
 
@@ -82,7 +82,7 @@ class LearnedOffsetConv(AlignConv):
 @register("align_conv")
 class AnchorGuidedConv(AlignConv):
     """Guided Anchoring's deformable convolution (Wang et al. 2019; table 4 (c)): a 1x1 convolution of the box's width and
-    height, batch-normalised, gives the offsets. It does not know where the box lies.
+    height, batch-normalised, gives the offsets. It does not know the box's position.
 
     Assumption: sides are in cells before the norm, so that one norm serves all levels.
     """
@@ -100,8 +100,8 @@ class AnchorGuidedConv(AlignConv):
 
 @register("align_conv")
 class RoIConv(AlignConv):
-    """RoIConv (equation 4): the taps lie where RoI Align with one sample a bin takes its samples, at the centres of kh x kw
-    equal parts of the box. What lies outside the map is zero."""
+    """RoIConv (equation 4): the taps are the samples of RoI Align with one sample per bin, at the centres of kh x kw
+    equal parts of the box. Cells outside the map are zero."""
 
     def offset(self, x, boxes, stride):
         return roi_conv_offset(boxes, x.shape[2:], stride, self.kernel_size)

@@ -14,7 +14,7 @@ from jsra.registry import register
 
 @register("roi_layer")
 class ConvMasks(jt.nn.Module):
-    """Sample RoI Align's features F [C, h, w] again, with masks that a convolution regressed from them.
+    """Sample RoI Align's features F [C, h, w] again, with masks that a convolution predicts from them.
 
         logits [h * w, N] = conv(F), a kernel as large as F and so one place: N masks over the h * w positions
         y[n] = sum over positions p of softmax_p(logits[p, n]) * F[p]

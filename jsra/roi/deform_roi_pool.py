@@ -20,7 +20,7 @@ class DeformRoIPoolPack(jt.nn.Module):
 
     Args:
         output_size: h and w. in_channels: C. fc_channels: width of the two hidden layers.
-        gamma: size of an offset of 1, in parts of the RoI. sampling_ratio: samples per bin and axis, 0 is adaptive.
+        gamma: size of an offset of 1, relative to the RoI. sampling_ratio: samples per bin and axis, 0 is adaptive.
 
     SRA's tables have one pack for each pyramid level, as their parameters show: FPNRoIExtractor(per_level=True). Without it
     the levels share one pack. State: offset_fc (and mask_fc of the modulated pack), as in mmcv.
@@ -41,7 +41,7 @@ class DeformRoIPoolPack(jt.nn.Module):
         self.offset_fc = self._branch(2, fc_channels, (fc_channels,))
 
     def _branch(self, planes, fc_channels, hidden):
-        """Linear layers with ReLUs between them, from the features of a RoI to `planes` numbers a bin, zero at first."""
+        """Linear layers with ReLUs between them, from the features of a RoI to `planes` numbers per bin, initially zero."""
         cells = self.bins[0] * self.bins[1]
         widths = [self.in_channels * cells, fc_channels, *hidden, planes * cells]
         layers = []

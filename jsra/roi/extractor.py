@@ -21,8 +21,8 @@ class FPNRoIExtractor(jt.nn.Module):
         out_channels: C of the maps.
         featmap_strides: image pixels per cell of each map that is read.
         finest_scale: RoIs whose side is below twice this read the first map.
-        per_level: True gives each level its own copy of the layer, with weights of its own (deformable packs); the layer is
-            then called once a level.
+        per_level: True gives each level its own copy of the layer, with its own weights (deformable packs); the layer is
+            then called once per level.
     """
 
     def __init__(

@@ -1,4 +1,4 @@
-"""What a detector hands to the RoI layer of its box head, for studies and pictures of what the layer makes of it."""
+"""The inputs of the RoI layer of a detector's box head, for studies and pictures of its features."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ def extractor_of(model):
     extractor = getattr(model, "extractor", None)
     if extractor is None:
         raise ConfigError(
-            f"{type(model).__name__} has no RoI extractor, which this reads: use a config of a detector with one, such as "
+            f"{type(model).__name__} has no RoI extractor, which is needed: use a config of a detector with one, such as "
             "FasterRCNN with roi_layer=dict(type='SemanticRoIAlign')"
         )
     return extractor

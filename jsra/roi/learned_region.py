@@ -67,7 +67,7 @@ class LearnedRegionFeatures(jt.nn.Module):
         if support not in SUPPORTS:
             raise ValueError(f"LearnedRegionFeatures: support must be one of {', '.join(SUPPORTS)}, got {support!r}")
         if not (geometry or appearance):
-            raise ValueError("LearnedRegionFeatures: geometry and appearance are both off: nothing decides the weights")
+            raise ValueError("LearnedRegionFeatures: geometry and appearance are both off: turn one on")
         if embed_channels % 2:
             raise ValueError(f"LearnedRegionFeatures: embed_channels must be even, got {embed_channels}")
         self.in_channels, self.num_parts, self.embed_channels = in_channels, num_parts, embed_channels

@@ -1,4 +1,4 @@
-"""Precise RoI Align ('Pr. RoI Align'; Jiang et al. 2018) behind the interface of the RoI layers."""
+"""Precise RoI Align ('Pr. RoI Align'; Jiang et al. 2018) with the interface of the RoI layers."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""RoI Align behind the interface of the RoI layers: layer(features, rois, spatial_scale, levels) -> [K, C, h, w]."""
+"""RoI Align with the interface of the RoI layers: layer(features, rois, spatial_scale, levels) -> [K, C, h, w]."""
 
 from __future__ import annotations
 

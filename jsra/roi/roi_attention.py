@@ -26,7 +26,7 @@ class ExternalAttention(jt.nn.Module):
         self.M_v = jt.nn.Linear(num_tokens, channels, bias=False)
 
     def execute(self, x, member):
-        """member [K, B]: 1 where the RoI is of the image, else 0; zeros for what is no RoI."""
+        """member [K, B]: 1 where the RoI belongs to the image, else 0; zeros for an invalid RoI."""
         logits = self.M_k(x).cast(box_dtype(str(x.dtype)))
         # The softmax over the RoIs of an image, without sorting them: per image [B, S], then back to its RoIs.
         largest = (logits.unsqueeze(1) + (member.unsqueeze(2) - 1) * _FAR).max(dim=0).stop_grad()
@@ -44,10 +44,11 @@ class RoIAttention(jt.nn.Module):
 
     layer(features, rois, spatial_scale, levels) -> [K, C, h, w]. An RoI's features depend on the image's other RoIs.
 
-    What is in: the published module with the published defaults, external attention, depth 2, 40 tokens. What is not: the
+    Included: the published module with the published defaults, external attention, depth 2, 40 tokens. Not included: the
     second branch for regression (RoIs 1.3 times as large, from features with coordinate channels), the DoubleConvFC head and
     the loss weights of 2. Those change the head and the training, and Semantic RoI Align compares extractors within one
-    detector ("incorporates several self-attention layers on the RoI Align extracted feature"); it does not say what it kept.
+    detector ("incorporates several self-attention layers on the RoI Align extracted feature"), without saying which parts
+    it used.
     """
 
     def __init__(

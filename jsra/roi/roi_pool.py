@@ -1,4 +1,4 @@
-"""RoI pooling behind the interface of the RoI layers."""
+"""RoI pooling with the interface of the RoI layers."""
 
 from __future__ import annotations
 

@@ -20,7 +20,7 @@ class RoITransformer(jt.nn.Module):
 
         t = Linear(flatten(RoI Align(X, b))) [5], zero at first: tx, ty, tw, th, ta
         rotated box: centre + (tx * width, ty * height), width * exp(tw), height * exp(th), angle 2 pi ta, counterclockwise
-        y = mean of samples x samples bilinear samples a bin, on a regular grid in the frame of the rotated box
+        y = mean of samples x samples bilinear samples per bin, on a regular grid in the frame of the rotated box
 
     Source: arXiv:1812.00155. There the learner is supervised with rotated ground truth and its parameters are those of a
     rotated box (`rotated_rois` gives them). Detection data here has upright boxes, so the learner gets its gradient through

@@ -33,14 +33,14 @@ class SemanticRoIAlign(jt.nn.Module):
     """layer(features, rois [K, 5], spatial_scale, levels=None) -> [K, C, N].
 
     Args:
-        in_channels: C. num_masks: N. max_area: M, the most positions of an RoI on a dynamic grid.
+        in_channels: C. num_masks: N. max_area: M, the maximum number of positions of an RoI on a dynamic grid.
         descriptor_channels, semantic_channels, hidden_channels: widths of D, S and the layer before the masks.
         gamma: amplification of the logits before the softmax over an RoI's positions.
         sampling_ratio: samples per block and axis, 0 for adaptive.
         grid: 'dynamic', of each RoI's aspect ratio; or the fixed grid, an int or (rows, columns).
-        descriptor: what D says of the whole RoI: the mean ('avg') or maximum ('max') of Linear(F) over the positions,
+        descriptor: how D describes the whole RoI: the mean ('avg') or maximum ('max') of Linear(F) over the positions,
             Linear of the flattened F (positions by rows, channels innermost; 'concat', fixed grid only), or 'none'.
-        semantic: whether the semantic map S stands in z; if not, the position embedding itself does.
+        semantic: whether the semantic map S is in z; if not, the position embedding is used instead.
         position: 'area' embedding, 'point' (the block's centre, 2 numbers in [-1, 1]) or 'none'.
         norm: 'batch' over all positions of the batch, or 'layer' over the channels of a position.
         form: 'fast', or 'straightforward' as the paper describes it: the same function.
@@ -49,9 +49,9 @@ class SemanticRoIAlign(jt.nn.Module):
     State: descriptor, semantic, norm1, fc1, norm2, fc2 (.weight, .bias; batch norms .running_mean, .running_var). z is
     ordered D then S (or the embedding), the columns of `semantic` F, vertical, horizontal.
 
-    Initial weights, of which the paper says nothing, are Jittor's, which are PyTorch's, but for two:
+    The paper does not give initial weights. They are Jittor's (the same as PyTorch's), with two exceptions:
     - fc2: gamma * logits starts with the deviation initial_logit_std, so that the softmax is neither flat nor saturated
-      (PyTorch's would give 20, masks of one position each, and hardly a gradient).
+      (PyTorch's would give 20, masks of one position each, and almost no gradient).
     - the position's columns of `semantic`: their part of S varies position_gain times as much over an RoI as that of features
       of variance 1. Content, which prevails with PyTorch's weights, makes all masks of an RoI alike and different for every
       RoI: the head then learns late (measured in docs/mini.md).
@@ -152,11 +152,11 @@ class SemanticRoIAlign(jt.nn.Module):
         return [part.T.reshape(self.num_masks, *grid) for part, grid in zip(parts, packing.grids.numpy())]
 
     def logits(self, sampled, packing):
-        """Mask logits [T, N], before gamma; the fast form's lack a constant a mask, which the softmax ignores."""
+        """Mask logits [T, N], before gamma; the fast form's lack a constant per mask, which the softmax ignores."""
         return fast_logits(self, sampled, packing) if self.form == "fast" else self._straightforward(sampled, packing)
 
     def intermediates(self, features, rois, spatial_scale, levels=None):
-        """Every step of the straightforward form by its name, in order, to hold another implementation against: Vars of
+        """Every step of the straightforward form by its name, in order, to compare another implementation with: Vars of
         grids [K, 2], sampled [T, C], descriptor [K, C_d], semantic [T, C_s], norm1, fc1, norm2, fc2 [T, .] and masks [T, N].
         """
         sampled, packing = self.sample(features, rois, spatial_scale, levels)

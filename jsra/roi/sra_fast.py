@@ -1,9 +1,9 @@
 """The mask logits of Semantic RoI Align with less work: the same function as the straightforward form.
 
 1. The position's share of the semantic convolution depends on (row, height) and (column, width) alone: two tables of
-   weight columns, interpolated once, take the place of the embeddings [T, 2L].
-2. The mean over positions of Linear(F) is Linear of the mean of F: one row an RoI instead of one a position.
-3. norm1, its ReLU and fc1 act on the descriptor's part of z once an RoI, with batch statistics in which an RoI counts as
+   weight columns, interpolated once, replace the embeddings [T, 2L].
+2. The mean over positions of Linear(F) is Linear of the mean of F: one row per RoI instead of one per position.
+3. norm1, its ReLU and fc1 act on the descriptor's part of z once per RoI, with batch statistics in which an RoI counts as
    often as it has positions; only the semantic part is computed at every position, and their sum goes into norm2.
 4. Sums, norm and ReLU are one kernel (jsra.ops.add_norm_relu); with the product that follows they are one step of the
    gradient, so that training keeps one array [T, .] for each norm.

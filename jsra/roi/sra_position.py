@@ -1,4 +1,4 @@
-"""Position embeddings of Semantic RoI Align (arXiv:2312.09609, eq. 6): what describes a block's place in its grid.
+"""Position embeddings of Semantic RoI Align (arXiv:2312.09609, eq. 6): they describe a block's place in its grid.
 
 An embedding has two halves, one for the row of the block and one for its column, and each depends only on (index, side):
 so it is a row of one table, and `axes` of jsra.ops.packing.Packing says which.

@@ -36,7 +36,7 @@ def install():
             raise OSError(error, os.strerror(error))
     except (OSError, subprocess.CalledProcessError) as error:
         reason = getattr(error, "stderr", None) or error
-        warnings.warn(f"operators compile under Jittor's lock alone, which a killed process loses: {reason}", stacklevel=2)
+        warnings.warn(f"only Jittor's lock protects compilation, and a killed process releases it: {reason}", stacklevel=2)
         return
     jt.flags.disable_lock = 1
 

@@ -25,7 +25,7 @@ def choose(home: str) -> str:
     see cuda_root.
     """
     if "nvcc_path" in os.environ:
-        return f"as the environment says: nvcc_path={os.environ['nvcc_path']!r}"
+        return f"as set in the environment: nvcc_path={os.environ['nvcc_path']!r}"
     cache = os.path.join(home, ".cache", "jittor")
     rank = os.environ.get("OMPI_COMM_WORLD_LOCAL_RANK")
     if not _use_nccl(cache) and rank is not None:

@@ -75,7 +75,7 @@ def _python():
     else:
         yield Row("NumPy", "missing", numpy or "not installed", f"Jittor needs one before 2: {before_jittor.CURE}")
     jittor = _version("jittor")
-    untried = f"tried with {_JITTOR} only: pip install jittor=={_JITTOR}"
+    untried = f"tested only with {_JITTOR}: pip install jittor=={_JITTOR}"
     yield Row("Jittor", "ok" if jittor else "missing", jittor or "not installed", "" if jittor == _JITTOR else untried)
 
 
@@ -140,7 +140,7 @@ def _mpi():
         return Row("MPI", "-", "no mpicc on PATH", cure)
     version = _output(path, "--showme:version").split("\n")[0].replace(f"{path}: ", "")
     if not version:
-        return Row("MPI", "missing", f"{path} is not Open MPI's, which is what Jittor asks (--showme)", cure)
+        return Row("MPI", "missing", f"{path} is not Open MPI's, which Jittor needs (--showme)", cure)
     return Row("MPI", "ok", f"{version}, {path}")
 
 

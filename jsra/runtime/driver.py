@@ -38,7 +38,7 @@ def query(library: str = "libnvidia-ml.so.1") -> Driver:
     finally:
         nvml.nvmlShutdown()
     if error != 0:
-        return Driver(cuda, (), f"the NVIDIA driver opens no GPU (NVML error {error})")
+        return Driver(cuda, (), f"the NVIDIA driver cannot open a GPU (NVML error {error})")
     architectures = tuple(a for a in found if a)
     if not architectures:
         return Driver(cuda, (), "the NVIDIA driver shows no GPU to this process")

@@ -29,7 +29,7 @@ def prepare() -> dict:
     if prepared:
         return prepared
     if "jittor" in sys.modules:
-        prepared["skipped"] = "jittor was imported before jsra: its own set-up stands"
+        prepared["skipped"] = "jittor was imported before jsra: its own set-up is used"
         return prepared
     before_jittor.watch()
     before = dict(os.environ)

@@ -55,4 +55,4 @@ esac
     os.chmod(unfinished, 0o755)
     os.replace(unfinished, script)
     os.environ["python_config_path"] = script
-    return f"written, for the headers in {headers()}"
+    return f"generated for the headers in {headers()}"

@@ -67,7 +67,7 @@ class FrameStream:
             first, now = ([*v.shape[:1:-1]] for v in (self.frames[0].image, image))
             raise ValueError(
                 f"frame {target.get('img_id')!r} is {now[0]} x {now[1]} pixels, those before it in its video {first[0]} x "
-                f"{first[1]}: the frames of a video have one size"
+                f"{first[1]}: all frames of a video must have one size"
             )
         # Copies: a slice would keep the whole batch, and what is not computed now would keep the graph before it.
         maps = [m.copy().stop_grad() for m in self.model.features(image)]

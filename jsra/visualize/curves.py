@@ -71,7 +71,7 @@ def plot(runs, out: str, keys=None) -> str:
     output_file(out, FIGURES, "out")
     found = curves(runs, keys)
     if not found:
-        raise ConfigError(f"nothing to draw yet: {', '.join(map(str, runs))} logged no training record")
+        raise ConfigError(f"nothing to draw yet: {', '.join(map(str, runs))} have no training records")
     columns = min(len(found), 3)
     rows = -(-len(found) // columns)
     figure, axes = plt.subplots(rows, columns, figsize=(5 * columns, 3.6 * rows), squeeze=False, constrained_layout=True)

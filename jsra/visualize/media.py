@@ -40,9 +40,9 @@ def find_inputs(paths) -> list:
         elif not os.path.exists(path):
             raise FileNotFoundError(f"{path}: there is no such picture, video or folder")
         elif not path.lower().endswith(PICTURES + VIDEOS):
-            raise DataError(f"{path}: the ending is not that of a picture or video; known: {', '.join(PICTURES + VIDEOS)}")
+            raise DataError(f"{path}: not a known extension of a picture or video; known: {', '.join(PICTURES + VIDEOS)}")
         elif not os.path.isfile(path):
-            raise DataError(f"{path} is no file that can be read from its beginning (a pipe or a device): save it first")
+            raise DataError(f"{path} cannot be read from its beginning (a pipe or a device): save it as a file first")
         else:
             found.append(path)
     return list(dict.fromkeys(found))

@@ -1,7 +1,7 @@
 """Deformable RoI pooling with learned offsets and masks (arXiv:1703.06211, arXiv:1811.11168) in PyTorch, as
 jsra.roi.DeformRoIPoolPack and jsra.roi.ModulatedDeformRoIPoolPack compute it.
 
-Without compiled code, and so RoI by RoI: for training, mmcv.ops.deform_roi_pool is the faster way to `pool`. This file needs
+Without compiled code, so RoI by RoI: for training, mmcv.ops.deform_roi_pool is a faster `pool`. This file needs
 PyTorch and torchvision and nothing else of this folder.
 """
 

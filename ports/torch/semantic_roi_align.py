@@ -1,7 +1,7 @@
 """Semantic RoI Align (arXiv:2312.09609) in PyTorch: the definition, as jsra.roi.SemanticRoIAlign computes it.
 
-Shape letters: K RoIs; T their sampled positions, all in one packed array; L the most positions of one of them; C channels of
-the maps; N masks. This file needs PyTorch and torchvision and nothing else of this folder.
+Shape letters: K RoIs; T their sampled positions, all in one packed array; L the largest number of positions of one
+of them; C channels of the maps; N masks. This file needs PyTorch and torchvision and nothing else of this folder.
 """
 
 import torch

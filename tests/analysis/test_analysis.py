@@ -123,12 +123,12 @@ def test_the_page(scattered, capsys):
     file, row = folder / "run" / "detections" / "val.bbox.json", detections[0]
     for wrong, words in (
         ({}, "expected a list of detections"),
-        ([row, {**row, "category_id": 999}], "row 1 is no detection"),
-        ([{**row, "score": None}], "row 0 is no detection"),
-        ([{**row, "bbox": [1, None, 2, 3]}], "row 0 is no detection"),
-        ([{**row, "bbox": "abc"}], "row 0 is no detection"),
-        (["abc"], "row 0 is no detection"),
-        ([{k: v for k, v in row.items() if k != "image_id"}], "row 0 is no detection"),
+        ([row, {**row, "category_id": 999}], "row 1 is not a detection"),
+        ([{**row, "score": None}], "row 0 is not a detection"),
+        ([{**row, "bbox": [1, None, 2, 3]}], "row 0 is not a detection"),
+        ([{**row, "bbox": "abc"}], "row 0 is not a detection"),
+        (["abc"], "row 0 is not a detection"),
+        ([{k: v for k, v in row.items() if k != "image_id"}], "row 0 is not a detection"),
         ([{**row, "image_id": 999}], "1 images that dataset.val does not have"),
     ):
         file.write_text(json.dumps(wrong))

@@ -22,5 +22,5 @@ def test_maps_and_gradients_are_those_of_the_original(case):
 
 
 def test_refusals():
-    with pytest.raises(ValueError, match=r"InternImage: 64 channels \(stage 0\) cannot be shared by 5 groups"):
+    with pytest.raises(ValueError, match=r"InternImage: 64 channels \(stage 0\) cannot be divided into 5 groups"):
         InternImage(groups=(5, 8, 16, 32))

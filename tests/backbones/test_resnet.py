@@ -79,5 +79,5 @@ def test_statistics_of_a_large_batch(rng):
 def test_refusals():
     with pytest.raises(ValueError, match="depth must be one of 18, 34, 50, 101, 152, got 20"):
         ResNet(20)
-    with pytest.raises(ValueError, match="no grouped form"):
+    with pytest.raises(ValueError, match="no grouped convolutions"):
         ResNeXt(18)

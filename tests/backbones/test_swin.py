@@ -95,7 +95,7 @@ def test_stochastic_depth_has_one_seed(rng):
 def test_refusals():
     with pytest.raises(ValueError, match="out_indices must be some of 0, 1, 2, 3"):
         SwinTransformer(out_indices=(4,))
-    with pytest.raises(ValueError, match="96 channels .stage 0. cannot be shared by 5 heads"):
+    with pytest.raises(ValueError, match="96 channels .stage 0. cannot be divided into 5 heads"):
         SwinTransformer(num_heads=(5, 6, 12, 24))
     with pytest.raises(ValueError, match="drop_path_rate must be at least 0 and below 1"):
         SwinTransformer(drop_path_rate=1.0)

@@ -59,7 +59,7 @@ def test_parameters():
 
 
 def test_refusals():
-    with pytest.raises(ValueError, match="ViTAdapter: 192 channels cannot be shared by num_heads=5"):
+    with pytest.raises(ValueError, match="ViTAdapter: 192 channels cannot be divided into num_heads=5"):
         ViTAdapter(num_heads=5)
     with pytest.raises(ValueError, match="interaction_indexes must be groups of all 12 blocks"):
         ViTAdapter(interaction_indexes=((0, 2), (4, 11)))

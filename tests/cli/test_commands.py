@@ -58,7 +58,7 @@ def test_config_prints_values_and_their_origin(trained, capsys):
 
 def test_an_earlier_run_is_not_overwritten(trained, capsys):
     assert main(["train", trained[1]]) == 2
-    assert "holds a run already" in capsys.readouterr().err
+    assert "already has a run" in capsys.readouterr().err
 
 
 def test_resumed_training_equals_the_uninterrupted(trained, tmp_path, capsys):
@@ -139,7 +139,7 @@ def test_masks_of_a_model_without_any(trained, capsys):
         (["train", "{config}", "--work-dir", "{tmp}/w", "--set", "dataset.train.anno_file=data/none.json"], "JSRA_DATA"),
         (["train", "{config}", "--work-dir", "{tmp}/w", "--set", "optimizer.lr=fast"], "must be a number"),
         (["train", "{config}", "--work-dir", "{tmp}/w", "--resume", "{tmp}/none"], "not a checkpoint"),
-        (["test", "{config}", "absent.safetensors"], "no such weights"),
+        (["test", "{config}", "absent.safetensors"], "these weights do not exist"),
         (["test", "{config}", "{config}", "--split", "holdout"], "no 'holdout'"),
         (["infer", "{config}", "{work}", "absent.jpg"], "no such picture"),
         (["plot", "{tmp}"], "no training log"),

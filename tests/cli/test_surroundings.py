@@ -112,11 +112,11 @@ def test_json_has_no_nan():
 def test_a_file_to_write(tmp_path):
     path = str(tmp_path / "new" / "x.png")
     assert output_file(path, (".png",)) == path and os.path.isdir(tmp_path / "new")
-    for name, words in (("x", "has no ending: name a file that ends in .png, .svg"), ("x.gif", "ends in '.gif'")):
+    for name, words in (("x", "has no ending: give a file name that ends in .png, .svg"), ("x.gif", "ends in '.gif'")):
         with pytest.raises(ConfigError, match=f"--out {name} {words}"):
             output_file(name, (".png", ".svg"))
     os.mkdir(path)
-    with pytest.raises(ConfigError, match="is a folder: name a file in it, such as .*x.png/out.png"):
+    with pytest.raises(ConfigError, match="is a folder: give a file in it, such as .*x.png/out.png"):
         output_file(path, (".png",))
 
 
@@ -134,7 +134,7 @@ def test_a_file_to_write(tmp_path):
         (["masks", "c.py", "w", "{picture}", "--masks", ""], "--masks ''"),
         (["masks", "c.py", "w", "{picture}", "--boxes", "1,2,3"], "a box is four numbers"),
         (["masks", "c.py", "w", "{picture}", "--boxes", "1,2,nan,9"], "a box is four numbers"),
-        (["masks", "c.py", "w", "{picture}", "--boxes", "1,2,inf,9"], "40 x 30 pixels, and this box leaves it"),
+        (["masks", "c.py", "w", "{picture}", "--boxes", "1,2,inf,9"], "40 x 30 pixels, and this box is not inside it"),
     ],
 )
 def test_wrong_values_are_found_at_the_start(tmp_path, capsys, monkeypatch, arguments, message):

@@ -214,7 +214,7 @@ def test_counters_and_classifiers_are_ignored_and_the_unknown_is_named():
 
 
 def test_wrong_requests():
-    with pytest.raises(WeightsError, match="unknown family"):
+    with pytest.raises(WeightsError, match="unknown naming scheme"):
         to_jsra({}, "mxnet")
     with pytest.raises(WeightsError, match="coco80"):
         to_jsra({}, "jsra", classes="voc")

@@ -69,7 +69,7 @@ def test_code_is_refused_and_not_run(tmp_path, zipped):
             for part in (torch_file._LEGACY_MAGIC, 1001, {}):
                 pickle.dump(part, file, protocol=2)
             file.write(content)
-    with pytest.raises(WeightsError, match="refused: the file asks for (posix|nt).mkdir"):
+    with pytest.raises(WeightsError, match="refused: the file requests (posix|nt).mkdir"):
         torch_file.read(path)
     assert not os.path.exists(marker)
 
@@ -115,19 +115,19 @@ def test_settings_dates_and_arrays_next_to_the_weights_are_inert(tmp_path):
 @pytest.mark.parametrize("name", ["getattr", "eval", "exec", "__import__", "open", "compile"])
 def test_builtins_that_run_code_are_refused(tmp_path, name):
     write_zip(str(tmp_path / "bad.pth"), b"\x80\x02cbuiltins\n" + name.encode() + b"\n(X\x01\x00\x00\x001tR.")
-    with pytest.raises(WeightsError, match=f"refused: the file asks for builtins.{name}"):
+    with pytest.raises(WeightsError, match=f"refused: the file requests builtins.{name}"):
         torch_file.read(str(tmp_path / "bad.pth"))
 
 
 @pytest.mark.parametrize(
     "start, message",
     [
-        (b"version https://git-lfs.github.com/spec/v1\noid sha256:0\n", "pointer of Git LFS"),
+        (b"version https://git-lfs.github.com/spec/v1\noid sha256:0\n", "Git LFS pointer"),
         (b"\n<!DOCTYPE html><html>not found</html>", "a web page"),
         (b"", "is empty"),
-        (b"\x1f\x8b\x08\x00" + bytes(99), "packed by gzip"),
+        (b"\x1f\x8b\x08\x00" + bytes(99), "compressed by gzip"),
         (b'{"error": "not found"}', r"text \(JSON\)"),
-        (b"PK\x03\x04" + bytes(200), "cut off after 204 bytes"),
+        (b"PK\x03\x04" + bytes(200), "truncated after 204 bytes"),
     ],
 )
 def test_what_is_no_file_of_weights(tmp_path, start, message):
@@ -164,7 +164,7 @@ def test_npz_that_are_damaged_or_hold_objects(tmp_path):
     (tmp_path / "cut.npz").write_bytes(whole.read_bytes()[:200])
     (tmp_path / "other.npz").write_bytes(b"nothing of it")
     for name in ("objects", "cut", "other"):
-        with pytest.raises(WeightsError, match=f"{name}.npz: no .npz file of arrays, or damaged"):
+        with pytest.raises(WeightsError, match=f"{name}.npz: not an .npz file of arrays, or damaged"):
             read_weights(tmp_path / f"{name}.npz")
 
 
@@ -204,7 +204,7 @@ def test_bfloat16_safetensors(tmp_path):
     path.write_bytes(struct.pack("<Q", len(header)) + header + bits.astype("<u2").tobytes())
     np.testing.assert_array_equal(read_weights(path)["x"], [[1.5, -2], [0, 3.140625]])
     path.write_bytes(path.read_bytes()[:-2])
-    with pytest.raises(WeightsError, match="cut off"):
+    with pytest.raises(WeightsError, match="truncated"):
         read_weights(path)
 
 

@@ -92,7 +92,7 @@ def crosscheck(python, *options, module=f"{planted.__file__}:Gamma40"):
 def test_command_says_where_they_part(tmp_path, here, capsys):
     assert crosscheck(interpreter(tmp_path, stored("Gamma40"))) == 1
     out = capsys.readouterr().out
-    assert "different: first at masks, by " in out and "norm2, fc2 before it agree" in out
+    assert "different: first at masks, by " in out and "the steps before it agree: fc1, norm2, fc2" in out
     assert crosscheck(interpreter(tmp_path, here[1])) == 0
     assert "equal: forward within 1e-05, gradients within 0.0001" in capsys.readouterr().out
 
@@ -157,7 +157,7 @@ def test_worker_names_what_is_wrong_with_a_file(tmp_path):
     with pytest.raises(worker.Wrong, match=r"cannot be imported raises ModuleNotFoundError: .*\(port.py, line 1\)"):
         worker.load_module(f"{port}:Layer", {})
     port.write_text("class Layer:\n    def __init__(self, gamma):\n        raise ValueError('two\\nlines')\n")
-    with pytest.raises(worker.Wrong, match="defines no Lawyer"):
+    with pytest.raises(worker.Wrong, match="does not define Lawyer"):
         worker.load_module(f"{port}:Lawyer", {})
     with pytest.raises(worker.Wrong, match=r"Layer\(gamma=3\) raises ValueError: two lines \(port.py, line 3\)"):
         worker.load_module(f"{port}:Layer", {"gamma": 3})
@@ -171,7 +171,7 @@ def test_worker_names_weights_that_do_not_fit():
         def load_state_dict(self, state, strict):
             self.loaded = state
 
-    with pytest.raises(worker.Wrong, match=r"it lacks b.bias \(here c.bias\); nothing here gives its other"):
+    with pytest.raises(worker.Wrong, match=r"it lacks b.bias \(here c.bias\); jsra's layer has no other"):
         worker.set_weights(Module(), {}, {"a.weight": "a.weight", "c.bias": "b.bias"})
     module = Module()
     given = {"weight/a.weight": np.arange(12.0).reshape(4, 3), "weight/o": np.ones(2)}
@@ -213,7 +213,7 @@ def nothing(**settings):
     [
         ("Raises", r"raises RuntimeError: out of luck \(broken.py, line 8\)$"),
         ("Fewer", r"the output has the shape \[21, 5, 4\] here and \[20, 5, 4\] there$"),
-        ("Lacks", r"the weights of the module are others: it lacks fc1.bias"),
+        ("Lacks", r"the module has different weights: it lacks fc1.bias"),
         ("Wider", r"fc1.weight has the shape \[10, 13\] here and \[12, 13\] there$"),
         ("nothing", r"makes int, not a torch.nn.Module$"),
     ],
@@ -235,7 +235,7 @@ def test_settings_of_a_config_and_of_a_layer(tmp_path):
     config.write_text("model = dict(type='X', head=[dict(roi_layer=dict(type='RoIPool', output_size=3))])")
     assert layer_settings(str(config)) == {"type": "RoIPool", "output_size": 3}
     config.write_text("model = dict(type='X')")
-    with pytest.raises(ConfigError, match="no part of this config has a roi_layer"):
+    with pytest.raises(ConfigError, match="this config has no roi_layer"):
         layer_settings(str(config))
 
 

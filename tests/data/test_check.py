@@ -28,11 +28,11 @@ def test_a_sound_data_set(tmp_path):
         (
             annotation(7, 4, 20, (30, 5, 5, 5)),
             "error",
-            "image id 4, annotation 7: the box (30, 5, 35, 10) lies outside",
+            "image id 4, annotation 7: the box (30, 5, 35, 10) is outside",
         ),
         (annotation(7, 4, 20, (5, 5, 0, 5)), "error", "the box (5, 5, 5, 10) is empty"),
         (annotation(7, 4, 20, (9, 5, -4, 5), area=20), "error", "the box (9, 5, 5, 10) is inverted"),
-        (annotation(7, 4, 20, (5, 5, 30, 5)), "warning", "(5, 5, 35, 10) goes beyond the image (20 x 40)"),
+        (annotation(7, 4, 20, (5, 5, 30, 5)), "warning", "(5, 5, 35, 10) exceeds the image (20 x 40)"),
         (annotation(7, 4, 20, (5, 5, 0.5, 5), segmentation=None), "warning", "thinner than a pixel"),
         (annotation(7, 4, 99, (1, 1, 5, 5)), "error", "category 99 is not listed"),
         (annotation(7, 77, 20, (1, 1, 5, 5)), "error", "image id 77, annotation 7: its image is not listed"),
@@ -42,12 +42,12 @@ def test_a_sound_data_set(tmp_path):
         (annotation(7, 4, 20, (1, 1, 5, 5), area=0), "warning", "area is 0"),
         ({**annotation(7, 4, 20, (1, 1, 5, 5)), "bbox": [1, 2, 3]}, "error", "bbox is [1, 2, 3]"),
         (annotation(7, 4, 20, (1, 1, 5, 5), segmentation=[[1, 1, 2, 2]]), "error", "at least 3 points, it is [1, 1, 2, 2]"),
-        (annotation(7, 4, 20, (1, 1, 5, 5), segmentation=[[30, 1, 35, 1, 35, 5]]), "error", "nothing of it is in the image"),
-        (annotation(7, 4, 20, (1, 1, 5, 5), segmentation=EMPTY), "error", "nothing of it is in the image"),
+        (annotation(7, 4, 20, (1, 1, 5, 5), segmentation=[[30, 1, 35, 1, 35, 5]]), "error", "completely outside the image"),
+        (annotation(7, 4, 20, (1, 1, 5, 5), segmentation=EMPTY), "error", "it is completely outside the image"),
         (annotation(7, 4, 20, (1, 1, 5, 5), segmentation={**EMPTY, "size": [9, 9]}), "error", "an RLE of size [9, 9]"),
         (annotation(7, 4, 20, (1, 1, 5, 5), segmentation={**EMPTY, "counts": "00"}), "error", "an RLE of 0 pixels"),
         (annotation(7, 4, 20, (1, 1, 5, 5), segmentation=[]), "warning", "annotation 7: has no segmentation"),
-        (annotation(7, 4, 20, (1, 1, 5, 5), segmentation=[[1, 1, 1.1, 1, 1.1, 1.1]]), "warning", "covers no pixel"),
+        (annotation(7, 4, 20, (1, 1, 5, 5), segmentation=[[1, 1, 1.1, 1, 1.1, 1.1]]), "warning", "does not cover a pixel"),
         (
             annotation(7, 4, 20, (1, 1, 5, 5), segmentation=[[9, 9, 15, 9, 15, 15]]),
             "warning",
@@ -80,7 +80,7 @@ def test_pictures_of_12_bits_within_16(tmp_path):
 
 def test_classes_that_the_file_lacks(tmp_path):
     place = {**write_coco(str(tmp_path)), "classes": ["cat", "persn"]}
-    assert "class 'persn': is no category of the file" in "\n".join(what for _, what in problems_of(place))
+    assert "class 'persn': is not in the file" in "\n".join(what for _, what in problems_of(place))
 
 
 def test_not_finite_boxes():
@@ -103,7 +103,7 @@ def test_voc(tmp_path):
     (tmp_path / "Annotations" / "0001.xml").write_text("<annotation>")
     (tmp_path / "Annotations" / "0002.xml").unlink()
     found = [p.what for p in check({"type": "VOCDataset", "root": root, "classes": ["cat"]}, progress=False)]
-    assert "0001.xml cannot be read" in found[0] and "0002.xml is not there" in found[1]
+    assert "0001.xml cannot be read" in found[0] and "0002.xml is missing" in found[1]
 
 
 @pytest.fixture
@@ -123,7 +123,7 @@ def test_command_check(config, tmp_path, capsys):
     content["annotations"][0]["bbox"] = [100, 100, 5, 5]
     (tmp_path / "annotations.json").write_text(json.dumps(content))
     assert main(["data", "check", config]) == 1
-    assert "error: image id 1, annotation 1: the box (100, 100, 105, 105) lies outside" in capsys.readouterr().out
+    assert "error: image id 1, annotation 1: the box (100, 100, 105, 105) is outside" in capsys.readouterr().out
 
 
 def test_command_browse(config, tmp_path, capsys):

@@ -46,7 +46,7 @@ def test_images_without_objects_are_left_out(place):
     assert COCODataset(**place, use_anno_cats=True, filter_min_size=0).img_ids == [1, 2, 3, 5]
     assert COCODataset(**place, classes=["cat"], filter_min_size=0).img_ids == [1, 2]
     (said,) = COCODataset(**place, use_anno_cats=True).notes
-    assert said.startswith("4 of 5 images are left out: 1 without an object, 4 with a side under 32 pixels")
+    assert said.startswith("4 of 5 images are left out: 1 without an object, 4 with a side below 32 pixels")
     assert COCODataset(**place, use_anno_cats=True, filter_empty_gt=False).notes == []
     with pytest.raises(ConfigError, match="no image with an object"):
         COCODataset(**place, use_anno_cats=True, filter_min_size=100)
@@ -62,7 +62,7 @@ def test_the_log_says_what_is_left_out_or_doubtful(tmp_path):
     notes = COCODataset(**write_coco(str(tmp_path), ANNOTATIONS + doubtful), classes=["cat", "person"]).notes
     assert notes[0] == "2 of 10 objects are of other classes: left out"
     assert notes[1].startswith("2 of 10 objects are marked ignore, thinner than a pixel")
-    assert notes[2].startswith("1 of 10 boxes go beyond their image") and len(notes) == 4
+    assert notes[2].startswith("1 of 10 boxes exceed their image") and len(notes) == 4
 
 
 def test_chosen_classes_give_the_labels(place):
@@ -95,8 +95,8 @@ def test_a_mask_that_is_none_is_named_before_the_training(tmp_path):
     with pytest.raises(DataError) as raised:
         COCODataset(**place, use_anno_cats=True, with_masks=True)
     assert "annotations.json: 2 errors" in str(raised.value)
-    assert "image id 3, annotation 7: segmentation: a polygon has a coordinate that is no number" in str(raised.value)
-    assert "image id 3, annotation 8: segmentation: nothing of it is in the image" in str(raised.value)
+    assert "image id 3, annotation 7: segmentation: a polygon has a coordinate that is not a number" in str(raised.value)
+    assert "image id 3, annotation 8: segmentation: it is completely outside the image" in str(raised.value)
     assert len(COCODataset(**place, use_anno_cats=True)) == 1  # boxes need no masks
 
 
@@ -147,7 +147,7 @@ def test_broken_files_are_named(place, tmp_path):
     with pytest.raises(DataError, match=r"0001\.png \(image id 1\) cannot be read"):
         dataset[0]
     file.unlink()
-    with pytest.raises(DataError, match=r"0001\.png \(image id 1\) is not there"):
+    with pytest.raises(DataError, match=r"0001\.png \(image id 1\) is missing"):
         dataset[0]
 
 
@@ -226,7 +226,7 @@ def test_evaluate_masks(place):
 
     dataset = COCODataset(**place, use_anno_cats=True, filter_empty_gt=False, with_masks=True)
     results = perfect(dataset)
-    with pytest.raises(ConfigError, match="the result of image id 1 has no 'masks': the model makes none"):
+    with pytest.raises(ConfigError, match="the result of image id 1 has no 'masks': the model predicts none"):
         evaluate([COCOMaskAP()], dataset, results)
     for i, result in enumerate(results):
         result["masks"] = [encode(m) for m in np.asarray(dataset.target(dataset.record(i))["masks"])]

@@ -71,8 +71,8 @@ WRONG = [
     ("annotations", 4, "bbox", [1, None, 3, 4], "image id 3, annotation 5: bbox is [1, None, 3, 4]"),
     ("annotations", 4, "bbox", [1, 2, 3], "image id 3, annotation 5: bbox is [1, 2, 3]"),
     ("annotations", 4, "bbox", "1234", "image id 3, annotation 5: bbox is '1234'"),
-    ("annotations", 4, "bbox", [1, 2, float("nan"), 3], "has a number that is none, or far outside"),
-    ("annotations", 4, "bbox", [1, 2, 1e12, 3], "has a number that is none, or far outside"),
+    ("annotations", 4, "bbox", [1, 2, float("nan"), 3], "has a number that is NaN or far outside"),
+    ("annotations", 4, "bbox", [1, 2, 1e12, 3], "has a number that is NaN or far outside"),
     ("annotations", 4, "area", "300", "image id 3, annotation 5: area is '300'"),
     ("annotations", 4, "area", float("inf"), "image id 3, annotation 5: area is inf"),
     ("annotations", 4, "iscrowd", "0", "image id 3, annotation 5: iscrowd is '0'"),
@@ -166,7 +166,7 @@ def test_encodings_and_gzip_are_read(place, encoding, packed):
         (b'{"images": [,], "categories": []}', "not valid JSON: .*line 1 column 13.*correct it"),
         (b"version https://git-lfs.github.com/spec/v1\noid sha256:1\n", "git lfs pull"),
         (b"\xff\xfe\xff\xd8", "not text in UTF-8 or UTF-16"),
-        (gzip.compress(b'{"images": []}')[:-9], "gzip file that is damaged or cut off"),
+        (gzip.compress(b'{"images": []}')[:-9], "gzip file that is damaged or truncated"),
     ],
 )
 def test_files_that_are_none(tmp_path, data, words):
@@ -180,7 +180,7 @@ def test_places_that_are_none(tmp_path, monkeypatch):
     monkeypatch.delenv("JSRA_DATA", raising=False)
     with pytest.raises(FileNotFoundError, match="JSRA_DATA"):
         COCODataset(str(tmp_path), str(tmp_path / "none.json"))
-    with pytest.raises(DataError, match="is a folder: name the annotation file"):
+    with pytest.raises(DataError, match="is a folder: give the annotation file"):
         COCODataset(str(tmp_path), str(tmp_path))
 
 
@@ -203,7 +203,7 @@ def test_a_polygon_that_would_fill_the_memory_never_gets_that_far(place, tmp_pat
     rewritten(place, setting("annotations", 4, "segmentation", [[10, 10, 30, 10, bad, 25]]))
     config = tmp_path / "c.py"
     config.write_text(f"dataset = dict(train=dict(type='COCODataset', use_anno_cats=True, with_masks=True, **{place!r}))")
-    words = "image id 3, annotation 5: segmentation: a polygon has a coordinate that is no number of pixels below 1e+06"
+    words = "image id 3, annotation 5: segmentation: a polygon has a coordinate that is not a number of pixels below 1e+06"
     assert main(["data", "check", str(config)]) == 1 and f"error: {words}" in capsys.readouterr().out
     for command in (["data", "browse", str(config), "--out", str(tmp_path / "out")], ["train", str(config)]):
         parts = ["--set", "+model={'type': 'FasterRCNN'}", "--set", "+optimizer={'type': 'SGD'}"]

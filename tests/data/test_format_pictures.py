@@ -38,7 +38,7 @@ def test_of_several_pictures_of_a_name_the_nearest_is_meant(tmp_path):
     assert found("b\\images\\1.jpg", "x.json") == "b/images/1.jpg"
     assert found("1", "a/labels/1.txt", stem=True) == "a/images/1.jpg"
     assert found("1.jpg", "annotations/train.json") == "train/1.jpg"
-    assert "may be any of 2 pictures of that name" in found("2.jpg", "x.json")
+    assert "matches 2 pictures of that name" in found("2.jpg", "x.json")
     assert "is not in" in found("3", "x.xml", stem=True)
 
 
@@ -88,7 +88,7 @@ def test_equal_names_in_two_folders(tmp_path, form):
     if form is not cvat:  # which says the split in the file
         assert {name: len(listed) for name, listed in found.splits.items()} == {"train": 2, "val": 2}
     if form is yolo:
-        assert any("other names of classes" in line for line in found.problems)
+        assert any("other class names" in line for line in found.problems)
 
 
 def test_a_picture_in_several_files_is_taken_once(tmp_path):
@@ -98,7 +98,7 @@ def test_a_picture_in_several_files_is_taken_once(tmp_path):
     (tmp_path / "person_keypoints.json").write_text(content)
     found, _ = formats.find(str(tmp_path))
     assert len(found.splits["all"]) == 2 and len(found.splits["all"][0].objects) == 2
-    assert sum(line.endswith("instances.json too, which is taken: left out") for line in found.problems) == 2
+    assert sum(line.endswith("instances.json, which is used: left out") for line in found.problems) == 2
 
 
 def test_what_is_of_no_split(tmp_path):
@@ -108,10 +108,10 @@ def test_what_is_of_no_split(tmp_path):
     one, empty = found.splits["all"]
     found.splits = {"all": [one, empty], "test": [empty]}
     splits, rule = starter.split(found)
-    assert splits == {"train": [one], "test": [empty], "val": [empty]} and "test is the validation split too" in rule
+    assert splits == {"train": [one], "test": [empty], "val": [empty]} and "test is the same as the validation split" in rule
     found.splits = {"all": [one, empty], "train": [one], "val": [empty]}
     splits, rule = starter.split(found)
-    assert list(splits) == ["train", "val"] and rule.endswith("2 pictures of no split are not used")
+    assert list(splits) == ["train", "val"] and rule.endswith("2 pictures without a split are not used")
 
 
 def test_yolo_lines_and_names(tmp_path):
@@ -122,7 +122,7 @@ def test_yolo_lines_and_names(tmp_path):
     found, _ = formats.find(str(tmp_path))
     assert [(o.name, o.box) for p in all_pictures(found) for o in p.objects] == [("dog", pytest.approx(DOG))]
     assert [line.split(": ")[0][-6:] for line in found.problems if "a.txt" in line] == ["line 2", "line 3", "line 4"]
-    assert any("a.yaml: other names of classes" in line for line in found.problems)
+    assert any("a.yaml: other class names" in line for line in found.problems)
     (tmp_path / "a.yaml").unlink()
     (tmp_path / "data.yaml").write_bytes("names: cat\n".encode("utf-16"))
     (tmp_path / "classes.txt").write_bytes("\nch\xe2t\n".encode("latin-1"))
@@ -145,7 +145,7 @@ def test_cvat_turned_boxes_and_tracks(tmp_path):
     found, _ = formats.find(str(tmp_path))
     boxes = {o.name: o.box for p in all_pictures(found) for o in p.objects}
     assert boxes == {"dog": pytest.approx((20, 10, 40, 50)), "cat": CAT}  # 40 x 20 around (30, 30), turned
-    assert any("tracks are of a video" in line for line in found.problems)
+    assert any("it has video tracks" in line for line in found.problems)
 
 
 def test_labelme_shapes_without_a_label(tmp_path):
@@ -177,5 +177,5 @@ def test_annotations_of_which_none_can_be_used_say_why(tmp_path):
     coco(tmp_path)
     for path in (tmp_path / "images").iterdir():
         path.unlink()
-    with pytest.raises(DataError, match=r"(?s)no annotations of a known form.*'a.jpg' is not in"):
+    with pytest.raises(DataError, match=r"(?s)no annotations in a known format.*'a.jpg' is not in"):
         starter.read(str(tmp_path), str(tmp_path / "out"))

@@ -118,7 +118,7 @@ def test_splits(tmp_path):
     # Pictures of equal names in two folders have each its own labels.
     assert [o.name for p in found.splits["val"] for o in p.objects] == ["class 0", "class 1"]
     splits, rule = starter.split(found)
-    assert len(splits["val"]) == 2 and rule == "splits as they are: train 4, val 2"
+    assert len(splits["val"]) == 2 and rule == "existing splits: train 4, val 2"
     found.splits = {"all": found.splits["train"] + found.splits["val"]}
     splits, rule = starter.split(found)
     assert (len(splits["train"]), len(splits["val"])) == (5, 1) and "every 5th picture" in rule
@@ -148,7 +148,7 @@ def test_nothing_to_be_found(tmp_path):
     with pytest.raises(FileNotFoundError, match="no such folder"):
         starter.read(str(tmp_path / "gone"), str(tmp_path))
     (tmp_path / "notes.txt").write_text("not a label")
-    with pytest.raises(DataError, match="no annotations of a known form"):
+    with pytest.raises(DataError, match="no annotations in a known format"):
         starter.read(str(tmp_path), str(tmp_path))
     with pytest.raises(DataError, match="expected a folder or a zip file"):
         starter.read(str(tmp_path / "notes.txt"), str(tmp_path))
@@ -162,7 +162,7 @@ def test_files_that_were_cut_off(tmp_path, form):
     whole = {path: path.read_text() for path in paths}
     for path, text in whole.items():
         path.write_text(text[: len(text) * 2 // 3])
-    with pytest.raises(DataError, match="no annotations of a known form") as caught:
+    with pytest.raises(DataError, match="no annotations in a known format") as caught:
         starter.read(str(tmp_path), str(tmp_path / "out"))
     for path in paths:
         assert f"{path}: not valid" in str(caught.value) and "it ends in the middle" in str(caught.value)
@@ -181,7 +181,7 @@ def test_zip_files_that_were_cut_off(tmp_path):
         archive.writestr("a.json", "[]" * 500)
     content = (tmp_path / "whole.zip").read_bytes()
     (tmp_path / "cut.zip").write_bytes(content[:500])
-    with pytest.raises(DataError, match="a zip file that is damaged or cut off; copy it again"):
+    with pytest.raises(DataError, match="a zip file that is damaged or truncated; copy it again"):
         starter.read(str(tmp_path / "cut.zip"), str(tmp_path / "out"))
     (tmp_path / "changed.zip").write_bytes(content.replace(b"[][]", b"[][ ", 1))
     with pytest.raises(DataError, match="cannot be unpacked .*Bad CRC.*copy it again"):
@@ -200,6 +200,6 @@ def test_a_zip_file(tmp_path):
     assert found.form == "Pascal VOC" and data == str(tmp_path / "out" / "data")
     with zipfile.ZipFile(tmp_path / "bad.zip", "w") as archive:
         archive.writestr("../outside.txt", "x")
-    with pytest.raises(DataError, match="leads out of the folder"):
+    with pytest.raises(DataError, match="points outside the folder"):
         starter.read(str(tmp_path / "bad.zip"), str(tmp_path / "out2"))
     assert not (tmp_path / "outside.txt").exists()

@@ -204,7 +204,7 @@ def test_killed_worker_is_noticed_and_named():
 
 def test_stuck_worker_is_named():
     loader = DataLoader(Deadly(lambda: time.sleep(60)), timeout=0.5)
-    with pytest.raises(RuntimeError, match=r"gave nothing for 0.5 s while it was reading 3\.jpg"):
+    with pytest.raises(RuntimeError, match=r"gave no result for 0.5 s while it was reading 3\.jpg"):
         list(loader.epoch(0))
     assert loader._pool._workers == []  # the sleeping worker was ended
 
@@ -280,5 +280,5 @@ def is_zombie(pid):
 
 
 def test_images_that_were_not_normalised_are_refused(tmp_path):
-    with pytest.raises(ConfigError, match="transforms: they have to end in float32"):
+    with pytest.raises(ConfigError, match="transforms: the result must be float32"):
         make(tmp_path, transforms=[STEPS[0]]).loader().load([0], 0)

@@ -75,7 +75,7 @@ def test_images_of_rare_classes_are_seen_more_often(place):
     loader = dataset.loader()
     seen = [t["img_id"] for _, targets in loader.epoch(0) for t in targets]
     assert sorted(seen) == [1] * 4 + [2] * 4 + [3] * 4 + [5] * 4
-    with pytest.raises(ConfigError, match="oversample_threshold is a share of the images, not 3"):
+    with pytest.raises(ConfigError, match="oversample_threshold must be a share of images, not 3"):
         LVISDataset(**place, oversample_threshold=3)
 
 

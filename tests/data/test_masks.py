@@ -65,7 +65,7 @@ def test_select(masks):
 
 @pytest.mark.parametrize("bad", [float("nan"), 1e12, -1e12, float("inf"), "3"])
 def test_a_coordinate_that_would_fill_the_memory_is_refused(bad):
-    with pytest.raises(ValueError, match="coordinate that is no number of pixels"):
+    with pytest.raises(ValueError, match="coordinate that is not a number of pixels"):
         to_rle([[1, 1, 9, 1, bad, 9]], WIDTH, HEIGHT)
 
 

@@ -222,5 +222,5 @@ def test_clips(tmp_path):
     again = generate_clips(str(tmp_path / "again"), **{**sizes, "train": 1, "test": 1})
     same = VIDDataset(again, "VID/train_videos", classes=CLASSES, filter_empty_gt=False)
     assert (same[2][0] == dataset[2][0]).all() and same.records[2].boxes.tolist() == dataset.records[2].boxes.tolist()
-    with pytest.raises(ValueError, match="at least 1 clip"):
+    with pytest.raises(ValueError, match="need 1 clip"):
         generate_clips(folder, train=0)

@@ -112,11 +112,11 @@ def test_wrong_references(root, settings):
 
 
 def test_wrong_arguments(root):
-    with pytest.raises(ConfigError, match="give image_set or anno_file"):
+    with pytest.raises(ConfigError, match="give either image_set or anno_file"):
         VIDDataset(root)
-    with pytest.raises(ConfigError, match="begins with VID/ or DET/"):
+    with pytest.raises(ConfigError, match="must begin with VID/ or DET/"):
         make(root, "train_videos")
-    with pytest.raises(FileNotFoundError, match="the image set is not there.*ImageSets/VID/none.txt"):
+    with pytest.raises(FileNotFoundError, match="the image set does not exist.*ImageSets/VID/none.txt"):
         make(root, "VID/none")
 
 
@@ -189,10 +189,10 @@ def test_what_is_missing_is_named(root):
         make(root, "VID/frames", key_frames=True)
     assert len(make(root)) == 22
     os.remove(os.path.join(root, "Annotations/VID/train/a/000006.xml"))
-    with pytest.raises(DataError, match="frame train/a/000006.JPEG: annotation .*000006.xml is not there"):
+    with pytest.raises(DataError, match="frame train/a/000006.JPEG: annotation .*000006.xml is missing"):
         make(root)
     write_set(root, "VID/gone", ["train/gone", "train/a/000099"])
-    with pytest.raises(DataError, match="(?s)2 errors.*train/gone of the image set: is no folder and no picture below"):
+    with pytest.raises(DataError, match="(?s)2 errors.*train/gone of the image set: is neither a folder nor a picture in"):
         make(root, "VID/gone")
 
 
@@ -224,15 +224,15 @@ def test_check(root):
     write_set(root, "VID/all", ["a", "d", "nothing"])
     found = problems_of(root, "VID/all")
     for level, words in (
-        ("error", "frame VID/train/a/000002.JPEG, track 1: the box (50, 5, 60, 17) lies outside"),
+        ("error", "frame VID/train/a/000002.JPEG, track 1: the box (50, 5, 60, 17) is outside"),
         ("error", "frame VID/train/a/000003.JPEG: two objects have the track id 1"),
-        ("warning", "class 'cat': 1 objects are of it"),
+        ("warning", "class 'cat': 1 objects have this class"),
         ("error", "video VID/train/a: its frames have several sizes: [(20, 20), (40, 30)]"),
         ("warning", "there is no frame between 000005.JPEG and 000007.JPEG"),
         ("error", "000007.JPEG cannot be read"),
-        ("warning", "video VID/train/d: has one frame"),
+        ("warning", "video VID/train/d: has only one frame"),
         ("warning", "video VID/train/d: has no annotations"),
-        ("error", "nothing of the image set: is no folder"),
+        ("error", "nothing of the image set: is neither a folder"),
     ):
         assert any(level == at and words in text for at, text in found), (words, found)
 

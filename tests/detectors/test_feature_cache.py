@@ -147,7 +147,7 @@ def test_a_broken_file_is_named(config):
     for path in stored(config):
         with open(path, "wb") as file:
             file.write(b"PK\x03\x04 half")
-    with pytest.raises(DataError, match="cached features of .*image id .*delete that file"):
+    with pytest.raises(DataError, match="cached features of .*image id .*delete this file"):
         dataset.get(0)
     image, _ = dataset.picture(0)  # what the data look like is drawn from images
     assert image.shape == (3, SIDE, SIDE)
@@ -159,7 +159,7 @@ def test_a_broken_file_is_named(config):
         (dict(transforms=[RESIZE, FLIP, FLIP]), "a second RandomFlip among the transforms makes ever new pictures"),
         (dict(transforms=[dict(type="Resize", min_size=[32, 64], max_size=64)]), "a Resize of several sizes"),
         (dict(transforms=[dict(type="RandomCrop", crop_size=[8, 8]), NORMALIZE]), "RandomCrop among the transforms"),
-        (dict(max_gib=1e-6), "GiB are used already; max_gib=1e-06 allows no more"),
+        (dict(max_gib=1e-6), "GiB are already used; max_gib=1e-06 allows no more"),
         (dict(size=3), "FeatureCache takes no 'size'"),
     ],
 )
@@ -174,10 +174,10 @@ def test_a_backbone_that_trains_is_refused(config):
     dataset, frozen = parts(config)
     config["model"]["backbone"]["frozen_stages"] = 2
     _, model = parts(config)
-    with pytest.raises(ConfigError, match="the backbone is not frozen as a whole .blocks.5"):
+    with pytest.raises(ConfigError, match="the backbone is not completely frozen .blocks.5"):
         use_features(config, "train", dataset, model, progress=False)
     frozen.backbone.stem_bn.frozen = False  # its statistics move
-    with pytest.raises(ConfigError, match="not frozen as a whole .stem_bn and 0 more"):
+    with pytest.raises(ConfigError, match="not completely frozen .stem_bn and 0 more"):
         use_features(config, "train", dataset, frozen, progress=False)
 
 
@@ -187,7 +187,7 @@ def test_a_detector_of_several_frames_is_refused(config):
             return self
 
     dataset, model = parts(config)
-    with pytest.raises(ConfigError, match="Stream needs more than the maps of one backbone"):
+    with pytest.raises(ConfigError, match="Stream needs more than one backbone's maps"):
         use_features(config, "train", dataset, Stream(model.backbone), progress=False)
 
 

@@ -57,15 +57,15 @@ def test_what_training_needs_is_said(rng):
     model.train()
     images, targets = training_targets(rng, 2)
     targets[1]["references"] = targets[1]["references"][:1]
-    with pytest.raises(ValueError, match=r"have \[2, 1\] references; give every one as many"):
+    with pytest.raises(ValueError, match=r"have \[2, 1\] references; they must have the same number"):
         model(jt.array(images), targets)
     for target in targets:
         del target["references"]
-    with pytest.raises(ValueError, match="needs 'references'.*image 'v0/0' has none: take a VIDDataset with `references`"):
+    with pytest.raises(ValueError, match="needs 'references'.*image 'v0/0' has none: use a VIDDataset with `references`"):
         model(jt.array(images), targets)
     with pytest.raises(ConfigError, match="window counts frames before and after"):
         build({**MODEL, "window": [-1, 2]}, "model")
-    with pytest.raises(ConfigError, match="flip: FGFA looks at several frames"):
+    with pytest.raises(ConfigError, match="flip: FGFA uses several frames"):
         FrameRunner(model, flip=True)
 
 

@@ -34,8 +34,8 @@ def test_files_and_names(tmp_path, seed):
         ("", "state.json is damaged .not valid JSON"),
         ('{"iteration": 4,', "state.json is damaged .not valid JSON"),
         ("[]", "state.json is damaged .no dictionary"),
-        ("{}", "no whole number as iteration, n_step: start anew"),
-        ('{"iteration": 4, "n_step": 4}', "no whole number as seed, batch_size, epoch_length: start anew"),
+        ("{}", "no whole number as iteration, n_step: start a new run"),
+        ('{"iteration": 4, "n_step": 4}', "no whole number as seed, batch_size, epoch_length: start a new run"),
         ('{"iteration": "4", "n_step": 4}', "no whole number as iteration"),
     ],
 )
@@ -86,7 +86,7 @@ def test_full_disk(tmp_path, monkeypatch):
 
     with monkeypatch.context() as m:
         m.setattr(checkpoint, "_write", full)
-        with pytest.raises(CheckpointError, match="no room.*iter_00000000.*Free some space"):
+        with pytest.raises(CheckpointError, match="not enough space.*iter_00000000.*Free some space"):
             run.save()
     assert os.listdir(tmp_path / "checkpoints") == [os.path.basename(first)]
 
@@ -117,9 +117,9 @@ def test_errors_name_what_differs(tmp_path):
         checkpoint.restore(path, make_run(tmp_path).model)
     with pytest.raises(FileNotFoundError, match="not a checkpoint"):
         checkpoint.restore(str(tmp_path), run.model)
-    with pytest.raises(FileNotFoundError, match="no such weights"):
+    with pytest.raises(FileNotFoundError, match="these weights do not exist"):
         checkpoint.weights_file(tmp_path / "absent.pth")
-    with pytest.raises(FileNotFoundError, match="holds no checkpoint"):
+    with pytest.raises(FileNotFoundError, match="has no checkpoint"):
         checkpoint.weights_file(tmp_path / "checkpoints")
 
 

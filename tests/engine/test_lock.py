@@ -35,10 +35,10 @@ def holder(tmp_path):
 
 def test_the_second_is_refused_until_the_first_is_killed(tmp_path, holder, capsys):
     work = str(tmp_path / "work")
-    with pytest.raises(ConfigError, match=rf"work: another run is at work there \(process {holder.pid} on .*\): wait for"):
+    with pytest.raises(ConfigError, match=rf"work: another run is using it \(process {holder.pid} on .*\): wait until"):
         WorkDirLock(work)
     config = write_config(tmp_path)
-    assert main(["train", config]) == 2 and "another run is at work there" in capsys.readouterr().err
+    assert main(["train", config]) == 2 and "another run is using it" in capsys.readouterr().err
     assert not os.path.exists(tmp_path / "work" / "checkpoints")
     holder.kill()
     holder.wait()
@@ -55,7 +55,7 @@ def test_a_row_of_a_table_is_trained_once(tmp_path, holder):
     os.rename(tmp_path / "toy", tmp_path / "seed0")
     os.makedirs(tmp_path / "toy")
     os.rename(tmp_path / "seed0", run.work_dir)
-    with pytest.raises(ConfigError, match="another run is at work there"):
+    with pytest.raises(ConfigError, match="another run is using it"):
         run.complete()
 
 

@@ -129,7 +129,7 @@ def test_all_frozen_is_an_error(rng):
     net = Net(rng)
     for p in net.parameters():
         p.stop_grad()
-    with pytest.raises(ConfigError, match="every one of the model is frozen"):
+    with pytest.raises(ConfigError, match="the whole model is frozen"):
         SGD(ParameterGroups().groups(net), lr=0.1)
 
 

@@ -44,9 +44,9 @@ def test_a_config_chooses_its_evaluators(tmp_path):
     [
         ([dict(type="COCOBoxAp")], r"evaluator\[0\]\.type: 'COCOBoxAp' is not registered; did you mean 'COCOBoxAP'"),
         ([dict(type="COCOBoxAP", backnd="x")], r"evaluator\[0\]\.backnd: .*did you mean 'backend'"),
-        ([dict(type="COCOBoxAP"), dict(type="StepLR")], r"evaluator\[1\]\.type: 'StepLR' is a scheduler, but here must be"),
-        ([], "an empty list evaluates nothing"),
-        ([dict(type="VOCBoxAP"), dict(type="VOCBoxAP", mode="area")], "two of them give the metric 'voc_AP50'"),
+        ([dict(type="COCOBoxAP"), dict(type="StepLR")], r"evaluator\[1\]\.type: 'StepLR' is a scheduler, but must be"),
+        ([], "the list is empty"),
+        ([dict(type="VOCBoxAP"), dict(type="VOCBoxAP", mode="area")], "two evaluators give the metric 'voc_AP50'"),
     ],
 )
 def test_wrong_evaluators_are_refused(settings, words):
@@ -67,7 +67,7 @@ def test_masks_are_evaluated_only_where_the_annotations_have_them(tmp_path):
         settings = dict(type="COCODataset", **place, use_anno_cats=True, filter_empty_gt=False)
         made = {"dataset": {"val": settings}, "work_dir": None, "evaluator": [dict(type="COCOMaskAP")]}
         if raises:
-            with pytest.raises(DataError, match="image id 1, annotation 1: has no segmentation; evaluate boxes"):
+            with pytest.raises(DataError, match="image id 1, annotation 1: has no segmentation; evaluate only boxes"):
                 Evaluator(made)
         else:
             assert Evaluator(made).names[0] == "segm_mAP"

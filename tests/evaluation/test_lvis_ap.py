@@ -114,5 +114,5 @@ def test_other_datasets_know_no_frequencies(tmp_path):
     from jsra.data.coco import COCODataset
 
     dataset = COCODataset(**write_coco(str(tmp_path)), use_anno_cats=True, filter_empty_gt=False)
-    with pytest.raises(ConfigError, match="LVISBoxAP: COCODataset.* take an LVISDataset"):
+    with pytest.raises(ConfigError, match="LVISBoxAP: COCODataset.* use an LVISDataset"):
         build_evaluators([dict(type="LVISBoxAP")])[0].check(dataset)

@@ -130,7 +130,7 @@ def test_differences_are_found():
 
 def test_what_cannot_be_exported_is_listed():
     for name, lines in {
-        "mini/puppets_mask_swin_fpn_sra": ["model.backbone is SwinTransformer; it can be ResNet or "],
+        "mini/puppets_mask_swin_fpn_sra": ["model.backbone is SwinTransformer; it must be ResNet or "],
         "mini/puppets_faster_rcnn_r18_c5_roi_pool": ["model is FasterRCNNC5", "model.neck is ", "roi_layer is RoIPool"],
         "mini/puppets_retinanet_r18_fpn": ["model is RetinaNet", "model.roi_head is missing"],
         "cascade_rcnn_r50_fpn_sra_1x_coco": ["model is CascadeRCNN", "model.roi_head.box is CascadeBoxBranch"],
@@ -139,11 +139,11 @@ def test_what_cannot_be_exported_is_listed():
             check_supported(load_config(f"jdet_configs/{name}.py"), name)
         assert all(line in str(caught.value) for line in lines), caught.value
     config = load_config(path_of(CONFIGS[0]), ["+model.roi_head.box.extractor.roi_layer.mode=max"])
-    with pytest.raises(ConfigError, match="roi_layer.mode is 'max'; it can be 'avg'"):
+    with pytest.raises(ConfigError, match="roi_layer.mode is 'max'; it must be 'avg'"):
         check_supported(config, "mine.py")
     config = load_config(path_of(CONFIGS[0]))
     config["dataset"]["test"]["transforms"].append(dict(type="RandomFlip"))
-    with pytest.raises(ConfigError, match="the test transform RandomFlip; it can be Resize or"):
+    with pytest.raises(ConfigError, match="the test transform RandomFlip; it must be Resize or"):
         check_supported(config, "mine.py")
     for name in CONFIGS:
         check_supported(load_config(path_of(name)), name)
@@ -163,21 +163,21 @@ def test_command(tmp_path, capsys, monkeypatch):
     assert command(tmp_path, target, "--check", str(tmp_path / "a.png")) == 0
     printed = capsys.readouterr().out
     assert f"{target}: opset 18" in printed and "image -> boxes, scores, labels" in printed
-    assert "a.png (160 x 120): " in printed and " detections in both, 0 in one alone; largest" in printed
+    assert "a.png (160 x 120): " in printed and " detections in both, 0 in only one; largest" in printed
     monkeypatch.setattr(check, "theirs", lambda session, pixels: check.ours(detector_of(CONFIGS[0]), pixels))
     assert command(tmp_path, target, "--check", str(tmp_path / "a.png")) == 1
-    assert "differs by more than 0.0001" in capsys.readouterr().out
+    assert "the difference is more than 0.0001" in capsys.readouterr().out
 
 
 def test_command_refuses_at_the_start(tmp_path, capsys, monkeypatch):
     assert command(tmp_path, str(tmp_path / "model.pt")) == 2
-    assert "name a file that ends in .onnx" in capsys.readouterr().err
+    assert "give a file name that ends in .onnx" in capsys.readouterr().err
     assert command(tmp_path, str(tmp_path / "model.onnx"), "--check", "absent.png") == 2
     assert "there is no picture absent.png" in capsys.readouterr().err
     monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
     assert command(tmp_path, str(tmp_path / "model.onnx"), "--check", str(tmp_path / "a.png")) == 2
     assert capsys.readouterr().err == (
-        "jsra export: onnx and onnxruntime not found, which this needs: pip install 'jsra[export]'\n"
+        "jsra export: onnx and onnxruntime not found; install: pip install 'jsra[export]'\n"
     )
     assert not (tmp_path / "model.onnx").exists()
 

@@ -178,7 +178,7 @@ def kernel_table(nvcc, kernels, kept):
     lines = [
         "### Resources of the kernels, from the compiler",
         "",
-        f"`nvcc -O3 --use_fast_math -Xptxas -v` ({version}); no GPU was at hand. Occupancy is "
+        f"`nvcc -O3 --use_fast_math -Xptxas -v` ({version}); no GPU was available. Occupancy is "
         "the share of a multiprocessor's 64 warps that its registers, shared memory and block limits allow (7 x 7 bins, 256 "
         "channels); of several instances of a template, the one with most registers. sm_80 / sm_90.",
         "",
@@ -252,9 +252,9 @@ def floors():
     lines = [
         "### Bytes that the kernels must move",
         "",
-        f"{IMAGES} images of 800 x 1344, P2 to P5 ({CELLS} cells an image), {CHANNELS} channels, {ROIS} RoIs with aspect "
-        f"ratios from 1/3 to 3, {MASKS} masks, M = 64: T = {total} positions. Each array is counted once, as if all of "
-        "every map were read and caches were perfect; boxes and offsets are left out. The time at 4.0 TB/s (about what a "
+        f"{IMAGES} images of 800 x 1344, P2 to P5 ({CELLS} cells per image), {CHANNELS} channels, {ROIS} RoIs with aspect "
+        f"ratios from 1/3 to 3, {MASKS} masks, M = 64: T = {total} positions. Each array is counted once, as if the "
+        "whole maps were read and caches were perfect; boxes and offsets are left out. The time at 4.0 TB/s (about what a "
         "device copy reaches on an H200; to be measured) is the floor. In float16 masks and places keep their 4 bytes.",
         "",
         "| operator | reads, MB | writes, MB | floor, us | GFLOP | floor in float16, us |",
@@ -269,15 +269,15 @@ def floors():
     words = -(-BOXES // 32)
     lines += [
         "",
-        "What the kernels move beyond that, by their design:",
+        "What the kernels move in addition:",
         "",
-        "- The operators on maps, but for roi_pool and roi_align's maximum, turn them channels-last first, and the output's "
-        f"gradient: that reads and writes one array more, {2 * maps * 4 / 1e6:.0f} MB forward (the maps) and "
+        "- The operators on maps, except roi_pool and roi_align's maximum, first transpose them and the output's gradient to "
+        f"channels-last: this reads and writes one more array, {2 * maps * 4 / 1e6:.0f} MB forward (the maps) and "
         f"{2 * out * 4 / 1e6:.0f} MB backward (the gradient; the sampler's is packed, channels-last already). "
-        "precise_roi_pool, deform_roi_pool and deform_conv2d turn the maps in the backward as well.",
-        "- The backward to the maps, but for roi_align and dynamic_sampler, adds in 64-bit fixed point: sums that are "
-        f"cleared, added to and read, 16 bytes a cell and channel beside the additions, {16 * maps / 1e6:.0f} MB, and a "
-        "reading of the gradient for its largest value.",
+        "precise_roi_pool, deform_roi_pool and deform_conv2d also transpose the maps in the backward.",
+        "- The backward to the maps, except in roi_align and dynamic_sampler, adds in 64-bit fixed point: sums that are "
+        f"cleared, added to and read, 16 bytes per cell and channel besides the additions, {16 * maps / 1e6:.0f} MB, and one "
+        "read of the gradient for its largest value.",
         "- add_norm_relu reads its rows once more for the statistics, or for their gradient, "
         f"{packed * 4 / 1e6:.0f} MB forward and {2 * packed * 4 / 1e6:.0f} MB backward.",
         f"- nms reads {BOXES} boxes, {24 * BOXES / 1e3:.0f} kB; its work is {BOXES**2 / 1e6:.0f} million comparisons of "

@@ -105,5 +105,5 @@ def test_refusals(model):
         model.adm.forward_levels(model.backbone.maps[:1], jt.zeros((1, 48, 4)))
     with pytest.raises(ValueError, match=r"the head \(AlignedHead\) needs an anchor_generator"):
         RetinaNet(Given(), model.adm)
-    with pytest.raises(ValueError, match="dpm must be a RetinaHead, and adm an AlignedHead"):
+    with pytest.raises(ValueError, match="dpm must be a RetinaHead and adm an AlignedHead"):
         AlignDet(Given(), model.dpm, model.dpm)

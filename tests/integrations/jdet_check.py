@@ -5,7 +5,7 @@
 
 PATH_TO_JDET: a clone of github.com/Jittor/JDet, which is not changed. Makes a virtual environment with all that JDet needs
 (.venv-jdet, kept) and computes on the CPU. --data: a folder in COCO's layout (train2017, val2017, annotations; default:
-../shared/data/coco_mini beside this checkout). The first run compiles for 20 to 60 minutes, later ones take 10.
+../shared/data/coco_mini next to this checkout). The first run compiles for 20 to 60 minutes, later ones take 10.
 """
 
 from __future__ import annotations

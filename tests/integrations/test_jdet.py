@@ -129,7 +129,7 @@ def test_the_configs_evaluators_hold(jdet, tmp_path):
 
 def test_mixed_precision_is_refused(jdet, tmp_path):
     _, registries, config = run_configs(tmp_path, jdet, amp=True)
-    with pytest.raises(ConfigError, match="amp: JDet's Runner has no place"):
+    with pytest.raises(ConfigError, match="amp: JDet's Runner does not support"):
         fake_jdet.Runner(registries, config)
 
 
@@ -227,7 +227,7 @@ def test_losses_and_transforms_in_jdets_calls(jdet):
         np.arange(12, dtype=np.uint8).reshape(1, 4, 3), {"bboxes": np.array([[0, 0, 1, 1]], np.float32)}
     )
     assert target["bboxes"].tolist() == [[3, 0, 4, 1]] and image[0, 0].tolist() == [9, 10, 11]
-    with pytest.raises(ValueError, match="moves horizontal boxes.*rboxes"):
+    with pytest.raises(ValueError, match="transforms horizontal boxes.*rboxes"):
         flip(np.zeros((4, 4, 3), np.uint8), {"rboxes": np.zeros((1, 5))})
 
 
@@ -238,7 +238,7 @@ def test_a_real_jdet(tmp_path):
         pytest.skip("needs a clone of github.com/Jittor/JDet: set JSRA_JDET to its path")
     data = os.path.join(SHARED, "data", "coco_mini")
     if not os.path.isdir(data):
-        pytest.skip("needs ../shared/data/coco_mini, which is not beside this checkout")
+        pytest.skip("needs ../shared/data/coco_mini, which was not found next to this checkout")
     command = [sys.executable, "-m", "tests.integrations.jdet_check", clone, "--work", str(tmp_path / "work")]
     done = subprocess.run([*command, "--data", data], cwd=ROOT, capture_output=True, text=True)
     assert done.returncode == 0, done.stdout + done.stderr

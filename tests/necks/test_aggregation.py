@@ -77,7 +77,7 @@ def test_refusals():
         MSCA(**settings, attention_levels=[3])
     with pytest.raises(ValueError, match="pooling must be one of multi_scale, single_scale, adaptive"):
         MSSA(**settings, pooling="multiscale")
-    with pytest.raises(ValueError, match="8 channels cannot be shared by 3 heads"):
+    with pytest.raises(ValueError, match="8 channels cannot be divided into 3 heads"):
         MSSA(**settings, num_heads=3)
     with pytest.raises(ValueError, match="each must be even, got 1"):
         MSSA(**dict(settings, strides=[4, 2, 1]))

@@ -109,7 +109,7 @@ def test_a_result_of_other_settings_is_refused(trained, overrides, monkeypatch):
     path = table(1).select(["SRA"])[0].config("mini")
     changed = Run(path, 0, root, [*overrides, "optimizer.lr=0.1"])
     assert changed.state() == "other settings"
-    with pytest.raises(OtherSettings, match=r"was trained with other settings: optimizer\.lr is 0.0005 there, 0.1 here; del"):
+    with pytest.raises(OtherSettings, match=r"was trained with other settings: optimizer\.lr was 0.0005, now 0.1; del"):
         changed.complete()
     # An evaluation of another kind, mixed precision, other initial weights: each gives another result.
     for change in ("evaluator.0.type=VOCBoxAP", "+amp=true"):
@@ -142,7 +142,7 @@ def test_a_training_of_other_settings_is_not_continued(trained, overrides, tmp_p
     with pytest.raises(OtherSettings, match=r"was begun with other settings: optimizer\.lr"):
         changed.complete()
     os.remove(tmp_path / "puppets_r18_fpn_sra" / "seed0" / SETTINGS)
-    with pytest.raises(OtherSettings, match="does not say with which settings it was begun"):
+    with pytest.raises(OtherSettings, match="does not record with which settings it was begun"):
         Run(first.path, 0, tmp_path, overrides).complete()
 
 

@@ -34,5 +34,5 @@ def test_the_levels_are_the_extractors_own():
 
 
 def test_a_model_without_an_extractor_is_refused():
-    with pytest.raises(ConfigError, match="object has no RoI extractor, which this reads: use"):
+    with pytest.raises(ConfigError, match="object has no RoI extractor, which is needed: use"):
         extractor_of(object())

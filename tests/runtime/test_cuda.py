@@ -47,7 +47,7 @@ def test_a_compiler_on_path_without_a_gpu_is_not_used(machine, monkeypatch):
 
 def test_the_users_choice_stands(machine, monkeypatch):
     monkeypatch.setenv("nvcc_path", "/mine/nvcc")
-    assert cuda.choose(str(machine)) == "as the environment says: nvcc_path='/mine/nvcc'"
+    assert cuda.choose(str(machine)) == "as set in the environment: nvcc_path='/mine/nvcc'"
     assert os.environ["nvcc_path"] == "/mine/nvcc" and "use_cutt" not in os.environ
 
 

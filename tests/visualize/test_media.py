@@ -46,14 +46,14 @@ def folder(tmp_path):
 def test_inputs_of_folders_in_order(folder):
     found = find_inputs([str(folder)])
     assert [p[len(str(folder)) + 1 :] for p in found] == ["broken.jpg", "two.bmp", "a/one.jpg", "b/one.png"]
-    with pytest.raises(DataError, match="ending is not that of a picture or video"):
+    with pytest.raises(DataError, match="not a known extension of a picture or video"):
         find_inputs([str(folder / "notes.txt")])
     with pytest.raises(FileNotFoundError, match="absent.jpg"):
         find_inputs([str(folder / "absent.jpg")])
     (folder / "empty").mkdir()
     (folder / "empty" / "._one.jpg").write_bytes(b"of macOS")
     os.mkfifo(folder / "empty" / "pipe.jpg")
-    with pytest.raises(DataError, match="no file that can be read from its beginning"):
+    with pytest.raises(DataError, match="cannot be read from its beginning"):
         find_inputs([str(folder / "empty" / "pipe.jpg")])
     with pytest.raises(DataError, match="no picture or video in this folder"):
         find_inputs([str(folder / "empty")])

@@ -1,4 +1,4 @@
-"""Annotations of other programs, read into one form: what `jsra init` looks for in a folder.
+"""Annotations of other programs, read into one format: what `jsra init` looks for in a folder.
 
 One file a format, with `find(folder)`: an `Annotations` (without splits where none of it can be used), or None where the
 folder holds nothing of that format.

@@ -32,7 +32,7 @@ def find(folder: str):
             else:
                 earlier[first] = earlier.get(first, 0) + 1
         for first, count in earlier.items():
-            problems.append(f"{file.path}: {count} of its pictures are in {first} too, which is taken: left out")
+            problems.append(f"{file.path}: {count} of its pictures are also in {first}, which is used: left out")
         known = sorted(file.categories.items(), key=lambda c: (isinstance(c[0], str), c[0]))
         classes += [name for _, name in known if name not in classes]
     return Annotations("COCO", splits, classes, problems)
@@ -59,7 +59,7 @@ def _pictures(places, file, problems):
             x, y, w, h = a["bbox"]
             polygons = a.get("segmentation") if isinstance(a.get("segmentation"), list) else []
             wrong = segmentation_problems(a, *size) if polygons else []
-            problems += [f"{file.path}: {p.where}: {p.what}: the box alone is taken" for p in wrong]
+            problems += [f"{file.path}: {p.where}: {p.what}: only the box is used" for p in wrong]
             name = file.categories[a["category_id"]]
             objects.append(Object(name, (x, y, x + w, y + h), [] if wrong else polygons, bool(a.get("iscrowd"))))
         yield Picture(place, *size, objects)

@@ -18,7 +18,7 @@ def find(folder: str):
             continue
         places = places or Pictures(folder)
         if root.find("track") is not None:
-            problems.append(f"{path}: its tracks are of a video: export the task as 'CVAT for images'; they are left out")
+            problems.append(f"{path}: it has video tracks: export the task as 'CVAT for images'; they are left out")
         listed += [e.text.strip() for e in root.iter("name") if e.text and _is_label_name(root, e)]
         for image in root.findall("image"):
             name = image.get("name") or ""
@@ -55,7 +55,7 @@ def _objects(image, where, problems):
                 polygons = [points]
             else:
                 if element.tag not in ("tag", "attribute"):
-                    problems.append(f"{where}: a {element.tag} {name!r} is no box and no polygon: left out")
+                    problems.append(f"{where}: a {element.tag} {name!r} is neither a box nor a polygon: left out")
                 continue
         except (TypeError, ValueError, AttributeError):
             problems.append(f"{where}: a {element.tag} {name!r} whose coordinates are not numbers: left out")

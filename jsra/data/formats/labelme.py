@@ -18,7 +18,7 @@ def find(folder: str):
         if not isinstance(content, dict) or not isinstance(content.get("shapes"), list):
             continue
         any_file = True
-        file, why = _picture(path, content), f"its picture {content.get('imagePath')!r} is not there"
+        file, why = _picture(path, content), f"its picture {content.get('imagePath')!r} is missing"
         size, why = size_of(file, (content.get("imageWidth"), content.get("imageHeight"))) if file else (None, why)
         if size is None:
             problems.append(f"{path}: {why}: left out")
@@ -43,21 +43,21 @@ def _objects(path, shapes, problems):
         try:
             kind, points = shape.get("shape_type", "polygon"), [[float(x), float(y)] for x, y in shape.get("points") or []]
         except (AttributeError, TypeError, ValueError):
-            problems.append(f"{path}: the shape {short(shape)} has no points of two numbers: left out")
+            problems.append(f"{path}: the shape {short(shape)} has no valid points (x, y): left out")
             continue
         if kind == "circle" and len(points) == 2:
             (x, y), radius = points[0], math.dist(*points)
             points = [[x - radius, y - radius], [x + radius, y + radius]]
         xs, ys = [p[0] for p in points], [p[1] for p in points]
         if kind not in ("rectangle", "polygon", "circle") or not points or not (min(xs) < max(xs) and min(ys) < max(ys)):
-            problems.append(f"{path}: a {kind} {shape.get('label')!r} with {len(points)} points is no object: left out")
+            problems.append(f"{path}: a {kind} {shape.get('label')!r} with {len(points)} points is not an object: left out")
             continue
         label = shape.get("label")
         if label is None or not str(label).strip():
             problems.append(f"{path}: a {kind} without a label: left out")
             continue
         if not all(map(math.isfinite, xs + ys)):
-            problems.append(f"{path}: a {kind} {shape.get('label')!r} has a coordinate that is no number: left out")
+            problems.append(f"{path}: a {kind} {shape.get('label')!r} has a coordinate that is not a number: left out")
             continue
         polygons = [[v for p in points for v in p]] if kind == "polygon" and len(points) > 2 else []
         yield Object(str(label).strip(), (min(xs), min(ys), max(xs), max(ys)), polygons)

@@ -50,7 +50,7 @@ class Pictures:
             return None, f"the picture {name!r} is not in {self.folder}"
         if len(ranked) > 1 and ranked[0][0] == ranked[1][0]:
             some = ", ".join(os.path.relpath(path, self.folder) for _, path in ranked[:2])
-            return None, f"{name!r} may be any of {len(ranked)} pictures of that name ({some}, ...)"
+            return None, f"{name!r} matches {len(ranked)} pictures of that name ({some}, ...)"
         return ranked[0][1], ""
 
     def nearness(self, path: str, source: str) -> tuple:

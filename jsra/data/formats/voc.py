@@ -62,7 +62,7 @@ def _splits(folder, found, problems):
         files = [os.path.join(annotations, f"{stem}.xml") for stem in stems]
         missing = [stem for stem, file in zip(stems, files) if file not in found]
         if missing:
-            problems.append(f"{path}: {len(missing)} of its pictures are not there, such as {missing[0]}: left out")
+            problems.append(f"{path}: {len(missing)} of its pictures are missing, such as {missing[0]}: left out")
         splits.setdefault(name, []).extend(found[file] for file in files if file in found)
     trainval = splits.pop("trainval", None)
     if trainval and not splits.get("train"):

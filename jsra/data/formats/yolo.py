@@ -57,7 +57,7 @@ def _labels(places, lines, problems) -> dict:
     chosen = {}
     for picture in (p for p in places.paths if p in found):
         paths = sorted(found[picture], key=lambda path: places.nearness(picture, path), reverse=True)
-        problems += [f"{path}: {picture} has labels in {paths[0]} too, which is nearer: left out" for path in paths[1:]]
+        problems += [f"{path}: {picture} also has labels in {paths[0]}, which is closer: left out" for path in paths[1:]]
         chosen[picture] = paths[0]
     return chosen
 
@@ -92,7 +92,7 @@ def _settings(folder, problems) -> tuple:
     found.sort(key=lambda one: one[0])  # in their order otherwise
     for _, path, names, _ in found[1:]:
         if names != found[0][2]:
-            problems.append(f"{path}: other names of classes than in {found[0][1]}, which are taken: left out")
+            problems.append(f"{path}: other class names than in {found[0][1]}, which are used: left out")
     if found:
         return found[0][2:]
     for name in _LISTS:
@@ -121,7 +121,7 @@ def _objects(path, lines, size, boxes_only, problems):
     width, height = size
     for number, words in enumerate(lines, start=1):
         if not _is_sound(words):
-            problems.append(f"{path}, line {number}: no class and four numbers ({' '.join(words)[:40]}): left out")
+            problems.append(f"{path}, line {number}: not a class and four numbers ({' '.join(words)[:40]}): left out")
             continue
         values = [float(w) for w in words[1:]]
         polygons = []
@@ -134,6 +134,6 @@ def _objects(path, lines, size, boxes_only, problems):
             cx, cy, w, h = values[0] * width, values[1] * height, values[2] * width, values[3] * height
             box = (cx - w / 2, cy - h / 2, cx + w / 2, cy + h / 2)
         if not (box[0] < box[2] < 1e9 and box[1] < box[3] < 1e9) or not max(map(abs, values)) <= 2:
-            problems.append(f"{path}, line {number}: no box in parts of the picture: left out")
+            problems.append(f"{path}, line {number}: not a box in fractions of the picture size: left out")
             continue
         yield int(float(words[0])), box, polygons

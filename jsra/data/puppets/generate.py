@@ -39,7 +39,7 @@ def generate(folder, train=600, test=150, size=224, seed=0, workers=None, splits
     """
     if min(train, test) < 1 or size < 64:
         raise ConfigError(
-            f"puppets: need at least 1 image a split and 64 pixels, not train={train}, test={test}, size={size}"
+            f"puppets: need at least 1 image per split and 64 pixels, got train={train}, test={test}, size={size}"
         )
     for split in splits:
         if split not in SPLITS:

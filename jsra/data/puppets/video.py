@@ -32,7 +32,7 @@ def generate_clips(folder, train=60, test=20, frames=12, size=160, seed=0, worke
     """
     if min(train, test, frames) < 1 or size < 64:
         raise ConfigError(
-            f"puppets: need at least 1 clip a split, 1 frame and 64 pixels, not train={train}, test={test}, frames={frames}, "
+            f"puppets: need 1 clip per split, 1 frame and 64 pixels, got train={train}, test={test}, frames={frames}, "
             f"size={size}"
         )
     recipe = {"version": VERSION, "train": train, "test": test, "frames": frames, "size": size, "seed": seed}

@@ -21,7 +21,7 @@ try:
 except ImportError as error:
     missing = error.name or ""
     about = "JDet is not installed" if missing == "jdet" else f"JDet is there but cannot be imported ({error})"
-    raise ImportError(f"{about}; install it and what it needs with: {INSTALL}", name=missing) from error
+    raise ImportError(f"{about}; install it and its dependencies with: {INSTALL}", name=missing) from error
 
 from jsra.integrations.jdet import data, extractors, models, training  # noqa: E402
 

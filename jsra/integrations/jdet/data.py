@@ -97,8 +97,8 @@ class Transform:
         rotated = sorted({"rboxes", "polys", "hboxes"} & set(target or ()))
         if rotated:
             raise ValueError(
-                f"{PREFIX}{type(self.transform).__name__} moves horizontal boxes ('bboxes') only, and this target has "
-                f"{', '.join(rotated)}; take JDet's own transform here"
+                f"{PREFIX}{type(self.transform).__name__} only transforms horizontal boxes ('bboxes'), but this target has "
+                f"{', '.join(rotated)}; use JDet's own transform here"
             )
         rng = np.random.default_rng(np.random.randint(2**31, size=4))
         target = arrays(target or {})

@@ -42,8 +42,8 @@ class SingleForJDet(SingleRoIExtractor):
     def execute(self, feats, rois):
         if rois.shape[1] != 5:
             raise ValueError(
-                f"JSRASingleRoIExtractor reads horizontal RoIs [K, 5], and these are {list(rois.shape)}; for rotated ones "
-                "[K, 6] take JSRAOrientedSingleRoIExtractor"
+                f"JSRASingleRoIExtractor needs horizontal RoIs [K, 5], but these are {list(rois.shape)}; for rotated ones "
+                "[K, 6] use JSRAOrientedSingleRoIExtractor"
             )
         return super().execute(feats, rois)
 
@@ -74,8 +74,8 @@ class OrientedForJDet(FPNRoIExtractor):
     def execute(self, feats, rois):
         if rois.shape[1] != 6:
             raise ValueError(
-                f"JSRAOrientedSingleRoIExtractor reads rotated RoIs [K, 6], and these are {list(rois.shape)}; for "
-                "horizontal ones [K, 5] take JSRASingleRoIExtractor"
+                f"JSRAOrientedSingleRoIExtractor needs rotated RoIs [K, 6], but these are {list(rois.shape)}; for "
+                "horizontal ones [K, 5] use JSRASingleRoIExtractor"
             )
         height, width = self.extend_factor
         rois = jt.concat([rois[:, :3], rois[:, 3:4] * width, rois[:, 4:5] * height, rois[:, 5:]], dim=1)

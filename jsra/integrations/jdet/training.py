@@ -48,7 +48,7 @@ def adopt(config):
     what JDet's Runner cannot do without (a logger, a schedule) is filled in. Raises ConfigError for what it cannot do.
     """
     if config.get("amp"):
-        raise ConfigError("amp: JDet's Runner has no place for mixed precision; remove it, or train with `jsra train`")
+        raise ConfigError("amp: JDet's Runner does not support mixed precision; remove it, or train with `jsra train`")
     for settings in config["dataset"].values():
         _prefix(settings, "dataset")
     for key, default in (("optimizer", None), ("scheduler", {"type": "StepLR"}), ("parameter_groups_generator", None)):
