@@ -1,5 +1,6 @@
 # Data and schedule of the mini preset: the fixed-pose puppets at 160 pixels, from scratch, minutes on one CPU core.
-# Chosen only on RoI Align (docs/reproduce.md); every extractor gets the same schedule, data and proposals.
+# Chosen only on RoI Align (docs/reproduce.md); every extractor gets the same schedule, data and proposals; some layers
+# learn at a lower rate.
 _base_ = "puppets_fixed.py"
 _normalize = dict(type="Normalize", mean=[123.675, 116.28, 103.53], std=[58.395, 57.12, 57.375])
 _transforms = [dict(type="Resize", min_size=160, max_size=160), _normalize]

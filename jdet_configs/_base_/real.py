@@ -1,6 +1,7 @@
 # The preset 'real': COCO val2017 at 320 pixels, split by lists of image ids, 20 classes; Faster R-CNN on an ImageNet
 # EfficientNet-Lite0 that is frozen, so its features are computed only once. Minutes on one CPU core (docs/real.md).
-# Chosen only on RoI Align; every extractor gets the same schedule, data and proposals.
+# Chosen only on RoI Align; every extractor gets the same schedule, data and proposals; some layers
+# learn at a lower rate.
 #
 # data/coco is COCO as downloaded (val2017, annotations). If there is only data/coco_people (images,
 # instances_train.json, instances_val.json: the same images at 320 pixels), it is used.
