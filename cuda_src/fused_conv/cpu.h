@@ -14,10 +14,8 @@
 #include <vector>
 
 #include "common/list.h"
+#include "fused_conv/weight_grad.h"
 #include "fused_conv/winograd.h"
-
-extern "C" int dnnl_sgemm(char transa, char transb, int64_t m, int64_t n, int64_t k, float alpha, const float* a,
-                          int64_t lda, const float* b, int64_t ldb, float beta, float* c, int64_t ldc);
 
 namespace jsra {
 namespace cpu {

@@ -49,6 +49,24 @@ inline void weight(float g0, float g1, float g2, float* u) {
   u[5] = g2;
 }
 
+// The adjoints: of `output`, 4 gradients -> 6 numbers, and of `weight`, 6 sums -> 3 gradients.
+inline void output_grad(float y0, float y1, float y2, float y3, float* m) {
+  const float ea = y0 + A2 * y2, oa = A * y1 + A3 * y3, eb = y0 + B2 * y2, ob = B * y1 + B3 * y3;
+  m[0] = y0;
+  m[1] = ea + oa;
+  m[2] = ea - oa;
+  m[3] = eb + ob;
+  m[4] = eb - ob;
+  m[5] = y3;
+}
+
+inline void weight_grad(float u0, float u1, float u2, float u3, float u4, float u5, float* g) {
+  const float ea = GA * (u1 + u2), oa = GA * (u1 - u2), eb = GB * (u3 + u4), ob = GB * (u3 - u4);
+  g[0] = u0 + ea + eb;
+  g[1] = A * oa + B * ob;
+  g[2] = A2 * ea + B2 * eb + u5;
+}
+
 // The tiles of one row of tiles of one channel. x [height, width] is the channel; the first input of the row of tiles is
 // (row, -padding). to: 36 rows of at least `tiles` numbers, `stride` apart. Scratch: 6 * (4 * tiles + 8) + 4 * (tiles + 8).
 inline void input_row(const float* x, int64_t height, int64_t width, int64_t row, int64_t padding, int64_t tiles, float* to,
@@ -107,6 +125,29 @@ inline void output_row(const float* from, int64_t stride, int64_t tiles, float* 
       float y[WINOGRAD_OUT];
       output(m[j], m[length + j], m[2 * length + j], m[3 * length + j], m[4 * length + j], m[5 * length + j], y);
       for (int i = 0; i < WINOGRAD_OUT; ++i) to[i * length + 4 * j] = y[i];
+    }
+  }
+}
+
+// The same for gradients of outputs: dout [height, width] of one channel, the first of its 4 rows is `row`. Scratch: 24 * tiles.
+inline void grad_row(const float* dout, int64_t height, int64_t width, int64_t row, int64_t tiles, float* to, int64_t stride,
+                     float* scratch) {
+  const int64_t length = WINOGRAD_OUT * tiles, rows = std::min(WINOGRAD_OUT, height - row);
+  const float* first = dout + row * width;
+  for (int64_t j = 0; j < width; ++j) {
+    float m[WINOGRAD_IN];
+    output_grad(first[j], rows > 1 ? first[width + j] : 0.f, rows > 2 ? first[2 * width + j] : 0.f,
+                rows > 3 ? first[3 * width + j] : 0.f, m);
+    for (int i = 0; i < WINOGRAD_IN; ++i) scratch[i * length + j] = m[i];
+  }
+  for (int64_t i = 0; i < WINOGRAD_IN; ++i) {
+    float* line = scratch + i * length;
+    std::memset(line + width, 0, sizeof(float) * (length - width));
+    float* __restrict__ out = to + i * WINOGRAD_IN * stride;
+    for (int64_t j = 0; j < tiles; ++j) {
+      float m[WINOGRAD_IN];
+      output_grad(line[4 * j], line[4 * j + 1], line[4 * j + 2], line[4 * j + 3], m);
+      for (int k = 0; k < WINOGRAD_IN; ++k) out[k * stride + j] = m[k];
     }
   }
 }

@@ -20,6 +20,7 @@ from jsra.ops.upsample import upsample_nearest
 
 _WINOGRAD_MIN_CHANNELS = 16
 _WINOGRAD_MIN_POSITIONS = 512  # of the batch's outputs: for fewer, transforming the weights costs more than it saves
+_WEIGHT_GRAD_MIN = dict(channels=128, positions=2048)  # positions of one image; below, oneDNN's form is faster
 _HOOKS = ("__fhook__", "__fhook2__")  # where Jittor keeps a module's forward hooks
 
 
@@ -67,6 +68,28 @@ def fused_conv(
         padding=padding, dilation=dilation, added_size=(0, 0) if added is None else tuple(added.shape[2:]),
         scaled=scale is not None, turned=bool(turned), relu=bool(relu), by_winograd=winograd,
     )[0]  # fmt: skip
+
+
+def conv_weight_grad(x, dout, padding) -> jt.Var:
+    """The gradient of the weights of a 3 x 3 convolution of stride 1. See `weight_grad_available`.
+
+    Args:
+        x: [B, C, H, W]. dout: [B, O, H', W'], the gradient of its output. padding: (rows, columns).
+    Returns: [O, C, 3, 3], without a gradient.
+    """
+    (batch, channels, *size), (_, outputs, *out_size) = x.shape, dout.shape
+    shapes = (outputs, channels, 3, 3), (36 * outputs * channels,)
+    return run(
+        "fused_conv", "weight_grad", [x, dout], [(shape, "float32") for shape in shapes], batch=batch, channels=channels,
+        size=size, out_channels=outputs, out_size=out_size, padding=padding,
+    )[0]  # fmt: skip
+
+
+def weight_grad_available(x, dout, kernel, stride, dilation, groups) -> bool:
+    """Whether conv_weight_grad serves this convolution, faster than oneDNN."""
+    plain = list(kernel) == [3, 3] and stride == dilation == (1, 1) and groups == 1
+    wide = min(x.shape[1], dout.shape[1]) >= _WEIGHT_GRAD_MIN["channels"]
+    return plain and wide and math.prod(dout.shape[2:]) >= _WEIGHT_GRAD_MIN["positions"] and available(x)
 
 
 def available(x) -> bool:

@@ -21,11 +21,17 @@ FORMS = {
 }
 
 
+def skip_without_onednn():
+    if conv.library(jt.zeros((1, 1, 1, 1))) is None or jt.flags.use_cuda:
+        pytest.skip("the kernel needs the CPU and oneDNN")
+
+
 @pytest.mark.parametrize("positions", (1, 512), ids=("Winograd", "product"))
 @pytest.mark.parametrize("form", FORMS)
 def test_values_and_gradients(rng, form, positions, monkeypatch):
     """Against Jittor's own convolution and its gradients in float64."""
     monkeypatch.setattr(fused_conv, "_WINOGRAD_MIN_POSITIONS", positions)
+    monkeypatch.setattr(fused_conv, "_WEIGHT_GRAD_MIN", dict(channels=1, positions=positions))
     channels, outputs, kernel, settings = FORMS[form]
     kernel = (kernel, kernel) if isinstance(kernel, int) else kernel
     shapes = (2, channels, 9, 13), (outputs, channels // settings.get("groups", 1), *kernel), (outputs,)
@@ -41,9 +47,21 @@ def test_values_and_gradients(rng, form, positions, monkeypatch):
         assert np.abs(got - expected).max() < 5e-6 * np.abs(expected).max()
 
 
+@pytest.mark.parametrize("size, padding", [((70, 41), 1), ((5, 2), 2), ((1, 1), 1)], ids=str)
+def test_weight_gradient_of_several_blocks(rng, size, padding):
+    """Of oneDNN too: several blocks of tiles, the last of them smaller, and less than a tile."""
+    skip_without_onednn()
+    x, weight = (rng.standard_normal(s).astype(np.float32) for s in ((3, 5, *size), (4, 5, 3, 3)))
+    with jt.no_grad():
+        dout = conv2d(jt.array(x), jt.array(weight), padding=padding)
+        got = fused_conv.conv_weight_grad(jt.array(x), dout, (padding, padding)).numpy()
+        settings = 3, 3, 1, 1, padding, padding, 1, 1, 1
+        expected = jt.compile_extern.mkl_ops.mkl_conv_backward_w(jt.array(x), dout, *settings).numpy()
+    assert np.abs(got - expected).max() < 5e-6 * np.abs(expected).max()
+
+
 def test_which_convolutions_run_on_the_own_kernel(rng, monkeypatch):
-    if conv.library(jt.zeros((1, 1, 1, 1))) is None or jt.flags.use_cuda:
-        pytest.skip("the kernel needs the CPU and oneDNN")
+    skip_without_onednn()
     calls = []
     monkeypatch.setattr(conv, "fused_conv", lambda *a, **k: calls.append(a) or fused_conv.fused_conv(*a, **k))
 
