@@ -228,6 +228,14 @@ def test_strange_config_files(write):
         load_checked(write("d.yaml", "seed: 1\nseed: 2"))
     with pytest.raises(ConfigError, match="a list or a dictionary holds itself"):
         load_checked(write("c.py", "_a = []\n_a.append(_a)\nmodel = _a"))
+    letters = "abcdefgh"
+    aliases = [f"_{x}: &{x} [{', '.join([f'*{y}'] * 9)}]" for y, x in zip(letters, letters[1:])]
+    for name, text, words in (
+        ("e.yaml", "\n".join(["_a: &a [1, 1, 1]", *aliases]), "e.yaml: more than 2000000 values"),
+        ("g.py", "_a = [1]\nfor _ in range(7):\n    _a = [_a] * 10\nmodel = dict(a=_a)", "g.py: more than 2000000 values"),
+    ):
+        with pytest.raises(ConfigError, match=words):
+            load_checked(write(name, text))
     with pytest.raises(ConfigError, match=r"b\.py, line 2: SystemExit: 3"):
         load_checked(write("b.py", "import sys\nsys.exit(3)"))
 

@@ -22,7 +22,7 @@ from jsra.engine.schedule import StepLR, scaled_lr
 from jsra.registry import ConfigError, build, nearest
 from jsra.runtime.arithmetic import arithmetic_of, set_arithmetic
 from jsra.runtime.distributed import is_main, on_main, rank, share_weights, world_size
-from jsra.runtime.seed import set_seed
+from jsra.runtime.seed import MOST_SEED, set_seed
 
 
 @dataclasses.dataclass
@@ -198,11 +198,15 @@ def _build_run(config, resume, seed):
 
     _check_counts(config)
     seed = int(config.get("seed") or 0) if seed is None else int(seed)
+    if seed > MOST_SEED:
+        raise ConfigError(f"seed: expected a whole number of at most {MOST_SEED}, got {seed}")
     if (config.get("max_epoch") is None) == (config.get("max_iter") is None):
         raise ConfigError("a config sets max_epoch or max_iter, one of them")
     for key in ("model", "dataset", "optimizer"):
         if not config.get(key):
             raise ConfigError(f"the config has no {key!r}")
+        if not isinstance(config[key], dict):
+            raise ConfigError(f"{key}: expected a dictionary, got {config[key]!r}")
     if not config["dataset"].get("train"):
         raise ConfigError("the config has no 'train' in dataset")
     arithmetic = set_arithmetic(**arithmetic_of(config))
@@ -250,7 +254,7 @@ def _build_run(config, resume, seed):
         evaluate=evaluator,
         eval_interval=(config.get("eval_interval") or 0) * unit,
         checkpoint_interval=(config.get("checkpoint_interval") or 0) * unit,
-        keep=config.get("checkpoint_keep", 3),
+        keep=config.get("checkpoint_keep") or 3,
         score=config.get("best_metric"),
         log_interval=config.get("log_interval") or 20,
     )
