@@ -108,6 +108,8 @@ def construct(cls, settings, path: str = "config", **extra):
 
     Raises ConfigError as `build` does.
     """
+    if not isinstance(settings, dict):
+        raise ConfigError(f"{path}: expected a dictionary of settings, got {settings!r}")
     accepted = arguments.parameters(cls)
     for key in (*settings, *extra):
         if key not in accepted:

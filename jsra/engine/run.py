@@ -8,6 +8,7 @@ import sys
 
 import jittor as jt
 
+from jsra.arguments import a_part
 from jsra.data.classes import check_model, check_same
 from jsra.data.paths import data_path
 from jsra.defaults import OUTPUT, differences, plain
@@ -205,8 +206,6 @@ def _build_run(config, resume, seed):
     for key in ("model", "dataset", "optimizer"):
         if not config.get(key):
             raise ConfigError(f"the config has no {key!r}")
-        if not isinstance(config[key], dict):
-            raise ConfigError(f"{key}: expected a dictionary, got {config[key]!r}")
     if not config["dataset"].get("train"):
         raise ConfigError("the config has no 'train' in dataset")
     arithmetic = set_arithmetic(**arithmetic_of(config))
@@ -315,6 +314,8 @@ def _settings(config) -> dict:
 
 def build_optimizer(config, model, batch_size: int) -> tuple:
     """(optimiser, a line that says how its learning rate came about)."""
+    if not isinstance(config["optimizer"], dict):
+        raise ConfigError(f"optimizer: expected {a_part('optimizer')}, got {config['optimizer']!r}")
     settings = dict(config["optimizer"])
     base_batch = config.get("scale_lr_base_batch")
     written = settings.get("lr")

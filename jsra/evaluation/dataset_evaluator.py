@@ -53,6 +53,8 @@ def evaluator_settings(config, split: str) -> list:
     settings = config.get("evaluator")
     if settings is None:
         settings = default_evaluators(config["dataset"][split]["type"]) if config["dataset"].get(split) else []
+    if not isinstance(settings, (dict, list, tuple)):
+        raise ConfigError(f"evaluator: expected a list of evaluators, [dict(type=...)], got {settings!r}")
     return [settings] if isinstance(settings, dict) else list(settings)
 
 
