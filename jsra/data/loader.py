@@ -72,7 +72,7 @@ class DataLoader:
                 f"a multiple of {world_size}"
             )
         if len(dataset) > MOST_SAMPLES:
-            raise ConfigError(f"{dataset!r}: repeat gives {len(dataset)} samples an epoch, more than {MOST_SAMPLES}: lower it")
+            raise ConfigError(f"{dataset!r}: repeat gives {len(dataset)} samples an epoch; {MOST_SAMPLES} at most")
         self.dataset = dataset
         self.rank = rank
         self.world_size = world_size
