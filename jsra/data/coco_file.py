@@ -67,6 +67,8 @@ def parse_json(path):
     """The content of a JSON file in UTF-8, 16 or 32, also packed by gzip. DataError where it is none."""
     if os.path.isdir(path):
         raise DataError(f"{path} is a folder: name the annotation file (.json) in it")
+    if not os.path.isfile(path):
+        raise DataError(f"{path} is no file that ends (a device or a pipe): name the annotation file (.json)")
     with open(path, "rb") as f:
         data = f.read()
     start = data[:4096].strip(b"\0 \t\r\n")

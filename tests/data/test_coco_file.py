@@ -190,6 +190,8 @@ def test_places_that_are_none(tmp_path, monkeypatch):
         COCODataset(str(tmp_path), str(tmp_path / "none.json"))
     with pytest.raises(DataError, match="is a folder: name the annotation file"):
         COCODataset(str(tmp_path), str(tmp_path))
+    with pytest.raises(DataError, match="/dev/zero is no file that ends"):
+        COCODataset(str(tmp_path), "/dev/zero")
 
 
 def test_the_command_lists_all_and_ends_with_1(place, tmp_path, capsys):
