@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import math
 import os
 
@@ -70,12 +69,15 @@ def _settings(run, config, split):
     if not os.path.isdir(run):
         raise FileNotFoundError(f"{run}: there is no such folder of a run")
     folder = next((f for f in (run, os.path.join(run, "test")) if os.path.isfile(os.path.join(f, METRICS))), run)
-    if os.path.isfile(os.path.join(folder, METRICS)):
-        with open(os.path.join(folder, METRICS), encoding="utf8") as f:
-            said = json.load(f)
-        split = split or said["split"]
-        if config is None and "config" in said:
-            return folder, Config(said["config"]), split
+    metrics = os.path.join(folder, METRICS)
+    if os.path.isfile(metrics):
+        said = parse_json(metrics)
+        known = said if isinstance(said, dict) else {}
+        split = split or known.get("split")
+        if config is None and "config" in known:
+            if not (isinstance(split, str) and _is_config(known["config"])):
+                raise ConfigError(f"{metrics} holds no split and config of a run: write it again with `jsra test`")
+            return folder, Config(known["config"]), split
     if config is not None:
         return folder, load_config(config), split or "val"
     last = checkpoint.latest(run)
@@ -83,4 +85,11 @@ def _settings(run, config, split):
         raise FileNotFoundError(
             f"{run} holds neither {METRICS} of `jsra test` nor a checkpoint: name its config with --config"
         )
-    return folder, Config(checkpoint.read_state(last)["config"]), split or "val"
+    settings = checkpoint.read_state(last).get("config")
+    if not _is_config(settings):
+        raise ConfigError(f"{last} holds no config of a run: name it with --config")
+    return folder, Config(settings), split or "val"
+
+
+def _is_config(value):
+    return isinstance(value, dict) and isinstance(value.get("dataset"), dict)

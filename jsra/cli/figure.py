@@ -1,7 +1,7 @@
 """`jsra figure`: where SRA and its rivals sample the same object under transformations (figures 3 and 6 of its paper), and
 how well convolutions are aligned with the boxes that they stand for (figure 4 of AlignDet)."""
 
-from jsra.cli.numbers import count, whole
+from jsra.cli.numbers import count, finite, whole
 
 
 def add_parser(subparsers):
@@ -21,7 +21,7 @@ def add_parser(subparsers):
     parser.add_argument("--split", default="val", help="entry of the configs' dataset (default: %(default)s)")
     parser.add_argument("--images", type=count, default=20, help="align: how many pictures (default: %(default)s)")
     parser.add_argument("--image", type=whole, default=0, help="which picture of the split (default: %(default)s)")
-    parser.add_argument("--angles", type=float, nargs="*", default=[90.0], help="of the turned views (default: 90)")
+    parser.add_argument("--angles", type=finite, nargs="*", default=[90.0], help="of the turned views (default: 90)")
     parser.add_argument("--parts", type=count, default=5, help="features drawn one by one (default: %(default)s)")
     parser.add_argument("--out", default="figure.png", help="default: %(default)s")
     parser.set_defaults(run=run)
@@ -48,9 +48,11 @@ def trained(key, rows, args) -> dict:
 
 def align(args):
     from jsra.evaluation.tables import text_table
+    from jsra.output import FIGURES, output_file
     from jsra.paper.alignment import TABLE, draw, ious
     from jsra.registry import ConfigError
 
+    output_file(args.out, FIGURES)
     models = trained(TABLE, None, args)
     if not models:
         raise ConfigError(f"none of the methods is trained: run jsra table {TABLE} first")

@@ -1,6 +1,6 @@
 """`jsra masks CONFIG WEIGHTS IMAGE`: the semantic masks of chosen RoIs over the image, figure 3 of the SRA paper."""
 
-from jsra.cli.numbers import count
+from jsra.cli.numbers import count, finite
 
 GREY = (127, 127, 127)  # of the corners that a turn opens
 
@@ -24,7 +24,7 @@ def add_parser(subparsers):
     parser.add_argument("--masks", metavar="I,J,...", help="which masks; 'all'; default: the 6 sharpest")
     parser.add_argument("--mirrored", action="store_true", help="the same masks over the mirrored picture, too")
     parser.add_argument(
-        "--turned", type=float, nargs="+", default=[], metavar="DEGREES", help="and over the picture turned by these angles"
+        "--turned", type=finite, nargs="+", default=[], metavar="DEGREES", help="and over the picture turned by these angles"
     )
     parser.add_argument("--out", default="masks.png", help="the figure (default: %(default)s)")
     parser.set_defaults(run=run)

@@ -141,3 +141,11 @@ def test_what_it_needs_is_said(tmp_path, capsys):
     assert "there is no such folder" in capsys.readouterr().err
     assert main(["analyze", str(tmp_path)]) == 2
     assert "--config" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("text", ["", "{", "[]", "{}", '{"config": {}}', '{"split": 5, "config": {"dataset": {}}}',
+                                  '{"split": "val", "config": []}', '{"split": "val", "config": {"dataset": []}}'])
+def test_metrics_that_say_nothing(tmp_path, capsys, text):
+    (tmp_path / "metrics.json").write_text(text)
+    assert main(["analyze", str(tmp_path)]) == 2
+    assert capsys.readouterr().err.startswith(f"jsra analyze: {tmp_path}")
