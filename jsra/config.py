@@ -126,6 +126,8 @@ def load_config(path, overrides=(), known=KEYS) -> Config:
         config["name"] = os.path.splitext(os.path.basename(path))[0]
     if config.get("work_dir") is None:
         config["work_dir"] = f"work_dirs/{config['name']}"
+    if isinstance(overrides, str):
+        raise ConfigError(f"overrides: expected a list of texts 'key.key=value', got the text {overrides!r}")
     for text in overrides or ():
         try:
             override(config, text)

@@ -30,6 +30,7 @@ class Detector:
     """
 
     def __init__(self, config, weights=None, overrides=(), classes=None, flip=False):
+        from jsra.data.classes import check_model
         from jsra.data.transforms import Compose
         from jsra.runtime.device import use_best_device
         from jsra.test_time import inference
@@ -39,18 +40,30 @@ class Detector:
         self.transforms = Compose(build(test_transforms(self.config), "dataset.test.transforms"))
         self.model = load_model(self.config, weights)
         self._run, self._flip = inference(self.model, flip), flip
+        if isinstance(classes, str):
+            raise ConfigError(f"classes: expected a list of names, got the text {classes!r}")
         self.classes = tuple(classes or class_names(self.config, weights))
+        if self.classes:
+            check_model(self.model, self.classes, "the list of names")
 
     def prepare(self, image):
         """(images [1, 3, h, w], [target]) of a path, a Pillow image or a uint8 RGB array [H, W, 3].
 
-        Raises jsra.data.image.DataError for a file that cannot be read, ValueError for another kind of array.
+        Raises jsra.data.image.DataError for a file that cannot be read, ValueError for anything else.
         """
+        from PIL import Image
+
         from jsra.data.image import new_target, read_image, rgb_pixels
 
         name = os.fspath(image) if isinstance(image, (str, os.PathLike)) else None
-        pixels = read_image(name) if name else image if isinstance(image, np.ndarray) else rgb_pixels(image)
-        if pixels.dtype != np.uint8 or pixels.ndim != 3 or pixels.shape[2] != 3:
+        if name is not None:
+            pixels = read_image(name)
+        elif isinstance(image, (np.ndarray, Image.Image)):
+            pixels = image if isinstance(image, np.ndarray) else rgb_pixels(image)
+        else:
+            what = "a path, a Pillow image or a uint8 RGB array [H, W, 3]"
+            raise ValueError(f"an image is {what}, this is {type(image).__name__}")
+        if pixels.dtype != np.uint8 or pixels.ndim != 3 or pixels.shape[2] != 3 or not pixels.size:
             raise ValueError(f"an image is uint8 RGB [H, W, 3], this array is {pixels.dtype} {list(pixels.shape)}")
         target = new_target((pixels.shape[1], pixels.shape[0]), name or 0, name, self.classes)
         batch, target = self.transforms(pixels, target, np.random.default_rng(0))

@@ -27,7 +27,6 @@ def run(args):
     import os
 
     from jsra.config import load_config
-    from jsra.data.classes import check_model
     from jsra.export.supported import check_installed, check_supported
     from jsra.inference import Detector
     from jsra.output import output_file
@@ -43,8 +42,6 @@ def run(args):
     from jsra.export.export import describe, onnx_model, save
 
     detector = Detector(config, args.weights)
-    if detector.classes:
-        check_model(detector.model, detector.classes, args.config)
     model = onnx_model(detector.model, detector.transforms.transforms, detector.classes)
     save(model, args.target)
     print(f"{args.target}: {describe(model)}")
