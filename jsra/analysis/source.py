@@ -7,7 +7,7 @@ import os
 
 from jsra.arguments import short
 from jsra.config import Config, load_config
-from jsra.data.coco_file import parse_json
+from jsra.data.coco_file import is_number, parse_json
 from jsra.engine import checkpoint
 from jsra.registry import ConfigError, build
 
@@ -52,10 +52,11 @@ def _check_rows(rows, categories, path):
         raise ConfigError(f"{path}: expected a list of detections, COCO's form of results, got {short(rows)}")
     for number, row in enumerate(rows):
         try:
-            numbers = [float(v) for v in (*row["bbox"], row["score"])]
-            sound = len(numbers) == 5 and all(map(math.isfinite, numbers)) and row["category_id"] in categories
+            numbers = [*row["bbox"], row["score"]]
+            sound = len(numbers) == 5 and all(is_number(v) and math.isfinite(v) for v in numbers)
+            sound = sound and row["category_id"] in categories
             hash(row["image_id"])
-        except (TypeError, ValueError, KeyError):
+        except (TypeError, OverflowError, KeyError):
             sound = False
         if not sound:
             raise ConfigError(

@@ -209,11 +209,11 @@ def _annotation_problems(entry, where, ids, categories):
         yield _unfit(entry, "category_id", where, "write the id of its category")
     elif category not in categories:
         yield error(where, f"category {category} is not listed", "correct category_id, or list the category")
-    if not isinstance(bbox, (list, tuple)) or len(bbox) != 4 or not all(map(_is_number, bbox)):
+    if not isinstance(bbox, (list, tuple)) or len(bbox) != 4 or not all(map(is_number, bbox)):
         yield _unfit(entry, "bbox", where, "give [x, y, width, height] in numbers")
     elif not all(abs(v) < FARTHEST for v in bbox):
         yield error(where, f"bbox {bbox} has a number that is none, or far outside", "correct it, or remove the annotation")
-    if area is not None and not (_is_number(area) and abs(area) < MOST_AREA):
+    if area is not None and not (is_number(area) and abs(area) < MOST_AREA):
         yield _unfit(entry, "area", where, "write the mask's area in pixels, a number, or leave it out")
     for key in ("iscrowd", "ignore"):
         if not isinstance(entry.get(key), (int, float, type(None))) or entry.get(key) not in MARKS:
@@ -225,7 +225,8 @@ def is_id(value) -> bool:
     return isinstance(value, (int, str)) and not isinstance(value, bool)
 
 
-def _is_number(value):
+def is_number(value) -> bool:
+    """Whether a value is a number; JSON's true is none."""
     return isinstance(value, (int, float)) and not isinstance(value, bool)
 
 
