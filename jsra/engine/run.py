@@ -292,6 +292,7 @@ def _check_counts(config):
 def _check_classes(model, dataset, evaluator, checkpoint_path):
     check_model(model, dataset.CLASSES, "dataset.train")
     if evaluator is not None:
+        evaluator.check_model(model)
         check_same(dataset.CLASSES, evaluator.dataset.CLASSES, "dataset.train", "dataset.val")
     saved = on_main(lambda: checkpoint.classes_of(checkpoint_path)) if checkpoint_path is not None else None
     if saved:
