@@ -238,7 +238,7 @@ def _read(path, chain):
         with open(path, "rb") as f:  # YAML finds the encoding
             try:
                 content = yaml.load(f, Loader=ValueLoader)
-            except (yaml.YAMLError, UnicodeDecodeError, RecursionError) as error:
+            except (yaml.YAMLError, ValueError, RecursionError) as error:  # 2026-13-45 is a ValueError
                 raise ConfigError(f"{path}{wanted}: not valid YAML: {error}") from None
         content = {} if content is None else content
         _check_size(content, f"{path}{wanted}")
@@ -355,7 +355,7 @@ def override(config: Config, text: str):
         raise ConfigError(f"override {text!r}: write it as key.key=value")
     try:
         value = yaml.load(value, Loader=ValueLoader)
-    except (yaml.YAMLError, RecursionError) as error:
+    except (yaml.YAMLError, ValueError, RecursionError) as error:
         raise ConfigError(f"override {text!r}: the value is not valid YAML: {error}") from None
     _check_size(value, f"override {text!r}")
     _assign(config, keys, value, adds, text, ())
