@@ -76,6 +76,15 @@ def test_a_read_only_place(config, tmp_path, capsys, monkeypatch):
     assert "cannot be written to; choose another folder" in capsys.readouterr().err
 
 
+def test_ctrl_c_is_no_traceback(config, capsys, monkeypatch):
+    def stopped(*args):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(json, "loads", stopped)
+    assert main(["data", "check", config]) == 130
+    assert capsys.readouterr().err == "jsra data: interrupted\n"
+
+
 def limited(function, size=2000):
     """Call function where no file may grow beyond `size` bytes, as on a full disk."""
     import signal
