@@ -228,6 +228,8 @@ def _base_path(path, base):
 
 def _read(path, chain):
     wanted = f" (a {BASE} of {chain[-1]})" if chain else ""
+    if os.path.exists(path) and not os.path.isfile(path):
+        raise ConfigError(f"{path}: a {'folder' if os.path.isdir(path) else 'pipe or device'}, no config file{wanted}")
     if not os.path.isfile(path):
         folder = os.path.dirname(path) or "."
         names = os.listdir(folder) if os.path.isdir(folder) else []
@@ -353,6 +355,8 @@ def override(config: Config, text: str):
     keys = path.lstrip("+").split(".")
     if not equals or not all(keys):
         raise ConfigError(f"override {text!r}: write it as key.key=value")
+    if BASE in keys or COVER in keys:
+        raise ConfigError(f"override {text!r}: {BASE} and {COVER} act in config files alone")
     try:
         value = yaml.load(value, Loader=ValueLoader)
     except (yaml.YAMLError, ValueError, RecursionError) as error:

@@ -118,6 +118,10 @@ def test_wrong_arguments(root):
         make(root, "train_videos")
     with pytest.raises(FileNotFoundError, match="the image set is not there.*ImageSets/VID/none.txt"):
         make(root, "VID/none")
+    for line in ("train/a 1 x 20", "train/a b", "a b c d e", "\xff\xfe 1 2"):
+        write_set(root, "VID/wrong", ["train/a", line])
+        with pytest.raises(DataError, match="wrong.txt, line 2: .* is no line of an image set"):
+            make(root, "VID/wrong")
 
 
 def test_one_file_gives_the_same(root, tmp_path):
