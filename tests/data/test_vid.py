@@ -187,6 +187,16 @@ def test_videos_stay_whole(root):
     assert sum((loader.batches(0) for loader in three), []) == alone
 
 
+def test_boxes_that_are_none_are_counted_for_the_log(root):
+    boxes = (1, 1, 1, 9), (100, 1, 120, 9), (2, 2, 50, 9)
+    write_frame(root, "VID/train/b/000001", [vid_object("n02118333", box, i) for i, box in enumerate(boxes)])
+    assert make(root, "VID/train_videos").notes[:2] == [
+        "2 of 17 objects are marked ignore, thinner than a pixel, without area or outside the image: left out",
+        "1 of 17 boxes go beyond their image by more than a pixel: `jsra data check` lists them; a bbox is "
+        "[x, y, width, height]",
+    ]
+
+
 def test_what_is_missing_is_named(root):
     os.remove(os.path.join(root, "Data/VID/train/a/000004.JPEG"))
     with pytest.raises(DataError, match="video train/a: frame 4 is missing; the video has 19 frames"):
