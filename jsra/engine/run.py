@@ -145,7 +145,8 @@ class Run:
                 "uninterrupted run would have",
                 file=sys.stderr,
             )
-        changed = differences(_settings(state.get("config") or {}), _settings(self.config))
+        config = state.get("config")
+        changed = differences(_settings(config if isinstance(config, dict) else {}), _settings(self.config))
         if changed and self.main:
             print(f"warning: {path} was made with other settings: {changed}; the run takes the latter", file=sys.stderr)
         self.iteration, self.metrics, self.last_saved = state["iteration"], state.get("metrics") or {}, path
