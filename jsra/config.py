@@ -175,6 +175,8 @@ def _check_keys(config, known, path):
             raise ConfigError(
                 f"{path}: there is no setting {key!r}{nearest(key, known)}; a helper's name begins with an underscore"
             )
+    if config.get("dataset", {}) is None:  # the same as absent: what needs it says so
+        del config["dataset"]
     splits = config.get("dataset") or {}
     if not isinstance(splits, dict):
         raise ConfigError(f"{path}: dataset: expected a dictionary of splits (train, val, ...), got {splits!r}")

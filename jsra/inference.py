@@ -135,6 +135,8 @@ def test_transforms(config):
     """The settings of the transforms that inference uses."""
     for split in ("test", "val"):
         transforms = (config["dataset"].get(split) or {}).get("transforms")
+        if transforms and not isinstance(transforms, (list, tuple)):
+            raise ConfigError(f"dataset.{split}.transforms: expected a list, got {transforms!r}")
         if transforms:
             return transforms
     raise ConfigError("the config has no transforms in dataset.test or dataset.val, which inference needs")
@@ -152,8 +154,11 @@ def class_names(config, weights=None) -> tuple:
         return tuple(found)
     for split in ("test", "val", "train"):
         settings = config["dataset"].get(split) or {}
-        if settings.get("classes"):
-            return tuple(settings["classes"])
+        names = settings.get("classes")
+        if names and not isinstance(names, (list, tuple)):
+            raise ConfigError(f"dataset.{split}.classes: expected a list of names, got {names!r}")
+        if names:
+            return tuple(names)
     defaults = {"COCODataset": COCO_CLASSES, "VOCDataset": VOC_CLASSES, "VIDDataset": tuple(VID_CLASSES)}
     for split in ("test", "val", "train"):
         settings = config["dataset"].get(split) or {}

@@ -46,6 +46,11 @@ def test_names_that_are_not_the_models(config):
 
     with pytest.raises(ConfigError, match="expected a list of names, got the text 'red'"):
         Detector(config, classes="red")
+    with pytest.raises(ConfigError, match="the config has no 'dataset'"):
+        Detector(config, overrides=["dataset=null"])
+    for key, value in (("classes", "red"), ("classes", 5), ("transforms", "Resize"), ("transforms", 5)):
+        with pytest.raises(ConfigError, match=f"dataset.test.{key}: expected a list"):
+            Detector(config, overrides=[f"dataset.test.{key}={value}"])
     with pytest.raises(ConfigError, match="overrides: expected a list of texts"):
         Detector(config, overrides="seed=1")
 
