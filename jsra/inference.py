@@ -109,8 +109,11 @@ def load_model(config, weights=None):
     """The config's model in evaluation mode, with `weights` as for Detector."""
     import jittor as jt
 
+    from jsra.engine.checkpoint import weights_file
     from jsra.runtime.distributed import on_main, share_weights
 
+    if weights is not None:
+        on_main(lambda: weights_file(weights))  # before the model is built: a wrong path should not cost a minute
     model = build(config["model"], "model", "detector")
     jt.sync_all()
     if weights is not None:

@@ -55,6 +55,12 @@ def test_names_that_are_not_the_models(config):
         Detector(config, overrides="seed=1")
 
 
+def test_weights_that_are_not_there_are_missed_before_the_model_is_built(config, monkeypatch):
+    monkeypatch.setattr("tests.toy_detector.ToyDetector.__init__", lambda self: pytest.fail("built"))
+    with pytest.raises(FileNotFoundError, match="none.pth: there are no such weights"):
+        Detector(config, "none.pth")
+
+
 def test_wrong_images(config, tmp_path):
     detector = Detector(config)
     with pytest.raises(ValueError, match=r"uint8 RGB"):
