@@ -14,7 +14,9 @@ PICTURES = (".png", ".jpg", ".jpeg", ".webp")  # of what Pillow writes
 
 
 def check_folder(folder: str, inputs, option: str = "--out"):
-    """Refuse, with a ConfigError, a folder of results that holds one of the input files."""
+    """Refuse, with a ConfigError, a folder of results that is a file, or that holds one of the input files."""
+    if os.path.exists(folder) and not os.path.isdir(folder):
+        raise ConfigError(f"{option}: {folder} is a file: name a folder")
     target = os.path.realpath(folder)
     for path in inputs:
         if os.path.dirname(os.path.realpath(path)) == target:
@@ -78,6 +80,17 @@ def whole_or_not(path: str):
         if os.path.exists(unfinished):
             os.remove(unfinished)
         raise
+
+
+def write_picture(path: str, pixels, **options) -> str:
+    """Write uint8 [H, W, 3] as the picture that the ending of `path` says: whole or not at all, and never through a link,
+    which could lead to an input. options: of Pillow's save. Returns the path."""
+    from PIL import Image
+
+    kind = Image.registered_extensions()[os.path.splitext(path)[1].lower()]
+    with whole_or_not(path) as unfinished:
+        Image.fromarray(pixels).save(unfinished, format=kind, **options)
+    return path
 
 
 def output_file(path: str, endings, option: str = "--out") -> str:

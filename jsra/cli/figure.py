@@ -64,9 +64,7 @@ def align(args):
 
 
 def sampling(args):
-    from PIL import Image
-
-    from jsra.output import PICTURES, output_file
+    from jsra.output import PICTURES, output_file, write_picture
     from jsra.paper.figures import METHODS, draw
     from jsra.registry import ConfigError
 
@@ -81,6 +79,5 @@ def sampling(args):
         picture = draw(models, config, args.split, args.image, args.angles, args.parts)
     except ValueError as error:
         raise ConfigError(str(error)) from None
-    Image.fromarray(picture).save(args.out)
-    print(args.out)
+    print(write_picture(args.out, picture))
     return 0

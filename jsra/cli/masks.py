@@ -32,11 +32,10 @@ def add_parser(subparsers):
 
 def run(args):
     import numpy as np
-    from PIL import Image
 
     from jsra.data.image import read_image
     from jsra.inference import Detector
-    from jsra.output import PICTURES, output_file
+    from jsra.output import PICTURES, output_file, write_picture
     from jsra.paper.figures import stack
     from jsra.paper.invariance import reflect, rotate
     from jsra.registry import ConfigError
@@ -65,8 +64,7 @@ def run(args):
     others += [(f"turned by {a:g} degrees", *rotate(pixels, np.asarray(boxes), None, a, GREY)) for a in args.turned]
     views += [(title, view, places, roi_masks(detector, view, places)) for title, view, places in others]
     pictures = [(title, draw_semantic_masks(*view, chosen)) for title, *view in views]
-    Image.fromarray(stack(pictures) if others else pictures[0][1]).save(args.out)
-    print(args.out)
+    print(write_picture(args.out, stack(pictures) if others else pictures[0][1]))
     return 0
 
 
