@@ -105,7 +105,10 @@ def output_file(path: str, endings, option: str = "--out") -> str:
     if os.path.isdir(path):
         raise ConfigError(f"{option} {path} is a folder: name a file in it, such as {os.path.join(path, 'out' + ending)}")
     folder = os.path.dirname(os.path.abspath(path))
-    os.makedirs(folder, exist_ok=True)
+    try:
+        os.makedirs(folder, exist_ok=True)
+    except (FileExistsError, NotADirectoryError):
+        raise ConfigError(f"{option} {path}: {folder} is no folder, or leads through a file: choose another") from None
     if not os.access(folder, os.W_OK):
         raise ConfigError(f"{option} {path}: the folder {folder} cannot be written to: choose another")
     return path

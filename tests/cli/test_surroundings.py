@@ -143,6 +143,10 @@ def test_a_file_to_write(tmp_path):
     for name, words in (("x", "has no ending: name a file that ends in .png, .svg"), ("x.gif", "ends in '.gif'")):
         with pytest.raises(ConfigError, match=f"--out {name} {words}"):
             output_file(name, (".png", ".svg"))
+    (tmp_path / "file").write_text("")
+    for place in ("file", "file/deeper"):
+        with pytest.raises(ConfigError, match="is no folder, or leads through a file: choose another"):
+            output_file(str(tmp_path / place / "x.png"), (".png",))
     os.mkdir(path)
     with pytest.raises(ConfigError, match="is a folder: name a file in it, such as .*x.png/out.png"):
         output_file(path, (".png",))
