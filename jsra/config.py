@@ -18,13 +18,13 @@ import inspect
 import os
 import re
 import sys
-from collections import Counter
 
 import yaml
 
 from jsra import resources
 from jsra.arguments import short
 from jsra.registry import ConfigError, nearest
+from jsra.yaml_values import ValueDumper, ValueLoader
 
 BASE, COVER, SHIPPED = "_base_", "_cover_", "jsra:"
 # The keys of a config's top level. Names that begin with an underscore are a file's own helpers.
@@ -33,6 +33,7 @@ KEYS = (
     "optimizer", "parameter_groups_generator", "scale_lr_base_batch", "scheduler", "max_epoch", "max_iter", "amp", "ema",
     "tf32", "deterministic", "eval_interval", "checkpoint_interval", "checkpoint_keep", "log_interval", "logger",
 )  # fmt: skip
+MOST_VALUES = 2 * 10**6  # of a config; YAML's aliases, and lists of one list in Python, can stand for any number
 # Keys of dataset entries of earlier versions, and what took their place.
 MOVED = {
     "metrics": "evaluator=[dict(type='COCOBoxAP')] (COCOMaskAP, VOCBoxAP) next to dataset",
@@ -88,7 +89,7 @@ class Config(dict):
 
     def dump(self) -> str:
         """The content as YAML, which `load_config` reads back (tuples as lists)."""
-        return yaml.dump(_plain(self), Dumper=_ValueDumper, sort_keys=False, allow_unicode=True, width=120)
+        return yaml.dump(_plain(self), Dumper=ValueDumper, sort_keys=False, allow_unicode=True, width=120)
 
 
 def _configs(value):
@@ -125,6 +126,8 @@ def load_config(path, overrides=(), known=KEYS) -> Config:
         config["name"] = os.path.splitext(os.path.basename(path))[0]
     if config.get("work_dir") is None:
         config["work_dir"] = f"work_dirs/{config['name']}"
+    if isinstance(overrides, str):
+        raise ConfigError(f"overrides: expected a list of texts 'key.key=value', got the text {overrides!r}")
     for text in overrides or ():
         try:
             override(config, text)
@@ -172,6 +175,8 @@ def _check_keys(config, known, path):
             raise ConfigError(
                 f"{path}: there is no setting {key!r}{nearest(key, known)}; helper names begin with an underscore"
             )
+    if config.get("dataset", {}) is None:  # the same as absent: what needs it says so
+        del config["dataset"]
     splits = config.get("dataset") or {}
     if not isinstance(splits, dict):
         raise ConfigError(f"{path}: dataset: expected a dictionary of splits (train, val, ...), got {splits!r}")
@@ -225,6 +230,8 @@ def _base_path(path, base):
 
 def _read(path, chain):
     wanted = f" (a {BASE} of {chain[-1]})" if chain else ""
+    if os.path.exists(path) and not os.path.isfile(path):
+        raise ConfigError(f"{path}: a {'folder' if os.path.isdir(path) else 'pipe or device'}, no config file{wanted}")
     if not os.path.isfile(path):
         folder = os.path.dirname(path) or "."
         names = os.listdir(folder) if os.path.isdir(folder) else []
@@ -234,10 +241,11 @@ def _read(path, chain):
     if extension in (".yaml", ".yml"):
         with open(path, "rb") as f:  # YAML finds the encoding
             try:
-                content = yaml.load(f, Loader=_ValueLoader)
-            except (yaml.YAMLError, UnicodeDecodeError, RecursionError) as error:
+                content = yaml.load(f, Loader=ValueLoader)
+            except (yaml.YAMLError, ValueError, RecursionError) as error:  # 2026-13-45 is a ValueError
                 raise ConfigError(f"{path}{wanted}: not valid YAML: {error}") from None
         content = {} if content is None else content
+        _check_size(content, f"{path}{wanted}")
         if not isinstance(content, dict):
             raise ConfigError(f"{path}{wanted}: a config is a dictionary, this is a {type(content).__name__}")
         return content
@@ -267,7 +275,29 @@ def _run(path, wanted):
             file = getattr(sys.modules[name], "__file__", None)
             if file and os.path.dirname(os.path.abspath(file)) == folder:
                 del sys.modules[name]
-    return _drop_code({key: value for key, value in scope.items() if not key.startswith("__")})
+    content = {key: value for key, value in scope.items() if not key.startswith("__") and not _is_code(value)}
+    _check_size(content, f"{path}{wanted}")
+    return _drop_code(content)
+
+
+def _check_size(content, path):
+    if _count(content, {}) > MOST_VALUES:
+        raise ConfigError(f"{path}: more than {MOST_VALUES} values, with each repetition counted: write fewer")
+
+
+def _count(value, known):
+    """How many values these are, one that is held several times counted each time. known: {id: count}.
+
+    RecursionError where one holds itself.
+    """
+    if not isinstance(value, (dict, list, tuple)):
+        return 1
+    if id(value) not in known:
+        known[id(value)] = None
+        known[id(value)] = 1 + sum(_count(v, known) for v in (value.values() if isinstance(value, dict) else value))
+    if known[id(value)] is None:
+        raise RecursionError
+    return known[id(value)]
 
 
 def _line_of(error, path):
@@ -316,36 +346,6 @@ def _without_cover(value):
     return {key: _without_cover(item) for key, item in value.items() if key != COVER}
 
 
-class _ValueLoader(yaml.SafeLoader):
-    """YAML in which 1e-4 is a number, None is null and (7, 7) a list: all three are text in YAML 1.1. A key that is written
-    twice, of which the last would count, is an error."""
-
-    def construct_mapping(self, node, deep=False):
-        written = [key.value for key, _ in node.value if isinstance(key, yaml.ScalarNode) and key.value != "<<"]
-        for key, count in Counter(written).items():
-            if count > 1:
-                raise yaml.constructor.ConstructorError(None, None, f"{key!r} is written {count} times", node.start_mark)
-        return super().construct_mapping(node, deep)
-
-
-def _tuple(loader, node):
-    items = [yaml.load(item, Loader=_ValueLoader) for item in node.value[1:-1].split(",")]
-    return items[:-1] if items[-1] is None else items  # (7,)
-
-
-class _ValueDumper(yaml.SafeDumper):
-    """Quotes the text that _ValueLoader would read as something else."""
-
-
-for _side in (_ValueLoader, _ValueDumper):
-    _side.add_implicit_resolver(
-        "tag:yaml.org,2002:float", re.compile(r"^[-+]?(\d+\.?\d*|\.\d+)[eE][-+]?\d+$"), list("-+.0123456789")
-    )
-    _side.add_implicit_resolver("tag:yaml.org,2002:null", re.compile(r"^None$"), ["N"])
-    _side.add_implicit_resolver("!tuple", re.compile(r"^\((?=.*,)[-+.\deE, ]+\)$"), ["("])
-_ValueLoader.add_constructor("!tuple", _tuple)
-
-
 def override(config: Config, text: str):
     """Set one value: `a.b.0.c=VALUE`, VALUE in YAML, numbers index lists; `+a.b=VALUE` adds a key that is not there.
 
@@ -357,10 +357,13 @@ def override(config: Config, text: str):
     keys = path.lstrip("+").split(".")
     if not equals or not all(keys):
         raise ConfigError(f"override {text!r}: write it as key.key=value")
+    if BASE in keys or COVER in keys:
+        raise ConfigError(f"override {text!r}: {BASE} and {COVER} act in config files alone")
     try:
-        value = yaml.load(value, Loader=_ValueLoader)
-    except yaml.YAMLError as error:
+        value = yaml.load(value, Loader=ValueLoader)
+    except (yaml.YAMLError, ValueError, RecursionError) as error:
         raise ConfigError(f"override {text!r}: the value is not valid YAML: {error}") from None
+    _check_size(value, f"override {text!r}")
     _assign(config, keys, value, adds, text, ())
 
 

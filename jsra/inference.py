@@ -30,6 +30,7 @@ class Detector:
     """
 
     def __init__(self, config, weights=None, overrides=(), classes=None, flip=False):
+        from jsra.data.classes import check_model
         from jsra.data.transforms import Compose
         from jsra.runtime.device import use_best_device
         from jsra.test_time import inference
@@ -39,18 +40,30 @@ class Detector:
         self.transforms = Compose(build(test_transforms(self.config), "dataset.test.transforms"))
         self.model = load_model(self.config, weights)
         self._run, self._flip = inference(self.model, flip), flip
+        if isinstance(classes, str):
+            raise ConfigError(f"classes: expected a list of names, got the text {classes!r}")
         self.classes = tuple(classes or class_names(self.config, weights))
+        if self.classes:
+            check_model(self.model, self.classes, "the list of names")
 
     def prepare(self, image):
         """(images [1, 3, h, w], [target]) of a path, a Pillow image or a uint8 RGB array [H, W, 3].
 
-        Raises jsra.data.image.DataError for a file that cannot be read, ValueError for another kind of array.
+        Raises jsra.data.image.DataError for a file that cannot be read, ValueError for anything else.
         """
+        from PIL import Image
+
         from jsra.data.image import new_target, read_image, rgb_pixels
 
         name = os.fspath(image) if isinstance(image, (str, os.PathLike)) else None
-        pixels = read_image(name) if name else image if isinstance(image, np.ndarray) else rgb_pixels(image)
-        if pixels.dtype != np.uint8 or pixels.ndim != 3 or pixels.shape[2] != 3:
+        if name is not None:
+            pixels = read_image(name)
+        elif isinstance(image, (np.ndarray, Image.Image)):
+            pixels = image if isinstance(image, np.ndarray) else rgb_pixels(image)
+        else:
+            what = "a path, a Pillow image or a uint8 RGB array [H, W, 3]"
+            raise ValueError(f"an image must be {what}, this is {type(image).__name__}")
+        if pixels.dtype != np.uint8 or pixels.ndim != 3 or pixels.shape[2] != 3 or not pixels.size:
             raise ValueError(f"an image must be uint8 RGB [H, W, 3], this array is {pixels.dtype} {list(pixels.shape)}")
         target = new_target((pixels.shape[1], pixels.shape[0]), name or 0, name, self.classes)
         batch, target = self.transforms(pixels, target, np.random.default_rng(0))
@@ -96,8 +109,11 @@ def load_model(config, weights=None):
     """The config's model in evaluation mode, with `weights` as for Detector."""
     import jittor as jt
 
+    from jsra.engine.checkpoint import weights_file
     from jsra.runtime.distributed import on_main, share_weights
 
+    if weights is not None:
+        on_main(lambda: weights_file(weights))  # before the model is built: a wrong path should not cost a minute
     model = build(config["model"], "model", "detector")
     jt.sync_all()
     if weights is not None:
@@ -122,6 +138,8 @@ def test_transforms(config):
     """The settings of the transforms that inference uses."""
     for split in ("test", "val"):
         transforms = (config["dataset"].get(split) or {}).get("transforms")
+        if transforms and not isinstance(transforms, (list, tuple)):
+            raise ConfigError(f"dataset.{split}.transforms: expected a list, got {transforms!r}")
         if transforms:
             return transforms
     raise ConfigError("inference needs transforms in dataset.test or dataset.val, but the config has none")
@@ -139,8 +157,11 @@ def class_names(config, weights=None) -> tuple:
         return tuple(found)
     for split in ("test", "val", "train"):
         settings = config["dataset"].get(split) or {}
-        if settings.get("classes"):
-            return tuple(settings["classes"])
+        names = settings.get("classes")
+        if names and not isinstance(names, (list, tuple)):
+            raise ConfigError(f"dataset.{split}.classes: expected a list of names, got {names!r}")
+        if names:
+            return tuple(names)
     defaults = {"COCODataset": COCO_CLASSES, "VOCDataset": VOC_CLASSES, "VIDDataset": tuple(VID_CLASSES)}
     for split in ("test", "val", "train"):
         settings = config["dataset"].get(split) or {}

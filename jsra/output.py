@@ -14,7 +14,9 @@ PICTURES = (".png", ".jpg", ".jpeg", ".webp")  # of what Pillow writes
 
 
 def check_folder(folder: str, inputs, option: str = "--out"):
-    """Refuse, with a ConfigError, a folder of results that holds one of the input files."""
+    """Refuse, with a ConfigError, a folder of results that is a file, or that holds one of the input files."""
+    if os.path.exists(folder) and not os.path.isdir(folder):
+        raise ConfigError(f"{option}: {folder} is a file: name a folder")
     target = os.path.realpath(folder)
     for path in inputs:
         if os.path.dirname(os.path.realpath(path)) == target:
@@ -80,6 +82,17 @@ def whole_or_not(path: str):
         raise
 
 
+def write_picture(path: str, pixels, **options) -> str:
+    """Write uint8 [H, W, 3] as the picture that the ending of `path` says: whole or not at all, and never through a link,
+    which could lead to an input. options: of Pillow's save. Returns the path."""
+    from PIL import Image
+
+    kind = Image.registered_extensions()[os.path.splitext(path)[1].lower()]
+    with whole_or_not(path) as unfinished:
+        Image.fromarray(pixels).save(unfinished, format=kind, **options)
+    return path
+
+
 def output_file(path: str, endings, option: str = "--out") -> str:
     """The path of a file to write, if it has one of the endings; its folder is made where it is missing.
 
@@ -92,7 +105,10 @@ def output_file(path: str, endings, option: str = "--out") -> str:
     if os.path.isdir(path):
         raise ConfigError(f"{option} {path} is a folder: give a file in it, such as {os.path.join(path, 'out' + ending)}")
     folder = os.path.dirname(os.path.abspath(path))
-    os.makedirs(folder, exist_ok=True)
+    try:
+        os.makedirs(folder, exist_ok=True)
+    except (FileExistsError, NotADirectoryError):
+        raise ConfigError(f"{option} {path}: {folder} is no folder, or leads through a file: choose another") from None
     if not os.access(folder, os.W_OK):
         raise ConfigError(f"{option} {path}: the folder {folder} cannot be written to: choose another")
     return path

@@ -108,6 +108,22 @@ def construct(cls, settings, path: str = "config", **extra):
 
     Raises ConfigError as `build` does.
     """
+    check_settings(cls, settings, path, extra)
+    built = {key: build(value, f"{path}.{key}") for key, value in settings.items()}
+    try:
+        return cls(**built, **extra)
+    except ConfigError:
+        raise
+    except ValueError as error:
+        about = "" if str(error).startswith(cls.__name__) else f"{cls.__name__}: "
+        raise ConfigError(f"{path}: {about}{error}") from error
+
+
+def check_settings(cls, settings, path: str = "config", extra=()):
+    """ConfigError where `settings` are no arguments of cls: one is unknown, missing (but for the names `extra`) or of a wrong
+    type (jsra.arguments)."""
+    if not isinstance(settings, dict):
+        raise ConfigError(f"{path}: expected a dictionary of settings, got {settings!r}")
     accepted = arguments.parameters(cls)
     for key in (*settings, *extra):
         if key not in accepted:
@@ -119,14 +135,6 @@ def construct(cls, settings, path: str = "config", **extra):
     missing = [n for n, p in accepted.items() if p.default is p.empty and n not in settings and n not in extra]
     if missing:
         raise ConfigError(f"{path}: {cls.__name__} needs {', '.join(map(repr, missing))}")
-    built = {key: build(value, f"{path}.{key}") for key, value in settings.items()}
-    try:
-        return cls(**built, **extra)
-    except ConfigError:
-        raise
-    except ValueError as error:
-        about = "" if str(error).startswith(cls.__name__) else f"{cls.__name__}: "
-        raise ConfigError(f"{path}: {about}{error}") from error
 
 
 def _check_part(kind, value, path):

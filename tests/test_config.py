@@ -1,5 +1,6 @@
 import copy
 import functools
+import os
 import pickle
 
 import pytest
@@ -228,6 +229,24 @@ def test_strange_config_files(write):
         load_checked(write("d.yaml", "seed: 1\nseed: 2"))
     with pytest.raises(ConfigError, match="a list or a dictionary contains itself"):
         load_checked(write("c.py", "_a = []\n_a.append(_a)\nmodel = _a"))
+    path = write("i.yaml", "seed: 1")
+    for text in ("seed: 2026-13-45", "seed: 2026-01-01 99:99:99", "seed: 0b_"):
+        with pytest.raises(ConfigError, match=r"h\.yaml: not valid YAML"):
+            load_checked(write("h.yaml", text))
+        with pytest.raises(ConfigError, match="not valid YAML"):
+            load_config(path, [text.replace(": ", "=", 1)])
+    with pytest.raises(ConfigError, match="a folder, no config file"):
+        load_config(os.path.dirname(path))
+    with pytest.raises(ConfigError, match="_base_ and _cover_ act in config files alone"):
+        load_config(path, ["+_base_=x.py"])
+    letters = "abcdefgh"
+    aliases = [f"_{x}: &{x} [{', '.join([f'*{y}'] * 9)}]" for y, x in zip(letters, letters[1:])]
+    for name, text, words in (
+        ("e.yaml", "\n".join(["_a: &a [1, 1, 1]", *aliases]), "e.yaml: more than 2000000 values"),
+        ("g.py", "_a = [1]\nfor _ in range(7):\n    _a = [_a] * 10\nmodel = dict(a=_a)", "g.py: more than 2000000 values"),
+    ):
+        with pytest.raises(ConfigError, match=words):
+            load_checked(write(name, text))
     with pytest.raises(ConfigError, match=r"b\.py, line 2: SystemExit: 3"):
         load_checked(write("b.py", "import sys\nsys.exit(3)"))
 

@@ -41,10 +41,35 @@ def test_classes_of_the_config_or_of_the_dataset_type(config):
     assert Detector(settings, classes=["a"]).name(2) == "class 2"
 
 
+def test_names_that_are_not_the_models(config):
+    from jsra.registry import ConfigError
+
+    with pytest.raises(ConfigError, match="expected a list of names, got the text 'red'"):
+        Detector(config, classes="red")
+    with pytest.raises(ConfigError, match="the config has no 'dataset'"):
+        Detector(config, overrides=["dataset=null"])
+    for key, value in (("classes", "red"), ("classes", 5), ("transforms", "Resize"), ("transforms", 5)):
+        with pytest.raises(ConfigError, match=f"dataset.test.{key}: expected a list"):
+            Detector(config, overrides=[f"dataset.test.{key}={value}"])
+    with pytest.raises(ConfigError, match="overrides: expected a list of texts"):
+        Detector(config, overrides="seed=1")
+
+
+def test_weights_that_are_not_there_are_missed_before_the_model_is_built(config, monkeypatch):
+    monkeypatch.setattr("tests.toy_detector.ToyDetector.__init__", lambda self: pytest.fail("built"))
+    with pytest.raises(FileNotFoundError, match="none.pth: there are no such weights"):
+        Detector(config, "none.pth")
+
+
 def test_wrong_images(config, tmp_path):
     detector = Detector(config)
     with pytest.raises(ValueError, match=r"uint8 RGB"):
         detector(np.zeros((4, 4), np.float32))
+    for wrong in (None, 5, b"x", {"image": 1}, [[1, 2], [3, 4]], jt.zeros((4, 4, 3))):
+        with pytest.raises(ValueError, match="an image must be a path, a Pillow image or a uint8 RGB array"):
+            detector.prepare(wrong)
+    with pytest.raises(ValueError, match=r"this array is uint8 \[0, 4, 3\]"):
+        detector(np.zeros((0, 4, 3), np.uint8))
     with pytest.raises(RuntimeError, match="absent.png is missing"):
         detector(str(tmp_path / "absent.png"))
 

@@ -13,7 +13,7 @@ from jsra.analysis.errors import costs, precisions
 from jsra.analysis.matching import images_of
 from jsra.analysis.page import page, picture, table
 from jsra.evaluation.coco_ap import coco_ap
-from jsra.output import write_json
+from jsra.output import whole_or_not, write_json
 
 SIZES = {"small": "mAP_s", "medium": "mAP_m", "large": "mAP_l"}
 SAID = {
@@ -48,7 +48,7 @@ def analyze(dataset, detections, out: str, title: str, worst: int = 12, threshol
         "threshold": threshold,
     }  # fmt: skip
     write_json(os.path.join(out, "analysis.json"), found, indent=1)
-    with open(os.path.join(out, "index.html"), "w", encoding="utf8") as f:
+    with whole_or_not(os.path.join(out, "index.html")) as unfinished, open(unfinished, "w", encoding="utf8") as f:
         f.write(page(title, _parts(found, images, names, out, worst)))
     return found
 

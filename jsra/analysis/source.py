@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import json
 import math
 import os
 
 from jsra.arguments import short
 from jsra.config import Config, load_config
-from jsra.data.coco_file import parse_json
+from jsra.data.coco_file import is_number, parse_json
 from jsra.engine import checkpoint
 from jsra.registry import ConfigError, build
 
@@ -53,10 +52,11 @@ def _check_rows(rows, categories, path):
         raise ConfigError(f"{path}: expected a list of detections, COCO's result format, got {short(rows)}")
     for number, row in enumerate(rows):
         try:
-            numbers = [float(v) for v in (*row["bbox"], row["score"])]
-            sound = len(numbers) == 5 and all(map(math.isfinite, numbers)) and row["category_id"] in categories
+            numbers = [*row["bbox"], row["score"]]
+            sound = len(numbers) == 5 and all(is_number(v) and math.isfinite(v) for v in numbers)
+            sound = sound and row["category_id"] in categories
             hash(row["image_id"])
-        except (TypeError, ValueError, KeyError):
+        except (TypeError, OverflowError, KeyError):
             sound = False
         if not sound:
             raise ConfigError(
@@ -70,12 +70,15 @@ def _settings(run, config, split):
     if not os.path.isdir(run):
         raise FileNotFoundError(f"{run}: there is no such folder of a run")
     folder = next((f for f in (run, os.path.join(run, "test")) if os.path.isfile(os.path.join(f, METRICS))), run)
-    if os.path.isfile(os.path.join(folder, METRICS)):
-        with open(os.path.join(folder, METRICS), encoding="utf8") as f:
-            said = json.load(f)
-        split = split or said["split"]
-        if config is None and "config" in said:
-            return folder, Config(said["config"]), split
+    metrics = os.path.join(folder, METRICS)
+    if os.path.isfile(metrics):
+        said = parse_json(metrics)
+        known = said if isinstance(said, dict) else {}
+        split = split or known.get("split")
+        if config is None and "config" in known:
+            if not (isinstance(split, str) and _is_config(known["config"])):
+                raise ConfigError(f"{metrics} holds no split and config of a run: write it again with `jsra test`")
+            return folder, Config(known["config"]), split
     if config is not None:
         return folder, load_config(config), split or "val"
     last = checkpoint.latest(run)
@@ -83,4 +86,11 @@ def _settings(run, config, split):
         raise FileNotFoundError(
             f"{run} has neither {METRICS} of `jsra test` nor a checkpoint: give its config with --config"
         )
-    return folder, Config(checkpoint.read_state(last)["config"]), split or "val"
+    settings = checkpoint.read_state(last).get("config")
+    if not _is_config(settings):
+        raise ConfigError(f"{last} holds no config of a run: name it with --config")
+    return folder, Config(settings), split or "val"
+
+
+def _is_config(value):
+    return isinstance(value, dict) and isinstance(value.get("dataset"), dict)

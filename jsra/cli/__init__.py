@@ -34,6 +34,7 @@ COMMANDS = (
 )
 
 BROKEN_PIPE = 141  # 128 and SIGPIPE: `| head` has read enough
+INTERRUPTED = 130  # 128 and SIGINT: Ctrl-C in a command, or a moment of one, that has nothing to save
 FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 
 
@@ -76,6 +77,9 @@ def _run(argv):
     except BrokenPipeError:
         silence(1)
         return BROKEN_PIPE
+    except KeyboardInterrupt:
+        print(f"{command}: interrupted", file=sys.stderr)
+        return INTERRUPTED
     except _expected() as error:
         # Whatever else is raised is a fault of the program and keeps its traceback.
         if not getattr(error, "of_main", False):

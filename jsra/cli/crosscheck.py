@@ -1,6 +1,6 @@
 """`jsra crosscheck CONFIG|LAYER`: a RoI layer here and a PyTorch module, on the same weights and inputs, step by step."""
 
-from jsra.cli.numbers import count, whole
+from jsra.cli.numbers import count, finite, whole
 
 
 def add_parser(subparsers):
@@ -31,11 +31,11 @@ def add_parser(subparsers):
     parser.add_argument("--pyramid", action="store_true", help="use four maps: the module gets lists, and levels [K]")
     parser.add_argument("--degenerate", action="store_true", help="also empty, inverted, not finite and unused boxes")
     parser.add_argument("--steps", type=whole, default=0, metavar="N", help="also compare the losses of N SGD steps")
-    parser.add_argument("--lr", type=float, default=0.01, help="learning rate of these steps (default: %(default)s)")
+    parser.add_argument("--lr", type=finite, default=0.01, help="learning rate of these steps (default: %(default)s)")
     parser.add_argument("--double", action="store_true", help="in float64: is a difference more than rounding?")
     parser.add_argument("--seed", type=whole, default=0, help="random seed of the inputs (default: %(default)s)")
-    parser.add_argument("--tolerance", type=float, default=1e-5, help="relative, of outputs (default: %(default)s)")
-    parser.add_argument("--gradient-tolerance", type=float, default=1e-4, help="of gradients (default: %(default)s)")
+    parser.add_argument("--tolerance", type=finite, default=1e-5, help="relative, of outputs (default: %(default)s)")
+    parser.add_argument("--gradient-tolerance", type=finite, default=1e-4, help="of gradients (default: %(default)s)")
     parser.set_defaults(run=run)
 
 

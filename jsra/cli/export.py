@@ -27,7 +27,7 @@ def run(args):
     import os
 
     from jsra.config import load_config
-    from jsra.data.classes import check_model
+    from jsra.data.image import read_image
     from jsra.export.supported import check_installed, check_supported
     from jsra.inference import Detector
     from jsra.output import output_file
@@ -39,12 +39,11 @@ def run(args):
     for path in args.check:
         if not os.path.isfile(path):
             raise FileNotFoundError(f"--check: there is no picture {path}")
+        read_image(path)
 
     from jsra.export.export import describe, onnx_model, save
 
     detector = Detector(config, args.weights)
-    if detector.classes:
-        check_model(detector.model, detector.classes, args.config)
     model = onnx_model(detector.model, detector.transforms.transforms, detector.classes)
     save(model, args.target)
     print(f"{args.target}: {describe(model)}")

@@ -1,7 +1,7 @@
 """`jsra figure`: where SRA and the other extractors sample the same object under transformations (figures 3 and 6 of its
 paper), and how well convolutions are aligned with their boxes (figure 4 of AlignDet)."""
 
-from jsra.cli.numbers import count, whole
+from jsra.cli.numbers import count, finite, whole
 
 
 def add_parser(subparsers):
@@ -21,7 +21,7 @@ def add_parser(subparsers):
     parser.add_argument("--split", default="val", help="dataset entry of the configs (default: %(default)s)")
     parser.add_argument("--images", type=count, default=20, help="align: number of pictures (default: %(default)s)")
     parser.add_argument("--image", type=whole, default=0, help="which picture of the split (default: %(default)s)")
-    parser.add_argument("--angles", type=float, nargs="*", default=[90.0], help="angles of the turned views (default: 90)")
+    parser.add_argument("--angles", type=finite, nargs="*", default=[90.0], help="angles of the turned views (default: 90)")
     parser.add_argument("--parts", type=count, default=5, help="number of features drawn separately (default: %(default)s)")
     parser.add_argument("--out", default="figure.png", help="the figure (default: %(default)s)")
     parser.set_defaults(run=run)
@@ -48,9 +48,11 @@ def trained(key, rows, args) -> dict:
 
 def align(args):
     from jsra.evaluation.tables import text_table
+    from jsra.output import FIGURES, output_file
     from jsra.paper.alignment import TABLE, draw, ious
     from jsra.registry import ConfigError
 
+    output_file(args.out, FIGURES)
     models = trained(TABLE, None, args)
     if not models:
         raise ConfigError(f"none of the methods is trained: run jsra table {TABLE} first")
@@ -62,9 +64,7 @@ def align(args):
 
 
 def sampling(args):
-    from PIL import Image
-
-    from jsra.output import PICTURES, output_file
+    from jsra.output import PICTURES, output_file, write_picture
     from jsra.paper.figures import METHODS, draw
     from jsra.registry import ConfigError
 
@@ -79,6 +79,5 @@ def sampling(args):
         picture = draw(models, config, args.split, args.image, args.angles, args.parts)
     except ValueError as error:
         raise ConfigError(str(error)) from None
-    Image.fromarray(picture).save(args.out)
-    print(args.out)
+    print(write_picture(args.out, picture))
     return 0

@@ -26,6 +26,8 @@ def add_parser(subparsers):
 
 
 def run(args):
+    import os
+
     from jsra.inference import Detector
     from jsra.output import check_folder
     from jsra.visualize.media import find_inputs, infer_all
@@ -33,6 +35,7 @@ def run(args):
     # Before the model is built: a wrong path should not cost a minute.
     inputs = find_inputs(args.inputs)
     check_folder(args.out, inputs)
+    os.makedirs(args.out, exist_ok=True)
     detector = Detector(args.config, args.weights, args.overrides, flip=args.flip)
     done = infer_all(detector, inputs, args.out, args.threshold)
     for path, reason in done.failed.items():

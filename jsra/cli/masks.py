@@ -1,6 +1,6 @@
 """`jsra masks CONFIG WEIGHTS IMAGE`: the semantic masks of chosen RoIs over the image, figure 3 of the SRA paper."""
 
-from jsra.cli.numbers import count
+from jsra.cli.numbers import count, finite
 
 GREY = (127, 127, 127)  # of the corners that a turn opens
 
@@ -24,7 +24,7 @@ def add_parser(subparsers):
     parser.add_argument("--masks", metavar="I,J,...", help="numbers of the masks, or 'all'; default: the 6 sharpest")
     parser.add_argument("--mirrored", action="store_true", help="also draw the same masks over the mirrored picture")
     parser.add_argument(
-        "--turned", type=float, nargs="+", default=[], metavar="DEGREES", help="also over the picture turned by these angles"
+        "--turned", type=finite, nargs="+", default=[], metavar="DEGREES", help="also over the picture turned by these angles"
     )
     parser.add_argument("--out", default="masks.png", help="the figure (default: %(default)s)")
     parser.set_defaults(run=run)
@@ -32,11 +32,10 @@ def add_parser(subparsers):
 
 def run(args):
     import numpy as np
-    from PIL import Image
 
     from jsra.data.image import read_image
     from jsra.inference import Detector
-    from jsra.output import PICTURES, output_file
+    from jsra.output import PICTURES, output_file, write_picture
     from jsra.paper.figures import stack
     from jsra.paper.invariance import reflect, rotate
     from jsra.registry import ConfigError
@@ -65,8 +64,7 @@ def run(args):
     others += [(f"turned by {a:g} degrees", *rotate(pixels, np.asarray(boxes), None, a, GREY)) for a in args.turned]
     views += [(title, view, places, roi_masks(detector, view, places)) for title, view, places in others]
     pictures = [(title, draw_semantic_masks(*view, chosen)) for title, *view in views]
-    Image.fromarray(stack(pictures) if others else pictures[0][1]).save(args.out)
-    print(args.out)
+    print(write_picture(args.out, stack(pictures) if others else pictures[0][1]))
     return 0
 
 

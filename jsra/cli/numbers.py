@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from argparse import ArgumentTypeError
 
 
@@ -33,4 +34,15 @@ def score(text: str) -> float:
         value = -1.0
     if not 0 <= value <= 1:
         raise ArgumentTypeError(f"{text!r}: a score is a number from 0 to 1")
+    return value
+
+
+def finite(text: str) -> float:
+    """Any number, but none of nan and inf."""
+    try:
+        value = float(text)
+    except ValueError:
+        value = math.nan
+    if not math.isfinite(value):
+        raise ArgumentTypeError(f"{text!r}: expected a number")
     return value

@@ -15,5 +15,6 @@ def run(args):
     from jsra.output import FIGURES, output_file
     from jsra.visualize.curves import plot
 
-    print(plot(args.runs, output_file(args.out, FIGURES), args.keys.split(",") if args.keys else None))
+    keys = [key.strip() for key in args.keys.split(",")] if args.keys else None
+    print(plot(args.runs, output_file(args.out, FIGURES), keys))
     return 0

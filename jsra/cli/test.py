@@ -53,6 +53,7 @@ def run(args):
         check_same(dataset.CLASSES, saved, f"dataset.{split}", f"the weights {weights}")
     model = load_model(config, weights)
     check_model(model, dataset.CLASSES, f"dataset.{split}")
+    evaluator.check_model(model)
     results = evaluator.results(model)
     if not is_main():
         return 0

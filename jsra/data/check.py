@@ -18,7 +18,7 @@ from jsra.data.paths import data_path
 from jsra.data.problems import error, warning
 from jsra.data.voc import VOC_CLASSES
 from jsra.data.voc_file import read_xml, voc_entries, voc_image, voc_sets
-from jsra.registry import ConfigError, nearest
+from jsra.registry import ConfigError, check_settings, get, nearest
 
 MASK_TOLERANCE = 3.0  # pixels by which a mask's box may differ from the annotated one
 
@@ -29,6 +29,8 @@ def check(config, progress=True):
     It reads the files itself, because a dataset object cannot be built from broken files.
     """
     kind = config.get("type")
+    if kind is not None:
+        check_settings(get(kind, "dataset", "dataset"), {k: v for k, v in config.items() if k != "type"}, "dataset")
     if kind in ("COCODataset", "LVISDataset"):
         read, image_file = (read_lvis, lvis_file) if kind == "LVISDataset" else (read_coco, file_name)
         file, root = read(data_path(config["anno_file"])), data_path(config["root"])

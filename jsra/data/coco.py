@@ -88,7 +88,7 @@ class COCODataset(DetectionDataset):
                 if box is None or a["category_id"] not in to_label:
                     counts["other" if a["category_id"] not in to_label else "unusable"] += 1
                     continue
-                counts["beyond"] += min(box[0], box[1], width - box[2], height - box[3]) < -1
+                counts["beyond"] += goes_beyond(box, width, height)
                 if a.get("iscrowd"):
                     ignored.append(box)
                     ignored_labels.append(to_label[a["category_id"]])
@@ -104,7 +104,7 @@ class COCODataset(DetectionDataset):
             annotated = boxes, labels, ignored, ignored_labels, kept
             records.append(Record(img_id, path, width, height, *annotated, **self.fields(image)))
         refuse(self.anno_file, problems)
-        self.notes += _notes(counts)
+        self.notes += object_notes(counts)
         return records
 
     def read(self):
@@ -123,8 +123,9 @@ class COCODataset(DetectionDataset):
         return self.read().content
 
 
-def _notes(counts) -> list:
-    """What the log says of objects that were left out or are doubtful."""
+def object_notes(counts) -> list:
+    """What the log says of objects that were left out or are doubtful: other (of other classes), unusable (`usable_box`) and
+    beyond, of all."""
     lines = []
     if counts["other"]:
         lines.append(f"{counts['other']} of {counts['all']} objects are of other classes: left out")
@@ -161,6 +162,11 @@ def usable_box(annotation, width, height):
     if annotation.get("ignore") or not inside or w < 1 or h < 1 or (area is not None and area <= 0):
         return None
     return [x, y, x + w, y + h]
+
+
+def goes_beyond(box, width, height) -> bool:
+    """Whether a box xyxy leaves its image by more than a pixel."""
+    return min(box[0], box[1], width - box[2], height - box[3]) < -1
 
 
 def segmentation_problems(annotation, width, height) -> list:

@@ -10,7 +10,6 @@ import gzip
 import json
 import os
 import zlib
-from math import isfinite
 from typing import NamedTuple
 
 from jsra.arguments import short
@@ -19,6 +18,7 @@ from jsra.data.masks import FARTHEST
 from jsra.data.paths import existing_file
 from jsra.data.problems import error, refuse
 
+MOST_AREA = FARTHEST**2
 MARKS = (None, 0, 1)  # of iscrowd and ignore; '0' is text, which Python takes for true
 
 
@@ -67,6 +67,8 @@ def parse_json(path):
     """The content of a JSON file in UTF-8, 16 or 32, also compressed by gzip. DataError if it is not one."""
     if os.path.isdir(path):
         raise DataError(f"{path} is a folder: give the annotation file (.json) in it")
+    if not os.path.isfile(path):
+        raise DataError(f"{path} is not a regular file (a device or a pipe): give the annotation file (.json)")
     with open(path, "rb") as f:
         data = f.read()
     start = data[:4096].strip(b"\0 \t\r\n")
@@ -90,7 +92,8 @@ def parse_json(path):
     except RecursionError:
         raise DataError(f"{path}: not valid JSON: too many nested lists; write the file again") from None
     except json.JSONDecodeError as reason:
-        cut = reason.pos >= len(reason.doc.rstrip()) - 1 or reason.msg.startswith("Unterminated")
+        text = reason.doc.rstrip()
+        cut = reason.pos >= len(text) - (not text.endswith(("}", "]"))) or reason.msg.startswith("Unterminated")
         hint = "it ends in the middle: copy or write it again" if cut else "correct it"
         raise DataError(f"{path}: not valid JSON: {reason}; {hint}") from None
     except ValueError as reason:  # a number of more digits than Python reads
@@ -177,10 +180,13 @@ def _annotations(listed, images, ids, categories, problems):
     for number, entry in enumerate(listed):
         try:
             x, y, w, h = entry["bbox"]
+            area = entry.get("area")
             if (
                 -FARTHEST < x < FARTHEST and -FARTHEST < y < FARTHEST and -FARTHEST < w < FARTHEST
                 and -FARTHEST < h < FARTHEST and entry["category_id"] in categories
-                and entry.get("iscrowd") in MARKS and entry.get("ignore") in MARKS and isfinite(entry.get("area") or 0)
+                and entry.get("iscrowd") in MARKS and entry.get("ignore") in MARKS
+                and (area is None or -MOST_AREA < area < MOST_AREA)
+                and bool not in map(type, (x, y, w, h, area, entry["category_id"], entry["image_id"]))
             ):  # fmt: skip
                 found[entry["image_id"]].append(entry)
                 continue
@@ -203,11 +209,11 @@ def _annotation_problems(entry, where, ids, categories):
         yield _unfit(entry, "category_id", where, "write the id of its category")
     elif category not in categories:
         yield error(where, f"category {category} is not listed", "correct category_id, or list the category")
-    if not isinstance(bbox, (list, tuple)) or len(bbox) != 4 or not all(map(_is_number, bbox)):
+    if not isinstance(bbox, (list, tuple)) or len(bbox) != 4 or not all(map(is_number, bbox)):
         yield _unfit(entry, "bbox", where, "give [x, y, width, height] in numbers")
     elif not all(abs(v) < FARTHEST for v in bbox):
         yield error(where, f"bbox {bbox} has a number that is NaN or far outside", "correct it, or remove the annotation")
-    if area is not None and not (_is_number(area) and abs(area) < float("inf")):
+    if area is not None and not (is_number(area) and abs(area) < MOST_AREA):
         yield _unfit(entry, "area", where, "write the mask's area in pixels, a number, or leave it out")
     for key in ("iscrowd", "ignore"):
         if not isinstance(entry.get(key), (int, float, type(None))) or entry.get(key) not in MARKS:
@@ -219,7 +225,8 @@ def is_id(value) -> bool:
     return isinstance(value, (int, str)) and not isinstance(value, bool)
 
 
-def _is_number(value):
+def is_number(value) -> bool:
+    """Whether a value is a number; JSON's true is none."""
     return isinstance(value, (int, float)) and not isinstance(value, bool)
 
 

@@ -92,11 +92,11 @@ class DetectionDataset:
         with_masks,
         repeat,
     ):
-        if batch_size < 1 or num_workers < 0 or repeat < 1:
-            raise ConfigError(
-                f"{type(self).__name__}: batch_size and repeat must be at least 1 and num_workers at least 0, not "
-                f"{batch_size}, {repeat}, {num_workers}"
-            )
+        for name, value, least in (
+            ("batch_size", batch_size, 1), ("repeat", repeat, 1), ("num_workers", num_workers, 0), ("seed", seed, 0)
+        ):  # fmt: skip
+            if value < least:
+                raise ConfigError(f"{type(self).__name__}: {name} must be at least {least}, not {value}")
         self.CLASSES = tuple(classes)
         self.transforms = transforms if isinstance(transforms, Compose) else Compose(transforms)
         self.batch_size = batch_size

@@ -18,6 +18,9 @@ from jsra.data.sampler import epoch_order, make_batches, shard, share, share_vid
 from jsra.data.workers import WorkerPool
 from jsra.registry import ConfigError
 
+MOST_SAMPLES = 10**8  # of an epoch: their order is one list
+MOST_WORKERS = 256
+
 
 def collate(samples):
     """[(image [3, h, w], target)] -> (float32 [B, 3, H, W] with the largest h and w, list of targets).
@@ -56,18 +59,20 @@ class DataLoader:
 
     dataset: has get(index, epoch), batch_size, num_workers, shuffle, drop_last, aspect_ratio_grouping, seed, record(); one of
     videos has videos_of_samples() too.
-    num_workers: overrides the dataset's; 0 loads in this process. prefetch: batches ahead per worker. timeout: seconds
-    without a batch after which a worker counts as stuck.
+    num_workers: overrides the dataset's; 0 loads in this process; never more than batches, nor 256. prefetch: batches ahead
+    per worker. timeout: seconds without a batch after which a worker counts as stuck.
     """
 
     def __init__(self, dataset, rank=0, world_size=1, joint=False, num_workers=None, prefetch=2, timeout=600):
         if not 0 <= rank < world_size:
             raise ValueError(f"rank {rank} is not one of the {world_size} processes")
         if joint and dataset.batch_size % world_size:
-            raise ValueError(
+            raise ConfigError(
                 f"batch_size={dataset.batch_size} counts the images of all {world_size} processes together; it must be "
                 f"a multiple of {world_size}"
             )
+        if len(dataset) > MOST_SAMPLES:
+            raise ConfigError(f"{dataset!r}: repeat gives {len(dataset)} samples an epoch; {MOST_SAMPLES} at most")
         self.dataset = dataset
         self.rank = rank
         self.world_size = world_size
@@ -84,7 +89,7 @@ class DataLoader:
             records = [dataset.record(i) for i in range(len(dataset))]
             self._wide = np.array([r.width > r.height for r in records])
         if not self._all_batches(0):
-            raise ValueError(f"{dataset!r} has fewer images than batch_size={dataset.batch_size}, and drop_last is set")
+            raise ConfigError(f"{dataset!r} has fewer images than batch_size={dataset.batch_size}, and drop_last is set")
         self._length = len(self.batches(0))
 
     def __len__(self):
@@ -123,7 +128,8 @@ class DataLoader:
                 yield self.load(indices, epoch)
             return
         if self._pool is None:
-            self._pool = WorkerPool(self.load, self.num_workers, self.prefetch, self.timeout, self._describe)
+            workers = min(self.num_workers, len(self), MOST_WORKERS)
+            self._pool = WorkerPool(self.load, workers, self.prefetch, self.timeout, self._describe)
         yield from self._pool.run([(indices, epoch) for indices in batches])
 
     def _describe(self, indices, epoch):

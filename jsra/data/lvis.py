@@ -7,7 +7,7 @@ from collections import Counter
 
 from jsra.arguments import part, short
 from jsra.data.coco import COCODataset
-from jsra.data.coco_file import COCOFile, is_id, read_coco
+from jsra.data.coco_file import COCOFile, file_name, is_id, read_coco
 from jsra.data.problems import error, refuse
 from jsra.registry import ConfigError, register
 
@@ -18,7 +18,8 @@ KNOWN = {"neg_category_ids": "negative_labels", "not_exhaustive_category_ids": "
 
 def image_file(image) -> str:
     """train2017/000000000009.jpg or val2017/...: LVIS splits COCO's pictures differently, so each split has both."""
-    return "/".join(image["coco_url"].split("/")[-2:]) if image.get("coco_url") else image["file_name"]
+    url = file_name(image, NAMES[:1])
+    return "/".join(url.split("/")[-2:]) if url else image["file_name"]
 
 
 def read_lvis(path) -> COCOFile:

@@ -107,7 +107,8 @@ def mask_problem(segmentation, width: int, height: int):
         if not isinstance(polygon, (list, tuple)) or len(polygon) < 6 or len(polygon) % 2:
             return f"a polygon needs x and y of at least 3 points, it is {short(polygon)}"
         try:
-            if not (-FARTHEST < min(polygon) and max(polygon) < FARTHEST and isfinite(sum(polygon))):
+            within = -FARTHEST < min(polygon) and max(polygon) < FARTHEST and isfinite(sum(polygon))
+            if not within or bool in map(type, polygon):  # JSON's true is Python's 1
                 raise ValueError(polygon)
         except (TypeError, ValueError, OverflowError):
             return f"a polygon has a coordinate that is not a number of pixels below {FARTHEST:g}"

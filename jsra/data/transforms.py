@@ -15,12 +15,16 @@ from jsra.data.resize import resize_bilinear
 from jsra.registry import ConfigError, register
 
 BOX_KEYS = ("bboxes", "bboxes_ignore")
+MOST_PIXELS = 16384  # of a side
 OBJECT_KEYS = ("labels", "track_ids")  # arrays with an entry for each of bboxes, which no change of the picture moves
 
 
 def _pixels(image):
-    """uint8 [H, W, 3] from an array or a Pillow image."""
-    return np.asarray(image if isinstance(image, np.ndarray) else image.convert("RGB"))
+    """uint8 [H, W, 3] from an array or a Pillow image. ConfigError for what Normalize has made of one."""
+    pixels = np.asarray(image if isinstance(image, np.ndarray) else image.convert("RGB"))
+    if pixels.dtype != np.uint8:
+        raise ConfigError("transforms: only Pad can come after Normalize; move Normalize behind the others")
+    return pixels
 
 
 def _clip(boxes, width, height):
@@ -59,8 +63,9 @@ class Resize:
         self.min_size = tuple(min_size) if isinstance(min_size, (list, tuple)) else (min_size,)
         self.max_size = max_size
         self.keep_ratio = keep_ratio
-        if not self.min_size or min(*self.min_size, max_size) < 1:
-            raise ConfigError(f"Resize: sizes must be at least 1 pixel, not min_size={min_size}, max_size={max_size}")
+        if not self.min_size or min(*self.min_size, max_size) < 1 or max(*self.min_size, max_size) > MOST_PIXELS:
+            sizes = f"min_size={min_size}, max_size={max_size}"
+            raise ConfigError(f"Resize: sizes must be at least 1 and at most {MOST_PIXELS} pixels, not {sizes}")
 
     def size(self, width, height, rng):
         short = self.min_size[int(rng.integers(len(self.min_size)))] if len(self.min_size) > 1 else self.min_size[0]
@@ -94,6 +99,8 @@ class RandomFlip:
     def __init__(self, prob: float = 0.5, direction: str | tuple[str, ...] = "horizontal"):
         if direction not in ("horizontal", "vertical", "diagonal"):
             raise ConfigError(f"RandomFlip: direction {direction!r}; known: horizontal, vertical, diagonal")
+        if not 0 <= prob <= 1:
+            raise ConfigError(f"RandomFlip: prob must be from 0 to 1, not {prob}")
         self.prob = prob
         self.direction = direction
 
@@ -129,7 +136,7 @@ class RandomCrop:
     """
 
     def __init__(
-        self, crop_size: tuple[float, float], crop_type: str = "absolute", allow_negative_crop: bool = False
+        self, crop_size: tuple[int, int], crop_type: str = "absolute", allow_negative_crop: bool = False
     ):
         if crop_type not in ("absolute", "absolute_range"):
             raise ConfigError(f"RandomCrop: crop_type {crop_type!r}; known: absolute, absolute_range")
@@ -180,10 +187,12 @@ class RandomChoice:
     """One of several lists of transforms, drawn per sample (with probabilities `prob`, equal by default)."""
 
     def __init__(self, pipelines: list[list[part.transform]], prob: tuple[float, ...] | None = None):
+        if not pipelines:
+            raise ConfigError("RandomChoice: pipelines is an empty list: there is nothing to choose from")
         self.pipelines = [Compose(p) for p in pipelines]
         self.prob = prob
-        if prob is not None and (len(prob) != len(pipelines) or abs(sum(prob) - 1) > 1e-6):
-            raise ConfigError(f"RandomChoice: prob must be {len(pipelines)} numbers that sum to 1, not {prob}")
+        if prob is not None and (len(prob) != len(pipelines) or min(prob) < 0 or not abs(sum(prob) - 1) < 1e-6):
+            raise ConfigError(f"RandomChoice: prob must be {len(pipelines)} numbers from 0 on that sum to 1, not {prob}")
 
     def __call__(self, image, target, rng):
         return self.pipelines[int(rng.choice(len(self.pipelines), p=self.prob))](image, target, rng)
@@ -194,6 +203,8 @@ class Normalize:
     """(image - mean) / std per channel -> float32 [3, H, W], RGB (to_bgr=True: BGR, mean and std in that order)."""
 
     def __init__(self, mean: tuple[float, float, float], std: tuple[float, float, float], to_bgr: bool = False):
+        if not (np.isfinite(mean).all() and np.isfinite(std).all() and min(std) > 0):
+            raise ConfigError(f"Normalize: mean and std must be finite and std above 0, not {mean} and {std}")
         self.mean = np.asarray(mean, np.float32).reshape(3, 1, 1)
         self.inverse = 1 / np.asarray(std, np.float32).reshape(3, 1, 1)
         self.to_bgr = to_bgr
@@ -220,8 +231,8 @@ class Pad:
     """
 
     def __init__(self, size_divisor: int = 32):
-        if size_divisor < 1:
-            raise ConfigError(f"Pad: size_divisor must be at least 1, got {size_divisor}")
+        if not 1 <= size_divisor <= MOST_PIXELS:
+            raise ConfigError(f"Pad: size_divisor must be from 1 to {MOST_PIXELS}, got {size_divisor}")
         self.size_divisor = size_divisor
 
     def __call__(self, image, target, rng=None):

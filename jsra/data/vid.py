@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import os
+from collections import Counter
 
 import numpy as np
 
 from jsra.arguments import part, short
-from jsra.data.coco import usable_box
+from jsra.data.coco import goes_beyond, object_notes, usable_box
 from jsra.data.coco_file import of_annotation, read_sound_coco
 from jsra.data.dataset import DetectionDataset, Record, label_map
 from jsra.data.image import DataError, read_image
@@ -89,9 +90,13 @@ class VIDDataset(DetectionDataset):
                 frames = self.videos.setdefault(image["video_id"], [])
                 places[image["id"]] = len(frames)
                 frames.append(image["file_name"])
+        counts = Counter()
         for image in wanted:
             size = image["width"], image["height"]
             usable = [(usable_box(a, *size), to_label[a["category_id"]], a) for a in per_image[image["id"]]]
+            counts["all"] += len(usable)
+            counts["unusable"] += sum(box is None for box, *_ in usable)
+            counts["beyond"] += sum(box is not None and goes_beyond(box, *size) for box, *_ in usable)
             objects = [(box, label, a) for box, label, a in usable if box is not None and not a.get("iscrowd")]
             crowds = [(box, label) for box, label, a in usable if box is not None and a.get("iscrowd")]
             boxes = np.asarray([box for box, *_ in objects], np.float32).reshape(-1, 4).clip(0, np.float32([*size, *size]))
@@ -104,6 +109,7 @@ class VIDDataset(DetectionDataset):
                     frame_index=places.get(image["id"]),
                 )
             )  # fmt: skip
+        self.notes += object_notes(counts)
 
     def _file(self, name):
         return os.path.join(self.root, "Data", name)

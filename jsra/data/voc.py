@@ -70,7 +70,7 @@ class VOCDataset(DetectionDataset):
 
     def _records(self, sets):
         labels_of = label_map(self.CLASSES, self.CLASSES, "VOCDataset.classes")
-        records, seen, problems, others = [], {}, [], Counter()
+        records, seen, problems, others, unusable = [], {}, [], Counter(), 0
         for name, annotation, folder in voc_entries(sets):
             content, found = read_xml(annotation, f"image {name}")
             problems += found
@@ -84,6 +84,7 @@ class VOCDataset(DetectionDataset):
                 box = self.box(item["box"], content["width"], content["height"])
                 width, height = box[2] - box[0], box[3] - box[1]
                 if width <= 0 or height <= 0:
+                    unusable += 1
                     continue
                 if item["difficult"] or min(width, height) < (self.box_min_size or 0):
                     ignored.append(box)
@@ -99,6 +100,8 @@ class VOCDataset(DetectionDataset):
             size = content["width"], content["height"]
             records.append(Record(name, file, *size, boxes, labels, ignored, ignored_labels))
         refuse("VOCDataset", problems)
+        if unusable:
+            self.notes.append(f"{unusable} objects have no box in their image, or an empty or inverted one: left out")
         if others:
             listed = ", ".join(f"{name!r} {count}" for name, count in others.most_common(6))
             more = ", ..." if len(others) > 6 else ""

@@ -48,7 +48,7 @@ def latest(work_dir: str):
 def best(work_dir: str):
     """The path of the checkpoint with the highest score among those kept, or None if none was evaluated."""
     scored = [(read_state(path).get("score"), path) for path in saved(work_dir)]
-    scored = [(score, path) for score, path in scored if score is not None]
+    scored = [(score, path) for score, path in scored if isinstance(score, (int, float))]
     return max(scored)[1] if scored else None
 
 
@@ -66,11 +66,11 @@ def path_of(work_dir: str, iteration: int) -> str:
 
 def check_numbers(state: dict, names, path: str):
     """CheckpointError where a state lacks one of these whole numbers, which a resumed training needs."""
-    wrong = [name for name in names if type(state.get(name)) is not int]
+    wrong = [name for name in names if type(state.get(name)) is not int or state[name] < 0]
     if wrong:
         raise CheckpointError(
-            f"{os.path.join(path, STATE)} has no whole number as {', '.join(wrong)}: start a new run from its weights "
-            "(pretrained_weights)"
+            f"{os.path.join(path, STATE)} has no whole number of at least 0 as {', '.join(wrong)}: start a new run from "
+            "its weights (pretrained_weights)"
         )
 
 

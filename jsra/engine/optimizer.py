@@ -121,7 +121,7 @@ def _max_norm(grad_clip):
     if not ({"max_norm"} <= set(grad_clip) <= {"max_norm", "norm_type"} and grad_clip.get("norm_type", 2) == 2):
         raise ConfigError(f"grad_clip must be dict(max_norm=...), with norm_type 2 only, got {dict(grad_clip)}")
     norm = grad_clip["max_norm"]
-    if not isinstance(norm, (int, float)) or not 0 < norm < math.inf:
+    if not isinstance(norm, (int, float)) or isinstance(norm, bool) or not 0 < norm < math.inf:
         raise ConfigError(f"grad_clip.max_norm must be a number above 0, it is {norm!r}")
     return float(norm)
 

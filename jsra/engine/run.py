@@ -8,6 +8,7 @@ import sys
 
 import jittor as jt
 
+from jsra.arguments import a_part
 from jsra.data.classes import check_model, check_same
 from jsra.data.paths import data_path
 from jsra.defaults import OUTPUT, differences, plain
@@ -22,7 +23,7 @@ from jsra.engine.schedule import StepLR, scaled_lr
 from jsra.registry import ConfigError, build, nearest
 from jsra.runtime.arithmetic import arithmetic_of, set_arithmetic
 from jsra.runtime.distributed import is_main, on_main, rank, share_weights, world_size
-from jsra.runtime.seed import set_seed
+from jsra.runtime.seed import MOST_SEED, set_seed
 
 
 @dataclasses.dataclass
@@ -144,7 +145,8 @@ class Run:
                 "an uninterrupted run",
                 file=sys.stderr,
             )
-        changed = differences(_settings(state.get("config") or {}), _settings(self.config))
+        config = state.get("config")
+        changed = differences(_settings(config if isinstance(config, dict) else {}), _settings(self.config))
         if changed and self.main:
             print(f"warning: {path} was made with other settings: {changed}; this run uses the new ones", file=sys.stderr)
         self.iteration, self.metrics, self.last_saved = state["iteration"], state.get("metrics") or {}, path
@@ -198,6 +200,8 @@ def _build_run(config, resume, seed):
 
     _check_counts(config)
     seed = int(config.get("seed") or 0) if seed is None else int(seed)
+    if seed > MOST_SEED:
+        raise ConfigError(f"seed: expected a whole number of at most {MOST_SEED}, got {seed}")
     if (config.get("max_epoch") is None) == (config.get("max_iter") is None):
         raise ConfigError("a config must set either max_epoch or max_iter")
     for key in ("model", "dataset", "optimizer"):
@@ -250,7 +254,7 @@ def _build_run(config, resume, seed):
         evaluate=evaluator,
         eval_interval=(config.get("eval_interval") or 0) * unit,
         checkpoint_interval=(config.get("checkpoint_interval") or 0) * unit,
-        keep=config.get("checkpoint_keep", 3),
+        keep=config.get("checkpoint_keep") or 3,
         score=config.get("best_metric"),
         log_interval=config.get("log_interval") or 20,
     )
@@ -289,6 +293,7 @@ def _check_counts(config):
 def _check_classes(model, dataset, evaluator, checkpoint_path):
     check_model(model, dataset.CLASSES, "dataset.train")
     if evaluator is not None:
+        evaluator.check_model(model)
         check_same(dataset.CLASSES, evaluator.dataset.CLASSES, "dataset.train", "dataset.val")
     saved = on_main(lambda: checkpoint.classes_of(checkpoint_path)) if checkpoint_path is not None else None
     if saved:
@@ -311,6 +316,8 @@ def _settings(config) -> dict:
 
 def build_optimizer(config, model, batch_size: int) -> tuple:
     """(optimiser, a line that says how its learning rate came about)."""
+    if not isinstance(config["optimizer"], dict):
+        raise ConfigError(f"optimizer: expected {a_part('optimizer')}, got {config['optimizer']!r}")
     settings = dict(config["optimizer"])
     base_batch = config.get("scale_lr_base_batch")
     written = settings.get("lr")

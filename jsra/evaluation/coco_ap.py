@@ -15,12 +15,12 @@ AREAS = {"s": 1, "m": 2, "l": 3}  # area ranges of COCOeval: index 0 is all
 MAX_DETECTIONS = (1, 10, 100)
 
 
-def _tools(backend):
-    """(COCO, COCOeval, name) of a backend: 'auto', 'pycocotools' or 'faster-coco-eval'."""
+def tools(backend):
+    """(COCO, COCOeval, name) of a backend: 'auto', 'pycocotools' or 'faster-coco-eval'. Raises ImportError, ValueError."""
     fast = importlib.util.find_spec("faster_coco_eval") is not None
     if backend == "faster-coco-eval" or (backend == "auto" and fast):
         if not fast:
-            raise RuntimeError("faster-coco-eval is not installed: pip install faster-coco-eval")
+            raise ImportError("faster-coco-eval is not installed: pip install faster-coco-eval")
         from faster_coco_eval import COCO, COCOeval_faster
 
         return COCO, COCOeval_faster, "faster-coco-eval"
@@ -40,7 +40,7 @@ def coco_ap(ground_truth, detections, category_ids, image_ids=None, iou_type="bb
     Returns (values, per_class, name of the backend): values {name of VALUES: 0..1, nan where there is nothing to find};
     per_class {category id: {mAP, mAP_50}}.
     """
-    COCO, COCOeval, name = _tools(backend)
+    COCO, COCOeval, name = tools(backend)
     # The tools write into the detections, want numbers as ids of images (VOC's are names) and of categories, and, where a box
     # stands next to a mask, take the area of the box to tell small from large.
     number = {image["id"]: i for i, image in enumerate(ground_truth["images"], start=1)}

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from jsra.evaluation.coco_ap import VALUES, coco_ap
+from jsra.evaluation.coco_ap import VALUES, coco_ap, tools
 from jsra.evaluation.dataset_evaluator import DatasetEvaluator, Metrics
 from jsra.evaluation.tables import percent, text_table
 from jsra.registry import register
@@ -21,6 +21,7 @@ class COCOBoxAP(DatasetEvaluator):
     columns = {column: f"bbox_{value}" for column, value in COLUMNS.items()}
 
     def __init__(self, backend: str = "auto"):
+        tools(backend)  # refused before anything is trained
         self.backend = backend
 
     def submission(self, dataset, results):

@@ -5,8 +5,10 @@ from __future__ import annotations
 from jsra.data.coco import segmentation_problems
 from jsra.data.coco_file import of_annotation
 from jsra.data.problems import error, refuse
+from jsra.detectors.detector import Detector
 from jsra.evaluation.coco_ap import VALUES
 from jsra.evaluation.coco_boxes import COLUMNS, COCOBoxAP
+from jsra.heads.mask_branch import MaskResults
 from jsra.registry import ConfigError, register
 
 
@@ -28,6 +30,11 @@ class COCOMaskAP(COCOBoxAP):
                 cure = "evaluate only boxes, or use annotations with masks"
                 problems.append(error(of_annotation(a), "has no segmentation", cure))
         refuse(f"{type(self).__name__}: {dataset!r}", problems)
+
+    def check_model(self, model):
+        if isinstance(model, Detector) and not any(isinstance(part, MaskResults) for part in model.modules()):
+            name = type(self).__name__
+            raise ConfigError(f"{name}: {type(model).__name__} without a mask branch makes no masks: evaluate boxes alone")
 
     def submission(self, dataset, results):
         """COCO's result list, with {segmentation: RLE} too."""

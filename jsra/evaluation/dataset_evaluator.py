@@ -35,6 +35,9 @@ class DatasetEvaluator:
     def check(self, dataset):
         """Raise ConfigError if the dataset lacks what this needs; called before the model runs."""
 
+    def check_model(self, model):
+        """Raise ConfigError if the model does not make what this needs; called before it runs."""
+
     def submission(self, dataset, results):
         """The content of the result file that an evaluation server takes (a JSON value), or None if there is none."""
         return None
@@ -53,6 +56,8 @@ def evaluator_settings(config, split: str) -> list:
     settings = config.get("evaluator")
     if settings is None:
         settings = default_evaluators(config["dataset"][split]["type"]) if config["dataset"].get(split) else []
+    if not isinstance(settings, (dict, list, tuple)):
+        raise ConfigError(f"evaluator: expected a list of evaluators, [dict(type=...)], got {settings!r}")
     return [settings] if isinstance(settings, dict) else list(settings)
 
 

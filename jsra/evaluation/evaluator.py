@@ -35,6 +35,11 @@ class Evaluator:
         """Of the metrics, the main one first."""
         return [name for evaluator in self.evaluators for name in evaluator.names]
 
+    def check_model(self, model):
+        """Raise ConfigError if the model does not make what is evaluated."""
+        for evaluator in self.evaluators:
+            evaluator.check_model(model)
+
     def __call__(self, model, name=None):
         results = self.results(model)
         return on_main(lambda: self.evaluate(results, name))

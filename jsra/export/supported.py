@@ -67,5 +67,6 @@ def _parts(model):
 
 def _transforms(config):
     for transform in test_transforms(config):
-        if transform.get("type") not in TRANSFORMS:
-            yield f"the test transform {transform.get('type')}; it must be {' or '.join(TRANSFORMS)}"
+        kind = transform.get("type") if isinstance(transform, dict) else transform
+        if kind not in TRANSFORMS:
+            yield f"the test transform {kind}; it must be {' or '.join(TRANSFORMS)}"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
+MOST_SEED = 2**31 - 1  # what NumPy's and Jittor's global generators take
 _rng = np.random.default_rng()
 
 

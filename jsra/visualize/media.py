@@ -8,10 +8,9 @@ from itertools import chain
 from typing import NamedTuple
 
 import numpy as np
-from PIL import Image
 
 from jsra.data.image import PICTURES, DataError, read_image
-from jsra.output import check_folder, distinct_names, json_text
+from jsra.output import check_folder, distinct_names, json_text, write_picture
 from jsra.visualize.detections import draw_detections
 from jsra.visualize.video import VIDEOS, is_video, open_video
 
@@ -121,7 +120,7 @@ def _picture(detector, path, target, threshold, results):
     pixels = read_image(path)
     result = detector(pixels)
     results.add(path, result)
-    Image.fromarray(draw_detections(pixels, result, threshold)).save(target + ".jpg", quality=92)
+    write_picture(target + ".jpg", draw_detections(pixels, result, threshold), quality=92)
 
 
 def _video(detector, path, target, threshold, results):

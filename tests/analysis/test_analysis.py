@@ -127,6 +127,10 @@ def test_the_page(scattered, capsys):
         ([{**row, "score": None}], "row 0 is not a detection"),
         ([{**row, "bbox": [1, None, 2, 3]}], "row 0 is not a detection"),
         ([{**row, "bbox": "abc"}], "row 0 is not a detection"),
+        ([{**row, "bbox": "1234"}], "row 0 is not a detection"),
+        ([{**row, "bbox": ["1", "2", "3", "4"]}], "row 0 is not a detection"),
+        ([{**row, "score": "0.9"}], "row 0 is not a detection"),
+        ([{**row, "score": True}], "row 0 is not a detection"),
         (["abc"], "row 0 is not a detection"),
         ([{k: v for k, v in row.items() if k != "image_id"}], "row 0 is not a detection"),
         ([{**row, "image_id": 999}], "1 images that dataset.val does not have"),
@@ -141,3 +145,11 @@ def test_what_it_needs_is_said(tmp_path, capsys):
     assert "there is no such folder" in capsys.readouterr().err
     assert main(["analyze", str(tmp_path)]) == 2
     assert "--config" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("text", ["", "{", "[]", "{}", '{"config": {}}', '{"split": 5, "config": {"dataset": {}}}',
+                                  '{"split": "val", "config": []}', '{"split": "val", "config": {"dataset": []}}'])
+def test_metrics_that_say_nothing(tmp_path, capsys, text):
+    (tmp_path / "metrics.json").write_text(text)
+    assert main(["analyze", str(tmp_path)]) == 2
+    assert capsys.readouterr().err.startswith(f"jsra analyze: {tmp_path}")

@@ -163,6 +163,8 @@ def test_errors_say_what_to_do(trained, tmp_path, capsys, monkeypatch, arguments
         (["data", "browse", "c", "--count", "0"], "'0': expected a whole number of at least 1"),
         (["data", "browse", "c", "--seed", "-1"], "expected a whole number of at least 0"),
         (["data", "puppets", "x", "--size", "big"], "'big': expected a whole number of at least 1"),
+        (["masks", "c", "w", "x", "--turned", "nan"], "'nan': expected a number"),
+        (["figure", "--angles", "inf"], "'inf': expected a number"),
         (["train", "c", "--seed", "1.5"], "'1.5': expected a whole number of at least 0"),
     ],
 )
@@ -170,6 +172,11 @@ def test_numbers_of_options(capsys, arguments, message):
     with pytest.raises(SystemExit):
         main(arguments)
     assert message in capsys.readouterr().err
+
+
+def test_a_figure_that_no_program_draws(capsys):
+    assert main(["figure", "align", "--out", "x"]) == 2
+    assert "--out x has no ending: name a file that ends in .png" in capsys.readouterr().err
 
 
 def test_a_split_of_puppets_that_there_is_not(tmp_path, capsys):

@@ -12,7 +12,7 @@ from PIL import Image
 
 from jsra.cli import BROKEN_PIPE, main
 from jsra.convert.files import write_weights
-from jsra.output import json_text, output_file, write_json
+from jsra.output import check_folder, json_text, output_file, write_json, write_picture
 from jsra.registry import ConfigError
 from tests.data.tiny import CATEGORIES, write_coco
 
@@ -76,6 +76,15 @@ def test_a_read_only_place(config, tmp_path, capsys, monkeypatch):
     assert "cannot be written to; choose another folder" in capsys.readouterr().err
 
 
+def test_ctrl_c_is_no_traceback(config, capsys, monkeypatch):
+    def stopped(*args):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(json, "loads", stopped)
+    assert main(["data", "check", config]) == 130
+    assert capsys.readouterr().err == "jsra data: interrupted\n"
+
+
 def limited(function, size=2000):
     """Call function where no file may grow beyond `size` bytes, as on a full disk."""
     import signal
@@ -101,6 +110,25 @@ def test_files_are_written_whole_or_not_at_all(tmp_path):
     assert [p.name for p in tmp_path.iterdir()] == ["a.json"] and (tmp_path / "a.json").read_text() == "[\n 1\n]"
 
 
+def test_pictures_are_written_whole_and_not_through_links(tmp_path):
+    import numpy as np
+
+    (tmp_path / "input.jpg").write_bytes(b"precious")
+    (tmp_path / "a.jpg").symlink_to(tmp_path / "input.jpg")
+    pixels = np.random.default_rng(0).integers(0, 255, (90, 90, 3), dtype=np.uint8)
+    path = write_picture(str(tmp_path / "a.jpg"), pixels, quality=92)
+    assert (tmp_path / "input.jpg").read_bytes() == b"precious" and Image.open(path).size == (90, 90)
+    with pytest.raises(OSError, match="large|Errno 27"):
+        limited(lambda: write_picture(str(tmp_path / "b.png"), pixels))
+    assert sorted(os.listdir(tmp_path)) == ["a.jpg", "input.jpg"]
+
+
+def test_a_folder_of_results_that_is_a_file(tmp_path):
+    (tmp_path / "x").write_text("precious")
+    with pytest.raises(ConfigError, match="--out: .*x is a file: name a folder"):
+        check_folder(str(tmp_path / "x"), [])
+
+
 def test_json_has_no_nan():
     nan, inf = float("nan"), float("inf")
     assert json_text({"a": nan, "b": [1.5, (inf, -inf)], "c": {"d": nan}}) == (
@@ -115,6 +143,10 @@ def test_a_file_to_write(tmp_path):
     for name, words in (("x", "has no ending: give a file name that ends in .png, .svg"), ("x.gif", "ends in '.gif'")):
         with pytest.raises(ConfigError, match=f"--out {name} {words}"):
             output_file(name, (".png", ".svg"))
+    (tmp_path / "file").write_text("")
+    for place in ("file", "file/deeper"):
+        with pytest.raises(ConfigError, match="is no folder, or leads through a file: choose another"):
+            output_file(str(tmp_path / place / "x.png"), (".png",))
     os.mkdir(path)
     with pytest.raises(ConfigError, match="is a folder: give a file in it, such as .*x.png/out.png"):
         output_file(path, (".png",))

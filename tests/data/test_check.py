@@ -8,6 +8,7 @@ from PIL import Image
 from jsra.cli import main
 from jsra.data.check import check, check_box, check_voc
 from jsra.data.check_entries import check_image
+from jsra.registry import ConfigError
 from tests.data.tiny import ANNOTATIONS, CATEGORIES, annotation, voc_object, write_coco, write_voc
 
 EMPTY = {"size": [40, 20], "counts": [800]}
@@ -81,6 +82,24 @@ def test_pictures_of_12_bits_within_16(tmp_path):
 def test_classes_that_the_file_lacks(tmp_path):
     place = {**write_coco(str(tmp_path)), "classes": ["cat", "persn"]}
     assert "class 'persn': is not in the file" in "\n".join(what for _, what in problems_of(place))
+
+
+@pytest.mark.parametrize(
+    "change, words",
+    [
+        (dict(root=5), "dataset.root: expected text, got 5"),
+        (dict(anno_file=None), "dataset.anno_file: expected text, got None"),
+        (dict(classes="cat"), "dataset.classes: expected a list"),
+        (dict(with_mask=True), "takes no 'with_mask'; did you mean 'with_masks'"),
+        (dict(type="VIDDataset", image_set=5), "dataset.image_set: expected"),
+    ],
+)
+def test_settings_are_checked_as_for_training(tmp_path, change, words):
+    settings = {"type": "COCODataset", **write_coco(str(tmp_path)), **change}
+    if settings["type"] == "VIDDataset":
+        del settings["anno_file"]
+    with pytest.raises(ConfigError, match=words):
+        check(settings, progress=False)
 
 
 def test_not_finite_boxes():

@@ -42,6 +42,17 @@ def test_a_real_head_says_how_many_it_has():
         check_model(head, ["a"], "dataset.val")
 
 
+def test_names_for_inference(tmp_path, monkeypatch):
+    from jsra import Detector
+    from tests.toy_detector import ToyDetector
+
+    monkeypatch.setattr(ToyDetector, "num_classes", 2, raising=False)
+    config = write_config(tmp_path)
+    assert Detector(config).classes == ("red", "green")
+    with pytest.raises(ConfigError, match="num_classes is 2, and the list of names has 3 classes"):
+        Detector(config, classes=["a", "b", "c"])
+
+
 @pytest.mark.parametrize(
     "second, words",
     [

@@ -73,7 +73,14 @@ WRONG = [
     ("annotations", 4, "bbox", "1234", "image id 3, annotation 5: bbox is '1234'"),
     ("annotations", 4, "bbox", [1, 2, float("nan"), 3], "has a number that is NaN or far outside"),
     ("annotations", 4, "bbox", [1, 2, 1e12, 3], "has a number that is NaN or far outside"),
+    ("annotations", 4, "bbox", [True, 2, 3, 4], "image id 3, annotation 5: bbox is [True, 2, 3, 4]"),
     ("annotations", 4, "area", "300", "image id 3, annotation 5: area is '300'"),
+    ("annotations", 4, "area", "", "image id 3, annotation 5: area is ''"),
+    ("annotations", 4, "area", [], "image id 3, annotation 5: area is []"),
+    ("annotations", 4, "area", True, "image id 3, annotation 5: area is True"),
+    ("annotations", 4, "area", 10**400, "image id 3, annotation 5: area is 1000"),
+    ("annotations", 4, "image_id", True, "annotation 5: image_id is True"),
+    ("annotations", 4, "category_id", True, "annotation 5: category_id is True"),
     ("annotations", 4, "area", float("inf"), "image id 3, annotation 5: area is inf"),
     ("annotations", 4, "iscrowd", "0", "image id 3, annotation 5: iscrowd is '0'"),
     ("annotations", 4, "iscrowd", 2, "image id 3, annotation 5: iscrowd is 2"),
@@ -164,6 +171,7 @@ def test_encodings_and_gzip_are_read(place, encoding, packed):
         (b'{"images": ' + b"9" * 9999 + b"}", "not valid JSON|no categories"),  # a limit of newer Pythons
         (b"[" * 99999, "not valid JSON|no images"),
         (b'{"images": [,], "categories": []}', "not valid JSON: .*line 1 column 13.*correct it"),
+        (b'{"images": [],}', r"not valid JSON: .*\(char 1\d\); correct it"),
         (b"version https://git-lfs.github.com/spec/v1\noid sha256:1\n", "git lfs pull"),
         (b"\xff\xfe\xff\xd8", "not text in UTF-8 or UTF-16"),
         (gzip.compress(b'{"images": []}')[:-9], "gzip file that is damaged or truncated"),
@@ -182,6 +190,8 @@ def test_places_that_are_none(tmp_path, monkeypatch):
         COCODataset(str(tmp_path), str(tmp_path / "none.json"))
     with pytest.raises(DataError, match="is a folder: give the annotation file"):
         COCODataset(str(tmp_path), str(tmp_path))
+    with pytest.raises(DataError, match="/dev/zero is no file that ends"):
+        COCODataset(str(tmp_path), "/dev/zero")
 
 
 def test_the_command_lists_all_and_ends_with_1(place, tmp_path, capsys):

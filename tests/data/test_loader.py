@@ -102,6 +102,22 @@ def test_workers_give_the_same_batches(dataset, workers):
     with_workers.close()
 
 
+def test_no_more_workers_than_batches(dataset):
+    loader = DataLoader(dataset, num_workers=100_000)
+    assert_same(loader.epoch(0), DataLoader(dataset).epoch(0))
+    assert len(loader._pool._workers) == len(loader) == 6
+    loader.close()
+
+
+def test_epochs_that_cannot_be(tmp_path):
+    with pytest.raises(ConfigError, match="repeat gives 4000000000 samples an epoch"):
+        DataLoader(make(tmp_path, repeat=10**9))
+    with pytest.raises(ConfigError, match="fewer images than batch_size=100, and drop_last is set"):
+        DataLoader(make(tmp_path, batch_size=100, drop_last=True))
+    with pytest.raises(ConfigError, match="seed must be at least 0, not -1"):
+        make(tmp_path, seed=-1)
+
+
 def test_resume_within_an_epoch(dataset):
     loader = DataLoader(dataset, num_workers=2)
     whole = list(loader.epoch(2))

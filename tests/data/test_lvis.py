@@ -90,6 +90,7 @@ def test_images_of_rare_classes_are_seen_more_often(place):
         ("images", "neg_category_ids", [30, 99], "image id 1: neg_category_ids names [99], not listed"),
         ("images", "not_exhaustive_category_ids", "20", "image id 1: not_exhaustive_category_ids is '20'"),
         ("images", "coco_url", None, "image id 1: coco_url is None; write the picture's file name"),
+        ("images", "coco_url", 5, "image id 1: coco_url is 5; write the picture's file name"),
     ],
 )
 def test_what_is_wrong_is_named(place, tmp_path, capsys, kind, key, value, words):

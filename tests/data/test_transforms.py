@@ -172,7 +172,17 @@ def test_same_generator_same_sample(seed):
 @pytest.mark.parametrize(
     "make, words",
     [
-        (lambda: Resize(0, 10), "at least 1 pixel"),
+        (lambda: Resize(0, 10), "at least 1 and at most 16384 pixels"),
+        (lambda: Resize(800, 100000), "at least 1 and at most 16384 pixels"),
+        (lambda: RandomFlip(prob=2), "prob must be from 0 to 1, not 2"),
+        (lambda: RandomFlip(prob=float("nan")), "prob must be from 0 to 1"),
+        (lambda: Normalize([1, 2, float("nan")], [1, 1, 1]), "must be finite and std above 0"),
+        (lambda: Normalize([1, 2, 3], [1, 0, 1]), "must be finite and std above 0"),
+        (lambda: Pad(100000), "size_divisor must be from 1 to 16384"),
+        (lambda: build([dict(type="RandomCrop", crop_size=[50.5, 60])]), r"crop_size\[0\]: expected a whole number"),
+        (lambda: RandomChoice([]), "an empty list"),
+        (lambda: RandomChoice([[], []], prob=[2, -1]), "from 0 on that sum to 1"),
+        (lambda: RandomChoice([[], []], prob=[float("nan"), 1]), "sum to 1"),
         (lambda: RandomFlip(direction="up"), "horizontal, vertical, diagonal"),
         (lambda: RandomCrop((50, 10), "absolute_range"), "low, high"),
         (lambda: Pad(0), "size_divisor"),
@@ -184,3 +194,11 @@ def test_same_generator_same_sample(seed):
 def test_wrong_arguments_are_named(make, words):
     with pytest.raises(ConfigError, match=words):
         make()
+
+
+@pytest.mark.parametrize("late", [Resize(20, 30), RandomFlip(1.0), RandomCrop((9, 9)), Normalize([0] * 3, [1] * 3)])
+def test_what_takes_a_picture_refuses_what_normalize_makes(late, rng):
+    """A flip of [3, H, W] would mirror rows, and the boxes by the number of channels."""
+    image, target = sample(rng)
+    with pytest.raises(ConfigError, match="only Pad can come after Normalize"):
+        Compose([Normalize([0] * 3, [1] * 3), late])(image, target, rng)

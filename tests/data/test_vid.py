@@ -118,6 +118,10 @@ def test_wrong_arguments(root):
         make(root, "train_videos")
     with pytest.raises(FileNotFoundError, match="the image set does not exist.*ImageSets/VID/none.txt"):
         make(root, "VID/none")
+    for line in ("train/a 1 x 20", "train/a b", "a b c d e", "\xff\xfe 1 2"):
+        write_set(root, "VID/wrong", ["train/a", line])
+        with pytest.raises(DataError, match="wrong.txt, line 2: .* is no line of an image set"):
+            make(root, "VID/wrong")
 
 
 def test_one_file_gives_the_same(root, tmp_path):
@@ -181,6 +185,16 @@ def test_videos_stay_whole(root):
     assert alone == loaders[0].batches(0) + loaders[1].batches(0)
     three = [dataset.loader(rank, 3) for rank in range(3)]
     assert sum((loader.batches(0) for loader in three), []) == alone
+
+
+def test_boxes_that_are_none_are_counted_for_the_log(root):
+    boxes = (1, 1, 1, 9), (100, 1, 120, 9), (2, 2, 50, 9)
+    write_frame(root, "VID/train/b/000001", [vid_object("n02118333", box, i) for i, box in enumerate(boxes)])
+    assert make(root, "VID/train_videos").notes[:2] == [
+        "2 of 17 objects are marked ignore, thinner than a pixel, without area or outside the image: left out",
+        "1 of 17 boxes go beyond their image by more than a pixel: `jsra data check` lists them; a bbox is "
+        "[x, y, width, height]",
+    ]
 
 
 def test_what_is_missing_is_named(root):

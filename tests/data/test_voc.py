@@ -56,6 +56,13 @@ def test_objects_of_other_classes_are_counted_for_the_log(root):
     assert dataset.notes[0] == "2 objects are of other classes, left out: 'cat' 1, 'horse' 1"
 
 
+def test_boxes_that_are_none_are_counted_for_the_log(tmp_path):
+    boxes = [(9, 9, 5, 5), (9, 9, 8, 9), (90, 9, 95, 15), (1, 1, 9, 9)]
+    dataset = make(write_voc(str(tmp_path), {1: [voc_object("dog", box) for box in boxes]}))
+    assert len(dataset.records[0].boxes) == 1
+    assert dataset.notes == ["3 objects have no box in their image, or an empty or inverted one: left out"]
+
+
 def test_several_roots(root, tmp_path):
     other = write_voc(str(tmp_path / "VOC2012"), {2: OBJECTS[2]}, "train")
     dataset = make([root, other], image_set=["trainval", "train"], repeat=3)

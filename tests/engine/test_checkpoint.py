@@ -28,15 +28,27 @@ def test_files_and_names(tmp_path, seed):
     assert checkpoint.weights_file(tmp_path) == os.path.join(path, "model.safetensors") == checkpoint.weights_file(path)
 
 
+def test_states_that_people_edit(tmp_path, seed):
+    """A score that is none, and a config that is none, are as if they were not there."""
+    run = make_run(tmp_path, seed)
+    for run.iteration, score in ((1, 0.5), (2, "best")):
+        path = run.save()
+        checkpoint.update_state(path, score=score, config="x")
+    assert checkpoint.best(str(tmp_path)).endswith("iter_00000001")
+    run.resume(path)
+    assert run.iteration == 2
+
+
 @pytest.mark.parametrize(
     "text, words",
     [
         ("", "state.json is damaged .not valid JSON"),
         ('{"iteration": 4,', "state.json is damaged .not valid JSON"),
         ("[]", "state.json is damaged .no dictionary"),
-        ("{}", "no whole number as iteration, n_step: start a new run"),
-        ('{"iteration": 4, "n_step": 4}', "no whole number as seed, batch_size, epoch_length: start a new run"),
-        ('{"iteration": "4", "n_step": 4}', "no whole number as iteration"),
+        ("{}", "no whole number of at least 0 as iteration, n_step: start a new run"),
+        ('{"iteration": 4, "n_step": 4}', "no whole number of at least 0 as seed, batch_size, epoch_length: start a new run"),
+        ('{"iteration": -4, "n_step": 4}', "no whole number of at least 0 as iteration"),
+        ('{"iteration": "4", "n_step": 4}', "no whole number of at least 0 as iteration"),
     ],
 )
 def test_a_state_that_is_damaged(tmp_path, text, words):

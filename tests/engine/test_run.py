@@ -37,15 +37,27 @@ from tests.toy_detector import write_config
         ("dataset=null", "the config has no 'dataset'"),
         ("dataset.train=null", "the config has no 'train' in dataset"),
         ("+seed=abc", "seed: expected a whole number of at least 0, got 'abc'"),
+        ("+seed=2147483648", "seed: expected a whole number of at most 2147483647, got 2147483648"),
+        ("optimizer=SGD", r"optimizer: expected an optimizer \(a dict with its type\), got 'SGD'"),
+        ("+feature_cache=true", "feature_cache: expected a dictionary of settings, got True"),
+        ("+evaluator=true", "evaluator: expected a list of evaluators"),
+        ("+evaluator=[{type: COCOBoxAP, backend: x}]", r"evaluator\[0\]: COCOBoxAP: unknown backend 'x'; known: auto"),
         ("+pretrained_weights=5", "pretrained_weights: expected a file or a list of files, got 5"),
         ("+pretrained_weights=[5]", "pretrained_weights: expected a file or a list of files"),
         ("+amp=yes please", "amp: expected True, False or a dictionary"),
         ("+optimizer.grad_clip={max_norm: -1}", "grad_clip.max_norm must be a number above 0, it is -1"),
+        ("+optimizer.grad_clip={max_norm: true}", "grad_clip.max_norm must be a number above 0, it is True"),
     ],
 )
 def test_numbers_that_make_no_sense_are_refused(tmp_path, change, words):
     with pytest.raises(ConfigError, match=words):
         build_run(load_config(write_config(tmp_path), [change]))
+
+
+def test_null_is_the_default(tmp_path):
+    run = build_run(load_config(write_config(tmp_path), ["+checkpoint_keep=null", "eval_interval=null", "log_interval=null"]))
+    run.close()
+    assert (run.keep, run.eval_interval, run.log_interval) == (3, 0, 20)
 
 
 def test_the_log_counts_the_pictures_that_are_left_out(tmp_path, capsys):

@@ -5,7 +5,12 @@ import numpy as np
 import pytest
 
 from jsra.config import load_config
+from jsra.detectors.detector import Detector
+from jsra.evaluation.coco_boxes import COCOBoxAP
+from jsra.evaluation.coco_masks import COCOMaskAP
 from jsra.evaluation.evaluator import Evaluator, detect
+from jsra.heads.mask_branch import MaskResults
+from jsra.registry import ConfigError
 from tests.toy_detector import ToyDetector, write_config
 
 
@@ -58,3 +63,16 @@ def test_a_half_knowing_detector(evaluator):
     metrics = evaluator(model)
     assert metrics.per_class["bbox_mAP_50"]["green"] == 0.0
     assert 0.4 < metrics.per_class["bbox_mAP_50"]["red"] < 0.9
+
+
+def test_masks_of_a_detector_that_makes_none_are_refused_before_it_runs():
+    class Boxes(Detector):
+        def __init__(self):
+            pass
+
+    model = Boxes()
+    COCOBoxAP().check_model(model)
+    with pytest.raises(ConfigError, match="COCOMaskAP: Boxes without a mask branch makes no masks: evaluate boxes alone"):
+        COCOMaskAP().check_model(model)
+    model.mask = MaskResults(mask_thr=0.5)
+    COCOMaskAP().check_model(model)

@@ -174,6 +174,8 @@ def test_command_refuses_at_the_start(tmp_path, capsys, monkeypatch):
     assert "give a file name that ends in .onnx" in capsys.readouterr().err
     assert command(tmp_path, str(tmp_path / "model.onnx"), "--check", "absent.png") == 2
     assert "there is no picture absent.png" in capsys.readouterr().err
+    assert command(tmp_path, str(tmp_path / "model.onnx"), "--check", __file__) == 2
+    assert "test_export.py cannot be read" in capsys.readouterr().err
     monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
     assert command(tmp_path, str(tmp_path / "model.onnx"), "--check", str(tmp_path / "a.png")) == 2
     assert capsys.readouterr().err == (
