@@ -4,7 +4,8 @@ Maps keep their layout. The kernel (cuda_src/fused_conv/cpu.h) multiplies by one
 3 x 3 convolutions of stride 1 by Winograd's F(4 x 4, 3 x 3), which needs a quarter of the multiplications. Nothing is kept
 between calls: the norm is folded into the weights each time, so that they are always the model's. There is no CUDA kernel:
 `conv_norm_relu` runs the modules themselves on the GPU, in training, without oneDNN and for grouped convolutions. Models
-do not call it: jsra.fuse puts it into a finished model. jsra.ops.conv runs `fused_conv` alone, in training too.
+do not call it: jsra.fuse puts it into a finished model. jsra.ops.conv runs `fused_conv` alone, in training too, and
+`conv_weight_grad`.
 """
 
 from __future__ import annotations
