@@ -57,7 +57,7 @@ def test_names_that_are_not_the_models(config):
 
 def test_weights_that_are_not_there_are_missed_before_the_model_is_built(config, monkeypatch):
     monkeypatch.setattr("tests.toy_detector.ToyDetector.__init__", lambda self: pytest.fail("built"))
-    with pytest.raises(FileNotFoundError, match="none.pth: there are no such weights"):
+    with pytest.raises(FileNotFoundError, match="none.pth: these weights do not exist"):
         Detector(config, "none.pth")
 
 

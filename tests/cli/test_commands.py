@@ -176,7 +176,7 @@ def test_numbers_of_options(capsys, arguments, message):
 
 def test_a_figure_that_no_program_draws(capsys):
     assert main(["figure", "align", "--out", "x"]) == 2
-    assert "--out x has no ending: name a file that ends in .png" in capsys.readouterr().err
+    assert "--out x has no ending: give a file name that ends in .png" in capsys.readouterr().err
 
 
 def test_a_split_of_puppets_that_there_is_not(tmp_path, capsys):

@@ -190,7 +190,7 @@ def test_places_that_are_none(tmp_path, monkeypatch):
         COCODataset(str(tmp_path), str(tmp_path / "none.json"))
     with pytest.raises(DataError, match="is a folder: give the annotation file"):
         COCODataset(str(tmp_path), str(tmp_path))
-    with pytest.raises(DataError, match="/dev/zero is no file that ends"):
+    with pytest.raises(DataError, match="/dev/zero is not a regular file"):
         COCODataset(str(tmp_path), "/dev/zero")
 
 

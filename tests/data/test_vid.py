@@ -192,7 +192,7 @@ def test_boxes_that_are_none_are_counted_for_the_log(root):
     write_frame(root, "VID/train/b/000001", [vid_object("n02118333", box, i) for i, box in enumerate(boxes)])
     assert make(root, "VID/train_videos").notes[:2] == [
         "2 of 17 objects are marked ignore, thinner than a pixel, without area or outside the image: left out",
-        "1 of 17 boxes go beyond their image by more than a pixel: `jsra data check` lists them; a bbox is "
+        "1 of 17 boxes exceed their image by more than a pixel: `jsra data check` lists them; a bbox is "
         "[x, y, width, height]",
     ]
 

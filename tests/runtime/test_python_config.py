@@ -18,7 +18,7 @@ def without_script(monkeypatch):
 def test_the_script_answers_what_jittor_asks(without_script, tmp_path):
     if not python_config.headers():
         pytest.skip("Python.h is not installed")
-    assert python_config.provide(str(tmp_path)).startswith("written")
+    assert python_config.provide(str(tmp_path)).startswith("generated")
     script = os.environ["python_config_path"]
 
     def answer(question):
