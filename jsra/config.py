@@ -118,10 +118,7 @@ def load_config(path, overrides=(), known=KEYS) -> Config:
     unknown key, and for an override of a key that is not there.
     """
     path = os.fspath(path)
-    try:
-        config = Config(_drop_code(_read_with_bases(path, ())))
-    except RecursionError:
-        raise ConfigError(f"{path}: a list or a dictionary contains itself") from None
+    config = Config(_drop_code(_read_with_bases(path, ())))
     if config.get("name") is None:
         config["name"] = os.path.splitext(os.path.basename(path))[0]
     if config.get("work_dir") is None:
@@ -281,7 +278,11 @@ def _run(path, wanted):
 
 
 def _check_size(content, path):
-    if _count(content, {}) > MOST_VALUES:
+    try:
+        count = _count(content, {})
+    except RecursionError:
+        raise ConfigError(f"{path}: a list or a dictionary contains itself") from None
+    if count > MOST_VALUES:
         raise ConfigError(f"{path}: more than {MOST_VALUES} values, with each repetition counted: write fewer")
 
 
@@ -315,15 +316,12 @@ def _is_code(value):
     return inspect.ismodule(value) or inspect.isroutine(value) or inspect.isclass(value)
 
 
-def _drop_code(value, above=()):
-    """value without modules, functions and classes. above: ids of what holds it; RecursionError where it holds itself."""
-    if id(value) in above:
-        raise RecursionError
-    above = (*above, id(value))
+def _drop_code(value):
+    """value without modules, functions and classes."""
     if isinstance(value, dict):
-        return {key: _drop_code(item, above) for key, item in value.items() if not _is_code(item)}
+        return {key: _drop_code(item) for key, item in value.items() if not _is_code(item)}
     if type(value) in (list, tuple):
-        return type(value)(_drop_code(item, above) for item in value if not _is_code(item))
+        return type(value)(_drop_code(item) for item in value if not _is_code(item))
     return value
 
 

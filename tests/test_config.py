@@ -235,6 +235,8 @@ def test_strange_config_files(write):
             load_checked(write("h.yaml", text))
         with pytest.raises(ConfigError, match="not valid YAML"):
             load_config(path, [text.replace(": ", "=", 1)])
+    with pytest.raises(ConfigError, match="override 'seed=&x .*contains itself"):
+        load_config(path, ["seed=&x [*x]"])
     with pytest.raises(ConfigError, match="a folder, no config file"):
         load_config(os.path.dirname(path))
     with pytest.raises(ConfigError, match="_base_ and _cover_ act in config files alone"):
