@@ -8,6 +8,7 @@
 #include <memory>
 #include <vector>
 
+#include "common/list.h"
 #include "fused_conv/winograd.h"
 
 extern "C" int dnnl_sgemm(char transa, char transb, int64_t m, int64_t n, int64_t k, float alpha, const float* a,

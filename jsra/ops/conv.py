@@ -49,26 +49,28 @@ class _Conv2d(jt.Function):
     def execute(self, x, weight, settings):
         self.saved = x, weight, settings
         with jt.no_grad():  # as jsra.ops.linear.product
-            return _forward(x, weight, *settings)
+            return forward(x, weight, *settings)
 
     def grad(self, gradient):
         x, weight, settings = self.saved
         # An input without gradient drops its part before it is ever computed.
         with jt.no_grad():
-            dx = _input_gradient(weight, gradient, x.shape[2:], *settings)
-            dw = _weight_gradient(x, gradient, weight.shape[2:], *settings)
+            dx = input_gradient(weight, gradient, x.shape[2:], *settings)
+            dw = weight_gradient(x, gradient, weight.shape[2:], *settings)
         return dx, dw, None
 
 
-def _forward(x, weight, stride, padding, dilation, groups):
+def forward(x, weight, stride, padding, dilation, groups):
+    """The convolution, without a gradient: as the two below for within a jt.Function. Pairs (rows, columns), and groups."""
     if groups == 1 and available(x):
         return fused_conv(x, weight, jt.zeros((weight.shape[0],)), stride=stride, padding=padding, dilation=dilation)
     ops, name = library(x)
     return getattr(ops, name)(x, weight, *_flat(stride, padding, dilation, groups))
 
 
-def _input_gradient(weight, gradient, size, stride, padding, dilation, groups):
-    """Of a stride of 1: a convolution too, with the weights turned by 180 degrees and channels and outputs exchanged."""
+def input_gradient(weight, gradient, size, stride, padding, dilation, groups):
+    """[B, C, *size]. Of a stride of 1: a convolution too, with the weights turned by 180 degrees, channels and outputs
+    exchanged."""
     reach = tuple(d * (k - 1) - p for d, k, p in zip(dilation, weight.shape[2:], padding))
     if groups == 1 and stride == (1, 1) and min(reach) >= 0 and available(gradient):
         return fused_conv(gradient, weight, jt.zeros((weight.shape[1],)), padding=reach, dilation=dilation, turned=True)
@@ -76,7 +78,8 @@ def _input_gradient(weight, gradient, size, stride, padding, dilation, groups):
     return getattr(ops, name + "_backward_x")(weight, gradient, *size, *_flat(stride, padding, dilation, groups))
 
 
-def _weight_gradient(x, gradient, kernel, stride, padding, dilation, groups):
+def weight_gradient(x, gradient, kernel, stride, padding, dilation, groups):
+    """[O, C / groups, *kernel]."""
     if weight_grad_available(x, gradient, kernel, stride, dilation, groups):
         return conv_weight_grad(x, gradient, padding)
     ops, name = library(x)

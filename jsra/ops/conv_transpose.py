@@ -6,7 +6,7 @@ import jittor as jt
 from jittor import nn
 
 from jsra.ops import check
-from jsra.ops.conv import library
+from jsra.ops.conv import forward, input_gradient, library, weight_gradient
 
 
 def conv_transpose2d(input, weight, bias=None, stride=1, padding=0) -> jt.Var:
@@ -28,18 +28,16 @@ class _ConvTranspose2d(jt.Function):
     """The gradient of a convolution to its input; its own gradient is that convolution."""
 
     def execute(self, x, weight, stride, padding):
-        self.saved = x, weight, (stride, stride, padding, padding, 1, 1, 1)
-        ops, name = library(x)
+        self.saved = x, weight, ((stride, stride), (padding, padding), (1, 1), 1)
         size = [(n - 1) * stride - 2 * padding + k for n, k in zip(x.shape[2:], weight.shape[2:])]
         with jt.no_grad():
-            return getattr(ops, name + "_backward_x")(weight, x, *size, *self.saved[2])
+            return input_gradient(weight, x, size, *self.saved[2])
 
     def grad(self, gradient):
         x, weight, settings = self.saved
-        ops, name = library(x)
         with jt.no_grad():
-            dx = getattr(ops, name)(gradient, weight, *settings)
-            dw = getattr(ops, name + "_backward_w")(gradient, x, *weight.shape[2:], *settings)
+            dx = forward(gradient, weight, *settings)
+            dw = weight_gradient(gradient, x, weight.shape[2:], *settings)
         return dx, dw, None, None
 
 

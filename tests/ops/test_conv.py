@@ -5,6 +5,7 @@ import pytest
 from jsra.ops import conv, fused_conv
 from jsra.ops.conv import conv2d
 from jsra.ops.kernel import backend
+from tests.ops.test_fused_conv import skip_without_onednn
 
 # channels, outputs, kernel, settings
 FORMS = {
@@ -19,11 +20,6 @@ FORMS = {
     "3 x 3, groups": (6, 8, 3, dict(padding=1, groups=2)),
     "5 x 2": (4, 6, (5, 2), dict(padding=(4, 0), dilation=(1, 3))),
 }
-
-
-def skip_without_onednn():
-    if conv.library(jt.zeros((1, 1, 1, 1))) is None or jt.flags.use_cuda:
-        pytest.skip("the kernel needs the CPU and oneDNN")
 
 
 @pytest.mark.parametrize("positions", (1, 512), ids=("Winograd", "product"))

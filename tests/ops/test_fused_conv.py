@@ -29,10 +29,14 @@ FORMS = {
 }
 
 
-@pytest.fixture(autouse=True)
-def cpu_with_onednn():
+def skip_without_onednn():
     if jt.flags.use_cuda or getattr(jt.compile_extern, "mkl_ops", None) is None:
         pytest.skip("the kernel needs the CPU and oneDNN")
+
+
+@pytest.fixture(autouse=True)
+def cpu_with_onednn():
+    skip_without_onednn()
 
 
 def arrays(rng, channels, outputs, kernel, batch=2, size=SIZE):
