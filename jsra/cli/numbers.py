@@ -28,10 +28,7 @@ def _whole(text, least):
 
 def score(text: str) -> float:
     """0 to 1."""
-    try:
-        value = float(text)
-    except ValueError:
-        value = -1.0
+    value = _number(text)
     if not 0 <= value <= 1:
         raise ArgumentTypeError(f"{text!r}: a score is a number from 0 to 1")
     return value
@@ -39,10 +36,15 @@ def score(text: str) -> float:
 
 def finite(text: str) -> float:
     """Any number, but none of nan and inf."""
-    try:
-        value = float(text)
-    except ValueError:
-        value = math.nan
+    value = _number(text)
     if not math.isfinite(value):
         raise ArgumentTypeError(f"{text!r}: expected a number")
     return value
+
+
+def _number(text):
+    """nan for what is not a number."""
+    try:
+        return float(text)
+    except ValueError:
+        return math.nan
