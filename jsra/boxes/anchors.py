@@ -15,7 +15,7 @@ from jsra.registry import register
 
 @register("anchor_generator")
 class AnchorGenerator:
-    """strides: image pixels per cell of each level. scales: anchor side / base size; ratios: height / width.
+    """strides: image pixels per cell of each level. scales: sqrt(anchor area) / base size; ratios: height / width.
 
     Instead of scales, octave_base_scale and scales_per_octave can be given: base * 2^(i / scales_per_octave). base_sizes: one
     per level, in image pixels; default: the strides. center_offset: position of the anchor's centre within its cell, 0 to 1.
@@ -62,8 +62,7 @@ class AnchorGenerator:
         return np.round(base) if self.round_sides else base
 
     def grids(self, sizes) -> jt.Var:
-        """The anchors of all levels, concatenated: xyxy [N, 4] in image pixels. sizes: (height, width) of each level's
-        map."""
+        """The anchors of all levels, concatenated: xyxy [N, 4] in image pixels. sizes: (height, width) of each map."""
         self._check(sizes)
         key = tuple((int(h), int(w)) for h, w in sizes)
         if key not in self._cache:

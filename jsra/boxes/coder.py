@@ -34,8 +34,7 @@ class DeltaXYWHBBoxCoder:
         return encode_boxes(references, targets, self.means, self.stds)
 
     def decode(self, references, deltas, sizes=None):
-        """references xyxy [B, ..., 4], deltas [B, ..., 4] or [B, ..., C, 4] -> boxes xyxy in the shape of deltas;
-        differentiable.
+        """references xyxy [B, ..., 4], deltas [B, ..., 4] or [B, ..., C, 4] -> boxes xyxy, shaped as deltas; differentiable.
 
         sizes: [B, 2], (width, height) to which the boxes of each image are clipped, if clip_border.
         """

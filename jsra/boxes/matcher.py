@@ -37,8 +37,7 @@ class MaxIoUAssigner:
         self.ignore_iof_thr = ignore_iof_thr
 
     def assign(self, boxes, truth, valid=None) -> Matches:
-        """boxes [B, N, 4], or [N, 4] for all images; truth: GroundTruth; valid int32 [B, N], 0 for padding, which is
-        ignored."""
+        """boxes [B, N, 4], or [N, 4] for all images; truth: GroundTruth; valid int32 [B, N], 0 for rows to ignore."""
         return Matches(
             *match_boxes(
                 boxes, truth.boxes, truth.count, self.pos_iou_thr, self.neg_iou_thr, self.min_pos_iou,

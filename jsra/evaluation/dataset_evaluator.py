@@ -46,8 +46,7 @@ class DatasetEvaluator:
         """The metrics of all results at once.
 
         results: {img_id: {img_id, boxes xyxy [n, 4] in pixels of the original image, scores [n], labels [n] (1-based), masks
-        (RLE)}} in the dataset's order; images without an entry were not evaluated. submission: the value that `submission`
-        returned.
+        (RLE)}} in the dataset's order; images without an entry were not evaluated. submission: what `submission` returned.
         """
         raise NotImplementedError
 

@@ -17,8 +17,7 @@ REACH = 10  # frames before and after
 
 
 def motion_iou(records) -> list:
-    """For each record, the motion IoU [n] of its boxes: the mean IoU with the boxes of the same track up to REACH frames
-    away.
+    """For each record, the motion IoU [n] of its boxes: the mean IoU with boxes of the same track up to REACH frames away.
 
     nan if the object has no track id, its track has no box in those frames, or the record belongs to no video.
     """

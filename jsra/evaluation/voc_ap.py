@@ -30,7 +30,7 @@ def voc_ap(truth, detections, num_classes, iou_threshold=0.5):
     truth: {image id: (boxes [n, 4] xyxy, labels [n] 1-based, difficult [n] bool)}; detections: {image id: (boxes
     [m, 4], scores [m], labels [m])}. A detection belongs to the object of its class with the largest IoU; it is correct
     if that IoU is at least the threshold and no detection with a higher score took the object. A detection of a difficult
-    object is ignored. Box sizes are x1 - x0 and y1 - y0 (no + 1, other than in the devkit).
+    object is ignored. Box sizes are x1 - x0 and y1 - y0 (no + 1).
     Returns a list of {each of MODES: AP, recall, objects, detections}, one per class; nan for a class without objects.
     """
     out = []
