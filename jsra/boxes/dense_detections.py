@@ -37,8 +37,7 @@ class DenseSelector:
 
     def select(self, logits, deltas, anchors, coder, classes: int, targets) -> Results:
         """Lists over levels: logits [B, A * C, H, W], deltas [B, A * 4, H, W]; anchors [N, 4], or [B, N, 4] (separate ones
-        for each image); classes: C. Scores are sigmoids; NMS runs in pixels of the original image. Results.rows are
-        anchors."""
+        for each image); classes: C. Scores are sigmoids; NMS runs in pixels of the original image. Results.rows: anchors."""
         with jt.no_grad():
             pairs, values = dense_top_k(logits, self.nms_pre)  # counted by anchor, then class
             index, labels = pairs // classes, pairs % classes + 1
