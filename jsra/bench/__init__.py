@@ -1,1 +1,1 @@
-"""Speed of operators next to other programs: `jsra bench ops`."""
+"""Speed of operators and models compared with other programs: `jsra bench`."""

@@ -1,6 +1,6 @@
-"""What `jsra bench model` measures."""
+"""The models that `jsra bench model` measures."""
 
-# detector -> {name: (config in jdet_configs, families of peers whose function it is, the model that it is compared with)}.
+# detector -> {name: (config in jdet_configs, families of peers with the same function, the model to compare it with)}.
 DETECTORS = {
     "faster_rcnn": {
         "RoI Align": ("faster_rcnn_r50_fpn_roi_align_1x_coco.py", ("mmdet",), None),

@@ -1,4 +1,4 @@
-"""What `jsra bench ops` measures: one entry an operator and setting.
+"""The measurements of `jsra bench ops`: one entry per operator and setting.
 
 To add an operator, write a function that yields Entries and decorate it with @entries.
 """
@@ -21,14 +21,14 @@ class Entry:
 
     Attributes:
         name: unique.
-        call: the operator, of Vars and `settings`.
+        call: the operator, a function of Vars and `settings`.
         inputs: function (rng, count) -> list of NumPy arrays, the operator's Vars.
-        gradient: whether the backward is measured too.
-        peer: function of the same inputs and settings in a peer (jsra/bench/peer.py), or None.
-        peer_settings: its keyword arguments; `gradients`: of how many inputs, from the first on, it computes gradients (1).
-        sweep: whether the growth with `count` is measured.
-        count: RoIs (or boxes).
-        compare: whether the peer's outputs are to be the same.
+        gradient: whether the backward is also measured.
+        peer: name of a function in a peer (jsra/bench/peer.py) of the same inputs and settings, or None.
+        peer_settings: its keyword arguments; `gradients`: the number of inputs, from the first on, that get gradients (1).
+        sweep: whether the dependence on `count` is measured.
+        count: number of RoIs (or boxes).
+        compare: whether the peer's outputs must be the same.
     """
 
     name: str
@@ -54,7 +54,7 @@ def all_entries() -> list:
 
 
 def rois(rng, count):
-    """RoIs [count, 5] within two images: sides from 16 to 512 pixels, each size as likely as any other in logarithms."""
+    """RoIs [count, 5] in two images: sides from 16 to 512 pixels, uniform in their logarithms."""
     sizes = np.exp(rng.uniform(np.log(16), np.log(512), (count, 2)))
     corners = rng.uniform(0, 1, (count, 2)) * (np.array(IMAGE[::-1]) - sizes)
     batch = rng.integers(0, SHAPE[0], (count, 1))
@@ -66,7 +66,7 @@ def features(rng):
 
 
 def boxes(rng, count):
-    """Boxes [count, 4] in clusters, as a detector proposes them, and their scores."""
+    """Boxes [count, 4] in clusters, like the proposals of a detector, and their scores."""
     centres = rng.uniform(0, 1000, (max(1, count // 40), 2))
     corners = centres[rng.integers(0, len(centres), count)] + rng.normal(0, 12, (count, 2))
     sizes = np.exp(rng.uniform(np.log(16), np.log(256), (count, 2)))
@@ -151,7 +151,7 @@ def tokens(rng, *shapes):
 
 @entries
 def _transformers():
-    """What transformers and the pyramids of attention are made of, on one image's P2, channels last."""
+    """The operators of transformers and attention pyramids, on P2 of one image, channels-last."""
     from jsra.ops import attention, bmm, depthwise_conv2d, gelu, layer_norm
 
     _, c, h, w = SHAPE

@@ -1,6 +1,6 @@
-"""`jsra bench model`: a detector's inference and training step, here and in peer programs on the same weights and image.
+"""`jsra bench model`: a detector's inference and training step, here and in peer programs with the same weights and image.
 
-Each of our models has a process of its own, so that its memory is its own; all programs take turns.
+Each of our models runs in a separate process, so that its memory can be measured; all programs take turns.
 """
 
 from __future__ import annotations
@@ -21,14 +21,14 @@ from jsra.convert.convert import from_jsra
 from jsra.registry import nearest
 
 WORKS = ("inference", "training", "pasting")
-MASKS = 100  # that are pasted
-PEER_SCRIPT = os.path.join(os.path.dirname(__file__), "model_peer.py")  # not importable here: it is the peers'
+MASKS = 100  # number of masks to paste
+PEER_SCRIPT = os.path.join(os.path.dirname(__file__), "model_peer.py")  # not imported here: it needs the peers' packages
 SIZE = (800, 1216)  # height, width
 WARM_UP = 2
 
 
 class Program:
-    """One program in one process. name: of the table's row; versus: the row that it is compared with, or None."""
+    """One program in one process. name: of its row in the table; versus: the row to compare it with, or None."""
 
     def __init__(self, process, program, name, versus=None):
         self.process, self.program, self.name, self.versus = process, program, name, versus
@@ -47,8 +47,8 @@ class Program:
 
 
 def pictures(size, number, masks=False):
-    """images [B, 3, height, width], boxes [B, 12, 4] and labels [B, 12], by name. With masks also objects uint8 [B, 12,
-    height, width], the ellipses in the boxes, and what is pasted: probabilities [MASKS, 28, 28] and places [MASKS, 4]."""
+    """{images [B, 3, height, width], boxes [B, 12, 4], labels [B, 12]}. With masks also objects uint8 [B, 12, height, width]
+    (the ellipses in the boxes), and the masks to paste: probabilities [MASKS, 28, 28] and places [MASKS, 4]."""
     names = ("images", "boxes", "labels")
     found = {n: np.stack(values) for n, values in zip(names, zip(*(picture(size, seed) for seed in range(number))))}
     if masks:
@@ -75,7 +75,7 @@ def random_boxes(rng, number, size):
 
 
 def picture(size, seed=0):
-    """A picture of the built-in data set, normalised, [3, height, width] float32; 12 boxes and labels to train on."""
+    """A normalised image of the built-in dataset, float32 [3, height, width], with 12 boxes and labels for training."""
     from jsra.data.puppets.render import render
     from jsra.data.puppets.scene import make_scene
 
@@ -87,7 +87,7 @@ def picture(size, seed=0):
 
 
 def weights(config):
-    """Seeded weights of a config's model, by our names."""
+    """Seeded weights for a config's model, by our names."""
     from jsra.config import load_config
     from jsra.registry import build
 
@@ -96,9 +96,9 @@ def weights(config):
 
 
 def differences(ours, theirs):
-    """(number of ours, of theirs, largest distance of a box from its partner in pixels, and of their scores).
+    """(number of our detections, number of theirs, largest difference of box coordinates in pixels, and of scores).
 
-    Partner: the nearest box of the same label. Both distances are None if one side has no detections.
+    Each detection is compared with the nearest box of the same label. Differences are None if one side has no detections.
     """
     if not len(ours) or not len(theirs):
         return len(ours), len(theirs), None, None
@@ -110,7 +110,7 @@ def differences(ours, theirs):
 
 
 def _start(stack, python_peers, folder, detector, arrays, threads):
-    """The programs, loaded: those of the peers right after the model of ours whose function they are."""
+    """The loaded programs; each of our models is followed by the peers with the same function."""
     peers = [
         stack.enter_context(
             contextlib.closing(Peer(p, threads, (PEER_SCRIPT,), "torchvision nor mmdet"))
@@ -139,7 +139,7 @@ def _start(stack, python_peers, folder, detector, arrays, threads):
 
 
 def measure(work, programs, repeat, folder):
-    """One result a program: {work, program, versus, seconds, cpu: [s], peak, pool: MB, differs}."""
+    """One result per program: {work, program, versus, seconds, cpu: [s], peak, pool: MB, differs}."""
     programs = [p for p in programs if work in p.directions]
     replies = {p.name: [] for p in programs}
     for turn in range(WARM_UP + repeat):
@@ -162,9 +162,10 @@ def measure(work, programs, repeat, folder):
 
 
 def lines(results):
-    """The rows of the table: seconds, peak memory, and what the model of ours is of the program that it is compared with.
+    """The rows of the table: seconds, peak memory, and the ratio of our model to the program it is compared with.
 
-    Ratios are of the medians, and in brackets of the processor time, which other work on the machine hardly touches.
+    Ratios are those of the medians, and in brackets those of the processor time, on which other work on the machine has
+    little influence.
     """
     by_name = {r["program"]: r for r in results}
     for r in results:
@@ -177,7 +178,7 @@ def lines(results):
 
 
 def _ratio(result, other):
-    """A peer: what ours takes of its time. SRA: what it takes of RoI Align's, in time and memory."""
+    """For a peer: our time / its time. For SRA: its time and memory / those of RoI Align."""
     if other is None:
         return ""
     time, cpu = (statistics.median(result[k]) / statistics.median(other[k]) for k in ("seconds", "cpu"))
@@ -194,10 +195,10 @@ def _ratio(result, other):
 
 
 def bench(python_peers=(), only=(), repeat=5, size=None, batch=1, report=print, detector="faster_rcnn") -> list:
-    """Measure `only` (default: all) of WORKS with a `detector` of DETECTORS and report a table; the results as dicts.
+    """Measure `only` (default: all) of WORKS with a `detector` of DETECTORS and report a table; returns the results as dicts.
 
-    Inference is of one image, a training step of `batch` images, all of `size` (height, width). Pasting: of MASKS masks into
-    an image, where the detector has masks. Our masks are RLEs then, the peers' are bitmaps or maps of probabilities.
+    Inference uses one image, a training step `batch` images, all of `size` (height, width). Pasting (if the detector has
+    masks): MASKS masks into an image; our results are RLEs, those of the peers bitmaps or maps of probabilities.
     """
     if detector not in DETECTORS:
         raise ValueError(f"--detector {detector}: not a detector{nearest(detector, DETECTORS)}")

@@ -1,8 +1,8 @@
-"""The side of a peer program in `jsra bench model`: run by its own Python, with torchvision, onnxruntime, OpenVINO or mmdet.
-Commands: peer.py's. load: settings `detector` (of MMDET; torchvision has the first two), arrays `images` [B, 3, H, W]
+"""The peer side of `jsra bench model`: run by a separate Python with torchvision, onnxruntime, OpenVINO or mmdet. Commands
+are those of peer.py. load: settings `detector` (of MMDET; torchvision has the first two), arrays `images` [B, 3, H, W]
 normalised, `boxes` [B, n, 4], `labels` [B, n] (1-based), with masks also `objects` [B, n, H, W], `probabilities` [m, 28, 28]
-and `places` [m, 4], and the weights by the program's names; inference is of the first image, a training step of all. Nothing
-of jsra is imported but peer.py.
+and `places` [m, 4], and the weights by the program's names. Inference uses the first image, a training step all. Only peer.py
+is imported from jsra.
 """
 
 import io
@@ -10,7 +10,7 @@ import io
 import numpy as np
 from peer import THREADS, serve
 
-# detector -> the config of mmdet. On R50-FPN where the name says nothing else, of 80 classes.
+# detector -> the config of mmdet: R50-FPN unless the name says otherwise, 80 classes.
 MMDET = {
     "faster_rcnn": "faster_rcnn/faster-rcnn_r50_fpn_1x_coco.py",
     "mask_rcnn": "mask_rcnn/mask-rcnn_r50_fpn_1x_coco.py",
@@ -18,11 +18,11 @@ MMDET = {
     "mask_rcnn_swin_t": "swin/mask-rcnn_swin-t-p4-w7_fpn_ms-crop-3x_coco.py",
     "retinanet": "retinanet/retinanet_r50_fpn_1x_coco.py",
 }
-COUNTED = ("num_batches_tracked", "relative_position_index")  # no weights
+COUNTED = ("num_batches_tracked", "relative_position_index")  # these are not weights
 
 
 class _Torch:
-    """What the programs of PyTorch share. `_build`: the model; `_losses`: its losses in training."""
+    """The common part of the PyTorch programs. `_build`: the model; `_losses`: its losses in training."""
 
     def load(self, arrays, call, settings):
         import torch
@@ -85,7 +85,7 @@ class Torchvision(_Torch):
         return build(weights=None, weights_backbone=None, num_classes=81)
 
     def _freeze(self):
-        """The stem, the first stage and all statistics, as our config has it."""
+        """Freeze the stem, the first stage and all statistics, as in our config."""
         body = self.model.backbone.body
         for module in (body.conv1, body.bn1, body.layer1):
             module.requires_grad_(False)
@@ -117,8 +117,8 @@ class Torchvision(_Torch):
 
 
 class _Exported:
-    """torchvision's Faster R-CNN as an ONNX file; inference only. `_import()`: its name; `_compile(file)`: a function from x
-    to the outputs."""
+    """torchvision's Faster R-CNN as an ONNX file; only inference. `_import()`: returns its name; `_compile(file)`: returns a
+    function from x to the outputs."""
 
     family = "exported"
 
@@ -178,7 +178,7 @@ class OpenVINO(_Exported):
 
     def _compile(self, file):
         core = self.runtime.Core()
-        # float32 like all others: on some CPUs its default for latency is bfloat16.
+        # float32, like all others: on some CPUs OpenVINO's default for low latency is bfloat16.
         settings = {"INFERENCE_NUM_THREADS": THREADS, "INFERENCE_PRECISION_HINT": "f32", "PERFORMANCE_HINT": "LATENCY"}
         request = core.compile_model(core.read_model(io.BytesIO(file)), "CPU", settings).create_infer_request()
         return lambda x: [np.array(value) for value in request.infer({"x": x}).values()]
@@ -221,7 +221,7 @@ class Mmdet(_Torch):
         return MODELS.build(config.model)
 
     def _freeze(self):
-        """The config did."""
+        """Nothing to do: the config freezes layers."""
 
     def _detect(self):
         (found,) = self.model.predict(self.x[:1], self.samples[:1], rescale=False)
@@ -229,7 +229,7 @@ class Mmdet(_Torch):
         return found.bboxes, found.scores, found.labels + 1
 
     def pasting(self):
-        """As it pastes the masks that it finds: one after the other."""
+        """Paste the masks one after the other, as mmdet does for detections."""
         from mmdet.models.roi_heads.mask_heads.fcn_mask_head import _do_paste_mask
 
         pasted = self.torch.zeros(len(self.places), *self.size, dtype=self.torch.bool)

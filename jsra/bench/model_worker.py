@@ -1,4 +1,5 @@
-"""Our side of `jsra bench model`: one model in a process of its own, so that its memory is its own. Commands: peer.py's."""
+"""Our side of `jsra bench model`: one model in a separate process, so that its memory can be measured. Commands: see
+peer.py."""
 
 from __future__ import annotations
 
@@ -59,7 +60,7 @@ class Model:
         paste(*self.pasted)
 
     def memory(self):
-        """MB that Jittor has taken from the system, which it keeps: its peak."""
+        """MB that Jittor has allocated from the system; it does not give memory back, so this is the peak."""
         return {"pool": jt.get_mem_info().total_cpu_used / 2**20}
 
     def result(self):

@@ -21,7 +21,7 @@ SWEEP = (250, 500, 1000, 2000, 4000)
 
 
 class Peer:
-    """The programs of another process, behind a pipe: what `script` (arguments of `python`) serves."""
+    """The programs of another process, reached through a pipe. script: arguments of `python` that start the process."""
 
     def __init__(self, python, threads, script=(peer_script.__file__,), known="torchvision nor onnxruntime"):
         environment = dict(user_environment(), OMP_NUM_THREADS=str(threads))
@@ -57,7 +57,7 @@ class Peer:
 
 @contextlib.contextmanager
 def recorded():
-    """Yields a list that receives every jt.Function applied within the block, so that its gradient can be called alone."""
+    """Context manager: yields a list of the jt.Functions applied inside it, so that a gradient can be called alone."""
     made, original = [], jt.Function.__call__
 
     def call(self, *args):
@@ -72,7 +72,7 @@ def recorded():
 
 
 class Ours:
-    """An entry under Jittor."""
+    """An entry, run by Jittor."""
 
     name = "jsra"
 
@@ -85,7 +85,7 @@ class Ours:
         return ["forward", "backward"] if self.entry.gradient else ["forward"]
 
     def run(self, direction, cold=False):
-        """One run: seconds, and the growth of the peak resident memory in MB, which is right with an empty pool (`cold`)."""
+        """One run: seconds, and the growth of the peak resident memory in MB (valid only with an empty pool, `cold`)."""
         if direction == "backward":
             with recorded() as functions:
                 self._forward()
@@ -104,7 +104,7 @@ class Ours:
             with jt.no_grad():
                 self._forward()
         else:
-            unused = [None] * (len(functions[0].output_mask) - 1)  # of the outputs after the first
+            unused = [None] * (len(functions[0].output_mask) - 1)  # gradients of the outputs after the first
             grads = functions[0].grad(self.dout, *unused)
             jt.sync([g for g in (grads if isinstance(grads, (list, tuple)) else [grads]) if g is not None])
         if jt.flags.use_cuda:
@@ -118,7 +118,7 @@ class Ours:
 
 
 class Theirs:
-    """An entry in a program of a peer."""
+    """An entry, run by a program of a peer."""
 
     def __init__(self, peer, program):
         self.peer, self.name = peer, program
@@ -144,7 +144,7 @@ class Theirs:
 
 
 def measure(entry, peers, count, repeat, folder, seed=0):
-    """One result a direction: {entry, direction, count, times: {program: [s]}, megabytes: {program: MB}, differs: {}}."""
+    """One result per direction: {entry, direction, count, times: {program: [s]}, megabytes: {program: MB}, differs: {}}."""
     arrays = entry.inputs(np.random.default_rng(seed), count)
     ours, theirs = Ours(entry, arrays), []
     if entry.peer and peers:
@@ -154,7 +154,7 @@ def measure(entry, peers, count, repeat, folder, seed=0):
     results = []
     for direction in ours.directions():
         runners = [ours] + [t for t in theirs if direction in t.directions()]
-        # The first run compiles and warms up; memory is read then, with nothing cached yet.
+        # The first run compiles and warms up; memory is measured in it, because nothing is cached yet.
         megabytes = {r.name: r.run(direction, cold=True)[1] for r in runners}
         times = {r.name: [] for r in runners}
         for _ in range(repeat):
@@ -169,7 +169,7 @@ def measure(entry, peers, count, repeat, folder, seed=0):
 
 
 def line(result):
-    """A row of the table: milliseconds, median and least, and what the peers' medians are of ours."""
+    """A row of the table: median and minimum in milliseconds, and the ratios of the peers' medians to ours."""
     ours = result["times"]["jsra"]
     median = statistics.median(ours)
     cells = [result["entry"], result["direction"], str(result["count"])]
@@ -187,7 +187,7 @@ def line(result):
 
 
 def machine() -> dict:
-    """Where the numbers come from."""
+    """The machine and the versions with which the numbers were measured."""
     with open("/proc/cpuinfo", encoding="utf8") as file:
         names = [text.split(":", 1)[1].strip() for text in file if text.startswith("model name")]
     threads = int(os.environ.get("OMP_NUM_THREADS") or os.cpu_count())
@@ -195,9 +195,9 @@ def machine() -> dict:
 
 
 def bench(python_peers=(), only=(), count=1000, repeat=7, sweep=True, seed=0, device="cpu", report=print) -> list:
-    """Measure all entries (or those whose name contains one of `only`) and report each line; the results as dicts.
+    """Measure all entries (or those whose name contains one of `only`) and report each line; returns the results as dicts.
 
-    device: 'cpu' or 'cuda', of ours and of torchvision. Memory is the process's own: on a GPU it says nothing of the device.
+    device: 'cpu' or 'cuda', for jsra and torchvision. Memory is that of the process, not of the GPU.
     """
     if device == "cuda" and not jt.has_cuda:
         raise ValueError("--device cuda: Jittor finds no GPU here; `jsra doctor` says why")

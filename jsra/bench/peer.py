@@ -1,4 +1,4 @@
-"""The side of a peer program in `jsra bench ops`: run by its own Python, which needs NumPy and torchvision or onnxruntime.
+"""The peer side of `jsra bench ops`: run by a separate Python, which needs NumPy and torchvision or onnxruntime.
 
 It reads commands as lines of JSON and answers each with a line of JSON: {"load": file.npz, "call": name, "settings": {}} ->
 directions, {"run": direction} -> seconds, cpu (seconds of all threads), megabytes (growth of the peak) and peak,
@@ -19,7 +19,7 @@ DEVICE = os.environ.get("JSRA_BENCH_DEVICE", "cpu")
 
 
 def megabytes(key):
-    """A figure of /proc/self/status, e.g. VmHWM (the peak of the resident memory)."""
+    """A value of /proc/self/status in MB, e.g. VmHWM (the peak of the resident memory)."""
     with open("/proc/self/status") as file:
         return next(int(line.split()[1]) / 1024 for line in file if line.startswith(key))
 
@@ -30,7 +30,7 @@ def reset_peak():
 
 
 def attention(torch, q, k, v, bias=None, mask=None):
-    """torch's, of tokens [B, N, heads, depth]."""
+    """torch's attention, for tokens [B, N, heads, depth]."""
     if bias is not None:
         bias = bias + mask.repeat(len(q) // len(mask), 1, 1)[:, None]
     q, k, v = (x.transpose(1, 2) for x in (q, k, v))
@@ -42,13 +42,13 @@ def layer_norm(torch, x, weight, bias):
 
 
 def depthwise_conv2d(torch, x, weight, bias, padding):
-    """torch's, of channels-last maps."""
+    """torch's depth-wise convolution, for channels-last maps."""
     x = x.permute(0, 3, 1, 2)
     return torch.nn.functional.conv2d(x, weight, bias, padding=padding, groups=x.shape[1]).permute(0, 2, 3, 1)
 
 
 def ms_deform_attn(torch, value, locations, weights, sizes):
-    """Made of grid_sample, as those who have no CUDA kernel do it."""
+    """Composed of grid_sample, as is usual without a CUDA kernel."""
     batch, _, heads, depth = value.shape
     queries, start, out = locations.shape[1], 0, 0
     for level, (rows, columns) in enumerate(sizes):
@@ -62,7 +62,7 @@ def ms_deform_attn(torch, value, locations, weights, sizes):
 
 
 def dcn_v3(torch, x, offset, mask):
-    """Made of grid_sample too: a 3 x 3 kernel, stride 1, padding 1."""
+    """Also composed of grid_sample: a 3 x 3 kernel, stride 1, padding 1."""
     batch, rows, columns, channels = x.shape
     groups = mask.shape[-1] // 9
     centre = torch.stack(torch.meshgrid(torch.arange(columns), torch.arange(rows), indexing="xy"), -1) + 0.5
@@ -75,7 +75,7 @@ def dcn_v3(torch, x, offset, mask):
     return ms_deform_attn(torch, value, places, weights, [(rows, columns)]).reshape(x.shape)
 
 
-# Operators of torch, of our inputs.
+# Operators of torch, as functions of our inputs.
 TORCH = {
     "attention": attention,
     "layer_norm": layer_norm,
@@ -174,7 +174,7 @@ class Onnxruntime:
 
 
 def find(kinds):
-    """The programs of these classes that this Python has."""
+    """The programs of these classes that can be used with this Python."""
     for program in kinds:
         try:
             yield program()
@@ -208,7 +208,7 @@ def answer(program, command):
 
 def serve(kinds):
     """Answer commands from stdin until it ends."""
-    # Libraries print to stdout now and then: keep it for the answers.
+    # Some libraries print to stdout: keep it for the answers only.
     answers = os.fdopen(os.dup(1), "w")
     os.dup2(2, 1)
     programs = {p.name: p for p in find(kinds)}
@@ -218,7 +218,7 @@ def serve(kinds):
         command = json.loads(line)
         try:
             reply = answer(programs[command["program"]], command)
-        except Exception as error:  # handed to the other side, which says it
+        except Exception as error:  # sent to the other side, which reports it
             reply = {"error": f"{type(error).__name__}: {error}"}
         print(json.dumps(reply), file=answers, flush=True)
 

@@ -1,4 +1,5 @@
-"""`jsra bench roi`: every RoI feature extractor, forward and backward, next to a peer's roi_align on the same inputs."""
+"""`jsra bench roi`: every RoI feature extractor, forward and backward, compared with a peer's roi_align on the same
+inputs."""
 
 from __future__ import annotations
 
@@ -49,7 +50,7 @@ class Layer:
         return ["forward", "backward"]
 
     def run(self, direction):
-        """Seconds of one run; 'backward' is all gradients, to the features and to the weights, after a forward."""
+        """Seconds of one run; 'backward': all gradients (features and weights) after a forward."""
         if direction == "backward":
             loss = self._forward()
             loss.sync()
@@ -66,7 +67,7 @@ class Layer:
 
 
 def bench(python_peers=(), only=(), count=1000, repeat=3, seed=0, report=print) -> list:
-    """Time every extractor of LAYERS (or `only`) in turn with the peers' roi_align; the results as dicts."""
+    """Time every extractor of LAYERS (or `only`) and the peers' roi_align in turn; returns the results as dicts."""
     for name in only:
         if name not in LAYERS:
             raise ValueError(f"--only {name}: not an extractor{nearest(name, LAYERS)}")

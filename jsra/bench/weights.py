@@ -1,4 +1,4 @@
-"""Weights that depend on nothing but their names: the same numbers for a model here and in its peers. NumPy only."""
+"""Weights that depend only on their names: the same numbers for a model here and in its peers. Uses only NumPy."""
 
 from __future__ import annotations
 
@@ -9,9 +9,9 @@ import numpy as np
 
 
 def seeded(name: str, shape, seed: int = 0) -> np.ndarray:
-    """Weights of one name, the same in every framework: scaled so that activations neither die nor explode through the
-    network, statistics are not trivial and some detections are confident."""
-    name = name.replace("roi_head.box.head.", "roi_head.box_head.")  # so it was when the numbers of the tests were made
+    """The weights for a name, the same in every framework. They are scaled so that activations neither vanish nor explode,
+    statistics are not trivial and some detections are confident."""
+    name = name.replace("roi_head.box.head.", "roi_head.box_head.")  # the name when the numbers of the tests were made
     rng = np.random.default_rng([zlib.crc32(name.encode()), seed])
     kind = name.rsplit(".", 1)[-1]
     if kind == "running_var":
@@ -32,5 +32,5 @@ def seeded(name: str, shape, seed: int = 0) -> np.ndarray:
     scale = gain.get(layer.rsplit(".", 1)[0], general)
     weight = rng.standard_normal(shape)
     if layer == "roi_head.box_head.cls.weight":
-        weight -= weight.mean(axis=1, keepdims=True)  # or one class, favoured by the mean feature, wins everywhere
+        weight -= weight.mean(axis=1, keepdims=True)  # otherwise the mean feature would favour one class everywhere
     return (weight * (scale / np.sqrt(np.prod(shape[1:])))).astype(np.float32)

@@ -1,9 +1,9 @@
 """Mixed precision on the GPU: convolutions and fully connected layers in 16 bits, everything else in float32.
 
-Jittor's own switch (auto_mixed_precision_level) turns parameters into float16 and sums into overflows. Here parameters,
+Jittor's own switch (auto_mixed_precision_level) converts parameters to float16, and sums overflow. Here parameters,
 normalisation, sampling and losses stay float32; a Conv or Linear casts its input and weight, accumulates in float32 and
-gives float32 back, and Jittor fuses the casts with their neighbours. Gradients that float16 would lose are kept by scaling
-the loss; a step whose gradients overflow is left out and the scale lowered.
+returns float32, and Jittor fuses the casts with neighbouring operations. The loss is scaled so that small gradients are not
+lost in float16; if gradients overflow, the step is skipped and the scale is reduced.
 """
 
 from __future__ import annotations
@@ -19,13 +19,13 @@ _LAYERS = (nn.Conv, nn.ConvTranspose, nn.Linear)
 
 
 def enable(model, optimizer, dtype="float16", **scaler):
-    """Switch a model and its optimiser to mixed precision; what `amp = dict(...)` of a config calls.
+    """Switch a model and its optimiser to mixed precision; called for `amp = dict(...)` in a config.
 
     Args:
-        dtype: 'float16', or 'bfloat16', which has float32's range and needs no scaling (a fixed scale of 1).
+        dtype: 'float16', or 'bfloat16', which has the range of float32 and needs no scaling (a fixed scale of 1).
         scaler: settings of LossScaler.
     Returns: (model, optimiser with the interface that the engine uses).
-    Raises: ConfigError for an unknown dtype or setting, or where there is no GPU.
+    Raises: ConfigError for an unknown dtype or setting, or without a GPU.
     """
     if dtype not in ("float16", "bfloat16"):
         raise ConfigError(f"amp.dtype: expected 'float16' or 'bfloat16', got {dtype!r}")
@@ -46,7 +46,7 @@ def enable(model, optimizer, dtype="float16", **scaler):
 def halve_layers(model, dtype: str):
     """Make every Conv, ConvTranspose and Linear of a model compute in `dtype`; returns the model.
 
-    Depthwise convolutions are skipped: they are not matrix products, and Jittor's kernel for them takes float32.
+    Depth-wise convolutions are skipped: they are not matrix products, and Jittor's kernel for them needs float32.
     """
     for layer in model.modules():
         if isinstance(layer, _LAYERS) and not getattr(layer, "is_depthwise_conv", False):
@@ -55,7 +55,7 @@ def halve_layers(model, dtype: str):
 
 
 class _InHalf:
-    """The execute of a layer with input and weight cast; the bias is added in float32."""
+    """Replaces the execute of a layer: input and weight are cast; the bias is added in float32."""
 
     def __init__(self, layer, dtype):
         self.layer, self.dtype, self.full = layer, dtype, type(layer).execute
@@ -74,10 +74,10 @@ class _InHalf:
 
 
 class LossScaler:
-    """The factor that the loss is multiplied by: it falls when gradients overflow and grows while they do not.
+    """The factor of the loss: it is reduced when gradients overflow and increased while they do not.
 
-    scale: the first one; growth: its factor after `growth_interval` good steps in a row (0: never); backoff: its factor
-    after an overflow, never below 1.
+    scale: its initial value; after `growth_interval` good steps in a row (0: never) it is multiplied by growth, after an
+    overflow by backoff; it is never below 1.
     """
 
     def __init__(self, scale=2.0**16, growth=2.0, backoff=0.5, growth_interval=2000):
@@ -87,7 +87,7 @@ class LossScaler:
         self.growth_interval, self.good_steps = int(growth_interval), 0
 
     def update(self, finite: bool):
-        """Account for a step."""
+        """Change the scale after a step; finite: whether its gradients were finite."""
         if not finite:
             self.scale, self.good_steps = max(self.scale * self.backoff, 1.0), 0
             return
@@ -97,12 +97,12 @@ class LossScaler:
 
 
 class ScaledOptimizer:
-    """An optimiser of jsra.engine.optimizer whose `step` scales the loss; all else is the optimiser's own.
+    """An optimiser of jsra.engine.optimizer whose `step` scales the loss; everything else is passed to that optimiser.
 
-    overflows: how many steps in a row were left out.
+    overflows: number of steps in a row that were skipped.
     """
 
-    # So many in a row mean that the loss itself is broken: at scale 1 there is nothing left to lower.
+    # After so many in a row the loss itself must be wrong: the scale has reached 1 and cannot be reduced further.
     most_overflows = 50
 
     def __init__(self, optimizer, scaler: LossScaler):
@@ -119,8 +119,8 @@ class ScaledOptimizer:
         optimizer, scale = self.optimizer, self.scaler.scale
         optimizer.backward(loss * scale)
         gradients = [g for group in optimizer.param_groups for g in group["grads"]]
-        # In MPI these are means over the processes, the same in all of them, and so is the decision. A sum of squares,
-        # judged by Python: compiled comparisons with infinity are optimised away on some devices.
+        # With MPI the gradients are means over the processes, so all processes make the same decision. Python checks a sum of
+        # squares, because compiled comparisons with infinity are optimised away on some devices.
         norm = float(jt.concat([(g * (1.0 / scale)).sqr().sum().reshape(1) for g in gradients]).sum().numpy()[0])
         finite = math.isfinite(norm)
         self.scaler.update(finite)
@@ -131,7 +131,7 @@ class ScaledOptimizer:
             self.overflows = 0
             return True
         optimizer.zero_grad()
-        optimizer.n_step -= 1  # Adam's bias correction counts the steps taken
+        optimizer.n_step -= 1  # Adam's bias correction counts only steps that changed the weights
         self.overflows += 1
         if self.overflows == self.most_overflows:
             raise FloatingPointError(
@@ -141,12 +141,12 @@ class ScaledOptimizer:
         return False
 
     def state(self) -> dict:
-        """The optimiser's state with the scale."""
+        """The optimiser's state and the scale."""
         scaler = jt.array([self.scaler.scale, float(self.scaler.good_steps)]).stop_grad()
         return {**self.optimizer.state(), "loss_scaler": scaler}
 
     def load_state(self, arrays: dict, n_step: int):
-        """Take back what `state()` gave, or what the optimiser gave without mixed precision."""
+        """Restore a state from `state()`, or from an optimiser without mixed precision."""
         arrays = dict(arrays)
         scaler = arrays.pop("loss_scaler", None)
         self.optimizer.load_state(arrays, n_step)

@@ -1,12 +1,13 @@
-"""Checkpoints: a folder of model.safetensors, optimizer.safetensors and state.json, complete or absent.
+"""Checkpoints: folders with model.safetensors, optimizer.safetensors and state.json, always complete.
 
     work_dir/checkpoints/iter_00000500/
         model.safetensors      every parameter and running statistic, by its name in the model
         optimizer.safetensors  'slot.parameter name'
         state.json             iteration, step count, metrics, config, seed, commit, versions
 
-A folder is written under another name, flushed to the disk and then renamed, so a crash never leaves half of one. Nothing
-here is pickled. Random numbers need no saved state: the engine seeds every iteration from (seed, iteration).
+A folder is written under another name, flushed to the disk and then renamed, so a crash never leaves an incomplete
+checkpoint. Nothing is pickled. The state of random numbers is not saved: the engine seeds every iteration from (seed,
+iteration).
 """
 from __future__ import annotations
 
@@ -28,7 +29,7 @@ _NAME = re.compile(r"^iter_(\d{8,})$")
 
 
 class CheckpointError(RuntimeError):
-    """A checkpoint that cannot be written or does not fit; the message says what to do."""
+    """A checkpoint cannot be written or does not fit; the message says what to do."""
 
 
 def saved(work_dir: str) -> list:
@@ -46,14 +47,14 @@ def latest(work_dir: str):
 
 
 def best(work_dir: str):
-    """The path of the checkpoint with the highest score among those kept, or None if none was evaluated."""
+    """The path of the existing checkpoint with the highest score, or None if none was evaluated."""
     scored = [(read_state(path).get("score"), path) for path in saved(work_dir)]
     scored = [(score, path) for score, path in scored if isinstance(score, (int, float))]
     return max(scored)[1] if scored else None
 
 
 def check(path: str) -> str:
-    """The path, if it is that of a complete checkpoint. Raises FileNotFoundError."""
+    """Returns the path of a complete checkpoint unchanged. Raises FileNotFoundError for any other path."""
     if not os.path.isfile(os.path.join(path, STATE)):
         raise FileNotFoundError(f"{path} is not a checkpoint: it has no {STATE}")
     return path
@@ -65,7 +66,7 @@ def path_of(work_dir: str, iteration: int) -> str:
 
 
 def check_numbers(state: dict, names, path: str):
-    """CheckpointError where a state lacks one of these whole numbers, which a resumed training needs."""
+    """Raise CheckpointError if a state does not have these integers, which are needed to resume."""
     wrong = [name for name in names if type(state.get(name)) is not int or state[name] < 0]
     if wrong:
         raise CheckpointError(
@@ -111,12 +112,12 @@ def save(work_dir: str, model, optimizer, state: dict) -> str:
     target = path_of(work_dir, state["iteration"])
     unfinished = f"{target}.unfinished"
     try:
-        shutil.rmtree(unfinished, ignore_errors=True)  # of a crash
+        shutil.rmtree(unfinished, ignore_errors=True)  # left by a crash
         os.makedirs(unfinished)
         _write_arrays(os.path.join(unfinished, MODEL), weights)
         _write_arrays(os.path.join(unfinished, OPTIMIZER), moments)
         _write(os.path.join(unfinished, STATE), json_text({**state, "n_step": optimizer.n_step}, indent=1).encode())
-        if os.path.isdir(target):  # the same iteration, saved again: by an interruption right after a save
+        if os.path.isdir(target):  # the same iteration was saved before: an interruption right after a save
             shutil.rmtree(target)
         os.rename(unfinished, target)
     except OSError as error:
@@ -133,7 +134,7 @@ def save(work_dir: str, model, optimizer, state: dict) -> str:
 
 
 def prune(work_dir: str, keep: int):
-    """Delete all but the last `keep` checkpoints and the best one (keep=0: none), and what crashes left unfinished."""
+    """Delete all checkpoints except the last `keep` and the best one (keep=0: none), and incomplete ones left by crashes."""
     folder = os.path.join(work_dir, FOLDER)
     for name in os.listdir(folder):
         if name.endswith(".unfinished"):
@@ -142,15 +143,15 @@ def prune(work_dir: str, keep: int):
     kept = {*paths[-keep:], best(work_dir)} if keep > 0 else set(paths)
     for path in paths:
         if path not in kept:
-            # Without its state.json a half-deleted checkpoint is no checkpoint any more.
+            # state.json is deleted first: without it, a partly deleted folder does not count as a checkpoint.
             os.remove(os.path.join(path, STATE))
             shutil.rmtree(path)
 
 
 def restore(path: str, model, optimizer=None) -> dict:
-    """Set the model (and the optimiser) to a checkpoint exactly; returns its state. Process 0 reads it for all.
+    """Set the model (and the optimiser) exactly to a checkpoint; returns its state. Process 0 reads it for all processes.
 
-    Raises FileNotFoundError, or CheckpointError naming the keys or shapes that differ.
+    Raises FileNotFoundError, or CheckpointError, which names the keys or shapes that differ.
     """
     state, weights, moments = on_main(lambda: _read(path, optimizer is not None))
     own = model.state_dict()
@@ -174,7 +175,7 @@ def restore(path: str, model, optimizer=None) -> dict:
 
 
 def _read(path, with_optimizer):
-    """(state, weights, moments or None), under today's names."""
+    """(state, weights, moments or None), under the current names."""
     state = read_state(check(path))
     if with_optimizer:
         check_numbers(state, ("iteration", "n_step"), path)
@@ -184,7 +185,7 @@ def _read(path, with_optimizer):
 
 
 def weights_file(path) -> str:
-    """The file of weights that `path` means: itself, or the model of a checkpoint or of a work_dir's latest checkpoint.
+    """The weights file for `path`: the path itself, or the model file of a checkpoint, or of a work_dir's latest checkpoint.
 
     Raises FileNotFoundError.
     """
@@ -200,7 +201,7 @@ def weights_file(path) -> str:
 
 
 def classes_of(path):
-    """The class names that a checkpoint notes next to its weights, or None."""
+    """The class names stored with the weights of a checkpoint, or None."""
     state = os.path.join(os.path.dirname(weights_file(path)), STATE)
     return read_state(os.path.dirname(state)).get("classes") if os.path.isfile(state) else None
 

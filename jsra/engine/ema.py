@@ -1,4 +1,4 @@
-"""Weights averaged over time: the average is evaluated and saved, the training continues with the weights themselves."""
+"""Averages of the weights over time: the averages are evaluated and saved; training continues with the weights themselves."""
 
 from __future__ import annotations
 
@@ -14,9 +14,10 @@ class AveragedOptimizer:
 
         average = d * average + (1 - d) * weight after each step,  d = min(decay, (1 + n) / (10 + n)) in step n
 
-    so that the first average is not that of the initial weights. Running statistics are not averaged. Within `averaged()`
-    the model has the averages: model.safetensors of a checkpoint holds them, and the weights as trained are part of the
-    optimiser's state. Sources: mmdet's ExpMomentumEMA (decay 0.9998) and TensorFlow's ExponentialMovingAverage (the start).
+    so that the first averages do not depend much on the initial weights. Running statistics are not averaged. Within
+    `averaged()` the model has the averages: they are saved in model.safetensors of a checkpoint, and the trained weights are
+    part of the optimiser's state. Sources: mmdet's ExpMomentumEMA (decay 0.9998) and TensorFlow's ExponentialMovingAverage
+    (the formula of d).
     """
 
     def __init__(self, optimizer, model, decay: float = 0.9998):
@@ -31,10 +32,10 @@ class AveragedOptimizer:
         return getattr(self.optimizer, name)
 
     def step(self, loss):
-        if self.optimizer.step(loss) is False:  # left out: mixed precision overflowed
+        if self.optimizer.step(loss) is False:  # skipped because of an overflow in mixed precision
             return False
         n = self.optimizer.n_step
-        # A Var: as a number, every new value would be a kernel to compile.
+        # A Var, because for a Python number each new value would compile a new kernel.
         rate = jt.array([1 - min(self.decay, (1 + n) / (10 + n))]).stop_grad()
         for name, weight in self.weights.items():
             average = self.averages[name]
@@ -43,7 +44,7 @@ class AveragedOptimizer:
 
     @contextlib.contextmanager
     def averaged(self):
-        """The model has the averages within a `with` block."""
+        """Context manager: inside it the model has the averages."""
         self._swap()
         try:
             yield
@@ -60,12 +61,12 @@ class AveragedOptimizer:
         self._swapped = not self._swapped
 
     def state(self) -> dict:
-        """The optimiser's state with the weights as trained, 'trained.parameter name'."""
+        """The optimiser's state and the trained weights, as 'trained.parameter name'."""
         trained = self.averages if self._swapped else self.weights
         return {**self.optimizer.state(), **{f"trained.{name}": var for name, var in trained.items()}}
 
     def load_state(self, arrays: dict, n_step: int):
-        """Take back what `state()` gave, when the model has the averages of the same checkpoint."""
+        """Restore a state from `state()`; the model must already have the averages of the same checkpoint."""
         trained = {name: arrays[f"trained.{name}"] for name in self.weights if f"trained.{name}" in arrays}
         if len(trained) != len(self.weights):
             raise ValueError("the checkpoint was made without ema; resume with the config that the run began with")
@@ -77,7 +78,7 @@ class AveragedOptimizer:
 
 
 def enable(optimizer, model, settings):
-    """The optimiser that also averages; settings: `ema` of a config, True or dict(decay=...)."""
+    """The optimiser with averaging; settings: `ema` of a config, True or dict(decay=...)."""
     settings = {} if settings is True else settings
     if not isinstance(settings, dict) or set(settings) - {"decay"}:
         raise ConfigError(f"ema: expected True or dict(decay=...), got {settings!r}")
@@ -85,5 +86,5 @@ def enable(optimizer, model, settings):
 
 
 def averaged(optimizer):
-    """The context in which the model has the averages that the optimiser keeps, if it keeps any."""
+    """Context manager: inside it the model has the optimiser's averages, if there are any."""
     return optimizer.averaged() if hasattr(optimizer, "averaged") else contextlib.nullcontext()

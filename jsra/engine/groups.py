@@ -1,13 +1,13 @@
-"""Parameter groups: which parameters are trained, with which share of the learning rate and of the weight decay."""
+"""Parameter groups: which parameters are trained, and their multipliers of learning rate and weight decay."""
 from __future__ import annotations
 
 from jsra.registry import ConfigError, register
 
 
 def trainable(model) -> list:
-    """[(name, Var)] of what an optimiser may change: no running statistics, nothing frozen, shared parameters once.
+    """[(name, Var)] that an optimiser may change: no running statistics, no frozen parameters, shared parameters once.
 
-    Jittor's parameters() holds the running statistics too; they and the frozen ones are told by is_stop_grad.
+    Jittor's parameters() also returns running statistics; these and frozen parameters are recognised by is_stop_grad.
     """
     found, seen = [], set()
     for name, parameter in model.named_parameters():
@@ -23,13 +23,13 @@ class ParameterGroups:
 
     Args:
         no_decay: parameters whose name contains one of these strings get no weight decay.
-        no_decay_1d: nor do biases and every other parameter with one axis.
-        rules: list of dict(match=str, lr_mult=1.0, decay_mult=1.0); every rule whose `match` is in the name multiplies.
+        no_decay_1d: biases and all other parameters with one axis get no weight decay either.
+        rules: list of dict(match=str, lr_mult=1.0, decay_mult=1.0); all rules whose `match` is in the name are multiplied.
         layer_decay: None, or the factor per layer: parameters under layers[i] get lr x layer_decay ** (len(layers) - i),
             parameters under none of them (necks, heads) the full rate.
         layers: name prefixes from the input to the output, such as 'backbone.patch_embed', 'backbone.blocks.0', ...
 
-    A rule or string that matches no parameter is an error: it would be a silent change of the recipe.
+    A rule or string without a matching parameter raises ConfigError (if must_match): it would silently change the recipe.
     Recipes: Swin no_decay=('absolute_pos_embed', 'relative_position_bias_table', 'norm'); ViT-Adapter ('level_embed',
     'pos_embed', 'norm', 'bias'); InternImage no_decay_1d=True with ('norm', 'relative_position', 'sampling_offsets').
     """
@@ -64,7 +64,7 @@ class ParameterGroups:
         return lr, decay
 
     def groups(self, model) -> list:
-        """One dict(params, names, lr_mult, decay_mult) per pair of multipliers, in order of first appearance."""
+        """A list with one dict(params, names, lr_mult, decay_mult) per pair of multipliers, in order of first appearance."""
         named = trainable(model)
         if self.must_match:
             self._check_matches([name for name, _ in named])

@@ -1,4 +1,4 @@
-"""SIGTERM, SIGINT, SIGHUP and SIGUSR1: finish the iteration, save, leave with the exit code of the signal."""
+"""SIGTERM, SIGINT, SIGHUP and SIGUSR1: finish the iteration, save, and exit with the exit code of the signal."""
 from __future__ import annotations
 
 import atexit
@@ -11,7 +11,7 @@ from jsra.output import silence
 
 
 class Interrupted(Exception):
-    """Training stopped at a signal, its state saved. `code`: 128 and its number, such as 143 for SIGTERM, 130 for SIGINT."""
+    """Training was stopped by a signal and its state is saved. `code`: 128 + the signal's number, e.g. 143 for SIGTERM."""
 
     def __init__(self, number: int, saved: str):
         super().__init__(f"stopped by {signal.Signals(number).name}; saved {saved}; continue with --resume")
@@ -23,9 +23,9 @@ class Interrupted(Exception):
 
 
 class Interruptions:
-    """Context manager: within it the first signal is only noted in `received`; a second one acts at once, as usual."""
+    """Context manager: inside it the first signal is only stored in `received`; a second one has its usual effect."""
 
-    # mpirun passes SIGUSR1 on, and kills nobody after it. SIGHUP: the terminal was closed; `nohup` has it ignored.
+    # mpirun passes SIGUSR1 on and does not kill the processes afterwards. SIGHUP: the terminal was closed; nohup ignores it.
     SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGUSR1, signal.SIGHUP)
 
     def __init__(self):
@@ -38,7 +38,7 @@ class Interruptions:
             if number == signal.SIGHUP and signal.getsignal(number) == signal.SIG_IGN:
                 continue
             self._previous[number] = signal.signal(number, self._note)
-            # System calls go on afterwards: Jittor's wait for the lock of its cache is an error when interrupted.
+            # System calls must continue after a signal: Jittor's wait for the lock of its cache would fail if interrupted.
             signal.siginterrupt(number, False)
         return self
 
@@ -58,7 +58,8 @@ class Interruptions:
 
     @contextlib.contextmanager
     def leaving_at_once(self, saved: str):
-        """Within it a signal, also one that came before, raises Interrupted: the state is in the checkpoint `saved`."""
+        """Context manager: a signal, also an earlier one, raises Interrupted, because the checkpoint `saved` has the
+        state."""
         self._saved = saved
         try:
             if self.received:
@@ -68,7 +69,7 @@ class Interruptions:
             self._saved = None
 
     def came(self, within: float = 0.5) -> bool:
-        """Whether a signal came, or comes within so many seconds: one to a whole process group reaches all in any order."""
+        """Whether a signal has arrived, or arrives within so many seconds: the processes of a group get it in any order."""
         end = time.time() + within
         while not self.received and time.time() < end:
             time.sleep(0.02)
@@ -79,7 +80,7 @@ class Interruptions:
 
 
 def _silence_if_gone(descriptor):
-    """A write to a terminal that was closed is an error, which would end the run before it is saved."""
+    """Discard the output if the terminal was closed: a failing write would end the run before it is saved."""
     try:
         os.write(descriptor, b"")
     except OSError:
@@ -87,10 +88,10 @@ def _silence_if_gone(descriptor):
 
 
 def end_compilers():
-    """End the processes with which Jittor compiled itself; a new pool starts when one is needed.
+    """End the processes with which Jittor compiled itself; a new pool is started when needed.
 
-    A signal to the process group (Ctrl-C, `timeout`, batch systems) kills them too. One that dies leaves its pool locked, and
-    this process then waits for it for ever, at the latest at its exit.
+    A signal to the process group (Ctrl-C, `timeout`, batch systems) kills them too. If one of them dies, its pool stays
+    locked, and this process would wait for it forever, at the latest at its exit.
     """
     import jittor_utils
 

@@ -1,4 +1,4 @@
-"""One run at a time in a work_dir."""
+"""A lock that allows only one run at a time in a work_dir."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ _UNSUPPORTED = (errno.ENOLCK, errno.ENOSYS, errno.EOPNOTSUPP, errno.EINVAL)
 
 
 class WorkDirLock:
-    """The right to write into a work_dir, from the construction to `release`, or to the end of the process however it ends.
+    """The right to write into a work_dir, from construction to `release`, or until the process ends in any way.
 
-    It is a lock of the system on a file, which the file's presence alone does not mean. A POSIX lock: data workers, which are
-    forked and may outlive a killed run for a moment, do not hold it, and NFS (version 4, or with its lock service) keeps it
-    between hosts. On a file system without locks nothing is locked. Raises ConfigError if another process holds the lock.
+    It is a POSIX lock on a file; the existence of the file alone means nothing. Data workers, which are forked and may exist
+    for a moment after a run was killed, do not hold it, and it works between hosts over NFS (version 4, or with a lock
+    service). On a file system without locks nothing is locked. Raises ConfigError if another process holds the lock.
     """
 
     def __init__(self, work_dir: str):
@@ -47,5 +47,5 @@ class WorkDirLock:
         return f" ({text})" if text else ""
 
     def release(self):
-        """Let others in. Closing the file, in this process, does it."""
+        """Release the lock. Closing the file in this process is enough."""
         self._file.close()

@@ -1,8 +1,8 @@
-"""The records of a run: log.jsonl, the progress bar and, where tensorboardX is installed, TensorBoard.
+"""The records of a run: log.jsonl, the progress bar and, if tensorboardX is installed, TensorBoard.
 
-log.jsonl holds one JSON object per line: {"kind": "run"} when the run starts or resumes (config, seed, commit, versions),
-{"kind": "train", "iteration", "epoch", "lr", losses, ...} and {"kind": "val", "iteration", metrics}. A resumed run appends;
-`read` drops what the resumed part ran again.
+log.jsonl has one JSON object per line: {"kind": "run"} when the run starts or resumes (config, seed, commit, versions),
+{"kind": "train", "iteration", "epoch", "lr", losses, ...} and {"kind": "val", "iteration", metrics}. A resumed run appends
+lines; `read` drops records of iterations that were run again.
 """
 from __future__ import annotations
 
@@ -18,8 +18,8 @@ FILE = "log.jsonl"
 
 
 def memory_mib() -> float:
-    """Memory of this process now, in MiB: the GPU's share under CUDA, else the resident set."""
-    import jittor as jt  # here, because reading logs needs none
+    """Memory of this process now, in MiB: on the GPU if CUDA is used, otherwise the resident set."""
+    import jittor as jt  # imported here because reading logs does not need it
 
     if jt.flags.use_cuda:
         return jt.get_mem_info().total_cuda_used / 2**20
@@ -31,7 +31,7 @@ def memory_mib() -> float:
 
 
 def is_loss(name: str) -> bool:
-    """Whether an entry of a model's losses is trained on; the others are only logged. 's1.loss_cls' is one of a stage."""
+    """Whether an entry of a model's losses is part of the total, e.g. 'loss_cls' or 's1.loss_cls'; others are only logged."""
     return name.rpartition(".")[2].startswith("loss")
 
 
@@ -78,7 +78,7 @@ class Log:
             self._file.flush()
 
     def iteration(self, iteration: int, epoch: float, lr: float, values: dict, waited: float, images: int):
-        """Take in one finished iteration; every `interval` of them their means are written.
+        """Add one finished iteration; after every `interval` iterations their means are written.
 
         `waited`: seconds spent waiting for the batch; `images`: images in the joint batch.
         """
@@ -111,17 +111,17 @@ class Log:
         self._sums, self._count, self._since = {}, 0, now
 
     def metrics(self, iteration: int, metrics: dict):
-        """Write the result of an evaluation; only its numbers go to TensorBoard."""
+        """Write the result of an evaluation; TensorBoard gets only its numbers."""
         self.record("val", iteration=iteration, **metrics)
         if self._board is not None:
             for name, value in metrics.items():
-                if isinstance(value, (int, float)) and math.isfinite(value):  # the AP of sizes that do not occur is NaN
+                if isinstance(value, (int, float)) and math.isfinite(value):  # AP is NaN for sizes that do not occur
                     self._board.add_scalar(f"val/{name}", value, iteration)
         self._since = time.time()
 
 
 def _end_last_line(file):
-    """What is appended to a line that a crash cut off would be lost with it."""
+    """End an incomplete last line (of a crash), so that the next record does not become part of it."""
     file.seek(max(file.seek(0, os.SEEK_END) - 1, 0))
     if file.read(1) not in ("", "\n"):
         file.write("\n")
@@ -142,10 +142,10 @@ def duration(seconds: float) -> str:
 
 
 def read(path: str) -> dict:
-    """{'run': [...], 'train': [...], 'val': [...]} of a log.jsonl or of the work_dir that holds it.
+    """{'run': [...], 'train': [...], 'val': [...]} of a log.jsonl or of its work_dir.
 
-    What a resumed run ran again counts once, the later time. Lines cut off by a crash, and what is no record, are left out.
-    Raises FileNotFoundError if there is none.
+    For iterations that a resumed run has run again, the later record counts. Incomplete lines and lines that are not records
+    are left out. Raises FileNotFoundError if there is no log.
     """
     path = os.path.join(path, FILE) if os.path.isdir(path) else path
     if not os.path.isfile(path):

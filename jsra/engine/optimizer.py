@@ -1,8 +1,8 @@
-"""SGD and AdamW: Jittor's update rules with clipping that reports the norm, per-group multipliers and a saved state.
+"""SGD and AdamW: Jittor's update rules with clipping that reports the norm, multipliers per group and a state to save.
 
-Both rules are PyTorch's (tests/engine/test_optimizer.py compares them with the formulas). What is ours here is what Jittor
-leaves open: its rates follow a schedule one step late, its state cannot be saved by parameter name, and it counts backward
-passes for Adam's bias correction.
+Both rules are those of PyTorch (tests/engine/test_optimizer.py compares them with the formulas). This file corrects three
+points of Jittor: learning rates follow a schedule one step late, the state cannot be saved by parameter name, and Adam's bias
+correction counts backward passes.
 """
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from jsra.runtime.distributed import average
 
 
 class _Saved:
-    """What SGD and AdamW share. `slots`: {name in a file: key of the group's list of state Vars}."""
+    """The common part of SGD and AdamW. `slots`: {name in a file: key of the group's list of state Vars}."""
 
     slots = {}
 
@@ -57,15 +57,15 @@ class _Saved:
 
     def pre_step(self, loss, retain_graph=False):
         if loss is not None:
-            # Jittor frees what the operators of one execution hold at its end: with the forward in an execution of its
-            # own, what each step of the backward no longer needs is free when that step is done.
+            # Jittor frees the arrays of an execution only at its end. If the forward is executed separately, each step of the
+            # backward can free the arrays that are no longer needed.
             loss.sync()
         super().pre_step(loss, retain_graph)
         if self.max_norm is not None:
             self.clip()
 
     def backward(self, loss, retain_graph=False):
-        """Jittor's, except for the mean over the processes, which has a fixed order among all sums over them."""
+        """Jittor's backward, except that the mean over the processes has a fixed order among all sums over processes."""
         if not jt.in_mpi:
             return super().backward(loss, retain_graph)
         jt.in_mpi = False  # as within Jittor's single_process_scope; sums in the graph stay
@@ -78,9 +78,9 @@ class _Saved:
             gradient.update(mean)
 
     def clip(self):
-        """Scale all gradients together to a 2-norm of at most max_norm; `grad_norm` keeps the norm before, a Var.
+        """Scale all gradients together to a 2-norm of at most max_norm; `grad_norm` is the norm before scaling, a Var.
 
-        Jittor's own clip_grad_norm concatenates all gradients first, a copy of the model.
+        Jittor's own clip_grad_norm first concatenates all gradients, which needs as much memory as the model.
         """
         gradients = [g for group in self.param_groups for g in group["grads"]]
         self.grad_norm = jt.concat([(g * g).sum().reshape(1) for g in gradients]).sum().sqrt()
@@ -89,7 +89,7 @@ class _Saved:
             g.update(g * scale)
 
     def state(self) -> dict:
-        """{'slot.parameter name': Var} of the running averages. The step count is `n_step`."""
+        """{'slot.parameter name': Var} of the running averages. The number of steps is `n_step`."""
         return {
             f"{slot}.{name}": var
             for group in self.param_groups
@@ -98,7 +98,7 @@ class _Saved:
         }
 
     def load_state(self, arrays: dict, n_step: int):
-        """Take back what `state()` gave, as NumPy arrays. Raises ValueError if the parameters are not the same."""
+        """Restore a state from `state()`, as NumPy arrays. Raises ValueError if the parameters are not the same."""
         current = self.state()
         if set(current) != set(arrays):
             differing = sorted(set(current) ^ set(arrays))
@@ -115,7 +115,7 @@ class _Saved:
 
 
 def _max_norm(grad_clip):
-    """The largest norm of grad_clip, None where there is none."""
+    """The max_norm of grad_clip, or None without clipping."""
     if grad_clip is None:
         return None
     if not ({"max_norm"} <= set(grad_clip) <= {"max_norm", "norm_type"} and grad_clip.get("norm_type", 2) == 2):

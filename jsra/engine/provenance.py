@@ -1,4 +1,4 @@
-"""What a result must record to be reproducible: commit, versions, machine."""
+"""The information that makes a result reproducible: commit, versions, machine."""
 from __future__ import annotations
 
 import functools
@@ -13,9 +13,9 @@ from jsra.version import __version__
 
 @functools.lru_cache(maxsize=None)
 def commit() -> str:
-    """The commit of the checkout that jsra runs from, '+changes' if files differ from it, 'unknown' outside one.
+    """The commit of the checkout that contains jsra, with '+changes' if files differ from it; 'unknown' outside a checkout.
 
-    Asked once, when a run starts: that is the code which runs.
+    It is read once, when a run starts, because that is the code which runs.
     """
     folder = os.path.dirname(os.path.abspath(__file__))
     try:
@@ -48,6 +48,6 @@ def provenance() -> dict:
 
 
 def command() -> str:
-    """The command of this process, as it is typed; without the folder of the program, which is the machine's."""
+    """The command of this process as typed by the user, without the folder of the program."""
     program = os.path.basename(sys.argv[0])
     return " ".join(["python -m jsra" if program == "__main__.py" else program, *map(shlex.quote, sys.argv[1:])])

@@ -1,4 +1,4 @@
-"""A training run: everything the loop works on, built from a config, and what happens at its intervals."""
+"""A training run: everything that the training loop needs, built from a config, and the actions at its intervals."""
 from __future__ import annotations
 
 import dataclasses
@@ -31,7 +31,8 @@ class Run:
     """The state of a run.
 
     model(images, targets) -> losses in training; `loader`: see `rest_of_epoch`; evaluate(model) -> {metric: value}, or
-    None; `total`: iterations in all; intervals in iterations, 0 = only at the end; `score`: the metric that `best` means.
+    None; `total`: number of iterations; intervals in iterations, 0 = only at the end; `score`: the metric that decides which
+    checkpoint is the best.
     """
 
     model: object
@@ -62,7 +63,7 @@ class Run:
 
     @property
     def epoch(self) -> float:
-        """Epochs done, with the fraction of the one under way."""
+        """Finished epochs, plus the fraction of the current one."""
         return self.iteration / self.epoch_length
 
     def rest_of_epoch(self):
@@ -74,14 +75,14 @@ class Run:
         return self.loader.epoch(self.iteration // self.epoch_length, start=self.iteration % self.epoch_length)
 
     def due(self) -> bool:
-        """Whether something happens after the iteration just done."""
+        """Whether something must be done after the last iteration (save, evaluate)."""
         return self._at(self.eval_interval) or self._at(self.checkpoint_interval)
 
     def _at(self, interval):
         return self.iteration == self.total or (interval > 0 and self.iteration % interval == 0)
 
     def save_and_evaluate(self, signals):
-        """Save, then evaluate if it is time to: an evaluation that is stopped or fails loses nothing."""
+        """Save, then evaluate if it is due: if the evaluation is stopped or fails, nothing is lost."""
         self.save()
         if self.evaluate is not None and self._at(self.eval_interval):
             with signals.leaving_at_once(self.last_saved):
@@ -94,12 +95,12 @@ class Run:
         on_main(lambda: checkpoint.prune(self.work_dir, self.keep))
 
     def evaluated(self, evaluate=None) -> dict:
-        """The metrics of the model as it is saved: with ema, of the averaged weights. evaluate: default, the run's own."""
+        """The metrics of the model as it is saved (with ema: of the averaged weights). evaluate: default: the run's own."""
         with ema.averaged(self.optimizer):
             return (evaluate or self.evaluate)(self.model)
 
     def run_pending(self, signals):
-        """Evaluate a resumed checkpoint whose evaluation was stopped."""
+        """Evaluate a resumed checkpoint if its evaluation was stopped."""
         if self.evaluate is not None and self.iteration and not self.metrics and self._at(self.eval_interval):
             self.save_and_evaluate(signals)
 
@@ -110,7 +111,7 @@ class Run:
         return float(metrics[key]) if math.isfinite(metrics[key]) else None
 
     def save(self) -> str:
-        """Write a checkpoint of this moment (the first process does); returns its path when it is there."""
+        """Write a checkpoint now (in process 0); returns its path in all processes, after it has been written."""
         state = {
             "iteration": self.iteration,
             "epoch": self.epoch,
@@ -129,7 +130,7 @@ class Run:
         return self.last_saved
 
     def resume(self, path: str):
-        """Continue from a checkpoint. Raises ConfigError if its iterations are not those of this run."""
+        """Continue from a checkpoint. Raises ConfigError if its number of iterations does not fit this run."""
         state = checkpoint.restore(path, self.model, self.optimizer)
         checkpoint.check_numbers(state, ("seed", "batch_size", "epoch_length"), path)
         for key in ("batch_size", "epoch_length"):
@@ -152,7 +153,7 @@ class Run:
         self.iteration, self.metrics, self.last_saved = state["iteration"], state.get("metrics") or {}, path
 
     def close(self):
-        """Stop the loader's workers and leave the work_dir to others."""
+        """Stop the loader's workers and release the work_dir."""
         close = getattr(self.loader, "close", None)
         if close is not None:
             close()
@@ -175,7 +176,7 @@ def build_run(config, resume=None, seed=None) -> Run:
     Intervals are in epochs with max_epoch, in iterations with max_iter. config.amp, config.ema: True, or a dict of the
     settings of jsra.engine.amp.enable and jsra.engine.ema; config.tf32 and config.deterministic: those of
     jsra.runtime.arithmetic. Raises ConfigError, and FileNotFoundError for missing data, weights or checkpoints.
-    The work_dir is this run's until `Run.close`.
+    The work_dir is locked until `Run.close`.
     """
     lock = _locked(config["work_dir"])
     try:
@@ -189,7 +190,7 @@ def build_run(config, resume=None, seed=None) -> Run:
 
 
 def _locked(work_dir):
-    """The WorkDirLock, in the first process; the others have none."""
+    """The WorkDirLock in process 0, None in the others."""
     held = []
     on_main(lambda: held.append(WorkDirLock(work_dir)))
     return held[0] if held else None
@@ -218,7 +219,7 @@ def _build_run(config, resume, seed):
     dataset = build({"seed": seed, **config["dataset"]["train"]}, "dataset.train", "dataset")
     loader = dataset.loader(rank(), world_size(), joint=True)
     model = build(config["model"], "model", "detector")
-    jt.sync_all()  # the initial weights are drawn lazily: draw them before anything sets another seed
+    jt.sync_all()  # initial weights are drawn lazily: draw them now, before another seed is set
     evaluator = Evaluator(config, "val") if config["dataset"].get("val") else None
     _check_classes(model, dataset, evaluator, checkpoint_path)
     loaded = None
@@ -230,7 +231,7 @@ def _build_run(config, resume, seed):
     share_weights(model)
     if config.get("feature_cache"):
         if checkpoint_path is not None:
-            checkpoint.restore(checkpoint_path, model)  # the features are those of its backbone
+            checkpoint.restore(checkpoint_path, model)  # features must be computed with its backbone
         use_features(config, "train", dataset, model, is_main())
         if evaluator is not None:
             use_features(config, "val", evaluator.dataset, model, is_main())
@@ -281,7 +282,7 @@ def _weights_files(given) -> list:
 
 
 def _check_counts(config):
-    """The numbers of the top level that count something."""
+    """Check the settings at the top level that are counts."""
     least = {"max_epoch": 1, "max_iter": 1, "eval_interval": 0, "checkpoint_interval": 0, "checkpoint_keep": 1,
              "log_interval": 1, "scale_lr_base_batch": 1, "seed": 0}  # fmt: skip
     for key, low in least.items():
@@ -301,7 +302,7 @@ def _check_classes(model, dataset, evaluator, checkpoint_path):
 
 
 def _shared_images(train, val) -> list:
-    """A line for the log where images are trained on that are evaluated too."""
+    """A list with a line for the log if the same images are used for training and evaluation, else []."""
     seen = {os.path.abspath(record.file) for record in train.records}
     both = sum(os.path.abspath(record.file) in seen for record in val.records)
     if not both:
@@ -310,12 +311,12 @@ def _shared_images(train, val) -> list:
 
 
 def _settings(config) -> dict:
-    """What of a run's config may change its result, but for its length, as plain JSON data."""
+    """The settings of a run's config that can change its result, except its length, as JSON data."""
     return plain({key: value for key, value in config.items() if key not in (*OUTPUT, "max_epoch", "max_iter")})
 
 
 def build_optimizer(config, model, batch_size: int) -> tuple:
-    """(optimiser, a line that says how its learning rate came about)."""
+    """(optimiser, a line for the log that explains its learning rate)."""
     if not isinstance(config["optimizer"], dict):
         raise ConfigError(f"optimizer: expected {a_part('optimizer')}, got {config['optimizer']!r}")
     settings = dict(config["optimizer"])

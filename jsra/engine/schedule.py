@@ -1,7 +1,7 @@
-"""Learning-rate schedules: pure functions of the iteration and the epoch, so that a resumed run needs no memory of them.
+"""Learning-rate schedules: pure functions of the iteration and the epoch, so that checkpoints need no state of them.
 
-A schedule gives a factor; the engine sets each parameter group to base rate x the group's multiplier x factor before the
-iteration runs. Names and arguments of the schedules are JDet's.
+A schedule gives a factor; before each iteration the engine sets the rate of each parameter group to base rate x the group's
+multiplier x factor. Names and arguments of the schedules are JDet's.
 """
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ class StepLR:
     """Linear (or constant, exponential) warm-up, then x gamma at each milestone.
 
     Args:
-        milestones: the epochs (iterations, if not by_epoch) from which on the rate is multiplied by `gamma` once more.
+        milestones: the epochs (iterations if not by_epoch) at which the rate is multiplied by `gamma`.
         warmup: 'linear', 'constant', 'exp' or None.
         warmup_iters: iterations until the full rate; warmup_ratio: the factor at iteration 0.
         min_lr_ratio: the factor never falls below this after warm-up.
@@ -48,7 +48,7 @@ class StepLR:
         self.warmup, self.warmup_iters, self.warmup_ratio = warmup, warmup_iters, warmup_ratio
 
     def factor(self, iteration: int, epoch: int) -> float:
-        """The factor on every base rate in `iteration` of `epoch`, both counted from 0."""
+        """The factor of every base rate in `iteration` of `epoch`, both counted from 0."""
         position = epoch if self.by_epoch else iteration
         steps = sum(position >= m for m in self.milestones)
         return max(self.gamma**steps, self.min_lr_ratio) * self._warmup_factor(iteration)
@@ -65,5 +65,5 @@ class StepLR:
 
 
 def scaled_lr(lr: float, batch_size: int, base_batch: int | None) -> float:
-    """The base rate for this batch: `lr` is meant for `base_batch` images (None: as it is, whatever the batch)."""
+    """The base rate for this batch size: `lr` is for `base_batch` images (None: `lr` is not changed)."""
     return lr if base_batch is None else lr * batch_size / base_batch

@@ -1,8 +1,8 @@
 """The training loop.
 
-One batch: take images and targets -> set the learning rate -> losses -> one optimiser step -> check and log. Everything
-that is random in an iteration comes from (seed, iteration), every rate from the iteration, so that a resumed run continues
-bit for bit like the uninterrupted one.
+One iteration: get images and targets -> set the learning rate -> losses -> one optimiser step -> check and log. All random
+numbers of an iteration depend only on (seed, iteration), all rates only on the iteration, so a resumed run gives the same
+bits as an uninterrupted one.
 """
 from __future__ import annotations
 
@@ -21,11 +21,11 @@ from jsra.runtime.seed import set_seed
 
 
 class NonFiniteLoss(RuntimeError):
-    """A loss became NaN or infinite; the message holds the losses, the images, a hint and the last good checkpoint."""
+    """A loss became NaN or infinite; the message has the losses, the images, a hint and the last good checkpoint."""
 
 
 def train(run) -> dict:
-    """Run what is left of `run` (jsra.engine.run.Run); returns the last metrics.
+    """Run the remaining iterations of `run` (jsra.engine.run.Run); returns the last metrics.
 
     Raises NonFiniteLoss, and Interrupted (after saving) on SIGTERM or SIGINT.
     """
@@ -42,7 +42,7 @@ def train(run) -> dict:
                 run.optimizer.set_lr_factor(factor)
                 losses = run.model(model_input(images, targets), targets)
                 run.optimizer.step(total_loss(losses))
-                # Jittor executes lazily: without this the step would run inside the next iteration.
+                # Jittor executes lazily: without this the step would be executed during the next iteration.
                 jt.sync_all()
                 values, stop = read_losses(losses, targets, run, signals)
                 run.iteration += 1
@@ -59,7 +59,7 @@ def train(run) -> dict:
 
 
 def _until_signal(run, signals):
-    """The batches left of the epoch. A signal that kills the data workers too is no error of the data: save and leave."""
+    """The remaining batches of the epoch. If a signal also kills the data workers, this is not an error: save and exit."""
     try:
         yield from run.rest_of_epoch()
     except RuntimeError:
@@ -74,7 +74,7 @@ def seed_of(seed: int, iteration: int) -> int:
 
 
 def total_loss(losses: dict):
-    """The sum of the entries that are losses (jsra.engine.log.is_loss); the others are only logged."""
+    """The sum of the entries that are losses (jsra.engine.log.is_loss); other entries are only logged."""
     parts = [value for name, value in losses.items() if is_loss(name)]
     if not parts:
         raise ValueError(f"the model returned no loss: none of {list(losses)} begins with 'loss'")
@@ -87,19 +87,19 @@ def total_loss(losses: dict):
 def read_losses(losses: dict, targets: list, run, signals) -> tuple:
     """({name: mean over the processes, 'loss': the total}, signal number or 0), the same in every process.
 
-    Raises NonFiniteLoss in every process if a loss of any is not finite.
+    Raises NonFiniteLoss in every process if a loss of any process is not finite.
     """
     own = jt.concat([value.sum().reshape(1).float32() for value in losses.values()])
     if world_size() > 1:
         signalled = jt.array([float(signals.received or 0)])
         own = jt.concat([own, all_reduce(jt.concat([own / world_size(), signalled]))])
-    read = own.numpy().astype(float)  # all that the host reads in a step, at once
+    read = own.numpy().astype(float)  # the only read by the host in a step
     values = _with_total(losses, read)
     joint = _with_total(losses, read[len(losses) :]) if world_size() > 1 else values
     if not math.isfinite(joint["loss"]):
         broken = not math.isfinite(values["loss"])
         raise NonFiniteLoss(_explain(values, targets, run) if broken else "the loss of another process is not finite")
-    # Processes that got the signal in different iterations stop in the same one; all of them got the same signal.
+    # All processes get the same signal, possibly in different iterations, but they stop in the same one.
     return joint, signals.received or (signal.SIGTERM if world_size() > 1 and read[-1] else 0)
 
 
