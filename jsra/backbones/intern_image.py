@@ -1,7 +1,7 @@
-"""InternImage (Wang et al. 2023, arXiv:2211.05778), the T form: pre-norm, layer scale, deformable convolution v3.
+"""InternImage (Wang et al. 2023, arXiv:2211.05778) as in InternImage-T: pre-norm, layer scale, deformable convolution v3.
 
-Names in the state dict are the authors' (OpenGVLab/InternImage): patch_embed, levels.0.blocks.0.dcn.input_proj, ...; but for
-their norms and the depth-wise convolution, which lie in sequences there (`jsra convert` knows them).
+Names in the state dict are the authors' (OpenGVLab/InternImage): patch_embed, levels.0.blocks.0.dcn.input_proj, ..., except
+for norms and the depth-wise convolution, which are inside Sequentials there (`jsra convert` renames them).
 """
 
 from __future__ import annotations
@@ -25,11 +25,11 @@ from jsra.ops.gelu import gelu
 from jsra.ops.layer_norm import LayerNorm
 from jsra.registry import register
 
-EPS, TAPS = 1e-6, 9  # of all norms; of a 3x3 kernel
+EPS, TAPS = 1e-6, 9  # of all norms; positions of a 3x3 kernel
 
 
 def _constant(layer, xavier=False):
-    """A linear layer whose weight starts at 0, or by Xavier's rule."""
+    """The linear layer, with its weight set to 0, or to Xavier's initialisation."""
     if xavier:
         jt.init.xavier_uniform_(layer.weight)
     else:
@@ -38,7 +38,7 @@ def _constant(layer, xavier=False):
 
 
 class DCNv3(nn.Module):
-    """Offsets and masks from a depth-wise convolution, dcn_v3 between two linear layers: [B, H, W, channels] -> the same."""
+    """dcn_v3 between two linear layers; a depth-wise convolution gives offsets and masks. [B, H, W, channels] -> the same."""
 
     def __init__(self, channels: int, groups: int, offset_scale: float):
         super().__init__()
@@ -73,7 +73,8 @@ class InternImageBlock(nn.Module):
 
 
 class Stem(nn.Module):
-    """[B, 3, H, W] -> [B, H / 4, W / 4, channels], rounded up twice: two convolutions of stride 2, each with a norm."""
+    """Two convolutions of stride 2, each with a norm: [B, 3, H, W] -> [B, H / 4, W / 4, channels], halved twice, rounded
+    up."""
 
     def __init__(self, channels: int):
         super().__init__()
@@ -97,7 +98,7 @@ class Downsample(nn.Module):
 
 
 class Level(nn.Module):
-    """The blocks of a stage, a norm, and what leads to the next stage (None after the last)."""
+    """The blocks of a stage, a norm, and the Downsample to the next stage (None in the last)."""
 
     def __init__(self, channels, blocks, last, with_cp):
         super().__init__()
@@ -116,11 +117,12 @@ class Level(nn.Module):
 class InternImage(nn.Module):
     """execute(images [B, 3, H, W]) -> tuple of the maps of the four stages, strides 4, 8, 16, 32.
 
-    channels: of the first stage; each next one has twice as many. depths, groups: of each stage. The default is T.
-    mlp_ratio: hidden channels of the MLPs, in channels of the map. offset_scale: of dcn_v3. layer_scale: what the factors of
-    the branches' channels start from.
-    drop_path_rate: stochastic depth of the last block; it grows evenly from 0 at the first.
-    with_cp: blocks are checkpointed: less memory in training, a second forward pass (jsra.backbones.checkpoint).
+    channels: of the first stage; every further stage has twice as many. depths, groups: blocks, and groups of dcn_v3, of each
+    stage. The defaults are those of InternImage-T.
+    mlp_ratio: hidden channels of the MLPs / channels of the map. offset_scale: see dcn_v3. layer_scale: initial value of the
+    factors by which the channels of each branch are multiplied.
+    drop_path_rate: stochastic depth of the last block; the rate grows linearly from 0 in the first block.
+    with_cp: blocks are checkpointed: less memory in training, but a second forward pass (jsra.backbones.checkpoint).
     out_channels: (attribute) channels of each returned map.
     """
 

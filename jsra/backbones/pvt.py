@@ -1,7 +1,7 @@
 """Pyramid Vision Transformer v2 (Wang et al. 2022, arXiv:2106.13797), B0 to B5.
 
-Names in the state dict are the authors' (whai362/PVT): patch_embed1 to 4, block1 to 4, norm1 to 4; but for the depth-wise
-convolution of the MLPs, mlp.conv_weight and mlp.conv_bias. Weights of its authors and of timm: `jsra convert`.
+Names in the state dict are the authors' (whai362/PVT): patch_embed1 to 4, block1 to 4, norm1 to 4; only the depth-wise
+convolution of the MLPs is mlp.conv_weight and mlp.conv_bias. `jsra convert` reads weights of the authors and of timm.
 """
 
 from __future__ import annotations
@@ -22,9 +22,9 @@ from jsra.ops.attention import attention
 from jsra.ops.layer_norm import LayerNorm
 from jsra.registry import register
 
-# Of each stage: heads, which are its channels too, in widths of the first stage; cells of a pooled key's side.
+# For each stage: number of heads, which is also its channels / channels of the first stage; cells per side of a pooled key.
 HEADS, SPATIAL_REDUCTION = (1, 2, 5, 8), (8, 4, 2, 1)
-# variant: (width, blocks of each stage, hidden channels of the MLPs of each stage, in channels of the map).
+# variant: (width, blocks of each stage, hidden channels of the MLPs of each stage / channels of the map).
 VARIANTS = {
     "b0": (32, (2, 2, 2, 2), (8, 8, 4, 4)),
     "b1": (64, (2, 2, 2, 2), (8, 8, 4, 4)),
@@ -33,7 +33,7 @@ VARIANTS = {
     "b4": (64, (3, 8, 27, 3), (8, 8, 4, 4)),
     "b5": (64, (3, 6, 40, 3), (4, 4, 4, 4)),
 }
-EPS = 1e-6  # of the norms, but for those of embeddings and of pooled keys (1e-5)
+EPS = 1e-6  # of the norms, except those of embeddings and of pooled keys (1e-5)
 
 
 class OverlapPatchEmbed(nn.Module):
@@ -49,8 +49,8 @@ class OverlapPatchEmbed(nn.Module):
 
 
 class SpatialReductionAttention(nn.Module):
-    """Attention to keys of `reduction` x `reduction` cells each: [B, H, W, C] -> the same shape. Cells left over at the lower
-    and right edge have no key."""
+    """Attention to pooled keys, one for `reduction` x `reduction` cells: [B, H, W, C] -> the same shape. Cells left over at
+    the bottom and right edges have no key."""
 
     def __init__(self, channels: int, num_heads: int, reduction: int):
         super().__init__()
@@ -87,11 +87,11 @@ class PVTBlock(nn.Module):
 class PVTv2(nn.Module):
     """execute(images [B, 3, H, W]) -> tuple of the maps of the four stages, strides 4, 8, 16, 32.
 
-    variant: 'b0' to 'b5'. depths: blocks of each stage, other than the variant's; width: channels of the first
-    stage, other than the variant's; the next ones have 2, 5 and 8 times as many.
-    drop_path_rate: stochastic depth of the last block; it grows evenly from 0 at the first.
-    with_cp: blocks are checkpointed: less memory in training, a second forward pass (jsra.backbones.checkpoint).
-    The sides of an image must be at least 32, so that every pooled map has a cell.
+    variant: 'b0' to 'b5'. depths: blocks of each stage; width: channels of the first stage (the others have 2, 5 and 8 times
+    as many); None: those of the variant.
+    drop_path_rate: stochastic depth of the last block; the rate grows linearly from 0 in the first block.
+    with_cp: blocks are checkpointed: less memory in training, but a second forward pass (jsra.backbones.checkpoint).
+    Images must be at least 32 pixels high and wide, so that every pooled map has a cell.
     out_channels: (attribute) channels of each returned map.
     """
 

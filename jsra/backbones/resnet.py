@@ -81,7 +81,7 @@ DEPTHS = {
 def resnet_stage(
     depth, index, in_channels, planes, stride, dilation, groups, base_width, norm, zero_init_residual
 ) -> nn.Sequential:
-    """The blocks of stage `index` (0 to 3) of a ResNet of `depth`; norm(channels) makes their norms."""
+    """The blocks of stage `index` (0 to 3) of a ResNet of this `depth`; norm(channels) makes a norm."""
     block, counts = DEPTHS[depth]
     blocks, channels, out = [], in_channels, planes * block.expansion
     for position in range(counts[index]):
@@ -101,15 +101,15 @@ class ResNet(nn.Module):
     """execute(images [B, 3, H, W]) -> tuple of the maps of the stages in out_indices, strides 4, 8, 16, 32 by default.
 
     depth: 18, 34, 50, 101 or 152.
-    out_indices: which of the four stages are returned; stages after the last are not built.
+    out_indices: which of the four stages are returned; stages after the last of them are not built.
     strides, dilations: of the 3x3 convolutions of each stage (dilated C5: strides 1, 2, 2, 1, dilations 1, 1, 1, 2).
-    frozen_stages: 0 freezes the stem, n also the first n stages (weights, and batch statistics); -1 nothing. The frozen
-        part keeps no memory for gradients.
-    norm_eval: batch statistics are frozen everywhere, weights of the norms still train.
-    zero_init_residual: the last norm of each block starts at 0, so that blocks start as identities.
-    norm_eps: added to the variances (torchvision's own COCO weights: 0).
-    groups, base_width: ResNeXt; see `ResNeXt`.
-    base_channels: of the stem and the first stage; 32 is a network of half the width.
+    frozen_stages: 0 freezes the stem, n also the first n stages (weights and batch statistics); -1 nothing. The frozen
+        part uses no memory for gradients.
+    norm_eval: batch statistics are frozen everywhere; the weights of the norms are still trained.
+    zero_init_residual: the weight of each block's last norm starts at 0, so that blocks start as identities.
+    norm_eps: added to the variances (0 for torchvision's own COCO weights).
+    groups, base_width: see `ResNeXt`.
+    base_channels: channels of the stem and width of the first stage; 32 gives a network of half the width.
     out_channels: (attribute) channels of each returned map.
     """
 
@@ -186,7 +186,7 @@ class ResNet(nn.Module):
 
 @register("backbone")
 class ResNeXt(ResNet):
-    """ResNet with grouped 3x3 convolutions: groups=32, base_width=4 is 32x4d; 64 and 4 is 64x4d. The rest: ResNet's."""
+    """ResNet with grouped 3x3 convolutions: groups=32, base_width=4 is 32x4d; 64 and 4 is 64x4d. The rest: see ResNet."""
 
     def __init__(self, depth: int, groups: int = 32, base_width: int = 4, **kwargs):
         super().__init__(depth, groups=groups, base_width=base_width, **kwargs)

@@ -1,10 +1,10 @@
 """Swin Transformer (Liu et al. 2021, arXiv:2103.14030), as detectors use it: any image size, a norm for each output.
 
 Names in the state dict are the authors' (microsoft/Swin-Transformer): patch_embed, layers.0.blocks.0.attn.qkv,
-layers.0.downsample.reduction, and norm0 to norm3 for the outputs. What does not divide is filled with zeros at the right and
-the bottom: the image up to the patches, the maps up to the windows (after the norm) and to the merged patches.
+layers.0.downsample.reduction, and norm0 to norm3 for the outputs. Zeros are padded at the right and the bottom: to the image
+up to a multiple of the patch size, to the maps up to a multiple of the window size (after the norm) and of 2 (merging).
 
-Shapes: B images, maps of H x W positions of C channels; windows of n = w x w positions; h heads.
+Shape letters: B images; maps of H x W positions with C channels; windows of n = w x w positions; h heads.
 """
 
 from __future__ import annotations
@@ -46,7 +46,7 @@ class WindowAttention(nn.Module):
         self.qkv, self.proj = linear(channels, 3 * channels), linear(channels, channels)
 
     def bias(self):
-        """[h, n, n]. A product with ones and zeros reads the table: its gradient is a product too, and has one order."""
+        """[h, n, n]. The table is read by a product with a 0/1 matrix: the gradient is also a product, thus deterministic."""
         n = self.window**2
         chosen = jt.array(_table_rows(self.window)).stop_grad()
         return product(permute(self.relative_position_bias_table, 1, 0), chosen).reshape(self.num_heads, n, n)
@@ -60,7 +60,7 @@ class WindowAttention(nn.Module):
 
 @functools.lru_cache(8)
 def _table_rows(window):
-    """float32 [n * n, (2w - 1)^2], a one in each row: the place of query minus key in the table."""
+    """float32 [n * n, (2w - 1)^2] with a single 1 per row: the column is the table row of the offset from key to query."""
     place = np.stack(np.meshgrid(np.arange(window), np.arange(window), indexing="ij"), -1).reshape(-1, 2)
     apart = place[:, None] - place[None] + window - 1
     return np.eye((2 * window - 1) ** 2, dtype=np.float32)[(apart[..., 0] * (2 * window - 1) + apart[..., 1]).ravel()]
@@ -68,7 +68,7 @@ def _table_rows(window):
 
 @functools.lru_cache(64)
 def _shift_mask(height, width, window, shift):
-    """float32 [windows, n, n]: -100 between positions of a shifted map that were not neighbours before the shift."""
+    """float32 [windows, n, n]: -100 between positions that only the shift has brought into the same window, else 0."""
     rows, columns = (np.searchsorted([size - window, size - shift], np.arange(size), "right") for size in (height, width))
     region = (rows[:, None] * 3 + columns).reshape(height // window, window, width // window, window)
     region = region.transpose(0, 2, 1, 3).reshape(-1, window * window)
@@ -76,7 +76,7 @@ def _shift_mask(height, width, window, shift):
 
 
 def roll(x, shift):
-    """[B, H, W, C] moved up and left by `shift` positions (down and right if it is negative), round the edges."""
+    """[B, H, W, C] rotated up and left by `shift` positions (down and right if negative), as by numpy.roll with -shift."""
     for axis in (1, 2):
         at = shift % x.shape[axis]
         parts = (x[:, at:], x[:, :at]) if axis == 1 else (x[:, :, at:], x[:, :, :at])
@@ -114,7 +114,8 @@ class SwinBlock(nn.Module):
 
 
 class PatchMerging(nn.Module):
-    """[B, H, W, C] -> [B, ceil(H / 2), ceil(W / 2), 2 C]: the four of each 2 x 2, down before right, normed and projected."""
+    """[B, H, W, C] -> [B, ceil(H / 2), ceil(W / 2), 2 C]: the four positions of each 2 x 2, in the order (0, 0), (1, 0),
+    (0, 1), (1, 1) of (row, column), are concatenated, normalised and projected."""
 
     def __init__(self, channels: int):
         super().__init__()
@@ -143,7 +144,7 @@ class PatchEmbed(nn.Module):
 
 
 class SwinStage(nn.Module):
-    """Blocks, every second one shifted, and the merging of patches after them (None after the last stage)."""
+    """Blocks, every second one shifted, then PatchMerging (None in the last stage)."""
 
     def __init__(self, channels, depth, num_heads, window, mlp_ratio, rates, merges, with_cp):
         super().__init__()
@@ -163,11 +164,12 @@ class SwinStage(nn.Module):
 class SwinTransformer(nn.Module):
     """execute(images [B, 3, H, W]) -> tuple of the maps of the stages in out_indices, strides 4, 8, 16, 32.
 
-    embed_dims: channels of the first stage; each next one has twice as many. depths, num_heads: of each stage. Swin-T is the
-    default; Swin-S: depths 2, 2, 18, 2; Swin-B: those, 128 channels, num_heads 4, 8, 16, 32.
-    window_size: positions of a window's side. mlp_ratio: hidden channels of the MLPs, in channels of the map.
-    drop_path_rate: stochastic depth of the last block; it grows evenly from 0 at the first.
-    with_cp: blocks are checkpointed: less memory in training, a second forward pass (jsra.backbones.checkpoint).
+    embed_dims: channels of the first stage; every further stage has twice as many. depths, num_heads: blocks and heads of
+    each stage. The defaults are Swin-T. Swin-S: depths 2, 2, 18, 2; Swin-B: the depths of Swin-S, embed_dims 128, num_heads
+    4, 8, 16, 32.
+    window_size: positions per side of a window. mlp_ratio: hidden channels of the MLPs / channels of the map.
+    drop_path_rate: stochastic depth of the last block; the rate grows linearly from 0 in the first block.
+    with_cp: blocks are checkpointed: less memory in training, but a second forward pass (jsra.backbones.checkpoint).
     out_channels: (attribute) channels of each returned map.
     """
 

@@ -1,4 +1,4 @@
-"""Parts that the transformer backbones share. Maps are channels-last, [B, H, W, C], as linear layers take them."""
+"""The layers that the transformer backbones share. Maps are channels-last, [B, H, W, C], as linear layers need them."""
 
 from __future__ import annotations
 
@@ -17,7 +17,10 @@ from jsra.runtime.seed import rng
 
 
 def linear(inputs, outputs, bias=True, layer=Linear):
-    """A Linear as transformers start it: a truncated normal of 0.02, bias 0. layer: Linear or GELULinear."""
+    """A linear layer with the usual initialisation of transformers: truncated normal with deviation 0.02, bias 0.
+
+    layer: Linear or GELULinear.
+    """
     layer = layer(inputs, outputs, bias)
     jt.init.trunc_normal_(layer.weight, std=0.02)
     if bias:
@@ -26,7 +29,7 @@ def linear(inputs, outputs, bias=True, layer=Linear):
 
 
 def conv(inputs, outputs, kernel, stride=1, padding=0, bias=True):
-    """A Conv2d as PVTv2 and ViT-Adapter start it: normal, of a variance of 2 / (kernel^2 * outputs), bias 0."""
+    """A Conv2d initialised as in PVTv2 and ViT-Adapter: normal with variance 2 / (kernel^2 * outputs), bias 0."""
     layer = Conv2d(inputs, outputs, kernel, stride, padding, bias=bias)
     jt.init.gauss_(layer.weight, 0.0, math.sqrt(2 / (kernel * kernel * outputs)))
     if bias:
@@ -46,7 +49,7 @@ class MLP(nn.Module):
 
 
 class DepthwiseMLP(MLP):
-    """fc2(GELU(depth-wise 3x3 convolution(fc1(x)))), as PVTv2's: [B, H, W, channels] -> the same shape."""
+    """fc2(GELU(depth-wise 3x3 convolution(fc1(x)))), as in PVTv2: [B, H, W, channels] -> the same shape."""
 
     def __init__(self, channels: int, hidden: int):
         super().__init__(channels, hidden)
@@ -61,14 +64,14 @@ class DepthwiseMLP(MLP):
 
 
 class DropPath(nn.Module):
-    """Stochastic depth (Huang et al. 2016): in training, the branch of an image is 0 with probability `rate`, else divided
-    by 1 - rate. [B, ...] -> the same shape."""
+    """Stochastic depth (Huang et al. 2016): in training, the branch is set to 0 for an image with probability `rate`,
+    otherwise divided by 1 - rate. [B, ...] -> the same shape."""
 
     def __init__(self, rate: float):
         super().__init__()
         if not 0 <= rate < 1:
             raise ValueError(f"drop_path_rate must be at least 0 and below 1, got {rate}")
-        self.rate, self.is_train = rate, True  # as train() and eval() set it
+        self.rate, self.is_train = rate, True  # is_train is set by train() and eval()
 
     def execute(self, x):
         if not self.is_train or not self.rate:
@@ -93,7 +96,7 @@ class _Scaled(jt.Function):
 
 
 def drop_path_rates(rate, depths) -> list:
-    """For each stage, the rates of its blocks: from 0 at the first block of all to `rate` at the last, evenly."""
+    """For each stage, a list of its blocks' rates: they grow linearly from 0 (first block of all) to `rate` (last block)."""
     total = sum(depths)
     rates = [rate * i / max(1, total - 1) for i in range(total)]
     return [rates[sum(depths[:i]) : sum(depths[: i + 1])] for i in range(len(depths))]
@@ -110,7 +113,7 @@ def channels_first(x):
 
 
 def pad_to_multiple(x, divisor, axes):
-    """x with zeros after its end along each of two axes, up to a multiple of `divisor`."""
+    """x, padded with zeros at the end of each of two axes up to a multiple of `divisor`."""
     for axis in axes:
         more = -x.shape[axis] % divisor
         if more:
@@ -120,7 +123,7 @@ def pad_to_multiple(x, divisor, axes):
 
 
 def to_windows(x, window):
-    """[B, H, W, C] -> [B * windows, n, C], those of an image one after the other."""
+    """[B, H, W, C] -> [B * windows, n, C]; the windows of an image follow each other."""
     b, h, w, c = x.shape
     x = x.reshape(b, h // window, window, w // window, window, c)
     return permute(x, 0, 1, 3, 2, 4, 5).reshape(-1, window * window, c)

@@ -1,4 +1,4 @@
-"""Blocks of the plain Vision Transformer (Dosovitskiy et al. 2021, arXiv:2010.11929), with attention to all or to windows.
+"""Blocks of the plain Vision Transformer (Dosovitskiy et al. 2021, arXiv:2010.11929), with global or window attention.
 
 Names in the state dict are timm's and DeiT's: norm1, attn.qkv, attn.proj, norm2, mlp.fc1, mlp.fc2.
 """
@@ -23,10 +23,10 @@ EPS = 1e-6  # of all norms
 
 
 class ViTAttention(nn.Module):
-    """Attention among all positions of a map, or among those of each window: [B, H, W, channels] -> the same shape.
+    """Attention among all positions of a map, or within each window: [B, H, W, channels] -> the same shape.
 
-    window: positions of a window's side; None: all. A map that windows do not divide is filled up with keys and values of
-    zeros, which take part: each is a key of logit 0, as in ViT-Adapter.
+    window: positions per side of a window; None: all positions. A map whose sides are not multiples of it is padded with zero
+    queries, keys and values. As in ViT-Adapter they are not masked: each padded key has logit 0.
     """
 
     def __init__(self, channels: int, num_heads: int, window: int | None):
@@ -54,7 +54,7 @@ class ViTAttention(nn.Module):
 class ViTBlock(nn.Module):
     """Attention, then an MLP: [B, H, W, channels] -> the same shape.
 
-    window: see ViTAttention. layer_scale: each branch times a factor for each channel, ones at first.
+    window: see ViTAttention. layer_scale: each branch is multiplied by one factor per channel, initially 1.
     """
 
     def __init__(self, channels, num_heads, mlp_ratio, window, layer_scale, drop_path):

@@ -1,13 +1,14 @@
-"""ViT-Adapter (Chen et al. 2023, arXiv:2205.08534): a plain Vision Transformer and, next to it, the maps that detectors need.
+"""ViT-Adapter (Chen et al. 2023, arXiv:2205.08534): a plain Vision Transformer with an adapter that makes maps for detectors.
 
-A small convolutional network gives tokens at strides 8, 16 and 32. Before each group of the transformer's blocks these are
-injected into its map, after it they are extracted from it, both by deformable attention.
+A small convolutional network gives tokens at strides 8, 16 and 32. Before each group of transformer blocks, an injector adds
+information from the tokens to the transformer's map; after the group, an extractor adds information from the map to the
+tokens. Both use deformable attention.
 
-Names in the state dict are the authors' (czczup/ViT-Adapter), but for the depth-wise convolutions of the feed-forward
-layers, ffn.conv_weight and ffn.conv_bias. Weights of detectors by the authors, and of DeiT: `jsra convert`.
+Names in the state dict are the authors' (czczup/ViT-Adapter); only the depth-wise convolutions of the feed-forward layers
+are ffn.conv_weight and ffn.conv_bias. `jsra convert` reads the authors' detectors, and DeiT.
 
-Shapes: B images, the transformer's map of H x W positions of C channels. Tokens: [B, S, C], the cells of the maps of strides
-8, 16 and 32 row by row and one map after the other, S = 4 H W + H W + H W / 4.
+Shape letters: B images; the transformer's map has H x W positions with C channels. Tokens: [B, S, C], the cells of the maps
+of strides 8, 16 and 32, row by row, one map after the other; S = 4 H W + H W + H W / 4.
 """
 
 from __future__ import annotations
@@ -40,13 +41,13 @@ from jsra.ops.permute import permute
 from jsra.ops.resample import upsample_bicubic, upsample_bilinear
 from jsra.registry import register
 
-PATCH, COARSEST = 16, 32  # pixels a side of the transformer's positions, and of the coarsest map's
+PATCH, COARSEST = 16, 32  # strides in image pixels: of the transformer's map and of the coarsest map
 
 
 class DeformAttention(nn.Module):
-    """Queries read points of the maps around their places: [B, Q, C], [B, S, C] of the maps -> [B, Q, C].
+    """Each query samples points of the maps around its own position: queries [B, Q, C], maps [B, S, C] -> [B, Q, C].
 
-    levels, points: maps, and points that a head reads on each. ratio: channels that are read, in channels of the map.
+    levels: number of maps. points: sampling points per head and map. ratio: channels of the values / channels of the map.
     """
 
     def __init__(self, channels: int, heads: int, levels: int, points: int, ratio: float):
@@ -63,7 +64,8 @@ class DeformAttention(nn.Module):
         jt.init.xavier_uniform_(self.output_proj.weight)
 
     def execute(self, query, value, query_sizes, sizes):
-        """query_sizes, sizes: (height, width) of the maps of the queries and of the values."""
+        """query [B, Q, C], value [B, S, C] -> [B, Q, C]. query_sizes, sizes: the (height, width) of each map of the queries
+        and of the values."""
         batch, count, _ = query.shape
         shape = batch, count, self.heads, self.levels, self.points
         places, cells = (jt.array(array).stop_grad().cast(str(query.dtype)) for array in _places(query_sizes, sizes))
@@ -75,7 +77,7 @@ class DeformAttention(nn.Module):
 
 
 def _first_offsets(heads, levels, points):
-    """float32 [heads * levels * points * 2]: point i of a head lies i + 1 cells off, each head in a direction of its own."""
+    """float32 [heads * levels * points * 2]: point i is i + 1 cells away from the query, in another direction per head."""
     angles = np.arange(heads) * (2 * math.pi / heads)
     directions = np.stack([np.cos(angles), np.sin(angles)], -1)
     directions /= np.abs(directions).max(-1, keepdims=True)
@@ -85,7 +87,8 @@ def _first_offsets(heads, levels, points):
 
 @functools.lru_cache(64)
 def _places(query_sizes, sizes):
-    """float32 [1, Q, 1, 1, 1, 2], x and y of the middle of the queries' cells, 0 to 1; [1, 1, 1, L, 1, 2], a cell's sides."""
+    """x, y of the centres of the queries' cells, float32 [1, Q, 1, 1, 1, 2], and the width and height of a cell on each of
+    the L maps, [1, 1, 1, L, 1, 2]; both as fractions (0 to 1) of the map."""
     grids = [np.meshgrid((np.arange(w) + 0.5) / w, (np.arange(h) + 0.5) / h) for h, w in query_sizes]
     places = np.concatenate([np.stack(grid, -1).reshape(-1, 2) for grid in grids])[None, :, None, None, None]
     cells = np.array([[1 / w, 1 / h] for h, w in sizes])[None, None, None, :, None]
@@ -93,7 +96,7 @@ def _places(query_sizes, sizes):
 
 
 class Injector(nn.Module):
-    """x [B, H * W, C] plus what it reads of the tokens, times a factor for each channel."""
+    """x [B, H * W, C] plus its attention to the tokens, multiplied by one factor per channel."""
 
     def __init__(self, channels, heads, points, ratio, init_value):
         super().__init__()
@@ -106,7 +109,7 @@ class Injector(nn.Module):
 
 
 class TokenMLP(DepthwiseMLP):
-    """A DepthwiseMLP on tokens, one convolution for the three maps: [B, S, C] -> the same shape."""
+    """A DepthwiseMLP on tokens; the three maps share one convolution: [B, S, C] -> the same shape."""
 
     def execute(self, tokens, sizes):
         x = self.fc1(tokens)
@@ -115,7 +118,7 @@ class TokenMLP(DepthwiseMLP):
 
 
 class Extractor(nn.Module):
-    """Tokens plus what they read of x [B, H * W, C], then an MLP: -> tokens."""
+    """Tokens [B, S, C] plus their attention to x [B, H * W, C], then an MLP -> tokens."""
 
     def __init__(self, channels, heads, points, ratio, ffn_ratio, drop_path):
         super().__init__()
@@ -131,7 +134,7 @@ class Extractor(nn.Module):
 
 
 class Interaction(nn.Module):
-    """An injector, some of the transformer's blocks, and an extractor; two more extractors if it is the last."""
+    """An injector, a group of transformer blocks, and an extractor; in the last group, two more extractors."""
 
     def __init__(self, channels, heads, points, ratio, ffn_ratio, init_value, drop_path, last, with_cp):
         super().__init__()
@@ -156,7 +159,7 @@ class Interaction(nn.Module):
 
 
 class SpatialPriorModule(nn.Module):
-    """[B, 3, 32 h, 32 w] -> the maps of strides 4, 8, 16 and 32, [B, channels, ...]."""
+    """The small convolutional network: [B, 3, 32 h, 32 w] -> maps of strides 4, 8, 16 and 32, [B, channels, ...]."""
 
     def __init__(self, inner: int, channels: int):
         super().__init__()
@@ -192,12 +195,12 @@ class PatchEmbed(nn.Module):
 
 
 def _flat(maps):
-    """[B, C, h, w] of some sizes -> [B, S, C]."""
+    """A list of maps [B, C, h, w] -> tokens [B, S, C]."""
     return jt.concat([permute(m.reshape(*m.shape[:2], -1), 0, 2, 1) for m in maps], 1)
 
 
 def _split(tokens, sizes):
-    """[B, S, C] -> [B, h, w, C] for each size."""
+    """Tokens [B, S, C] -> a list of maps [B, h, w, C], one for each size."""
     ends = np.cumsum([h * w for h, w in sizes])
     return [tokens[:, end - h * w : end].reshape(tokens.shape[0], h, w, -1) for end, (h, w) in zip(ends.tolist(), sizes)]
 
@@ -206,17 +209,18 @@ def _split(tokens, sizes):
 class ViTAdapter(nn.Module):
     """execute(images [B, 3, H, W]) -> tuple of maps of strides 4, 8, 16, 32, each of `embed_dim` channels.
 
-    embed_dim, depth, num_heads, mlp_ratio: of the transformer. The default is ViT-Adapter-T, on DeiT-T.
-    window_blocks: blocks whose attention is within windows of window_size x window_size positions; the others' is global.
-    layer_scale: the blocks' branches have a factor for each channel.
-    drop_path_rate: stochastic depth of the last block, which grows evenly from 0 at the first, and of all extractors.
-    pretrain_size: pixels a side of the images of the table of positions, which is resized to the map's size (bicubic).
-    conv_inplane: channels of the convolutional network's first map. deform_num_heads, n_points, deform_ratio: heads of the
-    deformable attention, points that each reads on a map, channels that it reads, in channels of the map.
-    interaction_indexes: the first and the last block of each group. cffn_ratio: hidden channels of the extractors' MLPs, in
-    channels of the map. init_value: what the factors of what is injected start from.
+    embed_dim, depth, num_heads, mlp_ratio: of the transformer. The defaults are ViT-Adapter-T, based on DeiT-T.
+    window_blocks: blocks with attention within windows of window_size x window_size positions; the others have global
+    attention.
+    layer_scale: the branches of the blocks are multiplied by one factor per channel.
+    drop_path_rate: stochastic depth of the last block and of all extractors; the blocks' rates grow linearly from 0.
+    pretrain_size: image size in pixels for which the table of positions was made; the table is resized to the map (bicubic).
+    conv_inplane: channels of the convolutional network's first map. deform_num_heads, n_points, deform_ratio: of the
+    deformable attention: heads, sampling points per head and map, channels of its values / channels of the map.
+    interaction_indexes: the first and the last block of each group. cffn_ratio: hidden channels of the extractors' MLPs /
+    channels of the map. init_value: initial value of the factors by which injectors multiply.
     with_cp: blocks, injectors and extractors are checkpointed: less memory, two forward passes (jsra.backbones.checkpoint).
-    Images whose sides 32 does not divide are filled up with zeros, and the maps are cut to ceil(H / stride).
+    Images are padded with zeros to multiples of 32, and the maps are cropped to ceil(H / stride) x ceil(W / stride).
     out_channels: (attribute) channels of each returned map.
     """
 
@@ -260,7 +264,7 @@ class ViTAdapter(nn.Module):
         self.table_side = pretrain_size // PATCH
         self.interaction_indexes = tuple(tuple(pair) for pair in interaction_indexes)
         self.patch_embed = PatchEmbed(embed_dim)
-        self.pos_embed = jt.zeros((1, 1 + self.table_side**2, embed_dim))  # the first row is the class token's, and unused
+        self.pos_embed = jt.zeros((1, 1 + self.table_side**2, embed_dim))  # the first row (class token) is not used
         jt.init.trunc_normal_(self.pos_embed, std=0.02)
         self.blocks = nn.ModuleList(
             [
@@ -281,7 +285,7 @@ class ViTAdapter(nn.Module):
         self.out_channels = (embed_dim,) * 4
 
     def positions(self, size):
-        """The table of positions at a size: [1, *size, C]."""
+        """The table of positions, resized to `size` (height, width): [1, *size, C]."""
         side = self.table_side
         return upsample_bicubic(self.pos_embed[:, 1:].reshape(1, side, side, -1), size)
 

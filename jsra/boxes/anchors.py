@@ -1,7 +1,7 @@
-"""Anchors on the grid of a feature map, mmdet's convention: centred on stride * index (center_offset 0).
+"""Anchors on the grid of a feature map, as in mmdet: centred on stride * index (center_offset 0).
 
-Shape letters: H, W of a map; A anchors per position. Order everywhere: position by rows, then anchor; an anchor's index is
-ratio * len(scales) + scale.
+Shape letters: B images; H x W cells of a map; A anchors per position; N anchors of all levels. Order everywhere: positions
+row by row, then anchors; the index of an anchor is ratio * len(scales) + scale.
 """
 
 from __future__ import annotations
@@ -15,11 +15,11 @@ from jsra.registry import register
 
 @register("anchor_generator")
 class AnchorGenerator:
-    """strides: image pixels per position of each level. scales: sides in units of the stride; ratios: height / width.
+    """strides: image pixels per cell of each level. scales: sqrt(anchor area) / base size; ratios: height / width.
 
-    octave_base_scale and scales_per_octave may stand in for scales: base * 2^(i / scales_per_octave). base_sizes: what the
-    scales multiply, the strides by default. center_offset: position of the centre within a cell of the stride, 0 to 1.
-    round_sides: anchors of the position (0, 0) have whole coordinates, as in torchvision.
+    Instead of scales, octave_base_scale and scales_per_octave can be given: base * 2^(i / scales_per_octave). base_sizes: one
+    per level, in image pixels; default: the strides. center_offset: position of the anchor's centre within its cell, 0 to 1.
+    round_sides: the coordinates of the anchors at position (0, 0) are rounded to integers, as in torchvision.
     """
 
     def __init__(
@@ -50,7 +50,7 @@ class AnchorGenerator:
         self._cache = {}
 
     def _base(self, size) -> np.ndarray:
-        """[A, 4] anchors of the position (0, 0)."""
+        """The anchors [A, 4] of position (0, 0)."""
         size = np.float32(size)
         centre = np.float32(self.center_offset) * size
         h_ratio = np.sqrt(self.ratios)
@@ -62,19 +62,19 @@ class AnchorGenerator:
         return np.round(base) if self.round_sides else base
 
     def grids(self, sizes) -> jt.Var:
-        """[N, 4]: the anchors of all levels, one after the other; sizes: (height, width) of each level's map."""
+        """The anchors of all levels, concatenated: xyxy [N, 4] in image pixels. sizes: (height, width) of each map."""
         self._check(sizes)
         key = tuple((int(h), int(w)) for h, w in sizes)
         if key not in self._cache:
-            if len(self._cache) >= 32:  # images of ever new sizes must not fill the memory
+            if len(self._cache) >= 32:  # images of many different sizes must not fill the memory
                 self._cache.clear()
             base = jt.array(np.stack(self.base_anchors))
             self._cache[key] = anchor_grid(base, self.strides, key).stop_grad()
         return self._cache[key]
 
     def valid(self, sizes, pad_sizes) -> jt.Var:
-        """int32 [B, N]: 1 where the position lies within the image's own padded size, of pad_sizes int32 [B, 2] (width,
-        height). 0 only where a batch holds images of different sizes."""
+        """int32 [B, N]: 1 if the anchor's position is inside the padded size of its image, pad_sizes int32 [B, 2] (width,
+        height) in pixels. All are 1 unless the images of a batch differ in size."""
         self._check(sizes)
         return anchor_valid(pad_sizes, self.strides, sizes, self.num_base_anchors)
 

@@ -1,4 +1,4 @@
-"""Boxes as deltas to a reference box, and back: the settings of jsra.ops.encode_boxes and decode_boxes."""
+"""Boxes to deltas relative to a reference box, and back: holds the settings of jsra.ops.encode_boxes and decode_boxes."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ from jsra.registry import register
 @register("box_coder")
 class DeltaXYWHBBoxCoder:
     """means, stds: normalisation of the four deltas. clip_border: clip decoded boxes to the image.
-    wh_ratio_clip: a decoded side differs from the reference's by at most this factor (and its inverse).
-    Constants as in mmdet's DeltaXYWHBBoxCoder.
+    wh_ratio_clip: side / side of the reference is limited to this factor below and its inverse above.
+    Formulas and constants: mmdet's DeltaXYWHBBoxCoder.
     """
 
     def __init__(
@@ -30,13 +30,13 @@ class DeltaXYWHBBoxCoder:
         self.max_log_ratio = abs(math.log(wh_ratio_clip))
 
     def encode(self, references, targets):
-        """references, targets [..., 4] -> deltas [..., 4]."""
+        """references, targets xyxy [..., 4] -> deltas [..., 4]."""
         return encode_boxes(references, targets, self.means, self.stds)
 
     def decode(self, references, deltas, sizes=None):
-        """references [B, ..., 4], deltas [B, ..., 4] or [B, ..., C, 4] -> boxes of the deltas' shape, with a gradient.
+        """references xyxy [B, ..., 4], deltas [B, ..., 4] or [B, ..., C, 4] -> boxes xyxy, shaped as deltas; differentiable.
 
-        sizes: [B, 2], (width, height) that the boxes of each image are clipped to, if clip_border.
+        sizes: [B, 2], (width, height) to which the boxes of each image are clipped, if clip_border.
         """
         sizes = sizes if self.clip_border else None
         return decode_boxes(references, deltas, self.means, self.stds, self.max_log_ratio, sizes)

@@ -1,6 +1,6 @@
 """From the maps of a dense head to detections.
 
-Shape letters: B images; A anchors per position; C classes; N anchors of all levels; M detections of an image.
+Shape letters: B images; A anchors per position; C classes; N anchors of all levels; M detections per image.
 """
 
 from __future__ import annotations
@@ -17,9 +17,9 @@ from jsra.registry import register
 
 @register("dense_selector")
 class DenseSelector:
-    """The nms_pre best pairs of anchor and class of each level with a score above score_thr, decoded and clipped; boxes with
-    a side of min_size or less dropped; NMS within each class; the max_per_img best of all levels. Defaults: mmdet's for
-    COCO."""
+    """Selects, on each level, the nms_pre best (anchor, class) pairs with a score above score_thr, decodes and clips their
+    boxes, drops boxes with a side of min_size pixels or less, applies NMS within each class, and keeps the max_per_img best
+    of all levels. Defaults: mmdet's for COCO."""
 
     def __init__(
         self,
@@ -36,8 +36,8 @@ class DenseSelector:
         self.min_size = min_size
 
     def select(self, logits, deltas, anchors, coder, classes: int, targets) -> Results:
-        """Lists over levels: logits [B, A * C, H, W], deltas [B, A * 4, H, W]; anchors [N, 4], or [B, N, 4] of each image;
-        classes: C. The scores are the sigmoids; NMS runs in pixels of the original image. Results.rows are anchors."""
+        """Lists over levels: logits [B, A * C, H, W], deltas [B, A * 4, H, W]; anchors [N, 4], or [B, N, 4] (separate ones
+        for each image); classes: C. Scores are sigmoids; NMS runs in pixels of the original image. Results.rows: anchors."""
         with jt.no_grad():
             pairs, values = dense_top_k(logits, self.nms_pre)  # counted by anchor, then class
             index, labels = pairs // classes, pairs % classes + 1
@@ -48,7 +48,7 @@ class DenseSelector:
             scores = values.sigmoid()
             width, height = boxes[:, :, 2] - boxes[:, :, 0], boxes[:, :, 3] - boxes[:, :, 1]
             valid = jt.logical_and(width > self.min_size, height > self.min_size)
-            # A diverged model gives deltas that are not finite: no detections then.
+            # A diverged model gives deltas that are not finite: they give no detections.
             valid = jt.logical_and(valid, jt.logical_and(scores > self.score_thr, is_finite(chosen.sum(dim=2))))
             keep, count = nms_batch(boxes, scores, labels, valid.int32(), self.nms_thr, self.max_per_img)
             boxes, scores, labels = take(boxes, keep), take(scores, keep), take(labels, keep)

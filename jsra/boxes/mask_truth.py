@@ -13,9 +13,9 @@ from jsra.data.masks import InstanceMasks
 
 
 class MaskTruth(NamedTuple):
-    """bitmaps uint8 [T] and places int32 [B * G, 5] of windows of the padded input (jsra.ops.mask_targets), of `size`
-    (height, width); has [B, G]: 1, and 0 where an object has no mask, or one without a pixel. Shape letters: as in
-    jsra.boxes.structures."""
+    """bitmaps uint8 [T], places int32 [B * G, 5]: windows of the padded input, in the form of jsra.ops.mask_targets; size:
+    (height, width) of the padded input. has [B, G]: 0 for an object without a mask or with an empty mask, else 1. Shape
+    letters: see jsra.boxes.structures."""
 
     bitmaps: jt.Var
     places: jt.Var
@@ -24,8 +24,8 @@ class MaskTruth(NamedTuple):
 
 
 def mask_truth(targets) -> MaskTruth:
-    """targets: Targets, each with masks: InstanceMasks, or bitmaps [n, height, width]. This is where polygons and RLEs become
-    pixels. Raises ValueError where an image has no masks, DataError, which names file and object, for one that is no mask."""
+    """targets: Targets with `masks` in each image: InstanceMasks, or bitmaps [n, height, width]. Polygons and RLEs are drawn
+    here. Raises ValueError if an image has no masks, and DataError with file and object for an invalid mask."""
     rows, bitmaps, start = np.zeros((len(targets), targets.truth.boxes.shape[1], 5), np.int32), [], 0
     for row, target in zip(rows, targets):
         masks = target.get("masks")
@@ -47,6 +47,6 @@ def mask_truth(targets) -> MaskTruth:
     pads = [t["img_size"] if t.get("pad_shape") is None else t["pad_shape"] for t in targets]
     width, height = (int(side) for side in np.max(pads, axis=0))
     has = (rows[:, :, 3] > 0).astype(np.float32)
-    pixels = np.concatenate([*bitmaps, np.zeros(1, np.uint8)])  # an array of none would be a case of its own
+    pixels = np.concatenate([*bitmaps, np.zeros(1, np.uint8)])  # one more, so that the array is never empty
     arrays = [jt.array(a).stop_grad() for a in (pixels, rows.reshape(-1, 5), has)]
     return MaskTruth(*arrays, (height, width))

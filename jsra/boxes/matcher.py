@@ -1,4 +1,4 @@
-"""Which ground truth a box belongs to, by overlap."""
+"""Assigns each box to a ground truth by IoU."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ class MaxIoUAssigner:
     - at least pos_iou_thr: positive, it belongs to that ground truth;
     - below neg_iou_thr (or within the pair neg_iou_thr): background;
     - between the two: ignored.
-    match_low_quality: besides, every ground truth takes the boxes of its own largest IoU, if that is at least min_pos_iou
-    (all of them, or the first with gt_max_assign_all=False). Of two ground truths that claim a box the later one gets it.
-    ignore_iof_thr >= 0: boxes of which a crowd region covers more than this share are ignored.
+    match_low_quality: every ground truth also gets the boxes that have its own largest IoU, if that is at least min_pos_iou
+    (all of these boxes, or only the first with gt_max_assign_all=False). If two ground truths claim a box, the later one gets
+    it. ignore_iof_thr >= 0: boxes of which a crowd region covers more than this fraction are ignored.
     """
 
     def __init__(
@@ -37,7 +37,7 @@ class MaxIoUAssigner:
         self.ignore_iof_thr = ignore_iof_thr
 
     def assign(self, boxes, truth, valid=None) -> Matches:
-        """boxes [B, N, 4], or [N, 4] for all images; truth: GroundTruth; valid int32 [B, N], 0 where there is no box."""
+        """boxes [B, N, 4], or [N, 4] for all images; truth: GroundTruth; valid int32 [B, N], 0 for rows to ignore."""
         return Matches(
             *match_boxes(
                 boxes, truth.boxes, truth.count, self.pos_iou_thr, self.neg_iou_thr, self.min_pos_iou,

@@ -15,8 +15,9 @@ from jsra.registry import register
 
 @register("proposal_selector")
 class ProposalSelector:
-    """The nms_pre best of each level, decoded and clipped; boxes with a side of min_size or less dropped; NMS within each
-    level; the max_per_img best of all levels. Defaults: mmdet's for testing (training: nms_pre 2000)."""
+    """Selects the nms_pre best anchors of each level, decodes and clips their boxes, drops boxes with a side of min_size
+    pixels or less, applies NMS within each level, and keeps the max_per_img best of all levels. Defaults: mmdet's for testing
+    (training: nms_pre 2000)."""
 
     def __init__(self, nms_pre: int = 1000, max_per_img: int = 1000, nms_thr: float = 0.7, min_size: float = 0.0):
         self.nms_pre = nms_pre
@@ -25,13 +26,13 @@ class ProposalSelector:
         self.min_size = min_size
 
     def select(self, logits, deltas, anchors, coder, sizes) -> Proposals:
-        """Lists over levels: logits [B, A, H, W], deltas [B, 4A, H, W]; anchors [N, 4] of all levels; sizes [B, 2],
-        (width, height), that boxes are clipped to. The scores are the sigmoids."""
+        """Lists over levels: logits [B, A, H, W], deltas [B, 4A, H, W]; anchors [N, 4] of all levels; boxes are clipped to
+        sizes [B, 2] (width, height). Scores are sigmoids."""
         with jt.no_grad():
             index, values = dense_top_k(logits, self.nms_pre)
             chosen = dense_gather(deltas, index, 4)
             boxes = coder.decode(take(anchors.unsqueeze(0), index), chosen, sizes)
-            # A diverged model gives deltas that are not finite: no proposals then, and the loss says what happened.
+            # A diverged model gives deltas that are not finite: they give no proposals, and the loss reports the divergence.
             width, height = boxes[:, :, 2] - boxes[:, :, 0], boxes[:, :, 3] - boxes[:, :, 1]
             large = jt.logical_and(width > self.min_size, height > self.min_size)
             large = jt.logical_and(large, is_finite(chosen.sum(dim=2))).int32()

@@ -1,4 +1,4 @@
-"""A fixed number of positives and negatives, drawn from matched boxes."""
+"""Draws a fixed number of positives and negatives from matched boxes."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ from jsra.runtime.seed import rng
 
 @register("sampler")
 class RandomSampler:
-    """num boxes of each image, pos_fraction of them positive where there are enough; negatives fill the rest, at most
-    neg_pos_ub per positive if that is >= 0. add_gt_as_proposals: the ground truths stand before the boxes, matched to
-    themselves."""
+    """num boxes per image: a fraction pos_fraction of them positive (fewer if there are not enough), the others negative.
+    neg_pos_ub >= 0: at most this many negatives per positive. add_gt_as_proposals: the ground truths are put before the
+    boxes, each matched to itself."""
 
-    version = 2  # draws by keys, which are a hash of a seed
+    version = 2  # each candidate is drawn by a key, a hash of a seed
 
     def __init__(self, num: int, pos_fraction: float, neg_pos_ub: float = -1, add_gt_as_proposals: bool = False):
         self.num = num
@@ -31,7 +31,7 @@ class RandomSampler:
         added = truth.boxes.shape[1] if self.add_gt_as_proposals else 0
         if added:
             real = first(truth.count, added)
-            itself = real * (jt.arange(added).unsqueeze(0) + 2) - 1  # -1 where there is no ground truth
+            itself = real * (jt.arange(added).unsqueeze(0) + 2) - 1  # -1 for padding
             boxes = jt.concat([truth.boxes, boxes.broadcast([truth.boxes.shape[0], *boxes.shape[1:]])], dim=1)
             matched, iou = jt.concat([itself, matched], dim=1), jt.concat([real.float32(), iou], dim=1)
         seed = int(rng().integers(2**31))

@@ -1,10 +1,10 @@
-"""What the parts of a detector hand to one another: arrays of a whole batch, on the device.
+"""The data structures that the parts of a detector exchange: arrays of a whole batch, on the device.
 
-Shape letters: B images; G ground truths of the image with most, at least 1; I regions to ignore of the image with most, at
-least 1; N candidates, P proposals, S samples, M detections of an image.
+Shape letters: B images; G the largest number of ground truths in an image, at least 1; I the largest number of ignored
+regions in an image, at least 1; N candidates, P proposals, S samples, M detections per image.
 
-Shapes are static, numbers differ from image to image: what is missing is padded with zeros, and a count or a mask says what
-is real. An index of -1 means none. Boxes are float32 xyxy in pixels of the padded input. Nothing here has a gradient.
+Shapes are static, but the numbers differ between images: arrays are padded with zeros, and a count or a mask marks the valid
+rows. Index -1 means none. Boxes are float32 xyxy in pixels of the padded input. Nothing here has a gradient.
 """
 
 from __future__ import annotations
@@ -29,14 +29,14 @@ class GroundTruth(NamedTuple):
 
 
 class Targets:
-    """The targets of a batch: dicts, over which it iterates, and on the device what every part needs of them.
+    """The targets of a batch: iterates over the dicts of its images, and holds on the device what every part needs from them.
 
-    sizes [B, 2], pad_sizes int32 [B, 2]: (width, height) of each image before and after its own padding. scales: [B, 4],
-    what boxes are multiplied with for pixels of the original image. truth: GroundTruth, or None in evaluation.
+    sizes [B, 2], pad_sizes int32 [B, 2]: (width, height) of each image before and after its own padding. scales [B, 4]:
+    factors that convert boxes to pixels of the original image. truth: GroundTruth, or None in evaluation.
     """
 
     def __init__(self, images: list, training: bool):
-        """images: a complete dict each (jsra.detectors.detector.Detector.complete)."""
+        """images: one dict per image, as completed by jsra.detectors.detector.Detector.complete."""
         self.images = images
         sizes, original = (np.array([t[key] for t in images], np.float32) for key in ("img_size", "ori_img_size"))
         pads = [t["img_size"] if t.get("pad_shape") is None else t["pad_shape"] for t in images]
@@ -56,7 +56,7 @@ class Targets:
 
 
 class Proposals(NamedTuple):
-    """Where objects may be, best first: boxes [B, P, 4], scores [B, P], valid int32 [B, P], 0 where there is none."""
+    """Region proposals, best first: boxes [B, P, 4], scores [B, P], valid int32 [B, P] (0: padding)."""
 
     boxes: jt.Var
     scores: jt.Var
@@ -64,19 +64,20 @@ class Proposals(NamedTuple):
 
 
 class Matches(NamedTuple):
-    """Of N candidates: matched int32 [B, N] (-1 ignored, 0 background, g + 1 ground truth g); iou [B, N], the largest."""
+    """For N candidates: matched int32 [B, N] (-1: ignored, 0: background, g + 1: ground truth g); iou [B, N], the largest IoU
+    with a ground truth."""
 
     matched: jt.Var
     iou: jt.Var
 
 
 class Samples(NamedTuple):
-    """What a head trains on: S candidates of each image, positives first.
+    """The samples that a head is trained on: S candidates per image, positives first.
 
     boxes [B, S, 4]. index int32 [B, S]: their rows among the candidates. is_gt int32 [B, S]: 1 for a ground truth that was
-    added to the candidates. gt_index int32 [B, S]: the ground truth of each positive, -1 for others; labels int32 [B, S] and
-    gt_boxes [B, S, 4] of it, 0 (background) and zeros for others. weights [B, S]: 1, and 0 where there is no sample.
-    iou [B, S]: the largest of each. num_pos, count int32 [B]. max_pos: an int, more positives than this there cannot be.
+    added to the candidates. gt_index int32 [B, S]: the ground truth of a positive, -1 for others; labels int32 [B, S] and
+    gt_boxes [B, S, 4]: its class and box, 0 (background) and zeros for others. weights [B, S]: 1, or 0 for padding.
+    iou [B, S]: the largest IoU with a ground truth. num_pos, count int32 [B]. max_pos: int, upper limit of num_pos.
     """
 
     boxes: jt.Var
@@ -94,11 +95,11 @@ class Samples(NamedTuple):
 
 @dataclass
 class Results:
-    """The detections of a batch, M an image, best first.
+    """The detections of a batch, at most M per image, best first.
 
-    count int32 [B]. rows int32 [B, M]: the proposal of each. rois [B * M, 5]: the boxes in pixels of the input, batch index
-    -1 where there is none. fields: {name: Var [B, M, ...]} of what the result of an image holds: boxes in pixels of the
-    original image, scores, labels (1-based), and what the branches add.
+    count int32 [B]. rows int32 [B, M]: the proposal that each was made from. rois [B * M, 5]: batch index (-1: padding) and
+    the boxes in pixels of the padded input. fields: {name: Var [B, M, ...]} with boxes in pixels of the original image,
+    scores, labels (1-based), and what the branches add.
     """
 
     count: jt.Var
@@ -117,7 +118,7 @@ def take(values, index):
 
 
 def rois_of(boxes, valid):
-    """boxes [B, N, 4], valid [B, N] -> RoIs [B * N, 5]; the batch index is -1 where there is no box."""
+    """boxes [B, N, 4], valid [B, N] -> RoIs [B * N, 5]; the batch index is -1 for padding."""
     images, count = valid.shape
     index = jt.arange(images).unsqueeze(1).broadcast([images, count])
     index = jt.ternary(valid > 0, index, -jt.ones_like(index)).float32()
@@ -125,14 +126,14 @@ def rois_of(boxes, valid):
 
 
 def proposals_of(boxes: list) -> Proposals:
-    """Proposals from NumPy arrays [n, 4], one for each image; their scores are 1."""
+    """Proposals from a list of NumPy arrays [n, 4], one per image; all scores are 1."""
     boxes, count = _padded([as_boxes(b) for b in boxes])
     valid = first(count, boxes.shape[1])
     return Proposals(boxes, valid.float32(), valid)
 
 
 def first(count, size: int):
-    """int32 [B, size]: 1 for the first count [B] of each row."""
+    """int32 [B, size]: 1 for the first count[b] entries of row b, else 0."""
     images = count.shape[0]
     return (jt.arange(size).unsqueeze(0).broadcast([images, size]) < count.unsqueeze(1)).int32().stop_grad()
 
@@ -142,7 +143,7 @@ def _constant(array):
 
 
 def _padded(rows: list):
-    """Arrays [n, ...] of each image -> ([B, most, ...], count int32 [B]), at least one row each."""
+    """A list of arrays [n, ...], one per image -> ([B, max(1, largest n), ...], count int32 [B])."""
     counts = np.array([len(row) for row in rows], np.int32)
     full = np.zeros((len(rows), max(1, counts.max()), *rows[0].shape[1:]), rows[0].dtype)
     for target, row in zip(full, rows):

@@ -1,1 +1,1 @@
-"""Datasets, transforms, loader and the built-in puppets data set."""
+"""Datasets, transforms, loader and the built-in puppets dataset."""

@@ -1,4 +1,4 @@
-"""Problems of annotations: what `jsra data check` lists, each with the image, what is wrong and how to fix it."""
+"""Finds problems in annotations for `jsra data check`: each with the image, what is wrong and how to fix it."""
 
 from __future__ import annotations
 
@@ -20,13 +20,13 @@ from jsra.data.voc import VOC_CLASSES
 from jsra.data.voc_file import read_xml, voc_entries, voc_image, voc_sets
 from jsra.registry import ConfigError, check_settings, get, nearest
 
-MASK_TOLERANCE = 3.0  # pixels by which a mask's box may differ from the annotated one
+MASK_TOLERANCE = 3.0  # pixels by which the box of a mask may differ from the annotated box
 
 
 def check(config, progress=True):
     """All problems of the dataset that a config dict (type COCODataset, LVISDataset, VOCDataset or VIDDataset) describes.
 
-    It reads the files itself, because a dataset object cannot be built from broken files.
+    It reads the files directly, because a dataset object cannot be built from broken files.
     """
     kind = config.get("type")
     if kind is not None:
@@ -49,9 +49,9 @@ def check(config, progress=True):
 
 
 def check_coco(root, file, image_file, progress=True, with_masks=False):
-    """Problems of a file in COCO's form (jsra.data.coco_file.COCOFile) and its images in `root`.
+    """Problems of a file in COCO's format (jsra.data.coco_file.COCOFile) and its images in `root`.
 
-    image_file: gives the file of an image's entry. with_masks: every object should have a mask.
+    image_file: a function from an image's entry to its file. with_masks: every object should have a mask.
     """
     problems = [*file.problems, *_twice(file, image_file)]
     with_masks = with_masks or any(a.get("segmentation") for listed in file.annotations.values() for a in listed)
@@ -73,7 +73,7 @@ def check_coco(root, file, image_file, progress=True, with_masks=False):
 
 
 def _twice(file, image_file):
-    """What the schema allows and other tools do not want: ids and files that appear more than once."""
+    """Ids and files that appear more than once: the format allows them, but other tools do not work with them."""
     ids = Counter(a["id"] for listed in file.annotations.values() for a in listed if isinstance(a.get("id"), (int, str)))
     files = Counter(image_file(image) for image in file.images.values())
     for what, counts in (("annotations id", ids), ("the image", files)):
@@ -101,7 +101,7 @@ def _check_annotation(a, size, with_masks):
         yield warning(where, "the mask does not cover a pixel", "draw the mask again, or remove the annotation")
         return
     mx, my, mw, mh = box(rle)
-    # A mask is cut at the image's border, so the box is too before they are compared.
+    # Masks are clipped to the image, so the box is clipped before the comparison.
     inside = [max(x, 0), max(y, 0), min(x + w, size[0]), min(y + h, size[1])]
     difference = max(abs(p - q) for p, q in zip((mx, my, mx + mw, my + mh), inside))
     if difference > MASK_TOLERANCE:

@@ -1,4 +1,4 @@
-"""Problems of an image file and of a box, for any data set."""
+"""Problems of an image file and of a box, for any dataset."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from PIL import Image, ImageOps
 from jsra.data.image import rgb_pixels
 from jsra.data.problems import error, warning
 
-DARK = 16  # of 255: what 12 bits within 16 give
+DARK = 16  # of 255: the largest value if 12-bit pixels are stored in 16 bits
 
 
 def check_image(path, size, where):

@@ -1,4 +1,4 @@
-"""Problems of a VIDDataset: what `jsra data check` lists of videos."""
+"""Finds problems of a VIDDataset for `jsra data check`."""
 
 from __future__ import annotations
 

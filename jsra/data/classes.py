@@ -1,6 +1,6 @@
-"""Checks that a model, data sets and weights have the same classes.
+"""Checks that a model, datasets and weights have the same classes.
 
-Labels are numbers: with other classes results are wrong without an error, so they are compared before anything runs.
+Labels are numbers: with different classes, results would be wrong without an error. So classes are compared before a run.
 """
 
 from __future__ import annotations
@@ -9,9 +9,9 @@ from jsra.registry import ConfigError
 
 
 def check_model(model, classes, where):
-    """ConfigError if a part of a model has another number of classes than a data set.
+    """Raise ConfigError if a part of a model has another number of classes than a dataset.
 
-    A part of a model that depends on the classes says how many it has, without background, in `num_classes`.
+    A part of a model that depends on the classes has an attribute `num_classes`, without background.
     """
     for name, part in model.named_modules():
         count = getattr(part, "num_classes", None)
@@ -23,7 +23,7 @@ def check_model(model, classes, where):
 
 
 def check_same(first, second, where_first, where_second):
-    """ConfigError if two lists of class names differ, also in order: their positions are the labels."""
+    """Raise ConfigError if two lists of class names differ, also in order: positions are the labels."""
     first, second = tuple(first), tuple(second)
     if first == second:
         return

@@ -30,15 +30,15 @@ class COCODataset(DetectionDataset):
     """Images in `root` and a COCO annotation file.
 
     transforms: list of transforms (or their dicts). batch_size: images per step, all processes together.
-    shuffle: a new order per epoch, from `seed`; such a dataset is for training: every process gets equally many images.
-    drop_last: leave an incomplete last batch out. filter_empty_gt: leave out images without an object of the classes,
-    and those with a side below filter_min_size pixels (set it False for testing). Classes, whose order gives labels 1,
-    2, ...: `classes`; else with use_anno_cats those of the file, in its order; else the 80 of COCO.
-    aspect_ratio_grouping: a batch has only wide or only tall images (default: as shuffle). with_masks: targets have
+    shuffle: a new order in each epoch, from `seed`; such a dataset is for training: every process gets the same number of
+    images. drop_last: leave out an incomplete last batch. filter_empty_gt: leave out images without an object of the classes,
+    and images with a side below filter_min_size pixels (set it to False for testing). Classes (their order gives labels 1, 2,
+    ...): `classes`; otherwise, with use_anno_cats, those of the file in its order; otherwise the 80 of COCO.
+    aspect_ratio_grouping: a batch has only wide or only tall images (default: the value of shuffle). with_masks: targets have
     'masks' (InstanceMasks). repeat: how often each image appears per epoch.
-    image_ids: a text file of the ids of the images to take (default: all).
-    Annotations as in mmdet: those marked `ignore`, without area, outside the image or of other classes are left out;
-    crowds become bboxes_ignore.
+    image_ids: a text file with the ids of the images to use (default: all).
+    Annotations are treated as in mmdet: those marked `ignore`, without area, outside the image or of other classes are left
+    out; crowds become bboxes_ignore. Raises FileNotFoundError, DataError or ConfigError for files that cannot be used.
     """
 
     def __init__(
@@ -95,7 +95,7 @@ class COCODataset(DetectionDataset):
                     continue
                 boxes.append(box)
                 labels.append(to_label[a["category_id"]])
-                segmentation = a.get("segmentation") or None  # [] is what exports of boxes alone write
+                segmentation = a.get("segmentation") or None  # exports without masks write []
                 if self.with_masks and segmentation is not None:
                     problems += segmentation_problems(a, width, height)
                 segmentations.append(segmentation)
@@ -112,11 +112,11 @@ class COCODataset(DetectionDataset):
         return read_sound_coco(self.anno_file)
 
     def image_file(self, image) -> str:
-        """The file of an image's entry, relative to the root."""
+        """The file name of an image's entry, relative to the root."""
         return image["file_name"]
 
     def fields(self, image) -> dict:
-        """What else the record of an image's entry knows (jsra.data.dataset.FIELDS)."""
+        """Further fields of the record of an image's entry (jsra.data.dataset.FIELDS)."""
         return {}
 
     def ground_truth(self):
@@ -124,8 +124,8 @@ class COCODataset(DetectionDataset):
 
 
 def object_notes(counts) -> list:
-    """What the log says of objects that were left out or are doubtful: other (of other classes), unusable (`usable_box`) and
-    beyond, of all."""
+    """Lines for the log about objects that were left out or are doubtful. counts: numbers of all objects, of those of other
+    classes (other), without a usable box (unusable) and beyond the image (beyond)."""
     lines = []
     if counts["other"]:
         lines.append(f"{counts['other']} of {counts['all']} objects are of other classes: left out")
@@ -141,7 +141,7 @@ def object_notes(counts) -> list:
 
 
 def _listed(images, path, anno_file) -> dict:
-    """Those of the images {id: entry} whose ids a text file lists; ConfigError where one is not among them."""
+    """The images {id: entry} whose ids a text file lists. Raises ConfigError for an id that is not among them."""
     with open(existing_file(path, "the list of image ids"), encoding="utf8") as f:
         words = f.read().split()
     try:
@@ -155,7 +155,7 @@ def _listed(images, path, anno_file) -> dict:
 
 
 def usable_box(annotation, width, height):
-    """xyxy of a sound annotation, None where training cannot use it."""
+    """The box xyxy of a valid annotation, or None if training cannot use it."""
     x, y, w, h = annotation["bbox"]
     inside = min(x + w, width) > max(x, 0) and min(y + h, height) > max(y, 0)
     area = annotation.get("area")
@@ -165,12 +165,12 @@ def usable_box(annotation, width, height):
 
 
 def goes_beyond(box, width, height) -> bool:
-    """Whether a box xyxy leaves its image by more than a pixel."""
+    """Whether a box xyxy extends more than one pixel beyond its image."""
     return min(box[0], box[1], width - box[2], height - box[3]) < -1
 
 
 def segmentation_problems(annotation, width, height) -> list:
-    """Why the mask of an annotation, which has one, cannot be trained on or evaluated: [] or one problem."""
+    """Why the mask of an annotation cannot be used in training or evaluation: [] or a list with one problem."""
     segmentation = annotation["segmentation"]
     what = mask_problem(segmentation, width, height)
     if what is None and is_empty(segmentation, width, height):

@@ -1,7 +1,7 @@
 """COCO's annotation file: read once and checked entry by entry.
 
-What every entry must have: an image id, file_name, width and height; a category id and name; an annotation image_id,
-category_id and bbox. Ids of annotations are not used here. Sizes of boxes and what a picture shows: jsra.data.check.
+Required: for an image id, file_name, width and height; for a category id and name; for an annotation image_id, category_id
+and bbox. Ids of annotations are not used here. jsra.data.check checks the sizes of boxes and the image files.
 """
 
 from __future__ import annotations
@@ -19,12 +19,12 @@ from jsra.data.paths import existing_file
 from jsra.data.problems import error, refuse
 
 MOST_AREA = FARTHEST**2
-MARKS = (None, 0, 1)  # of iscrowd and ignore; '0' is text, which Python takes for true
+MARKS = (None, 0, 1)  # values of iscrowd and ignore; the text '0' would count as true in Python
 
 
 class COCOFile(NamedTuple):
-    """content: the parsed file. What is sound in it: images {id: entry}, categories {id: name}, annotations {image id:
-    [entry]}, all in the file's order. problems: of the rest (jsra.data.problems)."""
+    """content: the parsed file. Its valid entries, in the order of the file: images {id: entry}, categories {id: name},
+    annotations {image id: [entry]}. problems: those of the other entries (jsra.data.problems)."""
 
     path: str
     content: dict
@@ -35,15 +35,17 @@ class COCOFile(NamedTuple):
 
 
 def read_coco(path, names=("file_name",)) -> COCOFile:
-    """Read and check the annotation file at a resolved path (jsra.data.paths). names: what may name an image's file.
+    """Read and check the annotation file at a resolved path (jsra.data.paths). names: keys of an image that may contain its
+    file name.
 
-    Raises FileNotFoundError, and DataError for a file that is not COCO's at all; what is wrong with its entries is listed.
+    Raises FileNotFoundError, and DataError for a file that is not in COCO's format at all; errors of entries are listed in
+    `problems`.
     """
     return check_coco(path, parse_json(existing_file(path, "the annotation file")), names)
 
 
 def check_coco(path, content, names=("file_name",)) -> COCOFile:
-    """`read_coco` of a file that was parsed."""
+    """`read_coco` for a file that is already parsed."""
     content = content if isinstance(content, dict) else {}
     missing = [key for key in ("images", "categories") if key not in content]
     if missing:
@@ -57,14 +59,14 @@ def check_coco(path, content, names=("file_name",)) -> COCOFile:
 
 
 def read_sound_coco(path, names=("file_name",)) -> COCOFile:
-    """As `read_coco`; raises DataError that lists the problems where there are any."""
+    """Like `read_coco`, but raises DataError with a list of the problems if there are any."""
     file = read_coco(path, names)
     refuse(path, file.problems)
     return file
 
 
 def parse_json(path):
-    """The content of a JSON file in UTF-8, 16 or 32, also compressed by gzip. DataError if it is not one."""
+    """The content of a JSON file in UTF-8, 16 or 32, possibly compressed by gzip. Raises DataError for other files."""
     if os.path.isdir(path):
         raise DataError(f"{path} is a folder: give the annotation file (.json) in it")
     if not os.path.isfile(path):
@@ -83,7 +85,7 @@ def parse_json(path):
     try:
         data = gzip.decompress(data) if data[:2] == b"\x1f\x8b" else data
         text = data.decode(json.detect_encoding(data))
-        del data  # half a GB of COCO
+        del data  # half a GB for COCO
         return json.loads(text)
     except (EOFError, gzip.BadGzipFile, zlib.error) as reason:
         raise DataError(f"{path}: a gzip file that is damaged or truncated ({reason}); copy it again") from None
@@ -96,19 +98,19 @@ def parse_json(path):
         cut = reason.pos >= len(text) - (not text.endswith(("}", "]"))) or reason.msg.startswith("Unterminated")
         hint = "it ends in the middle: copy or write it again" if cut else "correct it"
         raise DataError(f"{path}: not valid JSON: {reason}; {hint}") from None
-    except ValueError as reason:  # a number of more digits than Python reads
+    except ValueError as reason:  # a number with more digits than Python accepts
         raise DataError(f"{path}: not valid JSON: {reason}; correct it") from None
 
 
 def of_annotation(entry, number=None) -> str:
-    """How messages name an annotation: by its ids, or by its number in the list where it has none."""
+    """The name of an annotation in messages: its ids, or its number in the list if it has none."""
     image, own = entry.get("image_id"), entry.get("id")
     own = f"annotations[{number}]" if own is None and number is not None else f"annotation {own}"
     return own if image is None else f"image id {image}, {own}"
 
 
 def _list(content, key, problems):
-    """The list under a key of the file; [] where there is none."""
+    """The list under a key of the file; [] if there is none."""
     found = content.get(key, [])
     if isinstance(found, list):
         return found
@@ -117,7 +119,7 @@ def _list(content, key, problems):
 
 
 def _images(listed, names, problems):
-    """({id: entry} of the sound ones, the ids of all)."""
+    """({id: entry} of the valid images, the ids of all images)."""
     images, ids = {}, set()
     for number, entry in enumerate(listed):
         found = list(_image_problems(entry, number, names, ids))
@@ -147,12 +149,12 @@ def _image_problems(entry, number, names, ids):
 
 
 def file_name(entry, names=("file_name",)):
-    """The first of the names that an image has, or None."""
+    """The file name under the first of these keys that the image has, or None."""
     return next((entry[name] for name in names if isinstance(entry.get(name), str) and entry[name].strip()), None)
 
 
 def _categories(listed, problems):
-    """{id: name} of the sound ones."""
+    """{id: name} of the valid categories."""
     categories, names = {}, set()
     for number, entry in enumerate(listed):
         if not isinstance(entry, dict):
@@ -163,7 +165,7 @@ def _categories(listed, problems):
             problems.append(_unfit(entry, "id", where, "give it a unique whole number or text"))
         elif not isinstance(name, str) or not name.strip():
             problems.append(_unfit(entry, "name", f"category id {entry['id']}", "write its name as text"))
-        # Labels are positions in this list: two entries of one name or id would mix them up.
+        # Labels are positions in this list: two entries with the same name or id would mix up classes.
         elif entry["id"] in categories:
             problems.append(error(f"category id {entry['id']}", "is listed twice", "give every category an id of its own"))
         elif name in names:
@@ -175,7 +177,7 @@ def _categories(listed, problems):
 
 
 def _annotations(listed, images, ids, categories, problems):
-    """{image id: [sound entries]}. What is sound takes the short way: COCO has 860,000 of them."""
+    """{image id: [valid entries]}. Valid entries are handled by a fast check: COCO has 860,000 of them."""
     found = {i: [] for i in images}
     for number, entry in enumerate(listed):
         try:
@@ -226,7 +228,7 @@ def is_id(value) -> bool:
 
 
 def is_number(value) -> bool:
-    """Whether a value is a number; JSON's true is none."""
+    """Whether a value is a number; JSON's true is not."""
     return isinstance(value, (int, float)) and not isinstance(value, bool)
 
 

@@ -1,8 +1,8 @@
-"""The base of all detection datasets: samples, the filter of images without objects and the loader.
+"""The base class of all detection datasets: samples, the filter of images without objects, and the loader.
 
 A dataset is a list of Records plus transforms. `dataset.get(index, epoch)` is one sample; it depends only on (seed, epoch,
-index), never on the process that loads it. `dataset.loader(...)` gives batches. Evaluators (jsra.evaluation) read
-`records`, `ground_truth()`, CLASSES and cat_ids.
+index), never on the process that loads it. `dataset.loader(...)` returns a loader of batches. Evaluators (jsra.evaluation)
+read `records`, `ground_truth()`, CLASSES and cat_ids.
 """
 
 from __future__ import annotations
@@ -18,18 +18,18 @@ from jsra.data.masks import InstanceMasks
 from jsra.data.transforms import Compose
 from jsra.registry import ConfigError, nearest
 
-# What a record may hold next to its boxes, and its target then too. Of the objects: track_ids int32 [n]. Of the image:
-# video_id and frame_index (from 0); where not every class is annotated in every image, negative_labels (tuple of the 1-based
-# labels of which the image surely has no object) and not_exhaustive_labels (of which not every object is annotated).
+# Optional fields of a record, which are also copied to its target. For objects: track_ids int32 [n]. For the image: video_id
+# and frame_index (from 0); if not every class is annotated in every image, negative_labels (tuple of 1-based labels without
+# any object in the image) and not_exhaustive_labels (labels of which not every object is annotated).
 FIELDS = ("track_ids", "video_id", "frame_index", "negative_labels", "not_exhaustive_labels")
 
 
 class Record:
     """One image and its annotations.
 
-    boxes [n, 4] xyxy float32, labels [n] int32 (1-based), ignored [m, 4] and ignored_labels [m] (crowds, difficult
-    objects). Segmentations are kept pickled: as Python objects, their reference counts would make every forked worker
-    copy them. fields: {name of FIELDS: value} of what this record knows, None if nothing.
+    boxes [n, 4] float32 xyxy in pixels of the image, labels [n] int32 (1-based), ignored [m, 4] and ignored_labels [m]
+    (crowds, difficult objects). Segmentations are stored pickled, because changes of the reference counts of Python objects
+    would make every forked worker copy them. fields: {name in FIELDS: value}, or None if there are none.
     """
 
     __slots__ = (
@@ -51,7 +51,7 @@ class Record:
         self.fields = _fields(fields, len(self.boxes), img_id) if fields else None
 
     def segmentations(self):
-        """A list of n COCO segmentations (or None each), or None if the dataset was read without masks."""
+        """A list of n COCO segmentations (None for an object without one), or None if the dataset was read without masks."""
         return None if self._segmentations is None else pickle.loads(self._segmentations)
 
 
@@ -71,13 +71,13 @@ def _fields(fields, count, img_id):
 
 
 class DetectionDataset:
-    """Base of the datasets. A subclass fills `self.records` (list of Record), CLASSES and cat_ids, and calls `_filter`.
+    """Base class of datasets. A subclass fills `self.records` (list of Record), CLASSES and cat_ids, and calls `_filter`.
 
-    batch_size: images per step over all processes together. seed: of order and augmentation. features: None, or the
+    batch_size: images per step, all processes together. seed: for order and augmentation. features: None, or the
     jsra.data.feature_files.FeatureFiles that replace the images.
     """
 
-    default_evaluator = "COCOBoxAP"  # of configs that name none
+    default_evaluator = "COCOBoxAP"  # for configs without the key `evaluator`
 
     def __init__(
         self,
@@ -108,12 +108,12 @@ class DetectionDataset:
         self.with_masks = with_masks
         self.repeat = repeat
         self.records = []
-        self.order = None  # the records' numbers in an epoch, where some are in it more often than once
-        self.notes = []  # lines for the log: what was left out, what is doubtful
+        self.order = None  # indices of the records in an epoch, if some appear more than once
+        self.notes = []  # lines for the log about what was left out or is doubtful
         self.features = None
 
     def _filter(self, filter_empty_gt, filter_min_size):
-        """Check that image ids are unique; with filter_empty_gt, drop images without any object and those with a side
+        """Check that image ids are unique; with filter_empty_gt, drop images without any object and images with a side
         below filter_min_size pixels."""
         img_id, count = Counter(self.img_ids).most_common(1)[0] if self.records else (None, 0)
         if count > 1:
@@ -148,7 +148,7 @@ class DetectionDataset:
         return self.records[index % len(self.records)]
 
     def target(self, record):
-        """A fresh target dictionary of a record, before any transform."""
+        """A new target dictionary for a record, before any transform."""
         target = new_target((record.width, record.height), record.img_id, record.file, self.CLASSES)
         target["bboxes"], target["labels"] = record.boxes.copy(), record.labels.copy()
         target["bboxes_ignore"] = record.ignored.copy()
@@ -159,15 +159,15 @@ class DetectionDataset:
         return target
 
     def get(self, index, epoch=0):
-        """(image, target) of sample `index` in `epoch`; with `features`, their maps instead of the image. Raises DataError
-        where the file cannot be used."""
+        """(image, target) of sample `index` in `epoch`; with `features`, their maps instead of the image. Raises DataError if
+        the file cannot be used."""
         if self.features is None:
             return self.picture(index, epoch)
         record = self.record(index)
         return self.features.sample(record, self.target(record), self._rng(index, epoch))
 
     def picture(self, index, epoch=0):
-        """(image, target) of a sample, whatever a loader is given."""
+        """(image, target) of a sample, also if the loader delivers features."""
         record = self.record(index)
         image = read_image(record.file, (record.width, record.height), record.img_id)
         return self.transforms(image, self.target(record), self._rng(index, epoch))
@@ -187,7 +187,7 @@ class DetectionDataset:
         return DataLoader(self, rank=rank, world_size=world_size, **options)
 
     def ground_truth(self) -> dict:
-        """The annotations in COCO's form, for evaluation and export."""
+        """The annotations in COCO's format, for evaluation and export."""
         images, annotations = [], []
         for r in self.records:
             images.append({"id": r.img_id, "file_name": os.path.basename(r.file), "width": r.width, "height": r.height})
@@ -208,7 +208,7 @@ class DetectionDataset:
 
 
 def label_map(wanted, known, where):
-    """{category name: 1-based label} in the order of `wanted`; ConfigError for a name that is not in `known`."""
+    """{category name: 1-based label} in the order of `wanted`. Raises ConfigError for a name that is not in `known`."""
     for name in wanted:
         if name not in known:
             raise ConfigError(f"{where}: there is no class {name!r}{nearest(name, known)}")

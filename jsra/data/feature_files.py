@@ -1,7 +1,7 @@
-"""Maps of a frozen backbone for the images of a dataset, in half precision: a file for each image and each mirroring.
+"""Maps of a frozen backbone for the images of a dataset, in half precision: one file per image, another if it is mirrored.
 
 Files are written under another name and then renamed: every file is complete, even after a crash, and any number of
-processes may write the same folder. A file's name holds the image's path, size and modification time.
+processes may write to the same folder. The name of a file depends on the image's path, size and modification time.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from jsra.registry import ConfigError
 class FeatureFiles:
     """The files of one backbone and one list of transforms in `folder`.
 
-    transforms: the dataset's. Raises ConfigError where they make more than two pictures of an image.
+    transforms: those of the dataset. Raises ConfigError if they can make more than two different images from one.
     """
 
     def __init__(self, folder: str, transforms: Compose):
@@ -30,7 +30,7 @@ class FeatureFiles:
         self._without_colours = Compose([t for t in self._transforms if not isinstance(t, Normalize)])
 
     def path(self, record, flip) -> str:
-        """Where the maps of a record (jsra.data.dataset.Record), mirrored or not, are or will be."""
+        """The path for the maps of a record (jsra.data.dataset.Record), mirrored or not."""
         try:
             image = os.stat(record.file)
         except FileNotFoundError:
@@ -39,13 +39,13 @@ class FeatureFiles:
         return os.path.join(self.folder, hashlib.sha256(about.encode()).hexdigest()[:32] + ".npz")
 
     def missing(self, records) -> list:
-        """[(record, flip)] of the records without a file."""
+        """[(record, flip)] for which there is no file."""
         there = set(os.listdir(self.folder)) if os.path.isdir(self.folder) else ()
         wanted = [(record, flip) for record in records for flip in self.flips]
         return [one for one in wanted if os.path.basename(self.path(*one)) not in there]
 
     def picture(self, record, flip, target):
-        """float32 [3, H, W]: what the transforms make of the record's image, mirrored or not."""
+        """float32 [3, H, W]: the record's image after the transforms, mirrored or not."""
         image = read_image(record.file, (record.width, record.height), record.img_id)
         steps = [
             RandomFlip(float(flip is not None), t.direction) if isinstance(t, RandomFlip) else t
@@ -54,13 +54,13 @@ class FeatureFiles:
         return Compose(steps)(image, target, np.random.default_rng(0))[0]
 
     def sample(self, record, target, rng) -> tuple:
-        """(maps, target) in the place of (image, target), with the draws that the transforms make from rng."""
+        """(maps, target) instead of (image, target), with the random numbers that the transforms draw from rng."""
         blank = np.zeros((record.height, record.width, 3), np.uint8)
         _, target = self._without_colours(blank, target, rng)
         return self.read(record, target["flip"]), target
 
     def write(self, record, flip, maps) -> int:
-        """Keep the maps [C, H, W] of a record; returns their bytes."""
+        """Store the maps [C, H, W] of a record; returns the number of bytes."""
         halves = [np.asarray(m, np.float16) for m in maps]
         if not all(np.isfinite(m).all() for m in halves):
             raise ConfigError(
@@ -78,7 +78,7 @@ class FeatureFiles:
         return sum(m.nbytes for m in halves)
 
     def read(self, record, flip) -> tuple:
-        """float32 maps [C, H, W] of a record, finest first. Raises DataError where they are not, or are broken."""
+        """float32 maps [C, H, W] of a record, finest first. Raises DataError if their file is missing or broken."""
         path = self.path(record, flip)
         try:
             with np.load(path, allow_pickle=False) as stored:
@@ -91,7 +91,7 @@ class FeatureFiles:
 
 
 def _flips(transforms) -> tuple:
-    """The mirrorings that the transforms draw from: None, a direction, or both."""
+    """The possible values of `flip` that the transforms can draw: None, a direction, or both."""
     flips = [t for t in transforms if isinstance(t, RandomFlip)]
     others = [t for t in transforms if not isinstance(t, (RandomFlip, Resize, Normalize, Pad))]
     sizes = [t for t in transforms if isinstance(t, Resize) and len(t.min_size) > 1]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from PIL import Image, ImageOps
 
-PICTURES = (".jpg", ".jpeg", ".png", ".bmp", ".webp", ".tif", ".tiff")  # endings of what is taken for one
+PICTURES = (".jpg", ".jpeg", ".png", ".bmp", ".webp", ".tif", ".tiff")  # files with these endings count as pictures
 
 
 class DataError(RuntimeError):
@@ -15,8 +15,8 @@ class DataError(RuntimeError):
 def read_image(path, size=None, img_id=None):
     """uint8 RGB [H, W, 3] of a file, as `rgb_pixels` gives it.
 
-    size: (width, height) that the annotations say, if they say it. Raises DataError for a file that is absent, broken, or of
-    another size.
+    size: (width, height) from the annotations, or None. Raises DataError for a file that is missing, broken, or of another
+    size.
     """
     name = f"image {path}" + (f" (image id {img_id})" if img_id is not None else "")
     try:
@@ -37,9 +37,9 @@ def read_image(path, size=None, img_id=None):
 def rgb_pixels(image, size=None):
     """uint8 RGB [H, W, 3] of a Pillow image.
 
-    The EXIF orientation is applied, as mmdet's reader does, in training and in inference: except where `size` (width,
-    height), of the annotations, is that of the picture as it is stored and not that of the turned one. 16 bits are cut to
-    their upper 8, as OpenCV does. Raises ValueError for pixels of more bits or floating-point ones, whose range is unknown.
+    The EXIF orientation is applied, in training and in inference, as in mmdet, except if `size` (width, height) from the
+    annotations is that of the stored image and not that of the rotated one. Of 16-bit pixels the upper 8 bits are used, as in
+    OpenCV. Raises ValueError for pixels with more bits or floating-point pixels, because their range is unknown.
     """
     turned = ImageOps.exif_transpose(image)
     if size is not None and tuple(size) == image.size != turned.size:
@@ -55,13 +55,12 @@ def rgb_pixels(image, size=None):
 
 
 def new_target(size, img_id=0, img_file=None, classes=()):
-    """The target dictionary (design: 'Contract between the parts') of an image of `size` (width, height) without boxes.
+    """The target dictionary of an image of `size` (width, height) without boxes. Its keys:
 
     img_id, img_file, classes; bboxes [n, 4] xyxy float32 in pixels, labels [n] int32 (1-based), bboxes_ignore [m, 4];
-    masks None or jsra.data.masks.InstanceMasks; ori_img_size, img_size (after resizing), pad_shape (after padding), all
-    (width, height); scale_factor [4], what boxes were multiplied with; flip None or a direction. What only some datasets
-    know is there only then (jsra.data.dataset.FIELDS): track_ids [n], video_id, frame_index, negative_labels,
-    not_exhaustive_labels.
+    masks: None or jsra.data.masks.InstanceMasks; ori_img_size, img_size (after resizing), pad_shape (after padding), all
+    (width, height); scale_factor [4]: factors of the boxes' coordinates; flip: None or a direction. Only some datasets have
+    (see jsra.data.dataset.FIELDS): track_ids [n], video_id, frame_index, negative_labels, not_exhaustive_labels.
     """
     return {
         "img_id": img_id,

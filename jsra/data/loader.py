@@ -5,9 +5,9 @@
         ...
     loader.close()
 
-The batches of (seed, epoch) are the same for any number of workers and after any resume. A worker that reads a broken
-file sends the error here, where it is raised as DataError with file and image id; a worker that is killed or hangs is
-reported, never waited for without end. Workers are forked and never touch Jittor.
+The batches of (seed, epoch) are the same for any number of workers and after any resume. If a worker reads a broken file, the
+error is raised here, as DataError with file and image id. A worker that is killed or hangs is reported; the loader never
+waits forever. Workers are forked and never use Jittor.
 """
 
 from __future__ import annotations
@@ -18,14 +18,15 @@ from jsra.data.sampler import epoch_order, make_batches, shard, share, share_vid
 from jsra.data.workers import WorkerPool
 from jsra.registry import ConfigError
 
-MOST_SAMPLES = 10**8  # of an epoch: their order is one list
+MOST_SAMPLES = 10**8  # per epoch: their order is stored as a list
 MOST_WORKERS = 256
 
 
 def collate(samples):
     """[(image [3, h, w], target)] -> (float32 [B, 3, H, W] with the largest h and w, list of targets).
 
-    Of a dataset that delivers features, with a tuple of maps [C, h, w] in an image's place: a tuple of [B, C, h, w].
+    If the dataset delivers features, each sample has a tuple of maps [C, h, w] instead of an image; the result is then a
+    tuple of maps [B, C, h, w] and the targets.
     """
     if isinstance(samples[0][0], tuple):
         return _collate_maps([maps for maps, _ in samples]), [target for _, target in samples]
@@ -42,7 +43,7 @@ def collate(samples):
 def _collate_maps(samples):
     shapes = {maps[0].shape[1:] for maps in samples}
     if len(shapes) > 1:
-        # Padding after the backbone is not padding before it.
+        # Padding features is not the same as padding images.
         raise ConfigError(
             f"feature_cache: the images of a batch have maps of different sizes, {sorted(shapes)[:2]}; give all images one "
             "size, for example by Pad(size_divisor=...) with the largest side"
@@ -53,14 +54,14 @@ def _collate_maps(samples):
 class DataLoader:
     """Batches of `dataset` for one of `world_size` processes.
 
-    joint: whether every batch is divided among the processes (training: batch_size counts the images of all of them
-    together, and all have equally many batches), or each process has a contiguous share of the batches (testing): of whole
-    videos, where there are any.
+    joint: True: every batch is divided among the processes (training: batch_size counts the images of all processes together,
+    and all have the same number of batches). False: each process has a contiguous share of the batches (testing), with whole
+    videos if the dataset has videos.
 
-    dataset: has get(index, epoch), batch_size, num_workers, shuffle, drop_last, aspect_ratio_grouping, seed, record(); one of
-    videos has videos_of_samples() too.
-    num_workers: overrides the dataset's; 0 loads in this process; never more than batches, nor 256. prefetch: batches ahead
-    per worker. timeout: seconds without a batch after which a worker counts as stuck.
+    dataset: has get(index, epoch), batch_size, num_workers, shuffle, drop_last, aspect_ratio_grouping, seed, record(); a
+    video dataset also has videos_of_samples().
+    num_workers: overrides the dataset's; 0 loads in this process; at most the number of batches, and at most 256. prefetch:
+    batches that are loaded ahead per worker. timeout: seconds without a batch after which a worker counts as stuck.
     """
 
     def __init__(self, dataset, rank=0, world_size=1, joint=False, num_workers=None, prefetch=2, timeout=600):
@@ -93,7 +94,7 @@ class DataLoader:
         self._length = len(self.batches(0))
 
     def __len__(self):
-        """Batches per epoch of this process, the same in every epoch; if joint, in every process too."""
+        """Batches per epoch of this process; the same in every epoch and, if joint, in every process."""
         return self._length
 
     def _all_batches(self, epoch):
@@ -114,7 +115,7 @@ class DataLoader:
         return share(batches, self.rank, self.world_size)
 
     def load(self, indices, epoch):
-        """One batch, loaded here."""
+        """One batch, loaded in this process."""
         return collate([self.dataset.get(index, epoch) for index in indices])
 
     def __iter__(self):
@@ -137,7 +138,7 @@ class DataLoader:
         return ", ".join(f"{r.file} (image id {r.img_id})" for r in records)
 
     def close(self):
-        """Stop the workers. Done too when the loader is deleted and when this process ends."""
+        """Stop the workers. This also happens when the loader is deleted and when this process ends."""
         if self._pool is not None:
             self._pool.close()
             self._pool = None

@@ -1,4 +1,4 @@
-"""LVIS (v1 and v0.5): COCO's pictures and form, 1,200 categories, of which an image is annotated for only some."""
+"""LVIS (v1 and v0.5): COCO's images and format, 1,200 categories; each image is annotated for only some of them."""
 
 from __future__ import annotations
 
@@ -11,27 +11,27 @@ from jsra.data.coco_file import COCOFile, file_name, is_id, read_coco
 from jsra.data.problems import error, refuse
 from jsra.registry import ConfigError, register
 
-NAMES = ("coco_url", "file_name")  # of an image's file; v1 has the first alone
-FREQUENCIES = {"r": "rare", "c": "common", "f": "frequent"}  # in 1 to 10, 11 to 100, more images of the training set
+NAMES = ("coco_url", "file_name")  # keys with an image's file; v1 has only the first
+FREQUENCIES = {"r": "rare", "c": "common", "f": "frequent"}  # in 1 to 10, 11 to 100, more training images
 KNOWN = {"neg_category_ids": "negative_labels", "not_exhaustive_category_ids": "not_exhaustive_labels"}
 
 
 def image_file(image) -> str:
-    """train2017/000000000009.jpg or val2017/...: LVIS splits COCO's pictures differently, so each split has both."""
+    """train2017/000000000009.jpg or val2017/...: a split of LVIS has images of both folders of COCO."""
     url = file_name(image, NAMES[:1])
     return "/".join(url.split("/")[-2:]) if url else image["file_name"]
 
 
 def read_lvis(path) -> COCOFile:
-    """As jsra.data.coco_file.read_coco, with the problems of what LVIS alone has: each category's frequency (r, c or f), each
-    image's neg_category_ids (surely not there) and not_exhaustive_category_ids (not every object is annotated)."""
+    """Like jsra.data.coco_file.read_coco, but also checks the keys that only LVIS has: each category's frequency (r, c or f),
+    each image's neg_category_ids (absent) and not_exhaustive_category_ids (not every object is annotated)."""
     file = read_coco(path, NAMES)
     for entry in file.content["categories"] if isinstance(file.content["categories"], list) else ():
         if isinstance(entry, dict) and str(entry.get("frequency")) not in FREQUENCIES:
             what = f"frequency is {short(entry.get('frequency'))}"
             file.problems.append(error(f"category id {entry.get('id')}", what, "write r, c or f, or use COCODataset"))
     if not file.content.get("annotations"):
-        return file  # the test set's list of images says nothing of them
+        return file  # the image list of the test set does not have these keys
     for img_id, image in file.images.items():
         for key in KNOWN:
             listed = image.get(key)
@@ -43,10 +43,10 @@ def read_lvis(path) -> COCOFile:
 
 
 def repeat_factors(labels, threshold: float) -> list:
-    """How often each image is in an epoch, from the labels of its objects: r(I) = max over c of max(1, sqrt(t / f(c))).
+    """How often each image appears in an epoch, from the labels of its objects: r(I) = max over c of max(1, sqrt(t / f(c))).
 
-    f(c) is the share of the images that have an object of class c, t the threshold (LVIS, Gupta et al. 2019, appendix). A
-    fraction is rounded up, as in mmdet's ClassBalancedDataset: every epoch has equally many images.
+    f(c) is the fraction of images with an object of class c, t the threshold (LVIS, Gupta et al. 2019, appendix). r(I) is
+    rounded up, as in mmdet's ClassBalancedDataset, so every epoch has the same number of images.
     """
     present = [set(map(int, of_image)) for of_image in labels]
     counts = Counter(label for of_image in present for label in of_image)
@@ -56,11 +56,11 @@ def repeat_factors(labels, threshold: float) -> list:
 
 @register("dataset")
 class LVISDataset(COCODataset):
-    """LVIS v1, or v0.5, in its own annotation file. root: the folder with train2017 and val2017 of COCO.
+    """LVIS v1 or v0.5 with its own annotation file. root: the folder with train2017 and val2017 of COCO.
 
-    classes: those of the file by default. oversample_threshold: images of rare classes appear more often in an epoch, by
-    `repeat_factors`; 0.001 in LVIS's recipe, None for none. Targets have negative_labels and not_exhaustive_labels;
-    `frequencies` is {class: 'rare', 'common' or 'frequent'}. Other arguments as for COCODataset.
+    classes: default: those of the file. oversample_threshold: images of rare classes appear more often in an epoch (see
+    `repeat_factors`); 0.001 in LVIS's recipe; None: no oversampling. Targets have negative_labels and not_exhaustive_labels;
+    `frequencies` is {class: 'rare', 'common' or 'frequent'}. Other arguments: see COCODataset.
     """
 
     default_evaluator = "LVISBoxAP"

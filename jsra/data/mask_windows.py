@@ -1,7 +1,7 @@
-"""Masks as bitmaps of windows of their image: memory grows with the objects' own boxes.
+"""Masks as bitmaps of windows of their image, so that the memory depends on the size of the objects, not of the image.
 
-A window is five numbers: where its bitmap starts in the array of all bitmaps, and left, top, width, height in pixels.
-A bitmap is uint8 of 0 and 1, column by column, the order of COCO's RLE; outside of its window a mask is 0.
+A window is five numbers: the start of its bitmap in the array of all bitmaps, and left, top, width, height in pixels.
+A bitmap is uint8 of 0 and 1, column by column, as in COCO's RLE; outside its window a mask is 0.
 """
 
 from __future__ import annotations
@@ -13,9 +13,9 @@ from jsra.data.masks import to_rle
 
 
 def windows_of(segmentations, width: int, height: int):
-    """(places int32 [n, 5], bitmaps uint8 [T]) of COCO segmentations, each in its tight box; None and what has no pixel are
-    empty windows. One bitmap of the whole image exists at a time. Raises ValueError, which names the object, as
-    jsra.data.masks.to_rle does."""
+    """(places int32 [n, 5], bitmaps uint8 [T]) of COCO segmentations, each in its tight box; None and masks without pixels
+    give empty windows. Only one bitmap of the whole image exists at a time. Raises ValueError with the object's number for an
+    invalid segmentation (see jsra.data.masks.to_rle)."""
     places, bitmaps, start = [], [], 0
     for i, segmentation in enumerate(segmentations):
         left = top = w = h = 0
@@ -33,9 +33,9 @@ def windows_of(segmentations, width: int, height: int):
 
 
 def windows_of_boxes(boxes, sizes):
-    """(places int64 [n, 5], their pixels together) of boxes xyxy [n, 4]: every pixel of the image that a box touches.
+    """(places int64 [n, 5], number of pixels of all windows) for boxes xyxy [n, 4]: a window is all pixels its box touches.
 
-    sizes: (width, height) of the image, or [n, 2] of the image of each.
+    sizes: (width, height) of the image, or [n, 2], one per box.
     """
     boxes = np.asarray(boxes, np.float64).reshape(-1, 4)
     first = np.clip(np.floor(boxes[:, :2]), 0, sizes)
@@ -47,7 +47,7 @@ def windows_of_boxes(boxes, sizes):
 
 
 def to_rles(places, bitmaps, sizes) -> list:
-    """The masks of windows as RLE of their whole images, in the form of COCO's result files.
+    """The masks in windows as RLE of the whole images, in the format of COCO's result files.
 
     sizes: as for windows_of_boxes.
     """
@@ -59,7 +59,7 @@ def to_rles(places, bitmaps, sizes) -> list:
 
 
 def _rle(columns, left, top, width, height):
-    """Of a window's columns [w, h]."""
+    """The RLE of a window with columns [w, h]."""
     w, h = columns.shape
     # With a zero after each column, every run of ones ends within its own.
     line = np.zeros(1 + w * (h + 1), bool)

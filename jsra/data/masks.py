@@ -1,4 +1,4 @@
-"""COCO segmentations (polygons, RLE of either form): kept unchanged, and converted to bitmaps and back."""
+"""COCO segmentations (polygons, compressed or uncompressed RLE): stored unchanged, converted to bitmaps and back."""
 
 from __future__ import annotations
 
@@ -10,14 +10,14 @@ from pycocotools import mask as coco_mask
 from jsra.arguments import short
 from jsra.data.resize import resize_nearest
 
-FARTHEST = 1e6  # pixels; the rasteriser's memory grows with the length of an edge
+FARTHEST = 1e6  # pixels; the memory of the rasteriser grows with the length of an edge
 
 
 class InstanceMasks:
-    """The masks of the n objects of an image of (width, height) pixels, as annotated: polygons remain polygons.
+    """The masks of the n objects of an image of (width, height) pixels, as annotated: polygons stay polygons.
 
-    segmentations: a list of n COCO segmentations, or None each (an empty mask). `np.asarray(masks)` is their bitmaps, uint8
-    [n, height, width] of 0 and 1. Every change returns new masks. Polygons are transformed exactly, an RLE by its pixels.
+    segmentations: a list of n COCO segmentations; None: an empty mask. `np.asarray(masks)` gives the bitmaps, uint8 [n,
+    height, width] of 0 and 1. Every change returns a new object. Polygons are transformed exactly, an RLE by its pixels.
     """
 
     __slots__ = ("segmentations", "width", "height")
@@ -28,7 +28,7 @@ class InstanceMasks:
 
     @classmethod
     def of_bitmaps(cls, bitmaps):
-        """Of bitmaps [n, height, width]."""
+        """The masks with bitmaps [n, height, width]."""
         bitmaps = np.asarray(bitmaps)
         return cls([encode(bitmap) for bitmap in bitmaps], bitmaps.shape[2], bitmaps.shape[1])
 
@@ -40,7 +40,7 @@ class InstanceMasks:
         return out if dtype is None else out.astype(dtype)
 
     def select(self, kept):
-        """Those where `kept` [n] bool is true."""
+        """The masks for which `kept`, bool [n], is true."""
         return InstanceMasks([s for s, k in zip(self.segmentations, kept) if k], self.width, self.height)
 
     def resize(self, width: int, height: int):
@@ -64,14 +64,14 @@ class InstanceMasks:
         )  # fmt: skip
 
     def pad(self, right: int, down: int):
-        """With so many empty columns and rows more."""
+        """The masks with empty columns added at the right and empty rows at the bottom; right, down: their numbers."""
         return self._changed(
             self.width + right, self.height + down, lambda points: points,
             lambda bitmap: np.pad(bitmap, ((0, down), (0, right))),
         )  # fmt: skip
 
     def _changed(self, width, height, move, redraw):
-        """move: of points [p, 2]; redraw: of a bitmap."""
+        """The changed masks. move: a function of points [p, 2]; redraw: a function of a bitmap."""
 
         def changed(segmentation):
             if segmentation is None:
@@ -86,7 +86,7 @@ class InstanceMasks:
 def to_rle(segmentation, width: int, height: int):
     """Compressed RLE of a list of polygons [[x0, y0, x1, y1, ...], ...], an uncompressed or a compressed RLE.
 
-    Raises ValueError for anything else, as `mask_problem` says.
+    Raises ValueError for anything else, with the text of `mask_problem`.
     """
     what = mask_problem(segmentation, width, height)
     if what:
@@ -132,10 +132,11 @@ def _rle_problem(rle, width, height):
 
 
 def _counts(counts) -> list:
-    """The lengths of the runs of 0, 1, 0, ...: pycocotools' decoder writes past its memory where they are wrong.
+    """The lengths of the runs of 0, 1, 0, ... They are checked because pycocotools' decoder writes outside its memory for
+    wrong ones.
 
-    Compressed: characters from 48 on hold 5 bits each, the lowest first, and one that says whether more follow; the highest
-    is the sign; from the fourth number on it is the difference to the last but one.
+    Compressed: each character (minus 48) has 5 bits of a number, lowest bits first, and a sixth bit that is 1 if more follow;
+    the highest bit of a number is its sign; from the fourth number on, it is the difference to the number two before.
     """
     if isinstance(counts, (list, tuple)):
         if not all(type(n) is int for n in counts):
@@ -157,7 +158,7 @@ def _counts(counts) -> list:
 
 
 def is_empty(segmentation, width: int, height: int) -> bool:
-    """Whether a sound segmentation has nothing in the image: polygons all outside, an RLE without ones."""
+    """Whether a valid segmentation has no pixel in the image: all polygons outside, or an RLE without ones."""
     if isinstance(segmentation, dict):
         return not any(_counts(segmentation["counts"])[1::2])
     return all(

@@ -1,8 +1,8 @@
-"""Paths of data: paths of configs are relative to the current directory; JSRA_DATA may replace their `data/`, and
+"""Paths of data: paths in configs are relative to the current directory; JSRA_DATA can replace their `data/`, and
 `package:NAME/FILE` is a file of an installed Python package.
 
-A path of a config is resolved once, where it is read from the config (the datasets' constructors, jsra.data.check and
-jsra.engine.run for weights). Everything after that takes the resolved path.
+A path in a config is resolved once, where it is read from the config (the datasets' constructors, jsra.data.check and
+jsra.engine.run for weights). All other code gets the resolved path.
 """
 
 from __future__ import annotations
@@ -14,8 +14,9 @@ PACKAGE = "package:"
 
 
 def data_path(path) -> str:
-    """The path itself; `data/...` becomes `$JSRA_DATA/...`, made absolute, where that variable is set; `package:NAME/FILE`
-    the file within the package, which is not imported. Raises FileNotFoundError for a package that is not installed."""
+    """The resolved path: `data/...` becomes the absolute path of `$JSRA_DATA/...` if that variable is set;
+    `package:NAME/FILE` becomes the file in the package, which is not imported; others are unchanged. Raises FileNotFoundError
+    for a package that is not installed."""
     path = os.fspath(path)
     if path.startswith(PACKAGE):
         return _in_package(*path[len(PACKAGE) :].partition("/")[::2])
@@ -34,7 +35,7 @@ def _in_package(name, file) -> str:
 
 
 def existing_file(path, what: str) -> str:
-    """The (resolved) path, or FileNotFoundError with what was looked for and the cure."""
+    """Returns the (resolved) path. Raises FileNotFoundError, which says what was looked for and what to do."""
     if not os.path.exists(path):
         hint = "" if os.environ.get("JSRA_DATA") else " set JSRA_DATA to the folder that replaces data/, or"
         raise FileNotFoundError(f"{what} does not exist: {os.path.abspath(path)};{hint} correct the path in the config")

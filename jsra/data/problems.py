@@ -1,4 +1,4 @@
-"""Problems of annotations, and the refusal of data that has some."""
+"""Problems of annotations, and the error for data that has any."""
 
 from __future__ import annotations
 
@@ -6,10 +6,10 @@ from collections import namedtuple
 
 from jsra.data.image import DataError
 
-# level: 'error' (training would fail, or learn something wrong) or 'warning'; where: image id, and annotation if it is one.
+# level: 'error' (training would fail, or learn something wrong) or 'warning'; where: the image id, and the annotation if any.
 Problem = namedtuple("Problem", "level where what cure")
 
-MOST = 20  # problems that a refusal lists
+MOST = 20  # problems that an error message lists
 
 
 def error(where, what, cure) -> Problem:

@@ -1,4 +1,4 @@
-"""Which other frames a frame of a video is trained with, and the order in which frames are loaded."""
+"""Chooses the other frames (references) with which a frame of a video is trained."""
 
 from __future__ import annotations
 
@@ -8,11 +8,13 @@ METHODS = ("bilateral_uniform", "uniform")
 
 
 class References:
-    """References(frames, index, rng) -> places of `num` frames of a video, in order, within frame_range of the key frame.
+    """references(frames, index, rng) -> sorted indices of `num` frames of a video, at most frame_range away from the key
+    frame.
+    frames: number of frames of the video; index: that of the key frame.
 
-    method: 'bilateral_uniform' takes half of them from before and half from after the key frame; 'uniform' from either side.
-    Each is drawn once, without the key frame. Where a side has too few frames the other side gives them, and in a video of
-    fewer frames the key frame itself stands in, so that a sample always has `num`. Source: mmtracking's sampling of
+    method: 'bilateral_uniform' takes half of them before and half after the key frame; 'uniform' takes them from both sides
+    together. No frame is drawn twice, and not the key frame. If one side has too few frames, the other side provides more; if
+    the video has too few frames, the key frame is used, so that there are always `num`. Source: mmtracking's sampling of
     reference images, which takes fewer at the ends of a video.
     """
 

@@ -1,8 +1,8 @@
-"""Image resizing that equals OpenCV's, in NumPy, so that a model sees the pixels that mmdet's models see.
+"""Image resizing as in OpenCV, in NumPy, so that a model gets the same pixels as mmdet's models.
 
-OpenCV's INTER_LINEAR samples at half-pixel centres without antialiasing (Pillow's BILINEAR widens its filter when it
-shrinks) in fixed point: weights of 11 bits, sums shifted right by 4, 16 and 2 bits. The same truncations are done here
-on floats that hold integers; about one value in 3000 differs, by 1 grey level.
+OpenCV's INTER_LINEAR samples at half-pixel centres without antialiasing (Pillow's BILINEAR uses a wider filter to shrink
+images), in fixed-point arithmetic: weights of 11 bits, sums shifted right by 4, 16 and 2 bits. The same truncations are done
+here on floats with integer values; about one value in 3000 differs, by 1 grey level.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from __future__ import annotations
 import numpy as np
 
 _ONE = 2048  # OpenCV's fixed-point 1 for interpolation weights
-_BLOCK = 16  # rows at a time, so that the working set stays in the cache
+_BLOCK = 16  # rows at a time, so that the data stay in the cache
 
 
 def _taps(source: int, target: int):

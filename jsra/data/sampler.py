@@ -13,8 +13,8 @@ def epoch_order(count, seed, epoch, shuffle):
 def make_batches(order, batch_size, wide=None, drop_last=False):
     """Cut an order into lists of batch_size indices.
 
-    wide [count] bool: then a batch holds only wide or only tall images, in the order of `order`, and what is left of
-    both kinds forms the last batches. The number of batches is the same for every order. drop_last: no short batch.
+    wide bool [count]: if given, a batch has only wide or only tall images, in the order of `order`, and the remaining images
+    of both kinds form the last batches. The number of batches is the same for every order. drop_last: no short batch.
     """
     batches, open_batches = [], ([], [])
     for index in order:
@@ -32,10 +32,10 @@ def make_batches(order, batch_size, wide=None, drop_last=False):
 
 
 def shard(batches, rank, world_size, fill_from):
-    """The part of each batch that one of `world_size` processes trains on.
+    """The part of each batch on which one of `world_size` processes trains.
 
-    A batch that does not divide evenly is filled up with the first indices of `fill_from`, so that every process has
-    equally many.
+    A batch that cannot be divided equally is filled up with the first indices of `fill_from`, so that every process has
+    the same number of images.
     """
     parts = []
     for batch in batches:
@@ -47,7 +47,7 @@ def shard(batches, rank, world_size, fill_from):
 
 
 def video_batches(videos, batch_size):
-    """Lists of the places 0, 1, ... in order, cut where the video changes. videos: the video of each place."""
+    """Batches of the indices 0, 1, ... in order; a batch ends where the video changes. videos: the video of each index."""
     batches = []
     for place, video in enumerate(videos):
         if place and video == videos[place - 1] and len(batches[-1]) < batch_size:
@@ -58,9 +58,10 @@ def video_batches(videos, batch_size):
 
 
 def share_videos(batches, videos, rank, world_size):
-    """The part of video_batches that one of `world_size` processes tests on: whole videos, of about as many frames each.
+    """The part of video_batches on which one of `world_size` processes tests: whole videos, with about the same number of
+    frames in each process.
 
-    A video goes to the process in whose share of the frames its middle lies.
+    The frames are divided into equal shares; a video belongs to the share that contains its middle frame.
     """
     runs = []  # [batches, frames] of each video
     for batch in batches:
@@ -77,8 +78,8 @@ def share_videos(batches, videos, rank, world_size):
 
 
 def share(batches, rank, world_size):
-    """The batches that one of `world_size` processes tests on: contiguous, none twice, their numbers differ by 1 at most.
+    """The batches on which one of `world_size` processes tests: contiguous, none twice; the numbers differ by at most 1.
 
-    Whole batches are shared out, so that each image is padded as it is in one process: results are the same.
+    Batches are not divided, so that each image is padded as in a single process: the results are the same.
     """
     return batches[len(batches) * rank // world_size : len(batches) * (rank + 1) // world_size]

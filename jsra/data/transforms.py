@@ -1,9 +1,9 @@
-"""Transforms of the training recipes: image, boxes, masks and what else belongs to an object together.
+"""Transforms of the training recipes. They change the image together with boxes, masks and other data of its objects.
 
-A transform is called as `t(image, target, rng)` and returns both. `image` is uint8 RGB [H, W, 3] until Normalize, which
-makes it float32 [3, H, W]; `target` is the dictionary of jsra.data.dataset (boxes xyxy in pixels of the image as it is
-now; sizes are (width, height)). Every random choice comes from `rng`, a numpy Generator that the dataset seeds per
-sample, so that a sample does not depend on which process loads it.
+A transform is called as `t(image, target, rng)` and returns image and target. `image` is uint8 RGB [H, W, 3] until Normalize,
+which makes it float32 [3, H, W]; `target` is the dictionary of jsra.data.image.new_target (boxes xyxy in pixels of the
+current image; sizes are (width, height)). Every random choice uses `rng`, a NumPy Generator that the dataset seeds per
+sample, so that a sample does not depend on the process that loads it.
 """
 
 from __future__ import annotations
@@ -15,12 +15,12 @@ from jsra.data.resize import resize_bilinear
 from jsra.registry import ConfigError, register
 
 BOX_KEYS = ("bboxes", "bboxes_ignore")
-MOST_PIXELS = 16384  # of a side
-OBJECT_KEYS = ("labels", "track_ids")  # arrays with an entry for each of bboxes, which no change of the picture moves
+MOST_PIXELS = 16384  # largest side of an image
+OBJECT_KEYS = ("labels", "track_ids")  # arrays with one entry per box that do not change with the geometry of the image
 
 
 def _pixels(image):
-    """uint8 [H, W, 3] from an array or a Pillow image. ConfigError for what Normalize has made of one."""
+    """uint8 [H, W, 3] from an array or a Pillow image. Raises ConfigError for an image after Normalize."""
     pixels = np.asarray(image if isinstance(image, np.ndarray) else image.convert("RGB"))
     if pixels.dtype != np.uint8:
         raise ConfigError("transforms: only Pad can come after Normalize; move Normalize behind the others")
@@ -52,9 +52,9 @@ class Compose:
 
 @register("transform")
 class Resize:
-    """Resize so that the short side is `min_size`, or the long side `max_size` if that is smaller.
+    """Resize so that the short side is `min_size`, or the long side is `max_size` if that gives a smaller image.
 
-    min_size: pixels, or a list of which one is drawn per sample. keep_ratio=False: width max_size, height min_size.
+    min_size: pixels, or a list from which one is drawn per sample. keep_ratio=False: width max_size, height min_size.
     Sizes are rounded and boxes scaled as in mmdet: new = int(old * scale + 0.5), boxes by the true ratio of each axis.
     Sets img_size, pad_shape and scale_factor (4 floats: x, y, x, y ratios).
     """
@@ -71,7 +71,7 @@ class Resize:
         short = self.min_size[int(rng.integers(len(self.min_size)))] if len(self.min_size) > 1 else self.min_size[0]
         if not self.keep_ratio:
             return self.max_size, short
-        # A short side above max_size means the two were meant the other way round, as in mmdet's scale tuples.
+        # If min_size is above max_size, the two are exchanged, as in mmdet's scale tuples.
         low, high = sorted((short, self.max_size))
         scale = min(high / max(width, height), low / min(width, height))
         return max(1, int(width * scale + 0.5)), max(1, int(height * scale + 0.5))
@@ -128,11 +128,11 @@ class RandomFlip:
 
 @register("transform")
 class RandomCrop:
-    """Cut out a random window, drop the boxes outside it and clip the others.
+    """Crop a random window, drop the boxes outside it and clip the others.
 
-    crop_size: (a, b) pixels. crop_type 'absolute': window a high, b wide (the image's size where that is smaller);
-    'absolute_range': height and width drawn separately from a..b. Without allow_negative_crop, a window without a box
-    is drawn again, up to 50 times; then the image stays whole.
+    crop_size: (a, b) pixels. crop_type 'absolute': a window of height a and width b (at most the size of the image);
+    'absolute_range': height and width are drawn separately from a..b. Without allow_negative_crop, a window without a box
+    is drawn again, up to 50 times; after that the image is not cropped.
     """
 
     def __init__(
@@ -184,7 +184,7 @@ class RandomCrop:
 
 @register("transform")
 class RandomChoice:
-    """One of several lists of transforms, drawn per sample (with probabilities `prob`, equal by default)."""
+    """Applies one of several lists of transforms, drawn per sample with probabilities `prob` (default: equal)."""
 
     def __init__(self, pipelines: list[list[part.transform]], prob: tuple[float, ...] | None = None):
         if not pipelines:
@@ -200,7 +200,7 @@ class RandomChoice:
 
 @register("transform")
 class Normalize:
-    """(image - mean) / std per channel -> float32 [3, H, W], RGB (to_bgr=True: BGR, mean and std in that order)."""
+    """(image - mean) / std per channel -> float32 [3, H, W], RGB (to_bgr=True: BGR, with mean and std in this order)."""
 
     def __init__(self, mean: tuple[float, float, float], std: tuple[float, float, float], to_bgr: bool = False):
         if not (np.isfinite(mean).all() and np.isfinite(std).all() and min(std) > 0):
@@ -218,16 +218,16 @@ class Normalize:
         return out, target
 
     def undo(self, image):
-        """uint8 RGB [H, W, 3] of a normalised image [3, H, W]."""
+        """The uint8 RGB image [H, W, 3] from a normalised image [3, H, W]."""
         image = (image / self.inverse + self.mean).clip(0, 255).round().astype(np.uint8)
         return np.ascontiguousarray((image[::-1] if self.to_bgr else image).transpose(1, 2, 0))
 
 
 @register("transform")
 class Pad:
-    """Zeros at the right and bottom up to a multiple of `size_divisor`; masks too. Sets pad_shape; img_size stays.
+    """Pad image and masks with zeros, at the right and bottom, to multiples of `size_divisor`. Sets pad_shape, not img_size.
 
-    After Normalize (as in the recipes) the padding is the mean colour; before it, black.
+    After Normalize (as in the recipes) zero is the mean colour; before it, black.
     """
 
     def __init__(self, size_divisor: int = 32):

@@ -25,14 +25,16 @@ class VIDDataset(DetectionDataset):
     """Frames of videos, and still images, in the layout of ImageNet VID and DET.
 
     root: the folder with Data, Annotations and ImageSets. image_set: 'VID/val_videos', or a list of image sets, which may
-    mix VID and DET (jsra.data.vid_devkit). anno_file: instead, a COCO file with videos, as `jsra data vid` writes it and as
-    mmtracking has it, whose images are in root/Data: it reads in seconds, the devkit's million files in many minutes.
-    classes: names, or {name: its WordNet id in the annotations}; the 30 of VID by default. Samples are all frames, a video
-    after the other; in testing the frames of a video stay on one process.
-    key_frames: only the frames to train on are samples, those that the image set names or 15 of each video.
-    references: dict(num=2, frame_range=9, method='bilateral_uniform') of jsra.data.references: the targets then hold
-    'references', float32 [num, 3, h, w], other frames of the video, transformed with the same random numbers; of a still
-    image, itself. Other arguments as for COCODataset. Targets have track_ids; video_id and frame_index where it is a frame.
+    mix VID and DET (jsra.data.vid_devkit). anno_file: instead of image_set, a COCO file with videos as written by `jsra data
+    vid` (mmtracking's format), with images in root/Data: it is read in seconds, the million files of the devkit in many
+    minutes.
+    classes: names, or {name: WordNet id in the annotations}; default: the 30 of VID. Samples are all frames, one video
+    after the other; in testing, all frames of a video are in the same process.
+    key_frames: only frames for training are samples: those that the image set names, or 15 of each video.
+    references: dict(num=2, frame_range=9, method='bilateral_uniform'), see jsra.data.references: the targets then have
+    'references', float32 [num, 3, h, w], other frames of the video, transformed with the same random numbers; for a still
+    image, the image itself. Other arguments: see COCODataset. Targets have track_ids, and for frames video_id and
+    frame_index.
     """
 
     default_evaluator = "VIDBoxAP"
@@ -115,7 +117,7 @@ class VIDDataset(DetectionDataset):
         return os.path.join(self.root, "Data", name)
 
     def videos_of_samples(self):
-        """The video id of each sample, in order, None for a still image; None where all are."""
+        """The video id of each sample in order, None for a still image; or None if all are still images."""
         videos = [record.fields.get("video_id") for record in self.records]
         return videos * self.repeat if any(video is not None for video in videos) else None
 
@@ -137,7 +139,8 @@ class VIDDataset(DetectionDataset):
         return [None if place == own else self._frame(files[place], record, index, epoch, shape) for place in chosen]
 
     def _frame(self, name, record, index, epoch, shape):
-        """Another frame of a record's video with the random numbers of the record: its boxes decide how it is cropped."""
+        """Another frame of a record's video, transformed with the random numbers of the record; the boxes of the record
+        decide how it is cropped."""
         pixels = read_image(self._file(name), (record.width, record.height), f"near {record.img_id}")
         image, _ = self.transforms(pixels, self.target(record), np.random.default_rng([self.seed, epoch, index]))
         if image.shape != shape:
@@ -146,7 +149,7 @@ class VIDDataset(DetectionDataset):
 
 
 def number_problems(images, annotations) -> list:
-    """Errors of the numbers of videos, frames and tracks in a COCO file with videos."""
+    """Errors in the numbers of videos, frames and tracks in a COCO file with videos."""
     problems = []
     for entries, keys, cure in (
         (images, ("video_id", "frame_id"), "write a whole number, -1 for a still image"),
@@ -162,7 +165,7 @@ def number_problems(images, annotations) -> list:
 
 
 def image_sets(image_set, anno_file) -> list:
-    """The image sets of a VIDDataset's arguments; ConfigError unless they are given, or a file, and not both."""
+    """The image sets from a VIDDataset's arguments. Raises ConfigError unless either image_set or anno_file is given."""
     if (image_set is None) == (anno_file is None):
         raise ConfigError("VIDDataset: give either image_set or anno_file")
     return [image_set] if isinstance(image_set, str) else list(image_set or ())

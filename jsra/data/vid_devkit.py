@@ -2,14 +2,15 @@
 
     ROOT/Data/VID/...frame.JPEG   ROOT/Annotations/VID/...frame.xml   ROOT/ImageSets/VID/NAME.txt      (and DET)
 
-A line of an image set names a video or a frame by its path below Data/VID, with or without its split (train, val, test), and
-may go on with the devkit's numbers. Known forms:
-    val/ILSVRC2015_val_00000000                                          a video, all frames of which are annotated
-    ILSVRC2015_VID_train_0000/ILSVRC2015_train_00000000 1                the same; -1 in the place of 1: not of this class
-    train/ILSVRC2015_VID_train_0000/ILSVRC2015_train_00005003 1 10 300   its frame 10 (of 300) is to be trained on
+A line of an image set names a video or a frame by its path below Data/VID, with or without its split (train, val, test); the
+devkit's numbers may follow. Known forms:
+    val/ILSVRC2015_val_00000000                                          a video whose frames are all annotated
+    ILSVRC2015_VID_train_0000/ILSVRC2015_train_00000000 1                the same; -1 instead of 1: not of this class
+    train/ILSVRC2015_VID_train_0000/ILSVRC2015_train_00005003 1 10 300   its frame 10 (of 300) is for training
     ILSVRC2013_train/n02691156/n02691156_10010 1                         a frame or an image
-The content: COCO's, and `videos` [{id, name}]; of an image video_id and frame_id (from 0; both -1 for a still image) and
-is_vid_train_frame (whether it is to be trained on); of an annotation video_id and instance_id. The names are mmtracking's.
+The content is COCO's with additional keys: `videos` [{id, name}]; images have video_id and frame_id (from 0; both -1 for a
+still image) and is_vid_train_frame (whether it is for training); annotations have video_id and instance_id. The names are
+mmtracking's.
 """
 
 from __future__ import annotations
@@ -28,16 +29,16 @@ from jsra.registry import ConfigError
 
 SETS = ("VID", "DET")
 SPLITS = ("train", "val", "test")
-KEYS = 15  # frames of a video to train on, where the image set names none: as in the lists of FGFA's authors
+KEYS = 15  # frames per video for training if the image set names none: as in the lists of FGFA's authors
 
 
 def read_devkit(root, image_sets, classes=None, every_frame=False, progress=False) -> tuple:
     """(content, problems) of image sets such as 'VID/VID_train_15frames', for jsra.data.vid.VIDDataset.
 
-    classes: names, or {name: WordNet id}; the 30 of VID by default. Objects of other classes are left out. every_frame: read
-    the annotations of every frame; else those of the frames to train on alone, which is what training needs.
-    problems: of what is in the files (jsra.data.problems); a frame whose annotation cannot be read is left out. Raises
-    ConfigError, DataError for an image set without a video, and FileNotFoundError for one that is not there.
+    classes: names, or {name: WordNet id}; default: the 30 of VID. Objects of other classes are left out. every_frame: read
+    the annotations of every frame; otherwise only those of the frames for training.
+    problems: those in the files (jsra.data.problems); a frame whose annotation cannot be read is left out. Raises
+    ConfigError, DataError for an image set without a video, and FileNotFoundError for a missing one.
     """
     from tqdm import tqdm
 
@@ -56,7 +57,7 @@ def read_devkit(root, image_sets, classes=None, every_frame=False, progress=Fals
 
 
 def _lines(root, image_set):
-    """(VID or DET, path, number of the frame to train on or None) of each line of an image set."""
+    """(VID or DET, path, number of the frame for training or None) for each line of an image set."""
     kind = image_set.split("/")[0]
     if kind not in SETS:
         raise ConfigError(
@@ -80,16 +81,16 @@ def _lines(root, image_set):
 
 
 class _Content:
-    """Videos, images and annotations, as lines name them."""
+    """Collects the videos, images and annotations that the lines name."""
 
     def __init__(self, root, labels, names, every_frame):
         self.root, self.labels, self.names, self.every_frame = root, labels, names, every_frame
         self.videos = {}  # (kind, folder) -> [files]
-        self.keys = {}  # (kind, folder) -> numbers of the frames to train on, None for those spread evenly
-        self.places = {}  # (kind, folder) -> {name of a file, and its number: its place}
+        self.keys = {}  # (kind, folder) -> numbers of the frames for training, None for evenly spaced ones
+        self.places = {}  # (kind, folder) -> {name and number of a file: its index}
         self.stills = []
         self.problems = []
-        self.unknown = Counter()  # objects of each class that is none of the data set's
+        self.unknown = Counter()  # number of objects of each class that the dataset does not have
 
     def add(self, kind, path, key):
         place = self._place(kind, path)
@@ -118,7 +119,7 @@ class _Content:
                 )
 
     def _place(self, kind, path):
-        """The folder, or the file, below Data/KIND that a line means; None if there is none."""
+        """The folder or file below Data/KIND that a line names; None if there is none."""
         data = os.path.join(self.root, "Data", kind)
         for split in ("", *SPLITS):
             place = os.path.join(split, path)
@@ -149,7 +150,7 @@ class _Content:
             videos.append({"id": len(videos) + 1, "name": f"{kind}/{folder}"})
             keys = self.keys[kind, folder]
             keys = spread(len(files), KEYS) if keys is None else keys
-            size = None  # of the last frame that was read: in training, the frames between are references alone
+            size = None  # of the last frame that was read: in training, the frames in between are only references
             for i, name in enumerate(files):
                 wanted = self.every_frame or i in keys
                 found = self._annotation(kind, f"{folder}/{name}") if wanted or size is None else None
@@ -194,7 +195,7 @@ class _Content:
 
 
 def spread(count, wanted) -> set:
-    """The places of `wanted` of `count` frames, evenly spread: the middle of each of so many parts."""
+    """Indices of `wanted` evenly spaced frames of `count`: the middle frame of each of `wanted` equal parts."""
     wanted = min(wanted, count)
     return {int((i + 0.5) * count / wanted) for i in range(wanted)}
 

@@ -22,11 +22,11 @@ class VOCDataset(DetectionDataset):
 
     root: a folder with Annotations, ImageSets/Main and JPEGImages, or a list of them; image_set: e.g. 'trainval', or
     one per root: root=['data/VOCdevkit/VOC2007', 'data/VOCdevkit/VOC2012'], image_set='trainval'.
-    classes: their order gives labels 1, 2, ...; the 20 of VOC by default. Objects of other classes are left out.
+    classes: their order gives labels 1, 2, ...; default: the 20 of VOC. Objects of other classes are left out.
     one_based: VOC counts pixels from 1 and includes the last: its box (1, 1, W, H) is the whole image. A box becomes
-    (xmin - 1, ymin - 1, xmax, ymax), whose plain IoU is the IoU of VOC's own devkit. False: boxes as they stand.
-    Difficult objects, and with box_min_size those with a side under so many pixels, become bboxes_ignore.
-    Other arguments as for COCODataset.
+    (xmin - 1, ymin - 1, xmax, ymax); the usual IoU of such boxes is the IoU of VOC's devkit. False: boxes are not changed.
+    Difficult objects, and with box_min_size objects with a smaller side (pixels), become bboxes_ignore.
+    Other arguments: see COCODataset.
     """
 
     default_evaluator = "VOCBoxAP"
@@ -109,7 +109,7 @@ class VOCDataset(DetectionDataset):
         return records
 
     def box(self, box, width, height):
-        """xyxy in continuous coordinates, cut at the image's border."""
+        """The box xyxy in continuous coordinates, clipped to the image."""
         x0, y0, x1, y1 = box
         shift = 1 if self.one_based else 0
         return [max(x0 - shift, 0), max(y0 - shift, 0), min(x1, width), min(y1, height)]

@@ -1,4 +1,4 @@
-"""Pascal VOC's files: Annotations/*.xml and the lists of ImageSets/Main, for all that use them."""
+"""Reads Pascal VOC's files: Annotations/*.xml and the lists of ImageSets/Main."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ from jsra.data.problems import error
 from jsra.registry import ConfigError
 
 CORNERS = ("xmin", "ymin", "xmax", "ymax")
-DIFFICULT = {"": False, "0": False, "1": True, "unspecified": False}  # the last as tools write it that know no such mark
+DIFFICULT = {"": False, "0": False, "1": True, "unspecified": False}  # the last is written by tools without this mark
 
 
 def read_xml(path, where) -> tuple:
     """({file, width, height, objects: [{name, box (4 numbers as in the file), difficult, track}]}, problems) of an annotation
-    file. track: the number of the object in its video, -1 where the file gives none.
+    file. track: the number of the object in its video, -1 if the file has none.
 
-    None and a problem where the file is not there or not VOC's. where: how problems name the image.
+    (None, problems) if the file is missing or not in VOC's format. where: the name of the image in problems.
     """
     try:
         root = ElementTree.parse(path).getroot()
@@ -39,7 +39,7 @@ def read_xml(path, where) -> tuple:
 
 
 def read_objects(root) -> tuple:
-    """([{name, box, difficult, track}] of the sound objects, [('object 2 (cat)', what is wrong)] of the others)."""
+    """([{name, box, difficult, track}] of the valid objects, [('object 2 (cat)', what is wrong)] of the others)."""
     objects, wrong = [], []
     for number, node in enumerate(root.findall("object"), start=1):
         name = (node.findtext("name") or "").strip()
@@ -74,7 +74,7 @@ def _number(text):
 def read_listing(path, annotations) -> list:
     """The names in an image set; annotations: the folder of their XML files.
 
-    A name may hold spaces; lists of one class have a mark behind it, 1, -1 or 0, which is ignored.
+    A name may contain spaces; in lists of one class a mark follows it (1, -1 or 0), which is ignored.
     """
     names = []
     with open(path, encoding="utf-8-sig", errors="surrogateescape") as f:
@@ -89,7 +89,7 @@ def read_listing(path, annotations) -> list:
 
 
 def voc_sets(root, image_set):
-    """[(folder, image set)] of the arguments of a VOCDataset."""
+    """[(folder, image set)] from the arguments of a VOCDataset."""
     roots = [data_path(r) for r in ([root] if isinstance(root, str) else root)]
     sets = [image_set] * len(roots) if isinstance(image_set, str) else list(image_set)
     if len(sets) != len(roots):
@@ -98,9 +98,9 @@ def voc_sets(root, image_set):
 
 
 def voc_entries(sets):
-    """(image id, annotation file, image folder) of each line of the image sets.
+    """(image id, annotation file, image folder) for each line of the image sets.
 
-    The id is the line's name, behind as much of its folder's path as tells several folders apart.
+    The id is the name in the line; with several folders, the end of the folder's path that makes it unique is put before it.
     """
     out = []
     for (root, image_set), prefix in zip(sets, _prefixes([root for root, _ in sets])):
@@ -112,7 +112,7 @@ def voc_entries(sets):
 
 
 def _prefixes(roots):
-    """For each of several folders the end of its path, as short as tells the different ones apart, with a '/'."""
+    """For each folder, the shortest end of its path that distinguishes it from the others, with a '/'."""
     if len(roots) == 1:
         return [""]
     parts = [os.path.abspath(root).strip(os.sep).split(os.sep) for root in roots]
@@ -122,9 +122,9 @@ def _prefixes(roots):
 
 
 def voc_image(folder, name, content):
-    """The image of an annotation file: of its own name, with the extension of the picture that it names, or .jpg.
+    """The image of an annotation file: with the file's own name and the extension of the picture that it names, or .jpg.
 
-    A picture of another name is taken only where there is none of its own.
+    A picture with another name is used only if there is none with the file's own name.
     """
     stem = name.split("/")[-1]
     named = os.path.basename(content["file"] or "")

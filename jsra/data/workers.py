@@ -1,8 +1,8 @@
-"""Worker processes that run one function over a list of tasks, in order, and cannot hang their parent.
+"""Worker processes that run one function on a list of tasks, in order; the parent process never hangs because of a worker.
 
-Each worker has a pipe of its own. The parent waits on the pipe and on the process together, so that a worker that was
-killed (out of memory, say) is noticed at once; an exception in a worker arrives as an exception here. Large arrays come
-through anonymous memory files, without a copy through the pipe.
+Each worker has its own pipe. The parent waits for the pipe and the process at the same time, so a killed worker (e.g. out of
+memory) is noticed immediately; an exception in a worker is raised in the parent. Large arrays are passed in anonymous memory
+files, not copied through the pipe.
 """
 
 from __future__ import annotations
@@ -20,13 +20,13 @@ import numpy as np
 
 from jsra.runtime.errors import portable
 
-_SHARED_MIN = 1 << 16  # bytes from which an array is worth a memory file of its own
+_SHARED_MIN = 1 << 16  # arrays of at least this many bytes are passed in a memory file
 
 
 class WorkerPool:
     """`workers` forked processes that compute function(*task).
 
-    describe(*task) names what a task reads, for messages. prefetch: tasks sent ahead to each worker. timeout: seconds
+    describe(*task): text for messages about what a task reads. prefetch: tasks sent ahead to each worker. timeout: seconds
     to wait for one result.
     """
 
@@ -54,7 +54,7 @@ class WorkerPool:
                 yield self._receive(*waiting.popleft())
             done = True
         finally:
-            if not done:  # results of unfinished tasks are still in the pipes
+            if not done:  # the pipes still contain results of unfinished tasks
                 self.close()
 
     def _start(self):
@@ -114,19 +114,19 @@ class WorkerPool:
 
 
 def _survive_children():
-    """Undo Jittor's SIGCHLD handler, which ends this process when a worker is killed.
+    """Remove Jittor's SIGCHLD handler, which ends this process when a worker is killed.
 
-    Jittor sets it in C, behind Python's back: what Python believes to be installed is installed again.
+    Jittor installs it in C without Python's knowledge; here the handler that Python knows is installed again.
     """
-    if threading.current_thread() is threading.main_thread():  # only it may set signals
+    if threading.current_thread() is threading.main_thread():  # only the main thread may set signal handlers
         signal.signal(signal.SIGCHLD, signal.getsignal(signal.SIGCHLD) or signal.SIG_DFL)
 
 
 def _work(function, pipe, others):
-    """The life of a worker: it ends when the parent closes its pipe, or is gone."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the parent, which then closes the pipe
+    """The main loop of a worker; it ends when the parent closes the pipe or has died."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent handles Ctrl-C and then closes the pipe
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
-    for other in others:  # copies of the parent's ends, which would keep the pipes open after the parent's death
+    for other in others:  # inherited copies of the parent's ends would keep the pipes open after the parent's death
         other.close()
     while True:
         try:
@@ -149,7 +149,7 @@ def _work(function, pipe, others):
 
 
 class _File:
-    """In a message, the place of an array that travels as a memory file."""
+    """Replaces, in a message, an array that is passed as a memory file."""
 
     def __init__(self, shape, dtype):
         self.shape = shape

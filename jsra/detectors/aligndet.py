@@ -1,5 +1,5 @@
-"""AlignDet (Chen et al. 2019): a dense proposal module refines one anchor per position, and an aligned detection module reads
-features along the refined anchors."""
+"""AlignDet (Chen et al. 2019): a dense proposal module refines one anchor per position, then an aligned detection module
+classifies and refines these boxes with features that are sampled inside them."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ from jsra.registry import register
 class AlignDet(Detector):
     """Built modules: backbone, neck; dpm, a RetinaHead, whose boxes are the refined anchors; adm, an AlignedHead.
 
-    In evaluation dpm gives only boxes, no classes. No gradient goes through the refined anchors, neither to the offsets of
-    RoIConv nor to the targets of adm; the maps get the gradients of both modules. The paper does not say this; it follows
-    simpledet's AlignDet, which computes its targets outside of the graph.
+    In evaluation dpm predicts only boxes, no classes. No gradient flows through the refined anchors, neither through the
+    offsets of RoIConv nor through the targets of adm; the maps get the gradients of both modules. The paper does not say
+    this; it follows simpledet's AlignDet, which computes its targets outside of the graph.
     """
 
     def __init__(
@@ -35,12 +35,12 @@ class AlignDet(Detector):
 
     @property
     def selector(self):
-        """What selects the detections."""
+        """The selector of the detections."""
         return self.adm.test
 
     def execute(self, images, targets=None):
-        """images, targets: see Detector.complete. Returns a dict of losses in training, those of dpm named 'dpm.loss_cls',
-        ..., else a list of results."""
+        """images, targets: see Detector.complete. Returns a dict of losses in training (those of dpm are 'dpm.loss_cls',
+        ...), otherwise a list of results."""
         targets = self.complete(images, targets)
         feats = self.features(images)
         anchors, deltas = self.dpm.anchors(feats), self.dpm.deltas(feats)
@@ -54,7 +54,7 @@ class AlignDet(Detector):
         return {**losses, **self.adm.losses(*maps, boxes, targets, valid)}
 
     def forward_heads(self, feats, rois):
-        """As in evaluation: dpm gives only boxes."""
+        """As in evaluation: dpm predicts only boxes."""
         anchors = self.dpm.anchors(feats)
         boxes = anchors.unsqueeze(0).broadcast([feats[0].shape[0], *anchors.shape])
         self.dpm.deltas(feats)

@@ -1,4 +1,4 @@
-"""What all detectors share: the backbone and neck, and the targets of a batch."""
+"""The base class of all detectors: backbone, neck, and the targets of a batch."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from jsra.boxes.structures import Targets
 
 
 class BackboneMaps(NamedTuple):
-    """Replaces images [B, 3, H, W]: the output of a frozen backbone for them. maps: finest first; shape: of the images."""
+    """The output of a frozen backbone, used instead of images [B, 3, H, W]. maps: finest first; shape: that of the images."""
 
     maps: tuple
     shape: tuple
@@ -20,7 +20,7 @@ class BackboneMaps(NamedTuple):
 def model_input(batch, targets):
     """The input of a detector from a loader's batch: images, or BackboneMaps of a dataset that delivers features."""
     if not isinstance(batch, tuple):
-        # Without stop_grad Jittor would keep what the input's own gradient needs, through every frozen layer.
+        # Without stop_grad, Jittor would keep the arrays for the gradient of the input through all frozen layers.
         return jt.array(batch).stop_grad()
     width, height = targets[0]["pad_shape"]
     return BackboneMaps(tuple(jt.array(m).stop_grad() for m in batch), (len(targets), 3, height, width))
@@ -29,8 +29,8 @@ def model_input(batch, targets):
 class Detector(nn.Module):
     """The base class of all detectors. A subclass has execute(images, targets) and forward_heads(feats, rois).
 
-    backbone(images) -> maps; neck(maps) -> maps (None: the backbone's). extractor: the RoI feature extractor of the boxes,
-    None in a one-stage detector.
+    backbone(images) -> maps; neck(maps) -> maps (None: the maps of the backbone are used). extractor: the RoI feature
+    extractor of the boxes, None in a one-stage detector.
     """
 
     extractor = None
@@ -46,15 +46,16 @@ class Detector(nn.Module):
         return tuple(maps if self.neck is None else self.neck(maps))
 
     def forward_heads(self, feats, rois):
-        """Run each head once, without losses or results, on all of the maps or on rois [K, 5]: to count its cost."""
+        """Run each head once, without losses or results, on all maps or on rois [K, 5]. Used to count the cost."""
         raise NotImplementedError
 
     def complete(self, images, targets) -> Targets:
         """The targets of a batch, checked, with the sizes filled in.
 
-        images [B, 3, H, W] normalised and padded; targets: a dict per image, see docs; sizes are (w, h). Evaluation needs
-        img_size, ori_img_size (default: the images' own size) and img_id; training bboxes [n, 4], labels [n] (1-based) and
-        bboxes_ignore [m, 4] too. Raises ValueError where targets do not fit.
+        images [B, 3, H, W] normalised and padded; targets: one dict per image; sizes are (width, height) in pixels.
+        Evaluation needs img_size, ori_img_size (default: the size of the images) and img_id; training also needs bboxes xyxy
+        [n, 4] in pixels of the input, labels [n] (1-based) and bboxes_ignore [m, 4]. Raises ValueError for targets that do
+        not fit.
         """
         batch, _, height, width = images.shape
         if targets is None:

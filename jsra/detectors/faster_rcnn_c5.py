@@ -9,9 +9,9 @@ from jsra.registry import register
 @register("detector")
 class FasterRCNNC5(TwoStageDetector):
     """Built modules: backbone, neck (ReducedC5), rpn, which reads the last map (conv4), and roi_head, which reads the first
-    ones (conv5).
+    map (conv5).
 
-    One network learns proposals and detections. The paper (Gu et al.) has a separate network for each: SeparateRPN.
+    One network learns proposals and detection. In the paper (Gu et al.) each has a separate network: see SeparateRPN.
     """
 
     def rpn_maps(self, feats):

@@ -2,9 +2,9 @@
 
     feature_cache = dict(folder="work_dirs/features", max_gib=8)      # in a config, at the top level
 
-The dataset then delivers the maps of the backbone, in half precision, instead of images (jsra.detectors.detector
-`Detector.features`). They are in FOLDER/<hash of the backbone's settings and weights, and of the transforms>/, which may be
-deleted at any time. Processes that fill the same folder share the work.
+The dataset then delivers the maps of the backbone, in half precision, instead of images (see Detector.features in
+jsra.detectors.detector). They are stored in FOLDER/<hash of the backbone's settings and weights, and of the transforms>/,
+which may be deleted at any time. Processes that fill the same folder share the work.
 """
 
 from __future__ import annotations
@@ -26,17 +26,18 @@ from jsra.registry import ConfigError, construct
 
 
 class FeatureCache:
-    """folder: the folder of the features of all backbones and datasets. max_gib: their total limit."""
+    """folder: the folder for the features of all backbones and datasets. max_gib: limit of its size in GiB."""
 
     def __init__(self, folder: str, max_gib: float = 8.0):
         self.folder, self.max_gib = folder, max_gib
 
 
 def use_features(config, split: str, dataset, model, progress: bool = True):
-    """Let `dataset`, of config.dataset[split], deliver features of the model's backbone, if the config has a feature_cache.
+    """If the config has a feature_cache, let `dataset` (from config.dataset[split]) deliver features of the model's backbone.
 
     Missing features are computed now, with the model's current weights. Raises ConfigError for a backbone that is not frozen,
-    for transforms that make a new picture every time, and if the features would take more than max_gib or than the disk has.
+    for transforms that change an image in a different way each time, and if the features would exceed max_gib or the free
+    space of the disk.
     """
     if not config.get("feature_cache"):
         return
@@ -77,7 +78,7 @@ def _digest(backbone) -> str:
 
 
 def _fill(files, dataset, backbone, cache, title):
-    """Compute what is missing, in an order of this process's own: another one that does the same meets it halfway."""
+    """Compute missing features in a random order, different in each process, so that processes share the work."""
     missing = files.missing(dataset.records)
     if not missing:
         return

@@ -1,9 +1,9 @@
 """Flow-Guided Feature Aggregation (Zhu et al. 2017, arXiv:1703.10025): a two-stage detector that uses several frames.
 
-The maps of other frames are warped to the key frame by the optical flow and combined with its own; a two-stage
-detector of any kind follows, on the joined maps. Where the paper and mmtracking's FGFA differ, it follows mmtracking.
+The maps of other frames are warped to the key frame by the optical flow and combined with its own maps; the RPN and RoI head
+of any two-stage detector run on the combined maps. Where the paper and mmtracking's FGFA differ, it follows mmtracking.
 
-Shape letters: B key frames; R references of each; C, H, W of a map.
+Shape letters: B key frames; R references per key frame; C channels, H x W cells of a map.
 """
 
 from __future__ import annotations
@@ -21,14 +21,14 @@ from jsra.video.stream import FrameStream
 
 @register("detector")
 class FGFA(TwoStageDetector):
-    """backbone, rpn, roi_head, neck: of a TwoStageDetector. motion: FlowNetS, or None: maps are joined unwarped, for frames
-    that hardly move. aggregator: EmbedAggregator.
+    """backbone, rpn, roi_head, neck: see TwoStageDetector. motion: FlowNetS, or None to combine maps without warping, for
+    frames with little motion. aggregator: EmbedAggregator.
 
-    Targets hold 'references', float32 [R, 3, h, w]: other frames, transformed as their key frame (a VIDDataset gives them in
-    training). In training only the maps of the references are joined; in testing the key frame's own are included,
-    and without 'references' they are used alone. `stream` detects in a video frame by frame.
+    Targets contain 'references', float32 [R, 3, h, w]: other frames, transformed like their key frame (a VIDDataset gives
+    them in training). In training only the maps of the references are combined; in testing the key frame's maps are included,
+    and without 'references' only these are used. `stream` detects in a video frame by frame.
 
-    window: frames before and after the key frame that testing uses.
+    window: numbers of frames before and after the key frame that testing uses.
     scaled_grid: positions as in mmtracking, whose warping reads cell i at i * (W - 1) / W; its weights were trained this way.
     """
 
@@ -52,7 +52,8 @@ class FGFA(TwoStageDetector):
         self.scaled_grid = scaled_grid
 
     def execute(self, images, targets=None):
-        """images, targets: see Detector.complete, and 'references' above; all images of a batch have as many."""
+        """images, targets: see Detector.complete, and 'references' above (the same number for all images of a batch).
+        Returns a dict of losses in training, otherwise a list of results."""
         targets = self.complete(images, targets)
         references, count = self._references(images, targets)
         if not count:
@@ -66,7 +67,8 @@ class FGFA(TwoStageDetector):
         return self.found(self.joined(key, warped), targets)
 
     def _references(self, images, targets):
-        """([B * R, 3, H, W], R) of the targets, padded with zeros as the images are; R is 0 where none has any."""
+        """([B * R, 3, H, W], R): the references of the targets, padded with zeros to the size of the images; (None, 0) if
+        there are none."""
         given = [target.get("references") for target in targets]
         counts = [0 if g is None else len(g) for g in given]
         if len(set(counts)) > 1:
@@ -86,7 +88,7 @@ class FGFA(TwoStageDetector):
         return jt.array(padded.reshape(-1, 3, height, width)).stop_grad(), counts[0]
 
     def warped(self, images, references, maps, sizes):
-        """The maps of the references [B * R, C, H, W] as seen from the key frames -> [B, R, C, H, W] each.
+        """Warp the references' maps, each [B * R, C, H, W], to the key frames -> maps, each [B, R, C, H, W].
 
         images: the key frames [B, 3, h, w]; references: [B * R, 3, h, w]; sizes: [B, 2] (width, height) without padding.
         """
@@ -98,7 +100,7 @@ class FGFA(TwoStageDetector):
         return [m.reshape(batch, count, *m.shape[1:]) for m in maps]
 
     def _cells(self, flow, like, image_width):
-        """A flow in pixels -> one in cells of a map, of its size."""
+        """A flow in pixels, resized to the map `like` and converted to its cells."""
         height, width = like.shape[2:]
         flow = nn.interpolate(flow, size=(height, width), mode="bilinear", align_corners=False) * (width / image_width)
         if not self.scaled_grid:
@@ -113,5 +115,5 @@ class FGFA(TwoStageDetector):
         return tuple(self.aggregator(k, o, counts) for k, o in zip(key, others))
 
     def stream(self) -> FrameStream:
-        """Detection in a video, frame by frame, each frame's own maps computed once."""
+        """Detection in a video, frame by frame; the maps of each frame are computed only once."""
         return FrameStream(self, *self.window)

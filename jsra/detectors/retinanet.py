@@ -1,4 +1,4 @@
-"""RetinaNet (Lin et al. 2017): one stage, a dense head on the maps of a Feature Pyramid Network."""
+"""RetinaNet (Lin et al. 2017): a one-stage detector with a dense head on the maps of a Feature Pyramid Network."""
 
 from __future__ import annotations
 
@@ -20,11 +20,11 @@ class RetinaNet(Detector):
 
     @property
     def selector(self):
-        """What selects the detections."""
+        """The selector of the detections."""
         return self.head.test
 
     def execute(self, images, targets=None):
-        """images, targets: see Detector.complete. Returns a dict of losses in training, else a list of results."""
+        """images, targets: see Detector.complete. Returns a dict of losses in training, otherwise a list of results."""
         targets = self.complete(images, targets)
         feats = self.features(images)
         logits, deltas = self.head.forward_levels(feats)

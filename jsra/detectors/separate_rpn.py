@@ -9,11 +9,10 @@ from jsra.registry import register
 
 @register("detector")
 class SeparateRPN(TwoStageDetector):
-    """Built modules: rpn reads the maps of rpn_backbone and rpn_neck (None: the backbone's), roi_head those of backbone and
-    neck.
+    """Built modules: rpn reads the maps of rpn_backbone and rpn_neck (None: no neck), roi_head those of backbone and neck.
 
-    No features are shared, and proposals carry no gradient, so that each network learns independently. Both learn in
-    the same steps; the paper trains the one for proposals first, and the one for detection on its final proposals.
+    No features are shared, and proposals have no gradient, so the two networks learn independently. Both are trained in the
+    same steps; the paper trains the proposal network first, then the detection network on its final proposals.
     """
 
     def __init__(

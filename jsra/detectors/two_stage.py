@@ -1,4 +1,4 @@
-"""What the two-stage detectors share: region proposals, and a head on the proposals."""
+"""The base class of two-stage detectors: region proposals, and a head on the proposals."""
 
 from __future__ import annotations
 
@@ -22,11 +22,11 @@ class TwoStageDetector(Detector):
 
     @property
     def selector(self):
-        """What selects the detections."""
+        """The selector of the detections."""
         return self.roi_head.box.test
 
     def execute(self, images, targets=None):
-        """images, targets: see Detector.complete. Returns a dict of losses in training, else a list of results."""
+        """images, targets: see Detector.complete. Returns a dict of losses in training, otherwise a list of results."""
         targets = self.complete(images, targets)
         return self.found(self.features(images), targets)
 
@@ -35,7 +35,7 @@ class TwoStageDetector(Detector):
         return feats
 
     def found(self, feats, targets):
-        """The losses, or the results, of feature maps and completed targets."""
+        """The losses (in training) or the results, from feature maps and completed targets."""
         proposals, losses = self.rpn(self.rpn_maps(feats), targets)
         found = self.roi_head(feats, proposals, targets)
         if not self.is_training():

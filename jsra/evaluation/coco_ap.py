@@ -1,4 +1,4 @@
-"""COCO's average precision, by pycocotools or by faster-coco-eval where that is installed (its numbers are the same)."""
+"""COCO's average precision, by pycocotools, or by faster-coco-eval if it is installed (its numbers are the same)."""
 
 from __future__ import annotations
 
@@ -35,14 +35,14 @@ def tools(backend):
 def coco_ap(ground_truth, detections, category_ids, image_ids=None, iou_type="bbox", backend="auto"):
     """AP and AR of COCO's protocol.
 
-    ground_truth: dict in COCO's annotation form. detections: list in its result form ({image_id, category_id, score,
-    bbox xywh and/or segmentation RLE}). category_ids: the classes to average over. image_ids: all by default.
-    Returns (values, per_class, name of the backend): values {name of VALUES: 0..1, nan where there is nothing to find};
-    per_class {category id: {mAP, mAP_50}}.
+    ground_truth: dict in COCO's annotation format. detections: list in COCO's result format ({image_id, category_id, score,
+    bbox xywh and/or segmentation RLE}). category_ids: the classes to average over. image_ids: default: all.
+    Returns (values, per_class, name of the backend): values {name from VALUES: 0..1, nan if there are no such objects};
+    per_class {category id: {mAP, mAP_50}}. Raises what `tools` raises.
     """
     COCO, COCOeval, name = tools(backend)
-    # The tools write into the detections, want numbers as ids of images (VOC's are names) and of categories, and, where a box
-    # stands next to a mask, take the area of the box to tell small from large.
+    # The tools modify the detections, need numbers as ids of images (VOC's are names) and of categories, and use the area of
+    # the box instead of the mask's, if a detection has both, to tell small from large.
     number = {image["id"]: i for i, image in enumerate(ground_truth["images"], start=1)}
     category = {c["id"]: i for i, c in enumerate(ground_truth["categories"], start=1)}
     dropped = "bbox" if iou_type == "segm" else None
@@ -59,7 +59,7 @@ def coco_ap(ground_truth, detections, category_ids, image_ids=None, iou_type="bb
     annotated["categories"] = [{**c, "id": category[c["id"]]} for c in ground_truth["categories"]]
     with contextlib.redirect_stdout(io.StringIO()):
         truth = COCO()
-        # loadRes copies `info`, which annotation files of people's own often lack.
+        # loadRes copies `info`, which many custom annotation files do not have.
         truth.dataset = {"info": {}, **ground_truth, **annotated}
         truth.createIndex()
         found = truth.loadRes(detections) if detections else COCO()
@@ -82,7 +82,7 @@ def coco_ap(ground_truth, detections, category_ids, image_ids=None, iou_type="bb
     for area, index in AREAS.items():
         values[f"AR_{area}"] = mean_of_existing(recall[:, :, index, -1])
     half = _nearest(thresholds, 50)
-    place = {c: i for i, c in enumerate(evaluation.params.catIds)}  # which the tools sort
+    place = {c: i for i, c in enumerate(evaluation.params.catIds)}  # the tools sort them
     per_class = {
         c: {
             "mAP": mean_of_existing(precision[:, :, place[category[c]], 0, -1]),
@@ -94,11 +94,11 @@ def coco_ap(ground_truth, detections, category_ids, image_ids=None, iou_type="bb
 
 
 def numbered(ground_truth, number):
-    """Images and annotations as the tools want them: both numbered from 1, and area and iscrowd filled in.
+    """Images and annotations as the tools need them: both numbered from 1, with area and iscrowd filled in.
 
-    The tools take the id of the annotation that a detection found for 'found', so that id 0 would be 'missed', and
-    look annotations up by id, so that ids that appear twice would lose some. Those of images that are not listed are
-    left out, as in the data sets.
+    The tools use the id of a matched annotation as the flag 'found', so id 0 would mean 'missed'; and they look annotations
+    up by id, so duplicate ids would lose annotations. Annotations of images that are not listed are left out, as in the
+    datasets.
     """
     annotations = []
     for a in ground_truth.get("annotations", ()):
@@ -115,6 +115,6 @@ def _nearest(thresholds, percent):
 
 
 def mean_of_existing(values):
-    """Mean over the entries that exist: COCO marks those without ground truth by -1."""
+    """The mean without the entries -1, with which COCO marks classes without ground truth."""
     values = values[values > -1]
     return float(values.mean()) if values.size else float("nan")

@@ -14,14 +14,14 @@ COLUMNS = {"AP": "mAP", "AP50": "mAP_50", "AP75": "mAP_75", "APS": "mAP_s", "APM
 
 @register("evaluator")
 class COCOBoxAP(DatasetEvaluator):
-    """AP and AR of COCO's protocol, by box IoU. backend: 'auto', 'pycocotools' or 'faster-coco-eval'."""
+    """AP and AR of the COCO protocol, by box IoU. backend: 'auto', 'pycocotools' or 'faster-coco-eval'."""
 
     key = "bbox"
     names = tuple(f"bbox_{value}" for value in VALUES)
     columns = {column: f"bbox_{value}" for column, value in COLUMNS.items()}
 
     def __init__(self, backend: str = "auto"):
-        tools(backend)  # refused before anything is trained
+        tools(backend)  # raises before any training begins
         self.backend = backend
 
     def submission(self, dataset, results):
@@ -39,7 +39,7 @@ class COCOBoxAP(DatasetEvaluator):
         return rows
 
     def _more(self, result, i):
-        """What else the row of detection i holds."""
+        """Further entries of detection i in the result list."""
         return {}
 
     def evaluate(self, dataset, results, submission):

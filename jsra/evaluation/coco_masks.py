@@ -14,7 +14,7 @@ from jsra.registry import ConfigError, register
 
 @register("evaluator")
 class COCOMaskAP(COCOBoxAP):
-    """AP and AR of COCO's protocol, by mask IoU. The results need masks (RLE), the annotations segmentations."""
+    """AP and AR of the COCO protocol, by mask IoU. The results need masks (RLE), the annotations need segmentations."""
 
     key = "segm"
     names = tuple(f"segm_{value}" for value in VALUES)
@@ -37,7 +37,7 @@ class COCOMaskAP(COCOBoxAP):
             raise ConfigError(f"{name}: {type(model).__name__} without a mask branch makes no masks: evaluate boxes alone")
 
     def submission(self, dataset, results):
-        """COCO's result list, with {segmentation: RLE} too."""
+        """COCO's result list, also with {segmentation: RLE}."""
         for img_id, result in results.items():
             if len(result["boxes"]) and result.get("masks") is None:
                 raise ConfigError(

@@ -1,8 +1,8 @@
-"""What a config's `evaluator` names: from the results of a model on a dataset to metrics.
+"""Evaluators compute metrics from the results of a model on a dataset. A config chooses them by its key `evaluator`:
 
     evaluator = [dict(type="COCOBoxAP"), dict(type="COCOMaskAP")]      # one or several; each is one file of this package
 
-Without that key the dataset's type says which (`default_evaluator`).
+Without that key, the dataset's type decides (`default_evaluator`).
 """
 
 from __future__ import annotations
@@ -22,10 +22,10 @@ class Metrics(dict):
 
 
 class DatasetEvaluator:
-    """Base of the evaluators. A subclass is registered as an 'evaluator' and has evaluate(), `key`, `names`, `columns`.
+    """Base class of evaluators. A subclass is registered as an 'evaluator' and defines evaluate(), `key`, `names`, `columns`.
 
-    key: names its submission file. names: of the metrics that it gives, the main one first. columns: {column of the papers'
-    tables: name}; AP is the column of the main result.
+    key: part of the name of its submission file. names: the names of its metrics, the main one first. columns: {column of the
+    papers' tables: name of a metric}; AP is the column of the main result.
     """
 
     key = ""
@@ -33,26 +33,26 @@ class DatasetEvaluator:
     columns = {}
 
     def check(self, dataset):
-        """Raise ConfigError if the dataset lacks what this needs; called before the model runs."""
+        """Raise ConfigError if the dataset lacks something that this evaluator needs; called before the model runs."""
 
     def check_model(self, model):
-        """Raise ConfigError if the model does not make what this needs; called before it runs."""
+        """Raise ConfigError if the model does not predict what this evaluator needs; called before it runs."""
 
     def submission(self, dataset, results):
-        """The content of the result file that an evaluation server takes (a JSON value), or None if there is none."""
+        """The content of the result file for an evaluation server (a JSON value), or None if there is no such file."""
         return None
 
     def evaluate(self, dataset, results, submission) -> Metrics:
         """The metrics of all results at once.
 
-        results: {img_id: {img_id, boxes [n, 4] xyxy in original pixels, scores [n], labels [n] (1-based), masks (RLE)}} in
-        the dataset's order; images that are not there were not evaluated. submission: what `submission` gave.
+        results: {img_id: {img_id, boxes xyxy [n, 4] in pixels of the original image, scores [n], labels [n] (1-based), masks
+        (RLE)}} in the dataset's order; images without an entry were not evaluated. submission: what `submission` returned.
         """
         raise NotImplementedError
 
 
 def evaluator_settings(config, split: str) -> list:
-    """The evaluators' configs that hold for an entry of config.dataset."""
+    """The list of evaluator configs for the entry `split` of config.dataset."""
     settings = config.get("evaluator")
     if settings is None:
         settings = default_evaluators(config["dataset"][split]["type"]) if config["dataset"].get(split) else []
@@ -62,12 +62,13 @@ def evaluator_settings(config, split: str) -> list:
 
 
 def default_evaluators(dataset_type: str) -> list:
-    """The evaluators' configs of a dataset type, for configs that name none."""
+    """The evaluator configs of a dataset type, for configs without the key `evaluator`."""
     return [{"type": get(dataset_type, "dataset").default_evaluator}]
 
 
 def build_evaluators(settings) -> list:
-    """Evaluators of a list of configs; ConfigError where one is none, or two give a metric of the same name."""
+    """Build the evaluators of a list of configs. Raises ConfigError if one is not an evaluator, or if two of them have a
+    metric of the same name."""
     if not settings:
         raise ConfigError("evaluator: the list is empty; add an evaluator, or remove evaluator to use the default")
     evaluators = [build(item, f"evaluator[{i}]", "evaluator") for i, item in enumerate(settings)]

@@ -1,4 +1,4 @@
-"""Running a model over a dataset: images in, results out, metrics from the config's evaluators."""
+"""Runs a model on a dataset, collects the results and computes the metrics of the config's evaluators."""
 from __future__ import annotations
 
 from jsra.detectors.feature_cache import use_features
@@ -10,11 +10,11 @@ from jsra.test_time import FrameRunner
 
 
 class Evaluator:
-    """evaluator(model, name) -> metrics of the dataset `config.dataset[split]`, by the evaluators of the config.
+    """evaluator(model, name) -> the metrics of the dataset `config.dataset[split]`, by the evaluators of the config.
 
-    Every process of an MPI run takes its share of the images; all get the metrics, which the first one computes.
-    The dataset is read at once, so that what is wrong with it is known before a training begins. work_dir: where the
-    result JSON goes (default: the config's; None: nowhere). flip: evaluate with mirrored images too (jsra.test_time).
+    Each process of an MPI run handles its share of the images; process 0 computes the metrics, and all processes get them.
+    The constructor reads the dataset, so that its errors are reported before a training begins. work_dir: folder for the
+    result JSON (default: that of the config; None: not written). flip: use mirrored images too (jsra.test_time).
     """
 
     def __init__(self, config, split: str = "val", work_dir="", progress: bool = True, flip: bool = False):
@@ -32,11 +32,11 @@ class Evaluator:
 
     @property
     def names(self) -> list:
-        """Of the metrics, the main one first."""
+        """The names of the metrics, the main one first."""
         return [name for evaluator in self.evaluators for name in evaluator.names]
 
     def check_model(self, model):
-        """Raise ConfigError if the model does not make what is evaluated."""
+        """Raise ConfigError if the model does not predict what is evaluated."""
         for evaluator in self.evaluators:
             evaluator.check_model(model)
 
@@ -45,13 +45,13 @@ class Evaluator:
         return on_main(lambda: self.evaluate(results, name))
 
     def evaluate(self, results, name=None):
-        """The metrics of results that are there already."""
+        """The metrics of existing results (as from `results`)."""
         return evaluate(self.evaluators, self.dataset, results, self.work_dir, name)
 
     def results(self, model) -> list:
-        """The result of every image: a list of {img_id, boxes, scores, labels, ...}; [] in all processes but the first."""
+        """The result of every image: a list of {img_id, boxes, scores, labels, ...} in process 0, [] in all others."""
         shown = self.progress and is_main()
-        if not self.flip:  # mirrored images are made of images
+        if not self.flip:  # cached features cannot be mirrored
             use_features(self.config, self.split, self.dataset, model, shown)
         loader = self.dataset.loader(rank(), world_size())
         try:
@@ -62,10 +62,10 @@ class Evaluator:
 
 
 def detect(model, loader, title=None, flip=False):
-    """Yield the result of each image of `loader`, in its order. `title`: of a progress bar, or None for no bar. flip: see
+    """Yield the result of each image of `loader`, in its order. title: of the progress bar, None for no bar. flip: see
     jsra.test_time.
 
-    The model is in evaluation mode while this runs and as it was before afterwards.
+    The model is in evaluation mode while this runs; its previous mode is restored at the end.
     """
     bar = _bar(title, sum(len(batch) for batch in loader.batches(0)))
     runner = FrameRunner(model, flip)

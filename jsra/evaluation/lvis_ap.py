@@ -14,7 +14,7 @@ import numpy as np
 
 from jsra.evaluation.coco_ap import mean_of_existing, numbered
 
-# {name here: the package's}; r, c, f: classes that are rare, common and frequent in the training set.
+# {name here: name in the package}; r, c, f: classes that are rare, common or frequent in the training set.
 VALUES = {
     "mAP": "AP", "mAP_50": "AP50", "mAP_75": "AP75", "mAP_s": "APs", "mAP_m": "APm", "mAP_l": "APl", "mAP_r": "APr",
     "mAP_c": "APc", "mAP_f": "APf", "AR_300": "AR@300", "AR_s": "ARs@300", "AR_m": "ARm@300", "AR_l": "ARl@300",
@@ -23,12 +23,12 @@ MAX_DETECTIONS = 300
 
 
 def lvis_package():
-    """(LVIS, LVISResults, LVISEval) of the package; ImportError with the cure where it is absent."""
+    """(LVIS, LVISResults, LVISEval) of the package. Raises ImportError, which says how to install it."""
     if "lvis" not in sys.modules:
         found = importlib.util.find_spec("lvis")
         if found is None:
             raise ImportError("LVIS AP needs the package lvis: pip install --no-deps lvis")
-        # Its __init__ imports OpenCV for its drawings and sets up logging: the modules are taken without it.
+        # The package's __init__ imports OpenCV for drawing and configures logging, so its modules are imported without it.
         package = types.ModuleType("lvis")
         package.__path__ = list(found.submodule_search_locations)
         sys.modules["lvis"] = package
@@ -40,19 +40,19 @@ def lvis_package():
 
 
 def lvis_ap(ground_truth, detections, category_ids, image_ids=None, iou_type="bbox"):
-    """AP and AR of LVIS's protocol, with at most 300 detections an image.
+    """AP and AR of the LVIS protocol, with at most 300 detections per image.
 
-    ground_truth: dict in LVIS's annotation form. detections: list in COCO's result form. category_ids: the classes to average
-    over. image_ids: all by default.
-    Returns (values, per_class): {name of VALUES: 0..1, nan where there is nothing to find}, {category id: {mAP, mAP_50}}.
+    ground_truth: dict in LVIS's annotation format. detections: list in COCO's result format. category_ids: the classes to
+    average over. image_ids: default: all.
+    Returns (values, per_class): {name from VALUES: 0..1, nan if there are no such objects}, {category id: {mAP, mAP_50}}.
     """
     LVIS, LVISResults, LVISEval = lvis_package()
     number = {image["id"]: i for i, image in enumerate(ground_truth["images"], start=1)}
-    dropped = "bbox" if iou_type == "segm" else None  # where it is there, the package takes the area of the box, as COCO's
+    dropped = "bbox" if iou_type == "segm" else None  # if present, the package uses the area of the box, as COCO's tools do
     found = [{**{k: v for k, v in d.items() if k != dropped}, "image_id": number[d["image_id"]]} for d in detections]
-    with _quiet(), mock.patch.object(np, "float", float, create=True):  # NumPy 1.24 took this name away
+    with _quiet(), mock.patch.object(np, "float", float, create=True):  # NumPy 1.24 removed this name
         truth = _indexed(LVIS, {**ground_truth, **numbered(ground_truth, number)})
-        # LVISResults cannot take an empty list.
+        # LVISResults fails for an empty list.
         empty = {**truth.dataset, "annotations": []}
         found = LVISResults(truth, found, MAX_DETECTIONS) if found else _indexed(LVISResults, empty)
         evaluation = LVISEval(truth, found, iou_type)
@@ -70,7 +70,7 @@ def lvis_ap(ground_truth, detections, category_ids, image_ids=None, iou_type="bb
 
 
 def _indexed(kind, dataset):
-    """An LVIS or LVISResults of annotations that are in memory; their constructors read files."""
+    """An LVIS or LVISResults object made from annotations in memory (their constructors read files)."""
     made = kind.__new__(kind)
     made.logger, made.dataset = logging.getLogger("lvis"), dataset
     made._create_index()
@@ -84,7 +84,7 @@ def _quiet():
     logger.setLevel(logging.ERROR)
     try:
         with warnings.catch_warnings():
-            warnings.simplefilter("ignore", DeprecationWarning)  # of its logger.warn
+            warnings.simplefilter("ignore", DeprecationWarning)  # it calls logger.warn
             yield
     finally:
         logger.setLevel(before)

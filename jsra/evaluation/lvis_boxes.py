@@ -14,7 +14,7 @@ FREQUENCY_COLUMNS = {**COLUMNS, "APr": "mAP_r", "APc": "mAP_c", "APf": "mAP_f"}
 
 
 class LVISEvaluator:
-    """What LVISBoxAP and LVISMaskAP share, in front of their COCO relatives."""
+    """The common part of LVISBoxAP and LVISMaskAP; it overrides methods of the COCO evaluators."""
 
     def check(self, dataset):
         lvis_package()
@@ -29,7 +29,7 @@ class LVISEvaluator:
         head = "  ".join(f"{key.replace('mAP', 'AP')} {percent(v)}" for key, v in values.items() if "mAP" in key)
         rows = [
             (name, dataset.frequencies[name], percent(v["mAP"]), percent(v["mAP_50"]))
-            for name, v in found.items() if not math.isnan(v["mAP"])  # of 1,203 classes, those that occur
+            for name, v in found.items() if not math.isnan(v["mAP"])  # only classes that occur, of 1,203
         ]  # fmt: skip
         table = f"{self.key} (LVIS): {head}\n" + text_table(("class", "images", "AP", "AP50"), rows)
         by_metric = {f"{self.key}_{value}": {n: v[value] for n, v in found.items()} for value in ("mAP", "mAP_50")}
@@ -38,9 +38,9 @@ class LVISEvaluator:
 
 @register("evaluator")
 class LVISBoxAP(LVISEvaluator, COCOBoxAP):
-    """AP and AR of LVIS's protocol, by box IoU: of all classes, and of the rare, common and frequent ones.
+    """AP and AR of the LVIS protocol, by box IoU: of all classes, and of the rare, common and frequent ones.
 
-    Detections count only for classes of which an image says that they are there or not (Gupta et al. 2019).
+    In each image, only detections of classes count that its annotation says are present or absent (Gupta et al. 2019).
     """
 
     names = tuple(f"bbox_{value}" for value in VALUES)

@@ -10,7 +10,7 @@ from jsra.registry import register
 
 @register("evaluator")
 class LVISMaskAP(LVISEvaluator, COCOMaskAP):
-    """AP and AR of LVIS's protocol, by mask IoU; see LVISBoxAP. The results need masks (RLE)."""
+    """AP and AR of the LVIS protocol, by mask IoU; see LVISBoxAP. The results need masks (RLE)."""
 
     names = tuple(f"segm_{value}" for value in VALUES)
     columns = {f"mask_{column}": f"segm_{value}" for column, value in FREQUENCY_COLUMNS.items()}

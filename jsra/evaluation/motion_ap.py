@@ -17,9 +17,9 @@ REACH = 10  # frames before and after
 
 
 def motion_iou(records) -> list:
-    """For each record the motion IoU [n] of its boxes: the mean IoU of a box with those of its track up to REACH frames away.
+    """For each record, the motion IoU [n] of its boxes: the mean IoU with boxes of the same track up to REACH frames away.
 
-    nan where an object has no track id, or no box in those frames. Records without a video have nan.
+    nan if the object has no track id, its track has no box in those frames, or the record belongs to no video.
     """
     tracks = defaultdict(dict)  # (video, track) -> {frame: box}
     for record in records:
@@ -44,9 +44,10 @@ def motion_iou(records) -> list:
 
 @register("evaluator")
 class MotionAP(DatasetEvaluator):
-    """AP at IoU 0.5 (all-point) of the objects of each speed: motion IoU of 0.9 or more, from 0.7 on, below 0.7.
+    """AP at IoU 0.5 (all-point) for slow objects (motion IoU at least 0.9), medium (0.7 to 0.9) and fast ones (below 0.7).
 
-    Objects of other speeds, and those without a speed, count neither way; a detection of no object counts against each speed.
+    For each speed, objects of other speeds or without a speed are ignored, with their detections; a detection that matches no
+    object is a false positive for every speed.
     """
 
     key = "motion"

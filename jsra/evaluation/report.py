@@ -1,4 +1,4 @@
-"""From the detections of a model to metrics, a table and the result files, by any evaluators."""
+"""From the detections of a model to metrics, a table and result files, with any evaluators."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ from jsra.output import write_json
 def evaluate(evaluators, dataset, results, work_dir=None, name=None) -> Metrics:
     """The metrics of all evaluators.
 
-    results: list of {img_id, boxes [n, 4] xyxy in original pixels, scores [n], labels [n] (1-based), masks (RLE)}, or of
-    (result, target) pairs, one per image; where images are missing, the others alone are evaluated and the table says so.
-    Writes each submission to work_dir/detections/<name>.<evaluator's key>.json if work_dir is given.
+    results: list of {img_id, boxes xyxy [n, 4] in pixels of the original image, scores [n], labels [n] (1-based), masks
+    (RLE)}, or of (result, target) pairs, one per image; if images are missing, only the others are evaluated, and the table
+    says so. Writes each submission to work_dir/detections/<name>.<evaluator's key>.json if work_dir is given.
     """
     results = by_image(dataset, results)
     out, parts = Metrics(), []
@@ -39,7 +39,7 @@ def submit(evaluators, dataset, results, work_dir, name) -> list:
 
 
 def by_image(dataset, results):
-    """{img_id: result} in the dataset's order; ValueError for an image that is unknown or there twice."""
+    """{img_id: result} in the dataset's order. Raises ValueError for an unknown image or two results of one image."""
     found = {}
     for result in results:
         result = result[0] if isinstance(result, (tuple, list)) else result

@@ -8,6 +8,6 @@ from jsra.registry import register
 
 @register("evaluator")
 class VIDBoxAP(COCOBoxAP):
-    """COCOBoxAP of frames; its table columns are vid_AP, vid_AP50, ..."""
+    """COCOBoxAP on video frames; its table columns are vid_AP, vid_AP50, ..."""
 
     columns = {f"vid_{column}": f"bbox_{value}" for column, value in COLUMNS.items()}

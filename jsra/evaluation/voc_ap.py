@@ -10,11 +10,11 @@ MODES = ("11point", "area")
 
 
 def average_precision(recall, precision, mode="area"):
-    """AP of a curve. '11point': mean of the best precision at recall >= 0, 0.1, ..., 1 (VOC 2007). 'area': the area
-    under the precision made monotone (VOC 2010 and later)."""
+    """AP of a precision-recall curve. '11point': mean of the best precision at recall >= 0, 0.1, ..., 1 (VOC 2007). 'area':
+    the area under the curve after making precision monotone (VOC 2010 and later)."""
     recall, precision = np.asarray(recall, float), np.asarray(precision, float)
     if mode == "11point":
-        # The devkit compares with 0:0.1:1; the tolerance keeps recall 3/10 at threshold 0.3 in binary arithmetic.
+        # The devkit compares with 0:0.1:1; with the tolerance, recall 3/10 reaches threshold 0.3 in binary arithmetic.
         levels = [precision[recall >= t - 1e-12] for t in np.linspace(0, 1, 11)]
         return float(np.mean([p.max() if p.size else 0.0 for p in levels]))
     if mode != "area":
@@ -28,9 +28,9 @@ def voc_ap(truth, detections, num_classes, iou_threshold=0.5):
     """AP per class, by each of MODES.
 
     truth: {image id: (boxes [n, 4] xyxy, labels [n] 1-based, difficult [n] bool)}; detections: {image id: (boxes
-    [m, 4], scores [m], labels [m])}. A detection belongs to the object of its class with the largest IoU; it is right
-    if that IoU is at least the threshold and nothing with a higher score took the object; one whose object is
-    difficult counts neither way. Boxes are continuous (no +1).
+    [m, 4], scores [m], labels [m])}. A detection belongs to the object of its class with the largest IoU; it is correct
+    if that IoU is at least the threshold and no detection with a higher score took the object. A detection of a difficult
+    object is ignored. Box sizes are x1 - x0 and y1 - y0 (no + 1).
     Returns a list of {each of MODES: AP, recall, objects, detections}, one per class; nan for a class without objects.
     """
     out = []

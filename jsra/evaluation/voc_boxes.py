@@ -14,10 +14,9 @@ TITLES = {"11point": "11-point (VOC 2007)", "area": "all-point (VOC 2010 and lat
 
 @register("evaluator")
 class VOCBoxAP(DatasetEvaluator):
-    """AP at IoU 0.5 as VOC's devkit computes it; difficult objects count neither way.
+    """AP at IoU 0.5 as in VOC's devkit; difficult objects are ignored.
 
-    mode: '11point' (VOC 2007's metric, which papers on 07+12 report) or 'area' (all points), which is the metric; the
-    table shows both.
+    mode: the metric, '11point' (VOC 2007; papers on 07+12 report it) or 'area' (all points); the table shows both.
     """
 
     key = "voc"

@@ -15,13 +15,13 @@ from jsra.registry import register
 
 @register("dense_head")
 class AlignedHead(AnchorHead):
-    """align: the first layer, e.g. RoIConv, shared by all levels. align_finest: one of its own for the first level, or None
-    (the 7x7-dagger variant of table 6: RoIConv 3x3 there, where most positions are). strides: image pixels a cell of each
-    level. Then num_convs convolutions conv_kernel x conv_kernel, and the outputs 1x1. separate_towers: classes and boxes
-    have convolutions of their own. The rest: see AnchorHead; with an anchor_generator the boxes are its anchors.
+    """align: the first layer, e.g. RoIConv, shared by all levels. align_finest: a separate layer for the first level, or None
+    (the 7x7-dagger variant of table 6: RoIConv 3x3 there, where most positions are). strides: image pixels per cell of each
+    level. num_convs convolutions conv_kernel x conv_kernel follow, then the 1x1 outputs. separate_towers: classes and boxes
+    use separate convolutions. Other arguments: see AnchorHead; if an anchor_generator is given, the boxes are its anchors.
 
-    Assumption: in AlignDet classes and boxes share the convolutions. The paper does not say it; with towers of their own the
-    3x3 variant would not be faster than RetinaNet, as it reports.
+    Assumption: in AlignDet classes and boxes share the convolutions. The paper does not say this; with separate towers the
+    3x3 variant would not be faster than RetinaNet, which the paper reports.
     """
 
     def __init__(
@@ -50,8 +50,8 @@ class AlignedHead(AnchorHead):
         initialise([*self.convs, *(self.box_convs or []), self.box], self.cls)
 
     def forward_levels(self, feats, boxes=None):
-        """feats: levels of [B, in_channels, H, W]; boxes [B, N, 4], None for the anchors -> levels of logits
-        [B, A * C, H, W] and deltas [B, A * 4, H, W]."""
+        """feats: levels of [B, in_channels, H, W]; boxes xyxy [B, N, 4] in image pixels, None: the anchors -> levels of
+        logits [B, A * C, H, W] and deltas [B, A * 4, H, W]."""
         if len(feats) != len(self.strides):
             raise ValueError(f"AlignedHead: {len(self.strides)} strides but {len(feats)} feature maps")
         if boxes is None:

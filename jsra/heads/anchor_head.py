@@ -1,4 +1,4 @@
-"""What the heads share that classify and refine every anchor of dense maps, without sampling.
+"""The common part of heads that classify and refine every anchor of dense maps, without sampling.
 
 Shape letters: B images; A anchors per position; C classes; N anchors of all levels together, ordered by level, position,
 anchor.
@@ -17,14 +17,14 @@ from jsra.boxes.structures import take
 from jsra.ops.conv import Conv2d
 from jsra.ops.permute import permute
 
-PRIOR = 0.01  # the score of every class before training: a sum over so many anchors must not begin with a huge loss
+PRIOR = 0.01  # score of every class before training: otherwise the sum over so many anchors starts with a huge loss
 
 
 class AnchorHead(nn.Module):
-    """box_coder, assigner, loss_cls (with `dense`: FocalLoss), loss_box: built objects. test: a DenseSelector.
-    anchor_generator: None where the boxes of the positions come from elsewhere.
+    """box_coder, assigner, loss_cls (it needs a method `dense`: FocalLoss), loss_box: built objects. test: a DenseSelector.
+    anchor_generator: None if the boxes of the positions come from elsewhere.
 
-    A subclass has forward_levels(feats), which gives the maps: lists over levels of logits [B, A * C, H, W] and deltas
+    A subclass defines forward_levels(feats), which returns two lists over levels: logits [B, A * C, H, W] and deltas
     [B, A * 4, H, W].
     """
 
@@ -48,23 +48,23 @@ class AnchorHead(nn.Module):
         self.test = test or DenseSelector()
 
     def anchors(self, feats):
-        """[N, 4]: the anchors of the maps."""
+        """The anchors of the maps, xyxy [N, 4] in image pixels."""
         return self.anchor_generator.grids([x.shape[2:] for x in feats])
 
     def valid(self, feats, targets):
-        """int32 [B, N]: 0 where an anchor lies outside its own image's padded size."""
+        """int32 [B, N]: 0 if the anchor is outside the padded size of its image."""
         return self.anchor_generator.valid([x.shape[2:] for x in feats], targets.pad_sizes)
 
     def tower(self, convs, x):
-        """Convolutions, each with its ReLU."""
+        """The convolutions, each followed by a ReLU."""
         for conv in convs:
             x = nn.relu(conv(x))
         return x
 
     def losses(self, logits, deltas, anchors, targets, valid):
-        """{loss_cls, loss_box}: over all anchors, divided by the number of positives, at least one an image (mmdet's).
+        """{loss_cls, loss_box}: sums over all anchors, divided by the number of positives (at least 1 per image; as mmdet).
 
-        anchors [N, 4], or [B, N, 4] of each image; valid int32 [B, N], 0 where an anchor does not count.
+        anchors [N, 4], or [B, N, 4] (separate ones for each image); valid int32 [B, N], 0 for anchors that are ignored.
         """
         matched = self.assigner.assign(anchors, targets.truth, valid).matched
         positive = (matched > 0).int32()
@@ -85,7 +85,7 @@ class AnchorHead(nn.Module):
         return self.test.select(logits, deltas, anchors, self.box_coder, self.num_classes, targets)
 
     def decode(self, deltas, anchors, targets):
-        """The boxes [B, N, 4] of all anchors [N, 4], clipped to the images."""
+        """The boxes [B, N, 4] predicted from the anchors [N, 4], clipped to the images."""
         rows = by_anchor(deltas, 4)
         return self.box_coder.decode(anchors.unsqueeze(0).broadcast(rows.shape), rows, targets.sizes)
 
@@ -97,12 +97,12 @@ def by_anchor(maps, depth: int):
 
 
 def square_convs(widths, kernel=3):
-    """A ModuleList of convolutions kernel x kernel of these widths, the input's first."""
+    """A ModuleList of kernel x kernel convolutions; widths: channels of the input, then of each convolution's output."""
     return nn.ModuleList([Conv2d(i, o, kernel, padding=kernel // 2) for i, o in zip(widths, widths[1:])])
 
 
 def initialise(convs, cls):
-    """Small weights, biases 0, and in the last layer of the classes PRIOR as every score. Source: Lin et al. 2017, 4.1."""
+    """Small weights, biases 0; the bias of `cls`, the last layer, makes every score PRIOR. Source: Lin et al. 2017, 4.1."""
     for conv in [*convs, cls]:
         jt.init.gauss_(conv.weight, 0.0, 0.01)
         jt.init.constant_(conv.bias, 0.0)

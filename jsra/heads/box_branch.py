@@ -1,6 +1,6 @@
-"""The branch of boxes: sample proposals, extract their features, classify and refine them.
+"""The box branch: sample proposals, extract their features, classify and refine them.
 
-Shape letters: B images; P proposals, S samples of an image; C classes.
+Shape letters: B images; P proposals and S samples per image; C classes.
 """
 
 from __future__ import annotations
@@ -14,12 +14,12 @@ from jsra.registry import register
 
 @register("box_branch")
 class BoxBranch(Branch):
-    """extractor: an RoI feature extractor, (feats, rois [K, 5]) -> [K, channels, h, w], which reads as many of the first
-    maps as it has strides. head: e.g. Shared2FCBBoxHead.
+    """extractor: an RoI feature extractor, (feats, rois [K, 5]) -> [K, channels, h, w]; with n strides it reads the first n
+    maps. head: e.g. Shared2FCBBoxHead.
     assigner, sampler: built objects of jsra.boxes, used in training; test: a DetectionSelector.
 
-    A box branch is the first of its RoI head: where other branches are given samples or results, it is given Proposals,
-    and it gives the samples with the losses.
+    The box branch runs first in its RoI head. It takes Proposals where the other branches take samples or results, and it
+    returns the samples together with its losses.
     """
 
     def __init__(
@@ -38,7 +38,7 @@ class BoxBranch(Branch):
         self.test = test or DetectionSelector()
 
     def forward(self, feats, rois):
-        """rois [K, 5] -> logits [K, .] and deltas [K, .] of the head."""
+        """rois [K, 5] (batch index, xyxy in image pixels) -> logits [K, .] and deltas [K, .] of the head."""
         return self.head(self.extractor(feats, rois))
 
     def sample(self, proposals, targets):
@@ -58,7 +58,7 @@ class BoxBranch(Branch):
 
 
 def detect(head, logits, deltas, proposals, targets, selector) -> Results:
-    """Results from a box head's outputs of all proposals. NMS runs in pixels of the original image."""
+    """Results from a box head's outputs for all proposals. NMS runs in pixels of the original image."""
     boxes = head.boxes(deltas, proposals.boxes, targets.sizes)
     scales = targets.scales.unsqueeze(1)
     boxes = boxes * (scales if boxes.ndim == 3 else scales.unsqueeze(2))

@@ -1,7 +1,7 @@
 """The box head: RoI features -> class logits and box deltas, their losses, scores and boxes.
 
-Shape letters: B images; S samples, P proposals of an image; K RoIs, those of all images; C classes (labels 1 to C). What the
-columns of the logits are is the loss's affair (jsra.losses.cross_entropy): with a softmax, column 0 is the background.
+Shape letters: B images; S samples and P proposals per image; K RoIs of all images together; C classes (labels 1 to C). The
+loss decides what the columns of the logits mean (jsra.losses.cross_entropy): with a softmax, column 0 is the background.
 """
 
 from __future__ import annotations
@@ -21,10 +21,11 @@ def _pair(value):
 
 
 class BoxHead(nn.Module):
-    """What all box heads share. A subclass has execute(features) -> logits, deltas, and calls make_outputs after its layers.
+    """The common part of all box heads. A subclass defines execute(features) -> logits, deltas; its constructor makes its own
+    layers, then calls make_outputs.
 
     box_coder, loss_cls, loss_box: built objects; loss_box works on deltas. reg_class_agnostic: one box per RoI instead of one
-    per class: columns 4 * (c - 1) of class c.
+    per class (the deltas of class c start at column 4 * (c - 1)).
     """
 
     def __init__(self, box_coder, loss_cls, loss_box, num_classes, reg_class_agnostic):
@@ -36,8 +37,8 @@ class BoxHead(nn.Module):
         self.reg_class_agnostic = reg_class_agnostic
 
     def make_outputs(self, width, fcs=()):
-        """The layers `cls` and `box`, which read `width` numbers of each RoI; their first weights, and those of the fully
-        connected layers before them (Xavier)."""
+        """Make the layers `cls` and `box`, which read `width` numbers per RoI, and initialise them (normal distribution) and
+        the fully connected layers `fcs` before them (Xavier)."""
         self.cls = nn.Linear(width, self.loss_cls.num_outputs(self.num_classes))
         self.box = nn.Linear(width, 4 if self.reg_class_agnostic else 4 * self.num_classes)
         for fc in fcs:
@@ -50,7 +51,7 @@ class BoxHead(nn.Module):
     def losses(self, logits, deltas, samples):
         """logits [B * S, .], deltas [B * S, .] of all samples (jsra.boxes.structures.Samples).
 
-        Returns {loss_cls, loss_box}: both divided by the number of samples, positives and negatives (mmdet's).
+        Returns {loss_cls, loss_box}: both divided by the number of samples, positive and negative, as in mmdet.
         """
         labels, weights = samples.labels.reshape(-1), samples.weights.reshape(-1)
         count = jt.maximum(samples.count.sum(), 1).float32()
@@ -62,25 +63,26 @@ class BoxHead(nn.Module):
         }
 
     def of_class(self, deltas, labels):
-        """The deltas [K, 4] of one class of each RoI. deltas [K, 4 C] or [K, 4]; labels int32 [K]; zeros for label 0."""
+        """The deltas [K, 4] of one class per RoI. deltas [K, 4 C] or [K, 4] (class-agnostic: returned as they are);
+        labels int32 [K]; zeros for label 0."""
         if self.reg_class_agnostic:
             return deltas
         return dense_gather([deltas.reshape(*deltas.shape, 1, 1)], labels.unsqueeze(1) - 1, 4).reshape(-1, 4)
 
     def scores(self, logits):
-        """[K, .] -> the probabilities [K, C] of the classes."""
+        """Logits [K, .] -> the probabilities [K, C] of the classes."""
         return self.loss_cls.scores(logits)
 
     def boxes(self, deltas, references, sizes):
-        """deltas of references [B, P, 4] -> boxes [B, P, C, 4], or [B, P, 4] where they are of no class, clipped to sizes
-        [B, 2] (width, height)."""
+        """The deltas of all proposals `references` [B, P, 4] -> boxes [B, P, C, 4], or [B, P, 4] if class-agnostic, clipped
+        to sizes [B, 2] (width, height)."""
         images, count = references.shape[:2]
         if self.reg_class_agnostic:
             return self.box_coder.decode(references, deltas.reshape(images, count, 4), sizes)
         return self.box_coder.decode(references, deltas.reshape(images, count, self.num_classes, 4), sizes)
 
     def refined(self, logits, deltas, references, labels, sizes):
-        """The boxes [B, P, 4] for the next stage, of class labels int32 [B, P]; where that is 0, of the likeliest class."""
+        """The boxes [B, P, 4] for the next stage: of the classes in labels int32 [B, P], for 0 of the most likely class."""
         likeliest = self.scores(logits).argmax(dim=1)[0].int32() + 1
         labels = labels.reshape(-1)
         chosen = self.of_class(deltas, jt.ternary(labels > 0, labels, likeliest))
@@ -91,9 +93,9 @@ class BoxHead(nn.Module):
 class Shared2FCBBoxHead(BoxHead):
     """Two fully connected layers, shared by classification and regression.
 
-    roi_feat_size: rows and columns of the RoI features (an int for squares); the input is [K, in_channels, rows, columns]
-    or anything of as many numbers per RoI ([K, in_channels, N] of Semantic RoI Align). num_fcs: fully connected layers. The
-    rest: see BoxHead.
+    roi_feat_size: rows and columns of the RoI features (an int if they are equal). The input is [K, in_channels, rows,
+    columns] or has another shape with as many numbers per RoI ([K, in_channels, N] of Semantic RoI Align). num_fcs: number of
+    fully connected layers. Other arguments: see BoxHead.
     """
 
     def __init__(
@@ -116,7 +118,7 @@ class Shared2FCBBoxHead(BoxHead):
         self.make_outputs(widths[-1], self.fcs)
 
     def execute(self, features):
-        """[K, in_channels, ...] -> logits [K, C + 1] (or what the loss needs), deltas [K, 4 C] or [K, 4]."""
+        """[K, in_channels, ...] -> logits [K, C + 1] (or as many columns as the loss needs), deltas [K, 4 C] or [K, 4]."""
         per_roi = math.prod(features.shape[1:])
         expected = self.in_channels * self.roi_feat_size[0] * self.roi_feat_size[1]
         if per_roi != expected:

@@ -1,4 +1,4 @@
-"""What a branch of a RoI head is."""
+"""The interface of a branch of the RoI head."""
 
 from __future__ import annotations
 
@@ -6,25 +6,23 @@ from jittor import nn
 
 
 class Branch(nn.Module):
-    """A part of a RoI head that knows its own training and its own results: boxes, masks, ...
-
-    The two are called losses and results, for nn.Module has a train already. Structures: jsra.boxes.structures.
-    """
+    """A part of the RoI head that defines its own losses and results: boxes, masks, ... Structures: jsra.boxes.structures."""
 
     def forward(self, feats, rois):
-        """feats: the neck's maps, finest first; rois [K, 5] -> the outputs of the branch's head. Used to count its cost."""
+        """feats: the neck's maps, finest first; rois [K, 5] (batch index, xyxy in image pixels) -> the outputs of the
+        branch's head. Used to count its cost."""
         raise NotImplementedError
 
     def losses(self, feats, samples, targets) -> dict:
-        """samples: a list of the Samples that each stage of the box branch trained on; targets: Targets.
+        """samples: a list with the Samples that each stage of the box branch was trained on; targets: Targets.
 
-        Returns {name: loss}; the names begin with "loss" after their last dot, and no other branch has them.
+        Returns {name: loss}; after its last dot a name begins with "loss", and no other branch uses the same names.
         """
         raise NotImplementedError
 
     def results(self, feats, results, targets):
-        """results: the Results of the box branch and the branches before -> the same with what this branch adds."""
+        """results: the Results of the box branch and earlier branches -> the same object with the fields of this branch."""
         raise NotImplementedError
 
     def finish(self, results, targets):
-        """Work on the host, at the end: results, a list with the dict of each image, are changed in place."""
+        """The last step, on the host: changes `results`, a list with one dict per image, in place."""

@@ -1,4 +1,4 @@
-"""Cascade R-CNN's branch of boxes (Cai and Vasconcelos 2018): stages that refine the boxes of the one before."""
+"""Cascade R-CNN's box branch (Cai and Vasconcelos 2018): each stage refines the boxes of the previous one."""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ from jsra.registry import register
 
 @register("box_branch")
 class CascadeBoxBranch(Branch):
-    """stages: BoxBranches, first to last, whose own `test` is not used; a list, or a dictionary, of which a config can change
-    a part. loss_weights: of each stage. test: a DetectionSelector. It takes and gives what BoxBranch does; the losses of
-    stage i are named 's<i>.loss_cls', ...
+    """stages: BoxBranches, first to last (their own `test` is not used), as a list, or as a dictionary if configs should be
+    able to change single stages. loss_weights: one per stage. test: a DetectionSelector. Inputs and outputs are those of
+    BoxBranch; the losses of stage i are named 's<i>.loss_cls', ...
 
-    In training a stage refines its samples, without the ground truths that were added to them, for the next one: by the
-    deltas of their ground truth's class, and for background of the likeliest class. In evaluation the boxes are the last
-    stage's, and the logits the mean of the stages'. Source: mmdet's CascadeRoIHead.
+    In training, the proposals of the next stage are the refined samples of this one, without the ground-truth boxes added to
+    them. A sample is refined by the deltas of its ground truth's class; background, by those of its most likely class. In
+    evaluation, boxes come from the last stage, logits are the mean over all stages. Source: mmdet's CascadeRoIHead.
     """
 
     def __init__(
@@ -42,11 +42,11 @@ class CascadeBoxBranch(Branch):
 
     @property
     def extractor(self):
-        """The first stage's."""
+        """The extractor of the first stage."""
         return self.stages[0].extractor
 
     def forward(self, feats, rois):
-        """[logits, deltas] of each stage for the same rois [K, 5]."""
+        """[(logits, deltas) of each stage], all for the same rois [K, 5]."""
         return [stage.forward(feats, rois) for stage in self.stages]
 
     def losses(self, feats, proposals, targets):

@@ -1,4 +1,4 @@
-"""The branch of masks of Cascade Mask R-CNN (Cai and Vasconcelos 2019): one for each stage of the boxes."""
+"""The mask branch of Cascade Mask R-CNN (Cai and Vasconcelos 2019): one MaskBranch per box stage."""
 
 from __future__ import annotations
 
@@ -12,11 +12,12 @@ from jsra.registry import register
 
 @register("branch")
 class CascadeMaskBranch(MaskResults):
-    """stages: MaskBranches, first to last, as many as the box branch has, whose own mask_thr is not used; a list, or a
-    dictionary, of which a config can change a part. loss_weights: of each. The losses of stage i are named 's<i>.loss_mask'.
+    """stages: MaskBranches, first to last, as many as box stages (their own mask_thr is not used), as a list, or as a
+    dictionary if configs should be able to change single stages. loss_weights: one per stage. The losses of stage i are named
+    's<i>.loss_mask'.
 
-    Each stage trains on the samples of its stage of boxes. In evaluation the masks of the last boxes are the mean of the
-    stages' probabilities. Source: mmdet's CascadeRoIHead.
+    Each mask stage is trained on the samples of the same box stage. In evaluation, every stage predicts the masks of the
+    final boxes, and their probabilities are averaged. Source: mmdet's CascadeRoIHead.
     """
 
     def __init__(
@@ -35,7 +36,7 @@ class CascadeMaskBranch(MaskResults):
         self.stages = nn.ModuleList(stages)
 
     def forward(self, feats, rois):
-        """The logits [K, C, m, m] of each stage for the same rois [K, 5]."""
+        """[logits [K, C, m, m] of each stage], all for the same rois [K, 5]."""
         return [stage.forward(feats, rois) for stage in self.stages]
 
     def losses(self, feats, samples, targets):

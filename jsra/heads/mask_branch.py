@@ -1,6 +1,6 @@
-"""The branch of masks: what part of each box belongs to the object.
+"""The mask branch: which pixels of each box belong to the object.
 
-Shape letters: B images; S samples of an image, P of which may be positives; M detections of an image; m rows and columns of
+Shape letters: B images; S samples per image, of which at most P are positive; M detections per image; m rows and columns of
 a mask.
 """
 
@@ -20,15 +20,15 @@ from jsra.ops.mask_targets import mask_targets
 from jsra.ops.paste_masks import paste_masks
 from jsra.registry import register
 
-ROIS = 128  # that go through a mask head at a time in evaluation
-PIXELS = 2**26  # of the masks that are pasted at a time
+ROIS = 128  # RoIs per pass through the mask head in evaluation
+PIXELS = 2**26  # mask pixels that are pasted at a time
 
 
 class MaskResults(Branch):
-    """The evaluation of every branch of masks: those of the detections, pasted into the image.
+    """The evaluation part of every mask branch: predict the masks of the detections and paste them into the image.
 
-    A subclass has probabilities(feats, rois [K, 5], labels int32 [K]) -> [K, m, m], of the class that was found. mask_thr: a
-    pixel belongs to the object from this probability on.
+    A subclass defines probabilities(feats, rois [K, 5], labels int32 [K]) -> [K, m, m], the mask of the detected class.
+    mask_thr: the probability from which a pixel belongs to the object.
     """
 
     def __init__(self, mask_thr: float):
@@ -36,8 +36,8 @@ class MaskResults(Branch):
         self.mask_thr = float(mask_thr)
 
     def results(self, feats, results, targets):
-        """Adds masks [B, the most detections of an image, m, m] of probabilities. Reads how many detections there are, so
-        that the head runs on those alone, not on as many as there could be."""
+        """Adds the field `masks`: probabilities [B, most detections in an image, m, m]. The number of detections is read on
+        the host so that the head runs only on existing detections."""
         counts = results.count.numpy()
         most = max(1, int(counts.max()))
         real = np.arange(most) < counts[:, None]
@@ -64,9 +64,9 @@ class MaskResults(Branch):
 class MaskBranch(MaskResults):
     """extractor: an RoI feature extractor (feats, rois [K, 5]) -> [K, channels, h, w]; head: e.g. FCNMaskHead.
 
-    It trains on the positives of the last stage of the box branch. target_thr: a pixel of the target is 1 where the object
-    covers so much of it; None: the share itself. target_aligned: whether targets are cut out with half-pixel centres.
-    Defaults: mmdet's; torchvision has None and False.
+    It is trained on the positive samples of the last box stage. target_thr: a pixel of the target is 1 if the object covers
+    at least this fraction of it; None: the target is the fraction itself. target_aligned: targets are cropped with half-pixel
+    centres. Defaults: those of mmdet; torchvision uses None and False.
     """
 
     def __init__(
@@ -92,7 +92,7 @@ class MaskBranch(MaskResults):
         return self.losses_of(feats, samples[-1], mask_truth(targets))
 
     def losses_of(self, feats, samples, truth):
-        """samples: Samples of one stage; truth: MaskTruth. Positives come first, so the others are left out."""
+        """samples: Samples of one stage; truth: MaskTruth. Positive samples come first; only their rows are used."""
         most = _most_positives(samples)
         boxes, gt_index, labels = (v[:, :most] for v in (samples.boxes, samples.gt_index, samples.labels))
         images, count = gt_index.shape
@@ -113,14 +113,15 @@ class MaskBranch(MaskResults):
 
 
 def _most_positives(samples) -> int:
-    """Rows that hold the positives of every image. The CPU counts them: there a read costs nothing, and each RoI in vain does
-    (the usual 128 an image are a quarter of a training step). A GPU would have to be waited for."""
+    """How many rows hold the positives of every image. On the CPU they are counted, because reading a number costs nothing
+    there and unused RoIs do (the usual 128 per image: a quarter of a training step). On a GPU, reading would mean waiting."""
     return samples.max_pos if jt.flags.use_cuda else max(1, int(samples.num_pos.numpy().max()))
 
 
 def paste(masks, boxes, sizes, threshold: float = 0.5) -> list:
-    """Masks [n, m, m] of probabilities, each resized into its box xyxy [n, 4] of its image, as the RLE of COCO result files:
-    {'size': [height, width], 'counts': str}. sizes: (width, height) of the image, or [n, 2] of the image of each."""
+    """masks [n, m, m] (probabilities), each resized to its box, xyxy [n, 4] in pixels of the original image -> a list of RLE
+    as in COCO result files: {'size': [height, width], 'counts': str}. sizes: (width, height) of the image, or [n, 2], one per
+    mask."""
     places, total = windows_of_boxes(boxes, sizes)
     starts, sizes = places[:, 0], np.broadcast_to(sizes, (len(places), 2))
     rles = []

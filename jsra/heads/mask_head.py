@@ -1,6 +1,6 @@
 """The mask head of Mask R-CNN (He et al. 2017): RoI features -> a mask for each class, and its loss.
 
-Shape letters: K RoIs; C classes (labels 1 to C); h, w of the RoI features, of which the masks have twice as many.
+Shape letters: K RoIs; C classes (labels 1 to C); h x w cells of the RoI features, 2h x 2w pixels of the masks.
 """
 
 from __future__ import annotations
@@ -20,10 +20,10 @@ from jsra.registry import register
 
 @register("mask_head")
 class FCNMaskHead(nn.Module):
-    """num_convs 3x3 convolutions, a transposed one that doubles rows and columns, and one of 1x1 for each class.
+    """num_convs 3x3 convolutions, a transposed convolution that doubles the size, a 1x1 convolution with an output per class.
 
-    loss_mask: CrossEntropyLoss with use_sigmoid. class_agnostic: one mask for whatever class. The weights begin as mmdet's
-    do: normal, by the number of outputs (He et al. 2015).
+    loss_mask: CrossEntropyLoss with use_sigmoid. class_agnostic: one mask for all classes. Initial weights as in mmdet:
+    normal, with the deviation of He et al. 2015 for the number of outputs.
     """
 
     def __init__(
@@ -51,13 +51,13 @@ class FCNMaskHead(nn.Module):
             jt.init.constant_(layer.bias, 0.0)
 
     def execute(self, features):
-        """[K, in_channels, h, w] -> logits [K, C, 2h, 2w], or [K, 1, 2h, 2w] where they are of no class."""
+        """[K, in_channels, h, w] -> logits [K, C, 2h, 2w], or [K, 1, 2h, 2w] if class-agnostic."""
         return interleave(self.logits(self.shared(features)))
 
     def class_logits(self, features, labels):
-        """The logits [K, 2h, 2w] of one class of each RoI; labels int32 [K]; zeros for label 0.
+        """The logits [K, 2h, 2w] of one class per RoI; labels int32 [K]; zeros for label 0.
 
-        The last convolution is computed for that class alone: of many classes (LVIS) all would take gigabytes.
+        The last convolution is computed only for that class: with many classes (LVIS), all would need gigabytes.
         """
         x = self.shared(features)
         if self.class_agnostic:
@@ -72,29 +72,30 @@ class FCNMaskHead(nn.Module):
         return masks.reshape(masks.shape[0], *masks.shape[2:])
 
     def shared(self, features):
-        """What all classes share: [K, in_channels, h, w] -> [K, conv_out_channels, 4h, w], as DoublingConv gives it."""
+        """The layers shared by all classes: [K, in_channels, h, w] -> [K, conv_out_channels, 4h, w], as from DoublingConv."""
         return nn.relu(self.upsample(self.trunk(features)))
 
     def trunk(self, x):
-        """The 3x3 convolutions."""
+        """The 3x3 convolutions, each followed by a ReLU."""
         for conv in self.convs:
             x = nn.relu(conv(x))
         return x
 
     def losses(self, logits, targets, weights):
-        """logits, targets [K, 2h, 2w] of one class of each RoI; weights [K], 0 where there is no mask.
+        """logits, targets [K, 2h, 2w] of one class per RoI; weights [K], 0 for RoIs without a mask.
 
-        Returns {loss_mask}: the mean over all pixels of the masks there are (mmdet's).
+        Returns {loss_mask}: the mean over all pixels of the masks with weight 1, as in mmdet.
         """
         pixels = jt.maximum(weights.sum(), 1.0) * math.prod(logits.shape[1:])
         return {"loss_mask": self.loss_mask(logits, targets, weight=weights.reshape(-1, 1, 1), avg_factor=pixels)}
 
 
 class DoublingConv(nn.Module):
-    """A transposed convolution of 2x2 with stride 2, by one of 1x1: each input gives four outputs that nothing else reaches.
+    """A 2x2 transposed convolution with stride 2, computed as a 1x1 convolution: its output windows do not overlap, so each
+    input position gives four outputs of its own.
 
-    weight [in, out, 2, 2], bias [out], as torch's ConvTranspose2d has them. execute: [K, in, h, w] -> [K, out, 4h, w], the
-    four maps of [h, w] one under the other; `interleave` puts what is made of them, position by position, in its place.
+    weight [in, out, 2, 2], bias [out], as in torch's ConvTranspose2d. execute: [K, in, h, w] -> [K, out, 4h, w], four maps of
+    [h, w] one below the other. Layers that work on single positions can follow; then `interleave` orders the positions.
     """
 
     def __init__(self, in_channels: int, out_channels: int):
@@ -106,14 +107,14 @@ class DoublingConv(nn.Module):
         return by_parts(conv2d(x, *self.of_1x1()))
 
     def of_1x1(self):
-        """Weight [4 out, in, 1, 1] and bias [4 out] of the convolution that is run."""
+        """Weight [4 out, in, 1, 1] and bias [4 out] of the equivalent 1x1 convolution."""
         inputs, outputs = self.weight.shape[:2]
         weight = permute(self.weight, 1, 2, 3, 0).reshape(4 * outputs, inputs, 1, 1)
         return weight, self.bias.unsqueeze(1).broadcast([outputs, 4]).reshape(-1)
 
 
 def by_parts(x):
-    """[K, 4 out, h, w] -> [K, out, 4h, w]."""
+    """[K, 4 out, h, w] -> [K, out, 4h, w]: the four outputs of a channel, one below the other."""
     count, channels, height, width = x.shape
     return x.reshape(count, channels // 4, 4 * height, width)
 

@@ -1,4 +1,4 @@
-"""The box head of a Faster R-CNN on C4: the last stage of the ResNet on the features of each RoI (He et al. 2016)."""
+"""The box head of a Faster R-CNN on C4: the last ResNet stage runs on the features of each RoI (He et al. 2016)."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ from jsra.registry import register
 
 @register("box_head")
 class Res5BoxHead(BoxHead):
-    """The blocks of ResNet's conv5, the mean over positions, and the outputs. Parameters: BoxHead's, and
+    """The blocks of ResNet's conv5, the mean over positions, and the outputs. Parameters: those of BoxHead, and
 
-    depth, base_channels: the ResNet's, whose first three stages are the backbone. stride: of the first block; RoI features of
-    14 x 14 with stride 2 (mmdet, detectron2), 7 x 7 with stride 1. norm_eval: batch statistics are frozen.
+    depth, base_channels: of the ResNet whose first three stages are the backbone. stride: of the first block; 2 for RoI
+    features of 14 x 14 (mmdet, detectron2), 1 for 7 x 7. norm_eval: batch statistics are frozen.
 
     Source: mmdet 3.3, configs/_base_/models/faster-rcnn_r50-caffe-c4.py, with the stride on the 3x3 convolution.
     """
@@ -44,7 +44,7 @@ class Res5BoxHead(BoxHead):
         self.make_outputs(planes * block.expansion)
 
     def execute(self, features):
-        """[K, in_channels, h, w] -> logits [K, C + 1] (or what the loss needs), deltas [K, 4 C] or [K, 4]."""
+        """[K, in_channels, h, w] -> logits [K, C + 1] (or as many columns as the loss needs), deltas [K, 4 C] or [K, 4]."""
         if features.ndim != 4 or features.shape[1] != self.in_channels:
             raise ValueError(
                 f"Res5BoxHead: RoI features must be [K, {self.in_channels}, h, w], got {list(features.shape)}; set depth and "

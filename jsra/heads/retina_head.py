@@ -10,7 +10,7 @@ from jsra.registry import register
 
 @register("dense_head")
 class RetinaHead(AnchorHead):
-    """anchor_generator: a built object. stacked_convs: 3x3 convolutions of a tower. The rest: see AnchorHead."""
+    """anchor_generator: a built object. stacked_convs: 3x3 convolutions per tower. Other arguments: see AnchorHead."""
 
     def __init__(
         self,
@@ -34,9 +34,9 @@ class RetinaHead(AnchorHead):
         return self.logits(feats), self.deltas(feats)
 
     def logits(self, feats):
-        """The classes alone."""
+        """Only the logits: levels of [B, A * C, H, W]."""
         return [self.cls(self.tower(self.cls_convs, x)) for x in feats]
 
     def deltas(self, feats):
-        """The boxes alone."""
+        """Only the deltas: levels of [B, A * 4, H, W]."""
         return [self.box(self.tower(self.box_convs, x)) for x in feats]

@@ -11,8 +11,8 @@ from jsra.registry import register
 
 @register("roi_head")
 class RoIHead(nn.Module):
-    """box: a BoxBranch or CascadeBoxBranch. branches: {name: Branch} of what else is found in each box (masks, ...); each
-    becomes the attribute `name`, and knows nothing of the others.
+    """box: a BoxBranch or CascadeBoxBranch. branches: {name: Branch} for further predictions per box (masks, ...); each
+    becomes the attribute `name` and is independent of the others.
     """
 
     def __init__(self, box: part.box_branch, branches: dict[str, part.branch] | None = None):
@@ -27,7 +27,7 @@ class RoIHead(nn.Module):
     def execute(self, feats, proposals, targets):
         """feats: the neck's maps, finest first; proposals: Proposals; targets: Targets (jsra.boxes.structures).
 
-        Returns the losses of all branches in training, else the results: for each image a dict of img_id, boxes [n, 4] in
+        Returns the losses of all branches in training, otherwise a list with one dict per image: img_id, boxes xyxy [n, 4] in
         pixels of the original image, scores [n], labels [n] (1-based), best first, and what the branches add.
         """
         others = [getattr(self, name) for name in self.branches]
@@ -45,14 +45,14 @@ class RoIHead(nn.Module):
         return found
 
     def forward_branches(self, feats, rois):
-        """Run the head of the boxes on rois [K, 5], the other branches on as many of them as there may be detections."""
+        """Run the box branch on rois [K, 5], the other branches on the first max_per_img of them. Used to count the cost."""
         self.box.forward(feats, rois)
         for name in self.branches:
             getattr(self, name).forward(feats, rois[: self.box.test.max_per_img])
 
 
 def read(results, targets) -> list:
-    """The dict of each image, NumPy, of Results: all of them in one read of the device."""
+    """Results -> a list with one dict of NumPy arrays per image, in a single read from the device."""
     counts, *arrays = jt.fetch_sync([results.count, *results.fields.values()])
     found = []
     for i, target in enumerate(targets):

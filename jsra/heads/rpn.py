@@ -1,7 +1,7 @@
 """Region Proposal Network (Ren et al. 2015).
 
-Shape letters: B images; A anchors per position; H, W of a level's map; N anchors of all levels together, ordered by level,
-position, anchor (see jsra.boxes.anchors); S sampled anchors of an image.
+Shape letters: B images; A anchors per position; H x W cells of a level's map; N anchors of all levels together, ordered by
+level, position, anchor (see jsra.boxes.anchors); S sampled anchors per image.
 """
 
 from __future__ import annotations
@@ -18,11 +18,11 @@ from jsra.registry import register
 
 @register("rpn")
 class RPNHead(nn.Module):
-    """A 3x3 convolution, then objectness and box deltas of every anchor, shared by all levels.
+    """A 3x3 convolution, then objectness and box deltas of every anchor; the weights are shared by all levels.
 
-    anchor_generator, box_coder, assigner, sampler, loss_cls (of a sigmoid), loss_box: built objects. train_proposals,
-    test_proposals: ProposalSelectors. num_convs: 3x3 convolutions before the outputs. allowed_border: pixels by which an
-    anchor that trains may reach beyond its image; None: any number.
+    anchor_generator, box_coder, assigner, sampler, loss_cls (with a sigmoid), loss_box: built objects. train_proposals,
+    test_proposals: ProposalSelectors. num_convs: number of 3x3 convolutions before the outputs. allowed_border: an anchor
+    that extends this many image pixels or more beyond its image is not used in training; None: all are used.
     """
 
     def __init__(
@@ -77,7 +77,7 @@ class RPNHead(nn.Module):
     def execute(self, feats, targets):
         """feats: list of [B, C, H, W]; targets: jsra.boxes.structures.Targets.
 
-        Returns Proposals and, in training, the losses {loss_rpn_cls, loss_rpn_box}, else {}.
+        Returns Proposals, and the losses {loss_rpn_cls, loss_rpn_box} in training, otherwise {}.
         """
         logits, deltas = self.forward_levels(feats)
         selector = self.train_proposals if self.is_training() else self.test_proposals
@@ -86,13 +86,16 @@ class RPNHead(nn.Module):
         return proposals, self.losses(logits, deltas, anchors, targets) if self.is_training() else {}
 
     def losses(self, logits, deltas, anchors, targets):
-        """Losses over the sampled anchors of all images, divided by the number of samples (mmdet's)."""
+        """Losses over the sampled anchors of all images, divided by the number of samples, as in mmdet.
+
+        anchors xyxy [N, 4] in image pixels; logits, deltas: as from forward_levels.
+        """
         valid = self.anchor_generator.valid([x.shape[2:] for x in logits], targets.pad_sizes)
         if self.allowed_border is not None:
             valid = valid * _within(anchors, targets.sizes, self.allowed_border)
         matches = self.assigner.assign(anchors, targets.truth, valid)
         samples = self.sampler.sample(anchors, matches, targets.truth)
-        # A kind of which an image has none counts as one.
+        # Positives and negatives each count as at least one per image.
         negatives = samples.count - samples.num_pos
         avg_factor = (jt.maximum(samples.num_pos, 1) + jt.maximum(negatives, 1)).sum().float32()
         positive = (samples.labels > 0).float32().reshape(-1)
@@ -105,7 +108,7 @@ class RPNHead(nn.Module):
 
 
 def _within(anchors, sizes, border):
-    """int32 [B, N]: 1 for anchors [N, 4] that reach less than `border` pixels beyond images of sizes [B, 2]."""
+    """int32 [B, N]: 1 for anchors [N, 4] that extend less than `border` pixels beyond images of sizes [B, 2]."""
     low = jt.minimum(anchors[:, 0], anchors[:, 1]) >= -border
     past = [anchors[:, 2 + i].unsqueeze(0) - sizes[:, i].unsqueeze(1) < border for i in (0, 1)]
     return jt.logical_and(low.unsqueeze(0), jt.logical_and(*past)).int32()

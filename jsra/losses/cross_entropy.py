@@ -9,13 +9,13 @@ from jsra.registry import register
 
 
 def log_softmax(logits):
-    """[n, c] -> [n, c]; exact for any finite logits (the largest is subtracted first)."""
+    """[n, c] -> [n, c]; no overflow for any finite logits, because the largest is subtracted first."""
     shifted = logits - logits.max(dim=1, keepdims=True).stop_grad()
     return shifted - jt.log(jt.exp(shifted).sum(dim=1, keepdims=True))
 
 
 def one_hot(labels, count: int):
-    """labels int [n] -> [n, count]; a row of zeros for a label outside 0..count-1."""
+    """labels int [n] -> float32 [n, count]; a row of zeros for a label outside 0..count-1."""
     shape = [labels.shape[0], count]
     return (labels.reshape(-1, 1).broadcast(shape) == jt.arange(count).reshape(1, -1).broadcast(shape)).float32()
 
@@ -26,16 +26,16 @@ def softmax_cross_entropy(logits, labels):
 
 
 def binary_cross_entropy(logits, targets):
-    """Logits and targets (0 to 1) of one shape -> losses of that shape: max(x, 0) - x t + log(1 + exp(-|x|))."""
+    """Logits x and targets t (0 to 1) of the same shape -> losses of that shape: max(x, 0) - x t + log(1 + exp(-|x|))."""
     return jt.maximum(logits, 0.0) - logits * targets + jt.log(1.0 + jt.exp(-jt.abs(logits)))
 
 
 @register("loss")
 class CrossEntropyLoss:
-    """Of C classes with int labels, 1 to C, and 0 for the background.
+    """C classes with int labels 1 to C; 0 is the background.
 
-    use_sigmoid: logits [n, C], one decision for each class. Otherwise a softmax over logits [n, C + 1], column 0 the
-    background.
+    use_sigmoid: logits [n, C], an independent decision for each class. Otherwise a softmax over logits [n, C + 1], in which
+    column 0 is the background.
     """
 
     def __init__(self, use_sigmoid: bool = False, loss_weight: float = 1.0):
@@ -43,7 +43,7 @@ class CrossEntropyLoss:
         self.loss_weight = loss_weight
 
     def num_outputs(self, num_classes: int) -> int:
-        """The columns of the logits of that many classes."""
+        """How many columns the logits have for num_classes classes."""
         return num_classes + (not self.use_sigmoid)
 
     def scores(self, logits):
@@ -51,8 +51,8 @@ class CrossEntropyLoss:
         return logits.sigmoid() if self.use_sigmoid else jt.exp(log_softmax(logits))[:, 1:]
 
     def __call__(self, logits, targets, weight=None, avg_factor=None):
-        """targets: int labels [n]; with use_sigmoid also numbers from 0 to 1 of the logits' shape. weight: [n], or of the
-        logits' shape with such numbers."""
+        """targets: int labels [n]; with use_sigmoid also numbers from 0 to 1 in the logits' shape. weight: [n]; for targets
+        in the logits' shape, one that broadcasts to it. avg_factor: see weighted_sum. Returns a Var [1]."""
         if logits.shape[0] == 0:
             return logits.sum() * 0.0
         if not self.use_sigmoid:

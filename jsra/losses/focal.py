@@ -1,4 +1,4 @@
-"""Focal loss (Lin et al. 2017): cross entropy of a sigmoid for each class, small where the answer is right already."""
+"""Focal loss (Lin et al. 2017): sigmoid cross entropy for each class, with low weight for examples that are already right."""
 
 from __future__ import annotations
 
@@ -9,9 +9,9 @@ from jsra.registry import register
 
 @register("loss")
 class FocalLoss:
-    """Of C classes with int labels, 1 to C, and 0 for the background; no column is the background's.
+    """C classes with int labels 1 to C; 0 is the background, which has no column.
 
-    alpha: weight of the class of the label, 1 - alpha that of the others. gamma: how much right answers count less.
+    alpha: weight of the class of the label; the others have 1 - alpha. gamma: the larger, the less right answers count.
     """
 
     def __init__(self, alpha: float = 0.25, gamma: float = 2.0, loss_weight: float = 1.0):
@@ -20,7 +20,7 @@ class FocalLoss:
         self.loss_weight = loss_weight
 
     def num_outputs(self, num_classes: int) -> int:
-        """The columns of the logits of that many classes."""
+        """How many columns the logits have for num_classes classes."""
         return num_classes
 
     def scores(self, logits):
@@ -28,7 +28,7 @@ class FocalLoss:
         return logits.sigmoid()
 
     def __call__(self, logits, labels, weight=None, avg_factor=None):
-        """logits [n, C], labels int [n], weight [n]."""
+        """logits [n, C], labels int [n], weight [n]; avg_factor: see weighted_sum. Returns a Var [1]."""
         rows, classes = logits.shape
         if rows == 0:
             return logits.sum() * 0.0
@@ -37,7 +37,7 @@ class FocalLoss:
         return weighted_sum(losses, weight, avg_factor, self.loss_weight)
 
     def dense(self, maps, labels, classes: int, avg_factor):
-        """Of the maps of a dense head: levels of [B, A * classes, H, W], labels int32 [B, N], negative for anchors that do
-        not count (jsra.ops.dense_focal_loss)."""
+        """The loss of a dense head's maps: levels of [B, A * classes, H, W]; labels int32 [B, N], negative for ignored
+        anchors (jsra.ops.dense_focal_loss)."""
         losses = dense_focal_loss(maps, labels, classes, self.alpha, self.gamma)
         return weighted_sum(losses, None, avg_factor, self.loss_weight)

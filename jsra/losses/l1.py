@@ -9,14 +9,14 @@ from jsra.registry import register
 
 
 def smooth_l1(prediction, target, beta: float):
-    """d^2 / (2 beta) for |d| < beta, else |d| - beta / 2; elementwise."""
+    """d^2 / (2 beta) if |d| < beta, else |d| - beta / 2, where d = prediction - target; elementwise."""
     d = jt.abs(prediction - target)
     return jt.ternary(d < beta, d * d * (0.5 / beta), d - 0.5 * beta)
 
 
 @register("loss")
 class L1Loss:
-    """Predictions and targets of one shape."""
+    """|prediction - target|. prediction, target: the same shape; weight: broadcasts to it; avg_factor: see weighted_sum."""
 
     def __init__(self, loss_weight: float = 1.0):
         self.loss_weight = loss_weight
@@ -27,7 +27,7 @@ class L1Loss:
 
 @register("loss")
 class SmoothL1Loss:
-    """Predictions and targets of one shape; quadratic below beta."""
+    """Like L1Loss, but quadratic for differences below beta."""
 
     def __init__(self, beta: float = 1.0, loss_weight: float = 1.0):
         if beta <= 0:

@@ -1,11 +1,11 @@
-"""What every loss shares: weights, the denominator, the loss weight."""
+"""The last step of every loss: weights, the denominator, the loss weight."""
 
 from __future__ import annotations
 
 
 def weighted_sum(values, weight=None, avg_factor=None, loss_weight=1.0):
-    """sum(values * weight) * loss_weight / avg_factor; avg_factor: a number, a Var [1], or None:
-    the number of values (at least one).
+    """sum(values * weight) * loss_weight / avg_factor, a Var [1]. avg_factor: a number, a Var [1], or None: the number of
+    values (at least one).
 
     Without any values the result is 0, connected to the graph.
     """

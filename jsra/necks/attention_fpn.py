@@ -3,19 +3,19 @@
 Shape letters: F_i is the 1x1 convolution of the backbone's map i, P_i the aggregated map, both [B, C, H_i, W_i]; i = 0 is the
 finest.
 
-What the text leaves open, or its copy has lost, and what is taken here:
+Where the paper (or our text copy of it) leaves something open, this is assumed:
 
-- The two strides of pooling, printed as 'r and r2i', are read as r_i and r_i / 2. With the other reading, r_i squared, the
-  second pooling would add one key for 256 at P0: single-scale pooling could not be as much faster as section 4.3 says.
-- The coarsest map has no coarser one to be aggregated with, yet there are four modules: there it attends to itself
+- The two pooling strides, printed as 'r and r2i', are r_i and r_i / 2. The other reading, r_i squared, would add one key to
+  256 at P0, and single-scale pooling could not be as much faster as section 4.3 says.
+- The coarsest map has no coarser one to aggregate with, yet the paper has four modules: this map attends to itself
   (MSSA: R = F; MSCA: P = F + MS-Att(F, F)).
-- Layer normalisation comes before pooling and before the linear layers; MSCA has a norm for each of its two maps. The sums of
-  equation 7 take the map as it was before. Nothing is normalised before the MLP. Linear layers have biases. None follows the
-  heads: equations 5 to 7 have none.
+- Layer normalisation comes before pooling and before the linear layers; MSCA has one norm for each of its two maps. The sums
+  of equation 7 use the map before normalisation. The MLP's input is not normalised. Linear layers have biases. No linear
+  layer follows the heads: equations 5 to 7 have none.
 - Equations 4 and 7 both add F: MSCA gives 2 F + DW-MLP(F + Att).
-- 'Up' is bilinear, half-pixel. Weights start as PVTv2's: normal, cut, with deviation 0.02; the depth-wise ones normal with
-  sqrt(2 / 9).
-- All else is FPN's: 3x3 convolutions after the aggregation, and a pooled coarsest level.
+- 'Up' is bilinear with half-pixel centres. Weights are initialised as in PVTv2: truncated normal with deviation 0.02, the
+  depth-wise ones normal with deviation sqrt(2 / 9).
+- Everything else is as in FPN: 3x3 convolutions after the aggregation, and a pooled coarsest level.
 """
 
 from __future__ import annotations
@@ -30,11 +30,11 @@ from jsra.registry import register
 
 
 class AttentionFPN(FPN):
-    """What MSSA and MSCA share: an FPN whose top-down path has attention modules; execute as FPN's.
+    """The common part of MSSA and MSCA: an FPN with attention modules in its top-down path; execute: as FPN.
 
-    strides: of the pooling, one for each map from start_level on, the finest first (r_0 to r_3).
-    attention_levels: which of these maps are aggregated by a module (None: all); the others by FPN's sum. () is FPN.
-    num_heads, expansion, pooling, pool_size: as MultiScaleAttention's.
+    strides: pooling strides in cells, one for each map from start_level on, finest first (r_0 to r_3).
+    attention_levels: which of these maps a module aggregates (None: all); the others use FPN's sum. () gives FPN.
+    num_heads, expansion, pooling, pool_size: as in MultiScaleAttention.
     """
 
     cross = False
@@ -64,7 +64,7 @@ class AttentionFPN(FPN):
             setattr(self, f"attention{i}", module)
 
     def laterals(self, maps):
-        """P_i from F_i and P_(i + 1), the coarsest first."""
+        """The maps P_i, each made from F_i and P_(i + 1), from the coarsest to the finest."""
         aggregated, above = [], None  # `above`: P_(i + 1), channels last
         for i, (conv, x) in reversed(list(enumerate(zip(self.lateral_convs, maps)))):
             if i in self.attention_levels:
@@ -87,7 +87,7 @@ class AttentionFPN(FPN):
 
 
 def _lateral(conv, x):
-    """A 1x1 convolution, [B, C, H, W] -> [B, H, W, O]: a product that turns the map on its way."""
+    """A 1x1 convolution, [B, C, H, W] -> [B, H, W, O]: a matrix product that also makes the map channels-last."""
     b, c, h, w = x.shape
     out = bmm(x.reshape(b, c, h * w), conv.weight.reshape(1, conv.weight.shape[0], c), trans_a=True, trans_b=True)
     return out.reshape(b, h, w, out.shape[2]) + conv.bias
@@ -103,7 +103,7 @@ class MSSA(AttentionFPN):
 
 @register("neck")
 class MSCA(AttentionFPN):
-    """Multi-scale cross-attention: P_i = F_i + MS-Att(F_i, Up(P_(i + 1))), F_i the queries (equations 3 and 4)."""
+    """Multi-scale cross-attention: P_i = F_i + MS-Att(F_i, Up(P_(i + 1))) with F_i as queries (equations 3 and 4)."""
 
     cross = True
 

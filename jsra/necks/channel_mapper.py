@@ -1,4 +1,4 @@
-"""The neck of detectors on single maps: each map to the same number of channels."""
+"""The neck of detectors without a pyramid: it maps every feature map to the same number of channels."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from jsra.registry import register
 
 @register("neck")
 class ChannelMapper(nn.Module):
-    """execute(maps) -> a tuple of as many maps with out_channels channels: a convolution each, and a ReLU.
+    """execute(maps [B, C_i, H_i, W_i]) -> tuple of maps [B, out_channels, H_i, W_i]: one convolution and a ReLU per map.
 
     in_channels: channels of each map of the backbone. Source: mmdet's ChannelMapper with its defaults.
     """

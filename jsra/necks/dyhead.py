@@ -1,8 +1,9 @@
-"""Dynamic Head (Dai et al. 2021, arXiv:2106.08322) as a neck: attention over scales, places and tasks in one block.
+"""Dynamic Head (Dai et al. 2021, arXiv:2106.08322) as a neck: scale-aware, spatial-aware and task-aware attention.
 
-Its originals, microsoft/DynamicHead and mmdet's neck of that name, take the offsets of the middle level to the coarser one
-too, whose map is smaller, without cutting them to its size: the convolution reads the first numbers of an image's offsets as
-if they were those of a smaller map. Published weights are trained with that, and it is kept here: maps are mmdet's.
+The originals, microsoft/DynamicHead and mmdet's DyHead, use the offsets of the middle level for the coarser level too. The
+map there is smaller, but the offsets are not resized: the convolution reads the first numbers of an image's offsets as if
+they had the shape of the smaller map. Published weights were trained this way, so it is kept here; outputs are equal to
+mmdet's.
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ from jsra.ops.deform_conv2d import deform_conv2d
 from jsra.ops.upsample import upsample_bilinear_corners
 from jsra.registry import register
 
-TAPS, GROUPS = 9, 16  # of the 3x3 convolutions; of the group norms
+TAPS, GROUPS = 9, 16  # positions of a 3x3 kernel; groups of the group norms
 
 
 def _hard_sigmoid(x):
@@ -31,7 +32,10 @@ def _plain_conv(inputs, outputs, kernel):
 
 
 class DynamicConv(nn.Module):
-    """A modulated deformable 3x3 convolution and a group norm; the offsets and the mask are given."""
+    """A modulated deformable 3x3 convolution and a group norm.
+
+    execute: x [B, C, H, W], offset [B, 18, h, w] in cells of x, mask [B, 9, h, w] -> a map with the size of the convolution's
+    output; h, w may be larger than it (see the top of this file)."""
 
     def __init__(self, channels: int, bias: bool, stride: int = 1):
         super().__init__()
@@ -47,7 +51,7 @@ class DynamicConv(nn.Module):
 
 
 def _first_numbers(x, size):
-    """[B, C, H, W] -> [B, C, *size]: the first C * size[0] * size[1] numbers of each image, whatever their places were."""
+    """[B, C, H, W] -> [B, C, *size]: the first C * size[0] * size[1] numbers of each image, in the order of the memory."""
     if list(x.shape[2:]) == list(size):
         return x
     batch, channels = x.shape[:2]
@@ -61,7 +65,8 @@ def _first_numbers(x, size):
 
 
 class DynamicReLU(nn.Module):
-    """max(a1 x + b1, a2 x + b2), the four of each channel made of the means of all (Chen et al. 2020). [B, C, H, W]."""
+    """max(a1 x + b1, a2 x + b2), [B, C, H, W] -> the same shape; the four numbers of each channel are computed from the means
+    of all channels (Chen et al. 2020)."""
 
     def __init__(self, channels: int, ratio: int = 4):
         super().__init__()
@@ -77,7 +82,7 @@ class DynamicReLU(nn.Module):
 
 
 class DyHeadBlock(nn.Module):
-    """Maps, finest first, all of `channels` -> as many of the same shapes."""
+    """A list of maps [B, channels, H_i, W_i], finest first -> a list of the same shapes."""
 
     def __init__(self, channels: int, zero_init_offset: bool, conv_bias: bool):
         super().__init__()
@@ -91,14 +96,15 @@ class DyHeadBlock(nn.Module):
         self.task = DynamicReLU(channels)
 
     def scaled(self, x):
-        """x times one number for each image."""
+        """x times one number per image, which depends on the channel means of x (scale-aware attention)."""
         return x * _hard_sigmoid(nn.relu(self.scale(x.mean((2, 3), keepdims=True)))).broadcast(x, ())
 
     def execute(self, maps):
         return [self.task(self.level(maps, i)) for i in range(len(maps))]
 
     def level(self, maps, i):
-        """The mean of what a map, the finer one and the coarser one give at its size."""
+        """Map i of the output: the mean of the results of map i, the next finer and the next coarser one, in the size of
+        i."""
         x = maps[i]
         made = self.offset(x)
         offset, mask = made[:, : 2 * TAPS], made[:, 2 * TAPS :].sigmoid()
@@ -115,8 +121,8 @@ class DyHeadBlock(nn.Module):
 class DyHead(nn.Module):
     """execute(maps of the backbone) -> the maps of `neck`, each of `channels`, after num_blocks blocks.
 
-    neck: gives the maps that the blocks start from, finest first, each half as large as the one before (rounded up).
-    zero_init_offset: convolutions start undeformed (mmdet); False: as any convolution (the authors).
+    neck: gives the maps for the first block, finest first, each half as large as the previous one (rounded up).
+    zero_init_offset: offsets start at 0 (mmdet); False: their convolution has the usual initialisation (the authors).
     conv_bias: the deformable convolutions have a bias (the authors), or none (mmdet).
     """
 

@@ -23,11 +23,11 @@ def xavier_conv(in_channels, out_channels, kernel, stride=1):
 class FPN(nn.Module):
     """execute(maps, finest first) -> tuple of num_outs maps with out_channels channels.
 
-    in_channels: channels of each map of the backbone. start_level: the first one used. num_outs: where it is less than the
-        maps used, the finest outputs alone are made; the coarser maps take part in the top-down path.
-    extra: where levels beyond the backbone's come from: 'pool' (every second position of the last output, Faster R-CNN's
-        P6), or 3x3 stride-2 convolutions on the backbone's last map ('on_input'), its lateral ('on_lateral') or the last
-        output ('on_output', then each on the one before). relu_before_extra: ReLU between those convolutions.
+    in_channels: channels of each map of the backbone. start_level: the first map that is used. num_outs: if less than the
+        number of maps used, only the finest outputs are made; the coarser maps still take part in the top-down path.
+    extra: how levels beyond the backbone's are made: 'pool' (every second position of the last output, Faster R-CNN's P6), or
+        3x3 stride-2 convolutions on the backbone's last map ('on_input'), its lateral ('on_lateral') or the last output
+        ('on_output'); each further one reads the previous one. relu_before_extra: ReLU between those convolutions.
     """
 
     def __init__(
@@ -75,7 +75,7 @@ class FPN(nn.Module):
         return tuple(outputs)
 
     def laterals(self, maps):
-        """The top-down path: the 1x1 convolution of each map, plus the nearest of the next coarser lateral."""
+        """The top-down path: the 1x1 convolution of each map, plus the next coarser lateral, upsampled (nearest)."""
         laterals = [conv(x) for conv, x in zip(self.lateral_convs, maps)]
         for i in reversed(range(len(laterals) - 1)):
             laterals[i] = laterals[i] + upsample_nearest(laterals[i + 1], laterals[i].shape[2:])

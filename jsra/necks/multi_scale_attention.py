@@ -19,16 +19,16 @@ class MultiScaleAttention(nn.Module):
     """Attention of every position of one map to the pooled positions of another, then a depth-wise MLP.
 
         K, V = Linear(pool(norm(source))), Q = Linear(norm(query))                   (5)
-        Att = softmax(Q K^T / sqrt(d_k)) V, for each head, heads side by side        (6)
+        Att = softmax(Q K^T / sqrt(d_k)) V, for each head, heads concatenated        (6)
         out = query + DW-MLP(query + Att)                                            (7)
 
-    query, source: [B, H, W, channels], channels last -> [B, H, W, channels]. With self-attention, source is query itself,
-    and one norm serves both.
+    query, source: [B, H, W, channels], channels last -> [B, H, W, channels]. In self-attention (cross=False) the source is
+    the query itself, and they share one norm.
 
-    stride: of the pooling. pooling: 'multi_scale' (average pooling by `stride` and by stride / 2, the positions of one after
-        those of the other), 'single_scale' (by `stride`), 'adaptive' (to pool_size x pool_size positions). Windows at the
-        edge hold what there is.
-    expansion: hidden channels of the MLP, in channels of the map.
+    stride: of the pooling, in cells. pooling: 'multi_scale' (average pooling by `stride` and by stride / 2; the positions of
+        both are concatenated), 'single_scale' (by `stride`), 'adaptive' (to pool_size x pool_size positions). Windows at the
+        edge average only the cells inside the map.
+    expansion: hidden channels of the MLP / channels of the map.
     """
 
     def __init__(
@@ -56,7 +56,7 @@ class MultiScaleAttention(nn.Module):
         self.mlp = DepthwiseMLP(channels, expansion * channels)
 
     def pool(self, x):
-        """The positions that keys and values are made of, [B, M, channels]."""
+        """The pooled positions, from which keys and values are computed: [B, H, W, channels] -> [B, M, channels]."""
         if self.pooling == "adaptive":
             pooled = [adaptive_average_pool(x, self.pool_size)]
         else:
@@ -65,7 +65,7 @@ class MultiScaleAttention(nn.Module):
         return flat[0] if len(flat) == 1 else jt.concat(flat, 1)
 
     def num_keys(self, height, width):
-        """How many positions `pool` makes of a map."""
+        """How many positions `pool` makes from a map of this size."""
         if self.pooling == "adaptive":
             return self.pool_size**2
         return sum(math.ceil(height / stride) * math.ceil(width / stride) for stride in self.strides)

@@ -1,4 +1,4 @@
-"""The maps of a detector without a pyramid: conv4 for the proposals, conv5 of fewer channels for the second stage."""
+"""The maps of a detector without a pyramid: conv4 for the proposals, conv5 with fewer channels for the second stage."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from jsra.registry import register
 
 @register("neck")
 class ReducedC5(nn.Module):
-    """execute((C4, C5)) -> (C5 after a 1x1 convolution to out_channels, C4). in_channels: of C4 and C5.
+    """execute((C4, C5)) -> (C5 after a 1x1 convolution to out_channels, C4). in_channels: channels of C4 and C5.
 
     Source: Gu et al. 2018 (arXiv:1803.07066), section 4; C5 is dilated there, at the stride of C4.
     """

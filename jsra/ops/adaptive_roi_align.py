@@ -9,7 +9,7 @@ from jsra.ops.scatter import SampleMaps
 
 
 def adaptive_roi_align(input, rois, output_size, spatial_scale=1.0, levels=None) -> jt.Var:
-    """One bilinear sample for each bin, at its corner, with taps as far apart as the bin is wide.
+    """One bilinear sample per bin, at its corner; the distance of its taps is the width of the bin.
 
     On the feature map, an RoI is x1 - x0 + 1 cells wide and a bin 1 / columns of that; the taps of a coordinate v are the
     cells floor(v) and floor(v) + s, s = max(1, the bin's width rounded), with weights 1 - d / s and d / s,
@@ -36,7 +36,7 @@ def adaptive_roi_align(input, rois, output_size, spatial_scale=1.0, levels=None)
 
 
 class AdaptiveRoIAlign(jt.nn.Module):
-    """`adaptive_roi_align` with its settings fixed; call it with (input, rois)."""
+    """`adaptive_roi_align` with fixed settings; call it with (input, rois)."""
 
     def __init__(self, output_size, spatial_scale=1.0):
         super().__init__()

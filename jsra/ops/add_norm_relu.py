@@ -1,4 +1,4 @@
-"""Rows plus rows of tables, normalised by channel, through a ReLU: the step between two layers of the fast SRA."""
+"""Sum of rows and table rows, normalisation per channel, ReLU: the step between two layers of the fast form of SRA."""
 
 from __future__ import annotations
 
@@ -19,10 +19,10 @@ def add_norm_relu(x, tables, rows, weight, bias, statistics=None, eps=1e-5, then
     Args:
         x: [T, C]. tables: one or two Vars [R_i, C] of its dtype. rows: int32 [len(tables), T], 0 to R_i - 1 (not checked).
         weight, bias: [C].
-        statistics: [2, C], mean and variance, taken as constants; None: those of the T rows, as batch normalisation.
-        then: [O, C], the weight of a linear layer that follows; out is then its product [T, O]. Training does not keep what
-            lies between: the gradient computes it again.
-    Returns: (out [T, C], statistics [2, C]), the variance biased. Gradients to x, tables, weight, bias and then.
+        statistics: [2, C], mean and variance, used as constants; None: those of the T rows, as in batch normalisation.
+        then: [O, C], the weight of a linear layer that follows; out is then its product [T, O]. Training does not store the
+            array in between: the gradient computes it again.
+    Returns: (out [T, C], statistics [2, C]), with biased variance. Gradients to x, tables, weight, bias and then.
     Raises: ValueError for a wrong rank, size or dtype.
     """
     check.var("x", x, rank=2)
@@ -64,7 +64,7 @@ class _AddNormRelu(jt.Function):
         return out if then is None else product(out, then, False, True), measured
 
     def _again(self):
-        """The output before `then`, from what is saved: no tables, the statistics known."""
+        """The output before `then`, from the saved arrays: without tables, with known statistics."""
         sums, rows, weight, bias, measured = self.saved
         outputs = [(tuple(sums.shape), self.dtype), ((1, 1), self.dtype)]
         outputs += [(tuple(measured.shape), str(measured.dtype)), ((1, 1), str(measured.dtype))]

@@ -1,6 +1,6 @@
 """Anchors on the grids of all levels, and which of them are inside their image.
 
-Shape letters: B images; L levels; A anchors per position; N all anchors, ordered by level, position by rows, anchor.
+Shape letters: B images; L levels; A anchors per position; N all anchors, ordered by level, position (row by row), anchor.
 """
 
 from __future__ import annotations
@@ -12,10 +12,11 @@ from jsra.ops.kernel import run
 
 
 def anchor_grid(base, strides, sizes) -> jt.Var:
-    """[N, 4]: the anchors `base` [L, A, 4] of position (0, 0), moved to every position by stride * index.
+    """The anchors xyxy [N, 4] in image pixels: `base` [L, A, 4] of position (0, 0), moved to every position by stride *
+    index.
 
     Args:
-        strides: image pixels per position of each level, integers. sizes: (height, width) of each level's map.
+        strides: image pixels per cell of each level, integers. sizes: (height, width) of each level's map.
     Raises: ValueError for wrong shapes or lengths.
     """
     check.var("base", base, rank=3, last=4, dtypes=("float32",))
@@ -28,9 +29,9 @@ def anchor_grid(base, strides, sizes) -> jt.Var:
 
 
 def anchor_valid(image_sizes, strides, sizes, anchors: int) -> jt.Var:
-    """int32 [B, N]: 1 where the cell of the anchor begins within its image, else 0.
+    """int32 [B, N]: 1 if the first corner of the anchor's cell is inside its image, else 0.
 
-    image_sizes: int32 [B, 2], (width, height) of each image in pixels; anchors: A. The rest as for anchor_grid.
+    image_sizes: int32 [B, 2], (width, height) of each image in pixels; anchors: A. Other arguments: see anchor_grid.
     """
     check.var("image_sizes", image_sizes, rank=2, last=2, dtypes=("int32",))
     numbers = _levels(strides, sizes, int(anchors))
@@ -39,7 +40,7 @@ def anchor_valid(image_sizes, strides, sizes, anchors: int) -> jt.Var:
 
 
 def _levels(strides, sizes, anchors) -> dict:
-    """The scalars that describe the levels to a kernel."""
+    """The scalars of a kernel for the levels."""
     if len(strides) != len(sizes):
         raise ValueError(
             f"sizes: expected one (height, width) for each of the {len(strides)} strides, got {len(sizes)}"

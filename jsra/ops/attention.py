@@ -1,8 +1,8 @@
-"""Scaled dot-product attention (Vaswani et al. 2017) of heads, with optional terms added to its logits.
+"""Multi-head scaled dot-product attention (Vaswani et al. 2017), with optional terms added to its logits.
 
-The logits of all queries and keys are never stored at once, forward or backward: the backward computes them again, block by
-block, from the logarithm of each query's sum of exponentials (Dao et al. 2022). Tokens keep the layout in which linear layers
-give them, [B, N, heads * D]: heads are not transposed to the front.
+The logits of all queries and keys are never stored at once, neither forward nor backward: the backward computes them again,
+block by block, from the logarithm of each query's sum of exponentials (Dao et al. 2022). Tokens keep the layout of linear
+layers, [B, N, heads * D]: heads are not transposed to the front.
 """
 
 from __future__ import annotations
@@ -13,21 +13,21 @@ from jsra.ops import check
 from jsra.ops.kernel import run, runs_cuda_files
 from jsra.ops.scatter import box_dtype
 
-MAX_DEPTH = 128  # channels of a head that the CUDA kernels have registers for
+MAX_DEPTH = 128  # largest number of channels per head: the CUDA kernels keep them in registers
 
 
 def attention(q, k, v, bias=None, mask=None, scale=None) -> jt.Var:
-    """softmax over m of (q[n] . k[m] * scale + bias + mask), times v[m]; for each of a batch and each head.
+    """out[n] = sum over m of softmax_m(q[n] . k[m] * scale + bias + mask) * v[m], for each batch item and head.
 
     Args:
         q: [B, N, H, D], D at most 128. k, v: [B, M, H, D], M at least 1.
         bias: [H, N, M], the same for the whole batch: Swin's table of relative positions. None: 0.
-        mask: [W, N, M] of finite numbers, W a divisor of B; batch b takes mask[b % W]: that of Swin's shifted windows, the
-            windows of an image one after the other. It has no gradient. None: 0.
+        mask: [W, N, M] of finite numbers, W a divisor of B; batch item b uses mask[b % W]. For Swin's shifted windows: the
+            windows of an image follow each other. It has no gradient. None: 0.
         scale: number; None: D ** -0.5.
     Returns: [B, N, H, D]. Gradients to q, k, v and bias.
     Raises: ValueError for a wrong rank, dtype or size.
-    Source: torch.nn.functional.scaled_dot_product_attention, which has the heads first.
+    Source: torch.nn.functional.scaled_dot_product_attention, where the heads come before the tokens.
     """
     dtype = str(check.var("q", q, rank=4).dtype)
     batch, queries, heads, depth = q.shape
@@ -46,7 +46,7 @@ def attention(q, k, v, bias=None, mask=None, scale=None) -> jt.Var:
         if list(value.shape[1:]) != [queries, keys] or (first != count if count else first == 0 or batch % first):
             wanted = count or f"a divisor of {batch}"
             raise ValueError(f"{name}: expected shape [{wanted}, {queries}, {keys}], got {list(value.shape)}")
-    # What is not given stands in the list as something of its rank, which is not read: one kernel is compiled for all.
+    # A missing argument is replaced by a Var of its rank that is not read, so that one compiled kernel serves all cases.
     nothing = jt.zeros((1, 1, 1))
     added = (nothing if value is None else value for value in (bias, mask))
     bias_var, mask_var = (value.cast(box_dtype(dtype)) for value in added)

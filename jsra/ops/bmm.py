@@ -1,7 +1,7 @@
 """Products of batches of matrices, forward and backward, by oneDNN on the CPU and cuBLAS on the GPU.
 
-Jittor's own batched product is a product over 4 dimensions that the graph compiler has to recognise; on the CPU it runs 3 to
-50 times slower than oneDNN's.
+Jittor's own batched product is a 4-dimensional product that its graph compiler has to recognise; on the CPU it is 3 to 50
+times slower than oneDNN's.
 """
 
 from __future__ import annotations
@@ -13,11 +13,12 @@ from jsra.ops.kernel import run
 
 
 def bmm(a, b, trans_a=False, trans_b=False) -> jt.Var:
-    """out[p] = a[p] b[p], or with the transpose of either.
+    """out[p] = a[p] b[p]; a, b or both can be transposed.
 
     Args:
-        a: [P, n, m], or [P, m, n] if trans_a. b: [P, m, k], or [P, k, m] if trans_b. Either may have the batch 1: it is then
-            the same matrix in all products.
+        a: [P, n, m], or [P, m, n] if trans_a. b: [P, m, k], or [P, k, m] if trans_b. Each may have batch size 1: its matrix
+        is
+            then used in all products.
     Returns: [P, n, k]. Gradients to a and b.
     Raises: ValueError for a wrong rank, dtype or size.
     Source: torch.bmm.
@@ -33,7 +34,7 @@ def bmm(a, b, trans_a=False, trans_b=False) -> jt.Var:
 
 
 def batched_product(a, b, trans_a, trans_b) -> jt.Var:
-    """As `bmm`, without checks and without a gradient: for within a jt.Function."""
+    """Like `bmm`, without checks and gradient: for use inside a jt.Function."""
     batch = min((a.shape[0], b.shape[0]), key=lambda n: n == 1)
     (rows, depth), columns = (a.shape[:0:-1] if trans_a else a.shape[1:]), b.shape[1 if trans_b else 2]
     cublas = getattr(jt.compile_extern, "cublas_ops", None) if jt.flags.use_cuda else None
@@ -49,7 +50,7 @@ def batched_product(a, b, trans_a, trans_b) -> jt.Var:
 
 
 def _repeated(matrix, other):
-    """A matrix of all products, once for each, if that takes no more memory than the other matrices do."""
+    """A shared matrix, repeated for every product if this needs no more memory than the matrices `other`."""
     batch = other.shape[0]
     if matrix.shape[0] != 1 or batch == 1 or batch * matrix.numel() > other.numel():
         return matrix
@@ -63,12 +64,12 @@ class _Bmm(jt.Function):
 
     def grad(self, dout):
         a, b, trans_a, trans_b = self.saved
-        # An input without gradient drops its part before it is ever computed.
+        # For an input without a gradient, its part is dropped and never computed (lazy execution).
         da = batched_product(b, dout, trans_b, True) if trans_a else batched_product(dout, b, False, not trans_b)
         db = batched_product(dout, a, True, trans_a) if trans_b else batched_product(a, dout, not trans_a, False)
         return _summed(da, a), _summed(db, b), None, None
 
 
 def _summed(gradient, like):
-    """The gradient of a matrix that all products share."""
+    """The gradient, summed over the products if they share the matrix `like`."""
     return gradient if gradient.shape[0] == like.shape[0] else gradient.sum(0, keepdims=True)

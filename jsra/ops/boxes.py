@@ -1,4 +1,4 @@
-"""Arithmetic of boxes [n, 4] (x0, y0, x1, y1), as torchvision.ops; gradients come with Jittor's operators."""
+"""Arithmetic of boxes [n, 4] (x0, y0, x1, y1), as in torchvision.ops; Jittor's operators provide the gradients."""
 
 from __future__ import annotations
 
@@ -9,20 +9,20 @@ from jsra.ops.is_finite import is_finite
 
 
 def box_area(boxes) -> jt.Var:
-    """Areas [n] of boxes [n, 4]. Negative for a box inverted along one axis, as in torchvision."""
+    """Areas [n] of boxes [n, 4]; negative for a box that is inverted along one axis, as in torchvision."""
     check.var("boxes", boxes, rank=2, last=4)
     return (boxes[:, 2] - boxes[:, 0]) * (boxes[:, 3] - boxes[:, 1])
 
 
 def _unit(finite_area, boxes):
-    """Coordinates as a list of [n], a box of a non-finite area replaced by an empty one."""
+    """The coordinates as a list of four Vars [n]; boxes without a finite area are replaced by empty ones."""
     return [jt.ternary(finite_area, boxes[:, i], jt.zeros_like(boxes[:, i])) for i in range(4)]
 
 
 def box_iou(boxes1, boxes2) -> jt.Var:
     """Intersection over union [n, m] of boxes1 [n, 4] and boxes2 [m, 4].
 
-    0, and no gradient, where a box is empty, inverted or not finite (torchvision gives nan for two empty boxes).
+    0 and no gradient if one of the boxes is empty, inverted or not finite (torchvision gives nan for two empty boxes).
     """
     check.var("boxes1", boxes1, rank=2, last=4)
     check.var("boxes2", boxes2, rank=2, last=4)
@@ -32,7 +32,7 @@ def box_iou(boxes1, boxes2) -> jt.Var:
     for boxes in (boxes1, boxes2):
         area = box_area(boxes)
         sides.append(_unit(is_finite(area), boxes))
-    # One coordinate at a time: Jittor fuses these into one pass, five times faster than slices of [:, :2].
+    # Single coordinates: Jittor fuses them into one pass, five times faster than with slices [:, :2].
     (ax0, ay0, ax1, ay1), (bx0, by0, bx1, by1) = sides
     width = jt.minimum(ax1.unsqueeze(1), bx1.unsqueeze(0)) - jt.maximum(ax0.unsqueeze(1), bx0.unsqueeze(0))
     height = jt.minimum(ay1.unsqueeze(1), by1.unsqueeze(0)) - jt.maximum(ay0.unsqueeze(1), by0.unsqueeze(0))

@@ -1,4 +1,4 @@
-"""Checks of the arguments of operators: a ValueError with the argument's name, its shape and what was expected."""
+"""Checks of operators' arguments: they raise ValueError with the argument's name, its shape and what was expected."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ FLOATS = ("float16", "bfloat16", "float32", "float64")
 
 
 def var(name: str, value, rank: int | None = None, last: int | None = None, dtypes=FLOATS) -> jt.Var:
-    """`value` if it is a Var of this rank, last size and dtype; else ValueError."""
+    """Returns `value` if it is a Var with this rank, size of the last axis and dtype; otherwise raises ValueError."""
     if not isinstance(value, jt.Var):
         raise ValueError(f"{name}: expected a jittor Var, got {type(value).__name__}")
     shape = list(value.shape)
@@ -25,7 +25,7 @@ def var(name: str, value, rank: int | None = None, last: int | None = None, dtyp
 
 
 def size_pair(name: str, value) -> tuple:
-    """An output size, an int or a pair of ints of at least 1, as (height, width)."""
+    """An output size (an int or a pair of ints, at least 1) as (height, width)."""
     pair = (value, value) if isinstance(value, (int, np.integer)) else tuple(value)
     if len(pair) != 2 or any(not isinstance(v, (int, np.integer)) or v < 1 for v in pair):
         raise ValueError(f"{name}: expected a positive int or (height, width), got {value!r}")
@@ -33,12 +33,12 @@ def size_pair(name: str, value) -> tuple:
 
 
 def pyramid(features, scales, levels, count: int):
-    """One feature map or the levels of a pyramid, in one form.
+    """One feature map or the levels of a pyramid, in a common form.
 
     Args:
-        features: Var [B, C, H, W], or a list of up to 8 of one dtype and of equal B and C.
+        features: Var [B, C, H, W], or a list of up to 8 with the same dtype, B and C.
         scales: feature cells per image pixel, a number or one for each level.
-        levels: int32 Var [count], the level of each RoI; may be None where there is one map. Not read, as in `rois`.
+        levels: int32 Var [count], the level of each RoI; may be None for a single map. Its values are not read, see `rois`.
     Returns: (list of Vars, list of floats, int32 Var [count]).
     """
     maps = list(features) if isinstance(features, (list, tuple)) else [features]
@@ -65,7 +65,7 @@ def pyramid(features, scales, levels, count: int):
 
 
 def roi_rows(name: str, value) -> jt.Var:
-    """RoIs as one Var [K, 5]: as given, or joined from a list of boxes [L, 4], one Var for each image."""
+    """RoIs as one Var [K, 5]: unchanged, or made from a list of boxes [L, 4], one Var per image."""
     if not isinstance(value, (list, tuple)):
         return var(name, value, rank=2, last=5)
     parts = []
@@ -76,10 +76,10 @@ def roi_rows(name: str, value) -> jt.Var:
 
 
 def rois(name: str, value, like: jt.Var, columns: int = 5) -> jt.Var:
-    """RoIs [K, columns] in the dtype that the kernels of features `like` take: float64 next to float64, else float32.
+    """RoIs [K, columns] in the dtype that kernels need for features `like`: float64 for float64, otherwise float32.
 
-    Their values are not read: that would wait for the device. A row of an image or a level that does not exist is invalid:
-    every kernel gives zeros for it (cuda_src/common/roi.h).
+    Their values are not read, because that would wait for the device. For an image or level that does not exist, every kernel
+    gives zeros (cuda_src/common/roi.h).
     """
     var(name, value, rank=2, last=columns)
     dtype = "float64" if str(like.dtype) == "float64" else "float32"

@@ -1,12 +1,12 @@
-"""2-D convolution as one operator, forward and backward: of cuDNN on the GPU, of oneDNN or jsra's own on the CPU.
+"""2-D convolution as a single operator, forward and backward: cuDNN's on the GPU, oneDNN's or jsra's own on the CPU.
 
-Jittor writes a convolution as a product over 7 dimensions and recognises it when the graph is compiled. Where the gradients
-of several kernels meet (the RPN and the RoI features read the same map) it does not, and expands the 7 dimensions: tens of
-gigabytes. Here nothing needs to be recognised, and gradients may be synchronised in any order.
+Jittor writes a convolution as a 7-dimensional product and recognises it when the graph is compiled. If gradients of several
+kernels are added (the RPN and the RoI features read the same map), it does not recognise the product and expands the 7
+dimensions: tens of gigabytes. Here nothing has to be recognised, and gradients may be synchronised in any order.
 
-On the CPU the forward, the gradient of the input where the stride is 1, and the gradient of the weights of a 3 x 3 kernel on
-large maps run on the kernels of `fused_conv`: they leave the maps as they are, need fewer multiplications, and oneDNN 2.2
-lays out some weights element by element (24 ms for 512 x 2048 with AVX-512).
+On the CPU, the kernels of `fused_conv` compute the forward, the gradient of the input for stride 1, and the gradient of the
+weights of a 3 x 3 kernel on large maps. They do not change the layout of the maps and need fewer multiplications; and oneDNN
+2.2 reorders some weights element by element (24 ms for 512 x 2048 with AVX-512).
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from jsra.ops.fused_conv import available, conv_weight_grad, fused_conv, weight_
 
 
 def library(x):
-    """(module, prefix) of the convolution operators for this Var, or None: Jittor's own form has to do."""
+    """(module, prefix) of the library's convolution operators for this Var; None: Jittor's own form must be used."""
     if x.shape[0] == 0:
         return None
     if jt.flags.use_cuda:
@@ -53,7 +53,7 @@ class _Conv2d(jt.Function):
 
     def grad(self, gradient):
         x, weight, settings = self.saved
-        # An input without gradient drops its part before it is ever computed.
+        # For an input without a gradient, its part is dropped and never computed (lazy execution).
         with jt.no_grad():
             dx = input_gradient(weight, gradient, x.shape[2:], *settings)
             dw = weight_gradient(x, gradient, weight.shape[2:], *settings)
@@ -61,7 +61,8 @@ class _Conv2d(jt.Function):
 
 
 def forward(x, weight, stride, padding, dilation, groups):
-    """The convolution, without a gradient: as the two below for within a jt.Function. Pairs (rows, columns), and groups."""
+    """The convolution without a gradient; like the next two functions, for use inside a jt.Function. stride, padding,
+    dilation: (rows, columns)."""
     if groups == 1 and available(x):
         return fused_conv(x, weight, jt.zeros((weight.shape[0],)), stride=stride, padding=padding, dilation=dilation)
     ops, name = library(x)
@@ -69,8 +70,8 @@ def forward(x, weight, stride, padding, dilation, groups):
 
 
 def input_gradient(weight, gradient, size, stride, padding, dilation, groups):
-    """[B, C, *size]. Of a stride of 1: a convolution too, with the weights turned by 180 degrees, channels and outputs
-    exchanged."""
+    """The gradient of the input, [B, C, *size]. For stride 1 it is a convolution with the weights rotated by 180 degrees and
+    input and output channels exchanged."""
     reach = tuple(d * (k - 1) - p for d, k, p in zip(dilation, weight.shape[2:], padding))
     if groups == 1 and stride == (1, 1) and min(reach) >= 0 and available(gradient):
         return fused_conv(gradient, weight, jt.zeros((weight.shape[1],)), padding=reach, dilation=dilation, turned=True)
@@ -79,7 +80,7 @@ def input_gradient(weight, gradient, size, stride, padding, dilation, groups):
 
 
 def weight_gradient(x, gradient, kernel, stride, padding, dilation, groups):
-    """[O, C / groups, *kernel]."""
+    """The gradient of the weights, [O, C / groups, *kernel]."""
     if weight_grad_available(x, gradient, kernel, stride, dilation, groups):
         return conv_weight_grad(x, gradient, padding)
     ops, name = library(x)
@@ -87,7 +88,7 @@ def weight_gradient(x, gradient, kernel, stride, padding, dilation, groups):
 
 
 def _flat(stride, padding, dilation, groups):
-    """The libraries' order of settings."""
+    """The settings in the order of the libraries."""
     return (*stride, *padding, *dilation, groups)
 
 

@@ -1,4 +1,4 @@
-"""2-D transposed convolution as one operator of oneDNN (CPU) or cuDNN (GPU), forward and backward: see jsra.ops.conv."""
+"""2-D transposed convolution as a single operator of oneDNN (CPU) or cuDNN (GPU), forward and backward: see jsra.ops.conv."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def conv_transpose2d(input, weight, bias=None, stride=1, padding=0) -> jt.Var:
 
 
 class _ConvTranspose2d(jt.Function):
-    """The gradient of a convolution to its input; its own gradient is that convolution."""
+    """It is the input gradient of a convolution; its own gradient is that convolution."""
 
     def execute(self, x, weight, stride, padding):
         self.saved = x, weight, ((stride, stride), (padding, padding), (1, 1), 1)

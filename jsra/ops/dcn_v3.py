@@ -1,7 +1,7 @@
 """Deformable convolution v3 (Wang et al. 2023, InternImage, arXiv:2211.05778), between its linear layers.
 
 It is deformable attention to one map: the queries are the output positions, the heads are the groups, and the points are the
-taps. So the kernels of ms_deform_attn do it.
+taps. Therefore it uses the kernels of ms_deform_attn.
 """
 
 from __future__ import annotations
@@ -14,17 +14,18 @@ from jsra.ops.ms_deform_attn import ms_deform_attn
 
 
 def dcn_v3(input, offset, mask, kernel=3, stride=1, padding=1, dilation=1, offset_scale=1.0) -> jt.Var:
-    """Each output reads kernel x kernel taps, bilinearly, zeros around the map, and sums them with the mask, for each group.
+    """For each group, an output is the sum of kernel x kernel bilinear samples (zeros outside the map), weighted by the mask.
 
         out[b, y, x, g] = sum over taps k of
             mask[b, y, x, g, k] * input[b, centre(y, x) + offset_scale * (k + offset[b, y, x, g, k]), g]
 
     Args:
         input: [B, H, W, C], C a multiple of G.
-        offset: [B, H', W', G * K * 2], K = kernel ** 2: of each group and tap x, then y, in cells. Taps are numbered down the
-            first column first.
-        mask: [B, H', W', G * K], as a softmax over K gives it.
-        kernel, stride, padding, dilation: ints. offset_scale: number, of the taps' places too.
+        offset: [B, H', W', G * K * 2], K = kernel ** 2: x, then y of each group and tap, in cells. Taps are numbered column
+        by
+            column, each from top to bottom.
+        mask: [B, H', W', G * K], e.g. from a softmax over K.
+        kernel, stride, padding, dilation: ints. offset_scale: number; it also scales the positions of the taps.
     Returns: [B, H', W', C]. Gradients to input, offset and mask.
     Raises: ValueError for a wrong rank, size or dtype.
     Source: OpenGVLab/InternImage, ops_dcnv3 (dcnv3_core_pytorch), with the same numbers for height and width.
@@ -48,7 +49,7 @@ def dcn_v3(input, offset, mask, kernel=3, stride=1, padding=1, dilation=1, offse
         raise ValueError(f"offset: expected shape {[batch, rows, columns, groups * taps * 2]}, got {list(offset.shape)}")
     queries = rows * columns
     moved = offset.reshape(batch, queries, groups, 1, taps, 2) * float(offset_scale)
-    # Of a cell's centre, 0 to 1 over the map.
+    # Positions of the cells' centres, 0 to 1 over the map.
     places = jt.array(_places(rows, columns, kernel, stride, padding, dilation, float(offset_scale)).astype(str(moved.dtype)))
     scale = jt.array(np.array([1 / size[1], 1 / size[0]], str(moved.dtype)))
     locations = (moved + places.stop_grad()) * scale.stop_grad()

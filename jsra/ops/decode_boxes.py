@@ -22,9 +22,9 @@ def decode_boxes(
     Args:
         references: [..., 4]. deltas: [..., 4], or [..., C, 4] for C boxes of each reference.
         means, stds: as for encode_boxes.
-        max_log_ratio: a decoded side differs from the reference's by at most the factor exp(max_log_ratio) or its inverse.
+        max_log_ratio: side / side of the reference is limited to the factor exp(max_log_ratio) and its inverse.
         sizes: [B, 2], (width, height) of each image, to which its boxes are clipped (deltas [B, ..., 4]); None: not clipped.
-    The boxes are float32, or float64 for such deltas. No gradient comes through a clip.
+    The boxes are float32, or float64 for float64 deltas. Clipped coordinates and limited sides have no gradient.
     Raises: ValueError for wrong shapes, dtypes or numbers.
     """
     check.var("deltas", deltas, last=4)

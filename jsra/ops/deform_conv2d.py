@@ -13,13 +13,13 @@ from jsra.ops.linear import product
 from jsra.ops.permute import permute
 from jsra.ops.scatter import SLOPES, box_dtype, maps_scratch, window_outputs
 
-BLOCK = 2**23  # numbers in a block of columns
+BLOCK = 2**23  # size of a block of columns, in elements
 
 
 def deform_conv2d(
     input, offset, weight, bias=None, stride=(1, 1), padding=(0, 0), dilation=(1, 1), mask=None
 ) -> jt.Var:
-    """A convolution whose taps are shifted, and weighted, at every position.
+    """A convolution whose taps are shifted and weighted, differently at every position.
 
         out[b, o, y, x] = bias[o] + sum over c, taps t of
             weight[o, c, t] * mask[b, t, y, x] * input[b, c, (y, x) * stride - padding + t * dilation + offset[b, t, :, y, x]]
@@ -35,7 +35,7 @@ def deform_conv2d(
         stride, padding, dilation: ints or (y, x).
         mask: [B, G_o * kh * kw, H_out, W_out] (v2), or None (v1).
     Returns: [B, out, H_out, W_out]. A tap whose offset is not finite reads zero.
-    What all taps read, C * kh * kw numbers per position, is never in memory for more than a block of rows.
+    The samples of all taps, C * kh * kw numbers per position, are in memory only for one block of rows at a time.
     Raises: ValueError for shapes that do not fit together.
     Source: torchvision.ops.deform_conv2d, whose arguments these are.
     """
@@ -87,8 +87,8 @@ def deform_conv2d(
         has_mask=mask is not None,
     )
     dtype = str(input.dtype)
-    # In the place of a missing mask, not the offset: a Var that a Function is given twice loses its gradient. Never read; of
-    # the same rank, so that the same compiled kernel serves.
+    # A missing mask is replaced by a Var of the same rank that is not read, so that the same compiled kernel serves. It must
+    # not be the offset: a Var that is passed to a Function twice loses its gradient.
     mask = jt.empty((1, 1, 1, 1), dtype) if mask is None else mask.cast(dtype)
     weight = weight.reshape(out_channels, per_group * taps)
     out = _DeformConv2d.apply(input, offset.cast(dtype), mask, weight, settings, groups)
@@ -107,8 +107,8 @@ def _pair(name, value, least):
 class _DeformConv2d(jt.Function):
     """(input, offset, mask, weight [out, C / groups * taps]) -> [B, H_out, W_out, out].
 
-    The columns, all samples of all taps, are a product's factor of [B * H_out * W_out, C * taps]. They are made block by
-    block, of an image's rows, and made again for the gradient.
+    The columns, all samples of all taps, are a matrix [B * H_out * W_out, C * taps], one factor of a product. They are
+    computed block by block (some rows of an image), and again for the gradient.
     """
 
     def execute(self, input, offset, mask, weight, settings, groups):
@@ -149,7 +149,7 @@ class _DeformConv2d(jt.Function):
             return dinput, doffset, dmask, dweight, None, None
 
     def _blocks(self):
-        """The blocks: everything at a time if its columns are few, else rows of one image."""
+        """The blocks: one block if there are few columns, otherwise blocks of rows of one image."""
         s = self.settings
         per_row = s["columns"] * s["channels"] * s["kernel_y"] * s["kernel_x"]
         if s["batches"] * s["rows"] * per_row <= BLOCK:
@@ -159,7 +159,7 @@ class _DeformConv2d(jt.Function):
         return [_Block(b, 1, r, min(step, s["rows"] - r)) for b in range(s["batches"]) for r in starts]
 
     def _inputs(self, block, after):
-        """input, offset, mask of a block, and the scalars of the kernels for it."""
+        """input, offset and mask of a block, and its scalars for the kernels."""
         input, offset, mask, _ = self.saved
         s = dict(self.settings, batches=block.images, rows=block.rows)
         s["padding"] = [s["padding"][0] - block.start * s["strides"][0], s["padding"][1]]
@@ -174,7 +174,7 @@ class _DeformConv2d(jt.Function):
         return columns.reshape(count, s["channels"] * taps)
 
     def _gradients(self, block, after, dcolumns):
-        """The gradients to the block's input, offset and mask."""
+        """The gradients of the block's input, offset and mask."""
         (input, offset, mask), s = self._inputs(block, after)
         dtype, taps = str(input.dtype), s["kernel_y"] * s["kernel_x"]
         dcolumns = dcolumns.reshape(-1, s["channels"], s["kernel_y"], s["kernel_x"])
@@ -197,7 +197,7 @@ class _DeformConv2d(jt.Function):
 
 @dataclass
 class _Block:
-    """Output rows start to start + rows of the images from `image` on. whole: all rows of all images."""
+    """Output rows from start to start + rows, of the images from `image` on. whole: all rows of all images."""
 
     image: int
     images: int
@@ -209,10 +209,10 @@ class _Block:
         return x if self.whole else x[self.image : self.image + 1]
 
     def of(self, x, axis, after):
-        """The block's rows, which lie along `axis`, of x, not taken before `after`, Vars, are computed.
+        """The rows of the block, along `axis` of x; they are taken only after the Vars `after` have been computed.
 
-        Jittor is free to run the kernels of all blocks before their products; what the next block needs therefore depends on
-        what the one before gave.
+        Otherwise Jittor might run the kernels of all blocks before their products: so the inputs of a block depend on the
+        outputs of the previous one.
         """
         if self.whole:
             return x

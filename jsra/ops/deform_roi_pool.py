@@ -12,7 +12,7 @@ from jsra.ops.scatter import SLOPES, box_dtype, map_sizes, maps_scratch, window_
 def deform_roi_pool(
     input, rois, offset, output_size, spatial_scale=1.0, sampling_ratio=0, gamma=0.1, mask=None, levels=None
 ) -> jt.Var:
-    """RoI Align (aligned, average) whose bins are shifted, and weighted.
+    """RoI Align (aligned, average) with shifted and weighted bins.
 
     Args:
         input: features [B, C, H, W], or a list of them, the levels of a pyramid.
@@ -23,7 +23,7 @@ def deform_roi_pool(
         spatial_scale: feature cells per image pixel; one for each level if there are several.
         sampling_ratio: samples per bin and axis; 0 or less is adaptive, as for roi_align.
         gamma: see `offset`.
-        mask: [K, rows, columns], multiplied onto the bins; None: 1.
+        mask: [K, rows, columns], factors of the bins; None: 1.
         levels: int32 [K], which map each RoI reads, if `input` is a list.
     Returns: [K, C, rows, columns]; zeros, and no gradient, for an invalid RoI (see roi_align) and for a bin whose offset
         is not finite. A box of zero width or height is sampled as by roi_align. Gradients: to the features, the offsets and
@@ -37,7 +37,7 @@ def deform_roi_pool(
     bins = check.size_pair("output_size", output_size)
     extras = []
     for name, value, shape in (("offset", offset, (2,) + bins), ("mask", mask, bins)):
-        if value is None:  # never read; of the same rank, so that the same compiled kernel serves
+        if value is None:  # a Var of the same rank that is not read, so that the same compiled kernel serves
             extras.append(jt.empty((1,) * (1 + len(shape)), str(rois.dtype)))
             continue
         check.var(name, value, rank=1 + len(shape))
@@ -82,7 +82,7 @@ class _DeformRoiPool(jt.Function):
 
 
 class DeformRoIPool(jt.nn.Module):
-    """`deform_roi_pool` with its settings fixed, as mmcv.ops.DeformRoIPool; call it with (input, rois, offset, mask)."""
+    """`deform_roi_pool` with fixed settings, as mmcv.ops.DeformRoIPool; call it with (input, rois, offset, mask)."""
 
     def __init__(self, output_size, spatial_scale=1.0, sampling_ratio=0, gamma=0.1):
         super().__init__()

@@ -22,11 +22,11 @@ def dense_focal_loss(maps, labels, classes: int, alpha=0.25, gamma=2.0) -> jt.Va
     Args:
         maps: levels of [B, A * C, H, W], up to 8, of one dtype; class c (1 to C) of anchor a is channel a * C + c - 1.
         labels: int32 [B, N], 1 to C, 0 for the background, negative for an ignored anchor: its loss is 0.
-            Anchors are counted over all levels (level, position by rows, anchor).
+            Anchors are numbered over all levels (level, position row by row, anchor).
         classes: C.
-    The losses are float32, or float64 for such maps; the gradient goes to the maps.
+    The losses are float32, or float64 for float64 maps; the maps get the gradient.
     Raises: ValueError for wrong ranks, shapes or dtypes.
-    Source: torchvision.ops.sigmoid_focal_loss, the same values, summed.
+    Source: torchvision.ops.sigmoid_focal_loss (the same values, summed over the classes).
     """
     maps = dense_maps("maps", maps, int(classes))
     sizes = dense_sizes(maps, int(classes))

@@ -1,4 +1,4 @@
-"""The outputs of chosen anchors, from the dense maps of all levels.
+"""Gathers the outputs of chosen anchors from the dense maps of all levels.
 
 Shape letters: B images; A anchors per position; D numbers per anchor; M chosen anchors.
 """
@@ -16,9 +16,10 @@ def dense_gather(maps, index, depth: int = 1) -> jt.Var:
 
     Args:
         maps: levels of [B, A * D, H, W], up to 8, of one dtype; number d of anchor a is channel a * D + d.
-        index: int32 [B, M]: anchors counted over all levels (level, position by rows, anchor). No such anchor, as -1: zeros.
+        index: int32 [B, M]: anchors, numbered over all levels (level, position row by row, anchor). For -1, or any other
+            number without an anchor: zeros.
         depth: D.
-    The gradient goes to the maps; an anchor that was chosen more than once gets the sum.
+    The maps get the gradient; an anchor that was chosen more than once gets the sum.
     Raises: ValueError for wrong ranks, shapes or dtypes.
     """
     maps = dense_maps("maps", maps, depth)
@@ -29,7 +30,7 @@ def dense_gather(maps, index, depth: int = 1) -> jt.Var:
 
 
 def dense_maps(name: str, maps, depth: int = 1) -> list:
-    """`maps` as a list of Vars [B, A * depth, H, W] of one batch and dtype; else ValueError."""
+    """`maps` as a list of Vars [B, A * depth, H, W] with the same B and dtype; otherwise raises ValueError."""
     maps = list(maps)
     if not maps:
         raise ValueError(f"{name}: expected at least one level, got none")
@@ -45,7 +46,7 @@ def dense_maps(name: str, maps, depth: int = 1) -> list:
 
 
 def dense_sizes(maps, depth: int = 1) -> dict:
-    """The scalars that describe dense maps to a kernel: anchors per position and positions of each level."""
+    """The scalars of a kernel for dense maps: anchors per position, and number of positions of each level."""
     return dict(anchors=[m.shape[1] // depth for m in maps], cells=[m.shape[2] * m.shape[3] for m in maps])
 
 

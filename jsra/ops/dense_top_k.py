@@ -1,6 +1,6 @@
 """The anchors with the largest scores of each level.
 
-Shape letters: B images; A anchors per position; H, W of a level's map.
+Shape letters: B images; A anchors per position; H x W cells of a level's map.
 """
 
 from __future__ import annotations
@@ -10,12 +10,15 @@ from jsra.ops.kernel import run, runs_cuda_files
 
 
 def dense_top_k(maps, k: int):
-    """Of each level the k anchors with the largest scores, or all of them, by falling score, equal scores by rising index.
+    """The k anchors with the largest scores of each level (all if there are fewer), in order of decreasing score; equal
+    scores in order of increasing index.
 
     Args:
-        maps: levels of [B, A, H, W], up to 8, of one dtype. A score that is not a number counts as the smallest.
-    Returns: (index int32 [B, M], value float32 [B, M]), M = sum over levels of min(k, A * H * W). index counts anchors over
-        all levels (level, position by rows, anchor), as jsra.ops.dense_gather. No gradient: gather the scores for one.
+        maps: levels of [B, A, H, W], up to 8, of one dtype. NaN counts as the smallest score.
+    Returns: (index int32 [B, M], value float32 [B, M]), M = sum over levels of min(k, A * H * W). index numbers the anchors
+    of
+        all levels (level, position row by row, anchor), as in jsra.ops.dense_gather. Without a gradient: use dense_gather on
+        the scores if you need one.
     Raises: ValueError for wrong ranks, shapes or dtypes.
     """
     maps = dense_maps("maps", maps)

@@ -1,6 +1,6 @@
-"""Depth-wise convolution of channels-last maps, as the feed-forward layers of vision transformers use it.
+"""Depth-wise convolution of channels-last maps, for the feed-forward layers of vision transformers.
 
-Their maps are tokens, [B, H * W, C]: a convolution of channels-first maps would have to transpose them twice.
+Their maps are tokens, [B, H * W, C], which a convolution of channels-first maps would have to transpose twice.
 """
 
 from __future__ import annotations
@@ -48,7 +48,7 @@ class _DepthwiseConv2d(jt.Function):
     def execute(self, x, weight, bias, sizes):
         self.saved, self.has_bias, self.sizes = (x, weight), bias is not None, sizes
         shape = (sizes["batch"], *sizes["out_size"], sizes["channels"])
-        # Without a bias, something of its rank stands in its place and is not read.
+        # A missing bias is replaced by a Var of its rank that is not read.
         inputs = [x, weight, bias if self.has_bias else weight.reshape(weight.numel())]
         return run("depthwise_conv2d", "forward", inputs, [(shape, str(x.dtype))], **sizes, has_bias=self.has_bias)
 

@@ -1,7 +1,7 @@
 """Boxes as deltas to reference boxes:
 
     dx = (gx - px) / pw    dw = log(gw / pw)      p: reference (anchor or proposal), g: target; centres and sizes
-then minus `means`, divided by `stds`. Source: R-CNN (Girshick et al. 2014), appendix C; mmdet's DeltaXYWHBBoxCoder.
+then subtract `means` and divide by `stds`. Source: R-CNN (Girshick et al. 2014), appendix C; mmdet's DeltaXYWHBBoxCoder.
 """
 
 from __future__ import annotations
@@ -13,9 +13,9 @@ from jsra.ops.kernel import run
 
 
 def encode_boxes(references, targets, means=(0.0, 0.0, 0.0, 0.0), stds=(1.0, 1.0, 1.0, 1.0)) -> jt.Var:
-    """Deltas [..., 4] (x, y, width, height) of references and targets [..., 4], corners, of one shape and dtype.
+    """Deltas [..., 4] (x, y, width, height); references, targets: xyxy [..., 4] of the same shape and dtype.
 
-    A side below 1e-6 counts as 1e-6: no infinities. No gradient. jsra.ops.decode_boxes is the inverse.
+    A side below 1e-6 counts as 1e-6, so all deltas are finite. No gradient. jsra.ops.decode_boxes is the inverse.
     Raises: ValueError for wrong shapes, dtypes or numbers.
     """
     check.var("references", references, last=4, dtypes=("float32", "float64"))
@@ -30,7 +30,8 @@ def encode_boxes(references, targets, means=(0.0, 0.0, 0.0, 0.0), stds=(1.0, 1.0
 
 
 def normalisation(means, stds) -> dict:
-    """The means and deviations of deltas as scalars of a kernel; ValueError unless 4 each, deviations positive."""
+    """Means and deviations of the deltas as scalars of a kernel. Raises ValueError unless there are 4 of each and the
+    deviations are positive."""
     if len(means) != 4 or len(stds) != 4 or min(stds) <= 0:
         raise ValueError(f"expected 4 means and 4 positive stds, got means={tuple(means)}, stds={tuple(stds)}")
     return dict(means=[float(m) for m in means], stds=[float(s) for s in stds])

@@ -10,13 +10,13 @@ from jsra.ops.scatter import box_dtype, scratch
 
 
 def flow_warp(input, flow) -> jt.Var:
-    """Each cell (y, x) reads the maps at (y + flow_y, x + flow_x), bilinearly; places outside are moved to the border.
+    """Cell (y, x) reads the maps at (y + flow_y, x + flow_x), bilinearly; positions outside are moved to the border.
 
     Args:
         input: features [B, C, H, W].
         flow: [B, 2, H, W] in cells of the maps, plane 0 along x and plane 1 along y.
-    Returns: [B, C, H, W]; zeros, and no gradient, where the flow is not finite. Gradients: to the features, and to the flow,
-        but along an axis on which a place was moved to the border.
+    Returns: [B, C, H, W]; zeros and no gradient where the flow is not finite. Gradients: to the features, and to the flow,
+        except along an axis in which a position was moved to the border.
     Raises: ValueError for a wrong rank, shape or dtype.
     Source: arXiv:1611.07715 equation 4; torch's grid_sample with padding_mode='border' and align_corners=True.
     """

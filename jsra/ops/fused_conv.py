@@ -1,11 +1,10 @@
-"""A convolution with the norm, the sum and the ReLU that follow it, in one pass: inference on the CPU.
+"""A convolution and the norm, sum and ReLU that follow it, in one pass: for inference on the CPU.
 
-Maps keep their layout. The kernel (cuda_src/fused_conv/cpu.h) multiplies by oneDNN's product of matrices, and computes
-3 x 3 convolutions of stride 1 by Winograd's F(4 x 4, 3 x 3), which needs a quarter of the multiplications. Nothing is kept
-between calls: the norm is folded into the weights each time, so that they are always the model's. There is no CUDA kernel:
-`conv_norm_relu` runs the modules themselves on the GPU, in training, without oneDNN and for grouped convolutions. Models
-do not call it: jsra.fuse puts it into a finished model. jsra.ops.conv runs `fused_conv` alone, in training too, and
-`conv_weight_grad`.
+Maps keep their layout. The kernel (cuda_src/fused_conv/cpu.h) uses oneDNN's matrix product, and computes 3 x 3 convolutions
+of stride 1 by Winograd's F(4 x 4, 3 x 3), with a quarter of the multiplications. Nothing is stored between calls: the norm is
+folded into the current weights of the model at each call. There is no CUDA kernel: on the GPU, in training, without oneDNN
+and for grouped convolutions, `conv_norm_relu` runs the modules themselves. Models do not call it: jsra.fuse puts it into a
+finished model. jsra.ops.conv uses `fused_conv`, in training too, and `conv_weight_grad`.
 """
 
 from __future__ import annotations
@@ -20,9 +19,9 @@ from jsra.ops.kernel import run, runs_cuda_files
 from jsra.ops.upsample import upsample_nearest
 
 _WINOGRAD_MIN_CHANNELS = 16
-_WINOGRAD_MIN_POSITIONS = 512  # of the batch's outputs: for fewer, transforming the weights costs more than it saves
+_WINOGRAD_MIN_POSITIONS = 512  # output positions of the batch: with fewer, transforming the weights costs more than it saves
 _WEIGHT_GRAD_MIN = dict(channels=128, positions=2048)  # positions of one image; below, oneDNN's form is faster
-_HOOKS = ("__fhook__", "__fhook2__")  # where Jittor keeps a module's forward hooks
+_HOOKS = ("__fhook__", "__fhook2__")  # attributes in which Jittor stores a module's forward hooks
 
 
 def fused_conv(
@@ -32,10 +31,10 @@ def fused_conv(
 
     Args:
         x: [B, C, H, W]. weight: [O, C, kh, kw]. bias: [O]. scale: [O], None: 1.
-        added: [B, O, h, w], None: 0. Where its size is not the output's [B, O, H', W'], position (y, x) takes its nearest
-            (floor(y * h / H'), floor(x * w / W')).
+        added: [B, O, h, w], None: 0. If its size differs from that of the output [B, O, H', W'], position (y, x) gets the
+            nearest value, at (floor(y * h / H'), floor(x * w / W')).
         stride, padding, dilation: ints or (rows, columns).
-        turned: weight is [C, O, kh, kw] and turned by 180 degrees, as the gradient of a convolution's input needs it.
+        turned: weight is [C, O, kh, kw] and is used rotated by 180 degrees, for the gradient of a convolution's input.
     Returns: [B, O, H', W'], without a gradient.
     Raises: ValueError for a wrong rank, dtype or size.
     """
@@ -61,7 +60,7 @@ def fused_conv(
     winograd = kernel == [3, 3] and stride == dilation == (1, 1) and min(outputs, channels) >= _WINOGRAD_MIN_CHANNELS
     winograd = winograd and batch * math.prod(out_size) >= _WINOGRAD_MIN_POSITIONS
     prepared = 36 * outputs * channels if winograd else math.prod(weight.shape) if turned or scale is not None else 1
-    # What is not given stands in the list as something of its rank, which is not read: one kernel is compiled for all.
+    # A missing argument is replaced by a Var of its rank that is not read, so that one compiled kernel serves all cases.
     inputs = [x, weight, bias if scale is None else scale, bias, x if added is None else added]
     return run(
         "fused_conv", "forward", inputs, [((batch, outputs, *out_size), "float32"), ((prepared,), "float32")],
@@ -87,14 +86,14 @@ def conv_weight_grad(x, dout, padding) -> jt.Var:
 
 
 def weight_grad_available(x, dout, kernel, stride, dilation, groups) -> bool:
-    """Whether conv_weight_grad serves this convolution, faster than oneDNN."""
+    """Whether conv_weight_grad supports this convolution and is faster than oneDNN."""
     plain = list(kernel) == [3, 3] and stride == dilation == (1, 1) and groups == 1
     wide = min(x.shape[1], dout.shape[1]) >= _WEIGHT_GRAD_MIN["channels"]
     return plain and wide and math.prod(dout.shape[2:]) >= _WEIGHT_GRAD_MIN["positions"] and available(x)
 
 
 def available(x) -> bool:
-    """Whether the kernel serves this input now: float32 on the CPU, with oneDNN, nothing to differentiate."""
+    """Whether the kernel can be used for this input now: float32 on the CPU, with oneDNN, without gradients."""
     return (
         bool(jt.flags.no_grad)
         and not runs_cuda_files()
@@ -105,7 +104,7 @@ def available(x) -> bool:
 
 
 def conv_norm_relu(x, conv, norm=None, added=None, relu=False) -> jt.Var:
-    """norm(conv(x)) + added, then a ReLU if `relu`: in one pass where that is possible, else module by module.
+    """norm(conv(x)) + added, then a ReLU if `relu`: in one pass if possible, otherwise module by module.
 
     conv: Conv2d. norm: BatchNorm2d of jsra.backbones, or None. added, relu: as in fused_conv.
     """
@@ -121,7 +120,7 @@ def conv_norm_relu(x, conv, norm=None, added=None, relu=False) -> jt.Var:
 
 
 def fused_modules(x, conv, norm=None, added=None, relu=False):
-    """conv_norm_relu in one pass, or None where that is not possible."""
+    """conv_norm_relu in one pass, or None if that is not possible."""
     affine = _affine(conv, norm) if available(x) else None
     if affine is None:
         return None
@@ -130,7 +129,7 @@ def fused_modules(x, conv, norm=None, added=None, relu=False):
 
 
 def _affine(conv, norm):
-    """(scale or None, bias) of what follows the product of the weights; None where the modules themselves have to run."""
+    """(scale or None, bias) to apply after the product with the weights; None if the modules themselves must run."""
     modules = [conv] if norm is None else [conv, norm]
     if conv.is_training() or conv.groups != 1 or any(hasattr(module, hook) for module in modules for hook in _HOOKS):
         return None

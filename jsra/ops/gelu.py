@@ -9,7 +9,7 @@ from jsra.ops.kernel import run
 
 
 def gelu(x) -> jt.Var:
-    """x * Phi(x), Phi the normal distribution function, for x of any shape. The gradient computes Phi again.
+    """x * Phi(x), where Phi is the normal distribution function; x of any shape. The gradient computes Phi again.
 
     Raises ValueError for a wrong dtype. Source: torch.nn.functional.gelu, approximate='none'.
     """

@@ -1,14 +1,14 @@
 """The gateway between the operators and their kernels: the only caller of jt.code.
 
-A kernel is a pair of launch functions of one name, in the folder of its operator:
+A kernel is a pair of launch functions with the same name, in the folder of its operator:
 
     cuda_src/<op>/cpu.h        jsra::cpu::<op>_<kernel>(inputs..., outputs..., scalars...)
     cuda_src/<op>/<kernel>.cuh jsra::cuda::<op>_<kernel>(inputs..., outputs..., scalars..., stream)
 
-Inputs and outputs are raw pointers (a list of Vars arrives as jsra::Pointers<T>, by value), integers arrive as int64_t,
-floats as double, lists of numbers as jsra::Ints or jsra::Floats. A launch function initialises its whole output (Jittor
-does not) and does nothing when every size is zero: that is how a kernel is compiled, on one-element arrays, before its
-first use, so that a compiler error is reported as a KernelError with the compiler's first lines.
+Inputs and outputs are raw pointers (a list of Vars is passed as jsra::Pointers<T>, by value), integers are int64_t, floats
+double, lists of numbers jsra::Ints or jsra::Floats. A launch function initialises its whole output (Jittor does not) and does
+nothing if every size is zero: before its first use, a kernel is compiled by such a call on one-element arrays, so that a
+compiler error is reported as a KernelError with the first lines of the compiler.
 """
 
 from __future__ import annotations
@@ -40,10 +40,10 @@ class KernelError(RuntimeError):
 
 @contextlib.contextmanager
 def backend(name: str):
-    """Run kernels by another backend within a `with` block.
+    """Context manager: run kernels with another backend.
 
-    'native' is the CPU kernel on the CPU and the CUDA kernel on the GPU; 'host_cuda' runs the CUDA kernel files on the
-    CPU, through the stand-in for the CUDA launch in common/host_cuda.h: slow, for tests of their index arithmetic.
+    'native' is the CPU kernel on the CPU and the CUDA kernel on the GPU; 'host_cuda' runs the CUDA kernel files on the CPU,
+    with a replacement of the CUDA launch in common/host_cuda.h: slow, for tests of their index arithmetic.
     """
     global _backend
     if name not in _BACKENDS:
@@ -56,12 +56,12 @@ def backend(name: str):
 
 
 def runs_cuda_files() -> bool:
-    """Whether kernels run from the CUDA files now, on the GPU or by the stand-in: they may need scratch outputs."""
+    """Whether the CUDA files are used now, on the GPU or with 'host_cuda': they may need scratch outputs."""
     return _backend == "host_cuda" or bool(jt.flags.use_cuda)
 
 
 def _pack(values, prefix):
-    """Flatten inputs or outputs, and describe each argument as a C++ expression."""
+    """Flatten inputs or outputs, and give each argument as a C++ expression."""
     flat, expressions = [], []
     for value in values:
         group = value if isinstance(value, list) else [value]
@@ -78,7 +78,7 @@ def _pack(values, prefix):
 
 
 def _pack_scalars(scalars):
-    """Split the scalars into jt.code's `data` and a C++ expression for each."""
+    """Split the scalars into `data` for jt.code and a C++ expression for each."""
     data, expressions = {}, []
 
     def number(key, value):
@@ -118,7 +118,7 @@ def _sources(op, kernel, arguments):
 
 
 def _first_lines(compiler: str, jittor: str) -> str:
-    """The compiler's first errors; Jittor's own reason if the compiler did not run."""
+    """The first errors of the compiler, or Jittor's own error if the compiler did not run."""
     compiler, jittor = (_COLOUR.sub("", text) for text in (compiler, jittor))
     lines = [line for line in compiler.splitlines() if "error: " in line]
     lines = lines or jittor[jittor.rfind("Reason:") :].splitlines()
@@ -127,7 +127,7 @@ def _first_lines(compiler: str, jittor: str) -> str:
 
 def _code(shapes, dtypes, variables, data, sources):
     results = jt.code(shapes, dtypes, variables, data=data, **sources)
-    # The stand-in is compiled for every test of a kernel, and runs it once: -O1 takes half the time of Jittor's -Ofast.
+    # 'host_cuda' is compiled for every test of a kernel and runs once: compiling with -O1 takes half as long as with -Ofast.
     optimisation = "-O1 " if _backend == "host_cuda" else ""
     include = shlex.quote(resources.folder("cuda_src"))  # its path may have a space
     for result in results:
@@ -136,7 +136,7 @@ def _code(shapes, dtypes, variables, data, sources):
 
 
 def _tiny(like):
-    """One element of a Var's rank and dtype, 0 but for bfloat16. Not jt.zeros: that is a kernel to compile, for each rank."""
+    """One element (0, except for bfloat16) with the rank and dtype of `like`. jt.zeros would compile a kernel per rank."""
     shape, dtype = [1] * max(like.ndim, 1), str(like.dtype)
     if dtype == "bfloat16":  # NumPy has none
         return jt.empty(shape, dtype)
@@ -145,7 +145,7 @@ def _tiny(like):
 
 
 def _compile(name, variables, outputs, data, sources):
-    """Compile by running on one-element arrays with every size zero; KernelError with the compiler's first lines."""
+    """Compile by running on one-element arrays with every size zero. Raises KernelError with the compiler's first lines."""
     tiny = [_tiny(v) for v in variables]
     shapes, dtypes = [[1] * max(len(s), 1) for s, _ in outputs], [d for _, d in outputs]
     nothing = {key: 0.0 if isinstance(value, float) else 0 for key, value in data.items()}
@@ -153,8 +153,8 @@ def _compile(name, variables, outputs, data, sources):
         saved = os.dup(2)
         os.dup2(captured.fileno(), 2)
         try:
-            # Weakly synchronised, Jittor would also execute what is pending by now, fused otherwise than in later uses: the
-            # first step of a process would be rounded differently.
+            # With a weak sync, Jittor would also execute other pending operations, fused in another way than in later steps:
+            # the first step of a process would be rounded differently.
             jt.sync(_code(shapes, dtypes, tiny, nothing, sources), weak_sync=False)
         except RuntimeError as error:
             captured.seek(0)
@@ -173,8 +173,9 @@ def run(op: str, kernel: str, inputs, outputs, **scalars):
         inputs: Vars, or lists of Vars of one dtype, in the order of the launch function.
         outputs: (shape, dtype) of each output, or a list of such pairs, in that order; dtypes as strings.
         scalars: the sizes and numbers that follow, in that order: int, float, or a list of up to 8 of one kind.
-    Returns: the outputs, a Var for one, a list of Vars for several (lists of outputs flattened). They carry no gradient:
-        wrap them in a jt.Function.
+    Returns: a Var for one output, a list of Vars for several (lists of outputs are flattened). They have no gradient: wrap
+    the
+        call in a jt.Function.
     Raises: KernelError if the kernel does not compile.
     """
     variables, arguments = _pack(inputs, "in")

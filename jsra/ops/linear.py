@@ -1,8 +1,8 @@
-"""x times a weight's transpose as one product of oneDNN (CPU) or cuBLAS (GPU), forward and backward.
+"""x times the transpose of a weight as a single product of oneDNN (CPU) or cuBLAS (GPU), forward and backward.
 
-Jittor writes a product of matrices over 3 dimensions and recognises it when the graph is compiled. Where the gradients of
-several products meet it may not, and expands the 3 dimensions, gigabytes for packed positions. Here nothing needs to be
-recognised (as in jsra.ops.conv).
+Jittor writes a matrix product over 3 dimensions and recognises it when the graph is compiled. If gradients of several
+products are added, it may not recognise them and expands the 3 dimensions: gigabytes for packed positions. Here nothing has
+to be recognised (as in jsra.ops.conv).
 """
 
 from __future__ import annotations
@@ -17,9 +17,9 @@ from jsra.ops.permute import permute
 
 
 def product(a, b, trans_a, trans_b) -> jt.Var:
-    """The matrix product of a or its transpose and b or its transpose, without a gradient: for within a jt.Function."""
+    """The matrix product of a and b, or of their transposes, without a gradient: for use inside a jt.Function."""
     library = _library(a, b)
-    # Outside no_grad oneDNN's operator marks its arrays as needed by a gradient, and Jittor keeps their memory.
+    # Without no_grad, oneDNN's operator marks its arrays as needed for a gradient, and Jittor keeps their memory.
     with jt.no_grad():
         if library is not None:
             return library(a, b, trans_a, trans_b)
@@ -27,7 +27,7 @@ def product(a, b, trans_a, trans_b) -> jt.Var:
 
 
 def _library(a, b):
-    """The library's operator, or None: Jittor's own form has to do."""
+    """The library's operator; None: Jittor's own form must be used."""
     known = ("float32", "float16", "bfloat16") if jt.flags.use_cuda else ("float32",)
     if 0 in a.shape or 0 in b.shape or str(a.dtype) != str(b.dtype) or str(a.dtype) not in known:
         return None
@@ -54,7 +54,7 @@ class _Linear(jt.Function):
 
     def grad(self, gradient):
         x, weight = self.saved
-        # An input without gradient drops its part before it is ever computed.
+        # For an input without a gradient, its part is dropped and never computed (lazy execution).
         return product(gradient, weight, False, False), product(gradient, x, True, False)
 
 

@@ -9,18 +9,18 @@ from jsra.ops.kernel import run
 
 
 def mask_targets(bitmaps, places, boxes, index, image_size, output_size: int = 28, sampling_ratio=0, aligned=True) -> jt.Var:
-    """RoI Align of the bitmap that a mask has in the whole image, of which only a window is stored.
+    """RoI Align of masks. Only a window of each mask is stored; outside the window the mask is 0.
 
     Args:
         bitmaps: uint8 [T], of 0 and 1: the windows one after the other, each column by column.
-        places: int32 [W, 5], of each window: where its bitmap starts, and left, top, width, height in pixels of the image.
-        boxes: float32 [K, 4], xyxy in pixels; they are clipped to the image.
+        places: int32 [W, 5], for each window: the start of its bitmap, and left, top, width, height in pixels of the image.
+        boxes: float32 [K, 4], xyxy in pixels of the image; they are clipped to it.
         index: int32 [K]: the window of each box, -1 for none.
-        image_size: (height, width) of the whole bitmap, in pixels.
+        image_size: (height, width) of the image, in pixels.
         output_size: rows and columns of a target.
         sampling_ratio, aligned: as in jsra.ops.roi_align.
-    Returns: float32 [K, output_size, output_size], the share of each bin that the mask covers, 0 to 1; no gradient. Zeros for
-        no window and for boxes of zero size. A mask of 0 and 1 is where the share is 0.5 or more.
+    Returns: float32 [K, output_size, output_size], the fraction of each bin that the mask covers, 0 to 1; no gradient. Zeros
+        without a window and for boxes of zero size. For a binary mask, compare with 0.5 (>=).
     Raises: ValueError for wrong ranks, shapes, dtypes or sizes.
     Source: mmdet's BitmapMasks.crop_and_resize.
     """

@@ -9,15 +9,15 @@ from jsra.ops.kernel import run, runs_cuda_files
 
 
 def masked_sum(logits, features, offsets, gamma=1.0, return_masks=False, channels_first=False):
-    """For each RoI, softmax of gamma * logits over its own positions, and the sums of its features with these weights.
+    """For each RoI, the softmax of gamma * logits over its positions, and the sums of its features with these weights.
 
     Args:
         logits: [T, N], one column for each mask.
-        features: [T, C], of the dtype of the logits.
-        offsets: int32 [K + 1], rising from 0 to T: RoI k has the positions offsets[k] to offsets[k + 1]. Not read here.
+        features: [T, C], with the dtype of the logits.
+        offsets: int32 [K + 1], increasing from 0 to T: RoI k has the positions offsets[k] to offsets[k + 1]. Not checked.
         gamma: amplification of the logits.
-        return_masks: also return the masks [T, N] (float32 next to float16 and bfloat16).
-        channels_first: give [K, C, N] instead of [K, N, C], without a transposition.
+        return_masks: also return the masks [T, N] (float32 for float16 and bfloat16 inputs).
+        channels_first: return [K, C, N] instead of [K, N, C], without an extra transposition.
     Returns: [K, N, C], or (sums, masks). Zeros for an RoI without positions.
     Raises: ValueError for a wrong rank, dtype or size.
     """

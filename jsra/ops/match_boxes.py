@@ -1,6 +1,6 @@
-"""Which ground truth each box of a batch belongs to, by overlap.
+"""Assigns each box of a batch to a ground truth by IoU.
 
-Shape letters: B images; N boxes per image; G, I: largest number of ground truths, and of regions to ignore, of an image.
+Shape letters: B images; N boxes per image; G, I: largest numbers of ground truths and of ignored regions in an image.
 """
 
 from __future__ import annotations
@@ -15,21 +15,22 @@ def match_boxes(
     boxes, gt_boxes, gt_count, pos_iou_thr, neg_iou_thr, min_pos_iou=0.0, match_low_quality=True, gt_max_assign_all=True,
     ignore_iof_thr=-1.0, ignored=None, ignored_count=None, valid=None,
 ):  # fmt: skip
-    """mmdet's MaxIoUAssigner for all images at a time. A box whose largest IoU with a ground truth is
+    """mmdet's MaxIoUAssigner for all images at once. A box whose largest IoU with a ground truth is
     - at least pos_iou_thr: positive, it belongs to that ground truth (the first of equal ones);
     - within the pair neg_iou_thr (low, high; high excluded): background;
-    - else: ignored.
-    match_low_quality: every ground truth also takes the boxes of its own largest IoU, if that is at least min_pos_iou (all of
-    them, or the first with gt_max_assign_all=False). Of two ground truths that take a box the later one gets it.
+    - otherwise: ignored.
+    match_low_quality: every ground truth also gets the boxes that have its own largest IoU, if that is at least min_pos_iou
+    (all of these boxes, or only the first with gt_max_assign_all=False). A box that two ground truths claim goes to the
+    later.
 
     Args:
-        boxes: [N, 4], the same boxes for every image, or [B, N, 4]; corners in pixels, float32 as all boxes here.
-        gt_boxes: [B, G, 4], of which the first gt_count (int32 [B]) of each image are real.
-        ignore_iof_thr: if 0 or more, a box with more than this share inside one region to ignore is ignored.
-        ignored, ignored_count: those regions, as the ground truths; None for none.
-        valid: int32 [B, N], 0 where there is no box; None: all are boxes.
-    Returns: (matched int32 [B, N], iou float32 [B, N]). matched: -1 ignored, or no box, or a box that is not finite;
-        0 background; g + 1 for ground truth g. iou: the largest IoU of the box; 0 where it was not compared.
+        boxes: [N, 4], the same boxes for every image, or [B, N, 4]; all boxes are float32 xyxy in pixels.
+        gt_boxes: [B, G, 4]; the first gt_count (int32 [B]) of each image are valid.
+        ignore_iof_thr: if 0 or more, a box with more than this fraction inside one ignored region is ignored.
+        ignored, ignored_count: the ignored regions, in the form of the ground truths; None for none.
+        valid: int32 [B, N], 0 for rows that are not boxes; None: all are boxes.
+    Returns: (matched int32 [B, N], iou float32 [B, N]). matched: -1 for ignored, invalid and non-finite boxes;
+        0 background; g + 1 for ground truth g. iou: the largest IoU of the box; 0 if it was not compared.
     Raises: ValueError for wrong ranks, shapes or dtypes.
     """
     shared = check.var("boxes", boxes, dtypes=("float32",), last=4).ndim == 2

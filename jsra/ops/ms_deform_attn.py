@@ -10,14 +10,14 @@ from jsra.ops.scatter import box_dtype, scratch
 
 
 def ms_deform_attn(value, locations, weights, sizes) -> jt.Var:
-    """Each query reads some points of each map, bilinearly, and sums what it read with its weights, for each head.
+    """For each head, a query samples some points of each map bilinearly and adds the samples with its weights.
 
     Args:
-        value: [B, S, G, D], the cells of all maps, row by row and one map after the other, G heads of D channels.
-        locations: [B, Q, G, L, P, 2], x and y of P points on each of L maps, 0 to 1 from edge to edge of the map. Outside are
-            zeros. A point that is not finite reads nothing.
+        value: [B, S, G, D], the cells of all maps, row by row, one map after the other; G heads with D channels.
+        locations: [B, Q, G, L, P, 2], x and y of P points on each of L maps, 0 to 1 from edge to edge of the map. Maps are 0
+            outside. A point that is not finite is left out.
         weights: [B, Q, G, L, P].
-        sizes: ((height, width), ...) of the L maps, at most 8; their cells are S in all.
+        sizes: ((height, width), ...) of the L maps, at most 8, with S cells together.
     Returns: [B, Q, G, D]. Gradients to value, locations and weights.
     Raises: ValueError for a wrong rank, size or dtype.
     Source: arXiv:2010.04159 equation 3; mmcv's MultiScaleDeformableAttnFunction, which returns [B, Q, G * D].

@@ -1,6 +1,6 @@
 """From the class scores and boxes of proposals to detections.
 
-Shape letters: B images; P proposals of an image; C classes; M detections of an image.
+Shape letters: B images; P proposals and M detections per image; C classes.
 """
 
 from __future__ import annotations
@@ -11,18 +11,17 @@ from jsra.ops.nms import moved_limit
 
 
 def multiclass_nms(boxes, scores, count, score_thr, iou_thr, max_per_img: int):
-    """Of each image the pairs of proposal and class with a score above score_thr, after NMS within each class, the
-    max_per_img best.
+    """For each image: (proposal, class) pairs with a score above score_thr, NMS within each class, the max_per_img best.
 
     Args:
-        boxes: [B, P, 4], or [B, P, C, 4], a box for each class; pairs whose box is not finite do not count.
+        boxes: [B, P, 4], or [B, P, C, 4] with one box per class; pairs whose box is not finite are left out.
         scores: [B, P, C], without the background.
-        count: int32 [B]: how many of an image's proposals are real.
-    Returns: (boxes [B, M, 4], scores [B, M], labels int32 [B, M], rows int32 [B, M], count int32 [B]), M = max_per_img, by
-        falling score, equal scores by rising row, then class. labels are 1 to C, rows the proposals; from `count` on the
-        rest are zeros, and rows -1.
-    NMS is that of jsra.ops.batched_nms, with its rounding. (On a GPU the classes of boxes with negative coordinates are kept
-    apart strictly; torchvision's moved boxes may meet there.)
+        count: int32 [B]: number of valid proposals of each image.
+    Returns: (boxes [B, M, 4], scores [B, M], labels int32 [B, M], rows int32 [B, M], count int32 [B]), M = max_per_img, in
+        order of decreasing score; equal scores in order of increasing row, then class. labels are 1 to C, rows are indices of
+        proposals. Entries from `count` on are padding: zeros, and -1 for rows.
+    NMS is that of jsra.ops.batched_nms, with its rounding. (On a GPU the classes are strictly separated for boxes with
+    negative coordinates too; in torchvision, moved boxes of different classes may overlap there.)
     Raises: ValueError for wrong ranks, shapes, dtypes or thresholds.
     """
     check.var("scores", scores, rank=3, dtypes=("float32",))

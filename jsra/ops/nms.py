@@ -1,4 +1,4 @@
-"""Non-maximum suppression: of boxes that overlap, the one with the highest score stays."""
+"""Non-maximum suppression: among overlapping boxes, the one with the highest score is kept."""
 
 from __future__ import annotations
 
@@ -6,23 +6,24 @@ import jittor as jt
 
 from jsra.ops import check, kernel
 
-_ONE_GROUP = -1  # as a limit: jsra::nms_mode
+_ONE_GROUP = -1  # special value of the limit: see jsra::nms_mode
 
 
 def moved_limit() -> int:
-    """Up to how many boxes torchvision moves the groups apart; it treats group by group above."""
+    """The number of boxes up to which torchvision moves the groups apart; above it, it processes group by group."""
     return 25_000 if jt.flags.use_cuda else 1000
 
 
 def nms(boxes, scores, iou_threshold) -> jt.Var:
-    """Indices of the boxes that stay when each one, from the highest score down, removes those that overlap it more.
+    """Indices of the kept boxes: from the highest score to the lowest, each kept box removes those that overlap it too much.
 
     Args:
         boxes: [n, 4], (x0, y0, x1, y1).
         scores: [n].
-        iou_threshold: a box goes if its intersection over union with one that stays is greater; 0 to 1.
-    Returns: int32 [k], by falling score, equal scores by rising index. Never removed, and removing nothing: a box that is
-        empty, inverted or not finite. A score that is not a number counts as the highest.
+        iou_threshold: a box is removed if its IoU with a kept box is greater; 0 to 1.
+    Returns: int32 [k] in order of decreasing score; equal scores in order of increasing index. A box that is empty, inverted
+    or
+        not finite is never removed and removes nothing. NaN counts as the highest score.
     Raises: ValueError for a wrong rank, shape or dtype, or a threshold outside 0 to 1.
     Source: torchvision.ops.nms; the indices are identical (PyTorch's stable sort included).
     """
@@ -30,25 +31,25 @@ def nms(boxes, scores, iou_threshold) -> jt.Var:
 
 
 def batched_nms(boxes, scores, idxs, iou_threshold) -> jt.Var:
-    """`nms` only among boxes of equal `idxs` (int32 [n]: class or level).
+    """`nms` among boxes with equal `idxs` (int32 [n]: class or level).
 
-    Source: torchvision.ops.batched_nms; the same boxes are kept. Up to a number of boxes (1000 on the CPU)
-    torchvision moves each group to a separate place; then they are moved here too, with the same rounding. Above it,
-    torchvision orders equal scores by an unstable sort, this function by index.
+    Source: torchvision.ops.batched_nms; the same boxes are kept. Up to a number of boxes (1000 on the CPU) torchvision moves
+    each group to a separate area, and so does this function, with the same rounding. Above this number, torchvision orders
+    equal scores by an unstable sort, this function by index.
     """
     check.var("idxs", idxs, rank=1, dtypes=("int32", "int64"))
     return _single(boxes, scores, idxs, iou_threshold)
 
 
 def nms_batch(boxes, scores, groups, valid, iou_threshold, max_keep: int):
-    """`batched_nms` of several images at a time, without reading anything on the host.
+    """`batched_nms` for several images at once, without reading anything on the host.
 
     Args:
         boxes: [B, n, 4]. scores: [B, n].
-        groups: int32 [B, n], or [n], the same for every image; None: all boxes of an image are of one group.
-        valid: int32 [B, n], 0 where there is no box; None: all are boxes.
-        max_keep: how many boxes an image may keep.
-    Returns: (keep int32 [B, max_keep], count int32 [B]): indices of the boxes that stay, in the order of batched_nms, and -1
+        groups: int32 [B, n], or [n] for all images; None: all boxes of an image form one group.
+        valid: int32 [B, n], 0 for rows that are not boxes; None: all are boxes.
+        max_keep: largest number of kept boxes per image.
+    Returns: (keep int32 [B, max_keep], count int32 [B]): indices of the kept boxes, in the order of batched_nms, and -1
         from `count` on.
     Raises: ValueError for a wrong rank, shape or dtype, or a threshold outside 0 to 1.
     """
@@ -70,7 +71,7 @@ def nms_batch(boxes, scores, groups, valid, iou_threshold, max_keep: int):
 
 
 def _single(boxes, scores, groups, threshold):
-    """Indices of the boxes of one image that stay: the only place that reads how many they are."""
+    """Indices of the kept boxes of one image; only here the host reads their number."""
     check.var("boxes", boxes, rank=2, last=4)
     count = boxes.shape[0]
     for name, value in (("scores", scores), ("idxs", groups)):

@@ -1,4 +1,4 @@
-"""The places of the sampled positions of all RoIs in one packed array, without padding."""
+"""The layout of the sampled positions of all RoIs in one packed array, without padding."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ from jsra.ops.kernel import run
 
 
 class Packing:
-    """The places of the T = sum(rows * columns) positions of K grids, RoI by RoI and row by row.
+    """The layout of the T = sum(rows * columns) positions of K grids, RoI by RoI and row by row.
 
     Vars: grids int32 [K, 2] (rows, columns); offsets int32 [K + 1] (RoI k has positions offsets[k] to offsets[k + 1]); owner
-    int32 [T] (the RoI of each position); axes int32 [2, T]: for the row and the column of each position, index and side of
-    its grid as one number, side * (side - 1) / 2 + index. Numbers: count is K; total is T; row_col_total is the largest
-    rows + columns. To know the last two, the host reads once.
+    int32 [T] (the RoI of each position); axes int32 [2, T]: for the row and the column of each position, its index and the
+    side of the grid as one number, side * (side - 1) / 2 + index. Numbers: count is K; total is T; row_col_total is the
+    largest rows + columns. For the last two, the host reads once.
     """
 
     def __init__(self, grids: jt.Var):
@@ -35,18 +35,18 @@ class Packing:
 
     @classmethod
     def fixed(cls, boxes: jt.Var, grid) -> Packing:
-        """The same grid (rows, columns) for each of the boxes [K, 5]; none for a negative batch index."""
+        """The same grid (rows, columns) for each of the boxes [K, 5]; a negative batch index gives no positions."""
         return cls(_grids(boxes, np.array([grid], np.int32)))
 
     @classmethod
     def dynamic(cls, boxes: jt.Var, max_area: int) -> Packing:
-        """Grids of the boxes' aspect ratios, with at most `max_area` positions each (SRA, eq. 5). boxes: [K, 5]; none for a
-        negative batch index."""
+        """Grids with the boxes' aspect ratios and at most `max_area` positions each (SRA, eq. 5). boxes: [K, 5]; a negative
+        batch index gives no positions."""
         return cls(_grids(boxes, grid_table(max_area)))
 
 
 def _grids(boxes, table) -> jt.Var:
-    """int32 [K, 2]: of the table's grids the one that is nearest to each box."""
+    """int32 [K, 2]: for each box, the grid of the table with the nearest aspect ratio."""
     if not boxes.shape[0]:
         return jt.zeros((0, 2), dtype="int32")
     sizes = dict(count=boxes.shape[0], entries=len(table))
@@ -55,11 +55,11 @@ def _grids(boxes, table) -> jt.Var:
 
 @functools.lru_cache(maxsize=None)
 def grid_table(max_area: int) -> np.ndarray:
-    """int32 [n, 2]: of each aspect ratio the largest (rows, columns) of at most max_area; by rising columns / rows."""
+    """int32 [n, 2]: the largest (rows, columns) of each aspect ratio with area at most max_area; by rising columns / rows."""
     largest = {}
     for rows in range(1, max_area + 1):
         for columns in range(1, max_area // rows + 1):
             common = np.gcd(rows, columns)
-            largest[rows // common, columns // common] = (rows, columns)  # rises with `common`: the last is the largest
+            largest[rows // common, columns // common] = (rows, columns)  # increases with `common`: the last is the largest
     ordered = sorted(largest.values(), key=lambda grid: grid[1] / grid[0])
     return np.array(ordered, np.int32)

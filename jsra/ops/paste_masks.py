@@ -9,15 +9,16 @@ from jsra.ops.kernel import run
 
 
 def paste_masks(masks, boxes, places, total: int, threshold: float = 0.5) -> jt.Var:
-    """Bitmaps of windows of the image, in which each mask fills its box.
+    """Resize each mask to its box and give it as the bitmap of a window of the image.
 
     Args:
         masks: float32 [K, m, m], probabilities.
-        boxes: float32 [K, 4], xyxy in pixels of the image, of some width and height.
-        places: int32 [K, 5], of the window of each: where its bitmap starts in the output, and left, top, width, height.
-        total: pixels of all windows together.
-        threshold: a pixel is 1 where the mask is this or more, by bilinear interpolation between the centres of its cells,
-            with zeros around it.
+        boxes: float32 [K, 4], xyxy in pixels of the image; width and height must not be zero.
+        places: int32 [K, 5], for each window: the start of its bitmap in the output, and left, top, width, height in pixels.
+        total: number of pixels of all windows together.
+        threshold: a pixel is 1 if the mask has at least this value there, by bilinear interpolation between the centres of
+        its
+            cells, with zeros around it.
     Returns: uint8 [total]: the windows one after the other, each column by column.
     Raises: ValueError for wrong ranks, shapes or dtypes.
     Source: mmdet's _do_paste_mask.

@@ -10,9 +10,9 @@ from jsra.ops.scatter import SLOPES, box_dtype, map_sizes, maps_scratch, window_
 
 
 def precise_roi_pool(input, rois, output_size, spatial_scale=1.0, levels=None) -> jt.Var:
-    """The mean of the bilinearly interpolated map over each bin: its exact integral, not samples of it.
+    """The mean of the bilinearly interpolated map over each bin, as an exact integral, without sampling.
 
-    Cell i is at coordinate i (no half-cell shift), and the surface falls to 0 within one cell outside the map:
+    Cell i is at coordinate i (no half-cell shift), and the interpolated map decreases to 0 within one cell outside:
 
         out[k, c, p, q] = (integral over the bin of  sum_ij map[c, i, j] tri(y - i) tri(x - j)  dy dx) / area of the bin
         tri(t) = max(0, 1 - |t|)
@@ -57,7 +57,7 @@ class _PreciseRoiPool(jt.Function):
 
 
 class PreciseRoIPool(jt.nn.Module):
-    """`precise_roi_pool` with its settings fixed; call it with (input, rois)."""
+    """`precise_roi_pool` with fixed settings; call it with (input, rois)."""
 
     def __init__(self, output_size, spatial_scale=1.0):
         super().__init__()

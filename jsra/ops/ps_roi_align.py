@@ -9,7 +9,8 @@ from jsra.ops.scatter import SampleMaps
 
 
 def position_sensitive_channels(channels: int, bins: tuple) -> int:
-    """The output channels of a position-sensitive operator; ValueError if the bins do not divide the map's channels."""
+    """The number of output channels of a position-sensitive operator. Raises ValueError if the number of bins does not divide
+    the number of the map's channels."""
     if channels % (bins[0] * bins[1]):
         raise ValueError(
             f"input: expected a multiple of {bins[0]} * {bins[1]} channels, one for each bin, got {channels}"
@@ -46,7 +47,7 @@ def ps_roi_align(input, boxes, output_size, spatial_scale=1.0, sampling_ratio=-1
 
 
 class PSRoIAlign(jt.nn.Module):
-    """`ps_roi_align` with its settings fixed, as torchvision.ops.PSRoIAlign."""
+    """`ps_roi_align` with fixed settings, as torchvision.ops.PSRoIAlign."""
 
     def __init__(self, output_size, spatial_scale, sampling_ratio):
         super().__init__()

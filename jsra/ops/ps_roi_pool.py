@@ -12,8 +12,8 @@ from jsra.ops.scatter import SampleMaps
 def ps_roi_pool(input, boxes, output_size, spatial_scale=1.0, levels=None) -> jt.Var:
     """The mean over the whole cells of each bin, where each bin reads its own channel.
 
-    Corners are rounded to cells (half away from zero), a box is at least one cell long, bins overlap where they share a cell,
-    and both ends of a bin are clipped to size - 1, so that the last row and column are never read: torchvision's rules.
+    The rules are torchvision's: corners are rounded to cells (half away from zero), a box is at least one cell long, bins can
+    share a cell, and both ends of a bin are clipped to size - 1, so that the last row and column are never read.
     Bin (p, q) of output channel c reads input channel (c * rows + p) * columns + q.
 
     Args:
@@ -37,7 +37,7 @@ def ps_roi_pool(input, boxes, output_size, spatial_scale=1.0, levels=None) -> jt
 
 
 class PSRoIPool(jt.nn.Module):
-    """`ps_roi_pool` with its settings fixed, as torchvision.ops.PSRoIPool."""
+    """`ps_roi_pool` with fixed settings, as torchvision.ops.PSRoIPool."""
 
     def __init__(self, output_size, spatial_scale):
         super().__init__()

@@ -1,7 +1,7 @@
-"""Channels-last maps at another size: each is a product with a matrix of the rows and one of the columns.
+"""Resizes channels-last maps by two matrix products, one for the rows and one for the columns.
 
-Both are dense products of `bmm`, which libraries do fast, and so are their gradients: nothing is scattered, two runs give the
-same bits.
+Both are dense products of `bmm`, which libraries compute fast, and so are their gradients: without a scatter, two runs give
+the same bits.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ def upsample_bicubic(x, size) -> jt.Var:
 def average_pool(x, stride) -> jt.Var:
     """[B, H, W, C] -> [B, ceil(H / stride), ceil(W / stride), C]: the means of windows of stride x stride.
 
-    Windows at the lower and right edge are cut at the border. Source: torch.nn.functional.avg_pool2d with ceil_mode=True.
+    Windows at the bottom and right edges are cut at the border. Source: torch.nn.functional.avg_pool2d with ceil_mode=True.
     """
     return _resample(x, *(_windows(n, stride) for n in x.shape[1:3]))
 
@@ -59,7 +59,8 @@ def _bilinear(n, m):
 
 @functools.lru_cache(64)
 def bicubic(n, m):
-    """float64 [m, n]: the share of each of n positions in each of m. Keys' kernel with a = -0.75; the edge is repeated."""
+    """float64 [m, n]: the weight of input position j (of n) in output position i (of m), from Keys' kernel with a = -0.75;
+    edge values are repeated."""
     at = (np.arange(m) + 0.5) * n / m - 0.5
     low = np.floor(at).astype(int)
     matrix = np.zeros((m, n))

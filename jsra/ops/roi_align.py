@@ -12,22 +12,22 @@ from jsra.ops.scatter import gradient_outputs, map_sizes, maps_scratch, scratch
 def roi_align(
     input, boxes, output_size, spatial_scale=1.0, sampling_ratio=-1, aligned=False, mode="avg", levels=None
 ) -> jt.Var:
-    """Sample a regular grid of bins from each box, by bilinear interpolation.
+    """Sample each box on a regular grid of bins by bilinear interpolation.
 
     Args:
         input: features [B, C, H, W], or a list of them, the levels of a pyramid.
         boxes: RoIs [K, 5], (batch index, x0, y0, x1, y1) in image pixels; or a list of [L, 4], one for each image.
         output_size: bins, an int or (rows, columns).
         spatial_scale: feature cells per image pixel; one for each level if there are several.
-        sampling_ratio: samples per bin and axis; 0 or less is adaptive, one for each cell the bin spans, rounded up.
-        aligned: True takes pixel centres at half-integers (shifts by -0.5 cell); False is the legacy rule, with RoIs
-            of at least one cell.
+        sampling_ratio: samples per bin and axis; 0 or less is adaptive: one for each cell that the bin covers, rounded up.
+        aligned: True: cell centres are at half-integers (a shift by -0.5 cell); False: the legacy rule, with RoIs of at least
+            one cell.
         mode: 'avg' or 'max' over the samples of a bin.
         levels: int32 [K], which map each RoI reads, if `input` is a list.
-    Returns: [K, C, rows, columns]; zeros, and no gradient, for bins more than a cell outside the map and for an invalid RoI:
+    Returns: [K, C, rows, columns]; zeros and no gradient for bins more than a cell outside the map and for an invalid RoI:
         a box that is not finite or inverted, a batch index outside 0..B-1 (-1 marks an unused row), a level that
         does not exist. A box of zero width or height (x0 = x1, y0 = y1) is sampled at its point or along its line if
-        sampling_ratio is given, counts as one cell by the legacy rule, and gives zeros otherwise.
+        sampling_ratio is given; it counts as one cell with the legacy rule; otherwise it gives zeros.
     Raises: ValueError for a wrong rank or dtype.
     Source: torchvision.ops.roi_align, with the same arguments, except `mode` and `levels`, and the same values, except for
         inverted boxes, which torchvision's legacy rule widens to one cell.
@@ -76,7 +76,7 @@ class _RoiAlign(jt.Function):
 
 
 class RoIAlign(jt.nn.Module):
-    """`roi_align` with its settings fixed, as torchvision.ops.RoIAlign."""
+    """`roi_align` with fixed settings, as torchvision.ops.RoIAlign."""
 
     def __init__(self, output_size, spatial_scale=1.0, sampling_ratio=-1, aligned=False, mode="avg"):
         super().__init__()

@@ -21,10 +21,10 @@ def roi_align_rotated(
         rois: [K, 6], (batch index, centre x, centre y, width, height in image pixels, angle in radians).
         output_size: bins, an int or (rows, columns).
         spatial_scale: feature cells per image pixel; one for each level if there are several.
-        sampling_ratio: samples per bin and axis; 0 or less is adaptive, one for each cell the bin spans, rounded up
-            (1024 at most).
-        aligned: True takes pixel centres at half-integers; False is the legacy rule, with RoIs of at least one cell.
-        clockwise: the sense of positive angles.
+        sampling_ratio: samples per bin and axis; 0 or less is adaptive: one for each cell that the bin covers, rounded up
+            (at most 1024).
+        aligned: True: cell centres are at half-integers; False: the legacy rule, with RoIs of at least one cell.
+        clockwise: whether positive angles turn clockwise.
         levels: int32 [K], which map each RoI reads, if `input` is a list.
     Returns: [K, C, rows, columns]; zeros, and no gradient, for an invalid RoI (see roi_align). A box of zero width or height
         is sampled as by roi_align.
@@ -48,7 +48,7 @@ def roi_align_rotated(
 
 
 class RoIAlignRotated(jt.nn.Module):
-    """`roi_align_rotated` with its settings fixed, as mmcv.ops.RoIAlignRotated; call it with (input, rois)."""
+    """`roi_align_rotated` with fixed settings, as mmcv.ops.RoIAlignRotated; call it with (input, rois)."""
 
     def __init__(self, output_size, spatial_scale, sampling_ratio=0, aligned=True, clockwise=False):
         super().__init__()

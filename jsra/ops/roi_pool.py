@@ -10,7 +10,7 @@ from jsra.ops.scatter import gradient_outputs, map_sizes
 
 
 def roi_pool(input, boxes, output_size, spatial_scale=1.0, levels=None) -> jt.Var:
-    """The maximum over the cells of a regular grid of bins of each box, its ends rounded to whole cells.
+    """The maximum over the cells of each bin; bins form a regular grid on each box, whose corners are rounded to cells.
 
     Args:
         input: features [B, C, H, W], or a list of them, the levels of a pyramid.
@@ -18,8 +18,8 @@ def roi_pool(input, boxes, output_size, spatial_scale=1.0, levels=None) -> jt.Va
         output_size: bins, an int or (rows, columns).
         spatial_scale: feature cells per image pixel; one for each level if there are several.
         levels: int32 [K], which map each RoI reads, if `input` is a list.
-    Returns: [K, C, rows, columns]; zeros, and no gradient, for bins outside the map and for an invalid RoI (see roi_align).
-        A box of zero width or height is the cell that contains it.
+    Returns: [K, C, rows, columns]; zeros and no gradient for bins outside the map and for an invalid RoI (see roi_align).
+        A box of zero width or height counts as the cell that contains it.
     Raises: ValueError for a wrong rank or dtype.
     Source: torchvision.ops.roi_pool, with the same arguments, except `levels`, and the same values, except for inverted
         boxes, which torchvision treats as one cell.
@@ -50,7 +50,7 @@ class _RoiPool(jt.Function):
 
 
 class RoIPool(jt.nn.Module):
-    """`roi_pool` with its settings fixed, as torchvision.ops.RoIPool."""
+    """`roi_pool` with fixed settings, as torchvision.ops.RoIPool."""
 
     def __init__(self, output_size, spatial_scale=1.0):
         super().__init__()

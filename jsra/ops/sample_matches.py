@@ -1,4 +1,4 @@
-"""A fixed number of positives and negatives, drawn from matched boxes by keys.
+"""Draws a fixed number of positives and negatives from matched boxes, by keys.
 
 Shape letters: B images; N boxes per image.
 """
@@ -13,16 +13,16 @@ from jsra.ops.kernel import run
 
 
 def sample_matches(matched, keys, num: int, pos_fraction: float, neg_pos_ub: float = -1):
-    """Of each image the positives and negatives with the smallest keys, equal keys by rising index.
+    """For each image, draw the positives and negatives with the smallest keys; equal keys in order of increasing index.
 
     Args:
-        matched: int32 [B, N]: above 0 positive, 0 negative, below 0 not to be drawn (jsra.ops.match_boxes).
-        keys: int32 or uint32 [B, N]; or a seed, an int of 0 to 2^53 - 1: keys are then a hash of seed, image and box, the
+        matched: int32 [B, N]: above 0 positive, 0 negative, below 0 never drawn (see jsra.ops.match_boxes).
+        keys: int32 or uint32 [B, N]; or a seed, an int from 0 to 2^53 - 1: keys are then a hash of seed, image and box, the
             same on every device. Equal seeds draw equal samples.
-        num: boxes of an image. pos_fraction: at most int(num * pos_fraction) of them are positives; negatives fill the rest.
-        neg_pos_ub: if 0 or more, at most this many negatives for each positive (for one, where there is none).
-    Returns: (index int32 [B, num], num_pos int32 [B], count int32 [B]). index: the positives by rising index, then the
-        negatives by rising index, -1 from `count` on.
+        num: boxes per image. pos_fraction: at most int(num * pos_fraction) of them are positives, the others are negatives.
+        neg_pos_ub: if 0 or more, at most this many negatives per positive (without positives: this many negatives).
+    Returns: (index int32 [B, num], num_pos int32 [B], count int32 [B]). index: the positives in increasing order, then the
+        negatives in increasing order, -1 from `count` on.
     Raises: ValueError for wrong ranks, shapes, dtypes or numbers.
     """
     check.var("matched", matched, rank=2, dtypes=("int32",))

@@ -1,4 +1,4 @@
-"""What operators on windows of feature maps share (cuda_src/common/window*.h): their sizes, and their gradients' outputs."""
+"""Sizes and gradient outputs for the operators on windows of feature maps (cuda_src/common/window*.h)."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ SLOPES = 5  # jsra::SLOPES in cuda_src/common/window.h
 
 
 def map_sizes(maps) -> dict:
-    """The scalars that describe feature maps [B, C, H, W] to a kernel."""
+    """The scalars of a kernel for feature maps [B, C, H, W]."""
     return dict(
         batches=maps[0].shape[0],
         channels=maps[0].shape[1],
@@ -20,14 +20,14 @@ def map_sizes(maps) -> dict:
 
 
 def gradient_outputs(sizes: dict, dtype: str) -> list:
-    """The gradients to the maps of `map_sizes`, and the scratch in which the CUDA kernels sum them up as integers."""
+    """The outputs for the gradients of maps with these `map_sizes`, and scratch where CUDA kernels sum them as integers."""
     shapes = [(sizes["batches"], sizes["channels"], h, w) for h, w in zip(sizes["heights"], sizes["widths"])]
     sums = shapes if runs_cuda_files() else [(1,)] * len(shapes)
     return [[(s, dtype) for s in shapes], [(s, "int64") for s in sums], ((1,), "int32")]
 
 
 def window_outputs(sizes: dict, dout) -> list:
-    """gradient_outputs, and scratch for the output's gradient: what the backward of cuda_src/common/window.cuh writes."""
+    """The outputs of the backward of cuda_src/common/window.cuh: gradient_outputs, and scratch for the output's gradient."""
     return [*gradient_outputs(sizes, str(dout.dtype)), scratch(dout)]
 
 
@@ -37,20 +37,20 @@ def maps_scratch(maps) -> list:
 
 
 def scratch(like) -> tuple:
-    """Room for a Var turned channels-last, which the CUDA kernels take as an output."""
+    """An extra output of the CUDA kernels, in which they store a Var channels-last."""
     return tuple(like.shape) if runs_cuda_files() else (1,), str(like.dtype)
 
 
 def box_dtype(dtype: str) -> str:
-    """The dtype of what lies next to features of a dtype: boxes, offsets, scratch."""
+    """The dtype of boxes, offsets and scratch for features of a dtype."""
     return "float64" if dtype == "float64" else "float32"
 
 
 class SampleMaps(jt.Function):
-    """An operator whose gradient goes to the feature maps alone: forward(maps, boxes, levels), backward(dout, boxes, levels).
+    """An operator whose gradient goes only to the feature maps: forward(maps, boxes, levels), backward(dout, boxes, levels).
 
-    SampleMaps.apply(op, boxes, levels, channels, settings, *maps) gives [count, channels, bins_y, bins_x], of the settings,
-    which are the scalars of the kernels after the sizes of the maps.
+    SampleMaps.apply(op, boxes, levels, channels, settings, *maps) returns [count, channels, bins_y, bins_x]. settings: the
+    scalars of the kernels that follow the sizes of the maps; count, bins_y and bins_x are among them.
     """
 
     def execute(self, op, boxes, levels, channels, settings, *maps):

@@ -11,13 +11,13 @@ from jsra.ops.kernel import run
 def segment_mean(values, offsets) -> jt.Var:
     """[K, C]: the mean of the rows offsets[k] to offsets[k + 1] of values [T, C]; zeros for an empty segment.
 
-    offsets: int32 [K + 1], rising from 0 to T. Raises ValueError for a wrong rank or dtype.
+    offsets: int32 [K + 1], increasing from 0 to T. Raises ValueError for a wrong rank or dtype.
     """
     return _segment(values, offsets, False)
 
 
 def segment_max(values, offsets) -> jt.Var:
-    """As segment_mean, with the maximum; the gradient goes to the first of equal values."""
+    """Like segment_mean, with the maximum; the first of equal values gets the gradient."""
     return _segment(values, offsets, True)
 
 

@@ -1,4 +1,4 @@
-"""The products of the segments of a packed array, each with its own matrix: attention logits of ragged sets."""
+"""Products of the segments of a packed array, each with a different matrix: attention logits of sets of different sizes."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ def segment_matmul(a, b, offsets) -> jt.Var:
 
     Args:
         a: [T, J], packed: segment k has the rows offsets[k] to offsets[k + 1].
-        b: [K, N, J], of the dtype of a.
-        offsets: int32 [K + 1], rising from 0 to T.
+        b: [K, N, J], with the dtype of a.
+        offsets: int32 [K + 1], increasing from 0 to T.
     Returns: [T, N]. Gradients: to a and b.
     Raises: ValueError for a wrong rank, dtype or size.
     """

@@ -22,7 +22,7 @@ def upsample_nearest(x, size):
 
 
 def upsample_bilinear_corners(x, size):
-    """[B, C, h, w] -> [B, C, *size], corners on corners. Source: torch's interpolate, mode 'bilinear', align_corners=True.
+    """[B, C, h, w] -> [B, C, *size], with aligned corners. Source: torch's interpolate, mode 'bilinear', align_corners=True.
 
     Two dense products, of the rows and of the columns, as in jsra.ops.resample.
     """
@@ -36,6 +36,6 @@ def upsample_bilinear_corners(x, size):
 
 @functools.lru_cache(64)
 def _shares(n, m):
-    """float32 [m, n]: the share of each of n positions in each of m."""
+    """float32 [m, n]: the weight of input position j (of n) in output position i (of m)."""
     at = np.arange(m) * ((n - 1) / max(m - 1, 1))
     return np.maximum(0, 1 - np.abs(at[:, None] - np.arange(n))).astype(np.float32)

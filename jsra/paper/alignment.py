@@ -1,4 +1,5 @@
-"""How well a convolution's field agrees with the box that it stands for: figure 4 of AlignDet (Chen et al. 2019)."""
+"""How well the area that a convolution samples agrees with the anchor it classifies: figure 4 of AlignDet (Chen et al.
+2019)."""
 
 from __future__ import annotations
 
@@ -8,15 +9,15 @@ from jsra.boxes.structures import Targets
 from jsra.paper.features import Objects
 from jsra.registry import ConfigError
 
-TABLE = "align4"  # whose rows are compared
+TABLE = "align4"  # its rows are compared
 BINS = 20
 
 
 def implicit_boxes(align, x, boxes, stride) -> np.ndarray:
-    """[H * W, 4]: the box that the taps of an AlignConv stand for at each cell of x [1, C, H, W], in pixels.
+    """The box that the taps of an AlignConv cover at each cell of x [1, C, H, W]: xyxy [H * W, 4] in image pixels.
 
-    The rectangle around the taps, wider by half a tap's distance on each side: for an ordinary convolution equation 3, for
-    RoIConv the boxes themselves.
+    It is the rectangle around the taps, extended on each side by half the distance of two taps. For an ordinary convolution
+    this is equation 3; for RoIConv it is the given box. boxes: the anchors; stride: image pixels per cell.
     """
     rows, columns = align.kernel_size
     height, width = x.shape[2:]
@@ -34,15 +35,15 @@ def implicit_boxes(align, x, boxes, stride) -> np.ndarray:
 
 
 def pair_iou(a, b) -> np.ndarray:
-    """[n]: the overlap of boxes [n, 4] with those of the same row."""
+    """IoU [n] of boxes a and b, both xyxy [n, 4], row by row."""
     inter = np.clip(np.minimum(a[:, 2:], b[:, 2:]) - np.maximum(a[:, :2], b[:, :2]), 0, None).prod(1)
     area = (a[:, 2:] - a[:, :2]).prod(1) + (b[:, 2:] - b[:, :2]).prod(1)
     return inter / np.maximum(area - inter, 1e-9)
 
 
 def ious(model, config, split="val", images: int = 20) -> np.ndarray:
-    """The overlaps of all refined anchors of the first pictures of a split with the boxes that the taps of an AlignDet stand
-    for. Anchors that are clipped to nothing are left out.
+    """The IoUs [n] of all refined anchors of an AlignDet with the boxes that its taps cover, over the first `images` images
+    of a split. Anchors that are empty after clipping are left out.
     """
     import jittor as jt
 
@@ -68,7 +69,7 @@ def ious(model, config, split="val", images: int = 20) -> np.ndarray:
 
 
 def draw(found: dict, out: str) -> str:
-    """A histogram of each name's overlaps, one over the other. found: {name: overlaps}."""
+    """Draw the histograms of found, {name: IoUs}, in one plot; returns `out`, the path of the file."""
     try:
         import matplotlib
     except ImportError:

@@ -1,8 +1,7 @@
-"""How a trained model classifies the annotated boxes of a dataset, which scatters less over seeds than AP does.
+"""How a trained model classifies the annotated boxes of a dataset. This varies less over seeds than AP does.
 
-    accuracy    the share of the objects whose class has the highest score of all classes, in percent; the background is no
-                answer
-    log_loss    the mean of -log of the score of the object's class, in nats; the background takes its part of the scores
+    accuracy    percentage of objects whose class has the highest score of all classes; the background is not considered
+    log_loss    mean of -log(score of the object's class), in nats; the score of the background is included in the softmax
 """
 
 from __future__ import annotations
@@ -20,7 +19,8 @@ PER_IMAGE = "per_image"
 
 
 def measure(model, config, split: str = "val") -> dict:
-    """{accuracy, log_loss, per_image: {image id: [objects, correctly classified, sum of the log-losses]}}."""
+    """{accuracy, log_loss, per_image: {image id: [objects, correctly classified, sum of the log losses]}}. Raises ValueError
+    if the split has no annotated boxes."""
     dataset = build(config["dataset"][split], f"dataset.{split}", "dataset")
     use_features(config, split, dataset, model, progress=False)
     images = {}
@@ -47,11 +47,11 @@ def measure(model, config, split: str = "val") -> dict:
 
 
 def differences(ours: dict, theirs: dict) -> dict:
-    """{column: (mean, standard error)} of what one row's runs have more than another's.
+    """{column: (mean, standard error)} of the difference between the runs of two rows, ours - theirs.
 
-    ours, theirs: {seed: per_image of `measure`}, of the same seeds and images. A difference is that of the same boxes and
-    seeds. Its variance is the sum of that over images, of differences averaged over seeds, and that over seeds (left out for
-    one seed), as both are a sample: the objects of an image count together.
+    ours, theirs: {seed: per_image of `measure`} for the same seeds and images, so differences are between the same boxes and
+    seeds. Images and seeds are both samples: the variance is the sum of the variance over images (of differences averaged
+    over seeds) and the variance over seeds (left out for one seed). The objects of an image are one unit, not independent.
     """
     names = sorted(next(iter(ours.values())))
     first, second = (np.array([[run[seed][n] for n in names] for seed in ours], float) for run in (ours, theirs))

@@ -1,15 +1,15 @@
 """Parameters and FLOPs of a built model, counted by hooks while its graph is built; nothing is computed.
 
-Both counts take one multiply-accumulate for one FLOP, two FLOPs per element of a normalisation, and leave out sampling,
-softmax, activations and biases.
+In both counts, one multiply-accumulate is one FLOP, a normalisation has two FLOPs per element, and sampling, softmax,
+activations and biases are not counted.
 
 - `gflops`: the convention that reproduces the papers' columns (docs/reproduce.md). Convolutions, linear layers and norms are
-  counted by their modules, other matrix products as they happen. A module type with an entry in jsra.paper.formulas is
-  counted by that: Semantic RoI Align as if every RoI had max_area positions and nothing were shared between them.
+  counted from their modules, other matrix products when they are called. A module type with an entry in jsra.paper.formulas
+  is counted by that formula: Semantic RoI Align as if every RoI had max_area positions and RoIs shared no computation.
 - `executed_gflops`: the matrix products, convolutions, norms and weighted sums that this code really performs.
 
-Jittor executes lazily, so a forward pass whose results nobody reads only builds a graph of shapes: an R50-FPN is counted at
-1333 x 1333 in a fraction of a second.
+Jittor executes lazily, so a forward pass whose results are not read only builds a graph of shapes: counting an R50-FPN at
+1333 x 1333 takes a fraction of a second.
 """
 
 from __future__ import annotations
@@ -31,27 +31,28 @@ NUM_ROIS = 300
 
 
 def is_statistic(name: str) -> bool:
-    """Whether a name of a state dict is a running statistic, which is no parameter."""
+    """Whether a name of a state dict belongs to a running statistic, which is not a parameter."""
     return name.rpartition(".")[2] in ("running_mean", "running_var", "num_batches_tracked")
 
 
 def parameters(module) -> dict:
-    """{name: number of elements} of every weight, frozen ones too."""
+    """{name: number of elements} of every weight, including frozen ones."""
     return {name: math.prod(var.shape) for name, var in module.state_dict().items() if not is_statistic(name)}
 
 
 class Counter:
-    """Counts the FLOPs of what the modules below `model` do within a `with` block.
+    """Counts the FLOPs of the modules of `model` within a `with` block.
 
-    paper, executed: {module name: FLOPs}. kernels: names of kernels whose work is not known to jsra.paper.formulas.
+    paper, executed: {module name: FLOPs} (see the top of this file). kernels: names of kernels for which jsra.paper.formulas
+    has no formula.
     """
 
     def __init__(self, model):
         self.modules = [(name, m) for name, m in _named_modules(model)]
         self._owners = {id(v): name for name, m in self.modules for v in m.__dict__.values() if isinstance(v, jt.Var)}
         self.paper, self.executed, self.kernels = {}, {}, set()
-        self._frames = []  # (module name, FLOPs of products inside it) of the modules that are running
-        self._covered = 0  # how many of them are counted by a formula
+        self._frames = []  # [module name, FLOPs of products inside it] of the modules that are running
+        self._covered = 0  # number of running modules that are counted by a formula
         self._inside_product = False
 
     def __enter__(self):
@@ -94,7 +95,7 @@ class Counter:
                 return
             known = formulas.of_layer(module, args, out)
             self._add(self.paper, name, products if known is None else known)
-            # A layer whose products were not seen (a convolution is one fused operation) did what its module says.
+            # If no products of a layer were seen (a convolution is one fused operation), count it from its module.
             self._add(self.executed, name, products if known is None or products else known)
 
         module.register_pre_forward_hook(before)
@@ -122,7 +123,7 @@ class Counter:
         setattr(owner, attribute, counted)
 
     def _record(self, flops, args):
-        """Credit a product to the module whose weight it takes, where that is known, else to the one that is running."""
+        """Count a product for the module that owns its weight, if known, otherwise for the module that is running."""
         owner = next((self._owners[id(a)] for a in args if id(a) in self._owners), None)
         if owner is not None and not any(name == owner for name, _ in self._frames):
             self._add(self.paper, owner, flops)
@@ -158,7 +159,7 @@ def _named_modules(model):
 
 
 def _holders(name, function):
-    """The modules that hold a function under its name: the one that defines it, and those that import it."""
+    """The Python modules that have this function under this name: the one that defines it and those that import it."""
     return [m for m in list(sys.modules.values()) if vars(m).get(name) is function]
 
 
@@ -175,9 +176,9 @@ def _functional_conv(out, x, weight, *args, **kw):
 
 
 def reference_boxes(count: int, width: int, height: int, seed: int = 0) -> np.ndarray:
-    """float32 [count, 4]: boxes of log-uniform size, 16 px to the image's short side, and log-normal ratio.
+    """Random boxes xyxy, float32 [count, 4]: log-uniform size (16 pixels to the image's shorter side), log-normal ratio.
 
-    What the executed count is made on, where positions depend on the box; the papers' count does not.
+    They are the RoIs of the executed count, where the number of positions depends on the box; `gflops` does not depend on it.
     """
     rng = np.random.default_rng(seed)
     side = np.exp(rng.uniform(np.log(16), np.log(min(width, height)), count))
@@ -191,8 +192,8 @@ def count(model, image_size=IMAGE_SIZE, num_rois: int = NUM_ROIS) -> dict:
     """The cost of a detector on one image of image_size (height, width), without padding, with num_rois RoIs.
 
     Returns {params, params_M, gflops, executed_gflops, image_size, num_rois (0 for a detector without RoIs), parts: [{name,
-    params, gflops, executed_gflops}], not_counted: names of kernels of unknown work}, and avg_samples, the mean number of
-    positions of an RoI of `reference_boxes`, for Semantic RoI Align.
+    params, gflops, executed_gflops}], not_counted: names of kernels without a formula} and, for Semantic RoI Align,
+    avg_samples: the mean number of positions per RoI over `reference_boxes`.
     """
     height, width = image_size
     rois = jt.array(np.pad(reference_boxes(num_rois, width, height), ((0, 0), (1, 0))))
@@ -201,7 +202,7 @@ def count(model, image_size=IMAGE_SIZE, num_rois: int = NUM_ROIS) -> dict:
     counter = Counter(model)
     with jt.no_grad(), counter:
         feats = model.features(jt.zeros([1, 3, height, width]))
-        # Extractors may read boxes, and reading executes all that is pending: let go of the real maps, so that it is little.
+        # Extractors may read boxes, and reading executes all pending operations: drop the real maps, so that there are few.
         feats = [jt.zeros(shape) for shape in [x.shape for x in feats]]
         model.forward_heads(feats, rois)
     if training:
@@ -231,7 +232,7 @@ def summary(model, counter) -> dict:
 
 
 def _part(name):
-    """backbone, neck, rpn, and the parts of each branch of the roi_head apart."""
+    """The part that a module belongs to: backbone, neck, rpn, ..., or a part of a branch of the roi_head."""
     words = name.split(".")
     return ".".join(words[:3]) if words[0] == "roi_head" else words[0] or "other"
 

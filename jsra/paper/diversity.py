@@ -1,10 +1,10 @@
 """How the masks of an RoI differ: figure 7 of the SRA paper, and the two divergences of Learning Region Features.
 
-For each object, the masks of its box: [N, P], each a distribution over the P positions.
-    similarity    cosine of every two masks; the figure's histogram is over pairs, each averaged over the objects
-    kl_parts      mean KL divergence of every ordered two masks
-    kl_mask       KL of the object's own mask, as a distribution over the positions, against the maximum over the N masks
-and how wide they are: effective_positions, the exponential of a mask's entropy (1: one position; P: flat).
+For each object, its box has masks [N, P], each a distribution over the P positions. Measured are
+    similarity    cosine of each pair of masks; the figure's histogram is over pairs, each averaged over the objects
+    kl_parts      mean KL divergence over all ordered pairs of masks
+    kl_mask       KL of the object's annotated mask, as a distribution over the positions, from the maximum over the N masks
+and their width, effective_positions: the exponential of a mask's entropy (1: a single position; P: uniform).
 """
 
 from __future__ import annotations
@@ -20,8 +20,8 @@ EPSILON = 1e-9
 def measure(model, config, split: str = "val", limit: int = 100) -> dict:
     """{share_below_percent, share_below_percent_single, mean_similarity, kl_parts, effective_positions, kl_mask, objects}.
 
-    share_below_percent: of the pairs of masks, those whose similarity averaged over objects is below 0.3;
-    ..._single: the same over all pairs of all objects, not averaged. kl_mask is left out where the data have no masks.
+    share_below_percent: percentage of pairs of masks whose similarity, averaged over objects, is below 0.3;
+    ..._single: the same for the pairs of all objects without averaging. kl_mask is left out if the data have no masks.
     """
     found = collect(model, config, split, limit)
     pairs = found["similarity"]
@@ -45,7 +45,7 @@ def collect(model, config, split: str = "val", limit: int = 100) -> dict:
     found = {"similarity": [], "kl_parts": [], "effective_positions": [], "kl_mask": []}
     for image, boxes, masks in objects:
         for i, (flat, places) in enumerate(masks_of(model, objects.after(image), boxes)):
-            if flat.shape[1] == 0:  # a support without a cell
+            if flat.shape[1] == 0:  # the region contains no cell
                 continue
             found["similarity"].append(similarities(flat))
             found["kl_parts"].append(kl_between_parts(flat))
@@ -62,7 +62,7 @@ def collect(model, config, split: str = "val", limit: int = 100) -> dict:
 
 
 def similarities(masks) -> np.ndarray:
-    """[N (N - 1) / 2]: the cosine of every two of the masks [N, P]."""
+    """The cosines [N (N - 1) / 2] of all pairs of masks [N, P]."""
     unit = masks / np.maximum(np.linalg.norm(masks, axis=1, keepdims=True), 1e-12)
     return (unit @ unit.T)[np.triu_indices(len(masks), 1)]
 
@@ -83,13 +83,13 @@ def effective_positions(masks) -> float:
 
 
 def kl(p, q) -> float:
-    """KL(p || q) of two non-negative vectors, each made to sum to 1."""
+    """KL(p || q) of two non-negative vectors, each normalised to sum 1."""
     p, q = p / p.sum(), q / q.sum()
     return float((p * (np.log(p + EPSILON) - np.log(q + EPSILON))).sum())
 
 
 def on_grid(mask, box, grid) -> np.ndarray:
-    """[rows, columns]: the share of each block of the box that the mask [H, W] covers, sampled at 4 x 4 points a block."""
+    """[rows, columns]: the fraction of each block of the box that the mask [H, W] covers, from 4 x 4 points per block."""
     (rows, columns), fine = grid, 4
     x = box[0] + (np.arange(columns * fine) + 0.5) / (columns * fine) * (box[2] - box[0])
     y = box[1] + (np.arange(rows * fine) + 0.5) / (rows * fine) * (box[3] - box[1])
@@ -99,14 +99,14 @@ def on_grid(mask, box, grid) -> np.ndarray:
 
 
 def at_points(mask, box, points) -> np.ndarray:
-    """[P]: the mask [H, W] at points [P, 2]; 0 outside the picture."""
+    """[P]: the mask [H, W] at points (x, y) [P, 2] in pixels; 0 outside the image."""
     x, y = np.floor(points).astype(int).T
     inside = (x >= 0) & (y >= 0) & (x < mask.shape[1]) & (y < mask.shape[0])
     return np.where(inside, mask[y.clip(0, mask.shape[0] - 1), x.clip(0, mask.shape[1] - 1)], 0).astype(float)
 
 
 def histogram(similarity, out: str, title: str = "") -> str:
-    """Figure 7: the histogram of the pairs' similarities, averaged over objects, drawn into a file."""
+    """Draw figure 7, the histogram of the pairs' similarities averaged over objects, into the file `out`."""
     import matplotlib
 
     matplotlib.use("Agg")

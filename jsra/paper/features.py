@@ -1,7 +1,7 @@
-"""Objects of a data set and what a model's RoI extractor makes of them: the ground of the invariance and diversity studies.
+"""Objects of a dataset and what a model's RoI extractor computes for them: the basis of the invariance and diversity studies.
 
-Pictures are taken as the model sees them: the config's test transforms up to Normalize are applied first, then the study's
-own change of picture and boxes, then the rest.
+Images are those that the model sees: the config's test transforms before Normalize come first, then the study's own change of
+image and boxes, then the remaining transforms.
 """
 
 from __future__ import annotations
@@ -15,10 +15,7 @@ MIN_SIDE = 12  # pixels; smaller objects are left out
 
 
 class Objects:
-    """The images of a config's dataset entry with their objects, at the size the model takes.
-
-    `after(image, sizes)`: the rest of the transforms.
-    """
+    """The images of a config's dataset entry with their objects, at the size of the model's input."""
 
     def __init__(self, config, split: str = "val", limit: int | None = None):
         settings = dict(config["dataset"][split])
@@ -34,7 +31,8 @@ class Objects:
         self._after = Compose(build(list(self.rest), f"dataset.{split}.transforms"))
 
     def __iter__(self):
-        """(uint8 image [H, W, 3], boxes [n, 4], masks bool [n, H, W] or None) of the images with large enough objects."""
+        """(uint8 image [H, W, 3], boxes xyxy [n, 4] in its pixels, masks bool [n, H, W] or None) of each image that has
+        objects of at least MIN_SIDE pixels."""
         taken = 0
         for index in range(len(self.dataset.records)):
             if self.limit is not None and taken >= self.limit:
@@ -47,7 +45,7 @@ class Objects:
                 yield np.asarray(image), boxes[large], None if masks is None else np.asarray(masks)[large] > 0
 
     def after(self, image):
-        """float32 [1, 3, H, W]: the picture normalised and padded."""
+        """The remaining transforms: the image normalised and padded, float32 [1, 3, H, W]."""
         from jsra.data.image import new_target
 
         height, width = image.shape[:2]
@@ -56,7 +54,7 @@ class Objects:
 
 
 def roi_features(model, pixels, boxes) -> np.ndarray:
-    """float32 [K, C * h * w]: the features that the box head is given."""
+    """The input of the box head for boxes xyxy [K, 4] in pixels of the model's input: float32 [K, C * h * w]."""
     import jittor as jt
 
     with jt.no_grad():
@@ -66,10 +64,11 @@ def roi_features(model, pixels, boxes) -> np.ndarray:
 
 
 def masks_of(model, pixels, boxes) -> list:
-    """What the extractor samples for boxes [K, 4]: K pairs (weights [N, P], places).
+    """Where the extractor samples for boxes xyxy [K, 4] in pixels of the model's input: K pairs (weights [N, P], places).
 
-    Each row of the weights sums to 1. places: (rows, columns) of a grid that divides the box, P = rows * columns, row by row;
-    for Learned Region Features an array [P, 2] of points (x, y) in pixels.
+    Each row of the weights sums to 1. places: (rows, columns) of a grid that divides the box, with P = rows * columns
+    positions row by row; for Learned Region Features an array [P, 2] of points (x, y) in pixels. Raises ConfigError for other
+    RoI layers.
     """
     import jittor as jt
 

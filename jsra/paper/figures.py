@@ -1,4 +1,4 @@
-"""Figures 3 and 6: where each method samples the same object, upright, turned and mirrored, in one picture."""
+"""Figures 3 and 6: where each method samples the same object (original, rotated and mirrored), in one picture."""
 
 from __future__ import annotations
 
@@ -15,10 +15,11 @@ METHODS = (("1", "SRA"), ("1", "DRoIPooling"), ("1", "w/ SA"), ("1", "w/ Conv.")
 
 
 def draw(models, config, split="val", image=0, angles=(90.0,), parts=4, side=110) -> np.ndarray:
-    """uint8 RGB: a row per method and transformation; columns: all features together, then `parts` single ones.
+    """uint8 RGB: a row per method and transformation; columns: all features together, then `parts` single features.
 
-    models: {name: model}. The object is the largest of the `image`-th picture of the split. The same features are drawn for
-    all transformations of a method: those whose sampling is most concentrated on the untransformed object.
+    models: {name: model}. The object is the largest one in image number `image` of the split. angles: rotations in degrees;
+    side: pixels per panel. For all transformations of a method, the same features are drawn: those with the most concentrated
+    sampling on the original object.
     """
     from jsra.visualize.sampling import draw_sampling
 
@@ -44,7 +45,7 @@ def draw(models, config, split="val", image=0, angles=(90.0,), parts=4, side=110
 
 
 def sampling(model, pixels, box):
-    """(weights [N, H, W] over the cells of the map that one box [1, 4] reads, pixels of a cell)."""
+    """(weights [N, H, W] over the cells of the feature map that is read for one box [1, 4], image pixels per cell)."""
     import jittor as jt
 
     from jsra.visualize.sampling import sampling_weights
@@ -58,7 +59,7 @@ def sampling(model, pixels, box):
 
 
 def concentrated(weights, count) -> list:
-    """The `count` features whose sampling has the least entropy, no two of them at nearly the same place, in their order."""
+    """The `count` features whose sampling has the least entropy, no two at nearly the same place, in their original order."""
     flat = weights.reshape(len(weights), -1)
     p = flat / np.maximum(flat.sum(1, keepdims=True), 1e-12)
     entropy = -(p * np.log(p + 1e-12)).sum(1)

@@ -1,4 +1,4 @@
-"""FLOPs of a layer, of a kernel, and of the module types whose paper counts another way than the code works.
+"""FLOPs of a layer, of a kernel, and of module types that the papers count in another way than the code computes them.
 
 Shape letters: K RoIs, M positions per RoI, C channels, N masks, T positions of all RoIs.
 """
@@ -43,7 +43,7 @@ def of_layer(module, args, out):
     return None
 
 
-# Kernels that only sample, select or lay out, and activations; both counts leave them out.
+# Kernels that only sample, select or rearrange, and activations: neither count includes them.
 SAMPLING = (
     "roi_align", "roi_pool", "dynamic_sampler", "precise_roi_pool", "adaptive_roi_align", "deform_roi_pool",
     "roi_align_rotated", "ps_roi_align", "ps_roi_pool", "nms", "box_iou", "roi_levels", "packing", "gelu",
@@ -53,7 +53,7 @@ SAMPLING = (
 
 def of_kernel(op, name, inputs, outputs, scalars):
     """FLOPs of one kernel run, or None if they are not known."""
-    if op in SAMPLING or op == "fused_conv":  # conv2d, which runs it, is counted itself
+    if op in SAMPLING or op == "fused_conv":  # fused_conv is run by conv2d, which is counted itself
         return 0
     if op == "masked_sum" and name.startswith("forward"):
         logits, features = inputs[:2]
@@ -75,8 +75,8 @@ def of_kernel(op, name, inputs, outputs, scalars):
 
 @formula("SemanticRoIAlign")
 def semantic_roi_align(module, args, out):
-    """The straightforward form: every RoI has max_area positions (or its fixed grid), z is made in full at each of them; the
-    mean of Linear(F) is Linear of the mean, once per RoI."""
+    """The direct form: every RoI has max_area positions (or its fixed grid), and the full z is computed at each of them; the
+    mean of Linear(F) is computed as Linear of the mean, once per RoI."""
     rois = out.shape[0]
     positions = module.grid[0] * module.grid[1] if module.grid else module.max_area
     per_position = weights(module.fc1) + weights(module.fc2) + module.num_masks * module.in_channels
@@ -93,7 +93,7 @@ def semantic_roi_align(module, args, out):
 
 @formula("AttentionFPN")
 def attention_fpn(module, args, out):
-    """Without pooling and upsampling, which the code does by products of matrices."""
+    """Without pooling and upsampling, which the code computes as matrix products."""
     flops = 0
     for i, (lateral, last) in enumerate(zip(module.lateral_convs, module.fpn_convs)):
         batch, channels, height, width = out[i].shape
@@ -110,7 +110,7 @@ def attention_fpn(module, args, out):
 
 @formula("LearnedRegionFeatures")
 def learned_region_features(module, args, out):
-    """Table 1 of the paper, with the positions that these RoIs have on these maps."""
+    """Table 1 of the paper, with the number of positions that these RoIs have on these maps."""
     import numpy as np
 
     from jsra.ops import check
@@ -125,7 +125,7 @@ def learned_region_features(module, args, out):
 
 
 def learned_region_terms(module, rois: int, cells: int, positions: int) -> dict:
-    """The paper's terms P1 to P5; cells: of all maps, positions: of all RoIs."""
+    """The paper's terms P1 to P5. cells: number of cells of all maps; positions: number of positions of all RoIs."""
     per_position = positions * module.num_parts
     geometry, appearance = module.geometry_on, module.appearance_on
     return {
@@ -140,8 +140,8 @@ def learned_region_terms(module, rois: int, cells: int, positions: int) -> dict:
 def learned_region_columns(model, settings: dict) -> dict:
     """{P1 ... P5, gflops} of the model's extractor under the conditions of the paper's table 1, in its unit, 2^30 FLOPs.
 
-    300 RoIs on the one map of 38 x 63 cells that 600 x 1000 pixels give at stride 16; settings: a row's, with `positions`,
-    the average number of positions of an RoI.
+    Conditions: 300 RoIs and one map of 38 x 63 cells (600 x 1000 pixels at stride 16). settings: those of a row, with
+    `positions`, the average number of positions per RoI.
     """
     layer = next(m for m in model.modules() if type(m).__name__ == "LearnedRegionFeatures")
     terms = learned_region_terms(layer, 300, 38 * 63, 300 * settings["positions"])
@@ -150,5 +150,5 @@ def learned_region_columns(model, settings: dict) -> dict:
 
 
 def weights(layer) -> int:
-    """The multiplications of a linear layer, or of a convolution at one place."""
+    """The multiplications of a linear layer, or of a convolution at one position."""
     return math.prod(layer.weight.shape)

@@ -1,10 +1,10 @@
-"""Table 11: cosine similarity of RoI features before and after a transformation of the picture or of the box.
+"""Table 11: cosine similarity of RoI features before and after a transformation of the image or of the box.
 
-The paper gives the three transformations by name only. Here, and these are assumptions:
-    rotation         of the picture about its centre, by an angle uniform over the full circle, onto a canvas that holds
-                     all of it; the box is the tightest one of the turned object (of its mask, else of its turned box)
-    reflection       of the picture, left to right
-    scaling_panning  of the box alone: its size by a factor log-uniform in [1/1.25, 1.25], its centre by up to 15 percent
+The paper only names the three transformations. Our assumptions:
+    rotation         of the image about its centre, by an angle uniform over the full circle, onto a canvas large enough for
+                     the whole image; the new box is the tightest box around the rotated mask (without a mask: box)
+    reflection       of the image, left to right
+    scaling_panning  of the box only: its size by a factor log-uniform in [1/1.25, 1.25], its centre by up to 15 percent
                      of its width and height
 """
 
@@ -24,7 +24,7 @@ MAX_SCALE, MAX_PAN = 1.25, 0.15
 def measure(
     model, config, split: str = "val", limit: int = 100, seed: int = 0, kinds=KINDS, max_angle: float = 180.0
 ) -> dict:
-    """{kind: mean cosine similarity over the objects of `limit` images, 'objects': their number}."""
+    """{kind: mean cosine similarity over the objects of `limit` images, 'objects': number of objects}."""
     found = {kind: [] for kind in kinds}
     objects = Objects(config, split, limit)
     rng = np.random.default_rng(seed)
@@ -47,20 +47,20 @@ def measure(
 
 
 def cosine(a, b) -> np.ndarray:
-    """[K] similarities of the rows of two [K, D]; 0 where a row is zero."""
+    """Cosine similarities [K] of the rows of a and b, both [K, D]; 0 if a row is zero."""
     product = (a * b).sum(1)
     length = np.sqrt((a * a).sum(1) * (b * b).sum(1))
     return np.where(length > 0, product / np.maximum(length, 1e-12), 0.0)
 
 
 def mean_colour(transforms) -> tuple:
-    """The colour that normalises to 0, for the corners that a rotation opens."""
+    """The colour that normalises to 0; it fills the empty corners after a rotation."""
     mean = next((t["mean"] for t in transforms if t["type"] == "Normalize"), (0, 0, 0))
     return tuple(int(round(v)) for v in mean)
 
 
 def tight_boxes(boxes, masks) -> np.ndarray:
-    """The boxes of the masks' pixels; where there is no mask, the boxes themselves."""
+    """The tightest boxes around the masks; for an object without a mask, its box."""
     out = np.array(boxes, np.float32)
     for i, mask in enumerate(masks if masks is not None else ()):
         corners = mask_corners(mask)
@@ -70,7 +70,7 @@ def tight_boxes(boxes, masks) -> np.ndarray:
 
 
 def mask_corners(mask) -> np.ndarray:
-    """[n, 2] corners (x, y) of the first and last pixel of each row of a mask: their hull is the mask's."""
+    """The corners (x, y) [n, 2] of the first and last pixel of each row of a mask: their convex hull is that of the mask."""
     rows = np.flatnonzero(mask.any(1))
     if not len(rows):
         return np.zeros((0, 2))
@@ -81,7 +81,7 @@ def mask_corners(mask) -> np.ndarray:
 
 
 def reflect(image, boxes):
-    """Picture and boxes [K, 4], left to right."""
+    """Mirror an image and its boxes [K, 4] left to right."""
     width = image.shape[1]
     return np.ascontiguousarray(image[:, ::-1]), np.stack(
         [width - boxes[:, 2], boxes[:, 1], width - boxes[:, 0], boxes[:, 3]], 1
@@ -89,9 +89,9 @@ def reflect(image, boxes):
 
 
 def rotation_matrix(width, height, angle):
-    """(2 x 3 matrix from points of the picture to points of the turned one, its width, its height), angle in degrees.
+    """(2 x 3 matrix that maps points of the image to points of the rotated one, its width, its height); angle in degrees.
 
-    Points are in pixels, the first pixel's centre at (0.5, 0.5). The canvas is the smallest that holds the turned picture.
+    Points are in pixels; the first pixel's centre is (0.5, 0.5). The canvas is the smallest that holds the rotated image.
     """
     a = math.radians(angle)
     cos, sin = math.cos(a), math.sin(a)
@@ -103,7 +103,7 @@ def rotation_matrix(width, height, angle):
 
 
 def rotate(image, boxes, masks, angle, fill=(0, 0, 0)):
-    """Picture and boxes turned by `angle` degrees (x towards y), bilinear; see the module for the box."""
+    """The image rotated by `angle` degrees (from x towards y; bilinear), and its boxes: see the top of this file."""
     height, width = image.shape[:2]
     matrix, new_width, new_height = rotation_matrix(width, height, angle)
     inverse = np.linalg.inv(np.vstack([matrix, [0, 0, 1]]))[:2]
@@ -121,7 +121,7 @@ def rotate(image, boxes, masks, angle, fill=(0, 0, 0)):
 
 
 def scale_and_pan(boxes, rng) -> np.ndarray:
-    """Each box [K, 4] scaled about its centre and moved, at random."""
+    """The boxes [K, 4], each scaled about its centre and moved at random."""
     centre, size = (boxes[:, :2] + boxes[:, 2:]) / 2, boxes[:, 2:] - boxes[:, :2]
     factor = np.exp(rng.uniform(-math.log(MAX_SCALE), math.log(MAX_SCALE), (len(boxes), 1)))
     centre = centre + rng.uniform(-MAX_PAN, MAX_PAN, size.shape) * size

@@ -1,11 +1,11 @@
 """A table's report: for each row the published numbers, those measured here, their spread over seeds, and the state.
 
-A report is plain data, the one that `jsra table N --json` prints:
+A report is plain data, printed by `jsra table N --json`:
     {table, title, preset, cost_only, columns,
      rows: [{name, published, measured, std, seeds, values, difference, state, note}],
-     against: name of the row that `gains` compare with,
+     against: name of the row with which `gains` compares,
      gains: [{name, against, column, mean, error, seeds, paired}]}
-where values {column: list} has a number for each of `seeds`, None where the column has none.
+In values, {column: list}, each list has one entry for each of `seeds`, None if there is no value.
 """
 
 from __future__ import annotations
@@ -17,23 +17,24 @@ from jsra.paper import classification, side_by_side
 from jsra.paper import run as runs
 from jsra.paper.rows import COST, PRESETS, Row, Table
 
-# Studies of trained models whose columns stand next to AP, by preset.
+# For each preset: studies of trained models whose columns are shown next to AP.
 WITH_AP = {"real": ("classification",)}
 
 
 def report(table: Table, preset: str = "paper", names=None, seeds: int = 1, train: bool = False, cost_only: bool = False,
            root: str = "work_dirs", overrides=(), say=print, jobs: int = 1, other: bool = False) -> dict:  # fmt: skip
-    """Measure the rows of a table.
+    """Measure the rows of a table; returns its report.
 
-    names: rows to take (None: all). seeds: trainings of each row, seeds 0, 1, ... train: train what is missing; otherwise
-    only what is there is read. cost_only: parameters and FLOPs alone. overrides: of every config, part of a run's identity.
-    say: called with a line before a row is trained. jobs: trainings at a time, above 1 each in a process of its own.
-    other: read results of other settings or of an earlier version of the code too; the row's state says so.
+    names: rows to use (None: all). seeds: number of trainings of each row, with seeds 0, 1, ... train: train missing rows;
+    otherwise only existing results are read. cost_only: only parameters and FLOPs. overrides: for every config; they are part
+    of a run's identity. say: called with a line of text before a row is trained. jobs: trainings at the same time; if above
+    1, each runs in a separate process. other: also read results of other settings or of an earlier version of the code; the
+    row's state says so.
 
-    Raises OtherSettings, before anything is trained, where `train` meets such a result.
+    With `train`, raises OtherSettings for such a result, before anything is trained.
     """
     selected, rows, per_image = table.select(names), [], {}
-    # A wrong override is refused here, not after the rows before it and Jittor's first compilation.
+    # A wrong override is reported here, not after other rows have been trained and Jittor has compiled.
     every = {row.name: runs.runs(row, preset, seeds, root, overrides) for row in selected}
     if train and table.kind != "cost":
         # Rows that share a config share its runs.
@@ -55,7 +56,7 @@ def report(table: Table, preset: str = "paper", names=None, seeds: int = 1, trai
 
 
 def _absent(row, preset):
-    """What is to be said of a row that has no config in the preset."""
+    """The state to print for a row that has no config in the preset."""
     return f"no {preset} config" if any(map(row.config, PRESETS)) else row.absent
 
 
@@ -68,7 +69,7 @@ def _order(column):
 
 
 def _measure(table, row: Row, preset, row_runs, train, cost_only, overrides, say, other):
-    """(the row of the report, {seed: what jsra.paper.classification says of each image})."""
+    """(the row of the report, {seed: per_image of jsra.paper.classification.measure})."""
     path = row.config(preset)
     published = {c: v for c, v in row.published.items() if not cost_only or _is_cost(c)}
     out = {"name": row.name, "published": published, "note": row.note, "config": path}
@@ -92,7 +93,7 @@ def _measure(table, row: Row, preset, row_runs, train, cost_only, overrides, say
     out["measured"] = {c: sum(v) / len(v) for c, v in numbers.items()}
     out["measured"].update({c: v for c, v in cost.items() if v is not None})
     out["std"] = {c: std(v) for c, v in numbers.items() if len(v) > 1}
-    # A mini run's AP is that of another data set: only costs and similarities may be held against the paper's there.
+    # The AP of a mini run is on another dataset: there only costs and similarities may be compared with the paper's.
     comparable = preset == "paper" or table.kind == "invariance"
     out["difference"] = {
         c: out["measured"][c] - v for c, v in published.items() if c in out["measured"] and (comparable or cost_only)
@@ -101,7 +102,7 @@ def _measure(table, row: Row, preset, row_runs, train, cost_only, overrides, say
 
 
 def _one(table, one, preset, train, say, row, other):
-    """{column: value} of one run of a row, or None. other: of a result of other settings too."""
+    """{column: value} of one run of a row, or None. other: also read a result of other settings."""
     if train and one.state() != "trained":
         say(f"{row.name}, seed {one.seed}: training {one.work_dir}")
     try:
@@ -124,14 +125,14 @@ def _one(table, one, preset, train, say, row, other):
 
 
 def _printed(table, measured):
-    """{column: value} under the table's names: AP, AP50, ... are box_AP, box_AP50, ... in a table of boxes and masks."""
+    """{column: value} with the table's names: AP, AP50, ... are box_AP, box_AP50, ... in a table with boxes and masks."""
     if "box_AP" not in table.columns:
         return measured
     return {f"box_{c}" if c.startswith("AP") and not c.startswith("AP_") else c: v for c, v in measured.items()}
 
 
 def _state(row_runs, done):
-    """What is to be said of the seeds: 'trained' where all are there and none is of other settings."""
+    """The state to print for all seeds: 'trained' if all have results of these settings."""
     states = {run.seed: run.state() for run in row_runs}
     said = {seed: state for seed, state in states.items() if seed not in done or state != "trained"}
     if len(said) == len(states) > 1 and len(set(said.values())) == 1:
@@ -161,12 +162,12 @@ GAINED = (
 
 
 def gains(rows, per_image=None, columns=GAINED) -> dict:
-    """Each row's gain over the row 'RoI Align' (else the first), over the seeds of which both have a value.
+    """Each row's gain over the row 'RoI Align' (if there is none: the first row), over the seeds for which both have a value.
 
-    Where several rows begin so (table 10: one of each data set), it is the first that has the column.
-    seeds: their number. error: the standard error of the difference of the two means, sqrt((s1^2 + s2^2) / n); seeds are
-    not paired, because the same seed gives two models different initial weights. per_image: {row name: {seed: what
-    jsra.paper.classification says of each image}}; the differences of those columns are of the same boxes: `paired`.
+    If the names of several rows begin with 'RoI Align' (table 10: one per dataset), the first that has the column is used.
+    seeds: number of seeds. error: the standard error of the difference of the two means, sqrt((s1^2 + s2^2) / n); seeds are
+    not paired, because the same seed gives two models different initial weights. per_image: {row name: {seed: per_image of
+    jsra.paper.classification.measure}}; for its columns the differences are between the same boxes (`paired`).
     """
     if len(rows) < 2:
         return {"against": None, "gains": []}
@@ -198,14 +199,14 @@ def _gain(row, base, column, mean, error, seeds, paired):
 
 
 def _by_seed(row, column):
-    """{seed: value} of a row's column."""
+    """{seed: value} of a column of a row."""
     return {s: v for s, v in zip(row["seeds"], row["values"].get(column, ())) if v is not None}
 
 
 def states(preset: str = "paper", seeds: int = 1, root: str = "work_dirs") -> list:
-    """[(table, [(row, state)])] of every table on this machine; nothing is built.
+    """[(table, [(row, state)])] of every table, from the files in `root`; no model is built.
 
-    state: that of all seeds where they agree, as 'trained', else as '1 trained, 3 not trained'.
+    state: e.g. 'trained' if it is the same for all seeds, otherwise e.g. '1 trained, 3 not trained'.
     """
     from jsra.paper.rows import tables
 

@@ -1,8 +1,9 @@
-"""The one list of the papers' table rows: what was published, which config runs the row, what it needs.
+"""The list of all rows of the papers' tables: published numbers, the config that runs the row, notes.
 
-The command line, the documentation and the config tests are made from `tables()`. Published numbers are read from
-tables.json (SRA's paper), lrf.json (Learning Region Features), agg.json (Attention-based Feature Aggregation) and align.json
-(AlignDet); the last two, and lrf2, lrf4, lrf5, name their configs themselves, here stand only the others, in the same order.
+The command line, the documentation and the config tests use `tables()`. Published numbers are read from tables.json (the SRA
+paper), lrf.json (Learning Region Features), agg.json (Attention-based Feature Aggregation) and align.json (AlignDet). The
+last two files, and the tables lrf2, lrf4 and lrf5, contain the names of their configs; those of the other tables are listed
+here, in the same order.
 """
 
 from __future__ import annotations
@@ -18,13 +19,13 @@ from jsra.registry import nearest
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 NOT_BUILT, PUBLISHED_ONLY = "not built yet", "published only"
-# What the rows are run on: COCO by the published recipe; drawn figures; photographs with a pretrained backbone.
+# Presets, the data that rows are run on: COCO with the published recipe; drawn figures; photos with a pretrained backbone.
 PRESETS = {
     "paper": "COCO, the published recipe",
     "mini": "the puppets, R18-FPN, for any machine",
     "real": "20 classes of COCO val2017, with a frozen ImageNet EfficientNet-Lite0 (docs/real.md)",
 }
-# Columns of tables.json that are what a row was run with, not what was measured.
+# Columns of tables.json that are settings of a row, not measurements.
 LABELS = (
     "method",
     "setting",
@@ -44,8 +45,8 @@ COST = ("params_M", "gflops", "avg_samples")
 class Row:
     """One row of a table.
 
-    name: as printed; unique in its table. published: {column: number}. settings: the row's label columns. slug: which of the
-    configs runs it (`config`), None if its model does not exist yet. note: what is assumed, or why a number cannot agree.
+    name: as printed; unique in its table. published: {column: number}. settings: the row's label columns. slug: short name of
+    its config (see `config`), None if its model does not exist here. note: what is assumed, or why a number cannot agree.
     """
 
     table: str
@@ -64,13 +65,13 @@ class Row:
 
     @property
     def absent(self) -> str:
-        """The state of a row without a config: another project's detector, or a model that is to come."""
+        """The state of a row without a config: a detector of another project, or a model that does not exist here."""
         return PUBLISHED_ONLY if self.note.startswith(PUBLISHED_ONLY) else NOT_BUILT
 
 
 def _file(slug, preset):
-    """A config of a slug: an extractor's name; model/extractor, of Faster R-CNN or one of MODERN; aggregation/name,
-    aligndet/name or lrf/name of the whole file."""
+    """The path of a slug's config, relative to jdet_configs. A slug is the name of an extractor; or model/extractor, for
+    Faster R-CNN or one of MODERN; or aggregation/name, aligndet/name or lrf/name with the name of the file."""
     if preset == "real":
         return f"real/coco_lite0_fpn_{slug}.py"
     folder, _, name = slug.rpartition("/")
@@ -79,12 +80,12 @@ def _file(slug, preset):
     if folder == "aggregation":
         if preset == "paper":
             return f"{slug}.py"
-        # R-101's and LVIS's rows have no miniature: their name is that of no file.
+        # The rows of R-101 and LVIS have no miniature: no file has this name.
         backbone, _, neck = re.sub(r"^(cascade_)?mask_rcnn_", "", name).partition("_fpn_")
         small = {"r50": "r18", "swin_t": "swin"}.get(backbone, "")
         return f"mini/puppets_mask_{small}_fpn_{'roi_align' if neck == 'sum' else neck}.py"
     if folder in ("aligndet", "lrf"):
-        # Larger backbones have no miniature: their name is that of no file.
+        # Larger backbones have no miniature: no file has this name.
         return f"{slug}.py" if preset == "paper" else f"mini/puppets_{name.replace('_r50_', '_r18_')}.py"
     if preset == "mini":
         return f"mini/puppets_r18_fpn_{slug}.py"
@@ -98,7 +99,7 @@ class Table:
     """A table: key ('1' ... '12', 'fig7', 'lrf1' ... 'lrf5', 'agg1' ... 'agg6', 'align1' ... 'align7', or one of OURS),
     title, measured columns, rows.
 
-    kind, how it is measured: 'detection' (train and evaluate), 'invariance', 'diversity', 'cost'.
+    kind: how it is measured, 'detection' (train and evaluate), 'invariance', 'diversity' or 'cost'.
     """
 
     key: str
@@ -112,7 +113,7 @@ class Table:
         return "params_M" in self.columns or self.kind == "cost"
 
     def select(self, names=None) -> tuple:
-        """The rows of the given names (None: all), each matched exactly, else by the slug; ValueError if there is none."""
+        """The rows with the given names or slugs (None: all). Raises ValueError for an unknown one."""
         if not names:
             return self.rows
         known = {}
@@ -126,7 +127,7 @@ class Table:
         return tuple(row for row in self.rows if any(known[name] is row for name in names))
 
 
-# Which config runs each row, in the order of tables.json.
+# The slug of each row, in the order of tables.json.
 SLUGS = {
     "1": ("roi_align", "deform_roi_pool", "conv_masks", "self_attention", "sra"),
     "2": ("sra_d", "sra_s", "sra_a", "sra_s_a", "sra_d_a", "sra_d_s", "sra_d_s_pe", "sra"),
@@ -142,7 +143,7 @@ SLUGS = {
     "12": ("roi_align", "sra"),
     "fig7": ("sra",),
 }  # fmt: skip
-# Tables of no paper, in the preset 'real' alone: {key: (title, {row: slug})}.
+# Tables that are in no paper, only in the preset 'real': {key: (title, {row: slug})}.
 OURS = {
     "gamma": (
         "gamma of SRA, in a wider range than table 3",
@@ -161,8 +162,8 @@ OURS = {
     ),
 }  # fmt: skip
 BACKBONES = {"R-50": "r50_fpn", "R-101": "r101_fpn", "RX-101-32x4d": "x101_32x4d_fpn", "RX-101-64x4d": "x101_64x4d_fpn"}
-# Mask R-CNN on other backbones, and DyHead: {folder of the slug: (the published recipe, the miniature)}. Larger ones have no
-# miniature.
+# Mask R-CNN with other backbones, and DyHead: {folder of the slug: (config of the published recipe, config of the
+# miniature)}. Larger ones have no miniature.
 MODERN = {
     "swin_t": ("mask_rcnn_swin_t_fpn_{}_ms_crop_3x_coco.py", "mini/puppets_mask_swin_fpn_{}.py"),
     "pvt_v2_b0": ("mask_rcnn_pvt_v2_b0_fpn_{}_1x_coco.py", "mini/puppets_mask_pvt_fpn_{}.py"),
@@ -222,7 +223,7 @@ def tables() -> dict:
 
 
 def table(key) -> Table:
-    """The table of a key such as 1, '1' or 'fig7'; ValueError with the nearest key."""
+    """The table with a key such as 1, '1' or 'fig7'. Raises ValueError, which suggests the nearest key."""
     key = str(key).lower().replace("table", "").strip()
     if key not in tables():
         raise ValueError(f"there is no table {key!r}{nearest(key, tables())}")
@@ -230,7 +231,7 @@ def table(key) -> Table:
 
 
 def configs(preset: str = "paper") -> dict:
-    """{config path: [(table key, row name), ...]} of every row that has one."""
+    """{config path: [(table key, row name), ...]} for all rows that have a config in this preset."""
     found = {}
     for t in tables().values():
         for row in t.rows:
@@ -241,7 +242,7 @@ def configs(preset: str = "paper") -> dict:
 
 
 def _published():
-    """(key, content) of all tables."""
+    """(key, content) of all published tables."""
     for name in ("tables.json", "lrf.json", "agg.json", "align.json"):
         yield from _read(name).items()
 
@@ -275,14 +276,14 @@ def _row(key, name, raw, slug):
 
 
 def _listed(key, raw, prefix):
-    """A row that names its config itself: `slug`, after the prefix; without one it says in `note` why there is none."""
+    """A row whose entry in the file has a `slug` (the prefix is added), or a `note` that says why there is no config."""
     published = {k: v for k, v in raw.items() if k not in (*LABELS, "slug", "note")}
     slug = f"{prefix}{raw['slug']}" if "slug" in raw else None
     return Row(key, raw["method"], published, {"method": raw["method"]}, slug, raw.get("note", ""))
 
 
 def _other_models(key, raw, name):
-    """Rows of tables 7 to 10. Table 7 prints RoI Align and SRA in one line, table 10 two data sets: here each is a row."""
+    """Rows of tables 7 to 10. A line of table 7 has RoI Align and SRA, one of table 10 two datasets: here each is a row."""
     if key == "7":
         pairs = [(f"{name}, {e}", e, {"AP": raw[f"AP_{s}"]}) for e, s in EXTRACTORS.items()]
     elif key == "10":

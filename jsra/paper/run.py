@@ -1,8 +1,8 @@
-"""Training and evaluating the rows of a table: what is there is read, what was cut off goes on, the rest is trained.
+"""Trains and evaluates the rows of a table: finished runs are read, interrupted ones are continued, missing ones are trained.
 
-A run of a row lies in ROOT/<config name>/seed<k>/: the engine's checkpoints and log, settings.json (what the run depends on,
-jsra.settings) from its beginning, and result.json when it is finished. Rows that share a config share its runs. What was made
-or begun with other settings is never taken for this run's.
+A run is stored in ROOT/<config name>/seed<k>/: the checkpoints and log of the engine, settings.json (everything the result
+depends on, see jsra.settings) from the beginning, and result.json when it is finished. Rows with the same config share its
+runs. Results or checkpoints of other settings are never used for a run.
 """
 
 from __future__ import annotations
@@ -21,18 +21,18 @@ from jsra.registry import ConfigError
 from jsra.settings import fingerprint, resolved
 
 RESULT, SETTINGS = "result.json", "settings.json"
-OTHER = "other settings"  # the state of a run whose result or beginning is not this config's
-TRANSFORMED = "test_"  # dataset entries of this prefix are evaluated too; their AP is the column AP_<rest>
+OTHER = "other settings"  # state of a run whose result or checkpoints were made with other settings
+TRANSFORMED = "test_"  # dataset entries with this prefix are also evaluated; their AP is the column AP_<rest>
 
 
 class OtherSettings(ConfigError):
-    """What lies in a run's work_dir was made with other settings, or with an earlier version of the code."""
+    """The files in a run's work_dir were made with other settings, or with an earlier version of the code."""
 
 
 class Run:
-    """One training of a config: where it lies and how far it is.
+    """One training of a config: its folder and its state.
 
-    overrides: strings 'a.b=c'; they become part of the run's identity, so that a result made with others is refused.
+    overrides: strings 'a.b=c'; they are part of the run's identity, so a result made with other overrides is refused.
     """
 
     def __init__(self, path, seed: int = 0, root: str = "work_dirs", overrides=()):
@@ -46,7 +46,7 @@ class Run:
 
     @functools.cached_property
     def settings(self) -> dict:
-        """Everything that the result depends on, but for the seed."""
+        """Everything that the result depends on, except the seed."""
         return resolved(self.config.to_dict())
 
     @functools.cached_property
@@ -54,20 +54,20 @@ class Run:
         return fingerprint(self.settings)
 
     def stored(self) -> dict | None:
-        """The result.json that is there, of whatever settings, or None."""
+        """The existing result.json, whatever its settings, or None."""
         from jsra.runtime.distributed import on_main
 
         return on_main(lambda: _read(os.path.join(self.work_dir, RESULT)))
 
     def result(self) -> dict | None:
-        """The finished run's result.json, or None. Raises OtherSettings if it is not this run's."""
+        """The result.json of the finished run, or None. Raises OtherSettings if it was made with other settings."""
         found = self.stored()
         if found is not None:
             self._check(found.get("settings"), found.get("seed"), "was trained")
         return found
 
     def check_begun(self):
-        """Raise OtherSettings if the checkpoints that are there, which would be continued, are not this run's."""
+        """Raise OtherSettings if the existing checkpoints, which would be continued, were made with other settings."""
         from jsra.engine.checkpoint import latest
         from jsra.runtime.distributed import on_main
 
@@ -101,7 +101,7 @@ class Run:
         return f"at iteration {int(os.path.basename(last)[5:])}" if last else "not trained"
 
     def complete(self, train: bool = True) -> dict | None:
-        """The result: read, or trained and evaluated now. train=False: None if it is not there."""
+        """The result, which is read, or trained and evaluated now. train=False: None if there is no result."""
         found = self.result()
         if found is None and train:
             found = self._train()
@@ -123,7 +123,7 @@ class Run:
             on_main(self._note_settings)
             metrics = train(training)
             trained = time.time()
-            if not metrics:  # killed between the last iteration and result.json
+            if not metrics:  # the process was killed between the last iteration and result.json
                 metrics = training.evaluated()
             measured = self._evaluate(training, metrics, evaluators)
             seconds = {
@@ -142,7 +142,7 @@ class Run:
         write_json(os.path.join(self.work_dir, SETTINGS), self.settings)
 
     def _transformed_evaluators(self) -> dict:
-        """{name of a transformation: Evaluator}, made before the training: what is wrong with their data is known then."""
+        """{name of a transformation: Evaluator}, made before the training to report errors in their data early."""
         from jsra.evaluation.evaluator import Evaluator
 
         splits = self.config["dataset"]
@@ -150,7 +150,7 @@ class Run:
         return {s[len(TRANSFORMED) :]: Evaluator(self.config, s, work_dir=None) for s in chosen}
 
     def _evaluate(self, training, metrics, transformed):
-        """{column: value in percent}; `metrics` are those of dataset.val, made at the end of training."""
+        """{column: value in percent}; metrics: those of dataset.val at the end of training."""
         columns = {}
         for evaluator in training.evaluate.evaluators if training.evaluate else ():
             names = evaluator.columns.items()
@@ -187,12 +187,12 @@ class Run:
 
 
 def _percent(value):
-    """Of a share; None for nan and for None, its form in JSON: a column of objects that do not occur."""
+    """A fraction in percent. None for nan or None (nan in JSON), which means that no such objects occur."""
     return None if value is None or math.isnan(value) else round(100 * float(value), 3)
 
 
 def _read(path):
-    """The content of a JSON file, or None where there is none."""
+    """The content of a JSON file, or None if there is no file."""
     if not os.path.isfile(path):
         return None
     with open(path, encoding="utf8") as f:

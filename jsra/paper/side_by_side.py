@@ -1,7 +1,7 @@
-"""Trainings of a table side by side, each in a process of its own: `jsra table N --jobs K`.
+"""Several trainings of a table at the same time, each in a separate process: `jsra table N --jobs K`.
 
-On a CPU, K trainings of one thread each end sooner than one after the other with K threads: many of Jittor's operators run
-on one thread whatever the number.
+On a CPU, K trainings with one thread each finish sooner than K trainings one after the other with K threads: many of Jittor's
+operators use only one thread.
 """
 
 from __future__ import annotations
@@ -14,15 +14,15 @@ import time
 from jsra.engine.interrupt import Interrupted, Interruptions
 from jsra.paper.run import Run
 
-LOG = "train.txt"  # what a training prints, in its work_dir
+LOG = "train.txt"  # file for the output of a training, in its work_dir
 
 
 def complete(runs, jobs: int, overrides=(), say=print):
     """Train and evaluate the runs ([(name, jsra.paper.run.Run)], made with these overrides), `jobs` at a time.
 
     Each process gets an equal share of the cores, unless OMP_NUM_THREADS is set. A signal is passed on to the trainings,
-    which save and end; then Interrupted is raised. RuntimeError when a training fails: no other is begun, those under way
-    end first.
+    which save and stop; then Interrupted is raised. If a training fails, no new one is started, the running ones are
+    finished, and RuntimeError is raised.
     """
     waiting, running, failed = list(runs), {}, []
     environment = {"OMP_NUM_THREADS": str(max(1, (os.cpu_count() or 1) // jobs)), **os.environ}
@@ -56,7 +56,7 @@ def _start(run, overrides, environment):
     os.makedirs(run.work_dir, exist_ok=True)
     command = [sys.executable, "-m", "jsra.paper.side_by_side", run.path, str(run.seed), run.root, *overrides]
     with open(os.path.join(run.work_dir, LOG), "a", encoding="utf8") as log:
-        # A session of its own: Ctrl-C would reach the training twice, and the second signal acts at once.
+        # A new session: otherwise Ctrl-C would reach the training twice, and the second signal ends it without saving.
         return subprocess.Popen(
             command, stdin=subprocess.DEVNULL, stdout=log, stderr=log, env=environment, start_new_session=True
         )

@@ -9,7 +9,7 @@ from jsra.output import write_json
 from jsra.paper import classification, diversity, invariance
 from jsra.settings import defaults
 
-# kind: (measure(model, config, ...) -> {column: value}, version, raised when its code gives other numbers)
+# kind: (measure(model, config, ...) -> {column: value}, version), increased when the code gives other numbers
 MEASURES = {
     "invariance": (invariance.measure, 1),
     "diversity": (diversity.measure, 1),
@@ -18,11 +18,11 @@ MEASURES = {
 
 
 def stored(run, kind: str, result: dict, other: bool = False) -> dict | None:
-    """What the study `kind` of MEASURES gives for a run (jsra.paper.run.Run) with its result.json, computed once and kept
-    next to that: {column: value}, and what it says of each image.
+    """The values of the study `kind` (a key of MEASURES) for a run (jsra.paper.run.Run) with its result.json: {column:
+    value}, and per-image values where the study has them. They are computed once and stored next to result.json.
 
-    What is there counts if it was made from this result and as it is made now. A result of other settings (other=True) is not
-    measured anew: what was made from it, or None.
+    Stored values are used if they were made from this result with the current version and defaults of the study. With
+    other=True, a result of other settings is not measured again: returns its stored values, or None.
     """
     measure, version = MEASURES[kind]
     path = os.path.join(run.work_dir, f"{kind}.json")

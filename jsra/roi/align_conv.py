@@ -1,7 +1,7 @@
 """Convolutions whose taps follow the box of each position: the four variants in table 4 of AlignDet (Chen et al. 2019).
 
-Shape letters: B images; A boxes per position; kh, kw rows and columns of the kernel; T = kh * kw taps. Boxes are corners in
-pixels, those of a level's positions by rows, then boxes of a position.
+Shape letters: B images; A boxes per position; kh, kw rows and columns of the kernel; T = kh * kw taps. Boxes are xyxy in
+image pixels, ordered by position (row by row), then by box.
 """
 
 from __future__ import annotations
@@ -18,10 +18,10 @@ from jsra.registry import register
 
 
 class AlignConv(nn.Module):
-    """A convolution of odd size kernel_size (an int or (rows, columns)), and how its taps follow a box.
+    """A convolution whose taps follow a box at each position. kernel_size: an odd int, or odd (rows, columns).
 
-    execute(x [B, in_channels, H, W], boxes [B, H * W * A, 4], stride) -> [B * A, out_channels, H, W]: of the boxes of each
-    position one after the other; the weights are the same for all.
+    execute(x [B, in_channels, H, W], boxes [B, H * W * A, 4], stride) -> [B * A, out_channels, H, W], one map for each of the
+    A boxes; all use the same weights. stride: image pixels per cell of x.
     """
 
     def __init__(self, in_channels: int = 256, out_channels: int = 256, kernel_size: int | tuple[int, int] = 3):
@@ -50,7 +50,7 @@ class AlignConv(nn.Module):
         return jt.stack(outs, dim=1).reshape(-1, self.out_channels, height, width)
 
     def offset(self, x, boxes, stride):
-        """boxes [B, H * W, 4] -> offsets [B, 2 T, H, W] of jsra.ops.deform_conv2d: for each tap y, then x, in cells."""
+        """boxes [B, H * W, 4] -> offsets [B, 2 T, H, W] for jsra.ops.deform_conv2d: y, then x of each tap, in cells."""
         raise NotImplementedError
 
 
@@ -84,7 +84,7 @@ class AnchorGuidedConv(AlignConv):
     """Guided Anchoring's deformable convolution (Wang et al. 2019; table 4 (c)): a 1x1 convolution of the box's width and
     height, batch-normalised, gives the offsets. It does not know the box's position.
 
-    Assumption: sides are in cells before the norm, so that one norm serves all levels.
+    Assumption: width and height are in cells before the norm, so that all levels can share one norm.
     """
 
     def __init__(self, in_channels: int = 256, out_channels: int = 256, kernel_size: int | tuple[int, int] = 3):
@@ -110,8 +110,8 @@ class RoIConv(AlignConv):
 def roi_conv_offset(boxes, size, stride, kernel_size):
     """Offsets [B, 2 T, H, W] from the taps of a convolution to the sample points of boxes [B, H * W, 4].
 
-    size: (H, W); stride: pixels a cell; kernel_size: (kh, kw), odd. Source: AlignDet, equation 4. A map's cell (X, Y) has its
-    centre at (X + 0.5, Y + 0.5) * stride, as in RoI Align with aligned=True. No gradient goes to the boxes.
+    size: (H, W); stride: pixels per cell; kernel_size: (kh, kw), odd. Source: AlignDet, equation 4. The centre of cell (X, Y)
+    is (X + 0.5, Y + 0.5) * stride, as in RoI Align with aligned=True. The boxes get no gradient.
     """
     height, width = size
     corners = permute(boxes, 0, 2, 1).reshape(-1, 4, height, width).stop_grad() / float(stride)
@@ -122,21 +122,21 @@ def roi_conv_offset(boxes, size, stride, kernel_size):
 
 
 def _offset_weights(rows, columns):
-    """The offsets as a 1x1 convolution of the planes x0, y0, x1, y1 of the boxes in cells, and Y, X: weight [2 T, 6, 1, 1],
-    bias [2 T]."""
+    """Weight [2 T, 6, 1, 1] and bias [2 T] of the 1x1 convolution that computes the offsets from six planes: x0, y0, x1, y1
+    of the boxes in cells, and the positions Y, X."""
     weight, bias = np.zeros((2, rows, columns, 6), np.float32), np.zeros((2, rows, columns), np.float32)
     for axis, parts in enumerate((rows, columns)):  # y, then x
         tap = np.arange(parts).reshape((-1, 1) if axis == 0 else (1, -1))
-        share = (tap + 0.5) / parts  # how far from the first side to the last the sample lies
+        share = (tap + 0.5) / parts  # position of the sample between the first side (0) and the last (1)
         weight[axis, :, :, 1 - axis], weight[axis, :, :, 3 - axis] = 1 - share, share
         weight[axis, :, :, 4 + axis] = -1
         bias[axis] = parts // 2 - (tap + 0.5)
-    order = (1, 2, 0, 3)  # the taps by rows, of each y, then x
+    order = (1, 2, 0, 3)  # taps row by row; for each tap y, then x
     return weight.transpose(order).reshape(-1, 6, 1, 1), bias.transpose(1, 2, 0).reshape(-1)
 
 
 def _small(conv):
-    """Weights so small that the offsets begin near zero (the paper: sigma 0.01)."""
+    """Small initial weights, so that the offsets start near zero (the paper: sigma 0.01)."""
     jt.init.gauss_(conv.weight, 0.0, 0.01)
     jt.init.constant_(conv.bias, 0.0)
     return conv

@@ -14,16 +14,16 @@ from jsra.registry import register
 
 @register("roi_layer")
 class ConvMasks(jt.nn.Module):
-    """Sample RoI Align's features F [C, h, w] again, with masks that a convolution predicts from them.
+    """Weighted sums of RoI Align's features F [C, h, w], with masks that a convolution predicts from them.
 
-        logits [h * w, N] = conv(F), a kernel as large as F and so one place: N masks over the h * w positions
+        logits [h * w, N] = conv(F), with a kernel as large as F, so it has one output position: N masks over h * w positions
         y[n] = sum over positions p of softmax_p(logits[p, n]) * F[p]
 
     layer(features, rois, spatial_scale, levels) -> [K, C, N]. N = h * w by default: 30.12 M weights for 7 x 7 and 256
-    channels, the number that the paper's Params column leaves. The paper says "a convolutional layer"; the kernel's size and
-    the softmax are assumptions (the softmax as in SRA itself).
+    channels, which agrees with the paper's Params column. The paper says "a convolutional layer"; the kernel's size and the
+    softmax are assumptions (the softmax is as in SRA).
 
-    conv.weight [h * w * N, C * h * w]: the convolution written as the linear layer that it is.
+    conv.weight [h * w * N, C * h * w]: the convolution is stored as the equivalent linear layer.
     """
 
     def __init__(
@@ -52,7 +52,7 @@ class ConvMasks(jt.nn.Module):
         return masked_sum(*self._logits(features, rois, spatial_scale, levels), channels_first=True)
 
     def masks(self, features, rois, spatial_scale, levels=None):
-        """For drawing: NumPy [K, N, h, w], each mask with the sum 1."""
+        """The masks for drawing: NumPy [K, N, h, w]; each sums to 1."""
         logits, packed, offsets = self._logits(features, rois, spatial_scale, levels)
         masks = masked_sum(logits, packed, offsets, return_masks=True)[1].numpy()
         return masks.reshape(-1, self.cells, self.num_masks).transpose(0, 2, 1).reshape(-1, self.num_masks, *self.bins)

@@ -12,18 +12,18 @@ from jsra.registry import register
 
 @register("roi_layer")
 class DeformRoIPoolPack(jt.nn.Module):
-    """Offsets from the features of the undisturbed RoI: layer(features, rois, spatial_scale, levels) -> [K, C, h, w].
+    """The offsets come from the features of the original RoI: layer(features, rois, spatial_scale, levels) -> [K, C, h, w].
 
         F = RoI Align(X, b)                         aligned, average
-        offset = offset_fc(F) [2, h, w]             three fully connected layers, the last one zero at first
+        offset = offset_fc(F) [2, h, w]             three fully connected layers, the last one initially zero
         y = RoI Align(X, b), bin (p, q) shifted by gamma * (width(b) * offset[0, p, q], height(b) * offset[1, p, q])
 
     Args:
         output_size: h and w. in_channels: C. fc_channels: width of the two hidden layers.
         gamma: size of an offset of 1, relative to the RoI. sampling_ratio: samples per bin and axis, 0 is adaptive.
 
-    SRA's tables have one pack for each pyramid level, as their parameters show: FPNRoIExtractor(per_level=True). Without it
-    the levels share one pack. State: offset_fc (and mask_fc of the modulated pack), as in mmcv.
+    In the SRA paper's tables each pyramid level has its own pack, as their parameters show: FPNRoIExtractor(per_level=True).
+    Otherwise all levels share one pack. State: offset_fc (and mask_fc of the modulated pack), as in mmcv.
     """
 
     def __init__(
@@ -41,7 +41,7 @@ class DeformRoIPoolPack(jt.nn.Module):
         self.offset_fc = self._branch(2, fc_channels, (fc_channels,))
 
     def _branch(self, planes, fc_channels, hidden):
-        """Linear layers with ReLUs between them, from the features of a RoI to `planes` numbers per bin, initially zero."""
+        """Linear layers with ReLUs between them, from the features of an RoI to `planes` numbers per bin (initially zero)."""
         cells = self.bins[0] * self.bins[1]
         widths = [self.in_channels * cells, fc_channels, *hidden, planes * cells]
         layers = []
@@ -52,7 +52,7 @@ class DeformRoIPoolPack(jt.nn.Module):
         return jt.nn.Sequential(*layers[:-1])
 
     def shifts(self, features, rois, spatial_scale, levels=None):
-        """What the layer learned to do with each RoI: offsets [K, 2, h, w] (plane 0 along x), and masks [K, h, w] or None."""
+        """The predictions for each RoI: offsets [K, 2, h, w] (plane 0: along x), and masks [K, h, w] or None."""
         flat = ops.roi_align(features, rois, self.bins, spatial_scale, self.sampling_ratio, True, "avg", levels)
         flat = flat.reshape(rois.shape[0], flat.shape[1] * self.bins[0] * self.bins[1])
         return self.offset_fc(flat).reshape((rois.shape[0], 2) + self.bins), self._masks(flat)
@@ -69,7 +69,7 @@ class DeformRoIPoolPack(jt.nn.Module):
 
 @register("roi_layer")
 class ModulatedDeformRoIPoolPack(DeformRoIPoolPack):
-    """The pack of Deformable ConvNets v2: bins are also multiplied by mask = sigmoid(mask_fc(F)) [h, w], 1/2 at first.
+    """The pack of Deformable ConvNets v2: bins are also multiplied by mask = sigmoid(mask_fc(F)) [h, w], initially 1/2.
 
     26.89 M weights for 7 x 7 bins of 256 channels.
     """

@@ -11,8 +11,9 @@ from jsra.registry import register
 
 @register("roi_layer")
 class EnlargedRoI(nn.Module):
-    """roi_layer on boxes of `area` times the area, with the same centre and ratio: the support 'twice the RoI' of Learned
-    Region Features (Gu et al. 2018, table 2) for other layers. The contract is that of the layer."""
+    """Runs roi_layer on boxes enlarged to `area` times their area, with the same centre and aspect ratio: for other layers,
+    the support 'twice the RoI' of Learned Region Features (Gu et al. 2018, table 2). Inputs and outputs are those of
+    roi_layer."""
 
     def __init__(self, roi_layer: part.roi_layer, area: float = 2.0):
         super().__init__()

@@ -14,15 +14,15 @@ from jsra.registry import register
 
 @register("extractor")
 class FPNRoIExtractor(jt.nn.Module):
-    """Give each RoI to the level of its size, and all of them, in one call, to one RoI layer.
+    """Assigns each RoI to a pyramid level by its size, and calls one RoI layer once for all RoIs.
 
     Args:
         roi_layer: layer(features, rois [K, 5], spatial_scale, levels) -> [K, C, h, w] or [K, C, N].
         out_channels: C of the maps.
         featmap_strides: image pixels per cell of each map that is read.
-        finest_scale: RoIs whose side is below twice this read the first map.
-        per_level: True gives each level its own copy of the layer, with its own weights (deformable packs); the layer is
-            then called once per level.
+        finest_scale: RoIs with sqrt(area) below twice this, in image pixels, read the first map.
+        per_level: True gives each level its own copy of the layer, with its own weights (deformable packs); each copy is
+            called once. Raises ValueError in `execute` if the number of maps does not fit.
     """
 
     def __init__(
@@ -46,9 +46,9 @@ class FPNRoIExtractor(jt.nn.Module):
         self.per_level = bool(per_level)
 
     def execute(self, feats, rois):
-        """feats: maps [B, C, H, W], the first ones of the pyramid; rois: Var [K, 5] in image pixels.
+        """feats: maps [B, C, H, W] of the pyramid, finest first; rois: Var [K, 5] (batch index, xyxy in image pixels).
 
-        Returns [K, C, h, w]; a layer's [K, C, N] with N a square becomes [K, C, sqrt(N), sqrt(N)].
+        Returns [K, C, h, w]. If the layer gives [K, C, N] and N is a square number, it becomes [K, C, sqrt(N), sqrt(N)].
         """
         maps = list(feats)[: len(self.featmap_strides)]
         if len(maps) < len(self.featmap_strides):
@@ -64,7 +64,7 @@ class FPNRoIExtractor(jt.nn.Module):
         return roi_levels(rois, num_levels, self.finest_scale)
 
     def _level_by_level(self, maps, rois, scales, levels):
-        """Every layer runs, also on no RoIs, so that the weights of all levels always have a gradient. Reads the levels."""
+        """Every copy runs, even without RoIs, so that all weights always have a gradient. The host reads the levels."""
         levels = levels.numpy()
         order = levels.argsort(kind="stable")
         parts, start = [], 0
@@ -80,7 +80,7 @@ class FPNRoIExtractor(jt.nn.Module):
 
 @register("extractor")
 class SingleRoIExtractor(FPNRoIExtractor):
-    """JDet's name of FPNRoIExtractor, with JDet's arguments."""
+    """FPNRoIExtractor with JDet's name and arguments."""
 
     def __init__(
         self, roi_layer: part.roi_layer, out_channels: int, featmap_strides: tuple[int, ...], finest_scale: float = 56

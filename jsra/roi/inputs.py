@@ -1,4 +1,4 @@
-"""The inputs of the RoI layer of a detector's box head, for studies and pictures of its features."""
+"""The inputs of the RoI layer of a detector's box head, for studies and figures of its features."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from jsra.registry import ConfigError
 
 
 def extractor_of(model):
-    """The detector's RoI extractor; ConfigError for a model without one."""
+    """The detector's RoI extractor. Raises ConfigError for a model without one."""
     extractor = getattr(model, "extractor", None)
     if extractor is None:
         raise ConfigError(
@@ -21,9 +21,9 @@ def extractor_of(model):
 
 
 def roi_inputs(model, pixels, boxes):
-    """(maps, rois [K, 5], scales, levels [K]) of boxes in pixels [B, 3, H, W]: an array [., 4] for each image, K in all.
+    """(maps, rois [K, 5], scales, levels [K]) for images `pixels` [B, 3, H, W] and boxes, one xyxy array [., 4] per image.
 
-    The levels are the extractor's own: extractors have more than one rule.
+    The extractor assigns the levels: not all extractors use the same rule.
     """
     extractor = extractor_of(model)
     rois = jt.array(boxes_to_rois([np.asarray(b, np.float32).reshape(-1, 4) for b in boxes]))

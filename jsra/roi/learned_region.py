@@ -1,7 +1,7 @@
 """Learned Region Features (Gu et al. 2018, Learning Region Features for Object Detection, arXiv:1803.07066).
 
-Shape letters: K RoIs; N parts; T positions of all RoIs, packed by RoI; C channels of the maps; E width of an embedding, G of
-the geometric inner product.
+Shape letters: K RoIs; N parts; T positions of all RoIs, packed by RoI; C channels of the maps; E channels of an embedding, G
+of the geometric inner product.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from jsra.roi.region_support import SUPPORTS, inside, outside
 
 
 def sine_embedding(values, width):
-    """[..., width]: sin(z / 1000^(2i / width)) at 2i and the cosine at 2i + 1, for i below width / 2."""
+    """values z [...] -> [..., width]: sin(z / 1000^(2i / width)) at 2i and the cosine at 2i + 1, for i below width / 2."""
     wavelengths = 1000.0 ** (2 * np.arange(width // 2) / width)
     angles = np.asarray(values, np.float64)[..., None] / wavelengths
     return np.stack([np.sin(angles), np.cos(angles)], -1).reshape(angles.shape[:-1] + (width,)).astype(np.float32)
@@ -26,29 +26,29 @@ def sine_embedding(values, width):
 
 @register("roi_layer")
 class LearnedRegionFeatures(jt.nn.Module):
-    """Each part of an RoI is a sum over its support, with weights learned from box, position and image.
+    """Each part of an RoI is a weighted sum over its support; the weights are learned from box, position and image features.
 
         y_k(b) = sum over p in S(b) of w_k(b, p, x) x(p)                                                         (2)
-        w_k(b, p, x) = exp(G_k(b, p) + A_k(x, p)) / (the sum of that over S(b))                                  (7)
+        w_k(b, p, x) = exp(G_k(b, p) + A_k(x, p)) / (sum of the same over S(b))                                  (7)
         G_k(b, p) = < W_k^box E^box(b), W^im E^im(p) >,   W_k^box = U_k V                                         (8)
         A_k(x, p) = W_k^app . x(p)                                                                               (9)
         E_2i(z) = sin(z / 1000^(2i/E)),  E_2i+1(z) = cos(z / 1000^(2i/E))
 
     E^im(p) [2 E] embeds (x, y) of the cell's centre, E^box(b) [4 E] the corners (x0, y0, x1, y1), both in cells of the map
-    that the RoI reads (the paper gives no unit). The support S(b) is the RoI, the box of twice its area, or the whole image;
-    its positions are sparse (10, 11): inside the RoI with strides ceil(width / sqrt(max_inside)), ceil(height / sqrt(...)),
-    outside it with ceil(sqrt(area / max_outside)), where area is that of the region (the map's in the paper).
+    that the RoI reads (the paper gives no unit). The support S(b) is the RoI, the box of twice its area, or the whole image.
+    Its positions are sparse (equations 10, 11): inside the RoI with strides ceil(width / sqrt(max_inside)), ceil(height /
+    sqrt(...)), outside it with stride ceil(sqrt(area / max_outside)), with the area of the region (in the paper: of the map).
 
     layer(features, rois, spatial_scale, levels) -> [K, C, N]; zeros for a degenerate RoI and for one that touches no cell.
 
     Args:
         in_channels: C. num_parts: N. embed_channels: E. geometry_channels: G.
-        support: 'roi', 'double' or 'image'. max_inside, max_outside: positions at most; None takes every cell.
-        geometry, appearance: the terms; either may be switched off.
+        support: 'roi', 'double' or 'image'. max_inside, max_outside: largest numbers of positions; None: every cell.
+        geometry, appearance: the two terms; each can be switched off.
 
-    State: box_embed (V), box_parts (U: rows part by part), image_embed (W^im: columns x then y), appearance (W^app), no
-    biases, all normal with deviation 0.01 at first. The image embedding's share is computed as the sum of a term of the
-    column and a term of the row, which is the same function for far less work.
+    State: box_embed (V), box_parts (U: rows part by part), image_embed (W^im: columns x then y), appearance (W^app), without
+    biases, all initially normal with deviation 0.01. The term of the image embedding is computed as the sum of a term of the
+    column and a term of the row: the same function with far less computation.
     """
 
     def __init__(
@@ -88,7 +88,7 @@ class LearnedRegionFeatures(jt.nn.Module):
         return masked_sum(logits, sampled, place.offsets, channels_first=True)
 
     def weights(self, features, rois, spatial_scale, levels=None):
-        """For drawing: for each RoI (cells int [n, 2] as x, y; weights [N, n], each row with the sum 1), NumPy."""
+        """The weights for drawing, NumPy: for each RoI (cells (x, y) int [n, 2], weights [N, n]); each row sums to 1."""
         logits, sampled, place = self._weigh(features, rois, spatial_scale, levels)
         if place.total == 0:
             return [(np.zeros((0, 2), int), np.zeros((self.num_parts, 0)))] * rois.shape[0]
@@ -103,7 +103,7 @@ class LearnedRegionFeatures(jt.nn.Module):
             raise ValueError(f"features: expected {self.in_channels} channels (in_channels), got {maps[0].shape[1]}")
         rois = check.rois("rois", rois, maps[0])
         shapes = [m.shape[2:] for m in maps]
-        table = jt.concat([rois, levels.cast(str(rois.dtype)).unsqueeze(1)], dim=1).numpy()  # one read of the host
+        table = jt.concat([rois, levels.cast(str(rois.dtype)).unsqueeze(1)], dim=1).numpy()  # a single read by the host
         place = Positions(self, table[:, :5].astype(np.float64), scales, shapes, table[:, 5].astype(int), maps[0].shape[0])
         if place.total == 0:
             return None, None, place
@@ -116,13 +116,13 @@ class LearnedRegionFeatures(jt.nn.Module):
         return logits, sampled, place
 
     def _geometry(self, place):
-        """G [T, N]: along each axis of the grids, then the sums of the axes."""
+        """G [T, N]: the terms along each axis of the grids, then the sum of both axes."""
         width = self.embed_channels
         parts = self.box_parts(self.box_embed(jt.array(sine_embedding(place.boxes, width).reshape(-1, 4 * width))))
         parts = parts.reshape(-1, self.num_parts, self.geometry_channels)
         longest = max(max(size) for size in place.shapes)
         table = jt.array(sine_embedding(np.arange(longest) + 0.5, width))
-        # Linear of (E(x), E(y)) is a sum of one term for x and one for y: both halves as batches through the one layer.
+        # Linear of (E(x), E(y)) is a term for x plus a term for y: both halves go through one layer as a batch.
         none = jt.zeros_like(table)
         tables = self.image_embed(jt.concat([jt.concat([table, none], 1), jt.concat([none, table], 1)]))
         axis_rows, axis_offsets, row_x, row_y = place.axes(longest)
@@ -137,7 +137,7 @@ def _linear(inputs, outputs):
 
 
 class Positions:
-    """The positions of all supports, packed by RoI: x, y [T], owner [T], offsets [K + 1]. What is no RoI has none."""
+    """The positions of all supports, packed by RoI: x, y [T] in cells, owner [T], offsets [K + 1]. Padding RoIs have none."""
 
     def __init__(self, layer, rois, scales, shapes, levels, batches):
         self.shapes = [tuple(s) for s in shapes]
@@ -171,7 +171,7 @@ class Positions:
         self.y = first[self.kind, self.owner, 1] + stride[self.kind, self.owner, 1] * self.j
 
     def rows(self, batches):
-        """int32 [T]: where the position's cell lies among the rows [batch, y, x] of all maps, one map after the other."""
+        """int32 [T]: the index of each position's cell in all maps, concatenated, with cells in the order (batch, y, x)."""
         heights, widths = np.array(self.shapes).T
         starts = np.concatenate([[0], np.cumsum(batches * heights * widths)])
         level = self.levels[self.owner]
@@ -180,16 +180,17 @@ class Positions:
         )
 
     def axes(self, longest):
-        """The cells along the axes of the grids, packed by RoI, as rows of a table: x, then `longest` rows further y.
+        """The cells along the axes of the grids, packed by RoI, as rows of a table: x, and y + `longest`.
 
-        Returns (rows int32 [T'], offsets int32 [K + 1], and for each position which of the T' is its x, its y, int32 [T]).
+        Returns (rows int32 [T'], offsets int32 [K + 1], and int32 [T] twice: for each position, the index in T' of its x and
+        of its y).
         """
         pieces = [g.coordinates(axis) for axis in (0, 1) for g in self.grids]
         rows = [cell + longest * (n >= len(self.grids)) for n, (_, cell) in enumerate(pieces)]
         owner = np.concatenate([o for o, _ in pieces])
         order = np.argsort(owner, kind="stable")
         offsets = np.concatenate([[0], np.cumsum(np.bincount(owner, minlength=len(self.boxes)))])
-        # Within an RoI the pieces follow each other: where each starts.
+        # The start of each piece: within an RoI the pieces follow each other.
         counts = np.stack([g.count[:, axis] for axis in (0, 1) for g in self.grids], 1)
         starts = offsets[:-1, None] + np.cumsum(counts, 1) - counts
         row_x = starts[self.owner, self.kind] + self.i

@@ -1,4 +1,4 @@
-"""Batch normalisation of packed positions [T, C], with what the fast form of SRA needs: statistics taken in parts."""
+"""Batch normalisation of packed positions [T, C]; the fast form of SRA can normalise groups of channels separately."""
 
 from __future__ import annotations
 
@@ -10,12 +10,12 @@ from jsra.runtime.distributed import all_reduce, world_size
 
 
 class PackedBatchNorm(jt.nn.BatchNorm):
-    """jt.nn.BatchNorm over the rows of [T, C]; weight, bias, running_mean and running_var under the same names.
+    """jt.nn.BatchNorm over the rows of [T, C], with the same names: weight, bias, running_mean and running_var.
 
-    Differs from Jittor's in three points. The variance is that of the deviations from the mean (Jittor's difference of
-    two means loses digits). running_var takes the unbiased variance, as in PyTorch, with whose ports weights are
-    exchanged. Under MPI the rows of all processes count alike, and no rows at all (no RoIs in a batch) leave the running
-    statistics as they are.
+    It differs from Jittor's in three points. The variance is computed from the deviations from the mean (Jittor's difference
+    of two means loses digits). running_var uses the unbiased variance, as in PyTorch, because weights are exchanged with
+    PyTorch ports. Under MPI the rows of all processes have equal weight; without any rows (no RoIs in a batch) the running
+    statistics do not change.
     """
 
     def execute(self, x):
@@ -26,11 +26,11 @@ class PackedBatchNorm(jt.nn.BatchNorm):
         return normalise(x, mean, variance, self.weight, self.bias, self.eps)
 
     def part_relu(self, columns, x, tables, rows, then):
-        """The product with `then` [O, .] of relu(norm(s)) of a part of the channels, s = x + the rows of `tables` (as
-        jsra.ops.add_norm_relu.add_norm_relu).
+        """The product of relu(norm(s)) with the weight `then` [O, .], for some of the channels; s = x + the rows of `tables`,
+        as in jsra.ops.add_norm_relu.add_norm_relu.
 
-        columns: the slice of this norm's channels that s has. Returns (out, moments), moments = (mean, variance, count) for
-        `update_running`, or None in evaluation.
+        columns: the slice of this norm's channels that s contains. Returns (out, moments); moments are (mean, variance,
+        count) for `update_running`, or None in evaluation.
         """
         weight, bias = self.weight[columns], self.bias[columns]
         if not self.is_train:
@@ -45,8 +45,8 @@ class PackedBatchNorm(jt.nn.BatchNorm):
         return out, (measured[0], measured[1], jt.array([float(x.shape[0])]).cast(str(measured.dtype)))
 
     def repeated_relu(self, columns, x, repeats):
-        """relu(norm(x)) of a part of the channels, and moments as part_relu has them, for rows x [K, C] that stand for
-        repeats [K] (a float Var) equal rows each."""
+        """(relu(norm(x)), moments as in part_relu) for some of the channels. Row i of x [K, C] represents repeats[i] equal
+        rows (a float Var)."""
         weight, bias = self.weight[columns], self.bias[columns]
         mean, variance, moments = self.running_mean[columns], self.running_var[columns], None
         if self.is_train:
@@ -54,8 +54,8 @@ class PackedBatchNorm(jt.nn.BatchNorm):
         return jt.nn.relu(normalise(x, mean, variance, weight, bias, self.eps)), moments
 
     def moments(self, x, repeats=None):
-        """Mean, variance [C] and number [1] of the rows of x, row i counted repeats[i] times (a float Var)."""
-        # Every number in the dtype of x: in Jittor float32 times float64 is float32.
+        """Mean [C], variance [C] and number [1] of the rows of x; row i is counted repeats[i] times (a float Var)."""
+        # All numbers get the dtype of x: in Jittor float32 times float64 is float32.
         repeats = None if repeats is None else repeats.cast(str(x.dtype))
         weighted = x if repeats is None else x * repeats.unsqueeze(1)
         count = jt.array([float(x.shape[0])]).cast(str(x.dtype)) if repeats is None else repeats.sum()
@@ -73,7 +73,7 @@ class PackedBatchNorm(jt.nn.BatchNorm):
         return mean, (all_reduce(squares) if self.sync else squares) / some, count
 
     def update_running(self, mean, variance, count):
-        """Move the running statistics towards a mean and biased variance of `count` rows; not for no rows."""
+        """Move the running statistics towards the mean and biased variance of `count` rows; no change if count is 0."""
         some = (count > 0).cast(str(count.dtype)) * self.momentum
         unbiased = variance * (count / jt.maximum(count - 1, jt.ones_like(count)))
         for running, new in ((self.running_mean, mean), (self.running_var, unbiased)):
@@ -81,6 +81,6 @@ class PackedBatchNorm(jt.nn.BatchNorm):
 
 
 def normalise(x, mean, variance, weight, bias, eps):
-    """weight * (x - mean) / sqrt(variance + eps) + bias, in the order that reads x once."""
+    """weight * (x - mean) / sqrt(variance + eps) + bias, computed so that x is read only once."""
     scale = weight / jt.sqrt(variance + eps)
     return x * scale + (bias - mean * scale)

@@ -1,7 +1,7 @@
-"""The support regions of Learned Region Features: which cells of its map each RoI looks at (arXiv:1803.07066, section 3.1).
+"""The support regions of Learned Region Features: which cells of its map each RoI uses (arXiv:1803.07066, section 3.1).
 
-A support is made of up to two grids of cells, inside the RoI and outside it, each with a stride that keeps it below a
-maximum. Ragged arrays are packed by RoI; all of this is NumPy, as it has no gradient.
+A support consists of one or two grids of cells, inside the RoI and outside it; their strides limit the number of cells.
+Arrays of different lengths are packed by RoI. All of this is NumPy, because it has no gradient.
 """
 
 from __future__ import annotations
@@ -14,13 +14,13 @@ SUPPORTS = ("roi", "double", "image")
 
 
 class Grids:
-    """For each of K RoIs a grid of cells: first + stride * (0 .. count - 1) along each axis. Columns: x, y."""
+    """For each of K RoIs a grid of cells: first + stride * (0 .. count - 1) along each axis; arrays [K, 2], columns x, y."""
 
     def __init__(self, first, stride, count):
         self.first, self.stride, self.count = first, stride, count
 
     def cells(self):
-        """(owner, i, j) of all cells, packed by RoI: the RoI, and the cell's place in its grid along x and along y."""
+        """(owner, i, j) of all cells, packed by RoI: the RoI, and the cell's index in its grid along x and along y."""
         owner, place = spread(self.count.prod(1))
         columns = np.maximum(self.count[owner, 0], 1)
         return owner, place % columns, place // columns
@@ -32,13 +32,13 @@ class Grids:
 
 
 def spread(counts):
-    """(owner, place) of counts[k] items of each k: [0, 0, 2], [0, 1, 0] for counts [2, 0, 1]."""
+    """(owner, index) for counts[k] items of each k. Example: counts [2, 0, 1] -> [0, 0, 2], [0, 1, 0]."""
     owner = np.repeat(np.arange(len(counts)), counts)
     return owner, np.arange(len(owner)) - (np.cumsum(counts) - counts)[owner]
 
 
 def cell_range(low, high, size):
-    """(first, last + 1) of the cells that [low, high] touches, at least one, cut to a map of `size` cells."""
+    """(first, last + 1) of the cells that [low, high] touches, at least one, clipped to a map of `size` cells."""
     first = np.floor(low)
     end = np.maximum(np.ceil(high), first + 1)
     return np.clip(first, 0, size).astype(int), np.clip(end, 0, size).astype(int)
@@ -47,8 +47,8 @@ def cell_range(low, high, size):
 def inside(boxes, sizes, most):
     """The grid inside each box, with strides ceil(width / sqrt(most)) and ceil(height / sqrt(most)); most None: all cells.
 
-    boxes: [K, 4] in cells. sizes: [K, 2], width and height of their maps. Boxes that are degenerate have no cells.
-    Returns (Grids, first [K, 2], end [K, 2]): the box's range of cells too.
+    boxes: xyxy [K, 4] in cells. sizes: [K, 2], width and height of their maps. Degenerate boxes have no cells.
+    Returns (Grids, first [K, 2], end [K, 2]); first and end are the range of cells that the box covers.
     """
     # A comparison with NaN is False.
     valid = (boxes[:, 2] > boxes[:, 0]) & (boxes[:, 3] > boxes[:, 1]) & (np.abs(boxes) < 1e7).all(1)
@@ -61,9 +61,10 @@ def inside(boxes, sizes, most):
 
 
 def outside(boxes, sizes, most, support):
-    """The grid around each box, the cells of the box not yet taken out: its stride is ceil(sqrt(area / most)).
+    """The grid around each box with stride ceil(sqrt(area / most)); it still includes the cells inside the box.
 
-    support: 'image', all of the map, or 'double', the box of twice the area around the same centre.
+    support: 'image' (the whole map) or 'double' (the box of twice the area with the same centre). Other arguments: see
+    `inside`.
     """
     if support == "image":
         first, end = np.zeros_like(sizes), sizes

@@ -10,7 +10,7 @@ from jsra.registry import register
 
 @register("roi_layer")
 class RoIAlign(jt.nn.Module):
-    """jsra.ops.roi_align with its settings fixed; the defaults are mmdet's (mmcv's): half-pixel centres, adaptive sampling.
+    """jsra.ops.roi_align with fixed settings. Defaults as in mmdet (mmcv): half-pixel centres, adaptive sampling.
 
     output_size: int or (rows, columns). sampling_ratio: samples per bin and axis, 0 for adaptive. mode: 'avg' or 'max'.
     """

@@ -10,7 +10,8 @@ from jsra.ops.is_finite import is_finite
 from jsra.ops.scatter import box_dtype
 from jsra.registry import register
 
-# Below every logit; what keeps 0 / 0 from an RoI that is none, and so does its square, by which the gradient divides.
+# _FAR is larger than any logit. _TINY avoids 0 / 0 for padding RoIs; the gradient divides by its square, which is not 0
+# either.
 _FAR, _TINY = 1e9, 1e-18
 
 
@@ -26,9 +27,9 @@ class ExternalAttention(jt.nn.Module):
         self.M_v = jt.nn.Linear(num_tokens, channels, bias=False)
 
     def execute(self, x, member):
-        """member [K, B]: 1 where the RoI belongs to the image, else 0; zeros for an invalid RoI."""
+        """member [K, B]: 1 if the RoI belongs to the image, else 0; zeros for an invalid RoI."""
         logits = self.M_k(x).cast(box_dtype(str(x.dtype)))
-        # The softmax over the RoIs of an image, without sorting them: per image [B, S], then back to its RoIs.
+        # The softmax over the RoIs of an image, without sorting: sums per image [B, S], then back to its RoIs.
         largest = (logits.unsqueeze(1) + (member.unsqueeze(2) - 1) * _FAR).max(dim=0).stop_grad()
         exps = jt.exp(logits - jt.matmul(member, largest)) * member.sum(1, keepdims=True)
         attention = exps / jt.maximum(jt.matmul(member, jt.matmul(member.transpose(), exps)), _TINY)
@@ -42,13 +43,13 @@ class RoIAttention(jt.nn.Module):
 
         x = flatten(RoI Align(X, b)) [C * h * w];  depth times:  x = x + M_v A(x)         see ExternalAttention
 
-    layer(features, rois, spatial_scale, levels) -> [K, C, h, w]. An RoI's features depend on the image's other RoIs.
+    layer(features, rois, spatial_scale, levels) -> [K, C, h, w]. The features of an RoI depend on the other RoIs of its
+    image.
 
-    Included: the published module with the published defaults, external attention, depth 2, 40 tokens. Not included: the
-    second branch for regression (RoIs 1.3 times as large, from features with coordinate channels), the DoubleConvFC head and
-    the loss weights of 2. Those change the head and the training, and Semantic RoI Align compares extractors within one
-    detector ("incorporates several self-attention layers on the RoI Align extracted feature"), without saying which parts
-    it used.
+    Included: the published module with its defaults: external attention, depth 2, 40 tokens. Not included: the second branch
+    for regression (RoIs 1.3 times as large, features with coordinate channels), the DoubleConvFC head and the loss weights
+    of 2. These change the head and the training, but the Semantic RoI Align paper compares extractors within one detector
+    ("incorporates several self-attention layers on the RoI Align extracted feature") and does not say which parts it used.
     """
 
     def __init__(
@@ -69,7 +70,7 @@ class RoIAttention(jt.nn.Module):
         if rois.shape[0] == 0:
             return out
         batches = (features[0] if isinstance(features, (list, tuple)) else features).shape[0]
-        # A comparison with what is not a number may be true under -Ofast.
+        # Under -Ofast, a comparison with NaN may be true.
         index = jt.ternary(is_finite(rois[:, :1]), rois[:, :1], jt.full_like(rois[:, :1], -1))
         member = (index == jt.arange(batches).float32().unsqueeze(0)).cast(box_dtype(str(out.dtype)))
         x = out.reshape(out.shape[0], -1)

@@ -10,7 +10,7 @@ from jsra.registry import register
 
 @register("roi_layer")
 class RoIPool(jt.nn.Module):
-    """jsra.ops.roi_pool with its output size (int or (rows, columns)) fixed."""
+    """jsra.ops.roi_pool with a fixed output size, an int or (rows, columns)."""
 
     def __init__(self, output_size: int | tuple[int, int] = 7):
         super().__init__()

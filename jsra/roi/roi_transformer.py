@@ -16,17 +16,18 @@ from jsra.registry import register
 
 @register("roi_layer")
 class RoITransformer(jt.nn.Module):
-    """Rotate, move and resize each RoI by what its features say, then sample it: layer(...) -> [K, C, h, w].
+    """Predict from its features how to rotate, move and resize each RoI, then sample it:
+    layer(features, rois, spatial_scale, levels) -> [K, C, h, w].
 
-        t = Linear(flatten(RoI Align(X, b))) [5], zero at first: tx, ty, tw, th, ta
+        t = Linear(flatten(RoI Align(X, b))) [5], initially zero: tx, ty, tw, th, ta
         rotated box: centre + (tx * width, ty * height), width * exp(tw), height * exp(th), angle 2 pi ta, counterclockwise
         y = mean of samples x samples bilinear samples per bin, on a regular grid in the frame of the rotated box
 
-    Source: arXiv:1812.00155. There the learner is supervised with rotated ground truth and its parameters are those of a
-    rotated box (`rotated_rois` gives them). Detection data here has upright boxes, so the learner gets its gradient through
-    the sampled positions, as in a spatial transformer: each sample is a bin of deformable RoI pooling whose offset carries it
-    from the upright to the rotated grid. tw and th are clipped to [-4, 4]. At first it is RoI Align with
-    sampling_ratio = samples.
+    Source: arXiv:1812.00155. There the learner is supervised with rotated ground truth and predicts the parameters of a
+    rotated box (`rotated_rois` gives them). The detection data here have upright boxes, so the learner gets its gradient
+    through the sampled positions, as in a spatial transformer: each sample is a bin of deformable RoI pooling whose offset
+    moves it from the upright to the rotated grid. tw and th are clipped to [-4, 4]. With the initial weights, the layer is
+    RoI Align with sampling_ratio = samples.
     """
 
     def __init__(
@@ -44,7 +45,7 @@ class RoITransformer(jt.nn.Module):
         return self.fc(flat.reshape(rois.shape[0], self.fc.weight.shape[1]))
 
     def rotated_rois(self, features, rois, spatial_scale, levels=None):
-        """[K, 6]: batch index, centre x, centre y, width, height, angle, as jsra.ops.roi_align_rotated takes them."""
+        """[K, 6]: batch index, centre x, centre y, width, height, angle, as for jsra.ops.roi_align_rotated."""
         t = self._learn(features, rois, spatial_scale, levels)
         size = rois[:, 3:5] - rois[:, 1:3]
         centre = (rois[:, 1:3] + rois[:, 3:5]) / 2 + t[:, :2] * size
@@ -53,16 +54,16 @@ class RoITransformer(jt.nn.Module):
     def execute(self, features, rois, spatial_scale, levels=None):
         t = self._learn(features, rois, spatial_scale, levels)
         count, (rows, columns), s = rois.shape[0], self.bins, self.samples
-        # Positions of the samples in parts of the box, from its centre: v down, u right.
+        # Positions of the samples relative to the centre, as fractions of the box: v down, u right.
         v = jt.array(((np.arange(rows * s) + 0.5) / (rows * s) - 0.5).astype(np.float32)).reshape(1, -1, 1)
         u = jt.array(((np.arange(columns * s) + 0.5) / (columns * s) - 0.5).astype(np.float32)).reshape(1, 1, -1)
-        # A box that is not finite has no shape; its output is zero whatever the offsets.
+        # A box that is not finite has no aspect ratio; its output is zero for any offsets.
         size = rois[:, 3:5] - rois[:, 1:3]
         size = jt.maximum(jt.ternary(is_finite(size), size, jt.ones_like(size)), 1e-3)
         ratio = (size[:, 0] / size[:, 1]).reshape(-1, 1, 1)
         scale, angle = _scale(t), t[:, 4].reshape(-1, 1, 1) * (2 * math.pi)
         cos, sin = jt.cos(angle), jt.sin(angle)
-        # The rotated sample less the upright one, in parts of the upright width and height.
+        # The rotated sample minus the upright one, as fractions of the upright width and height.
         across, down = u * scale[:, 0].reshape(-1, 1, 1), v * scale[:, 1].reshape(-1, 1, 1)
         dx = across * cos + down / ratio * sin - u + t[:, 0].reshape(-1, 1, 1)
         dy = down * cos - across * ratio * sin - v + t[:, 1].reshape(-1, 1, 1)
@@ -72,5 +73,5 @@ class RoITransformer(jt.nn.Module):
 
 
 def _scale(t):
-    """How many times wider and higher the rotated box is, [K, 2]."""
+    """Width and height of the rotated box / those of the RoI, [K, 2]."""
     return jt.exp(jt.clamp(t[:, 2:4], -4.0, 4.0))

@@ -23,9 +23,9 @@ class RoISelfAttention(jt.nn.Module):
 
     layer(features, rois, spatial_scale, levels) -> [K, C, h, w].
 
-    The paper gives no widths. H = 8 and D = 55 are assumed: they bring the FLOPs to the printed 348.1 G, with 42.2 M
-    parameters (printed 42.7 M). No standard layer has both: each weight is used at every one of the 49 positions, so the
-    FLOPs that 0.95 M weights cause are twice the printed difference.
+    The paper gives no widths. H = 8 and D = 55 are assumed: with them the FLOPs are the printed 348.1 G, with 42.2 M
+    parameters (printed: 42.7 M). No standard layer has both: each weight is used at all 49 positions, so 0.95 M weights would
+    need twice the FLOPs of the printed difference.
     """
 
     def __init__(
@@ -49,7 +49,7 @@ class RoISelfAttention(jt.nn.Module):
         self.proj = jt.nn.Linear(width, in_channels)
 
     def _attention(self, features, rois, spatial_scale, levels):
-        """What masked_sum takes, with a segment for each RoI and head: logits [K H cells, cells], values, offsets."""
+        """The inputs of masked_sum, with one segment per RoI and head: logits [K H cells, cells], values, offsets."""
         sampled = ops.roi_align(features, rois, self.bins, spatial_scale, self.sampling_ratio, True, "avg", levels)
         count, channels = sampled.shape[:2]
         tokens = permute(sampled.reshape(count, channels, self.cells), 0, 2, 1).reshape(count * self.cells, channels)
@@ -69,7 +69,7 @@ class RoISelfAttention(jt.nn.Module):
         return out.reshape((count, out.shape[1]) + self.bins)
 
     def masks(self, features, rois, spatial_scale, levels=None):
-        """For drawing: NumPy [K, heads * queries, h, w], each with the sum 1."""
+        """The attention maps for drawing: NumPy [K, heads * queries, h, w]; each sums to 1."""
         attention = masked_sum(*self._attention(features, rois, spatial_scale, levels), return_masks=True)[1].numpy()
         attention = attention.reshape(-1, self.num_heads, self.cells, self.cells).transpose(0, 1, 3, 2)
         return attention.reshape(-1, self.num_heads * self.cells, *self.bins)

@@ -1,10 +1,11 @@
-"""Semantic RoI Align (arXiv:2312.09609): RoI features sampled from semantic parts instead of places.
+"""Semantic RoI Align (arXiv:2312.09609): RoI features sampled from semantic parts instead of fixed positions.
 
-Shape letters: K RoIs; T their sampled positions, all in one packed array; C channels of the maps; N masks; L the length of
+Shape letters: K RoIs; T sampled positions of all RoIs in one packed array; C channels of the maps; N masks; L the length of
 half an area embedding.
 
-The authors released no code. N = 49 and M = 64 are the paper's; descriptor 256, semantic 128, hidden 256 and L = M are the
-round numbers that reproduce its parameter and FLOP columns; our text copy has no gamma (the PDF has): 50 is an assumption.
+The authors released no code. N = 49 and M = 64 are from the paper; descriptor 256, semantic 128, hidden 256 and L = M are the
+round numbers that reproduce its parameter and FLOP columns. Our text copy of the paper has no value of gamma (the PDF has):
+50 is an assumption.
 """
 
 from __future__ import annotations
@@ -37,24 +38,24 @@ class SemanticRoIAlign(jt.nn.Module):
         descriptor_channels, semantic_channels, hidden_channels: widths of D, S and the layer before the masks.
         gamma: amplification of the logits before the softmax over an RoI's positions.
         sampling_ratio: samples per block and axis, 0 for adaptive.
-        grid: 'dynamic', of each RoI's aspect ratio; or the fixed grid, an int or (rows, columns).
+        grid: 'dynamic', which follows each RoI's aspect ratio; or a fixed grid, an int or (rows, columns).
         descriptor: how D describes the whole RoI: the mean ('avg') or maximum ('max') of Linear(F) over the positions,
-            Linear of the flattened F (positions by rows, channels innermost; 'concat', fixed grid only), or 'none'.
-        semantic: whether the semantic map S is in z; if not, the position embedding is used instead.
+            Linear of the flattened F (positions row by row, channels innermost; 'concat', fixed grid only), or 'none'.
+        semantic: whether z contains the semantic map S; otherwise it contains the position embedding instead.
         position: 'area' embedding, 'point' (the block's centre, 2 numbers in [-1, 1]) or 'none'.
         norm: 'batch' over all positions of the batch, or 'layer' over the channels of a position.
         form: 'fast', or 'straightforward' as the paper describes it: the same function.
-        initial_logit_std, position_gain: of the initial weights, see below; None leaves Jittor's.
+        initial_logit_std, position_gain: for the initial weights, see below; None: Jittor's initialisation.
 
-    State: descriptor, semantic, norm1, fc1, norm2, fc2 (.weight, .bias; batch norms .running_mean, .running_var). z is
-    ordered D then S (or the embedding), the columns of `semantic` F, vertical, horizontal.
+    State: descriptor, semantic, norm1, fc1, norm2, fc2 (.weight, .bias; batch norms .running_mean, .running_var). z contains
+    D, then S (or the embedding); the columns of `semantic` are F, vertical embedding, horizontal embedding.
 
     The paper does not give initial weights. They are Jittor's (the same as PyTorch's), with two exceptions:
     - fc2: gamma * logits starts with the deviation initial_logit_std, so that the softmax is neither flat nor saturated
-      (PyTorch's would give 20, masks of one position each, and almost no gradient).
-    - the position's columns of `semantic`: their part of S varies position_gain times as much over an RoI as that of features
-      of variance 1. Content, which prevails with PyTorch's weights, makes all masks of an RoI alike and different for every
-      RoI: the head then learns late (measured in docs/mini.md).
+      (with PyTorch's weights the deviation would be 20: each mask is a single position, and there is almost no gradient).
+    - the columns of `semantic` for the position: over an RoI, their part of S varies position_gain times as much as the part
+      of features with variance 1. With PyTorch's weights the features dominate: all masks of an RoI are similar, and they
+      differ between RoIs, so that the head learns late (measured in docs/mini.md).
     """
 
     version = 2  # 2: these initial weights
@@ -118,24 +119,25 @@ class SemanticRoIAlign(jt.nn.Module):
         self.norm2 = make_norm(hidden_channels)
         self.fc2 = jt.nn.Linear(hidden_channels, num_masks)
         if initial_logit_std is not None:
-            # The mean square of a normalised value after the ReLU is 1/2.
+            # After norm and ReLU the mean square is 1/2.
             deviation = initial_logit_std / (max(abs(self.gamma), 1e-6) * math.sqrt(hidden_channels / 2))
             self.fc2.weight.assign(jt.randn(num_masks, hidden_channels) * deviation)
             self.fc2.bias.assign(jt.zeros(num_masks))
 
     def execute(self, features, rois, spatial_scale, levels=None):
-        """features: [B, C, H, W], or the levels of a pyramid with a list of scales; levels: int32 [K]. -> [K, C, N]."""
+        """features: [B, C, H, W], or a list of pyramid levels with a list of scales; rois [K, 5]: batch index, xyxy in image
+        pixels; spatial_scale: cells per image pixel; levels: int32 [K]. -> [K, C, N]."""
         return self.gather(*self.sample(features, rois, spatial_scale, levels))
 
     def gather(self, sampled, packing):
-        """The features under the masks, [K, C, N], of what `sample` gives."""
+        """The sums of the features weighted by the masks, [K, C, N]; the arguments are what `sample` returns."""
         if packing.total == 0 and not jt.in_mpi:
             return jt.zeros((packing.count, self.in_channels, self.num_masks), dtype=sampled.dtype)
         logits = self.logits(sampled, packing)
         return masked_sum(logits, sampled, packing.offsets, self.gamma, channels_first=True)
 
     def sample(self, features, rois, spatial_scale, levels=None, packing=None):
-        """F [T, C] of the Dynamic Feature Sampler, and the packing of its positions: by default that of the layer's grids."""
+        """(F [T, C] of the Dynamic Feature Sampler, the packing of its positions). packing: None: from the layer's grids."""
         maps, scales, levels, rois = check_sampler(features, rois, spatial_scale, levels)
         if maps[0].shape[1] != self.in_channels:
             raise ValueError(f"features: expected {self.in_channels} channels (in_channels), got {maps[0].shape[1]}")
@@ -143,7 +145,7 @@ class SemanticRoIAlign(jt.nn.Module):
         return sample(maps, rois, scales, levels, packing, self.sampling_ratio), packing
 
     def masks(self, features, rois, spatial_scale, levels=None):
-        """For drawing: the masks of each RoI as a list of K NumPy arrays [N, rows, columns], each mask with the sum 1."""
+        """The masks for drawing: a list of K NumPy arrays [N, rows, columns]; each mask sums to 1."""
         sampled, packing = self.sample(features, rois, spatial_scale, levels)
         if packing.count == 0:
             return []
@@ -152,11 +154,11 @@ class SemanticRoIAlign(jt.nn.Module):
         return [part.T.reshape(self.num_masks, *grid) for part, grid in zip(parts, packing.grids.numpy())]
 
     def logits(self, sampled, packing):
-        """Mask logits [T, N], before gamma; the fast form's lack a constant per mask, which the softmax ignores."""
+        """Mask logits [T, N], before gamma. The fast form omits a constant per mask, which does not change the softmax."""
         return fast_logits(self, sampled, packing) if self.form == "fast" else self._straightforward(sampled, packing)
 
     def intermediates(self, features, rois, spatial_scale, levels=None):
-        """Every step of the straightforward form by its name, in order, to compare another implementation with: Vars of
+        """{name: Var} of every step of the straightforward form, in order, for comparison with another implementation:
         grids [K, 2], sampled [T, C], descriptor [K, C_d], semantic [T, C_s], norm1, fc1, norm2, fc2 [T, .] and masks [T, N].
         """
         sampled, packing = self.sample(features, rois, spatial_scale, levels)
@@ -168,7 +170,7 @@ class SemanticRoIAlign(jt.nn.Module):
         return self._steps(sampled, packing)["fc2"]
 
     def _steps(self, sampled, packing):
-        """The paper's form, z in full at every position: the steps by their names, the last of which is the logits."""
+        """The paper's form, with the full z at every position: {name: Var} of the steps; the last one is the logits."""
         steps, z = {}, []
         if self.descriptor_kind != "none":
             steps["descriptor"] = self._descriptors(sampled, packing)
@@ -193,7 +195,7 @@ class SemanticRoIAlign(jt.nn.Module):
         return reduce(self.descriptor(sampled), packing.offsets)
 
     def flattened(self, sampled, packing):
-        """F of each RoI in one row, [K, positions * C], on a fixed grid; zeros for an RoI without positions."""
+        """F of each RoI as one row, [K, positions * C], for a fixed grid; zeros for an RoI without positions."""
         positions = self.grid[0] * self.grid[1]
         if packing.total == packing.count * positions:
             return sampled.reshape((packing.count, -1))
@@ -202,7 +204,7 @@ class SemanticRoIAlign(jt.nn.Module):
         return sampled[rows].reshape((packing.count, -1)) * there.cast(str(sampled.dtype))
 
     def _embedding(self, packing, dtype):
-        """The halves of the position embedding, [T, L] each: none or two."""
+        """A list of the two halves of the position embedding, [T, L] each; empty without one."""
         if self.position == "none":
             return []
         table = jt.array(axis_table(self.position, self.largest_side, self.max_area)).cast(str(dtype))

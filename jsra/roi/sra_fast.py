@@ -1,12 +1,12 @@
 """The mask logits of Semantic RoI Align with less work: the same function as the straightforward form.
 
-1. The position's share of the semantic convolution depends on (row, height) and (column, width) alone: two tables of
+1. The position's contribution to the semantic convolution depends only on (row, height) and (column, width): two tables of
    weight columns, interpolated once, replace the embeddings [T, 2L].
 2. The mean over positions of Linear(F) is Linear of the mean of F: one row per RoI instead of one per position.
-3. norm1, its ReLU and fc1 act on the descriptor's part of z once per RoI, with batch statistics in which an RoI counts as
-   often as it has positions; only the semantic part is computed at every position, and their sum goes into norm2.
-4. Sums, norm and ReLU are one kernel (jsra.ops.add_norm_relu); with the product that follows they are one step of the
-   gradient, so that training keeps one array [T, .] for each norm.
+3. norm1, its ReLU and fc1 are computed for the descriptor's part of z once per RoI, with batch statistics in which an RoI is
+   weighted by its number of positions; only the semantic part is computed at every position. Their sum goes into norm2.
+4. Sums, norm and ReLU are one kernel (jsra.ops.add_norm_relu); together with the product that follows they are one step of
+   the gradient, so that training stores one array [T, .] for each norm.
 5. The bias of fc2 cancels in the softmax.
 """
 
@@ -20,7 +20,7 @@ from jsra.roi.sra_position import axis_table
 
 
 def fast_logits(sra, sampled, packing):
-    """Mask logits [T, N], up to a constant for each mask, from F [T, C]. sra: the SemanticRoIAlign module."""
+    """Mask logits [T, N], up to a constant per mask, from F [T, C]. sra: the SemanticRoIAlign module."""
     descriptor = _descriptor(sra, sampled, packing)
     local = _local(sra, sampled, packing)
     if isinstance(sra.norm1, jt.nn.LayerNorm):
@@ -40,7 +40,8 @@ def _descriptor(sra, sampled, packing):
 
 
 def _local(sra, sampled, packing):
-    """The part of z that differs between positions, S or the embedding: (x [T, .], tables, rows) to be summed; or None."""
+    """The part of z that differs between positions (S or the embedding) as terms of a sum, (x [T, .], tables, rows), or
+    None."""
     total, channels = sampled.shape
     table, rows = None, jt.zeros((1, total), dtype="int32")
     if sra.position != "none":
@@ -90,7 +91,7 @@ def _batch_normed(sra, descriptor, local, packing):
 
 
 def _layer_normed(sra, descriptor, local, packing):
-    """As _batch_normed. A layer norm couples the two parts of z at each position, so z is laid out in full."""
+    """Like _batch_normed. A layer norm needs both parts of z at each position, so the full z is computed."""
     z = [] if descriptor is None else [descriptor[packing.owner]]
     if local is not None:
         x, tables, rows = local

@@ -1,7 +1,7 @@
-"""Position embeddings of Semantic RoI Align (arXiv:2312.09609, eq. 6): they describe a block's place in its grid.
+"""Position embeddings of Semantic RoI Align (arXiv:2312.09609, eq. 6): they describe a block's position in its grid.
 
-An embedding has two halves, one for the row of the block and one for its column, and each depends only on (index, side):
-so it is a row of one table, and `axes` of jsra.ops.packing.Packing says which.
+An embedding has two halves, one for the row of the block and one for its column. Each half depends only on (index, side), so
+it is a row of a table; `axes` of jsra.ops.packing.Packing gives the row's number.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ POSITIONS = ("none", "point", "area")
 
 
 def upsample_matrix(side: int, length: int) -> np.ndarray:
-    """[side, length]: row i is the one-hot vector of i, upsampled linearly to `length`, half-pixel (align_corners=False)."""
+    """[side, length]: row i is the one-hot vector of i, linearly upsampled to `length` (align_corners=False)."""
     at = np.clip((np.arange(length) + 0.5) * side / length - 0.5, 0, side - 1)
     low = np.floor(at).astype(int)
     high = np.minimum(low + 1, side - 1)
@@ -26,7 +26,7 @@ def upsample_matrix(side: int, length: int) -> np.ndarray:
 
 @functools.lru_cache(maxsize=8)
 def axis_table(position: str, largest: int, length: int) -> np.ndarray:
-    """[largest * (largest + 1) / 2, width]: the embedding of (index, side) for sides 1..largest, sides below first.
+    """[largest * (largest + 1) / 2, width]: the embedding of (index, side) for sides 1..largest, smaller sides first.
 
     'area': upsampled one-hot vectors, width = length. 'point': the block's centre in [-1, 1], width = 1.
     """

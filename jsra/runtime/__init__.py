@@ -1,4 +1,4 @@
-"""Everything that must happen before Jittor is imported: quiet, offline, and respectful of the user's settings."""
+"""Everything that must happen before Jittor is imported, quietly, offline and without changing the user's settings."""
 
 from jsra.runtime.prepare import prepare
 

@@ -6,7 +6,7 @@ import os
 
 from jsra.registry import ConfigError
 
-WORKSPACE_MB = 1024  # what one convolution may take besides its arrays; more only where no algorithm needs less
+WORKSPACE_MB = 1024  # limit of one convolution's extra memory; exceeded only if every algorithm needs more
 
 
 def set_arithmetic(tf32: bool = False, deterministic: bool = False) -> str:
@@ -14,12 +14,13 @@ def set_arithmetic(tf32: bool = False, deterministic: bool = False) -> str:
 
     Args:
         tf32: let convolutions and matrix products of float32 run on tensor cores, which round their inputs to 10 bits.
-        deterministic: only algorithms of cuDNN that give the same bits in every run. Slower where the fastest one is not.
-            Jittor's own scatter (the gradient of x[index] with an index that repeats) still adds in any order.
+        deterministic: use only cuDNN algorithms that give the same bits in every run; slower if the fastest is not one of
+        them.
+            Jittor's own scatter (the gradient of x[index] with repeated indices) still adds in any order.
 
-    cuDNN's own heuristic chooses the algorithm of each shape. Jittor's search would try all of them at every new shape, of
-    which a data set of real pictures has hundreds, keep the first 100, and take one found for float16 for float32 as well.
-    The workspace is at most WORKSPACE_MB, or $JSRA_CUDNN_WORKSPACE_MB.
+    cuDNN's own heuristic chooses the algorithm for each shape. Jittor's search would try all algorithms for every new shape
+    (a dataset of real images has hundreds of them), remember only the first 100, and use one found with float16 for float32
+    too. The workspace is limited to WORKSPACE_MB, or $JSRA_CUDNN_WORKSPACE_MB.
     """
     import jittor as jt
 
@@ -37,7 +38,7 @@ def set_arithmetic(tf32: bool = False, deterministic: bool = False) -> str:
 
 
 def arithmetic_of(config) -> dict:
-    """set_arithmetic's arguments as a config has them: its keys tf32 and deterministic, False where they are absent."""
+    """The arguments of set_arithmetic from a config: its keys tf32 and deterministic, False if absent."""
     values = {key: config.get(key) or False for key in ("tf32", "deterministic")}
     for key, value in values.items():
         if not isinstance(value, bool):

@@ -1,7 +1,7 @@
-"""What is said, or refused, at the moment when a process imports Jittor; what needs no Jittor (`jsra doctor`) goes on.
+"""Checks and messages at the moment when a process imports Jittor; commands without Jittor (`jsra doctor`) are not affected.
 
-- NumPy 2: with it Jittor 1.3 finds no boxes, writes garbage weights and crashes in operators, so it is not imported.
-- Jittor compiles itself at its first import in a cache, for minutes and without a word: that is said before it begins.
+- NumPy 2: with it Jittor 1.3 finds no boxes, writes wrong weights and crashes in operators, so the import is refused.
+- At its first import with a new cache, Jittor compiles itself for minutes without a message: a message is printed before.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ CURE = "pip install 'numpy<2'"
 
 
 class _BeforeJittor:
-    """A finder of modules that finds none: Python asks it first."""
+    """A module finder that is asked first and never finds a module itself."""
 
     @staticmethod
     def find_spec(name, path=None, target=None):
@@ -43,6 +43,6 @@ def _announce_compile():
 
 
 def watch():
-    """Ask to be asked."""
+    """Install the finder in sys.meta_path."""
     if _BeforeJittor not in sys.meta_path:
         sys.meta_path.insert(0, _BeforeJittor)

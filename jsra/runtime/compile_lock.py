@@ -1,4 +1,4 @@
-"""One lock for all processes that compile operators in one cache of Jittor's."""
+"""A lock for all processes that compile operators in the same cache of Jittor."""
 
 from __future__ import annotations
 
@@ -15,10 +15,10 @@ _installed = False
 
 
 def install():
-    """Lock every compilation of this process from now on, Jittor's fused operators too; see compile_lock.cc.
+    """Lock every compilation of this process from now on, including Jittor's fused operators; see compile_lock.cc.
 
-    A process that waits for more than a second says so on stderr, in one line. On Linux; elsewhere Jittor's own lock stands.
-    Imports Jittor. The library (a second of compilation) lies in the cache.
+    A process that waits for more than a second prints one line on stderr. Only on Linux; other systems keep Jittor's own
+    lock. Imports Jittor. The library (one second to compile) is stored in the cache.
     """
     global _installed
     if _installed or not sys.platform.startswith("linux"):

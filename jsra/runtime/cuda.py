@@ -1,4 +1,4 @@
-"""Whether and how Jittor is to use CUDA, told to it through the environment. Nothing is downloaded."""
+"""Decides whether and how Jittor uses CUDA, and tells it through environment variables. Nothing is downloaded."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import os
 from jsra.runtime import cuda_parts, cuda_root
 from jsra.runtime.driver import claim, query
 
-# What Jittor would download at its first import with CUDA, and the file that shows that it is there already.
+# What Jittor would download at its first import with CUDA, and the file that shows that it exists already.
 _DOWNLOADS = {
     "use_cutt": "cutt/cutt-1.2.zip",
     "use_cutlass": "cutlass/cutlass/include/cutlass/cutlass.h",
@@ -17,11 +17,11 @@ _DOWNLOADS = {
 
 
 def choose(home: str) -> str:
-    """Tell Jittor which nvcc to use, or none, and return one sentence on the choice.
+    """Tell Jittor which nvcc to use, or none, and return one sentence about the choice.
 
-    An nvcc on PATH without a usable GPU breaks Jittor's import, and a GPU without an nvcc makes it download a toolkit:
-    in both cases CUDA is switched off with nvcc_path="". A set-up that Jittor can use unaided is left alone: nvcc_path in
-    the environment, the toolkit that Jittor installed itself, or one before CUDA 12.8 with cuDNN 8. For everything newer,
+    An nvcc on PATH without a usable GPU breaks Jittor's import, and for a GPU without nvcc Jittor downloads a toolkit: in
+    both cases CUDA is switched off with nvcc_path="". A setup that Jittor can use without help is not changed: nvcc_path in
+    the environment, the toolkit that Jittor has installed itself, or one before CUDA 12.8 with cuDNN 8. For everything newer,
     see cuda_root.
     """
     if "nvcc_path" in os.environ:
@@ -50,7 +50,7 @@ def choose(home: str) -> str:
 
 
 def why_not(driver, toolkit) -> str:
-    """One sentence on what is missing between this driver and CUDA for Jittor, with the cure."""
+    """One sentence: what is missing for Jittor to use CUDA with this driver, and what to do."""
     if driver.cuda < (13, 0) and (toolkit is None or toolkit.is_wheels):
         return (
             f"the driver runs CUDA up to {_dotted(driver.cuda)}, the wheels of jsra[cuda13] need 13.0: update the driver "
@@ -62,7 +62,7 @@ def why_not(driver, toolkit) -> str:
 
 
 def remedy(toolkit) -> str:
-    """How to bring what a toolkit lacks."""
+    """How to install the missing parts of a toolkit."""
     if toolkit.cuda[0] == 13:
         return cuda_parts.cure(toolkit.missing)
     names = [f"nvidia-{name}-cu{toolkit.cuda[0]}" for name in toolkit.missing if name not in ("nvcc", "cudart", "cccl")]
@@ -70,9 +70,9 @@ def remedy(toolkit) -> str:
 
 
 def use(root: str):
-    """Point Jittor to a merged root. It compiles as it runs, so all of this holds for the whole process."""
+    """Make Jittor use a merged root. It compiles while it runs, so these variables stay set for the whole process."""
     os.environ["nvcc_path"] = os.path.join(root, "bin", "nvcc")
-    # Jittor's -I puts its own helper_cuda.h before ours; a directory that is also a system one is searched last.
+    # With -I, Jittor's own helper_cuda.h is found before ours; a directory that is also a system directory is searched last.
     spec = importlib.util.find_spec("jittor")
     if spec and spec.submodule_search_locations:
         headers = os.path.join(spec.submodule_search_locations[0], "extern", "cuda", "inc")
@@ -81,7 +81,7 @@ def use(root: str):
 
 
 def _use_nccl(cache) -> bool:
-    """Point Jittor to an installed NCCL; returns whether it has one. It opens libnccl.so, which the wheel does not hold."""
+    """Make Jittor use an installed NCCL; returns whether there is one. Jittor opens libnccl.so, which the wheel lacks."""
     if os.environ.get("use_nccl", "1") != "1":
         return False
     if "nccl_lib_path" in os.environ or os.path.exists(os.path.join(cache, _DOWNLOADS["use_nccl"])):

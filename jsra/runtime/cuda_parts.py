@@ -1,8 +1,8 @@
 """Find the parts of CUDA that Jittor needs: a compiler, its headers and libraries, and cuDNN.
 
-A toolkit is a tree that holds nvcc and the runtime: the one that the PyPI wheels share (nvidia/cu13) or one installed on
-the system. The libraries may lie in it, or in wheels next to Python, or where the system's packages put them. Nothing is
-run or loaded here: versions are read from headers and file names.
+A toolkit is a directory tree with nvcc and the CUDA runtime: the one shared by the PyPI wheels (nvidia/cu13), or one
+installed on the system. The libraries may be in it, in wheels next to Python, or in the directories of the system's packages.
+Nothing is run or loaded here: versions are read from headers and file names.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ import shutil
 import sys
 from typing import NamedTuple
 
-# The wheels of the extra `cuda13`, which setup.py reads from here: the versions that docs/gpu.md tells of.
+# The wheels of the extra `cuda13` (setup.py reads them here), in the versions that docs/gpu.md describes.
 WHEELS = {
     "nvcc": "nvidia-cuda-nvcc==13.0.88 nvidia-cuda-crt==13.0.88 nvidia-nvvm==13.0.88",
     "cudart": "nvidia-cuda-runtime==13.0.96",
@@ -31,7 +31,7 @@ NCCL_WHEEL = "nvidia-nccl-cu13==2.32.3"
 
 
 class Library(NamedTuple):
-    """A library: a header of it, and {CUDA's major version: the version in the file name}."""
+    """A library: one of its headers, and {CUDA's major version: the version in the file name}."""
 
     header: str
     soname: dict
@@ -50,7 +50,7 @@ SYSTEM_LIB = ("/usr/lib/x86_64-linux-gnu", "/usr/lib64", "/usr/lib")
 
 
 class Part(NamedTuple):
-    """One part as found. include and lib are directories; place is '' if the part is missing."""
+    """A part that was looked for. include and lib are directories; place is '' if the part is missing."""
 
     name: str
     place: str
@@ -60,7 +60,7 @@ class Part(NamedTuple):
 
 
 class Toolkit(NamedTuple):
-    """root: the tree with bin/nvcc; cuda: its version, (13, 0); parts: {name: Part}, of every name in WHEELS."""
+    """root: the tree with bin/nvcc; cuda: its version, e.g. (13, 0); parts: {name: Part} for every name in WHEELS."""
 
     root: str
     cuda: tuple
@@ -73,7 +73,7 @@ class Toolkit(NamedTuple):
 
 
 def cure(missing) -> str:
-    """The pip line that brings the missing parts."""
+    """The pip command that installs the missing parts."""
     return "pip install " + " ".join(WHEELS[name] for name in missing)
 
 
@@ -84,7 +84,7 @@ def wheel_folders() -> list:
 
 
 def system_toolkits() -> list:
-    """The roots of the toolkits installed on the system, the one that the environment names first."""
+    """The roots of the toolkits installed on the system; one named in the environment comes first."""
     named = [os.environ.get(name) for name in ("CUDA_HOME", "CUDA_PATH")]
     on_path = shutil.which("nvcc")
     if on_path:
@@ -95,11 +95,12 @@ def system_toolkits() -> list:
 
 
 def find(nvidia=None, roots=None, newest=None):
-    """The toolkit to use: the first complete one, wheels before the system's; else the one that lacks least; or None.
+    """The toolkit to use: the first complete one (wheels before system toolkits), otherwise the one with the fewest missing
+    parts; None if there is none.
 
     Args:
         nvidia, roots: places to search instead of `wheel_folders()` and `system_toolkits()`.
-        newest: the newest CUDA that the driver runs, (13, 0); toolkits of a later major version are passed over.
+        newest: the newest CUDA that the driver supports, e.g. (13, 0); toolkits of a later major version are ignored.
     """
     nvidia = wheel_folders() if nvidia is None else nvidia
     roots = system_toolkits() if roots is None else roots
@@ -110,7 +111,7 @@ def find(nvidia=None, roots=None, newest=None):
 
 
 def unaided(roots=None):
-    """A system toolkit that Jittor uses by itself: before CUDA 12.8, with cuDNN 8 where Jittor looks for it; or None."""
+    """A system toolkit that Jittor can use without help (before CUDA 12.8, cuDNN 8 where Jittor looks for it), or None."""
     for root in system_toolkits() if roots is None else roots:
         toolkit = _toolkit(root, [], False)
         cudnn = toolkit.parts["cudnn"]
@@ -138,7 +139,7 @@ def _is_toolkit(root):
 
 
 def _defined(path, name):
-    """The number that a header defines a macro as, or None."""
+    """The number to which a header defines a macro, or None."""
     try:
         with open(path, encoding="utf8", errors="replace") as f:
             found = re.search(rf"^\s*#\s*define\s+{name}\s+(\d+)", f.read(), re.M)
@@ -148,12 +149,12 @@ def _defined(path, name):
 
 
 def _cuda_version(root):
-    """CUDA's version as its runtime's header gives it, (13, 0); () if there is none."""
+    """CUDA's version from the header of its runtime, e.g. (13, 0); () if there is none."""
     for include in _includes(root):
         number = _defined(os.path.join(include, "cuda_runtime_api.h"), "CUDART_VERSION")
         if number:
             return number // 1000, number % 1000 // 10
-    # Wheels without nvidia-cuda-runtime: the compiler's folder says which CUDA it is of.
+    # Wheels without nvidia-cuda-runtime: the name of the compiler's folder tells the CUDA version.
     name = re.fullmatch(r"cu(\d+)", os.path.basename(root))
     return (int(name.group(1)), 0) if name else ()
 
@@ -178,7 +179,7 @@ def _toolkit(root, nvidia, is_wheels):
         if name == "cccl":
             parts[name] = _cccl(root)
         elif name in LIBRARIES:
-            own = name == "cudart"  # the runtime must be the compiler's own
+            own = name == "cudart"  # the runtime must come from the same toolkit as the compiler
             include, lib = (
                 (_includes(root), _libs(root)) if own else ([*includes, *SYSTEM_INCLUDE], [*libs, *SYSTEM_LIB])
             )
@@ -187,17 +188,18 @@ def _toolkit(root, nvidia, is_wheels):
 
 
 def _wheel_places(nvidia, major):
-    """The folders of wheels made for one CUDA: CUDA 13's share one, earlier ones have one each, and cuDNN always has."""
+    """The folders of wheels for one CUDA version: wheels of CUDA 13 share a folder; earlier ones, and cuDNN, have one
+    each."""
     for name in sorted(os.listdir(nvidia)):
         shared = re.fullmatch(r"cu(\d+)", name)
-        # nvidia-cudnn-cu12 and nvidia-cudnn-cu13 unpack into the same folder: only the record next to it tells them apart.
+        # nvidia-cudnn-cu12 and nvidia-cudnn-cu13 unpack into the same folder: only the dist-info next to it tells which.
         record = glob.glob(os.path.join(os.path.dirname(nvidia), f"nvidia_{name}_cu{major}-*.dist-info"))
         if int(shared.group(1)) == major if shared else record:
             yield os.path.join(nvidia, name)
 
 
 def _compiler(root, cuda):
-    """nvcc is complete with its two helpers: the front end's headers (crt) and the optimiser (nvvm)."""
+    """nvcc as a Part; it needs two helpers, the headers of the front end (crt) and the optimiser (nvvm)."""
     crt = any(os.path.isfile(os.path.join(i, "crt", "host_config.h")) for i in _includes(root))
     cicc = os.path.isfile(os.path.join(root, "nvvm", "bin", "cicc"))
     place = os.path.join(root, "bin", "nvcc") if crt and cicc else ""
@@ -214,7 +216,7 @@ def _cccl(root):
 
 
 def _library(name, major, includes, libs):
-    """The first directory of headers and the first of libraries that hold a library, in versions that fit."""
+    """A library as a Part: the first include directory and the first library directory with a fitting version."""
     library = LIBRARIES[name]
     for soname in library.soname[major]:
         lib = next((d for d in libs if os.path.exists(os.path.join(d, f"lib{name}.so.{soname}"))), None)
@@ -232,7 +234,7 @@ def _header_fits(name, include, soname):
 
 
 def cudnn_version(include) -> str | None:
-    """cuDNN's version, '9.19.0', from its headers in a directory; None if it is not there."""
+    """cuDNN's version, e.g. '9.19.0', from its headers in a directory; None if there are none."""
     for header in ("cudnn_version.h", "cudnn.h"):
         numbers = [_defined(os.path.join(include, header), f"CUDNN_{p}") for p in ("MAJOR", "MINOR", "PATCHLEVEL")]
         if None not in numbers:
@@ -241,7 +243,7 @@ def cudnn_version(include) -> str | None:
 
 
 def _version(name, path, include):
-    """A library's version: from its header, its file's full name, or the wheel that it came with; else its soname's."""
+    """A library's version: from its header, the full name of its file, or its wheel; otherwise the version of its soname."""
     if name == "cudnn":
         return cudnn_version(include)
     full = os.path.basename(os.path.realpath(path)).split(".so.")[-1]
@@ -249,7 +251,7 @@ def _version(name, path, include):
 
 
 def _wheel_version(path, name) -> str:
-    """The version of the wheel nvidia-[cuda-]<name>[-cu13] that a file belongs to, '' for a file of no wheel."""
+    """The version of the wheel nvidia-[cuda-]<name>[-cu13] that contains a file, '' if no wheel does."""
     site, inside, _ = path.partition(f"{os.sep}nvidia{os.sep}")
     for record in glob.glob(os.path.join(site, "nvidia_*.dist-info")) if inside else []:
         wheel, _, version = os.path.basename(record)[: -len(".dist-info")].rpartition("-")

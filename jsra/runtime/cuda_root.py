@@ -1,8 +1,8 @@
 """Build the merged root: one directory that looks to Jittor like a CUDA toolkit that it knows.
 
-It holds links to the headers and libraries of the parts that `cuda_parts` found, under the names that Jittor opens; an
-nvcc that compiles as C++17, which CUDA 13's headers need where Jittor asks for C++14; and four headers of ours
-(cuda_shims) for what CUDA 13 and cuDNN 9 dropped. Jittor itself is not changed.
+It contains links to the headers and libraries of the parts that `cuda_parts` found, under the names that Jittor opens; an
+nvcc that compiles C++17, because CUDA 13's headers need it but Jittor asks for C++14; and four headers of ours (cuda_shims)
+for functions that CUDA 13 and cuDNN 9 have removed. Jittor itself is not changed.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ import shutil
 from jsra.runtime import cuda_parts
 
 _SHIMS = os.path.join(os.path.dirname(os.path.abspath(__file__)), "cuda_shims")
-# Jittor opens cuDNN 8's four parts by name; cuDNN 9 has two for them.
+# Jittor opens the four libraries of cuDNN 8 by name; in cuDNN 9 there are two.
 _CUDNN9 = {
     "libcudnn_ops_infer.so": "libcudnn_ops.so.9",
     "libcudnn_ops_train.so": "libcudnn_ops.so.9",
@@ -43,11 +43,11 @@ def build(toolkit, parent: str, ptx: bool = False) -> str:
     """Build the merged root of a complete toolkit in a directory under `parent`; returns its path.
 
     Args:
-        toolkit: cuda_parts.Toolkit that lacks nothing.
-        ptx: add intermediate code, for GPUs newer than those Jittor knows.
+        toolkit: cuda_parts.Toolkit without missing parts.
+        ptx: add intermediate code, for GPUs newer than those that Jittor knows.
 
-    The directory's name follows from its contents: an existing one is used as it is, so that what Jittor compiled stays
-    valid, and two processes that build it at once write the same.
+    The name of the directory is a hash of its contents. An existing directory is not changed, so Jittor's compiled files stay
+    valid, and two processes that build it at the same time write the same files.
     """
     if toolkit.missing:
         raise ValueError(f"the toolkit in {toolkit.root} lacks {', '.join(toolkit.missing)}")
@@ -75,7 +75,7 @@ def build(toolkit, parent: str, ptx: bool = False) -> str:
 
 
 def link_plain_name(part, parent: str) -> str:
-    """A directory under `parent` that holds a part's library under its plain name, libX.so, next to its own; its path."""
+    """Make a directory under `parent` with links to a part's library under its own name and as libX.so; returns its path."""
     key = hashlib.sha256(part.place.encode()).hexdigest()[:12]
     folder = os.path.join(parent, f"{part.name}-{key}")
     os.makedirs(folder, exist_ok=True)
@@ -103,7 +103,7 @@ def plan(toolkit, ptx: bool = False) -> tuple:
     for part in (toolkit.parts[name] for name in cuda_parts.LIBRARIES):
         shared = (
             part.include in cuda_parts.SYSTEM_INCLUDE
-        )  # everything else is in there too: take only what is the part's
+        )  # the directory also has files of other libraries: take only those of this part
         for name in os.listdir(part.include):
             path = os.path.join("include", name)
             if path not in files and name != "cub" and not (shared and not name.startswith(part.name)):
@@ -128,7 +128,7 @@ def _is_library(name, part, major):
         return False
     if part.lib not in cuda_parts.SYSTEM_LIB:
         return True
-    # The system's folder may hold several versions: the part's own only, and no plain name, which may be another's.
+    # The system's folder may contain several versions: take only the part's own, and no plain name (it may be another's).
     versions = cuda_parts.LIBRARIES[part.name].soname[major]
     return name.startswith(f"lib{part.name}") and any(re.search(rf"\.so\.{re.escape(v)}(\.|$)", name) for v in versions)
 

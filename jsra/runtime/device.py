@@ -1,4 +1,4 @@
-"""Which device Jittor computes on."""
+"""Chooses the device on which Jittor computes."""
 
 from __future__ import annotations
 
@@ -8,9 +8,9 @@ from jsra.runtime.arithmetic import arithmetic_of, set_arithmetic
 
 
 def use_best_device(config=None) -> str:
-    """Switch CUDA on if Jittor has it, and return 'cuda' or 'cpu'. JSRA_DEVICE=cpu keeps the CPU.
+    """Switch CUDA on if Jittor can use it; returns 'cuda' or 'cpu'. With JSRA_DEVICE=cpu the CPU is used.
 
-    config: its tf32 and deterministic say how a GPU computes (jsra.runtime.arithmetic).
+    config: its keys tf32 and deterministic set how a GPU computes (jsra.runtime.arithmetic).
 
     Under MPI each process of a machine has its own GPU (jsra.runtime.cuda).
     """

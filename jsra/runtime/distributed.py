@@ -1,11 +1,12 @@
-"""Data parallel over MPI: which process this is, and the steps that all processes take together.
+"""Data parallelism over MPI: rank, number of processes, and collective operations.
 
 Start one process per device: `mpirun -np 2 jsra train CONFIG` (docs/distributed.md). All processes run the same program, each
-on its share of the images. Three rules keep them from waiting for one another for ever:
+on its share of the images. Three rules prevent that they wait for each other forever:
 
-- What only one process can know (files, metrics) is asked of process 0 and given to all: `on_main`.
-- Sums inside the graph have one order in all processes, forward and backward, whatever else the graph holds: `all_reduce`.
-- A process that fails ends at once, and mpirun then ends the others: jsra.runtime.leave.
+- What only one process knows (files, metrics), process 0 determines and sends to all: `on_main`.
+- All processes compute the sums inside the graph in the same order, forward and backward, even if their graphs differ:
+  `all_reduce`.
+- A process that fails exits immediately, and mpirun then ends the others: jsra.runtime.leave.
 """
 from __future__ import annotations
 
@@ -18,8 +19,8 @@ from jsra.runtime.errors import portable
 
 _CHUNK = 1 << 30  # bytes of one message: MPI counts in 32 bits
 _on_main = False
-_last_sum = []  # the sum that the next one waits for
-_forward = []  # the last sum of a forward pass whose gradient has not been asked for
+_last_sum = []  # the previous sum; the next one waits for it
+_forward = []  # the last sum of a forward pass whose backward has not begun
 
 
 def rank() -> int:
@@ -27,7 +28,7 @@ def rank() -> int:
 
 
 def world_size() -> int:
-    """The number of processes that take steps together: 1 within `on_main`."""
+    """The number of processes of this run; 1 within `on_main`."""
     return jt.world_size if jt.in_mpi and not _on_main else 1
 
 
@@ -37,7 +38,7 @@ def is_main() -> bool:
 
 
 def broadcast(value, root: int = 0):
-    """The value of process `root`, in every process. It is pickled; every process must call this."""
+    """Returns the value of process `root` in every process. It is pickled. Every process must call this."""
     if world_size() == 1:
         return value
     data = pickle.dumps(value, protocol=4) if rank() == root else b""
@@ -50,14 +51,14 @@ def broadcast(value, root: int = 0):
 
 
 def _send(array, root):
-    """Overwrite a contiguous array by that of process `root`."""
-    view = array.reshape(-1).view(np.uint8)  # Jittor would make a copy of 64-bit numbers, in 32 bits
+    """Overwrite a contiguous array with that of process `root`."""
+    view = array.reshape(-1).view(np.uint8)  # Jittor would convert 64-bit numbers to 32 bits
     for start in range(0, view.size, _CHUNK):
         jt.compile_extern.mpi.broadcast(view[start : start + _CHUNK], root)
 
 
 def gather(value) -> list:
-    """The values of all processes, in their order, in process 0; [] in the others. Every process must call this."""
+    """Returns the values of all processes, ordered by rank, in process 0; [] in the others. Every process must call this."""
     found = []
     for other in range(world_size()):
         one = broadcast(value, other)
@@ -67,10 +68,10 @@ def gather(value) -> list:
 
 
 def on_main(function):
-    """The value of function() in process 0, given to all processes; what it raises there is raised in all of them.
+    """Call function() in process 0 and return its value in all processes; an exception there is raised in all of them.
 
-    Every process must call this, and the value must be one that can be pickled. Within `function` process 0 is alone: all
-    that is here then does as in a run of one process.
+    Every process must call this, and the value must be picklable. Within `function`, everything in this module behaves as in
+    a run with a single process.
     """
     global _on_main
     if world_size() == 1:
@@ -88,7 +89,7 @@ def on_main(function):
     try:
         value, told = broadcast((value, error and portable(error)))
     except Exception:
-        if error is not None:  # the cause, not what came of it
+        if error is not None:  # report the cause, not its consequences
             raise error from None
         raise
     if told is None:
@@ -100,7 +101,7 @@ def on_main(function):
 
 
 class _AllReduce(jt.Function):
-    """previous: the sum before this one, an input so that the gradients are summed in the opposite order."""
+    """previous: the previous sum. It is an input so that the backward computes the sums in the opposite order."""
 
     def execute(self, value, *previous):
         self.like, self.previous = value, len(previous)
@@ -113,11 +114,11 @@ class _AllReduce(jt.Function):
 
 
 def all_reduce(value):
-    """The element-wise sum of every process's Var of the same shape, with a gradient: the sum of the gradients.
+    """The element-wise sum over all processes of a Var of the same shape; its gradient is the sum of the gradients.
 
-    Jittor executes what does not depend on one another in an order of its own, which differs between processes when their
-    graphs do (a batch without objects, say). Each of these sums depends on the one before, so all processes take them in
-    the order in which the program asks for them, and their gradients in the opposite one.
+    Jittor chooses the order of independent operations, and the order differs between processes if their graphs differ (e.g.
+    for a batch without objects). Therefore each of these sums depends on the previous one: all processes compute them in the
+    order in which the program calls them, and their gradients in the opposite order.
     """
     if world_size() == 1:
         return value
@@ -134,7 +135,7 @@ def _ordered_sum(value):
 
 
 def average(gradients: list) -> list:
-    """The mean over the processes of each Var; no gradient flows through it."""
+    """The mean of each Var over the processes; without a gradient."""
     return [_ordered_sum(g) / jt.world_size for g in gradients]
 
 

@@ -1,6 +1,6 @@
-"""`jsra doctor`: what was found on this machine, what jsra did with it, and the cure for what is missing.
+"""`jsra doctor`: what was found on this machine, how jsra uses it, and how to install what is missing.
 
-Jittor is not imported, because its first import compiles for minutes: everything is read from the places that it will read.
+Jittor is not imported, because its first import compiles for minutes: everything is read from the places where Jittor looks.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from jsra.runtime.prepare import prepare
 from jsra.version import __version__
 
 _JITTOR = "1.3.11.0"
-# The user's settings that change what jsra and Jittor do; printed if set.
+# Environment variables of the user that change what jsra and Jittor do; printed if set.
 _SETTINGS = (
     "JITTOR_HOME", "nvcc_path", "cc_path", "use_mkl", "use_mpi", "use_cuda", "python_config_path", "cuda_archs",
     "OMP_NUM_THREADS", "OMP_WAIT_POLICY", "CUDA_VISIBLE_DEVICES", "JSRA_DATA",
@@ -27,7 +27,7 @@ _SETTINGS = (
 
 
 class Row(NamedTuple):
-    """state: 'ok', 'missing' (something needs it), or '-' (absent, and nothing here needs it)."""
+    """state: 'ok', 'missing' (something needs it), or '-' (absent, but nothing on this machine needs it)."""
 
     name: str
     state: str
@@ -36,7 +36,7 @@ class Row(NamedTuple):
 
 
 def report() -> str:
-    """The whole report, a line for each thing looked at."""
+    """The whole report, one line for each item."""
     rows = [*_python(), *_compiler(), _onednn(), *_cuda(), _mpi(), _jdet(), _cache(), *_environment()]
     width = max(len(row.name) for row in rows)
     lines = [f"jsra {__version__}, {platform.platform()}, {os.cpu_count()} cores"]
@@ -57,7 +57,7 @@ def _version(distribution):
 
 
 def _output(*command):
-    """What a command prints, '' if it cannot be run."""
+    """The output of a command, '' if it cannot be run."""
     try:
         done = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, timeout=20)
     except (OSError, subprocess.SubprocessError):
@@ -128,7 +128,7 @@ def _cuda():
         if part.place:
             yield Row(f"  {part.name}", "ok", f"{part.version}, {part.place}")
         else:
-            # Without a GPU nothing here needs it; the line is of use to who prepares for one.
+            # Without a GPU nothing needs it; the line is for users who prepare a machine for one.
             lacking = toolkit._replace(parts={part.name: part})
             yield Row(f"  {part.name}", "-" if gpu.problem else "missing", "not found", cuda.remedy(lacking))
 

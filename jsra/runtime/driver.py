@@ -1,7 +1,7 @@
-"""What the NVIDIA driver offers: its GPUs, and the newest CUDA it can run.
+"""What the NVIDIA driver offers: its GPUs, and the newest CUDA that it supports.
 
-Asked through NVML, the library of nvidia-smi: opening CUDA itself (cuInit) would fix CUDA_VISIBLE_DEVICES for the rest of the
-process, and its forked children could not use CUDA.
+The driver is queried with NVML, the library of nvidia-smi: after opening CUDA itself (cuInit), changes of
+CUDA_VISIBLE_DEVICES would have no effect in this process, and its forked children could not use CUDA.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from typing import NamedTuple
 
 
 class Driver(NamedTuple):
-    """cuda: the newest CUDA of the driver, (13, 0); architectures: one for each GPU, 90 for compute capability 9.0."""
+    """cuda: the newest CUDA that the driver supports, e.g. (13, 0); architectures: one per GPU, 90 means capability 9.0."""
 
     cuda: tuple
     architectures: tuple
@@ -20,7 +20,7 @@ class Driver(NamedTuple):
 
 
 def query(library: str = "libnvidia-ml.so.1") -> Driver:
-    """Ask the driver of this machine for the GPUs that CUDA_VISIBLE_DEVICES does not hide altogether."""
+    """Query the driver of this machine; it counts as without GPUs if CUDA_VISIBLE_DEVICES hides all of them."""
     try:
         nvml = ctypes.CDLL(library)
     except OSError:
@@ -49,7 +49,7 @@ def query(library: str = "libnvidia-ml.so.1") -> Driver:
 
 
 def _hidden() -> bool:
-    """Whether CUDA_VISIBLE_DEVICES shows nothing: CUDA reads it up to the first entry that names no GPU."""
+    """Whether CUDA_VISIBLE_DEVICES hides all GPUs: CUDA reads it up to the first entry that is not a GPU."""
     first = os.environ.get("CUDA_VISIBLE_DEVICES", "0").split(",")[0].strip()
     return not (first.isdigit() or first.startswith(("GPU-", "MIG-")))
 
@@ -63,7 +63,7 @@ def _container() -> str:
 
 
 def _architecture(nvml, index):
-    """Of GPU `index`; 0 where this process may not open it."""
+    """The architecture of GPU `index`; 0 if this process may not open it."""
     device, major, minor = ctypes.c_void_p(), ctypes.c_int(0), ctypes.c_int(0)
     if nvml.nvmlDeviceGetHandleByIndex_v2(index, ctypes.byref(device)) != 0:
         return 0
@@ -73,9 +73,9 @@ def _architecture(nvml, index):
 
 
 def claim(rank: int, gpus: str = "/proc/driver/nvidia/gpus"):
-    """Show this process one GPU only, the one of its rank on this machine; before CUDA is opened.
+    """Let this process see only one GPU, chosen by its rank on this machine. Must be called before CUDA is opened.
 
-    Jittor sets the device by rank only with NCCL: without it, all processes would work on the first GPU.
+    Jittor chooses the device by rank only with NCCL; without NCCL, all processes would use the first GPU.
     """
     shown = os.environ.get("CUDA_VISIBLE_DEVICES")
     if shown is not None:

@@ -1,4 +1,4 @@
-"""Exceptions that travel between processes."""
+"""Exceptions that are sent between processes."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import pickle
 
 
 def portable(error: Exception) -> Exception:
-    """The exception itself if it survives pickling, else a RuntimeError with the same text."""
+    """The exception itself if it can be pickled, otherwise a RuntimeError with the same text."""
     try:
         pickle.loads(pickle.dumps(error))
         return error

@@ -1,7 +1,7 @@
-"""Jittor's headers, parsed once for all operators: an operator of Jittor's then compiles in half the time.
+"""Precompiled headers: Jittor's headers are parsed once for all operators, which then compile in half the time.
 
-Jittor gives every operator a g++ of its own, which spends most of its time on the same headers (docs/benchmarks.md).
-GCC keeps what it has parsed of X.h in X.h.gch and reads it back wherever X.h is included first, with the same flags.
+Jittor starts one g++ per operator, and each spends most of its time on the same headers (docs/benchmarks.md). GCC stores the
+parsed X.h in X.h.gch and loads it whenever X.h is the first include, with the same flags.
 """
 
 from __future__ import annotations
@@ -13,7 +13,8 @@ import subprocess
 import sys
 import warnings
 
-# What the generated sources include, which all define these two macros first; headers of every kind of fused operator.
+# The headers that generated sources include, of every kind of fused operator, after the two macros that they all define
+# first.
 _DEFINES = ("JIT", "JIT_cpu")
 _SYSTEM = ("algorithm", "cmath", "limits", "assert.h")
 _JITTOR = (
@@ -21,16 +22,16 @@ _JITTOR = (
     "ops/broadcast_to_op.h", "ops/code_op.h", "ops/reduce_op.h", "ops/ternary_op.h", "ops/unary_op.h",
     "misc/cpu_math.h", "misc/cuda_flags.h",
 )  # fmt: skip
-OPTION = ' -include"'  # what precompile adds to Jittor's flags begins with it
+OPTION = ' -include"'  # the beginning of what precompile() adds to Jittor's flags
 _LINKING = ("-l", "-L", "-Wl,", "-shared")
 
 
 def precompile() -> str | None:
-    """Let the operators that this process compiles from now on take Jittor's headers from a file.
+    """Use a precompiled header for all operators that this process compiles from now on.
 
-    The file (85 MB) is made at the first call, in some seconds, in Jittor's cache. Returns the header, or None: where the
-    compiler is not GCC on Linux, or Jittor has CUDA (nvcc compiles nearly everything then). A failure is a warning:
-    operators then compile as Jittor does it. Imports Jittor.
+    The file (85 MB) is made at the first call, in a few seconds, in Jittor's cache. Returns the header, or None if the
+    compiler is not GCC on Linux or if Jittor uses CUDA (then nvcc compiles nearly everything). A failure only gives a
+    warning, and operators are compiled in Jittor's usual way. Imports Jittor.
     """
     import jittor as jt
 
@@ -52,7 +53,7 @@ def precompile() -> str | None:
 
 
 def compile_flags(flags: str) -> list:
-    """Of Jittor's flags for an operator, those of the compilation itself, as Jittor calls it: with -g, to assembler."""
+    """The compilation flags among Jittor's flags for an operator, as Jittor uses them: with -g, to assembler."""
     return [flag for flag in shlex.split(flags) if not flag.startswith(_LINKING)] + ["-g"]
 
 
@@ -63,7 +64,7 @@ def _text(source):
 
 
 def _make(header, text, command) -> str:
-    """Write the header and compile it; returns the compiler's complaint, or ''. Each file appears whole or not at all."""
+    """Write the header and compile it; returns the compiler's error message, or ''. Each file is written atomically."""
     os.makedirs(os.path.dirname(header), exist_ok=True)
     own = f"{header}.{os.getpid()}"
     with open(own, "w", encoding="utf8") as f:

@@ -8,7 +8,7 @@ import tempfile
 
 
 def place() -> tuple:
-    """(the directory that Jittor will use, why that one): $JITTOR_HOME, else the last one it was told, else the home."""
+    """(the directory that Jittor will use, the reason): $JITTOR_HOME, else an earlier $JITTOR_HOME, else the user's home."""
     if os.environ.get("JITTOR_HOME"):
         return os.path.abspath(os.environ["JITTOR_HOME"]), "$JITTOR_HOME"
     user = os.path.expanduser("~")
@@ -24,12 +24,12 @@ def place() -> tuple:
 
 
 def cache(directory: str) -> str:
-    """Where Jittor keeps what it compiles, for a directory as `place` gives it."""
+    """Jittor's cache folder in a directory as returned by `place`."""
     return os.path.join(directory, ".cache", "jittor")
 
 
 def compiled(directory: str) -> bool:
-    """Whether the cache of a directory holds Jittor itself, for this Python and this cache name."""
+    """Whether the cache of a directory contains the compiled Jittor for this Python and this cache name."""
     version, name = platform.python_version(), os.environ.get("cache_name", "default")
     # <Jittor>/<compiler>/<Python>/<system>/<processor>/<hash>/<cache name>
     folder = os.path.join(glob.escape(cache(directory)), "jt*", "*", f"py{version}", "*", "*", "*", glob.escape(name))
@@ -48,10 +48,10 @@ def _check_writable(directory: str, name: str, cure: str):
 
 
 def writable_home() -> str:
-    """Jittor's home after checking that Jittor can write there.
+    """Jittor's home, after a check that Jittor can write there.
 
-    Jittor keeps its compiled operators in <home>/.cache/jittor and a note of the place in ~/.cache/jittor: both must be
-    writable. Raises OSError with the cure.
+    Jittor stores its compiled operators in <home>/.cache/jittor and the path of this home in ~/.cache/jittor: both must be
+    writable. Otherwise raises OSError, which says what to do.
     """
     chosen, _ = place()
     _check_writable(

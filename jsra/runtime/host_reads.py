@@ -1,4 +1,4 @@
-"""How often the host reads what the device computed. Each read makes the host wait until the device has finished."""
+"""Counts how often the host reads results of the device. Each read makes the host wait until the device has finished."""
 
 from __future__ import annotations
 
@@ -6,14 +6,14 @@ import contextlib
 import os
 import traceback
 
-# What reads: of jt.Var, and of jittor itself. float(), int(), bool() and list() call one of these.
+# The functions that read, of jt.Var and of jittor. float(), int(), bool() and list() call one of these.
 _METHODS = ("numpy", "item", "tolist", "fetch", "fetch_sync", "__array__")
 _PROPERTIES = ("data",)
 _FUNCTIONS = ("fetch_sync", "fetch")
 
 
 class HostReads:
-    """places: for each read, 'file:line in function' of the code that asked for it."""
+    """places: for each read, 'file:line in function' of the code that caused it."""
 
     def __init__(self):
         self.places = []
@@ -39,7 +39,7 @@ class HostReads:
 
 @contextlib.contextmanager
 def count_host_reads():
-    """Within the `with` block, count the reads; gives HostReads. A read of several Vars at once counts as one."""
+    """Context manager that counts the reads inside its block; yields HostReads. One read of several Vars counts as one."""
     import jittor as jt
 
     reads = HostReads()

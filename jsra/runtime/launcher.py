@@ -1,4 +1,4 @@
-"""Processes started by Slurm's srun, in the words of Open MPI's mpirun, which are all that Jittor knows."""
+"""Processes started by Slurm's srun get the environment variables of Open MPI's mpirun, the only ones that Jittor knows."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ _NAMES = {
 
 
 def adopt():
-    """Under `srun --mpi=pmix` (or pmi2) with several tasks, set what mpirun sets; must come before Jittor's import.
+    """Under `srun --mpi=pmix` (or pmi2) with several tasks, set the variables of mpirun. Call it before importing Jittor.
 
-    The rank within the machine chooses the GPU (jsra.runtime.cuda).
+    The rank on this machine chooses the GPU (jsra.runtime.cuda).
     """
     managed = "PMIX_RANK" in os.environ or "PMI_RANK" in os.environ
     if "OMPI_COMM_WORLD_SIZE" not in os.environ and managed and int(os.environ.get("SLURM_STEP_NUM_TASKS", 1)) > 1:

@@ -1,7 +1,7 @@
-"""oneDNN for Jittor from the PyPI wheels, so that nothing is downloaded at import.
+"""Gives Jittor the oneDNN of the PyPI wheels, so that it downloads nothing at import.
 
 Jittor looks for oneDNN 2.2 in <home>/.cache/jittor/mkl/dnnl_lnx_2.2.0_cpu_gomp and otherwise downloads it. The wheels
-onednn-cpu-gomp and onednn-devel-cpu-gomp 2021.2.0 are that release; they install into <prefix>/lib and <prefix>/include.
+onednn-cpu-gomp and onednn-devel-cpu-gomp 2021.2.0 are the same release; they install into <prefix>/lib and <prefix>/include.
 """
 
 import os
@@ -9,7 +9,7 @@ import platform
 import sys
 
 WHEELS = "onednn-cpu-gomp==2021.2.0 onednn-devel-cpu-gomp==2021.2.0"
-# What Jittor asks for -> what the wheels hold.
+# File that Jittor opens -> file in the wheels.
 _LIBRARIES = {
     "libmkldnn.so": "libmkldnn.so.2.2",
     "libmkldnn.so.2": "libmkldnn.so.2.2",
@@ -24,7 +24,7 @@ def supported() -> bool:
 
 
 def place(home: str) -> str:
-    """Where Jittor looks for oneDNN."""
+    """The folder in which Jittor looks for oneDNN."""
     return os.path.join(home, ".cache", "jittor", "mkl", "dnnl_lnx_2.2.0_cpu_gomp")
 
 
@@ -38,7 +38,7 @@ def find_wheels() -> dict:
 
 
 def _link(target: str, link: str):
-    """Make `link` a symbolic link to `target`, atomically, replacing one that points elsewhere."""
+    """Make `link` a symbolic link to `target`, atomically; a link to another target is replaced."""
     if os.path.islink(link) and os.readlink(link) == target:
         return
     temporary = f"{link}.{os.getpid()}"
@@ -47,10 +47,10 @@ def _link(target: str, link: str):
 
 
 def link(home: str) -> str:
-    """Link the wheels' oneDNN to where Jittor looks; returns one sentence on what was found and done.
+    """Link the wheels' oneDNN into the folder where Jittor looks; returns one sentence about what was found and done.
 
-    An oneDNN that is already in place and no link of ours is left alone. Where there is none to link, Jittor is told not
-    to use oneDNN (its convolutions are then 30 to 150 times slower), instead of downloading it.
+    An existing oneDNN that is not our link is not changed. Without oneDNN, Jittor is told not to use it (its convolutions are
+    then 30 to 150 times slower); otherwise Jittor would download it.
     """
     if os.environ.get("use_mkl") == "0":
         return "off: use_mkl=0 is set in the environment"
@@ -60,7 +60,7 @@ def link(home: str) -> str:
         return f"Jittor's own, in {target}"
     wheels = find_wheels()
     if wheels:
-        # A real directory for the headers: Jittor passes it with -I, and the prefix's include may hold anything else.
+        # A real directory for the headers: Jittor passes it with -I, and the prefix's include may contain other headers.
         for folder in ("include", "lib"):
             os.makedirs(os.path.join(target, folder), exist_ok=True)
         for name in sorted(os.listdir(wheels["include"])):

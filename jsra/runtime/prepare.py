@@ -1,4 +1,4 @@
-"""`prepare()`: make `import jittor` work offline and quietly in this process."""
+"""`prepare()` makes `import jittor` work offline and quietly in this process."""
 
 from __future__ import annotations
 
@@ -9,12 +9,12 @@ import numpy as np
 
 from jsra.runtime import before_jittor, cuda, home, launcher, onednn, python_config
 
-# What jsra sets where the user has not.
+# Variables that jsra sets if the user has not set them, and why.
 #   log_silent         Jittor prints a banner and progress to stderr at each import.
 #   OMP_WAIT_POLICY    spinning threads make a training step 2 to 10 times slower next to any other busy process.
 #   FIX_TORCH_ERROR    Jittor would import PyTorch, if installed, to work around an old conflict.
-#   cache_name         Jittor names its cache after the git branch of the folder that it is installed in: a virtual
-#                      environment inside a checkout would compile all anew after each change of branch.
+#   cache_name         Jittor names its cache after the git branch of the folder in which it is installed: in a virtual
+#                      environment inside a checkout, everything would be compiled again after each change of branch.
 _DEFAULTS = {"log_silent": "1", "OMP_WAIT_POLICY": "passive", "FIX_TORCH_ERROR": "0", "cache_name": "jsra"}
 
 prepared = {}
@@ -23,8 +23,8 @@ prepared = {}
 def prepare() -> dict:
     """Set the environment for Jittor and link oneDNN; returns what was done, for `jsra doctor`.
 
-    Does nothing the second time, or if Jittor is imported already (then its set-up stands).
-    Raises OSError with the cure if the cache directory cannot be written.
+    Does nothing at a second call, or if Jittor is already imported (its setup is then kept).
+    Raises OSError, which says what to do, if the cache directory cannot be written.
     """
     if prepared:
         return prepared
@@ -44,8 +44,8 @@ def prepare() -> dict:
         "onednn": onednn.link(place),
         "cuda": cuda.choose(place),
     }
-    # Jittor's operators are built with -Ofast, and loading one makes denormal numbers zero: NumPy warns of that in every
-    # program that asks for these limits later, unless it has them already.
+    # Jittor's operators are compiled with -Ofast, and loading one sets denormal numbers to zero. NumPy then prints a warning
+    # when np.finfo is used for the first time, so it is used here before.
     for kind in (np.float32, np.float64):
         np.finfo(kind)
     done["environment"] = {name: value for name, value in os.environ.items() if before.get(name) != value}
@@ -54,6 +54,6 @@ def prepare() -> dict:
 
 
 def user_environment() -> dict:
-    """The environment for other programs, as the user has it: without what jsra set for Jittor, such as how threads wait."""
+    """The user's environment, for other programs: without the variables that jsra has set for Jittor."""
     ours = prepare().get("environment", {})
     return {name: value for name, value in os.environ.items() if ours.get(name) != value}

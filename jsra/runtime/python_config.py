@@ -1,7 +1,7 @@
-"""What Jittor asks python3.X-config for, where Python comes without that script.
+"""Replaces the script python3.X-config, which Jittor needs, if Python was installed without it.
 
 Jittor looks for the script next to the interpreter (a virtual environment has none) and in the system's directories, and
-gives up; Python itself knows the two answers that it wants.
+fails without it. It needs only two values from the script, and Python itself knows both.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ def found() -> str:
 
 
 def provide(parent: str) -> str:
-    """Write such a script under `parent` where Jittor would find none; returns one sentence on what was found."""
+    """If Jittor would not find the script, write one under `parent`; returns one sentence about what was found."""
     if found():
         return found()
     if not headers():

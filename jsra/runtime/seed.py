@@ -4,33 +4,33 @@ from __future__ import annotations
 
 import numpy as np
 
-MOST_SEED = 2**31 - 1  # what NumPy's and Jittor's global generators take
+MOST_SEED = 2**31 - 1  # the largest seed that both NumPy's and Jittor's global generators accept
 _rng = np.random.default_rng()
 
 
 def set_seed(seed: int):
-    """Seed the generator of `rng()` and Jittor's, Python's and NumPy's own global ones.
+    """Seed the generator of `rng()` and the global generators of Jittor, Python and NumPy.
 
-    All processes of an MPI run get the same seed, so that they build the same initial weights.
+    All processes of an MPI run use the same seed, so that they build the same initial weights.
     """
     import jittor as jt
 
     global _rng
-    jt.sync_all()  # what was asked for before draws its numbers before
+    jt.sync_all()  # pending operations must draw their random numbers before the new seed
     _rng = np.random.default_rng(seed)
     jt.set_global_seed(int(seed), different_seed_for_mpi=False)
 
 
 def rng() -> np.random.Generator:
-    """The generator of this process. Ask for it at each use: `set_seed` replaces it."""
+    """The generator of this process. Call this for every use, because `set_seed` replaces the generator."""
     return _rng
 
 
 def get_rng_state() -> dict:
-    """The state of the generator as plain numbers and strings, ready for JSON."""
+    """The state of the generator as numbers and strings that can be written as JSON."""
     return _rng.bit_generator.state
 
 
 def set_rng_state(state: dict):
-    """Continue from a state that `get_rng_state` gave."""
+    """Restore a state from `get_rng_state`."""
     _rng.bit_generator.state = state

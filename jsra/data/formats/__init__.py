@@ -1,7 +1,7 @@
-"""Annotations of other programs, read into one format: what `jsra init` looks for in a folder.
+"""Reads annotations of other programs for `jsra init`, into a common form.
 
-One file a format, with `find(folder)`: an `Annotations` (without splits where none of it can be used), or None where the
-folder holds nothing of that format.
+There is one file per format, with `find(folder)`: it returns `Annotations` (without splits if none of them can be used), or
+None if the folder has nothing in that format.
 """
 
 from __future__ import annotations
@@ -13,9 +13,9 @@ FORMATS = (coco, voc, yolo, cvat, labelme)
 
 
 def find(folder: str):
-    """What the first format that fits finds in a folder.
+    """The annotations in a folder, by the first format that fits.
 
-    (Annotations, []), or (None, lines): why nothing was found, a line for each file that cannot be read or used.
+    Returns (Annotations, []), or (None, lines) with the reason: a line for each file that cannot be read or used.
     """
     lines = []
     for form in FORMATS:

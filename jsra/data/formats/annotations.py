@@ -1,4 +1,4 @@
-"""One form for the annotations of every format, and COCO's file of them."""
+"""The common form of annotations from all formats, and its conversion to COCO's format."""
 
 from __future__ import annotations
 
@@ -9,12 +9,12 @@ from dataclasses import dataclass, field
 from jsra.data.coco_file import parse_json
 from jsra.data.image import DataError
 
-CONFIG, MARK = "config.py", "# Written by `jsra init`"  # of a project, and how its first line begins
+CONFIG, MARK = "config.py", "# Written by `jsra init`"  # the config of a project, and the beginning of its first line
 
 
 @dataclass
 class Object:
-    """name: of the class. box: (x0, y0, x1, y1) in pixels. polygons: COCO's lists of x, y, x, y, ..., or []."""
+    """name: of the class. box: (x0, y0, x1, y1) in pixels. polygons: lists of x, y, x, y, ... as in COCO, or []."""
 
     name: str
     box: tuple
@@ -24,7 +24,7 @@ class Object:
 
 @dataclass
 class Picture:
-    """file: its path. objects: of this picture; none is a picture without objects."""
+    """file: its path. objects: those of this picture; the list may be empty."""
 
     file: str
     width: int
@@ -34,7 +34,8 @@ class Picture:
 
 @dataclass
 class Annotations:
-    """What a folder holds. splits: {'train', 'val', 'test' or 'all': [Picture]}. classes: names, in the order of labels.
+    """The annotations in a folder. splits: {'train', 'val', 'test' or 'all': [Picture]}. classes: names in the order of
+    labels.
 
     problems: lines about what was left out, each with its file.
     """
@@ -46,7 +47,7 @@ class Annotations:
 
 
 def files_below(folder: str, ending) -> list:
-    """The paths of all files of an ending (or of one of several) below a folder, in order, but for what `jsra init` wrote."""
+    """The sorted paths of all files below a folder with this ending (or one of several), except those of `jsra init`."""
     found = []
     for place, folders, names in os.walk(folder):
         if is_project(place):
@@ -54,11 +55,11 @@ def files_below(folder: str, ending) -> list:
             continue
         folders.sort()
         found += [os.path.join(place, name) for name in sorted(names) if name.lower().endswith(ending)]
-    return [path for path in found if os.path.isfile(path)]  # no pipes, no links to nothing
+    return [path for path in found if os.path.isfile(path)]  # no pipes, no broken links
 
 
 def is_project(folder: str) -> bool:
-    """Whether a folder is what an earlier `jsra init` wrote."""
+    """Whether a folder was written by an earlier `jsra init`."""
     try:
         with open(os.path.join(folder, CONFIG), encoding="utf8", errors="replace") as f:
             return f.readline().startswith(MARK)
@@ -67,7 +68,7 @@ def is_project(folder: str) -> bool:
 
 
 def json_of(path: str, problems: list):
-    """The content of a JSON file; None for one that cannot be read, which is one of the problems."""
+    """The content of a JSON file; None, and an entry in `problems`, if it cannot be read."""
     try:
         return parse_json(path)
     except (OSError, DataError) as error:
@@ -76,7 +77,7 @@ def json_of(path: str, problems: list):
 
 
 def xml_of(path: str, problems: list):
-    """The root of an XML file; None for one that cannot be read, which is one of the problems."""
+    """The root of an XML file; None, and an entry in `problems`, if it cannot be read."""
     try:
         return ElementTree.parse(path).getroot()
     except (ElementTree.ParseError, ValueError, LookupError, OSError) as error:
@@ -90,7 +91,7 @@ def classes_by_name(splits: dict) -> list:
 
 
 def to_coco(pictures, classes, root: str) -> dict:
-    """COCO's annotation file of pictures, whose file names are relative to `root`."""
+    """The content of a COCO annotation file for pictures; file names are relative to `root`."""
     number = {name: i + 1 for i, name in enumerate(classes)}
     images, annotations = [], []
     for picture in pictures:

@@ -1,4 +1,4 @@
-"""CVAT's XML for images ('CVAT for images 1.1'): one file with an <image> each, <box> and <polygon> inside."""
+"""CVAT's XML for images ('CVAT for images 1.1'): one file with an <image> per picture, with <box> and <polygon> inside."""
 
 from __future__ import annotations
 
@@ -72,7 +72,7 @@ def _objects(image, where, problems):
 
 
 def _turned(box, degrees) -> list:
-    """x, y of the corners of a box that is turned clockwise around its middle."""
+    """x, y of the corners of a box that is rotated clockwise about its centre."""
     x0, y0, x1, y1 = box
     cx, cy, cos, sin = (x0 + x1) / 2, (y0 + y1) / 2, math.cos(math.radians(degrees)), math.sin(math.radians(degrees))
     corners = ((x0 - cx, y0 - cy), (x1 - cx, y0 - cy), (x1 - cx, y1 - cy), (x0 - cx, y1 - cy))

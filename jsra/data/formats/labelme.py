@@ -1,4 +1,4 @@
-"""Labelme's files: a JSON file a picture, with `shapes` (rectangles, polygons, circles)."""
+"""Labelme's files: one JSON file per picture, with `shapes` (rectangles, polygons, circles)."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def find(folder: str):
 
 
 def _picture(path, content):
-    """The file that the annotation names, next to it; else the one of the same name."""
+    """The picture that the annotation names, in the same folder; otherwise the picture with the annotation's own name."""
     named = str(content.get("imagePath") or "").replace("\\", "/")
     stem = os.path.splitext(path)[0]
     places = [os.path.join(os.path.dirname(path), named), os.path.join(os.path.dirname(path), os.path.basename(named))]

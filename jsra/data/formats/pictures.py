@@ -1,4 +1,4 @@
-"""The pictures of a folder: which one an annotation means, and how large it is."""
+"""The pictures of a folder: finds the one that an annotation means, and its size."""
 
 from __future__ import annotations
 
@@ -11,21 +11,21 @@ from jsra.data.formats.annotations import files_below
 from jsra.data.image import PICTURES
 
 _SPLITS = re.compile(r"(?<![a-z])(?:(train(?:ing)?)|(val|valid|validation|dev)|(test|testing))(?![a-z])")
-# Folders that tell pictures from annotations, and nothing else.
+# Folder names that only separate pictures from annotations.
 _KINDS = ("images", "labels", "annotations", "jpegimages", "img", "imgs", "ann", "xml", "xmls", "json")
 
 
 def split_of(text: str):
-    """'train', 'val' or 'test' where a word of a path says it ('instances_val2017', 'valid/images'), else None.
+    """'train', 'val' or 'test' if a word of the path says so ('instances_val2017', 'valid/images'), else None.
 
-    Part of a word says nothing: 'valve', 'trainers', 'latest'. Of several words the last one counts.
+    A part of a word does not count: 'valve', 'trainers', 'latest'. Of several words the last one counts.
     """
     found = [next(i for i in (1, 2, 3) if match[i]) for match in _SPLITS.finditer(text.lower())]
     return ("train", "val", "test")[found[-1] - 1] if found else None
 
 
 class Pictures:
-    """All pictures below a folder; hidden ones, as macOS writes into zip files ('._a.jpg'), are none."""
+    """All pictures below a folder, without hidden files, such as macOS writes into zip files ('._a.jpg')."""
 
     def __init__(self, folder: str):
         self.folder = folder
@@ -37,11 +37,11 @@ class Pictures:
             self._by_stem.setdefault(os.path.splitext(name)[0], []).append(path)
 
     def find(self, name: str, source: str, stem: bool = False):
-        """(the path of the picture that an annotation in the file `source` names, why there is none).
+        """(the path of the picture that an annotation in the file `source` names, the reason if there is none).
 
-        name: a path or a file name; with stem, one without its ending. Of several pictures of that file name the one is
-        meant whose folders are those of `name`; else that of the same split; else the one in the folder nearest to `source`.
-        Where that leaves several, none is taken.
+        name: a path or a file name; with stem, without its ending. If several pictures have this file name, the one whose
+        folders agree with `name` is chosen; otherwise the one of the same split; otherwise the one in the folder nearest to
+        `source`. If there are still several, none is used.
         """
         parts = [part for part in re.split(r"[/\\]", name) if part not in ("", ".", "..")]
         candidates = (self._by_stem if stem else self._by_name).get(parts[-1] if parts else "", [])
@@ -54,7 +54,7 @@ class Pictures:
         return ranked[0][1], ""
 
     def nearness(self, path: str, source: str) -> tuple:
-        """How near a picture lies to an annotation file: what is larger is nearer."""
+        """How near a picture is to an annotation file; larger means nearer."""
         return self._rank(path, [], source)
 
     def _rank(self, path, folders, source):
@@ -81,10 +81,10 @@ def _without_kinds(folders):
 
 
 def size_of(path: str, stated=(None, None)):
-    """((width, height), '') of a picture in which its annotations are made; (None, why) where they cannot be used.
+    """((width, height), '') of the picture to which the annotations belong; (None, reason) if it cannot be used.
 
-    stated: the size that the annotation says, None or 0 where it says none. It is that of the picture as it is stored, or as
-    it is shown, turned by its EXIF orientation; annotations that say no size are of the picture as it is shown.
+    stated: the size in the annotation, None or 0 if it has none. It can be the size of the picture as stored, or as shown
+    (after its EXIF orientation); annotations without a size are for the picture as shown.
     """
     try:
         with Image.open(path) as image:

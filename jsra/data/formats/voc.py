@@ -1,4 +1,4 @@
-"""Pascal VOC's annotations: an XML file a picture, lists of the splits in ImageSets/Main."""
+"""Pascal VOC's annotations: one XML file per picture, lists of the splits in ImageSets/Main."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ def find(folder: str):
         if root is None or root.tag != "annotation":
             continue
         places = places or Pictures(folder)
-        # The file's own name decides: <filename> is often that of another machine, or of another picture.
+        # The name of the XML file decides: <filename> is often from another machine, or of another picture.
         picture, why = places.find(os.path.splitext(os.path.basename(path))[0], path, stem=True)
         size, why = size_of(picture, [root.findtext(f"size/{k}") for k in ("width", "height")]) if picture else (None, why)
         if size is None:
@@ -38,12 +38,12 @@ def _objects(root, path, problems):
         if not (x0 < x1 and y0 < y1):
             problems.append(f"{path}: the object {item['name']!r} has the box ({x0:g}, {y0:g}, {x1:g}, {y1:g}): left out")
             continue
-        # VOC counts pixels from 1, the last one included.
+        # VOC counts pixels from 1 and includes the last one.
         yield Object(item["name"], (x0 - 1, y0 - 1, x1, y1), ignored=item["difficult"])
 
 
 def _splits_of_folders(folder, found):
-    """By the words train, val and test in the folders of the annotation files."""
+    """The splits from the words train, val and test in the folders of the annotation files."""
     splits = {}
     for path, picture in found.items():
         splits.setdefault(split_of(os.path.dirname(os.path.relpath(path, folder))) or "all", []).append(picture)
@@ -51,7 +51,7 @@ def _splits_of_folders(folder, found):
 
 
 def _splits(folder, found, problems):
-    """By the lists in ImageSets/Main."""
+    """The splits from the lists in ImageSets/Main."""
     splits = {}
     for path in files_below(folder, ".txt"):
         name = os.path.splitext(os.path.basename(path))[0]

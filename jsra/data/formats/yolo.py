@@ -1,4 +1,5 @@
-"""YOLO's text files: a line an object, `class cx cy w h` in parts of the picture, or `class x y x y ...` of a polygon."""
+"""YOLO's text files: a line per object, `class cx cy w h`, or `class x y x y ...` for a polygon, as fractions of the
+picture."""
 
 from __future__ import annotations
 
@@ -43,12 +44,12 @@ def find(folder: str):
 
 
 def _labels(places, lines, problems) -> dict:
-    """{picture: its file of labels}, in the order of the pictures. A picture without one, even an empty one, was not
-    annotated."""
+    """{picture: its label file}, in the order of the pictures. A picture without a label file (even an empty one) counts as
+    not annotated."""
     found = {}
     for path, words in lines.items():
         if words and not any(map(_is_sound, words)):
-            continue  # text
+            continue  # another kind of text file
         picture, why = places.find(os.path.splitext(os.path.basename(path))[0], path, stem=True)
         if picture is None:
             problems.append(f"{path}: {why}: left out")
@@ -63,7 +64,7 @@ def _labels(places, lines, problems) -> dict:
 
 
 def _lines(path) -> list:
-    """The words of each line that has any."""
+    """A list of the words of each non-empty line."""
     with open(path, encoding="utf-8-sig", errors="replace") as f:
         return [line.split() for line in f if line.strip()]
 
@@ -78,7 +79,7 @@ def _is_sound(words) -> bool:
 
 
 def _settings(folder, problems) -> tuple:
-    """(names of the classes, whether what follows a box is key points and no polygon)."""
+    """(names of the classes, whether numbers after a box are key points, not a polygon)."""
     found = []
     for path in files_below(folder, (".yaml", ".yml")):
         with open(path, "rb") as f:
@@ -89,7 +90,7 @@ def _settings(folder, problems) -> tuple:
         names = _named(content.get("names")) if isinstance(content, dict) else []
         if names:
             found.append((not any(key in content for key in _OF_YOLO), path, names, "kpt_shape" in content))
-    found.sort(key=lambda one: one[0])  # in their order otherwise
+    found.sort(key=lambda one: one[0])  # stable: equal ones keep their order
     for _, path, names, _ in found[1:]:
         if names != found[0][2]:
             problems.append(f"{path}: other class names than in {found[0][1]}, which are used: left out")
@@ -98,14 +99,14 @@ def _settings(folder, problems) -> tuple:
     for name in _LISTS:
         for path in files_below(folder, name):
             with open(path, encoding="utf-8-sig", errors="replace") as f:
-                # A line's number is that of its class, so an empty one counts.
+                # The number of the line is the number of the class, so empty lines count.
                 names = [line.strip() for line in f.read().rstrip().splitlines()]
             return [text or f"class {i}" for i, text in enumerate(names)], False
     return [], False
 
 
 def _named(names) -> list:
-    """The names of a data.yaml, a list or a dictionary by number, [] for anything else."""
+    """The names in a data.yaml (a list, or a dictionary by number) as a list; [] for anything else."""
     if isinstance(names, dict):
         try:
             numbered = {int(number): name for number, name in names.items()}
@@ -129,7 +130,7 @@ def _objects(path, lines, size, boxes_only, problems):
             xs, ys = [v * width for v in values[0::2]], [v * height for v in values[1::2]]
             polygons = [[round(v, 2) for point in zip(xs, ys) for v in point]]
             box = (min(xs), min(ys), max(xs), max(ys))
-        else:  # four numbers; a fifth is the score of a prediction, more are key points
+        else:  # four numbers are a box; a fifth is the score of a prediction, further ones are key points
             values = values[:4]
             cx, cy, w, h = values[0] * width, values[1] * height, values[2] * width, values[3] * height
             box = (cx - w / 2, cy - h / 2, cx + w / 2, cy + h / 2)

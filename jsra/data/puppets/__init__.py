@@ -1,5 +1,5 @@
-"""The built-in data set: articulated figures drawn by code, the same for the same seed on every machine.
+"""The built-in dataset: articulated figures drawn by code; the same seed gives the same images on every machine.
 
-shapes -> outlines of single parts; figures -> the classes, as trees of jointed parts; scene -> where which figure stands
-in which pose; backgrounds and render -> pixels; generate -> the splits in COCO's format.
+shapes -> outlines of single parts; figures -> the classes, as trees of jointed parts; scene -> positions and poses of the
+figures; backgrounds and render -> pixels; generate -> the splits in COCO's format.
 """

@@ -80,5 +80,5 @@ def background(rng, size):
     else:  # wood
         out = _ramp(0.5 + 0.5 * np.sin(14 * (v * 2 + 0.1 * rough) + 3 * noise(rng, size, 2)), colours[:3])
     out = out * (1 + 0.07 * noise(rng, size, 6, 6))[..., None]
-    # A middle range, so that figures are neither always lighter nor always darker than what is behind them.
+    # A middle range, so that figures are neither always lighter nor always darker than their background.
     return np.clip(128 + (out - 128) * rng.uniform(0.55, 0.95), 0, 255).astype(np.float32)

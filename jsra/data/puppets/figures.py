@@ -1,7 +1,7 @@
-"""The classes: figures as trees of jointed parts, and where a pose puts those parts.
+"""The classes: figures as trees of jointed parts, and the positions of the parts in a pose.
 
-All face right. Their colours say nothing (every figure draws them from the same palettes); what tells a biped from a
-quadruped or a crab is which parts there are and how they hang together.
+All figures face right. Colours are not a feature of a class (all figures use the same palettes); a biped, a quadruped and a
+crab differ only in their parts and how these are connected.
 """
 
 from __future__ import annotations
@@ -16,9 +16,9 @@ from jsra.data.puppets.shapes import capsule, ellipse, points, smooth, straight
 class Part:
     """One rigid part.
 
-    parent: name of the part it hangs on, at point `at` of that part's frame, turned by `angle` degrees (clockwise, as y
-    points down). swing: degrees by which a pose may turn it. z: drawing order, the larger the nearer. role: which
-    colour of the figure it takes. eye: centre and radius of an eye, or None.
+    parent: name of the part to which it is attached, at point `at` of that part's frame, rotated by `angle` degrees
+    (clockwise, as y points down). swing: degrees by which a pose may rotate it. z: drawing order, larger is nearer. role:
+    which colour of the figure it has. eye: centre and radius of an eye, or None.
     """
 
     def __init__(self, name, outline, parent=None, at=(0, 0), angle=0, swing=0, z=0, role="body", eye=None):
@@ -34,7 +34,7 @@ class Part:
 
 
 def _limb(side, name, parent, at, angle, lengths, radius, swing, z, bend=(0, 0), foot=None, role="limb"):
-    """A limb of two segments (and a foot), nearer or farther than the body."""
+    """A limb of two segments (and a foot), in front of the body or behind it."""
     upper, lower = lengths
     parts = [
         Part(f"{side}_{name}_upper", capsule(upper, radius, radius * 0.8), parent, at, angle, swing, z, role),
@@ -159,7 +159,7 @@ def _crab():
     for i, (x, y, angle) in enumerate(((0.24, 0.04, 8), (0.2, 0.1, 32), (0.13, 0.14, 58))):
         parts += _limb("right", f"leg{i}", "shell", (x, y), angle, (0.2, 0.2), 0.03, 18, -2 - i, (48, 22))
         parts += _limb("left", f"leg{i}", "shell", (-x, y), 180 - angle, (0.2, 0.2), 0.03, 18, -2 - i, (-48, 22))
-    # A fiddler crab: the right claw is the larger one, so that a mirrored crab is another picture.
+    # A fiddler crab: the right claw is larger, so a mirrored crab looks different.
     for side, sign, k in (("left", -1, 0.75), ("right", 1, 1.35)):
         angle = -40 if sign > 0 else 220
         elbow = -55 if sign > 0 else 55
@@ -243,7 +243,7 @@ def parts_of(name):
 
 @lru_cache(maxsize=None)
 def _normalisation(name):
-    """(scale, centre) that give the figure at rest the longer side 1 about the origin."""
+    """(scale, centre) with which the longer side of the figure at rest is 1, centred at the origin."""
     outline = np.concatenate(list(_place(name, _frames(name, {})).values()))
     low, high = outline.min(0), outline.max(0)
     return 1 / (high - low).max(), (low + high) / 2
@@ -267,7 +267,7 @@ def _place(name, frames):
 
 
 def posed(name, pose):
-    """A figure in a pose ({part: degrees}; rest where missing), the longer side 1 at rest, about the origin.
+    """A figure in a pose ({part: degrees}; missing parts are at rest). Its longer side at rest is 1, centred at the origin.
 
     Returns {part: (outline [n, 2], joint [2], eye (centre [2], radius) or None)}.
     """
@@ -285,5 +285,5 @@ def posed(name, pose):
 
 
 def random_pose(name, rng, amount=1.0):
-    """{part: degrees} drawn from every joint's range."""
+    """{part: degrees}, drawn from the range of each joint."""
     return {p.name: amount * float(rng.uniform(*p.swing)) for p in parts_of(name)}

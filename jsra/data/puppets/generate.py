@@ -1,12 +1,12 @@
 """Write the splits: DIR/<split>/000001.jpg ..., DIR/annotations/<split>.json in COCO's format, DIR/puppets.json.
 
-Beyond COCO's keys, an annotation holds
-  keypoints   x, y, v of each part's joint (v 2 seen, 1 hidden, 0 outside the image), names in the category's `keypoints`
-  parts       per part: name, polygon (the whole outline in pixels, hidden or not), center, visible (seen share)
-  visible     seen share of the whole figure
+In addition to COCO's keys, an annotation has
+  keypoints   x, y, v of each part's joint (v 2 visible, 1 hidden, 0 outside the image), names in the category's `keypoints`
+  parts       per part: name, polygon (the whole outline in pixels, hidden or not), center, visible (visible fraction)
+  visible     visible fraction of the whole figure
   change      angle, mirrored, scale, tilt, pose: how the figure was made (scene.Figure)
   matrix      3 x 3, from the figure's own plane to pixels
-Figures of which less than a quarter is seen are crowds (iscrowd 1), so that training and evaluation pass them over.
+Figures with a visible fraction below a quarter are crowds (iscrowd 1), so that training and evaluation ignore them.
 """
 
 from __future__ import annotations
@@ -26,16 +26,16 @@ from jsra.data.workers import WorkerPool
 from jsra.output import write_json
 from jsra.registry import ConfigError
 
-VERSION = 1  # of the pictures: folders of another version are drawn anew
+VERSION = 1  # of the images: folders of another version are drawn again
 MIN_VISIBLE = 0.25
 MIN_AREA = 16  # pixels
 
 
 def generate(folder, train=600, test=150, size=224, seed=0, workers=None, splits=SPLITS, force=False, progress=True):
-    """Draw the data set into `folder` and return it; a folder that holds this very data set already is left alone.
+    """Draw the dataset into `folder` and return it; a folder that already contains the same dataset is not changed.
 
-    train, test: images of each training and of each other split. size: width and height in pixels. seed: another seed,
-    another data set. workers: processes, the number of cores by default.
+    train, test: number of images of each training split and of each other split. size: width and height in pixels. seed:
+    other seeds give other datasets. workers: number of processes, default: one per core.
     """
     if min(train, test) < 1 or size < 64:
         raise ConfigError(
@@ -63,12 +63,12 @@ def generate(folder, train=600, test=150, size=224, seed=0, workers=None, splits
         found[split].append(result)
     for split in splits:
         write_json(os.path.join(folder, "annotations", f"{split}.json"), _coco(found[split], split), indent=None)
-    write_json(stamp, recipe, indent=None)  # last: it says that everything is there
+    write_json(stamp, recipe, indent=None)  # written last: its existence shows that the dataset is complete
     return folder
 
 
 def read_stamp(stamp):
-    """The content of a data set's last file, None where it is absent or broken."""
+    """The content of a dataset's last file (see `generate`), None if it is missing or broken."""
     try:
         with open(stamp, encoding="utf8") as f:
             return json.load(f)
@@ -77,7 +77,7 @@ def read_stamp(stamp):
 
 
 def draw_all(draw, tasks, workers):
-    """The results of draw(folder, split, index, ...) of each task, in order, from `workers` processes (None: a core each)."""
+    """The results of draw(folder, split, index, ...) for each task, in order, from `workers` processes (None: as cores)."""
     workers = len(os.sched_getaffinity(0)) if workers is None else workers
     if workers < 2:
         yield from (draw(*task) for task in tasks)
@@ -101,7 +101,7 @@ def draw(folder, split, index, seed, size):
 
 
 def annotation(figure, number, seen):
-    """The annotation of one figure, None where nothing of it is seen."""
+    """The annotation of one figure, None if it is not visible."""
     k = OVERSAMPLING
     height, width = seen.shape[0] // k, seen.shape[1] // k
     placed = figure.parts
@@ -145,7 +145,7 @@ def _polygon_area(outline):
 
 
 def _whole_area(outlines):
-    """Pixels of the union of outlines, also outside the image."""
+    """Area of the union of outlines in pixels, including parts outside the image."""
     points = np.concatenate(outlines)
     low = np.floor(points.min(0)).astype(int) - 1
     size = np.ceil(points.max(0)).astype(int) + 2 - low

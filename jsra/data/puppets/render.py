@@ -32,7 +32,7 @@ class Style:
 
 
 class Canvas:
-    """Colours [H, W, 3] and, per pixel, which part of which figure is seen (0: none), at OVERSAMPLING times the size."""
+    """Colours [H, W, 3] and, per pixel, which part of which figure is visible (0: none), at OVERSAMPLING times the size."""
 
     def __init__(self, colours, light):
         self.colours = colours
@@ -41,7 +41,7 @@ class Canvas:
         self.light = light
 
     def stencil(self, outline, pad=2):
-        """(left, top, coverage image) of an outline in canvas pixels, or None where it lies outside."""
+        """(left, top, coverage image) of an outline in canvas pixels, or None if it is outside."""
         low = np.maximum(np.floor(outline.min(0)).astype(int) - pad, 0)
         high = np.minimum(np.ceil(outline.max(0)).astype(int) + pad, (self.width, self.height))
         if (high - low < 2).any():
@@ -51,7 +51,7 @@ class Canvas:
         return int(low[0]), int(low[1]), image
 
     def paint(self, outline, colour, mark, relief=1.0, pattern="plain", frequency=1.0, joint=None):
-        """Fill an outline as a rounded, lit body and mark its pixels."""
+        """Fill an outline with the shading of a round body, and mark its pixels."""
         found = self.stencil(outline)
         if found is None:
             return
@@ -78,7 +78,7 @@ class Canvas:
         self.seen[place][inside] = mark
 
     def shadow(self, outlines, depth, blur):
-        """Darken what lies behind a figure, `depth` pixels away from the light, `blur` pixels soft."""
+        """Darken the area behind a figure, shifted `depth` pixels away from the light and blurred by `blur` pixels."""
         moved = [outline - np.array(self.light) * depth for outline in outlines]
         pad = int(3 * blur) + 1
         low = np.maximum(np.min([m.min(0) for m in moved], 0).astype(int) - pad, 0)
@@ -96,7 +96,7 @@ class Canvas:
 def render(scene):
     """(uint8 [H, W, 3], seen [H * k, W * k] int32 with k = OVERSAMPLING).
 
-    seen holds 64 * (number of the figure + 1) + (number of the part in parts_of) where a figure's part is visible, else
+    seen is 64 * (number of the figure + 1) + (number of the part in parts_of) where a part of a figure is visible, otherwise
     a number below 64.
     """
     rng = np.random.default_rng(scene.seed)
@@ -129,7 +129,7 @@ def _paint_figure(canvas, figure, number):
     for index, part in order:
         outline, joint, eye = placed[part.name]
         colour, pattern, frequency = style.roles[part.role]
-        far = 0.72 if part.name.startswith("far_") else 1.0  # limbs on the far side lie in shade
+        far = 0.72 if part.name.startswith("far_") else 1.0  # limbs behind the body are darker
         mark = 64 * (number + 1) + index
         canvas.paint(outline * k, colour * far, mark, 1.0, pattern, frequency * size / 60, joint * k)
         if eye is not None:

@@ -1,8 +1,8 @@
-"""What stands where: figures, loose parts, occluders and light of one picture, drawn from a seed.
+"""The content of one image: figures, loose parts, occluders and light, drawn from a seed.
 
-Two worlds. The ordinary one varies everything. In the fixed one, figures stand upright in their rest pose, facing right,
-at nearly one size; its test splits show the same pictures (place, colours, background, light) with one transformation
-applied to every figure, so that what is lost is lost to that transformation.
+There are two kinds of scenes. In the ordinary ones everything varies. In the fixed ones, figures are upright in their rest
+pose, facing right, with nearly the same size; the test splits show the same scenes (positions, colours, background, light)
+with one transformation applied to every figure, so that a loss of accuracy is due to this transformation.
 """
 
 from __future__ import annotations
@@ -22,8 +22,8 @@ CLASSES = tuple(FIGURES)
 
 
 class Figure:
-    """A figure of a scene: `matrix` [3, 3] maps the figure's plane (longer side 1 at rest, about the origin, y down) to
-    pixels, perspective included; `change` tells how it was made: angle (degrees, clockwise), mirrored, scale (pixels of
+    """A figure of a scene. `matrix` [3, 3] maps the figure's plane (longer side 1 at rest, centred at the origin, y down) to
+    pixels, with perspective. `change`: how it was made: angle (degrees, clockwise), mirrored, scale (pixels of
     the longer side at rest), tilt (degrees about the figure's x and y axes), pose ({part: degrees})."""
 
     def __init__(self, name, centre, scale, angle=0.0, mirrored=False, tilt=(0.0, 0.0), pose=None, style=0):
@@ -47,8 +47,8 @@ class Figure:
 
 
 class Scene:
-    """size: (width, height). figures: far to near. loose: [(outline in pixels, style, role)]. occluders: [outline].
-    seed: of background, light and noise."""
+    """size: (width, height) in pixels. figures: from far to near. loose: [(outline in pixels, style, role)]. occluders:
+    [outline]. seed: for background, light and noise."""
 
     def __init__(self, size, figures, loose, occluders, seed, hard):
         self.size = size
@@ -71,7 +71,7 @@ def _matrix(centre, scale, angle, mirrored, tilt):
     about_x = np.array([[1, 0, 0], [0, np.cos(tx), -np.sin(tx)], [0, np.sin(tx), np.cos(tx)]])
     about_y = np.array([[np.cos(ty), 0, np.sin(ty)], [0, 1, 0], [-np.sin(ty), 0, np.cos(ty)]])
     plane = (about_y @ about_x)[:, :2] @ turn
-    distance = 1.6  # of the camera, in lengths of the figure: near enough for a visible perspective
+    distance = 1.6  # of the camera, in lengths of the figure: so near that the perspective is visible
     homography = np.eye(3)
     homography[:2, :2] = scale * plane[:2]
     homography[2, :2] = plane[2] / distance
@@ -81,7 +81,7 @@ def _matrix(centre, scale, angle, mirrored, tilt):
 
 
 def _layout(rng, size, count, scales, spread, margin):
-    """Centres of at most `count` figures of the given sizes, no two nearer than spread * half the sum of their sizes."""
+    """Centres of at most `count` figures of the given sizes; the distance of two is at least spread * their mean size."""
     placed = []
     for scale in scales[:count]:
         for _ in range(40):
@@ -133,7 +133,7 @@ def _fixed(rng, change, size, split):
 
 
 def _loose_parts(rng, size, count):
-    """Single parts of figures, scattered: what a part looks like does not yet say which figure it belongs to."""
+    """Single parts of figures at random positions, so that a part alone does not determine the class."""
     out = []
     for _ in range(count):
         name = CLASSES[int(rng.integers(len(CLASSES)))]
@@ -146,7 +146,7 @@ def _loose_parts(rng, size, count):
 
 
 def _occluders(rng, size, count):
-    """Bars and blades of grass that lie in front of everything."""
+    """Bars and blades of grass in front of everything."""
     out = []
     for _ in range(count):
         centre, turn = rng.uniform(0.1, 0.9, 2) * size, rng.uniform(0, np.pi)
@@ -160,7 +160,7 @@ def _occluders(rng, size, count):
 
 
 def make_scene(split, index, seed, size):
-    """Scene `index` of a split. The test splits of the fixed world share their scenes but for the transformation."""
+    """Scene `index` of a split. The test splits of the fixed scenes differ only in the transformation."""
     if split in ORDINARY:
         rng = np.random.default_rng([seed, ORDINARY.index(split), index])
         figures = _ordinary(rng, size)
@@ -176,7 +176,7 @@ def make_scene(split, index, seed, size):
 
 
 def still_life(rng, size):
-    """What does not move in a clip: (loose parts, occluders, seed of background and light) of a Scene."""
+    """The static part of a clip: (loose parts, occluders, seed of background and light) of a Scene."""
     return _loose_parts(rng, size, int(rng.integers(0, 5))), _occluders(rng, size, int(rng.integers(0, 3))), int(
         rng.integers(2**31)
     )

@@ -6,7 +6,7 @@ import numpy as np
 
 
 def ellipse(rx, ry, cx=0.0, cy=0.0, power=2.0, n=36):
-    """An ellipse about (cx, cy); power above 2 makes it boxier."""
+    """An ellipse with centre (cx, cy); with a power above 2 it is closer to a rectangle."""
     t = np.linspace(0, 2 * np.pi, n, endpoint=False)
     c, s = np.cos(t), np.sin(t)
     x = np.sign(c) * np.abs(c) ** (2 / power)
@@ -15,7 +15,7 @@ def ellipse(rx, ry, cx=0.0, cy=0.0, power=2.0, n=36):
 
 
 def capsule(length, r0, r1=None, n=12):
-    """A limb from the joint to (length, 0), its radius going from r0 to r1."""
+    """A limb from the joint to (length, 0); its radius changes from r0 to r1."""
     r1 = r0 if r1 is None else r1
     t = np.linspace(np.pi / 2, 3 * np.pi / 2, n)
     start = np.stack([r0 * np.cos(t), r0 * np.sin(t)], 1)
@@ -24,7 +24,7 @@ def capsule(length, r0, r1=None, n=12):
 
 
 def points(text):
-    """[n, 2] of "x,y x,y ..." in hundredths."""
+    """Points [n, 2] from the text "x,y x,y ..." in hundredths."""
     return np.array([[float(v) for v in pair.split(",")] for pair in text.split()]) / 100
 
 
@@ -40,7 +40,7 @@ def smooth(through, per_edge=7):
 
 
 def straight(corners, per_edge=6):
-    """A polygon with straight edges (corners as in `smooth`), each cut into several."""
+    """A polygon with straight edges (corners: as in `smooth`); each edge is divided into several."""
     p = points(corners) if isinstance(corners, str) else corners
     t = np.linspace(0, 1, per_edge, endpoint=False)[:, None]
     return np.concatenate([p[i] + (p[(i + 1) % len(p)] - p[i]) * t for i in range(len(p))])

@@ -1,7 +1,7 @@
 """Clips of moving puppets in ImageNet VID's layout (jsra.data.vid_devkit): `jsra data puppets DIR --video`.
 
-Figures move, turn, come nearer and swing their limbs; some are fast and blurred by it, bars in front hide them for a while,
-and some leave the picture, which ends their tracks. Annotations are boxes of what is seen, with track ids.
+Figures move, rotate, come nearer and swing their limbs. Some are fast, with motion blur; bars in front hide them for some
+frames; and some leave the image, which ends their tracks. Annotations are boxes of the visible parts, with track ids.
 """
 
 from __future__ import annotations
@@ -20,15 +20,15 @@ from jsra.data.puppets.scene import CLASSES, Figure, Scene, still_life
 from jsra.output import write_json
 from jsra.registry import ConfigError
 
-VERSION = 1  # of the pictures: folders of another version are drawn anew
+VERSION = 1  # of the images: folders of another version are drawn again
 SPLITS = ("train", "val")
-EXPOSURE = (0.0, 0.2, 0.4)  # moments of which a frame is the mean, in frames
+EXPOSURE = (0.0, 0.2, 0.4)  # a frame is the mean of the images at these times (unit: frames)
 
 
 def generate_clips(folder, train=60, test=20, frames=12, size=160, seed=0, workers=None, force=False, progress=True):
-    """Draw the data set into `folder` and return it; a folder that holds this very data set already is left alone.
+    """Draw the dataset into `folder` and return it; a folder that already contains the same dataset is not changed.
 
-    train, test: clips of each split, of `frames` frames. size: width and height in pixels. workers: see generate.
+    train, test: number of clips of each split. frames: per clip. size: width and height in pixels. workers: see generate.
     """
     if min(train, test, frames) < 1 or size < 64:
         raise ConfigError(
@@ -49,7 +49,7 @@ def generate_clips(folder, train=60, test=20, frames=12, size=160, seed=0, worke
     for split in SPLITS:
         with open(os.path.join(folder, "ImageSets", "VID", f"{split}_videos.txt"), "w", encoding="utf8") as f:
             f.writelines(f"{split}/{clip_name(i)}\n" for i in range(counts[split]))
-    write_json(stamp, recipe, indent=None)  # last: it says that everything is there
+    write_json(stamp, recipe, indent=None)  # written last: its existence shows that the dataset is complete
     return folder
 
 
@@ -99,17 +99,17 @@ class Clip:
 
 
 class Mover:
-    """A figure and how it moves: figure(time) at a time in frames."""
+    """A moving figure: figure(time) is the Figure at a time in frames."""
 
     def __init__(self, rng, size, frames):
         self.name = CLASSES[int(rng.integers(len(CLASSES)))]
         self.style = int(rng.integers(2**31))
         self.scale = float(np.exp(rng.uniform(np.log(0.22), np.log(0.5)))) * size
-        # Lengths of its own a frame: from a crawl to more than its box is wide.
+        # Speed in own lengths per frame: from very slow to more than the width of its box.
         speed = self.scale * float(np.exp(rng.uniform(np.log(0.004), np.log(0.25))))
         heading, middle = rng.uniform(0, 2 * np.pi), rng.uniform(0.25, 0.75, 2) * size
         self.velocity = speed * np.array([np.cos(heading), np.sin(heading)])
-        # In the middle of the clip it is near the middle of the picture; at its ends it may be outside.
+        # In the middle of the clip it is near the centre of the image; at the beginning and end it may be outside.
         self.start = middle - self.velocity * rng.uniform(0.2, 0.8) * frames
         self.growth = float(rng.normal(0, 0.01))
         self.angle, self.spin = float(rng.normal(0, 12)), float(rng.normal(0, 3))

@@ -6,7 +6,7 @@ from jsra.ops.reference.roi_align import level_of, valid_roi
 
 
 def weights(start, size, bins, cells):
-    """[bins, cells]: how each bin weighs the cells along one axis."""
+    """[bins, cells]: the weight of each cell in each bin, along one axis."""
     table, bin_size = np.zeros((bins, cells)), (size + 1) / bins
     stride = max(1, int(np.floor(bin_size + 0.5)))
     for p in range(bins):

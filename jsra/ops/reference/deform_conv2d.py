@@ -4,7 +4,7 @@ import numpy as np
 
 
 def sample(planes, y, x):
-    """The value of planes [C, H, W] at (y, x), with zeros around them."""
+    """The values [C] of planes [C, H, W] at (y, x), with zeros around the planes."""
     height, width = planes.shape[1:]
     y0, x0, out = int(np.floor(y)), int(np.floor(x)), np.zeros(len(planes))
     for i in (y0, y0 + 1):

@@ -10,7 +10,7 @@ def dense_top_k(maps, k):
     index, value, first = [], [], 0
     for m in maps:
         scores = by_anchor([m])[:, :, 0].astype(np.float32)
-        best = np.argsort(-scores, axis=1, kind="stable")[:, :k]  # NumPy sorts NaN behind everything
+        best = np.argsort(-scores, axis=1, kind="stable")[:, :k]  # NumPy sorts NaN to the end
         index.append(first + best)
         value.append(np.take_along_axis(scores, best, axis=1))
         first += scores.shape[1]

@@ -13,7 +13,7 @@ def choose_grid(width, height, max_area):
     best = None
     for h in range(1, max_area + 1):
         for w in range(1, max_area // h + 1):
-            # Equal distances differ by rounding: 12 digits tell grids of up to 1000 blocks apart.
+            # Equal distances may differ by rounding; 12 digits are enough to distinguish grids of up to 1000 blocks.
             key = (round(abs(np.log(w) - np.log(h) - wanted), 12), -h * w, abs(w - h))
             if best is None or key < best[0]:
                 best = key, (h, w)

@@ -6,7 +6,7 @@ from jsra.ops.reference.nms import nms
 
 
 def multiclass_nms(boxes, scores, count, score_thr, iou_thr, max_per_img):
-    """As jsra.ops.multiclass_nms, but for the rounding of boxes that are moved apart."""
+    """As jsra.ops.multiclass_nms, except the rounding of boxes that are moved apart."""
     images, _, classes = scores.shape
     out = [
         np.zeros((images, max_per_img, 4), np.float32), np.zeros((images, max_per_img), np.float32),

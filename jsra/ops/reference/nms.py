@@ -4,7 +4,7 @@ import numpy as np
 
 
 def nms(boxes, scores, iou_threshold):
-    """As jsra.ops.nms; in float32, whose rounding decides pairs at the threshold."""
+    """As jsra.ops.nms; in float32, because rounding decides for pairs at the threshold."""
     boxes, scores = boxes.astype(np.float32), scores.astype(np.float32)
     area = (boxes[:, 2] - boxes[:, 0]) * (boxes[:, 3] - boxes[:, 1])
     kept = []
@@ -24,7 +24,7 @@ def nms(boxes, scores, iou_threshold):
 
 
 def batched_nms(boxes, scores, idxs, iou_threshold):
-    """As jsra.ops.batched_nms, group by group (it may differ where moving the groups rounds)."""
+    """As jsra.ops.batched_nms, group by group (results may differ if moving the groups causes rounding)."""
     kept = [np.flatnonzero(idxs == g)[nms(boxes[idxs == g], scores[idxs == g], iou_threshold)] for g in np.unique(idxs)]
     kept = np.concatenate(kept) if kept else np.zeros(0, np.int64)
     return kept[np.lexsort((kept, -scores.astype(np.float32)[kept]))].astype(np.int32)

@@ -1,10 +1,10 @@
-"""Where the positions of grids lie in one packed array, position by position."""
+"""The layout of the positions of grids in one packed array, position by position."""
 
 import numpy as np
 
 
 def packing(grids):
-    """Of grids [K, 2]: offsets [K + 1], owner [T] and axes [2, T] of jsra.ops.packing.Packing."""
+    """offsets [K + 1], owner [T] and axes [2, T] of jsra.ops.packing.Packing, for grids [K, 2]."""
     offsets, owner, axes = [0], [], []
     for k, (rows, columns) in enumerate(grids):
         for y in range(rows):

@@ -1,4 +1,4 @@
-"""Precise RoI pooling in NumPy, by another route than the kernels: differences of the triangle's antiderivative."""
+"""Precise RoI pooling in NumPy, by another method than the kernels: differences of the triangle's antiderivative."""
 
 import numpy as np
 

@@ -1,4 +1,4 @@
-"""Position-sensitive RoI Align in NumPy: RoI Align of all channels, of which each bin keeps its own."""
+"""Position-sensitive RoI Align in NumPy: RoI Align of all channels, then each bin keeps its own channel."""
 
 import numpy as np
 
@@ -6,7 +6,8 @@ from jsra.ops.reference.roi_align import roi_align
 
 
 def keep_own(all_bins):
-    """[K, C * rows * columns, rows, columns] -> [K, C, rows, columns]: bin (p, q) of channel c of channel (c, p, q)."""
+    """[K, C * rows * columns, rows, columns] -> [K, C, rows, columns]: bin (p, q) of channel c comes from channel (c, p,
+    q)."""
     count, channels, rows, columns = all_bins.shape
     split = all_bins.reshape(count, channels // (rows * columns), rows, columns, rows, columns)
     return np.einsum("kcpqpq->kcpq", split)

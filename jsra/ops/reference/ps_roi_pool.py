@@ -9,7 +9,7 @@ from jsra.ops.reference.roi_align import level_of, valid_roi
 
 
 def bins_of(first, last, bins, cells):
-    """(begin, end) of each bin, in cells; the ends as exact fractions, clipped to the last cell, which stays outside."""
+    """(begin, end) of each bin in cells, from exact fractions, clipped to the last cell, which is thus never inside."""
 
     def nearest(v):
         return int(np.sign(v) * np.floor(abs(v) + 0.5))

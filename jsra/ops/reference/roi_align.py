@@ -4,7 +4,7 @@ import numpy as np
 
 
 def bilinear(plane, y, x):
-    """The value of planes [C, H, W] at (y, x), pixel i at coordinate i; 0 more than one cell outside."""
+    """The values [C] of planes [C, H, W] at (y, x), with cell i at coordinate i; 0 more than one cell outside."""
     height, width = plane.shape[-2:]
     if not (-1 <= y <= height and -1 <= x <= width):
         return np.zeros(plane.shape[0])
@@ -17,18 +17,18 @@ def bilinear(plane, y, x):
 
 
 def level_of(levels, k):
-    """The level of RoI k; 0 where there is one map."""
+    """The level of RoI k; 0 if there is only one map."""
     return 0 if levels is None else int(levels[k])
 
 
 def exists(roi, maps, level):
-    """Whether an RoI is one: finite, of an image and a level that exist."""
+    """Whether an RoI is finite and its image and level exist."""
     return bool(np.isfinite(roi).all() and 0 <= roi[0] < len(maps[0]) and 0 <= level < len(maps))
 
 
 def valid_roi(roi, maps, level, empty=False):
-    """Whether an RoI (batch, x0, y0, x1, y1) gives anything: it exists, and is not inverted, nor without width or height,
-    unless the operator takes its `empty` boxes."""
+    """Whether an RoI (batch, x0, y0, x1, y1) is valid: it exists, is not inverted, and has a width and a height (unless the
+    operator accepts `empty` boxes)."""
     width, height = roi[3] - roi[1], roi[4] - roi[2]
     return exists(roi, maps, level) and bool((width > 0 and height > 0) or (empty and width >= 0 and height >= 0))
 

@@ -10,7 +10,7 @@ def _half_away(v):
 
 
 def _cells(start, end, bins, size):
-    """The cells [begin, end) of each bin along one axis, cut to the map; in float32, as torchvision."""
+    """The cells [begin, end) of each bin along one axis, clipped to the map; in float32, as in torchvision."""
     first, last = _half_away(start), _half_away(end)
     bin_size = np.float32(max(last - first + 1, 1)) / np.float32(bins)
     for p in range(bins):

@@ -4,7 +4,7 @@ import numpy as np
 
 
 def _mix(z):
-    """SplitMix64 (Steele, Lea and Flood 2014), of uint64."""
+    """SplitMix64 (Steele, Lea and Flood 2014) of a uint64."""
     z = z + np.uint64(0x9E3779B97F4A7C15)
     z = (z ^ (z >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
     z = (z ^ (z >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
@@ -12,7 +12,7 @@ def _mix(z):
 
 
 def sample_keys(seed, image, count):
-    """uint32 [count]: the keys that a seed gives the boxes of an image."""
+    """uint32 [count]: the keys of the boxes of an image for a seed."""
     start = _mix(np.array([seed], np.uint64))
     return (_mix(start ^ (np.uint64(image << 32) | np.arange(count, dtype=np.uint64))) >> np.uint64(32)).astype(
         np.uint32
