@@ -23,7 +23,7 @@ def read_xml(path, where) -> tuple:
     None and a problem where the file is not there or not VOC's. where: how problems name the image.
     """
     try:
-        root = ElementTree.parse(path).getroot()
+        root = parse_xml(path)
     except FileNotFoundError:
         return None, [error(where, f"annotation {path} is missing", "add it, or remove the image from the image set")]
     except (ElementTree.ParseError, ValueError, LookupError, OSError) as reason:
@@ -36,6 +36,14 @@ def read_xml(path, where) -> tuple:
     content = {"file": root.findtext("filename"), "objects": objects, "width": int(sizes[0]), "height": int(sizes[1])}
     cure = f"correct it in {path}, or remove the object"
     return content, [error(f"{where}, {which}", what, cure) for which, what in wrong]
+
+
+def parse_xml(path):
+    """The root of an XML file; names are without their namespaces."""
+    root = ElementTree.parse(path).getroot()
+    for node in root.iter():
+        node.tag = node.tag.rpartition("}")[2]
+    return root
 
 
 def read_objects(root) -> tuple:
