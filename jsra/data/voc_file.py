@@ -7,6 +7,7 @@ import re
 import xml.etree.ElementTree as ElementTree
 
 from jsra.arguments import short
+from jsra.data.image import PICTURES
 from jsra.data.masks import FARTHEST
 from jsra.data.paths import data_path, existing_file
 from jsra.data.problems import error
@@ -106,7 +107,7 @@ def voc_sets(root, image_set):
 
 
 def voc_entries(sets):
-    """(image id, annotation file, image folder) of each line of the image sets.
+    """(image id, annotation file, image file without its ending) of each line of the image sets.
 
     The id is the line's name, behind as much of its folder's path as tells several folders apart.
     """
@@ -115,7 +116,7 @@ def voc_entries(sets):
         listing = existing_file(os.path.join(root, "ImageSets", "Main", f"{image_set}.txt"), "the image set")
         annotations = os.path.join(root, "Annotations")
         for name in read_listing(listing, annotations):
-            out.append((prefix + name, os.path.join(annotations, f"{name}.xml"), os.path.join(root, "JPEGImages")))
+            out.append((prefix + name, os.path.join(annotations, f"{name}.xml"), os.path.join(root, "JPEGImages", name)))
     return out
 
 
@@ -129,12 +130,12 @@ def _prefixes(roots):
     return ["/".join(p[-length:]) + "/" for p in parts]
 
 
-def voc_image(folder, name, content):
-    """The image of an annotation file: of its own name, with the extension of the picture that it names, or .jpg.
+def voc_image(path, content):
+    """The image of an annotation file: `path`, of its own name, with the ending of the picture that it names, or another.
 
     A picture of another name is taken only where there is none of its own.
     """
-    stem = name.split("/")[-1]
     named = os.path.basename(content["file"] or "")
-    candidates = [stem + os.path.splitext(named)[1], f"{stem}.jpg", named]
-    return next((p for p in (os.path.join(folder, c) for c in candidates if c) if os.path.isfile(p)), f"{folder}/{stem}.jpg")
+    endings = [os.path.splitext(named)[1], *PICTURES, *(ending.upper() for ending in PICTURES)]
+    candidates = [path + ending for ending in endings if ending] + [os.path.join(os.path.dirname(path), named)]
+    return next((p for p in candidates if os.path.isfile(p)), f"{path}.jpg")
