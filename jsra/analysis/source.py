@@ -7,7 +7,8 @@ import os
 
 from jsra.arguments import short
 from jsra.config import Config, load_config
-from jsra.data.coco_file import is_number, parse_json
+from jsra.data.coco import goes_beyond
+from jsra.data.coco_file import is_id, is_number, parse_json
 from jsra.engine import checkpoint
 from jsra.registry import ConfigError, build
 
@@ -46,6 +47,16 @@ def load(run: str, config=None, split: str | None = None):
     return dataset, detections, path
 
 
+def notes(dataset, detections) -> list:
+    """A line where boxes exceed their images, as those of two corners do."""
+    sizes = {record.img_id: (record.width, record.height) for record in dataset.records}
+    boxes = [(d["bbox"], sizes[d["image_id"]]) for d in detections]
+    count = sum(goes_beyond((x, y, x + w, y + h), *size) for (x, y, w, h), size in boxes)
+    if not count:
+        return []
+    return [f"{count} of {len(boxes)} boxes exceed their image by more than a pixel: a bbox is [x, y, width, height]"]
+
+
 def _check_rows(rows, categories, path):
     """ConfigError where the content of a file is not COCO's list of results of boxes, of the data set's categories."""
     if not isinstance(rows, list):
@@ -54,8 +65,8 @@ def _check_rows(rows, categories, path):
         try:
             numbers = [*row["bbox"], row["score"]]
             sound = len(numbers) == 5 and all(is_number(v) and math.isfinite(v) for v in numbers)
-            sound = sound and row["category_id"] in categories
-            hash(row["image_id"])
+            sound = sound and min(numbers[2:4]) >= 0 and row["category_id"] in categories
+            sound = sound and all(is_id(row[key]) or is_number(row[key]) for key in ("image_id", "category_id"))
         except (TypeError, OverflowError, KeyError):
             sound = False
         if not sound:

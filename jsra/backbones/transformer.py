@@ -10,15 +10,18 @@ from jittor import nn
 
 from jsra.ops.conv import Conv2d
 from jsra.ops.depthwise_conv2d import depthwise_conv2d
-from jsra.ops.gelu import gelu
+from jsra.ops.gelu_linear import GELULinear
 from jsra.ops.linear import Linear
 from jsra.ops.permute import permute
 from jsra.runtime.seed import rng
 
 
-def linear(inputs, outputs, bias=True):
-    """A Linear layer with the usual initialisation of transformers: truncated normal with deviation 0.02, bias 0."""
-    layer = Linear(inputs, outputs, bias)
+def linear(inputs, outputs, bias=True, layer=Linear):
+    """A linear layer with the usual initialisation of transformers: truncated normal with deviation 0.02, bias 0.
+
+    layer: Linear or GELULinear.
+    """
+    layer = layer(inputs, outputs, bias)
     jt.init.trunc_normal_(layer.weight, std=0.02)
     if bias:
         jt.init.constant_(layer.bias, 0.0)
@@ -39,10 +42,10 @@ class MLP(nn.Module):
 
     def __init__(self, channels: int, hidden: int):
         super().__init__()
-        self.fc1, self.fc2 = linear(channels, hidden), linear(hidden, channels)
+        self.fc1, self.fc2 = linear(channels, hidden), linear(hidden, channels, layer=GELULinear)
 
     def execute(self, x):
-        return self.fc2(gelu(self.fc1(x)))
+        return self.fc2(self.fc1(x))
 
 
 class DepthwiseMLP(MLP):
@@ -54,7 +57,7 @@ class DepthwiseMLP(MLP):
         self.conv_bias = jt.zeros((hidden,))
 
     def execute(self, x):
-        return self.fc2(gelu(self.convolved(self.fc1(x))))
+        return self.fc2(self.convolved(self.fc1(x)))
 
     def convolved(self, x):
         return depthwise_conv2d(x, self.conv_weight, self.conv_bias, padding=1)
@@ -74,7 +77,22 @@ class DropPath(nn.Module):
         if not self.is_train or not self.rate:
             return x
         kept = (rng().random(x.shape[0]) >= self.rate) / (1 - self.rate)
-        return x * jt.array(kept.astype(np.float32)).stop_grad().cast(str(x.dtype)).broadcast(x, list(range(1, x.ndim)))
+        return _Scaled.apply(x, jt.array(kept.astype(np.float32)).stop_grad().cast(str(x.dtype)))
+
+
+class _Scaled(jt.Function):
+    """x [B, ...] times a factor for each image. Jittor's own product would keep x for the gradient of the factors."""
+
+    def execute(self, x, factors):
+        self.factors = factors
+        return self.scaled(x)
+
+    def grad(self, dout):
+        return self.scaled(dout), None
+
+    def scaled(self, x):
+        with jt.no_grad():
+            return x * self.factors.broadcast(x, list(range(1, x.ndim)))
 
 
 def drop_path_rates(rate, depths) -> list:

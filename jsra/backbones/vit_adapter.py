@@ -35,7 +35,6 @@ from jsra.backbones.transformer import (
 from jsra.backbones.vit import EPS, ViTBlock
 from jsra.ops.conv import Conv2d
 from jsra.ops.conv_transpose import ConvTranspose2d
-from jsra.ops.gelu import gelu
 from jsra.ops.layer_norm import LayerNorm
 from jsra.ops.ms_deform_attn import ms_deform_attn
 from jsra.ops.permute import permute
@@ -115,7 +114,7 @@ class TokenMLP(DepthwiseMLP):
     def execute(self, tokens, sizes):
         x = self.fc1(tokens)
         maps = [self.convolved(m) for m in _split(x, sizes)]
-        return self.fc2(gelu(jt.concat([m.reshape(m.shape[0], -1, m.shape[-1]) for m in maps], 1)))
+        return self.fc2(jt.concat([m.reshape(m.shape[0], -1, m.shape[-1]) for m in maps], 1))
 
 
 class Extractor(nn.Module):

@@ -1,5 +1,7 @@
 """`jsra analyze RUN`: what a run's detections get right and wrong, as one HTML page."""
 
+import sys
+
 from jsra.cli.numbers import score, whole
 
 
@@ -26,9 +28,11 @@ def run(args):
     import os
 
     from jsra.analysis.analyze import analyze
-    from jsra.analysis.source import load
+    from jsra.analysis.source import load, notes
 
     dataset, detections, path = load(args.folder, args.config, args.split)
+    for line in notes(dataset, detections):
+        print(f"warning: {line}", file=sys.stderr)
     out = args.out or os.path.join(args.folder, "analysis")
     found = analyze(dataset, detections, out, f"Analysis of {path}", args.worst, args.threshold)
     for kind, error in found["errors"].items():

@@ -36,25 +36,26 @@ def run(args):
     from jsra.convert.check import incomplete_parts
     from jsra.convert.convert import from_jsra, to_jsra
     from jsra.convert.files import WRITTEN, read_weights, write_weights
-    from jsra.convert.load import match
-    from jsra.convert.names import CLASSIFIERS
+    from jsra.convert.load import match, misplaced, not_finite
+    from jsra.convert.names import CLASSIFIERS, known
     from jsra.convert.position_tables import fitted
     from jsra.engine.checkpoint import weights_file
     from jsra.output import output_file
 
     output_file(args.target, WRITTEN, "DST")
-    converted = to_jsra(read_weights(weights_file(args.source)), args.family, args.classes)
-    if args.config:
-        shapes = model_shapes(args.config, args.overrides)
+    source = read_weights(weights_file(args.source))
+    shapes = model_shapes(args.config, args.overrides) if args.config else None
+    converted = to_jsra(source, args.family, args.classes, shapes or ())
+    if shapes is None:
+        shapes = {name: array.shape for name, array in converted.arrays.items()}
+        report = match(shapes, converted)._replace(missing=incomplete_parts(converted.arrays))
+    else:
         if converted.family in CLASSIFIERS or args.to in CLASSIFIERS:
-            shapes = {name: shape for name, shape in shapes.items() if name.startswith("backbone.")}
+            shapes, own = ({n: v for n, v in d.items() if n.startswith("backbone.")} for d in (shapes, converted.arrays))
+            converted = converted._replace(arrays=own)
         converted = fitted(shapes, converted)
         report = match(shapes, converted)
-        lacking = report.missing + list(report.mismatched)
-    else:
-        report = match({name: array.shape for name, array in converted.arrays.items()}, converted)
-        lacking = incomplete_parts(converted.arrays)
-        report = report._replace(missing=lacking)
+    lacking, other = report.missing + list(report.mismatched), misplaced(shapes, converted, report)
     print(report)
     arrays = converted.arrays
     if args.to != "jsra":
@@ -64,10 +65,21 @@ def run(args):
         if back.unexpected:
             print(f"{len(back.unexpected)} weights have no name in {args.to}, left out: {', '.join(back.unexpected[:12])}")
         arrays = back.arrays
-    if lacking or not arrays:
-        print(
-            f"not written: {len(lacking)} needed weights are missing" if lacking else "not written: no weights to write"
-        )
+    model = f"the model of {args.config}" if args.config else "the detectors of jsra"
+    broken = not_finite(arrays)
+    reasons = (
+        (lacking, f"{len(lacking)} needed weights are missing or of another shape"),
+        (other, f"{len(other)} weights have no place in {model} (another depth, neck or extractor?): {', '.join(other[:3])}"),
+        (not arrays, "no weights to write"),
+        (broken, f"{len(broken)} weights contain NaN or infinity: {', '.join(broken[:12])}"),
+        (
+            not (args.config or args.family or known(converted.arrays)),
+            f"the names ({', '.join(list(source)[:3])}, ...) follow no known scheme; --from jsra keeps them as they are",
+        ),
+    )
+    reason = next((reason for wrong, reason in reasons if wrong), None)
+    if reason:
+        print(f"not written: {reason}")
         return 1
     write_weights(args.target, arrays)
     print(f"{args.target}: {len(arrays)} weights with {args.to} names")

@@ -23,6 +23,8 @@ TOGETHER = (
     ("backbone.conv1", "backbone.bn1"),
     ("backbone.layer1", "backbone.conv1"),
     ("backbone.layer2", "backbone.layer1"),
+    ("backbone.layer3", "backbone.layer2"),
+    ("backbone.layer4", "backbone.layer3"),
 )
 NORM = ("weight", "bias", "running_mean", "running_var")
 
@@ -55,13 +57,19 @@ def _prefixes(name):
 
 
 def _gaps(names) -> list:
-    """'prefix.i.*' for numbers below the largest of a sequence that have no weights."""
+    """'prefix.i.*' for numbers below the largest of a sequence that have no weights.
+
+    Layers in a row, with activations between them, have gaps of their own: they are told from a list by their name, which is
+    no plural.
+    """
     numbers = {}
     for name in names:
         for found in re.finditer(r"(^|\.)(layer(?=\d)|)(\d+)(?=\.)", name):
-            numbers.setdefault(name[: found.start(3)], set()).add(int(found[3]))
+            prefix = name[: found.start(3)]
+            if prefix.endswith("s.") or "." in name[found.end(3) + 1 :]:
+                numbers.setdefault(prefix, set()).add(int(found[3]))
     gaps = []
     for prefix, present in sorted(numbers.items()):
-        first = 1 if prefix.endswith("layer") else 0
+        first = min(present) if prefix.endswith("layer") else 0  # a head may have the last stage of a ResNet alone
         gaps += [f"{prefix}{i}.*" for i in range(first, max(present)) if i not in present]
     return gaps

@@ -13,7 +13,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from jsra.convert.names import CLASSIFIERS, FAMILIES, IGNORED, family_of, from_ours, to_ours
+from jsra.convert.names import CLASSIFIERS, FAMILIES, IGNORED, current, family_of, from_ours, to_ours, unwrapped
 from jsra.convert.torch_file import WeightsError
 
 # COCO's category ids that no category has.
@@ -122,29 +122,53 @@ def _parts(theirs, ours, array, family, coco_ids):
     return [(ours, *_from_family(ours, array, family, coco_ids))]
 
 
-def to_jsra(arrays: dict, family: str | None = None, classes: str | None = None) -> Converted:
+# Detectors whose names look like those of one of FAMILIES, and mean other things.
+_FOREIGN = {"backbone.bottom_up.": "detectron2", "proposal_generator.": "detectron2"}
+_NUMBERS = re.compile(r"(^|[._])(weight|bias|running_mean|running_var)$")
+
+
+def _check(name, array, family):
+    """WeightsError for a weight that no rule holds for."""
+    if _NUMBERS.search(name) and array.dtype.kind != "f":
+        raise WeightsError(f"{name} has dtype {array.dtype}: weights are floating-point numbers; quantised ones are not read")
+    whose = next((whose for start, whose in _FOREIGN.items() if name.startswith(start)), None)
+    if whose and family not in ("jsra", "dynamic_head"):
+        raise WeightsError(f"{name}: these are names of {whose}, whose detectors are not converted")
+
+
+def to_jsra(arrays: dict, family: str | None = None, classes: str | None = None, needed=()) -> Converted:
     """Weights by anybody's names -> by ours.
 
-    family: one of jsra.convert.names.FAMILIES, or 'jsra'; None finds out. classes='coco80' takes the 80 classes of COCO
-    in the order of our labels out of torchvision's 91; WeightsError for a head of another number of classes.
+    family: one of jsra.convert.names.FAMILIES, or 'jsra'; None finds out, and drops what programs put before all names.
+    classes='coco80' takes the 80 classes of COCO in the order of our labels out of torchvision's 91. needed: the names of
+    the model, where it is known: weights that have all of them are by our names, also those of a user's own detector.
+
+    Raises WeightsError for a head of another number of classes, for two weights of one name, and for whole numbers.
     """
-    family = family or family_of(arrays)
+    if family is None:
+        own = needed and set(needed) <= set(map(current, arrays))
+        arrays = arrays if own else unwrapped(arrays)
+        family = "jsra" if own else family_of(arrays)
     if family not in (*FAMILIES, "jsra"):
         raise WeightsError(f"unknown naming scheme {family!r}; known: {', '.join(FAMILIES)}, jsra")
     if classes not in (None, "coco80"):
         raise WeightsError(f"classes: {classes!r} is not known; 'coco80' is")
-    result = Converted({}, family, [], [], {})
+    result, sources = Converted({}, family, [], [], {}), {}
     for name, array in arrays.items():
         ours = to_ours(name, family)
-        if IGNORED.search(name):
+        if IGNORED.search(name) and ours not in needed:
             result.ignored.append(name)
-        elif ours is None:
+            continue
+        _check(name, array, family)
+        if ours is None:
             result.unexpected.append(name)
-        else:
-            for part, value, note in _parts(name, ours, array, family, classes == "coco80"):
-                result.arrays[part] = value
-                if note:
-                    result.reshaped[part] = note
+            continue
+        for part, value, note in _parts(name, ours, array, family, classes == "coco80"):
+            if part in sources:
+                raise WeightsError(f"{sources[part]} and {name} both give {part}: delete the one that is not wanted")
+            sources[part], result.arrays[part] = name, value
+            if note:
+                result.reshaped[part] = note
     return result
 
 

@@ -7,6 +7,7 @@ import math
 import os
 import struct
 import zipfile
+from operator import index
 
 import numpy as np
 
@@ -47,7 +48,11 @@ def read_weights(path) -> dict:
         )
     if arrays and all(name.startswith("module.") for name in arrays):
         arrays = {name[len("module.") :]: array for name, array in arrays.items()}
-    return {name: a.astype(np.float32) if a.dtype.kind == "f" else a for name, a in arrays.items()}
+    odd = next((name for name, a in arrays.items() if a.dtype.kind not in "fiub"), None)
+    if odd is not None:
+        raise WeightsError(f"{path}: {odd} has dtype {arrays[odd].dtype}, which is none of numbers that weights have")
+    with np.errstate(over="ignore"):  # what is too large becomes infinite, and is named where it is used
+        return {name: a.astype(np.float32) if a.dtype.kind == "f" else a for name, a in arrays.items()}
 
 
 def _check_start(path):
@@ -112,6 +117,14 @@ def _read_npz(path) -> dict:
         raise WeightsError(f"{path}: not an .npz file of arrays, or damaged or truncated ({error})") from None
 
 
+def _unique(pairs):
+    """A dictionary of JSON; ValueError where a key appears twice."""
+    found = dict(pairs)
+    if len(found) < len(pairs):
+        raise ValueError("a name appears twice")
+    return found
+
+
 def _read_safetensors(path) -> dict:
     """Read by hand: the library's NumPy form does not know bfloat16."""
     size = os.path.getsize(path)
@@ -121,9 +134,9 @@ def _read_safetensors(path) -> dict:
         if length > size - 8:
             raise WeightsError(f"{path}: not a safetensors file, or truncated")
         try:
-            header = json.loads(file.read(length))
+            header = json.loads(file.read(length), object_pairs_hook=_unique)
             entries = {
-                name: (entry["dtype"], tuple(map(int, entry["shape"])), *map(int, entry["data_offsets"]))
+                name: (entry["dtype"], tuple(map(index, entry["shape"])), *map(index, entry["data_offsets"]))
                 for name, entry in header.items() if name != "__metadata__"
             }  # fmt: skip
         except (ValueError, TypeError, KeyError, AttributeError) as error:

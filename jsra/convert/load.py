@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import NamedTuple
 
 import jittor as jt
@@ -9,13 +10,17 @@ import numpy as np
 
 from jsra.convert.convert import to_jsra
 from jsra.convert.files import read_weights
-from jsra.convert.names import ADDED, CLASSIFIERS
+from jsra.convert.names import ADDED, CLASSIFIERS, DETECTORS
 from jsra.convert.position_tables import fitted
 from jsra.convert.torch_file import WeightsError
 
 # Where else in a model a classifier's weights go: (its names here, theirs there): Res5BoxHead, SeparateRPN.
 COPIES = (("backbone.layer4.", "roi_head.box.head.layer4."), ("backbone.", "rpn_backbone."))
 WHOLE = ("backbone", "motion")  # parts that a file must have all of if it has any
+# What a detector may do without: what joins the frames of a video; branches of the RoI head, also torchvision's and mmdet's.
+_SPARE = re.compile(
+    r"(motion|aggregator|semantic_head)\.|roi_heads\.keypoint_|roi_head\.(mask_iou_head|(?!\w+_(head|extractor)\.)\w+)\."
+)
 
 
 class Report(NamedTuple):
@@ -66,6 +71,24 @@ def match(shapes: dict, converted) -> Report:
     return Report(converted.family, matched, missing, unexpected, mismatched, reshaped, converted.ignored)
 
 
+def misplaced(shapes: dict, converted, report: Report) -> list:
+    """The names in a file that show that a model of {name: shape} is not its model: a deeper backbone, another neck, an
+    extractor with weights. All that have no place in the model, but for whole parts of _SPARE."""
+    parts = {_part(name) for name in shapes}
+    foreign = () if converted.family in DETECTORS else converted.unexpected
+    return [n for n in report.unexpected if n not in foreign and (not _SPARE.match(n) or _part(n) in parts)]
+
+
+def _part(name):
+    """'neck', 'roi_head.mask'."""
+    return ".".join(name.split(".")[: 2 if name.startswith("roi_head.") else 1])
+
+
+def not_finite(arrays: dict) -> list:
+    """The names of the arrays that contain NaN or infinity."""
+    return [name for name, array in arrays.items() if not np.isfinite(array).all()]
+
+
 def _with_copies(shapes, converted):
     """A classifier's weights, also by the names of COPIES that the model has."""
     if converted.family not in CLASSIFIERS:
@@ -82,19 +105,19 @@ def _with_copies(shapes, converted):
 def load_weights(model, path, strict=False, classes=None, family=None) -> Report:
     """Copy the weights of a file (.pth, .pt, .safetensors, .npz; names of this package, mmdet or torchvision) into the model.
 
-    strict: every weight of the model must be there and fit. Otherwise what fits is loaded, as when a backbone is pretrained
-    or the classes differ; but the backbone must be complete, if the file has any of it, and the model must have a place for
-    all of the file's backbone (ResNet-101's file holds a ResNet-50's names). classes, family: see
-    jsra.convert.convert.to_jsra. Returns the Report; raises WeightsError and leaves the model as it was.
+    strict: every weight of the model must be there and fit, and the file must be of this model (see `misplaced`). Otherwise
+    what fits is loaded, as when a backbone is pretrained or the classes differ; but the backbone must be complete, if the
+    file has any of it, and the model must have a place for all of it (ResNet-101's file holds a ResNet-50's names).
+    classes, family: see jsra.convert.convert.to_jsra. Returns the Report; raises WeightsError and leaves the model as it was.
     """
     return load_arrays(model, read_weights(path), path, strict, classes, family)
 
 
 def load_arrays(model, arrays, path, strict=False, classes=None, family=None) -> Report:
     """`load_weights` of {name: array} that were read already; `path` is for messages."""
-    converted = to_jsra(arrays, family, classes)
     state = model.state_dict()
     shapes = {name: tuple(var.shape) for name, var in state.items()}
+    converted = to_jsra(arrays, family, classes, shapes)
     converted = _with_copies(shapes, fitted(shapes, converted))
     report = match(shapes, converted)
     absent = report.missing + list(report.mismatched)
@@ -112,7 +135,13 @@ def load_arrays(model, arrays, path, strict=False, classes=None, family=None) ->
             f"{path}: {len(deeper)} weights of its backbone do not exist in the model's, which is different (another "
             f"depth?): use weights of the model's backbone, or the model of this file\n{report}"
         )
-    broken = [n for n in report.matched if not np.isfinite(converted.arrays[n]).all()]
+    other = misplaced(shapes, converted, report) if strict else []
+    if other:
+        raise WeightsError(
+            f"{path}: {len(other)} weights have no place in the model, which is not that of the file (another depth, neck "
+            f"or extractor?): use the file's config; the first are {_shortened(other, 3)}\n{report}"
+        )
+    broken = not_finite({n: converted.arrays[n] for n in report.matched})
     if broken:
         raise WeightsError(f"{path}: {len(broken)} weights contain NaN or infinity: {_shortened(broken)}")
     for name in report.matched:

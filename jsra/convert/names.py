@@ -221,8 +221,14 @@ FAMILIES = {
     "efficientnet_lite": EFFICIENTNET_LITE, "swin": SWIN, "timm_swin": TIMM_SWIN, "pvt": PVT, "timm_pvt": TIMM_PVT,
     "deit": DEIT, "internimage": INTERNIMAGE, "flownet": FLOWNET, "mmtrack": MMTRACK,
 }  # fmt: skip
+# Families whose detectors are converted with all of their weights: what is left of them belongs to another kind of detector.
+DETECTORS = ("mmdet", "torchvision", "mmtrack")
 # Families of a backbone alone.
 CLASSIFIERS = ("backbone", "efficientnet_lite", "swin", "timm_swin", "pvt", "timm_pvt", "deit", "internimage")
+# The parts of our detectors: the first words of their weights' names.
+PARTS = ("backbone", "neck", "rpn", "roi_head", "head", "motion", "aggregator", "rpn_backbone")
+# What programs put before every name: data-parallel and compiled modules, modules within a trainer's.
+WRAPPERS = ("module.", "_orig_mod.", "model.")
 # What detectors add to a backbone that classifies: the norms of Swin's outputs, all of ViT-Adapter but the transformer.
 _SWIN_ADDED = re.compile(r"^backbone\.norm[0-3]\.(weight|bias)$")
 ADDED = {
@@ -232,7 +238,7 @@ ADDED = {
 }
 # What no model of ours has a place for, and needs none.
 IGNORED = re.compile(
-    r"(^|\.)num_batches_tracked$|^fc\.(weight|bias)$|^(classifier|conv_head)\.|^_(conv_head|bn1|fc)\."
+    r"(^|\.)num_batches_tracked$|^(backbone\.)?fc\.(weight|bias)$|^(classifier|conv_head)\.|^_(conv_head|bn1|fc)\."
     r"|\.relative_position_index$|\.attn_mask$|^cls_token$|^norm\.(weight|bias)$|^head\.(fc\.)?(weight|bias)$"
 )
 
@@ -269,6 +275,21 @@ def to_ours(name: str, family: str):
 def from_ours(name: str, family: str):
     """The family's name of one of our weights, or None if it has none."""
     return name if family == "jsra" else _rename(name, _FROM_OURS[family])
+
+
+def known(names) -> bool:
+    """Whether names are of one of FAMILIES, or some of them of a detector of this package."""
+    return family_of(names) != "jsra" or any(name.partition(".")[0] in PARTS for name in names)
+
+
+def unwrapped(arrays: dict) -> dict:
+    """Weights without the WRAPPERS that all of their names begin with, where known names are left."""
+    for prefix in WRAPPERS:
+        if arrays and not known(arrays) and all(name.startswith(prefix) for name in arrays):
+            inner = unwrapped({name[len(prefix) :]: array for name, array in arrays.items()})
+            if known(inner):
+                return inner
+    return arrays
 
 
 def family_of(names) -> str:

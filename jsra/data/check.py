@@ -117,14 +117,14 @@ def check_voc(sets, classes, one_based=True, progress=True):
     for name, count in Counter(name for name, *_ in entries).items():
         if count > 1:
             problems.append(error(f"image {name}", f"appears {count} times in the image set", "remove the copies"))
-    for name, annotation, folder in tqdm(entries, "checking", disable=not progress or None, leave=False):
+    for name, annotation, picture in tqdm(entries, "checking", disable=not progress or None, leave=False):
         where = f"image {name}"
         content, found = read_xml(annotation, where)
         problems += found
         if content is None:
             continue
         size = content["width"], content["height"]
-        problems += check_image(voc_image(folder, name, content), size, where)
+        problems += check_image(voc_image(picture, content), size, where)
         if not content["objects"]:
             problems.append(warning(where, "has no annotations", "fine for a background image; else annotate it"))
         for i, item in enumerate(content["objects"]):

@@ -141,17 +141,16 @@ def object_notes(counts) -> list:
 
 
 def _listed(images, path, anno_file) -> dict:
-    """The images {id: entry} whose ids a text file lists. Raises ConfigError for an id that is not among them."""
-    with open(existing_file(path, "the list of image ids"), encoding="utf8") as f:
-        words = f.read().split()
-    try:
-        wanted = {int(word) for word in words}
-    except ValueError:
-        raise ConfigError(f"{path}: image_ids must be a file of whole numbers, separated by spaces or lines") from None
-    absent = sorted(wanted - set(images))
+    """Those of the images {id: entry} whose ids a text file lists; ConfigError where one is not among them."""
+    with open(existing_file(path, "the list of image ids"), encoding="utf-8-sig") as f:
+        wanted = set(f.read().split())
+    absent = sorted(wanted - set(map(str, images)))
     if absent:
-        raise ConfigError(f"{path} lists {len(absent)} images that {anno_file} does not have, such as {absent[0]}")
-    return {img_id: entry for img_id, entry in images.items() if img_id in wanted}
+        raise ConfigError(
+            f"{path} lists {len(absent)} images that {anno_file} does not have, such as {absent[0]!r}; image_ids is a "
+            "file of ids, separated by spaces or lines"
+        )
+    return {img_id: entry for img_id, entry in images.items() if str(img_id) in wanted}
 
 
 def usable_box(annotation, width, height):

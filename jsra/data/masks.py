@@ -64,11 +64,19 @@ class InstanceMasks:
         )  # fmt: skip
 
     def pad(self, right: int, down: int):
-        """The masks with empty columns added at the right and empty rows at the bottom; right, down: their numbers."""
-        return self._changed(
+        """With so many empty columns and rows more. What a polygon has beyond the image, as after a crop, stays out of it."""
+        inside = InstanceMasks(map(self._within, self.segmentations), self.width, self.height)
+        return inside._changed(
             self.width + right, self.height + down, lambda points: points,
             lambda bitmap: np.pad(bitmap, ((0, down), (0, right))),
         )  # fmt: skip
+
+    def _within(self, segmentation):
+        """An RLE for polygons that exceed the image at the right or the bottom."""
+        if not isinstance(segmentation, (list, tuple)):
+            return segmentation
+        beyond = any(max(p[0::2]) > self.width or max(p[1::2]) > self.height for p in segmentation)
+        return encode(to_bitmap(segmentation, self.width, self.height)) if beyond else segmentation
 
     def _changed(self, width, height, move, redraw):
         """The changed masks. move: a function of points [p, 2]; redraw: a function of a bitmap."""

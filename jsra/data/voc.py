@@ -71,7 +71,7 @@ class VOCDataset(DetectionDataset):
     def _records(self, sets):
         labels_of = label_map(self.CLASSES, self.CLASSES, "VOCDataset.classes")
         records, seen, problems, others, unusable = [], {}, [], Counter(), 0
-        for name, annotation, folder in voc_entries(sets):
+        for name, annotation, picture in voc_entries(sets):
             content, found = read_xml(annotation, f"image {name}")
             problems += found
             if found:
@@ -92,7 +92,7 @@ class VOCDataset(DetectionDataset):
                 else:
                     boxes.append(box)
                     labels.append(labels_of[item["name"]])
-            file = voc_image(folder, name, content)
+            file = voc_image(picture, content)
             if seen.setdefault(file, name) != name:
                 raise ConfigError(
                     f"VOCDataset: the annotations of {seen[file]} and {name} both read {file}; correct <filename>"

@@ -7,6 +7,7 @@ import re
 import xml.etree.ElementTree as ElementTree
 
 from jsra.arguments import short
+from jsra.data.image import PICTURES
 from jsra.data.masks import FARTHEST
 from jsra.data.paths import data_path, existing_file
 from jsra.data.problems import error
@@ -23,7 +24,7 @@ def read_xml(path, where) -> tuple:
     (None, problems) if the file is missing or not in VOC's format. where: the name of the image in problems.
     """
     try:
-        root = ElementTree.parse(path).getroot()
+        root = parse_xml(path)
     except FileNotFoundError:
         return None, [error(where, f"annotation {path} is missing", "add it, or remove the image from the image set")]
     except (ElementTree.ParseError, ValueError, LookupError, OSError) as reason:
@@ -36,6 +37,14 @@ def read_xml(path, where) -> tuple:
     content = {"file": root.findtext("filename"), "objects": objects, "width": int(sizes[0]), "height": int(sizes[1])}
     cure = f"correct it in {path}, or remove the object"
     return content, [error(f"{where}, {which}", what, cure) for which, what in wrong]
+
+
+def parse_xml(path):
+    """The root of an XML file; names are without their namespaces."""
+    root = ElementTree.parse(path).getroot()
+    for node in root.iter():
+        node.tag = node.tag.rpartition("}")[2]
+    return root
 
 
 def read_objects(root) -> tuple:
@@ -98,7 +107,7 @@ def voc_sets(root, image_set):
 
 
 def voc_entries(sets):
-    """(image id, annotation file, image folder) for each line of the image sets.
+    """(image id, annotation file, image file without its ending) of each line of the image sets.
 
     The id is the name in the line; with several folders, the end of the folder's path that makes it unique is put before it.
     """
@@ -107,7 +116,7 @@ def voc_entries(sets):
         listing = existing_file(os.path.join(root, "ImageSets", "Main", f"{image_set}.txt"), "the image set")
         annotations = os.path.join(root, "Annotations")
         for name in read_listing(listing, annotations):
-            out.append((prefix + name, os.path.join(annotations, f"{name}.xml"), os.path.join(root, "JPEGImages")))
+            out.append((prefix + name, os.path.join(annotations, f"{name}.xml"), os.path.join(root, "JPEGImages", name)))
     return out
 
 
@@ -121,12 +130,12 @@ def _prefixes(roots):
     return ["/".join(p[-length:]) + "/" for p in parts]
 
 
-def voc_image(folder, name, content):
-    """The image of an annotation file: with the file's own name and the extension of the picture that it names, or .jpg.
+def voc_image(path, content):
+    """The image of an annotation file: `path`, of its own name, with the ending of the picture that it names, or another.
 
     A picture with another name is used only if there is none with the file's own name.
     """
-    stem = name.split("/")[-1]
     named = os.path.basename(content["file"] or "")
-    candidates = [stem + os.path.splitext(named)[1], f"{stem}.jpg", named]
-    return next((p for p in (os.path.join(folder, c) for c in candidates if c) if os.path.isfile(p)), f"{folder}/{stem}.jpg")
+    endings = [os.path.splitext(named)[1], *PICTURES, *(ending.upper() for ending in PICTURES)]
+    candidates = [path + ending for ending in endings if ending] + [os.path.join(os.path.dirname(path), named)]
+    return next((p for p in candidates if os.path.isfile(p)), f"{path}.jpg")

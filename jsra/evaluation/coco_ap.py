@@ -41,16 +41,14 @@ def coco_ap(ground_truth, detections, category_ids, image_ids=None, iou_type="bb
     per_class {category id: {mAP, mAP_50}}. Raises what `tools` raises.
     """
     COCO, COCOeval, name = tools(backend)
-    # The tools modify the detections, need numbers as ids of images (VOC's are names) and of categories, and use the area of
-    # the box instead of the mask's, if a detection has both, to tell small from large.
+    # The tools write into the detections, want numbers as ids of images (VOC's are names) and of categories, and take what
+    # else a detection has for what it is: the area of a box next to a mask tells small from large.
     number = {image["id"]: i for i, image in enumerate(ground_truth["images"], start=1)}
     category = {c["id"]: i for i, c in enumerate(ground_truth["categories"], start=1)}
-    dropped = "bbox" if iou_type == "segm" else None
+    shape = "segmentation" if iou_type == "segm" else "bbox"
     detections = [
-        {
-            **{k: v for k, v in d.items() if k != dropped},
-            "image_id": number[d["image_id"]], "category_id": category[d["category_id"]],
-        }
+        {"image_id": number[d["image_id"]], "category_id": category[d["category_id"]], "score": d["score"],
+         shape: d[shape]}
         for d in detections
     ]  # fmt: skip
     annotated = numbered(ground_truth, number)

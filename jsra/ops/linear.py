@@ -61,6 +61,8 @@ class _Linear(jt.Function):
 class Linear(nn.Linear):
     """nn.Linear that runs `linear`, for [..., I] -> [..., O]: same arguments, same names in the state dict."""
 
+    function = staticmethod(linear)
+
     def execute(self, x):
-        out = linear(x.reshape(math.prod(x.shape[:-1]), x.shape[-1]), self.weight, self.bias)
+        out = self.function(x.reshape(math.prod(x.shape[:-1]), x.shape[-1]), self.weight, self.bias)
         return out.reshape((*x.shape[:-1], out.shape[-1]))

@@ -131,6 +131,10 @@ def test_the_page(scattered, capsys):
         ([{**row, "bbox": ["1", "2", "3", "4"]}], "row 0 is not a detection"),
         ([{**row, "score": "0.9"}], "row 0 is not a detection"),
         ([{**row, "score": True}], "row 0 is not a detection"),
+        ([{**row, "image_id": True}], "row 0 is not a detection"),
+        ([{**row, "image_id": [1]}], "row 0 is not a detection"),
+        ([{**row, "category_id": True}], "row 0 is not a detection"),
+        ([{**row, "bbox": [9, 9, -4, 5]}], "row 0 is not a detection"),
         (["abc"], "row 0 is not a detection"),
         ([{k: v for k, v in row.items() if k != "image_id"}], "row 0 is not a detection"),
         ([{**row, "image_id": 999}], "1 images that dataset.val does not have"),
@@ -138,6 +142,9 @@ def test_the_page(scattered, capsys):
         file.write_text(json.dumps(wrong))
         assert main(["analyze", str(folder / "run"), "--config", str(config)]) == 2
         assert words in capsys.readouterr().err
+    file.write_text(json.dumps([{**row, "bbox": [1, 2, 3, 4]}, {**row, "bbox": [40, 30, 60, 40]}]))
+    assert main(["analyze", str(folder / "run"), "--config", str(config)]) == 0
+    assert "1 of 2 boxes exceed their image by more than a pixel" in capsys.readouterr().err
 
 
 def test_what_it_needs_is_said(tmp_path, capsys):

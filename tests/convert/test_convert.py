@@ -112,7 +112,7 @@ def test_mmdets_pvt():
     theirs = {
         "bbox_head.retina_cls.weight": np.zeros(1),
         f"{place}attn.attn.in_proj_weight": np.repeat([0, 1, 2], 4)[:, None] * np.ones((1, 4)),
-        f"{place}attn.attn.in_proj_bias": np.repeat([0, 1, 2], 4),
+        f"{place}attn.attn.in_proj_bias": np.repeat([0.0, 1, 2], 4),
         f"{place}attn.attn.out_proj.bias": np.ones(4),
         f"{place}ffn.layers.0.weight": np.ones((8, 4, 1, 1)),
         f"{place}ffn.layers.1.weight": np.ones((8, 1, 3, 3)),
@@ -213,6 +213,29 @@ def test_counters_and_classifiers_are_ignored_and_the_unknown_is_named():
     assert result.ignored == ["bn1.num_batches_tracked", "fc.weight"] and result.unexpected == ["head.extra"]
 
 
+def test_two_names_of_one_weight_are_refused():
+    """A file with torchvision's names of two of its versions."""
+    x = np.zeros((1, 1, 1, 1), np.float32)
+    arrays = {"backbone.fpn.inner_blocks.0.0.weight": x, "backbone.fpn.inner_blocks.0.weight": x + 1}
+    with pytest.raises(WeightsError, match=r"inner_blocks.0.0.weight and .*inner_blocks.0.weight both give neck"):
+        to_jsra(arrays)
+
+
+def test_quantised_weights_and_names_of_detectron2_are_refused():
+    with pytest.raises(WeightsError, match="conv1.weight has dtype int8.*quantised"):
+        to_jsra({"conv1.weight": np.zeros((1, 1, 1, 1), np.int8)})
+    with pytest.raises(WeightsError, match="backbone.bottom_up.stem.conv1.weight: these are names of detectron2"):
+        to_jsra(dict.fromkeys(("backbone.bottom_up.stem.conv1.weight", "roi_heads.box_head.fc1.weight"), np.zeros(1)))
+
+
+@pytest.mark.parametrize("prefix", ["model.", "_orig_mod.", "model._orig_mod."])
+def test_what_programs_put_before_all_names(prefix):
+    x = np.zeros(1, np.float32)
+    found = to_jsra({f"{prefix}conv1.weight": x, f"{prefix}bn1.bias": x})
+    assert found.family == "backbone" and list(found.arrays) == ["backbone.conv1.weight", "backbone.bn1.bias"]
+    assert list(to_jsra({f"{prefix}stem.weight": x}).arrays) == [f"{prefix}stem.weight"]  # nothing known is left
+
+
 def test_wrong_requests():
     with pytest.raises(WeightsError, match="unknown naming scheme"):
         to_jsra({}, "mxnet")
@@ -238,3 +261,15 @@ def test_incomplete_parts():
         ("roi_head.mask.head.logits.weight", "roi_head.mask.head.logits.*"),
     ):
         assert found in incomplete_parts([n for n in complete if n != name]), name
+
+
+def test_layers_without_weights_are_not_missing():
+    """Activations within a sequence, and the first stages in front of a head that has the last one of a ResNet."""
+    names = ["head.offset_fc.0.weight", "head.offset_fc.2.weight", "head.stem.0.bn.weight", "head.layer4.0.conv1.weight"]
+    assert incomplete_parts(["backbone.conv1.weight", "backbone.bn1.weight", *names]) == []
+    assert incomplete_parts(["backbone.conv1.weight", "backbone.bn1.weight", "backbone.layer2.0.conv1.weight"]) == [
+        "backbone.layer1.*"
+    ]
+    assert incomplete_parts(["aggregator.embed_convs.0.weight", "aggregator.embed_convs.2.weight"]) == [
+        "aggregator.embed_convs.1.*"
+    ]

@@ -118,6 +118,41 @@ def test_a_deeper_backbone_is_another_one(tmp_path):
     np.testing.assert_array_equal(model.backbone.conv1.weight.numpy(), before)
 
 
+@pytest.mark.parametrize(
+    "name, other",
+    [
+        ("backbone.layer3.22.conv1.weight", True), ("neck.downsample_convs.0.conv.weight", True),
+        ("roi_head.box.extractor.roi_layer.key.weight", True), ("roi_head.bbox_head.conv_branch.0.weight", True),
+        ("roi_head.mask.head.logits.weight", False), ("motion.conv1.weight", False),
+        ("roi_heads.keypoint_head.0.bias", False),
+    ],
+)  # fmt: skip
+def test_weights_of_another_model_are_refused_where_all_are_needed(tmp_path, name, other):
+    """Every weight of the model is in the file, with its shape: only what is left shows that the file is of another one."""
+    path, model = tmp_path / "g.npz", Model()
+    write_weights(path, {**arrays_of(Model()), name: np.ones(2, np.float32)})
+    if other:
+        with pytest.raises(WeightsError, match=f"1 weights have no place in the model.*{name}"):
+            load_weights(model, path, strict=True)
+    else:
+        assert load_weights(model, path, strict=True).unexpected == [name]
+
+
+@pytest.mark.parametrize("name", ["fc", "norm", "classifier", "layer1", "rpn_head", "bbox_head", "detector"])
+def test_names_of_a_users_detector_are_its_own(tmp_path, name):
+    """Also those that stand for something else in another family, or that a classifier would not need."""
+
+    class Own(nn.Module):
+        def __init__(self):
+            super().__init__()
+            setattr(self, name, nn.Linear(2, 2))
+
+    path, model = tmp_path / "h.npz", Own()
+    write_weights(path, {n: np.full_like(a, 3) for n, a in arrays_of(model).items()})
+    load_weights(model, path, strict=True)
+    assert all((array == 3).all() for array in arrays_of(model).values())
+
+
 def test_frozen_parameters_stay_frozen(tmp_path):
     model = Model()
     model.backbone.conv1.weight.stop_grad()

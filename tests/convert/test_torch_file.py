@@ -148,6 +148,9 @@ def test_what_is_no_file_of_weights(tmp_path, start, message):
         '{"a": {"dtype": "F32", "shape": ["x"], "data_offsets": [0, 8]}}',
         '{"a": {"dtype": "F32", "shape": [9], "data_offsets": [0, 36]}}',
         '{"a": {"dtype": "F4", "shape": [2], "data_offsets": [0, 8]}}',
+        '{"a": {"dtype": "F32", "shape": [1.9], "data_offsets": [0, 4]}}',
+        '{"a": {"dtype": "F32", "shape": [1], "data_offsets": [0, 4]}, "a": {"dtype": "F32", "shape": [2], '
+        '"data_offsets": [0, 8]}}',
     ],
 )
 def test_safetensors_that_are_damaged(tmp_path, header):
@@ -166,6 +169,13 @@ def test_npz_that_are_damaged_or_hold_objects(tmp_path):
     for name in ("objects", "cut", "other"):
         with pytest.raises(WeightsError, match=f"{name}.npz: not an .npz file of arrays, or damaged"):
             read_weights(tmp_path / f"{name}.npz")
+
+
+@pytest.mark.parametrize("array", [np.array(["a"]), np.zeros(2, np.complex64), np.zeros(2, [("a", "f4")])])
+def test_arrays_of_anything_but_numbers(tmp_path, array):
+    np.savez(tmp_path / "a.npz", **{"conv1.weight": array})
+    with pytest.raises(WeightsError, match="a.npz: conv1.weight has dtype .*none of numbers"):
+        read_weights(tmp_path / "a.npz")
 
 
 @pytest.mark.parametrize("name", ["zip.pth", "legacy.pth"])

@@ -52,6 +52,21 @@ def test_images_without_objects_are_left_out(place):
         COCODataset(**place, use_anno_cats=True, filter_min_size=100)
 
 
+def test_a_list_of_images(place, tmp_path):
+    """Ids as the file has them, numbers or text; Windows' line ends and its mark of UTF-8."""
+    path = tmp_path / "ids.txt"
+    path.write_text("\ufeff5\r\n2\r\n", encoding="utf8")
+    assert COCODataset(**place, use_anno_cats=True, filter_min_size=0, image_ids=str(path)).img_ids == [2, 5]
+    with open(place["anno_file"], encoding="utf8") as f:
+        content = json.load(f)
+    for entry, key in [(i, "id") for i in content["images"]] + [(a, "image_id") for a in content["annotations"]]:
+        entry[key] = f"x{entry[key]}"
+    (tmp_path / "named.json").write_text(json.dumps(content))
+    path.write_text("x2")
+    place = {**place, "anno_file": str(tmp_path / "named.json")}
+    assert COCODataset(**place, use_anno_cats=True, filter_min_size=0, image_ids=str(path)).img_ids == ["x2"]
+
+
 def test_the_log_says_what_is_left_out_or_doubtful(tmp_path):
     doubtful = [
         annotation(7, 5, 20, (1, 1, 0.5, 10)),

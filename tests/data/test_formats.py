@@ -99,7 +99,7 @@ def test_every_form(tmp_path, form):
     first, empty = sorted(listed, key=lambda p: p.file)
     assert (first.width, first.height, empty.width, empty.objects) == (100, 80, 60, [])
     assert {o.name: tuple(round(v, 3) for v in o.box) for o in first.objects} == {"dog": DOG, "cat": CAT}
-    polygons = {o.name: o.polygons for o in first.objects}["cat"]
+    polygons = {o.name: o.segmentation for o in first.objects}["cat"]
     assert polygons == ([[40, 0, 90, 0, 90, 40, 40, 40]] if form in (yolo, labelme, cvat) else [])
     # What cannot be used is named: in each form one object, and, but for YOLO, one picture that is not there.
     assert len(found.problems) == (1 if form is yolo else 2), found.problems

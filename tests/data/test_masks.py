@@ -58,6 +58,15 @@ def test_crop_and_pad(masks):
     assert np.array_equal(np.asarray(masks.pad(3, 5)), np.pad(np.asarray(masks), ((0, 0), (0, 5), (0, 3))))
 
 
+def test_nothing_of_a_crop_comes_back_when_it_is_padded():
+    """A polygon that exceeds the window must not fill the columns and rows that Pad adds."""
+    polygons = InstanceMasks([[[2, 2, 18, 2, 18, 9, 2, 9]], [[1, 1, 4, 1, 4, 3]]], 20, 10)
+    padded = polygons.crop(0, 0, 8, 6).pad(5, 4)
+    bitmaps = np.asarray(padded)
+    assert bitmaps.shape == (2, 10, 13) and bitmaps[0].sum() == bitmaps[0, 2:6, 2:8].sum() == 24
+    assert padded.segmentations[1] == [[1, 1, 4, 1, 4, 3]]  # one inside is a polygon still
+
+
 def test_select(masks):
     assert masks.select(np.array([True, False, False, True])).segmentations == [TRIANGLE, None]
     assert np.asarray(masks.select([False] * 4)).shape == (0, HEIGHT, WIDTH)

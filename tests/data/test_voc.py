@@ -112,11 +112,26 @@ def test_an_annotation_is_of_the_picture_of_its_own_name(root):
     """Annotations made by copying another keep its <filename>."""
     named(root, 2, "0001.jpg")
     assert [r.file.rpartition("/")[2] for r in make(root).records] == ["0001.jpg", "0002.jpg"]
-    (Path(root) / "JPEGImages" / "0002.jpg").rename(Path(root) / "JPEGImages" / "0002.jpeg")
+    (Path(root) / "JPEGImages" / "0002.jpg").rename(Path(root) / "JPEGImages" / "0002.image")
     with pytest.raises(ConfigError, match=r"the annotations of 0001 and 0002 both read .*0001\.jpg; correct <filename>"):
         make(root)
-    named(root, 2, "0002.jpeg")
-    assert make(root)[1][1]["img_file"].endswith("0002.jpeg")
+    named(root, 2, "0002.image")
+    assert make(root)[1][1]["img_file"].endswith("0002.image")
+
+
+def test_pictures_in_subfolders_and_of_other_endings(root):
+    """A name of the list is a path: an annotation is of its own folder's picture. Any ending is found without <filename>."""
+    place = Path(root)
+    for folder, number in (("a", 1), ("b", 2)):
+        for kind, ending in (("Annotations", "xml"), ("JPEGImages", "jpg")):
+            (place / kind / folder).mkdir()
+            (place / kind / folder / f"7.{ending}").write_bytes((place / kind / f"000{number}.{ending}").read_bytes())
+    (place / "JPEGImages" / "b" / "7.jpg").rename(place / "JPEGImages" / "b" / "7.PNG")
+    changed = (place / "Annotations" / "b" / "7.xml").read_text()
+    (place / "Annotations" / "b" / "7.xml").write_text(re.sub("<filename>.*</filename>", "", changed))
+    (place / "ImageSets" / "Main" / "trainval.txt").write_text("a/7\nb/7\n0001\n")
+    files = [str(Path(record.file).relative_to(place / "JPEGImages")) for record in make(root).records]
+    assert files == ["a/7.jpg", "b/7.PNG", "0001.jpg"]
 
 
 def rewritten(root, number, change):

@@ -40,6 +40,12 @@ def test_ids_of_categories_may_be_anything(first, second):
     assert (per_class[first]["mAP"], per_class[second]["mAP"]) == (pytest.approx(1), 0)
 
 
+def test_what_else_a_detection_has_changes_nothing():
+    """The tools take rows with a caption for captions."""
+    row = {**found((0, 0, 10, 10)), "caption": "a dog", "keypoints": [1, 2, 2], "area": 1e6, "id": 0, "iscrowd": 1}
+    assert coco_ap(world(truth([(0, 0, 10, 10)])), [row], [1])[0]["mAP"] == pytest.approx(1)
+
+
 def test_overlap_decides_the_thresholds():
     # IoU 72 / 100: right at 0.5, 0.55, 0.6, 0.65, 0.7, wrong at the other five.
     values, _, _ = coco_ap(world(truth([(0, 0, 10, 10)])), [found((0, 0, 10, 7.2))], [1])

@@ -4,29 +4,34 @@ from __future__ import annotations
 
 import os
 import xml.etree.ElementTree as ElementTree
+from collections import Counter
 from dataclasses import dataclass, field
 
 from jsra.data.coco_file import parse_json
 from jsra.data.image import DataError
+from jsra.data.voc_file import parse_xml
 
 CONFIG, MARK = "config.py", "# Written by `jsra init`"  # the config of a project, and the beginning of its first line
 
 
 @dataclass
 class Object:
-    """name: of the class. box: (x0, y0, x1, y1) in pixels. polygons: lists of x, y, x, y, ... as in COCO, or []."""
+    """name: of the class. box: (x0, y0, x1, y1) in pixels. segmentation: COCO's, polygons or an RLE, [] for none. marks: what
+    else a COCO annotation says of it (area, ignore)."""
 
     name: str
     box: tuple
-    polygons: list = field(default_factory=list)
+    segmentation: list | dict = field(default_factory=list)
     ignored: bool = False
+    marks: dict = field(default_factory=dict)
 
 
 @dataclass
 class Picture:
-    """file: its path. objects: those of this picture; the list may be empty."""
+    """file: its path. source: the path of its annotations. objects: of this picture; none is a picture without objects."""
 
     file: str
+    source: str
     width: int
     height: int
     objects: list
@@ -79,10 +84,26 @@ def json_of(path: str, problems: list):
 def xml_of(path: str, problems: list):
     """The root of an XML file; None, and an entry in `problems`, if it cannot be read."""
     try:
-        return ElementTree.parse(path).getroot()
+        return parse_xml(path)
     except (ElementTree.ParseError, ValueError, LookupError, OSError) as error:
         problems.append(f"{path}: not valid XML ({error}); if it ends in the middle, copy or write it again: left out")
         return None
+
+
+def once(splits: dict, problems: list) -> dict:
+    """The splits with each picture once. Where two files annotate it, the first is used, and the problems say so."""
+    kept, left = {}, Counter()
+    for name, pictures in splits.items():
+        first = {}
+        for picture in pictures:
+            used = first.setdefault(picture.file, picture)
+            if used.source != picture.source:
+                left[(picture.source, used.source)] += 1
+        if first:
+            kept[name] = list(first.values())
+    for (source, used), count in left.items():
+        problems.append(f"{source}: {count} of its pictures are also in {used}, which is used: left out")
+    return kept
 
 
 def classes_by_name(splits: dict) -> list:
@@ -99,12 +120,10 @@ def to_coco(pictures, classes, root: str) -> dict:
         images.append(dict(id=len(images) + 1, file_name=name, width=picture.width, height=picture.height))
         for o in picture.objects:
             x0, y0, x1, y1 = (float(v) for v in o.box)
-            annotations.append(
-                dict(
-                    id=len(annotations) + 1, image_id=len(images), category_id=number[o.name],
-                    bbox=[x0, y0, x1 - x0, y1 - y0], area=(x1 - x0) * (y1 - y0), iscrowd=int(o.ignored),
-                    segmentation=o.polygons,
-                )
+            annotation = dict(
+                id=len(annotations) + 1, image_id=len(images), category_id=number[o.name], bbox=[x0, y0, x1 - x0, y1 - y0],
+                area=(x1 - x0) * (y1 - y0), iscrowd=int(o.ignored), segmentation=o.segmentation,
             )  # fmt: skip
+            annotations.append({**annotation, **o.marks})
     categories = [dict(id=i, name=name) for name, i in number.items()]
     return dict(images=images, annotations=annotations, categories=categories)

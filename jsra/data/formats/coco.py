@@ -6,7 +6,7 @@ import os
 
 from jsra.data.coco import segmentation_problems
 from jsra.data.coco_file import check_coco
-from jsra.data.formats.annotations import Annotations, Object, Picture, files_below, json_of
+from jsra.data.formats.annotations import Annotations, Object, Picture, files_below, json_of, once
 from jsra.data.formats.pictures import Pictures, size_of, split_of
 
 
@@ -20,22 +20,14 @@ def find(folder: str):
             files.append((split_of(os.path.basename(name)) or split_of(os.path.dirname(name)) or "all", file))
     if not files:
         return None
-    places, splits, classes, taken = Pictures(folder), {}, [], {}
-    # instances_val2017.json comes before person_keypoints_val2017.json: the same pictures, but all classes.
+    places, splits, classes = Pictures(folder), {}, []
+    # instances_val2017.json before person_keypoints_val2017.json: the same pictures, all classes.
     for split, file in sorted(files, key=lambda f: "instances" not in os.path.basename(f[1].path)):
         problems += [f"{file.path}: {p.where}: {p.what}: left out" for p in file.problems]
-        earlier = {}
-        for picture in _pictures(places, file, problems):
-            first = taken.setdefault((split, picture.file), file.path)
-            if first == file.path:
-                splits.setdefault(split, []).append(picture)
-            else:
-                earlier[first] = earlier.get(first, 0) + 1
-        for first, count in earlier.items():
-            problems.append(f"{file.path}: {count} of its pictures are also in {first}, which is used: left out")
+        splits.setdefault(split, []).extend(_pictures(places, file, problems))
         known = sorted(file.categories.items(), key=lambda c: (isinstance(c[0], str), c[0]))
         classes += [name for _, name in known if name not in classes]
-    return Annotations("COCO", splits, classes, problems)
+    return Annotations("COCO", once(splits, problems), classes, problems)
 
 
 def _read(path, problems):
@@ -57,9 +49,11 @@ def _pictures(places, file, problems):
         objects = []
         for a in file.annotations[img_id]:
             x, y, w, h = a["bbox"]
-            polygons = a.get("segmentation") if isinstance(a.get("segmentation"), list) else []
-            wrong = segmentation_problems(a, *size) if polygons else []
+            segmentation = a.get("segmentation") or []
+            wrong = segmentation_problems(a, *size) if segmentation else []
             problems += [f"{file.path}: {p.where}: {p.what}: only the box is used" for p in wrong]
             name = file.categories[a["category_id"]]
-            objects.append(Object(name, (x, y, x + w, y + h), [] if wrong else polygons, bool(a.get("iscrowd"))))
-        yield Picture(place, *size, objects)
+            marks = {key: a[key] for key in ("area", "ignore") if a.get(key) is not None}
+            box = (x, y, x + w, y + h)
+            objects.append(Object(name, box, [] if wrong else segmentation, bool(a.get("iscrowd")), marks))
+        yield Picture(place, file.path, *size, objects)

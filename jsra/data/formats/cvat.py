@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import os
 
-from jsra.data.formats.annotations import Annotations, Object, Picture, classes_by_name, files_below, xml_of
+from jsra.data.formats.annotations import Annotations, Object, Picture, classes_by_name, files_below, once, xml_of
 from jsra.data.formats.pictures import Pictures, size_of, split_of
 
 
@@ -27,12 +27,16 @@ def find(folder: str):
             if size is None:
                 problems.append(f"{path}: {name}: {why}: left out")
                 continue
-            subset = split_of(image.get("subset") or "") or split_of(os.path.dirname(name)) or "all"
-            splits.setdefault(subset, []).append(Picture(file, *size, list(_objects(image, f"{path}, {name}", problems))))
+            said = image.get("subset") or "", os.path.dirname(name), os.path.basename(path)
+            subset = next(filter(None, map(split_of, said)), "all")
+            objects = list(_objects(image, f"{path}, {name}", problems))
+            splits.setdefault(subset, []).append(Picture(file, path, *size, objects))
     if places is None:
         return None
+    splits = once(splits, problems)
     names = classes_by_name(splits)
-    return Annotations("CVAT", splits, [n for n in listed if n in names] or names, problems)
+    classes = [name for name in dict.fromkeys([*listed, *names]) if name in names]
+    return Annotations("CVAT", splits, classes, problems)
 
 
 def _is_label_name(root, element):
@@ -41,7 +45,7 @@ def _is_label_name(root, element):
 
 def _objects(image, where, problems):
     for element in image:
-        name = element.get("label") or ""
+        name = (element.get("label") or "").strip()
         try:
             if element.tag == "box":
                 points = [float(element.get(key)) for key in ("xtl", "ytl", "xbr", "ybr")]

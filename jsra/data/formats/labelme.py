@@ -1,4 +1,4 @@
-"""Labelme's files: one JSON file per picture, with `shapes` (rectangles, polygons, circles)."""
+"""Labelme's files: a JSON file a picture, with `shapes`. Those of one label and one `group_id` are parts of an object."""
 
 from __future__ import annotations
 
@@ -6,8 +6,12 @@ import math
 import os
 
 from jsra.arguments import short
-from jsra.data.formats.annotations import Annotations, Object, Picture, classes_by_name, files_below, json_of
+from jsra.data.formats.annotations import Annotations, Object, Picture, classes_by_name, files_below, json_of, once
 from jsra.data.formats.pictures import size_of, split_of
+from jsra.data.image import PICTURES
+
+OUTLINES = ("polygon", "rotation")  # the second is X-AnyLabeling's turned box, by its corners
+CORNERS = ("rectangle", "mask")  # two points, of a mask those of its bitmap
 
 
 def find(folder: str):
@@ -25,39 +29,54 @@ def find(folder: str):
             continue
         objects = list(_objects(path, content["shapes"], problems))
         subset = split_of(os.path.dirname(os.path.relpath(path, folder))) or "all"
-        splits.setdefault(subset, []).append(Picture(file, *size, objects))
+        splits.setdefault(subset, []).append(Picture(file, path, *size, objects))
+    splits = once(splits, problems)
     return Annotations("Labelme", splits, classes_by_name(splits), problems) if any_file else None
 
 
 def _picture(path, content):
-    """The picture that the annotation names, in the same folder; otherwise the picture with the annotation's own name."""
+    """The picture of the annotation's own name, next to it, with the ending of the one that it names if there are several;
+    else the one that it names, which is often that of another machine, or from before the files were renamed."""
     named = str(content.get("imagePath") or "").replace("\\", "/")
     stem = os.path.splitext(path)[0]
-    places = [os.path.join(os.path.dirname(path), named), os.path.join(os.path.dirname(path), os.path.basename(named))]
-    places += [stem + ending for ending in (".jpg", ".jpeg", ".png", ".bmp")]
-    return next((place for place in places if os.path.isfile(place)), None)
+    places = [stem + ending for ending in (os.path.splitext(named)[1], *PICTURES) if ending]
+    places += [os.path.join(os.path.dirname(path), name) for name in (named, os.path.basename(named))]
+    return next((os.path.normpath(place) for place in places if os.path.isfile(place)), None)
 
 
 def _objects(path, shapes, problems):
-    for shape in shapes:
-        try:
-            kind, points = shape.get("shape_type", "polygon"), [[float(x), float(y)] for x, y in shape.get("points") or []]
-        except (AttributeError, TypeError, ValueError):
-            problems.append(f"{path}: the shape {short(shape)} has no valid points (x, y): left out")
+    parts = {}
+    for number, shape in enumerate(shapes):
+        part, why = _part(shape)
+        if part is None:
+            problems.append(f"{path}: {why}: left out")
             continue
-        if kind == "circle" and len(points) == 2:
-            (x, y), radius = points[0], math.dist(*points)
-            points = [[x - radius, y - radius], [x + radius, y + radius]]
-        xs, ys = [p[0] for p in points], [p[1] for p in points]
-        if kind not in ("rectangle", "polygon", "circle") or not points or not (min(xs) < max(xs) and min(ys) < max(ys)):
-            problems.append(f"{path}: a {kind} {shape.get('label')!r} with {len(points)} points is not an object: left out")
-            continue
-        label = shape.get("label")
-        if label is None or not str(label).strip():
-            problems.append(f"{path}: a {kind} without a label: left out")
-            continue
-        if not all(map(math.isfinite, xs + ys)):
-            problems.append(f"{path}: a {kind} {shape.get('label')!r} has a coordinate that is not a number: left out")
-            continue
-        polygons = [[v for p in points for v in p]] if kind == "polygon" and len(points) > 2 else []
-        yield Object(str(label).strip(), (min(xs), min(ys), max(xs), max(ys)), polygons)
+        group = shape.get("group_id")
+        parts.setdefault((part.name, number if group is None else f"group {group}"), []).append(part)
+    for (name, _), listed in parts.items():
+        x0, y0, x1, y1 = zip(*(part.box for part in listed))
+        drawn = all(part.segmentation for part in listed)
+        polygons = [polygon for part in listed for polygon in part.segmentation] if drawn else []
+        yield Object(name, (min(x0), min(y0), max(x1), max(y1)), polygons)
+
+
+def _part(shape):
+    """(the object of a shape, ''), or (None, why it is none)."""
+    try:
+        kind, points = shape.get("shape_type", "polygon"), [[float(x), float(y)] for x, y in shape.get("points") or []]
+    except (AttributeError, TypeError, ValueError):
+        return None, f"the shape {short(shape)} has no valid points (x, y)"
+    if kind == "circle" and len(points) == 2:
+        (x, y), radius = points[0], math.dist(*points)
+        points = [[x - radius, y - radius], [x + radius, y + radius]]
+    xs, ys = [p[0] for p in points], [p[1] for p in points]
+    known = kind in (*OUTLINES, *CORNERS, "circle")
+    if not known or not points or not (min(xs) < max(xs) and min(ys) < max(ys)):
+        return None, f"a {kind} {shape.get('label')!r} with {len(points)} points is not an object"
+    label = shape.get("label")
+    if label is None or not str(label).strip():
+        return None, f"a {kind} without a label"
+    if not all(map(math.isfinite, xs + ys)):
+        return None, f"a {kind} {label!r} has a coordinate that is not a number"
+    polygons = [[v for p in points for v in p]] if kind in OUTLINES and len(points) > 2 else []
+    return Object(str(label).strip(), (min(xs), min(ys), max(xs), max(ys)), polygons), ""

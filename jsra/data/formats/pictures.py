@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import unicodedata
 
 from PIL import Image, ImageOps
 
@@ -33,8 +34,8 @@ class Pictures:
         self._by_name, self._by_stem = {}, {}
         for path in self.paths:
             name = os.path.basename(path)
-            self._by_name.setdefault(name, []).append(path)
-            self._by_stem.setdefault(os.path.splitext(name)[0], []).append(path)
+            self._by_name.setdefault(_composed(name), []).append(path)
+            self._by_stem.setdefault(_composed(os.path.splitext(name)[0]), []).append(path)
 
     def find(self, name: str, source: str, stem: bool = False):
         """(the path of the picture that an annotation in the file `source` names, the reason if there is none).
@@ -43,8 +44,10 @@ class Pictures:
         folders agree with `name` is chosen; otherwise the one of the same split; otherwise the one in the folder nearest to
         `source`. If there are still several, none is used.
         """
-        parts = [part for part in re.split(r"[/\\]", name) if part not in ("", ".", "..")]
-        candidates = (self._by_stem if stem else self._by_name).get(parts[-1] if parts else "", [])
+        known = self._by_stem if stem else self._by_name
+        split = r"/" if _composed(name.split("/")[-1]) in known else r"[/\\]"  # Windows' paths; but a name may hold a \
+        parts = [_composed(part) for part in re.split(split, name) if part not in ("", ".", "..")]
+        candidates = known.get(parts[-1] if parts else "", [])
         ranked = sorted(((self._rank(path, parts[:-1], source), path) for path in candidates), reverse=True)
         if not ranked:
             return None, f"the picture {name!r} is not in {self.folder}"
@@ -66,7 +69,12 @@ class Pictures:
         return same, of_split, sum(1 for _ in _while_equal(own, near)), -len(own)
 
     def _folders(self, path):
-        return os.path.dirname(os.path.relpath(path, self.folder)).split(os.sep)
+        return _composed(os.path.dirname(os.path.relpath(path, self.folder))).split(os.sep)
+
+
+def _composed(name: str) -> str:
+    """Of the two forms of a letter with an accent the one that most programs write: macOS' file names have the other."""
+    return unicodedata.normalize("NFC", name)
 
 
 def _while_equal(first, second):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 
-from jsra.data.formats.annotations import Annotations, Object, Picture, classes_by_name, files_below, xml_of
+from jsra.data.formats.annotations import Annotations, Object, Picture, classes_by_name, files_below, once, xml_of
 from jsra.data.formats.pictures import Pictures, size_of, split_of
 from jsra.data.voc_file import read_listing, read_objects
 
@@ -23,10 +23,10 @@ def find(folder: str):
         if size is None:
             problems.append(f"{path}: {why}: left out")
             continue
-        found[os.path.normpath(path)] = Picture(picture, *size, list(_objects(root, path, problems)))
+        found[os.path.normpath(path)] = Picture(picture, path, *size, list(_objects(root, path, problems)))
     if places is None:
         return None
-    splits = _splits(folder, found, problems) or _splits_of_folders(folder, found)
+    splits = once(_splits(folder, found, problems) or _splits_of_folders(folder, found), problems)
     return Annotations("Pascal VOC", splits, classes_by_name(splits), problems)
 
 
@@ -35,7 +35,7 @@ def _objects(root, path, problems):
     problems += [f"{path}: {which} {what}: left out" for which, what in wrong]
     for item in objects:
         x0, y0, x1, y1 = item["box"]
-        if not (x0 < x1 and y0 < y1):
+        if x0 > x1 or y0 > y1:  # equal: a pixel wide
             problems.append(f"{path}: the object {item['name']!r} has the box ({x0:g}, {y0:g}, {x1:g}, {y1:g}): left out")
             continue
         # VOC counts pixels from 1 and includes the last one.

@@ -4,6 +4,7 @@ picture."""
 from __future__ import annotations
 
 import os
+import re
 
 import yaml
 
@@ -12,6 +13,8 @@ from jsra.data.formats.pictures import Pictures, size_of, split_of
 
 _LISTS = ("classes.txt", "obj.names", "names.txt", "classes.names")
 _OF_YOLO = ("train", "val", "nc", "path", "kpt_shape")  # keys of a data.yaml
+_SPLITS = {"train": "train", "val": "val", "valid": "val", "test": "test"}  # its keys of pictures, and what they mean
+_MOST_CLASSES = 100_000
 
 
 def find(folder: str):
@@ -20,7 +23,8 @@ def find(folder: str):
     if not any(all(map(_is_sound, words)) for words in lines.values()):
         return None
     places, problems = Pictures(folder), []
-    names, boxes_only = _settings(folder, problems)
+    names, settings, source = _settings(folder, problems)
+    boxes_only, listed = "kpt_shape" in settings, _listed(settings, source, places)
     splits, largest = {}, -1
     for file, path in _labels(places, lines, problems).items():
         size, why = size_of(file)
@@ -30,8 +34,8 @@ def find(folder: str):
         numbered = list(_objects(path, lines[path], size, boxes_only, problems))
         largest = max([largest, *(number for number, _, _ in numbered)])
         objects = [Object(number, box, polygons) for number, box, polygons in numbered]
-        subset = split_of(os.path.dirname(os.path.relpath(file, folder))) or "all"
-        splits.setdefault(subset, []).append(Picture(file, *size, objects))
+        subset = listed.get(file) or split_of(os.path.dirname(os.path.relpath(file, folder))) or "all"
+        splits.setdefault(subset, []).append(Picture(file, path, *size, objects))
     if largest >= len(names):
         if names:
             problems.append(f"labels up to {largest}, but only {len(names)} names: the others are called 'class <number>'")
@@ -48,10 +52,11 @@ def _labels(places, lines, problems) -> dict:
     not annotated."""
     found = {}
     for path, words in lines.items():
-        if words and not any(map(_is_sound, words)):
-            continue  # another kind of text file
         picture, why = places.find(os.path.splitext(os.path.basename(path))[0], path, stem=True)
-        if picture is None:
+        if words and not any(map(_is_sound, words)):
+            if picture is not None:  # else it is any text
+                problems.append(f"{path}: no line of it is a class and four numbers: left out")
+        elif picture is None:
             problems.append(f"{path}: {why}: left out")
         else:
             found.setdefault(picture, []).append(path)
@@ -79,30 +84,51 @@ def _is_sound(words) -> bool:
 
 
 def _settings(folder, problems) -> tuple:
-    """(names of the classes, whether numbers after a box are key points, not a polygon)."""
+    """(names of the classes, content of the data.yaml that they are from, {} for a list of names, path of the file)."""
     found = []
     for path in files_below(folder, (".yaml", ".yml")):
         with open(path, "rb") as f:
             try:
-                content = yaml.safe_load(f)
+                content = yaml.load(f, Loader=yaml.BaseLoader)  # all is text: a class may be called no or 1.0
             except (yaml.YAMLError, UnicodeDecodeError):
                 continue
         names = _named(content.get("names")) if isinstance(content, dict) else []
         if names:
-            found.append((not any(key in content for key in _OF_YOLO), path, names, "kpt_shape" in content))
-    found.sort(key=lambda one: one[0])  # stable: equal ones keep their order
-    for _, path, names, _ in found[1:]:
-        if names != found[0][2]:
-            problems.append(f"{path}: other class names than in {found[0][1]}, which are used: left out")
-    if found:
-        return found[0][2:]
-    for name in _LISTS:
-        for path in files_below(folder, name):
-            with open(path, encoding="utf-8-sig", errors="replace") as f:
-                # The number of the line is the number of the class, so empty lines count.
-                names = [line.strip() for line in f.read().rstrip().splitlines()]
-            return [text or f"class {i}" for i, text in enumerate(names)], False
-    return [], False
+            found.append((names, content, path))
+    found.sort(key=lambda one: not any(key in one[1] for key in _OF_YOLO))  # in their order otherwise
+    for path in (path for name in _LISTS for path in files_below(folder, name) if not found or not found[0][1]):
+        with open(path, encoding="utf-8-sig", errors="replace") as f:
+            # A line's number is that of its class, so an empty one counts.
+            names = [line.strip() for line in f.read().rstrip().splitlines()]
+        found.append(([text or f"class {i}" for i, text in enumerate(names)], {}, path))
+    for names, _, path in found[1:]:
+        if names != found[0][0]:
+            problems.append(f"{path}: other class names than in {found[0][2]}, which are used: left out")
+    return found[0] if found else ([], {}, folder)
+
+
+def _listed(settings, source, places) -> dict:
+    """{picture: split} as a data.yaml at `source` says it: folders or lists of pictures, often of another machine."""
+    base, found = os.path.dirname(source), []
+    for key, split in _SPLITS.items():
+        entries = settings.get(key)
+        for entry in [entries] if isinstance(entries, str) else entries or ():
+            inside = re.sub(r"^(\.{1,2}/)+", "", str(entry))  # Roboflow's files begin with one ../ too many
+            tried = [(base, str(settings.get("path", "")), entry), (base, entry), (places.folder, entry)]
+            tried += [(base, inside), (places.folder, inside)]
+            place = next((p for p in (os.path.join(*map(str, t)) for t in tried) if os.path.exists(p)), None)
+            if place is not None:
+                found.append((os.path.abspath(place), split))
+    pictures = {}
+    for place, split in sorted(found, key=lambda one: -len(one[0])):  # a folder before the one that holds it
+        if os.path.isfile(place):
+            with open(place, encoding="utf-8-sig", errors="replace") as f:
+                named = [places.find(line.strip(), place)[0] for line in f if line.strip()]
+        else:
+            named = [p for p in places.paths if os.path.abspath(p).startswith(place + os.sep)]
+        for path in filter(None, named):
+            pictures.setdefault(path, split)
+    return pictures
 
 
 def _named(names) -> list:
@@ -113,8 +139,9 @@ def _named(names) -> list:
         except (TypeError, ValueError):
             return []
         largest = max(numbered, default=-1)
-        names = [numbered.get(i, f"class {i}") for i in range(largest + 1)] if largest < 100_000 else []
-    return [str(name) for name in names] if isinstance(names, list) else []
+        names = [numbered.get(i, f"class {i}") for i in range(largest + 1)] if largest < _MOST_CLASSES else []
+    sound = isinstance(names, list) and all(isinstance(name, str) for name in names)
+    return [name.strip() or f"class {i}" for i, name in enumerate(names)] if sound else []
 
 
 def _objects(path, lines, size, boxes_only, problems):
@@ -136,5 +163,8 @@ def _objects(path, lines, size, boxes_only, problems):
             box = (cx - w / 2, cy - h / 2, cx + w / 2, cy + h / 2)
         if not (box[0] < box[2] < 1e9 and box[1] < box[3] < 1e9) or not max(map(abs, values)) <= 2:
             problems.append(f"{path}, line {number}: not a box in fractions of the picture size: left out")
+            continue
+        if float(words[0]) >= _MOST_CLASSES:
+            problems.append(f"{path}, line {number}: {words[0]} is not the number of a class: left out")
             continue
         yield int(float(words[0])), box, polygons

@@ -1,0 +1,52 @@
+"""`jsra convert`: what it writes, and what it refuses to write."""
+
+import numpy as np
+import pytest
+
+from jsra.cli import main
+from jsra.convert.files import read_weights, write_weights
+from tests.toy_detector import write_config
+
+WHOLE = {"fc.weight": np.full((3, 3), 2, np.float32), "fc.bias": np.zeros(3, np.float32)}
+
+
+@pytest.fixture
+def convert(tmp_path, capsys):
+    """(arrays, further arguments) -> (exit code, what was printed)."""
+
+    def run(arrays, *more):
+        write_weights(tmp_path / "a.npz", arrays)
+        code = main(["convert", str(tmp_path / "a.npz"), str(tmp_path / "b.npz"), *more])
+        assert (tmp_path / "b.npz").exists() == (code == 0)
+        return code, capsys.readouterr().out
+
+    return run
+
+
+def test_a_users_detector(convert, tmp_path):
+    """Its layer has the name of a classifier's last one."""
+    code, _ = convert(WHOLE, "--config", write_config(tmp_path))
+    np.testing.assert_array_equal(read_weights(tmp_path / "b.npz")["fc.weight"], WHOLE["fc.weight"])
+    assert code == 0
+
+
+def test_weights_of_another_model(convert, tmp_path):
+    config = write_config(tmp_path)
+    code, said = convert({**WHOLE, "neck.weight": np.ones(2, np.float32)}, "--config", config)
+    assert code == 1 and "not written: 1 weights have no place in the model of" in said
+    code, said = convert({**WHOLE, "fc.bias": np.zeros(2, np.float32)}, "--config", config)
+    assert code == 1 and "not written: 1 needed weights are missing or of another shape" in said
+
+
+def test_names_of_no_scheme(convert):
+    arrays = {"encoder.stem.weight": np.ones(2, np.float32)}
+    code, said = convert(arrays)
+    assert code == 1 and "not written: the names (encoder.stem.weight, ...) follow no known scheme" in said
+    assert convert(arrays, "--from", "jsra")[0] == 0
+
+
+@pytest.mark.parametrize("value", [np.nan, -np.inf, 1e300])
+def test_weights_that_are_not_finite(convert, value):
+    """1e300 is none of float32's numbers."""
+    code, said = convert({"motion.conv1.weight": np.array([1, value])}, "--from", "jsra")
+    assert code == 1 and "1 weights contain NaN or infinity: motion.conv1.weight" in said

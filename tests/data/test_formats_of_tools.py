@@ -1,0 +1,158 @@
+"""What annotation tools write beyond the plain forms: taken as they mean it, or left out with a line about it."""
+
+import json
+import os
+
+import pytest
+
+from jsra.data import formats, starter
+from jsra.registry import build
+from tests.data.test_formats import CAT, DOG, coco, cvat, labelme, pictures, voc, yolo
+
+
+def boxes(found):
+    """{file name: {(class, box)}} of all splits."""
+    return {
+        os.path.basename(p.file): {(o.name, tuple(round(v, 3) for v in o.box)) for o in p.objects}
+        for listed in found.splits.values() for p in listed
+    }  # fmt: skip
+
+
+def changed(path, old, new):
+    text = path.read_text()
+    assert old in text
+    path.write_text(text.replace(old, new))
+
+
+def test_what_coco_says_of_an_object_is_kept(tmp_path):
+    """`ignore`, the area of its mask, and an RLE."""
+    coco(tmp_path)
+    content = json.loads((tmp_path / "instances.json").read_text())
+    rle = {"size": [80, 100], "counts": [4000, 4000]}
+    content["annotations"][0].update(ignore=1, area=123.5)
+    content["annotations"][1].update(segmentation=rle)
+    (tmp_path / "instances.json").write_text(json.dumps(content))
+    found, data = starter.read(str(tmp_path), str(tmp_path / "out"))
+    starter.write(found, data, str(tmp_path / "out"), gpu=False, pretrained=False)
+    file = str(tmp_path / "out" / "annotations" / "train.json")
+    with open(file, encoding="utf8") as f:
+        dog, cat = json.load(f)["annotations"]
+    assert (dog["ignore"], dog["area"], cat["area"], cat["segmentation"]) == (1, 123.5, 2000, rle)
+    (record,) = build(dict(type="COCODataset", root=data, anno_file=file, use_anno_cats=True), "x", "dataset").records
+    assert record.boxes.tolist() == [list(CAT)]
+
+
+@pytest.mark.parametrize("form", [coco, voc, labelme, cvat], ids=lambda f: f.__name__)
+def test_a_picture_that_two_files_annotate_is_there_once(tmp_path, form):
+    form(tmp_path)
+    (path,) = [p for p in tmp_path.rglob("*.[jx]*") if p.name in ("instances.json", "a.xml", "a.json", "annotations.xml")]
+    second = tmp_path / "z" / path.name  # Labelme's picture is next to it, or named
+    second.parent.mkdir()
+    second.write_text(path.read_text().replace("..\\\\elsewhere\\\\a.jpg", "../a.jpg"))
+    found, _ = formats.find(str(tmp_path))
+    assert sorted(found.classes) == ["cat", "dog"]
+    assert [len(listed) for listed in found.splits.values()] == [2]
+    count = 2 if form in (coco, cvat) else 1
+    assert any(f"{second}: {count} of its pictures are also in {path}" in line for line in found.problems)
+
+
+def test_a_picture_that_a_list_has_twice_is_there_once(tmp_path):
+    voc(tmp_path)
+    (tmp_path / "ImageSets" / "Main").mkdir(parents=True)
+    (tmp_path / "ImageSets" / "Main" / "train.txt").write_text("a\nempty\na\n")
+    found, _ = formats.find(str(tmp_path))
+    assert [os.path.basename(p.file) for p in found.splits["train"]] == ["a.jpg", "empty.jpg"]
+
+
+def test_voc_with_a_namespace_and_a_box_of_one_column(tmp_path):
+    voc(tmp_path)
+    changed(tmp_path / "Annotations" / "a.xml", "<annotation>", '<annotation xmlns="http://example.org/voc">')
+    changed(tmp_path / "Annotations" / "a.xml", f"<xmax>{CAT[2]}</xmax>", f"<xmax>{CAT[0] + 1}</xmax>")
+    found, _ = formats.find(str(tmp_path))
+    assert boxes(found)["a.jpg"] == {("dog", DOG), ("cat", (CAT[0], CAT[1], CAT[0] + 1, CAT[3]))}
+
+
+def test_names_of_windows_and_of_macos(tmp_path):
+    """A backslash divides folders, unless it is part of the name; macOS writes an accent as a letter of its own."""
+    pictures(tmp_path, "images/e\u0301.jpg", "images/b\\c.jpg", "images/a.jpg")
+    names = ["\u00e9.jpg", "b\\c.jpg", "C:\\x\\a.jpg"]
+    images = [dict(id=i, file_name=name, width=100, height=80) for i, name in enumerate(names)]
+    content = dict(images=images, annotations=[], categories=[dict(id=1, name="cat")])
+    (tmp_path / "a.json").write_text(json.dumps(content))
+    found, _ = formats.find(str(tmp_path))
+    assert len(found.splits["all"]) == 3 and not found.problems
+
+
+def test_labels_of_cvat(tmp_path):
+    """Of several files, with spaces, and some that the list of labels does not have; splits by the names of the files."""
+    cvat(tmp_path)
+    path = tmp_path / "annotations.xml"
+    changed(path, 'label="cat" points', 'label=" bird " points')
+    (tmp_path / "val.xml").write_text(path.read_text().replace('name="a.jpg"', 'name="b.jpg"'))
+    path.rename(tmp_path / "train.xml")
+    pictures(tmp_path, "images/b.jpg")
+    found, _ = formats.find(str(tmp_path))
+    assert found.classes == ["dog", "bird"]
+    assert {name: len(listed) for name, listed in found.splits.items()} == {"train": 2, "val": 2}
+
+
+def test_a_group_of_labelme_is_one_object(tmp_path):
+    labelme(tmp_path)
+    one, two = [[10, 20], [30, 20], [30, 60]], [[40, 30], [50, 30], [50, 50]]
+    shapes = [dict(label="dog", shape_type="polygon", points=p, group_id=3) for p in (one, two)]
+    for label, group in (("cat", 3), ("dog", None)):
+        shapes.append(dict(label=label, shape_type="rectangle", points=[[40, 0], [90, 40]], group_id=group))
+    shapes += [dict(label="cat", shape_type="mask", points=[[1, 2], [8, 9]], mask="iVBOR")]
+    shapes += [dict(label="cat", shape_type="rotation", points=[[5, 0], [10, 5], [5, 10], [0, 5]])]
+    (tmp_path / "a.json").write_text(json.dumps(dict(shapes=shapes, imagePath="empty.jpg")))  # the file's own name decides
+    found, _ = formats.find(str(tmp_path))
+    (picture,) = [p for p in found.splits["all"] if p.file.endswith("/a.jpg")]
+    found = [(o.name, o.box, len(o.segmentation)) for o in picture.objects]
+    assert found[:3] == [("dog", DOG, 2), ("cat", CAT, 0), ("dog", CAT, 0)]
+    assert found[3:] == [("cat", (1, 2, 8, 9), 0), ("cat", (0, 0, 10, 10), 1)]
+
+
+@pytest.mark.parametrize("listed", [False, True], ids=["folders", "lists"])
+def test_splits_that_a_data_yaml_says(tmp_path, listed):
+    for split, count in (("y2023", 3), ("y2024", 2)):
+        pictures(tmp_path, *(f"images/{split}/{split}_{i}.jpg" for i in range(count)))
+        (tmp_path / "labels" / split).mkdir(parents=True)
+        for i in range(count):
+            (tmp_path / "labels" / split / f"{split}_{i}.txt").write_text("0 0.5 0.5 0.2 0.2\n")
+        (tmp_path / f"{split}.txt").write_text("".join(f"./images/{split}/{split}_{i}.jpg\n" for i in range(count)))
+    train, val = ("y2023.txt", "y2024.txt") if listed else ("../images/y2023", "images/y2024")
+    (tmp_path / "data.yaml").write_text(f"path: /elsewhere\ntrain: {train}\nval: [{val}]\nnames: [no, 1.0, null]\n")
+    found, _ = formats.find(str(tmp_path))
+    assert {name: len(pictures) for name, pictures in found.splits.items()} == {"train": 3, "val": 2}
+    assert found.classes == ["no", "1.0", "null"]
+
+
+@pytest.mark.parametrize("number", ["50000000", "1e15"])
+def test_numbers_of_yolo_that_are_no_class(tmp_path, number):
+    yolo(tmp_path)
+    (tmp_path / "labels" / "unseen.txt").write_text(f"{number} 0.3 0.5 0.4 0.5\n")
+    found, _ = formats.find(str(tmp_path))
+    assert found.classes == ["cat", "dog"]
+    assert any(f"unseen.txt, line 1: {number} is not the number of a class" in line for line in found.problems)
+
+
+def test_labels_of_yolo_that_are_none(tmp_path):
+    """A picture whose labels cannot be read is no background; another text file is nobody's labels."""
+    yolo(tmp_path)
+    (tmp_path / "labels" / "unseen.txt").write_text("-1 0.3 0.5 0.4 0.5\n0 0,3 0,5 0,4 0,5\n")
+    (tmp_path / "README.txt").write_text("hello\n")
+    found, _ = formats.find(str(tmp_path))
+    assert sorted(boxes(found)) == ["a.jpg", "empty.jpg"]
+    assert [line for line in found.problems if "unseen.txt: no line of it is a class" in line]
+    assert not [line for line in found.problems if "README" in line]
+
+
+def test_lists_of_names_that_differ(tmp_path):
+    yolo(tmp_path)
+    (tmp_path / "data.yaml").unlink()
+    for place, names in (("x", "cat\ndog\n"), ("y", "dog\ncat\n")):
+        (tmp_path / place).mkdir()
+        (tmp_path / place / "classes.txt").write_text(names)
+    found, _ = formats.find(str(tmp_path))
+    assert found.classes == ["cat", "dog"]
+    assert any("y/classes.txt: other class names than in" in line for line in found.problems)
