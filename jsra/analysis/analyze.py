@@ -1,4 +1,4 @@
-"""Everything that `jsra analyze` finds about the detections of a run."""
+"""The analysis of a run's detections for `jsra analyze`."""
 
 from __future__ import annotations
 
@@ -27,10 +27,10 @@ SAID = {
 
 
 def analyze(dataset, detections, out: str, title: str, worst: int = 12, threshold: float = 0.3) -> dict:
-    """Write out/index.html, its pictures and out/analysis.json; returns the content of the last.
+    """Write out/index.html, its pictures and out/analysis.json; returns the content of the JSON file.
 
-    dataset: of jsra.data; detections: COCO's result form. worst: how many of the images with most errors are drawn.
-    threshold: the lowest score of a detection in the confusion matrix and in these images; all else counts every score.
+    dataset: of jsra.data; detections: in COCO's result format. worst: number of images to draw, those with the most errors.
+    threshold: lowest score of detections in the confusion matrix and in these images; everything else uses all scores.
     """
     os.makedirs(out, exist_ok=True)
     names = list(dataset.CLASSES)
@@ -54,7 +54,7 @@ def analyze(dataset, detections, out: str, title: str, worst: int = 12, threshol
 
 
 def _number(value):
-    """Rounded; None for nan, which JSON does not know."""
+    """The rounded value; None for nan, which JSON does not have."""
     return None if math.isnan(value) else round(float(value), 5)
 
 

@@ -8,11 +8,11 @@ from jsra.analysis.matching import HIT, IGNORED
 
 
 def confusion(images, num_classes: int, threshold: float) -> np.ndarray:
-    """int [C + 1, C + 1]: rows are the true classes, columns the detected ones; the last row is background, the last column
-    what was not detected.
+    """int [C + 1, C + 1]: rows are true classes, columns are detected classes; the last row is background, the last column
+    is for objects that were not detected.
 
-    Detections of a score of at least `threshold`; each is paired with at most one object, and the other way round, whatever
-    their classes: the pair of the largest IoU first.
+    Detections with a score of at least `threshold` are used. Detections and objects are paired one to one, whatever their
+    classes; the pair with the largest IoU comes first.
     """
     matrix = np.zeros((num_classes + 1, num_classes + 1), int)
     for image in images:

@@ -12,7 +12,7 @@ from jsra.analysis.matching import KINDS
 from jsra.data.image import read_image
 from jsra.visualize.detections import color, draw_detections
 
-MOST_CLASSES = 20  # drawn; the table has all
+MOST_CLASSES = 20  # classes in a figure; the table has all
 
 
 def pyplot():
@@ -49,7 +49,7 @@ def precision_recall(curves: dict, names, path) -> str:
 
 
 def confusion_matrix(matrix, names, path) -> str:
-    """Each row in shares of its true class; of many classes, those that are confused most."""
+    """Each row as fractions of its true class; if there are many classes, only those that are confused most."""
     size = len(names)
     chosen = np.arange(size)
     if size > MOST_CLASSES:
@@ -74,7 +74,7 @@ def confusion_matrix(matrix, names, path) -> str:
 
 
 def bars(labels, values, title, path, unit="") -> str:
-    """Horizontal bars, the first above."""
+    """Horizontal bars, the first one at the top."""
     figure, axis = pyplot().subplots(figsize=(6, 0.7 + 0.26 * len(labels)), constrained_layout=True)
     positions = np.arange(len(labels))[::-1]
     heights = np.nan_to_num(np.asarray(values, float))
@@ -89,7 +89,7 @@ def bars(labels, values, title, path, unit="") -> str:
 
 
 def draw_errors(image, names, threshold: float):
-    """uint8 [H, W, 3]: detections of at least `threshold` with what is wrong with them, and missed objects."""
+    """uint8 [H, W, 3]: detections with a score of at least `threshold` and their errors, and missed objects."""
     pixels = read_image(image.file)
     missed = np.flatnonzero(image.missed)
     truth = {"boxes": image.boxes[missed], "labels": np.full(len(missed), 1)}
@@ -107,7 +107,7 @@ def _said(image, i, names):
 
 
 def worst(images, names, folder, count: int, threshold: float) -> list:
-    """Draw the `count` images with most errors: [(path, what is wrong)]."""
+    """Draw the `count` images with the most errors; returns [(path, text about the errors)]."""
 
     def faults(image):
         shown = image.kinds[image.scores >= threshold]

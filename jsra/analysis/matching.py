@@ -1,13 +1,13 @@
-"""Which detections of an image are right, and what is wrong with the others.
+"""Finds out which detections of an image are right, and the kind of error of the others.
 
-The kinds of errors are those of TIDE (Bolya et al. 2020), at an IoU of 0.5 for a hit and of 0.1 for 'nearby':
+The kinds of errors are those of TIDE (Bolya et al. 2020), with IoU 0.5 for a hit and 0.1 for 'near':
 
     class       hits an object of another class
     place       near an object of its class, but no hit
-    both        near an object of another class, no hit
+    both        near an object of another class, but no hit
     twice       hits an object of its class that a better detection has found
-    background  near nothing
-    missed      an object that no detection found, nor would with another class or another place
+    background  near no object
+    missed      an object without any detection that finds it, or would find it with a corrected class or place
 """
 
 from __future__ import annotations
@@ -20,16 +20,16 @@ from pycocotools import mask as coco_mask
 KINDS = ("class", "place", "both", "twice", "background", "missed")
 RIGHT, IGNORED = "right", "ignored"
 HIT, NEAR = 0.5, 0.1
-MOST = 100  # detections of an image that count, as in COCO's evaluation
+MOST = 100  # detections per image, as in COCO's evaluation
 
 
 @dataclasses.dataclass
 class Image:
-    """An image's objects and detections (best first), and how they match.
+    """The objects and detections (best first) of an image, and their matches.
 
     boxes [n, 4], labels [n] of the objects; ignored [m, 4], ignored_labels [m] of crowds; found_boxes [d, 4], scores [d],
     found_labels [d] of the detections: xyxy in pixels, labels from 1. kinds [d]: one of KINDS, RIGHT or IGNORED. objects
-    int [d]: the object that a detection found or ought to have, -1 for none. missed bool [n]; hit bool [n].
+    int [d]: the object that a detection found or should have found, -1 for none. missed bool [n]; hit bool [n].
     """
 
     img_id: object
@@ -57,7 +57,7 @@ class Image:
         self.missed = np.array([not hit and i not in wanted for i, hit in enumerate(self.hit)], bool)
 
     def _match(self, d, same, crowds):
-        """same bool [n]: the objects of the detection's class; crowds: its overlaps with those that are ignored."""
+        """same bool [n]: the objects of the detection's class; crowds: overlaps of the detection with ignored regions."""
         free = np.where(same & ~self.hit, self.ious[d], -1.0)
         if free.size and free.max() >= HIT:
             self.objects[d] = free.argmax()
@@ -83,7 +83,7 @@ class Image:
 
 
 def overlaps(found, boxes, crowd=False) -> np.ndarray:
-    """IoU [d, n] of xyxy boxes; with a crowd, the share of the detection that lies in it."""
+    """IoU [d, n] of xyxy boxes; with crowd, the fraction of the detection inside the crowd region."""
     if not len(found) or not len(boxes):
         return np.zeros((len(found), len(boxes)))
     sides = [np.concatenate([b[:, :2], b[:, 2:] - b[:, :2]], axis=1).astype(float) for b in (found, boxes)]
@@ -91,7 +91,7 @@ def overlaps(found, boxes, crowd=False) -> np.ndarray:
 
 
 def images_of(dataset, detections) -> list:
-    """Images of a dataset (jsra.data) and of detections in COCO's result form."""
+    """The Images for a dataset (jsra.data) and detections in COCO's result format."""
     rows = {record.img_id: [] for record in dataset.records}
     label = {category: i + 1 for i, category in enumerate(dataset.cat_ids)}
     for d in detections:

@@ -1,4 +1,4 @@
-"""The page of an analysis: one HTML file with its pictures inside, which opens without a network."""
+"""The page of an analysis: one HTML file that contains its pictures, so it can be opened without a network."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def table(head, rows) -> str:
 
 
 def picture(path, caption="") -> str:
-    """A figure with the file's content in it."""
+    """An HTML figure that contains the data of the image file."""
     kind = "jpeg" if path.endswith(".jpg") else "png"
     with open(path, "rb") as f:
         content = base64.b64encode(f.read()).decode("ascii")

@@ -1,4 +1,4 @@
-"""What `jsra analyze` reads: the detections of a run, and the data set that they are of."""
+"""The input of `jsra analyze`: the detections of a run, and their dataset."""
 
 from __future__ import annotations
 
@@ -12,15 +12,15 @@ from jsra.data.coco_file import is_id, is_number, parse_json
 from jsra.engine import checkpoint
 from jsra.registry import ConfigError, build
 
-METRICS = "metrics.json"  # of jsra test
+METRICS = "metrics.json"  # written by jsra test
 
 
 def load(run: str, config=None, split: str | None = None):
-    """(dataset, detections in COCO's result form, path of their file) of a run.
+    """(dataset, detections in COCO's result format, path of their file) of a run.
 
-    run: a folder of `jsra test` (WORK_DIR/test), or a work_dir of `jsra train`: its test if there is one, else its last
-    evaluation. config: a config file, for a folder that does not say its own; split: of its dataset.
-    Raises FileNotFoundError, and ConfigError where config and detections do not fit.
+    run: a folder of `jsra test` (WORK_DIR/test), or a work_dir of `jsra train` (its test if there is one, otherwise its last
+    evaluation). config: a config file, needed if the folder does not name one; split: of its dataset.
+    Raises FileNotFoundError, and ConfigError if config and detections do not fit.
     """
     folder, settings, split = _settings(run, config, split)
     found = os.path.join(folder, "detections")
@@ -58,7 +58,7 @@ def notes(dataset, detections) -> list:
 
 
 def _check_rows(rows, categories, path):
-    """ConfigError where the content of a file is not COCO's list of results of boxes, of the data set's categories."""
+    """Raise ConfigError unless the file's content is COCO's list of box results with categories of the dataset."""
     if not isinstance(rows, list):
         raise ConfigError(f"{path}: expected a list of detections, COCO's result format, got {short(rows)}")
     for number, row in enumerate(rows):

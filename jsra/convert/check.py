@@ -1,10 +1,10 @@
-"""Whether weights are complete, judged by themselves: without the config of the model that they are for."""
+"""Checks whether weights are complete, from their names alone, without the config of their model."""
 
 from __future__ import annotations
 
 import re
 
-# Weights with the first part have the second one too.
+# Weights with the first part must also have the second one.
 TOGETHER = (
     ("neck", "backbone"),
     ("rpn", "backbone"),
@@ -30,10 +30,10 @@ NORM = ("weight", "bias", "running_mean", "running_var")
 
 
 def incomplete_parts(names) -> list:
-    """What is missing from weights by our names; [] if they look complete.
+    """The missing names of weights with our names; [] if they look complete.
 
-    Each normalisation with statistics has its four arrays, each layer a weight, each numbered sequence has no gaps, and parts
-    that belong together (TOGETHER) are there together.
+    Each normalisation with statistics needs four arrays, each layer a weight; numbered sequences must have no gaps, and parts
+    that belong together (TOGETHER) must occur together.
     """
     names = set(names)
     missing = []
@@ -51,16 +51,16 @@ def incomplete_parts(names) -> list:
 
 
 def _prefixes(name):
-    """'a', 'a.b' of 'a.b.weight'."""
+    """The prefixes of a name: 'a', 'a.b' for 'a.b.weight'."""
     words = name.split(".")
     return [".".join(words[:i]) for i in range(1, len(words))]
 
 
 def _gaps(names) -> list:
-    """'prefix.i.*' for numbers below the largest of a sequence that have no weights.
+    """'prefix.i.*' for each number i below the largest of a sequence that has no weights.
 
-    Layers in a row, with activations between them, have gaps of their own: they are told from a list by their name, which is
-    no plural.
+    Sequentials with activations between their layers have gaps too. They are distinguished from lists by their name, which is
+    not a plural.
     """
     numbers = {}
     for name in names:

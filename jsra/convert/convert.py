@@ -1,9 +1,10 @@
-"""Weights of mmdet, torchvision, JDet and of this package, each into the other.
+"""Converts weights between mmdet, torchvision, JDet and this package.
 
-Conventions that differ: the background is the first class here and in torchvision, the last in mmdet; class-specific boxes
-and masks have no rows for the background here and in mmdet, four first ones and a first one in torchvision. torchvision
-numbers COCO's classes by their category ids, 1 to 90 with gaps. Where Swin merges 2 x 2 patches, the four are the blocks of
-channels here, down before right; mmdet has the four of a channel next to one another, right before down.
+Conventions that differ: the background is the first class here and in torchvision, the last in mmdet. Class-specific boxes
+and masks have no rows for the background here and in mmdet; in torchvision these rows come first (four for boxes, one for
+masks). torchvision numbers COCO's classes by their category ids, 1 to 90 with gaps. Where Swin merges 2 x 2 patches, the
+channels of a patch are contiguous here, in the order (0, 0), (1, 0), (0, 1), (1, 1) of (row, column); in mmdet the four
+patches of a channel are contiguous, in the order (0, 0), (0, 1), (1, 0), (1, 1).
 """
 
 from __future__ import annotations
@@ -16,16 +17,16 @@ import numpy as np
 from jsra.convert.names import CLASSIFIERS, FAMILIES, IGNORED, current, family_of, from_ours, to_ours, unwrapped
 from jsra.convert.torch_file import WeightsError
 
-# COCO's category ids that no category has.
+# Category ids that COCO does not use.
 COCO_GAPS = (12, 26, 29, 30, 45, 66, 68, 69, 71, 83)
 BACKGROUND_LAST = ("mmdet", "mmtrack", "dynamic_head")  # families whose last class is the background
 COCO_IDS = tuple(i for i in range(1, 91) if i not in COCO_GAPS)
 
 
 class Converted(NamedTuple):
-    """arrays: by their new names. family: whose names the source had. ignored: source names without use (counters, the
-    classifier of a classification network); unexpected: source names that nothing corresponds to; reshaped: new names whose
-    rows were moved, added or dropped, with what was done."""
+    """arrays: {new name: array}. family: the naming scheme of the source. ignored: source names that are not needed
+    (counters, the classifier of a classification network); unexpected: source names without a counterpart; reshaped: {new
+    name: what was done} for arrays whose rows were moved, added or dropped."""
 
     arrays: dict
     family: str
@@ -34,22 +35,22 @@ class Converted(NamedTuple):
     reshaped: dict
 
 
-# The layers of our branches' heads with rows for each class -> rows of a class.
+# Layers of our branches' heads with rows for each class -> number of rows per class.
 _CLASS_ROWS = {"cls": 1, "box": 4, "logits": 1}
 
 
 def _class_layer(name):
-    """'cls', 'box' or 'logits' (of masks) for a weight or bias of a layer with rows for each class, else None."""
+    """'cls', 'box' or 'logits' (of masks) for the weight or bias of a layer with rows for each class, else None."""
     found = re.match(r"roi_head\..*\bhead\.(cls|box|logits)\.(weight|bias)$", name)
     return found and found[1]
 
 
-# Linear layers of DyHead by its authors, 1x1 convolutions here.
+# These are linear layers in DyHead by its authors, 1x1 convolutions here.
 _DYNAMIC_RELU = re.compile(r"^neck\.blocks\.\d+\.task\.conv[12]\.weight$")
 
 
 def _from_family(name, array, family, coco_ids):
-    """Our form of a weight -> (array, what was done or '')."""
+    """Convert one weight to our form; returns (array, what was done or '')."""
     layer, notes = _class_layer(name), []
     if family == "dynamic_head" and _DYNAMIC_RELU.match(name):
         return array[:, :, None, None], "linear layer converted to a 1x1 convolution"
@@ -62,7 +63,7 @@ def _from_family(name, array, family, coco_ids):
     if layer != "cls" and family == "torchvision":
         array = array[rows:]
         notes.append(f"the background's {_rows(rows)} dropped")
-    if coco_ids and len(array) > rows:  # no more: the same for all classes
+    if coco_ids and len(array) > rows:  # otherwise it is class-agnostic
         background = 1 if layer == "cls" else 0
         _check_rows(name, array, rows * (90 + background))
         kept = [i * rows + row for i in [0] * background + [i - 1 + background for i in COCO_IDS] for row in range(rows)]
@@ -99,18 +100,18 @@ _MERGING = re.compile(r"^(detector\.)?backbone\.stages\.\d+\.downsample\.")  # b
 
 
 def _merging(array, to_mmdet=False):
-    """[..., 4 C] of the channels of merged patches: from mmdet's order to ours, or back."""
+    """Reorder the channels [..., 4 C] of merged patches: from mmdet's order to ours, or back."""
     inner = (2, 2, -1) if to_mmdet else (-1, 2, 2)
     return np.ascontiguousarray(array.reshape(*array.shape[:-1], *inner).swapaxes(-1, -3)).reshape(array.shape)
 
 
-# mmdet's PVTv2 by our names: one layer gives queries, keys and values; linear layers of the MLPs are 1x1 convolutions.
+# mmdet's PVTv2, by our names: one layer for queries, keys and values; linear layers of the MLPs are 1x1 convolutions.
 _PVT_JOINT = re.compile(r"^(backbone\.block\d+\.\d+\.attn\.)in_proj_(weight|bias)$")
 _PVT_MLP = re.compile(r"^backbone\.block\d+\.\d+\.mlp\.fc[12]\.weight$")
 
 
 def _parts(theirs, ours, array, family, coco_ids):
-    """[(our name, our form, what was done or '')] of a weight; more than one where ours are of several layers."""
+    """[(our name, our array, what was done or '')] for one weight; several entries if it belongs to several of our layers."""
     if _MERGING.match(theirs):
         return [(ours, _merging(array), "channels of the merged patches reordered")]
     joint = _PVT_JOINT.match(ours)
@@ -128,7 +129,7 @@ _NUMBERS = re.compile(r"(^|[._])(weight|bias|running_mean|running_var)$")
 
 
 def _check(name, array, family):
-    """WeightsError for a weight that no rule holds for."""
+    """Raise WeightsError for a weight that cannot be converted."""
     if _NUMBERS.search(name) and array.dtype.kind != "f":
         raise WeightsError(f"{name} has dtype {array.dtype}: weights are floating-point numbers; quantised ones are not read")
     whose = next((whose for start, whose in _FOREIGN.items() if name.startswith(start)), None)
@@ -137,13 +138,14 @@ def _check(name, array, family):
 
 
 def to_jsra(arrays: dict, family: str | None = None, classes: str | None = None, needed=()) -> Converted:
-    """Weights by anybody's names -> by ours.
+    """Convert weights with any known names to ours.
 
-    family: one of jsra.convert.names.FAMILIES, or 'jsra'; None finds out, and drops what programs put before all names.
-    classes='coco80' takes the 80 classes of COCO in the order of our labels out of torchvision's 91. needed: the names of
-    the model, where it is known: weights that have all of them are by our names, also those of a user's own detector.
+    family: one of jsra.convert.names.FAMILIES, or 'jsra'; None: recognised from the names, without prefixes that all of them
+    have. classes='coco80' selects the 80 classes of COCO, in the order of our labels, from torchvision's 91. needed: the
+    names of the model, if it is known: weights that include all of them have our names, also those of a user's own detector.
 
-    Raises WeightsError for a head of another number of classes, for two weights of one name, and for whole numbers.
+    Raises WeightsError for a head with another number of classes, for two weights with the same name, and for integer
+    weights.
     """
     if family is None:
         own = needed and set(needed) <= set(map(current, arrays))
@@ -173,7 +175,7 @@ def to_jsra(arrays: dict, family: str | None = None, classes: str | None = None,
 
 
 def from_jsra(arrays: dict, family: str) -> Converted:
-    """Weights by our names -> by the family's. Those of CLASSIFIERS give the backbone alone."""
+    """Convert weights with our names to those of a family. For a family in CLASSIFIERS, only the backbone is returned."""
     result = Converted({}, "jsra", [], [], {})
     for name, array in arrays.items():
         theirs = from_ours(name, family)

@@ -1,4 +1,4 @@
-"""Weights files of every kind that is read and written: {name: NumPy array} in memory."""
+"""Reads and writes weights files of all supported formats; in memory they are {name: NumPy array}."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from jsra.convert.torch_file import WeightsError
 
 TORCH = (".pth", ".pt", ".bin", ".ckpt")
 WRITTEN = (*TORCH, ".pkl", ".safetensors", ".npz")
-# Where frameworks put the state dict within a checkpoint.
+# Keys under which frameworks store the state dict in a checkpoint.
 _NESTED = ("state_dict", "model", "model_state_dict", "module", "state_dict_ema")
 _SAFETENSORS = {
     "F64": "<f8", "F32": "<f4", "F16": "<f2", "I64": "<i8", "I32": "<i4", "I16": "<i2", "I8": "i1", "U8": "u1", "BOOL": "?",
@@ -26,8 +26,8 @@ _SAFETENSORS = {
 def read_weights(path) -> dict:
     """{name: array} of a .pth, .pt, .pkl (Jittor, JDet), .safetensors or .npz file.
 
-    A checkpoint's state dict is found within it; the 'module.' of data-parallel training is dropped. Floating-point numbers
-    become float32. Raises FileNotFoundError, WeightsError.
+    In a checkpoint, the state dict is found automatically; the prefix 'module.' of data-parallel training is removed.
+    Floating-point numbers become float32. Raises FileNotFoundError, WeightsError.
     """
     path = os.fspath(path)
     if not os.path.isfile(path):
@@ -56,7 +56,7 @@ def read_weights(path) -> dict:
 
 
 def _check_start(path):
-    """WeightsError for what often comes in the place of a file of weights."""
+    """Raise WeightsError for files that are often given by mistake instead of weights."""
     with open(path, "rb") as file:
         start = file.read(512).lstrip().lower()
     if not start:
@@ -72,7 +72,7 @@ def _check_start(path):
 
 
 def write_weights(path, arrays: dict):
-    """Write {name: array} as .pth, .pt, .pkl, .safetensors or .npz, whole or not at all."""
+    """Write {name: array} as .pth, .pt, .pkl, .safetensors or .npz, atomically."""
     path = os.fspath(path)
     extension = os.path.splitext(path)[1].lower()
     if extension not in WRITTEN:
@@ -118,7 +118,7 @@ def _read_npz(path) -> dict:
 
 
 def _unique(pairs):
-    """A dictionary of JSON; ValueError where a key appears twice."""
+    """A dictionary of JSON. Raises ValueError if a key appears twice."""
     found = dict(pairs)
     if len(found) < len(pairs):
         raise ValueError("a name appears twice")
@@ -126,7 +126,7 @@ def _unique(pairs):
 
 
 def _read_safetensors(path) -> dict:
-    """Read by hand: the library's NumPy form does not know bfloat16."""
+    """Read without the library, because its NumPy interface does not support bfloat16."""
     size = os.path.getsize(path)
     with open(path, "rb") as file:
         head = file.read(8)

@@ -1,7 +1,7 @@
-"""Reading and writing Jittor's .pkl files, JDet's checkpoints among them, without running what they hold.
+"""Reads and writes Jittor's .pkl files, including JDet's checkpoints, without executing code in them.
 
-Such a file is a pickle of dictionaries, numbers, NumPy arrays and Jittor Vars, which pickle as arrays; then, in files that
-jt.save wrote, the SHA-1 of the pickle and a mark. Jittor loads it by running it.
+Such a file is a pickle of dictionaries, numbers, NumPy arrays and Jittor Vars, which are pickled as arrays; files of jt.save
+also have the SHA-1 of the pickle and a mark at the end. Jittor itself executes the pickle to load it.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ _ARRAYS = ("numpy.core.multiarray", "numpy._core.multiarray")
 
 
 class _Dtype:
-    """numpy.dtype as it is pickled: a code, then the byte order."""
+    """Replaces numpy.dtype in a pickle: a code, then the byte order."""
 
     def __init__(self, code, *_):
         self.code, self.order = str(code), "="
@@ -29,13 +29,13 @@ class _Dtype:
         self.order = state[1]
 
     def numpy(self):
-        """The dtype, or None for anything but numbers."""
+        """The NumPy dtype, or None if it is not a type of numbers."""
         kind = self.code[:1]
         return np.dtype(self.order.replace("|", "") + self.code) if kind in tuple("biufc") else None
 
 
 class _Array:
-    """numpy.ndarray as it is pickled: empty, then shape, dtype, order and bytes."""
+    """Replaces numpy.ndarray in a pickle: created empty, then set to shape, dtype, order and bytes."""
 
     def __init__(self, *_):
         self.value = None
@@ -48,13 +48,13 @@ class _Array:
 
 
 def _scalar(dtype, data):
-    """numpy.float32(...) and the like."""
+    """Replaces the function that makes numpy.float32(...) and similar scalars."""
     kind = dtype.numpy() if isinstance(dtype, _Dtype) else None
     return np.frombuffer(data, kind)[0].item() if kind is not None and isinstance(data, bytes) else None
 
 
 def _latin1(text="", *_):
-    """The bytes of older pickles, which are written as text to be encoded, or as bytes() where there are none."""
+    """The bytes in older pickles, which store them as text to be encoded, or as bytes() if empty."""
     return text.encode("latin1")
 
 
@@ -74,9 +74,9 @@ class _JittorUnpickler(Unpickler):
 
 
 def read(path: str):
-    """What a .pkl file holds, with NumPy arrays in place of Vars; objects that are no weights become None.
+    """The content of a .pkl file, with NumPy arrays instead of Vars; objects that are not weights become None.
 
-    Raises WeightsError for a damaged file and for one that names what weights do not need.
+    Raises WeightsError for a damaged file and for one that needs classes or functions not used for weights.
     """
     with open(path, "rb") as file:
         raw = file.read()
@@ -101,7 +101,7 @@ def _plain(value):
 
 
 def write(path: str, arrays: dict):
-    """Write {name: array} as the `model` of a checkpoint: jt.load reads it, and JDet's `pretrained_weights` takes it."""
+    """Write {name: array} as `model` of a checkpoint, which jt.load and JDet's `pretrained_weights` can read."""
     raw = pickle.dumps({"model": {name: np.ascontiguousarray(array) for name, array in arrays.items()}}, protocol=4)
     with open(path, "wb") as file:
         file.write(raw + hashlib.sha1(raw).digest() + _MARK)

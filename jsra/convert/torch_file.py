@@ -1,7 +1,7 @@
-"""Reading and writing PyTorch's .pth files without PyTorch, and without running what they hold.
+"""Reads and writes PyTorch's .pth files without PyTorch and without executing code in them.
 
-A .pth file is a pickle, which may name any function to be called. The unpickler here knows tensors and plain containers;
-anything else that is named is refused, apart from the log objects of training frameworks, which become inert.
+A .pth file is a pickle, which can call any function when it is loaded. The unpickler here supports only tensors and plain
+containers; other classes and functions are refused, except log objects of training frameworks, which are replaced by Inert.
 """
 
 from __future__ import annotations
@@ -25,11 +25,11 @@ _LEGACY_MAGIC = 0x1950A86A20F9469CFC6C
 
 
 class WeightsError(RuntimeError):
-    """A weights file that cannot be read, or does not fit; the message says why."""
+    """A weights file cannot be read or does not fit; the message says why."""
 
 
 class _Storage:
-    """The numbers that tensors share; filled in when the file's data part is read."""
+    """The numbers shared by tensors; they are filled in when the data part of the file is read."""
 
     def __init__(self, dtype: str, key: str, count: int):
         self.dtype, self.key, self.count = dtype, key, count
@@ -54,7 +54,7 @@ def widen_bfloat16(bits: np.ndarray) -> np.ndarray:
 
 
 class _Tensor:
-    """A tensor before its storage is read."""
+    """A tensor whose storage may not be read yet."""
 
     def __init__(self, storage, offset, size, stride, *_):
         if not isinstance(storage, _Storage):
@@ -73,7 +73,7 @@ class _Tensor:
 
 
 class Inert:
-    """Stands in for an object that weights do not need: takes whatever it is given, does nothing."""
+    """Replaces an object that is not needed for weights: it accepts any arguments and does nothing."""
 
     def __init__(self, *_, **__):
         pass
@@ -88,7 +88,7 @@ def _rebuild_parameter(data, *_):
     return data
 
 
-# What training programs write next to the weights: settings, dates, logs, random states. A name stands for its submodules.
+# Modules of objects that training programs save with weights: settings, dates, logs, random states. Submodules are included.
 _INERT = (
     "mmengine", "mmcv", "mmdet", "mmyolo", "numpy", "argparse", "datetime", "pathlib", "torch", "_codecs", "copyreg",
     "collections", "omegaconf", "yacs", "fvcore", "detectron2", "addict", "uuid", "enum", "decimal", "random",
@@ -102,8 +102,8 @@ _INERT_BUILTINS = (
 class Unpickler(pickle.Unpickler):
     """pickle.Unpickler for tensors and plain containers.
 
-    Other objects that training programs write become Inert: their classes and functions are never imported or called.
-    `inert`: the modules, with their submodules, whose names are admitted so.
+    Other objects that training programs save become Inert: their classes and functions are never imported or called.
+    `inert`: the modules (with submodules) for which this is allowed.
     """
 
     inert = _INERT
@@ -130,7 +130,7 @@ class Unpickler(pickle.Unpickler):
         )
 
     def persistent_load(self, pid):
-        # ('storage', class, key, device, count) and, in the legacy format, the part of another storage that it is.
+        # ('storage', class, key, device, count) and, in the legacy format, its position if it is part of another storage.
         if not isinstance(pid, tuple) or len(pid) < 5 or pid[0] != "storage" or pid[1] not in _DTYPES.values():
             raise WeightsError("refused: a persistent object that is not a tensor's storage")
         if len(pid) > 5 and pid[5] is not None:
@@ -144,12 +144,12 @@ class Unpickler(pickle.Unpickler):
 
 
 def load_pickle(unpickler):
-    """What an Unpickler reads; WeightsError for a damaged pickle."""
+    """The object that an Unpickler reads. Raises WeightsError for a damaged pickle."""
     try:
         return unpickler.load()
     except WeightsError:
         raise
-    except Exception as error:  # a damaged pickle raises nearly anything
+    except Exception as error:  # a damaged pickle can raise nearly any exception
         raise WeightsError(f"the pickle is damaged: {type(error).__name__}: {error}") from None
 
 
@@ -188,10 +188,10 @@ def _read_legacy(path):
 
 
 def read(path: str) -> dict:
-    """The checkpoint in a .pth or .pt file: its dictionaries and lists, with NumPy arrays in place of tensors.
+    """The checkpoint in a .pth or .pt file: its dictionaries and lists, with NumPy arrays instead of tensors.
 
-    Both of PyTorch's formats (zip, and the older sequence of pickles). bfloat16 becomes float32.
-    Raises WeightsError for a damaged file and for one that names anything but tensors and containers.
+    Both formats of PyTorch are supported (zip, and the older sequence of pickles). bfloat16 becomes float32.
+    Raises WeightsError for a damaged file and for one that needs anything except tensors and containers.
     """
     try:
         if zipfile.is_zipfile(path):

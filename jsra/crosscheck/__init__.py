@@ -1,1 +1,2 @@
-"""`jsra crosscheck`: a RoI layer here and a PyTorch module of anybody's, on the same weights and inputs, step by step."""
+"""`jsra crosscheck`: compares a RoI layer of jsra with a user's PyTorch module, step by step, for equal weights and
+inputs."""

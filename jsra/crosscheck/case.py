@@ -1,4 +1,4 @@
-"""What a cross-check is made on: the settings of a layer, maps and boxes."""
+"""The inputs of a cross-check: the settings of a layer, maps and boxes."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from jsra.ops.reference.roi_levels import roi_levels
 from jsra.registry import ConfigError
 
 PYRAMID_STRIDES = (4, 8, 16, 32)
-# Of a float32 [4, .] batch of 2 images: no image, not finite, inverted, without width or height, far away.
+# Boxes for a batch of 2 images: of no image, not finite, inverted, without width or height, far away.
 DEGENERATE = np.float32(
     [
         [-1, 1, 1, 9, 9],
@@ -29,8 +29,8 @@ DEGENERATE = np.float32(
 
 
 def layer_settings(what, overrides=()):
-    """The settings of a RoI layer, a dict with `type`: of a config file, where it is the extractor's `roi_layer`, or of a
-    layer's name. overrides: 'key=value' of the config, or of the layer. ConfigError if there is none."""
+    """The settings of a RoI layer, a dict with `type`. what: a config file (its extractor's `roi_layer` is used) or the name
+    of a layer. overrides: 'key=value' for the config or the layer. Raises ConfigError if there is no such layer."""
     if not os.path.splitext(what)[1]:
         registry.get(what, "LAYER", "roi_layer")
         settings = Config(type=what)
@@ -44,7 +44,7 @@ def layer_settings(what, overrides=()):
 
 
 def _find(config, key):
-    """The first value of `key` in nested dicts; or None."""
+    """The first value of `key` in nested dicts, or None."""
     if isinstance(config, dict):
         if isinstance(config.get(key), dict):
             return config[key]
@@ -55,9 +55,9 @@ def _find(config, key):
 
 
 def random_inputs(rng, channels, count, size=(20, 28), pyramid=False, degenerate=False) -> dict:
-    """features/0.. [2, C, H, W], rois [K, 5] and, for a pyramid, levels [K]: of 2 images of 4 size pixels.
+    """{features/0...: [2, C, H, W], rois [K, 5] and, for a pyramid, levels [K]} for 2 images of 4 * size pixels.
 
-    Half of the boxes reach beyond the border or are small; their sides run from 2 pixels to the image's.
+    Half of the boxes extend beyond the image or are small; their sides are from 2 pixels to the size of the image.
     """
     height, width = size
     scales = scales_of(pyramid)

@@ -1,4 +1,4 @@
-"""The table of a cross-check: how far the arrays of both sides are apart, and where they part first."""
+"""The table of a cross-check: how much the arrays of both sides differ, and where they differ first."""
 
 from __future__ import annotations
 
@@ -6,9 +6,9 @@ from typing import NamedTuple
 
 import numpy as np
 
-# Parts of the largest gradient. Gradients of weights below the first on both sides are taken for zero: by their formula they
-# often are (of a bias that a norm takes away again), and both sides have rounding. The others are measured against at least
-# the second.
+# Fractions of the largest gradient. Gradients of weights that are below the first one on both sides count as zero: often they
+# are zero mathematically (of a bias before a norm), with rounding errors on both sides. Relative differences of other
+# gradients are relative to at least the second.
 GRADIENT_ZERO, GRADIENT_FLOOR = 1e-4, 1e-2
 INPUTS = ("gradient/features/", "gradient/rois")
 KINDS = {
@@ -22,8 +22,8 @@ KINDS = {
 
 
 class Row(NamedTuple):
-    """name: what is compared. largest: of ours. difference: the largest. relative: difference over `largest`, or over what it
-    is measured against. tolerance: of `relative`. note: why it is not compared, else ''."""
+    """name: what is compared. largest: largest absolute value on our side. difference: largest difference. relative:
+    difference / `largest`, or / a larger floor. tolerance: limit of `relative`. note: why it is not compared, or ''."""
 
     name: str
     shape: tuple
@@ -35,15 +35,15 @@ class Row(NamedTuple):
 
     @property
     def parts(self) -> bool:
-        """Whether the two sides differ here. Not a number is a difference."""
+        """Whether the two sides differ here. NaN counts as a difference."""
         return not self.note and not self.relative <= self.tolerance
 
 
 def compare(ours: dict, theirs: dict, tolerance=1e-5, gradient_tolerance=1e-4, loss_tolerance=1e-3) -> list:
-    """Rows of everything that either side has, in the order in which it is computed: forward, then backward."""
+    """Rows for everything that one of the sides has, in the order of computation: forward, then backward."""
     gradients = [name for name in ours if name.startswith("gradient/") and name != "gradient/rois" and ours[name].size]
     largest = max((np.abs(ours[name]).max() for name in gradients), default=0.0)
-    # A running mean is as exact as the numbers are large, which the variances tell.
+    # The error of a running mean depends on the size of the numbers it averages, for which the variances are a measure.
     statistics = max((np.abs(ours[name]).max() for name in ours if name.startswith("after/")), default=0.0)
     rows = []
     for name in _ordered(ours, theirs):
@@ -60,7 +60,7 @@ def compare(ours: dict, theirs: dict, tolerance=1e-5, gradient_tolerance=1e-4, l
 
 
 def _ordered(ours, theirs):
-    """Names by kind; gradients from the output back to the input."""
+    """The names sorted by kind; gradients from the output back to the input."""
     every = list(ours) + [name for name in theirs if name not in ours]
     for kind in KINDS:
         names = [name for name in every if name.startswith(kind)]
@@ -70,16 +70,16 @@ def _ordered(ours, theirs):
 
 
 def _row(name, here, there, tolerance, zero, floor):
-    """zero: below it on both sides the numbers are taken for 0. floor: what differences are measured against at least."""
+    """zero: numbers below it on both sides count as 0. floor: lower limit of the denominator of the relative difference."""
     kind = next(k for k in KINDS if name.startswith(k))
     label = KINDS[kind] + (name[len(kind) :] if kind.endswith("/") else name)
     nothing = (label, (), 0.0, 0.0, 0.0, tolerance)
     if here is None:
         return Row(*nothing, note="not here")
     if there is None and name == "gradient/rois":
-        return None  # hardly any layer is differentiated by its boxes
+        return None  # few layers have a gradient with respect to the boxes
     if there is None and kind == "gradient/":
-        there = np.zeros_like(here)  # PyTorch's way to say it
+        there = np.zeros_like(here)  # in PyTorch, no gradient means zero
     if there is None:
         return Row(*nothing, note="not there")
     if here.shape != there.shape:
@@ -95,12 +95,12 @@ def _row(name, here, there, tolerance, zero, floor):
 
 
 def first_difference(rows):
-    """The first Row at which the sides part, or None."""
+    """The first Row in which the sides differ, or None."""
     return next((row for row in rows if row.parts), None)
 
 
 def table(rows) -> str:
-    """The rows as text, and below them the verdict."""
+    """The rows as text, with the verdict below."""
     lines = [("compared", "shape", "largest", "difference", "relative", "")]
     for row in rows:
         if row.note:
@@ -125,7 +125,7 @@ def losses(here, there) -> str:
 
 
 def verdict(rows) -> str:
-    """One sentence: whether the sides agree, and if not, where they part."""
+    """One sentence: whether the sides agree, and if not, where they differ first."""
     first = first_difference(rows)
     if first is None:
         compared = [row for row in rows if not row.note]

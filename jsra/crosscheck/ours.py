@@ -1,4 +1,5 @@
-"""This side of a cross-check: one RoI layer on the given weights and inputs. Names of the answer: worker.py's."""
+"""Our side of a cross-check: one RoI layer with the given weights and inputs. The names of the results are those of
+worker.py."""
 
 from __future__ import annotations
 
@@ -11,7 +12,7 @@ from jsra.engine.optimizer import SGD
 
 
 def answer(layer, request, given) -> dict:
-    """{name: array} of all that is compared, but for the losses of the steps."""
+    """{name: array} of everything that is compared, except the losses of the steps."""
     found = {}
     _reset(layer, request, given, True)
     with jt.no_grad():
@@ -37,7 +38,7 @@ def answer(layer, request, given) -> dict:
 
 
 def output_shape(layer, request, given) -> tuple:
-    """[K, C, N] of the layer's output; a layer's [K, C, h, w] counts as N = h * w."""
+    """The shape (K, C, N) of the layer's output; for [K, C, h, w], N = h * w."""
     _reset(layer, request, given, False)
     with jt.no_grad():
         return _flat(layer(*_inputs(given, "", request))).shape
@@ -53,7 +54,7 @@ def losses(layer, request, given) -> list:
     for step in range(request["steps"]):
         out = layer(*_inputs(given, f"step{step}/", request))
         difference = out - _var(given[f"step{step}/target"], request).reshape(out.shape)
-        # The mean of rows first: the float32 sum of all numbers, one after the other, would lose four digits.
+        # The mean of each row first: a float32 sum over all numbers in sequence would lose four digits.
         loss = (difference * difference).reshape(out.shape[0] * out.shape[1], -1).mean(1).mean()
         if optimizer is not None:
             optimizer.step(loss)
@@ -62,7 +63,7 @@ def losses(layer, request, given) -> list:
 
 
 def _var(array, request):
-    """A Var of the type that is asked for: double is exact where float32 rounds. (Jittor's default narrows float64.)"""
+    """A Var in float32, or in float64 if `double` is requested (by default, Jittor converts float64 to float32)."""
     if array.dtype.kind != "f" or not request["double"]:
         return jt.array(array)
     with jt.flag_scope(auto_convert_64_to_32=0):
@@ -79,7 +80,7 @@ def _reset(layer, request, given, training):
 
 
 def _part(layer, name):
-    """The part of a layer by its name in the state, 'blocks.0.M_k'."""
+    """The part of a layer with this name in the state, e.g. 'blocks.0.M_k'."""
     return dict(layer.named_modules())[name] if name else layer
 
 
@@ -98,8 +99,8 @@ def _flat(out):
 
 
 def _intermediates(layer, features, rois, scale, levels):
-    """{name: Var} of every step, in order: the layer's own `intermediates`, or the inputs and outputs of its parts that have
-    weights."""
+    """{name: Var} of every step, in order: from the layer's own method `intermediates`, or else the inputs and outputs of its
+    parts with weights."""
     if hasattr(layer, "intermediates"):
         return layer.intermediates(features, rois, scale, levels)
     found = {}
@@ -112,7 +113,7 @@ def _intermediates(layer, features, rois, scale, levels):
 
 
 def _keep(found, stack, name, part):
-    """Let the part note its first call in `found`, until the stack closes."""
+    """Store the first call of the part in `found`, until the stack is closed."""
     execute = part.execute
 
     def noting(x):

@@ -1,4 +1,4 @@
-"""A cross-check from its settings to its table: each framework in a process of its own, tensors in files between them."""
+"""Runs a cross-check, from settings to the table: each framework in a separate process; tensors are exchanged in files."""
 
 from __future__ import annotations
 
@@ -21,12 +21,12 @@ from jsra.runtime.prepare import user_environment
 from jsra.runtime.seed import set_seed
 
 WORKER = os.path.join(os.path.dirname(os.path.abspath(__file__)), "worker.py")
-# Settings of our layers that say how they compute or begin, not what.
+# Settings of our layers that change the way of computation or the initial weights, not the function.
 OURS_ALONE = ("type", "form", "initial_logit_std", "position_gain")
 
 
 class Case(NamedTuple):
-    """layer: built. request: the plain settings that both sides read. given: {name: array} that both sides read."""
+    """layer: the built layer. request: settings as plain data; given: {name: array}; both sides read these."""
 
     layer: object
     request: dict
@@ -35,11 +35,12 @@ class Case(NamedTuple):
 
 def make_case(settings, module, count=24, size=(20, 28), pyramid=False, degenerate=False, steps=0, lr=0.01, seed=0,
               double=False, weights=None, renamed=()) -> Case:  # fmt: skip
-    """The case of a RoI layer's settings (a dict with `type`) and of FILE.py:Class.
+    """The Case for a RoI layer's settings (a dict with `type`) and a PyTorch module, FILE.py:Class.
 
-    count boxes on maps of `size`; pyramid: on four of them; degenerate: also boxes that are none. double: in float64.
-    steps, lr: of SGD with momentum 0.9. weights: a file of weights; None draws them. renamed: [(ours, theirs)], names or the
-    first parts of names of weights and intermediates. Raises ConfigError, WeightsError.
+    count: number of boxes; size: of the map, in cells; pyramid: four maps; degenerate: also invalid boxes. double: in
+    float64.
+    steps, lr: of SGD with momentum 0.9. weights: a weights file; None: random weights. renamed: [(our name, their name)] of
+    weights and intermediates; beginnings of names are allowed. Raises ConfigError, WeightsError.
     """
     set_seed(seed)
     layer = registry.build(settings, "layer", "roi_layer")
@@ -68,13 +69,13 @@ def make_case(settings, module, count=24, size=(20, 28), pyramid=False, degenera
 
 
 def _channels(settings):
-    """C of the maps: what the layer is built for; 16 for a layer that takes any."""
+    """C of the maps: that of the layer, or 16 for a layer that works with any number of channels."""
     taken = parameters(registry.get(settings["type"])).get("in_channels")
     return settings.get("in_channels", 16 if taken is None else taken.default)
 
 
 def _chosen(path, shapes):
-    """The layer's weights out of a file of the layer's or of a whole detector's."""
+    """The layer's weights from a file with the weights of the layer or of a whole detector."""
     arrays = read_weights(path)
     first = next(iter(shapes), "")
     prefix = next((name[: -len(first)] for name in arrays if name == first or name.endswith(f".{first}")), "")
@@ -91,7 +92,7 @@ def _chosen(path, shapes):
 
 
 def _rename(name, pairs):
-    """The other side's name: by the longest pair (from, to) that is the name or a first part of it."""
+    """The name on the other side, by the pair (from, to) with the longest `from` that is the name or a beginning of it."""
     for begin, other in sorted(pairs, key=lambda pair: -len(pair[0])):
         if name == begin or name.startswith(begin + "."):
             return other + name[len(begin) :]
@@ -99,7 +100,7 @@ def _rename(name, pairs):
 
 
 def answer_here(case) -> dict:
-    """What this side answers: {name: array}."""
+    """The results of our side: {name: array}."""
     found = ours.answer(case.layer, case.request, case.given)
     if case.request["steps"]:
         found["losses"] = np.float32(ours.losses(case.layer, case.request, case.given))
@@ -107,7 +108,7 @@ def answer_here(case) -> dict:
 
 
 def answer_there(case, python, renamed=()) -> dict:
-    """What the PyTorch module answers, run by the interpreter `python`. ConfigError with its one line if it cannot."""
+    """The results of the PyTorch module, run by the interpreter `python`. Raises ConfigError with its message if it fails."""
     from safetensors.numpy import load_file, save_file
 
     with tempfile.TemporaryDirectory() as folder:

@@ -1,4 +1,4 @@
-"""Random weights for a layer, alike on every machine and in every framework. NumPy only."""
+"""Random weights for a layer, the same on every machine and in every framework. Uses only NumPy."""
 
 from __future__ import annotations
 
@@ -8,10 +8,10 @@ import numpy as np
 
 
 def random_weights(shapes, gamma=1.0) -> dict:
-    """{name: array} for a layer's {name: shape}; each weight is drawn from its name.
+    """{name: array} for a layer's {name: shape}; the seed of each weight is its name.
 
-    Matrices have a deviation of 1 / sqrt(inputs), so that signals keep their size. SRA multiplies its logits with gamma: they
-    have that size after it, for a softmax of larger ones multiplies the rounding of float32.
+    Matrices have the deviation 1 / sqrt(inputs), so that signals keep their size. SRA multiplies its logits by gamma: its
+    weights are divided by gamma, because a softmax of larger logits amplifies rounding errors.
     """
     arrays = {}
     for name, shape in shapes.items():

@@ -1,9 +1,9 @@
-"""The PyTorch side of `jsra crosscheck`: run by an interpreter that has PyTorch, in a process of its own.
+"""The PyTorch side of `jsra crosscheck`: run by an interpreter with PyTorch, in a separate process.
 
     PYTHON worker.py FOLDER
 
-Reads FOLDER/request.json and given.safetensors, writes FOLDER/answer.safetensors, or error.json with one line that says what
-is wrong. It needs PyTorch and nothing else: no jsra, no NumPy.
+Reads FOLDER/request.json and given.safetensors, writes FOLDER/answer.safetensors, or error.json with a message of one line.
+It needs only PyTorch, neither jsra nor NumPy.
 """
 
 import ctypes
@@ -19,11 +19,11 @@ FLOAT, INT = "F32", "I32"
 
 
 class Wrong(Exception):
-    """What the user has to know, in one line."""
+    """An error with a message for the user, in one line."""
 
 
 def read(path):
-    """{name: tensor} of a safetensors file of float32 and int32."""
+    """{name: tensor} from a safetensors file with float32 and int32."""
     with open(path, "rb") as file:
         header = json.loads(file.read(struct.unpack("<Q", file.read(8))[0]))
         data = file.read()
@@ -54,7 +54,7 @@ def write(path, tensors):
 
 
 def load_module(spec, settings):
-    """What FILE.py:Class, or a function in the place of the class, gives for the layer's settings."""
+    """The module that FILE.py:Class (or a function instead of the class) makes from the layer's settings."""
     path, _, name = spec.rpartition(":")
     if not os.path.isfile(path):
         raise Wrong(f"there is no file {path}")
@@ -70,7 +70,7 @@ def load_module(spec, settings):
 
 
 def guarded(what, function, *args, **kwargs):
-    """function(...), and what it raises as one line with the place in the user's own file."""
+    """Calls function(...); an exception becomes a message of one line, with the line in the user's own file."""
     try:
         return function(*args, **kwargs)
     except Exception as error:
@@ -82,7 +82,7 @@ def guarded(what, function, *args, **kwargs):
 
 
 def fitted(tensor, shape, what):
-    """The same numbers in another shape, such as that of a 1 x 1 convolution; Wrong if the shapes do not hold the same."""
+    """The same numbers in another shape, e.g. that of a 1 x 1 convolution. Raises Wrong if the numbers of elements differ."""
     here, there = tuple(tensor.shape), tuple(shape)
     if here[:1] != there[:1] or math.prod(here) != math.prod(there):
         raise Wrong(f"{what} has the shape {list(here)} here and {list(there)} there")
@@ -90,7 +90,7 @@ def fitted(tensor, shape, what):
 
 
 def set_weights(module, given, names):
-    """Copy the weights in; names: {ours: theirs}."""
+    """Copy the weights into the module; names: {our name: their name}."""
     state = module.state_dict()
     missing = [f"{theirs} (here {ours})" if ours != theirs else ours for ours, theirs in names.items() if theirs not in state]
     extra = [n for n in state if n not in names.values() and not n.endswith("num_batches_tracked")]
@@ -103,7 +103,7 @@ def set_weights(module, given, names):
 
 
 def maps_of(given, prefix, request):
-    """What the module is called with: (features, rois, spatial_scale[, levels])."""
+    """The arguments of the module: (features, rois, spatial_scale[, levels])."""
     features = [given[f"{prefix}features/{i}"].clone().requires_grad_() for i in range(len(request["scales"]))]
     rois = given[f"{prefix}rois"].clone().requires_grad_()
     if request["pyramid"]:
@@ -120,8 +120,8 @@ def call(module, inputs):
 
 
 def intermediates(module, inputs):
-    """{name: tensor} of every step: what the method `intermediates` of the module gives, if it has one, and else the inputs
-    and outputs of its parts that have weights."""
+    """{name: tensor} of every step: from the module's method `intermediates` if it has one, otherwise the inputs and outputs
+    of its parts with weights."""
     if hasattr(module, "intermediates"):
         return guarded("intermediates", module.intermediates, *inputs)
     found, hooks = {}, []
@@ -140,7 +140,7 @@ def intermediates(module, inputs):
 
 
 def answer(request, given):
-    """{name: tensor} of all that is compared."""
+    """{name: tensor} of everything that is compared."""
     module = load_module(request["module"], request["settings"])
     if not isinstance(module, torch.nn.Module):
         raise Wrong(f"{request['module']} makes {type(module).__name__}, not a torch.nn.Module")

@@ -1,4 +1,4 @@
-"""The backbones: each norm becomes part of the convolution before it."""
+"""The backbones in the graph: each norm is folded into the convolution before it."""
 
 from __future__ import annotations
 
@@ -62,7 +62,7 @@ def _same(g, x, conv, norm):
 
 
 def _conv_norm(g, x, conv, norm, **attributes):
-    """A convolution without bias and its norm, in evaluation, as one convolution."""
+    """A convolution without bias and its norm (in evaluation mode) as a single convolution."""
     scale, shift = (v.numpy() for v in norm.affine_form())
     weight = conv.weight.numpy() * scale.reshape(-1, 1, 1, 1)
     return g.conv(x, weight, shift, conv.stride, conv.padding, conv.dilation, conv.groups, **attributes)

@@ -1,4 +1,4 @@
-"""The branch of boxes: from proposals to detections."""
+"""The box branch in the graph: from proposals to detections."""
 
 from __future__ import annotations
 
@@ -30,21 +30,21 @@ def _outputs(g, head, features):
 
 
 def _scores(g, head, logits):
-    """[n, C]: a softmax's first column is the background."""
+    """The scores [n, C] of the classes; the first column of a softmax, the background, is left out."""
     if head.loss_cls.use_sigmoid:
         return g("Sigmoid", logits)
     return g("Slice", g("Softmax", logits, axis=1), [1], [head.num_classes + 1], [1])
 
 
 def _select(g, selector, boxes, scores, head):
-    """NMS within each class: a batch of the operator is a class, or, with boxes of no class, a class is."""
+    """NMS within each class: each class is a batch item of the operator, or, for class-agnostic boxes, a class of it."""
     classes, by_class = head.num_classes, g("Transpose", scores, perm=[1, 0])
     if head.reg_class_agnostic:
         inputs, axis = (g("Unsqueeze", boxes, [0]), g("Unsqueeze", by_class, [0])), 1
     else:
         inputs, axis = (g("Transpose", boxes, perm=[1, 0, 2]), g("Unsqueeze", by_class, [1])), 0
     kept = nms(g, *inputs, selector.max_per_img, selector.nms_thr, selector.score_thr)
-    # Equal scores come by rising proposal, then class.
+    # Equal scores are ordered by increasing proposal, then class.
     pair = g("Add", g("Mul", column(g, kept, 2), classes), column(g, kept, axis))
     pair, _ = g("TopK", pair, g.size(pair, 0), axis=0, largest=0, outputs=2)
     scores, best = top(g, g("Gather", g("Reshape", scores, [-1]), pair), selector.max_per_img)

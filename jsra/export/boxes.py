@@ -6,7 +6,7 @@ import numpy as np
 
 
 def decode(g, coder, references, deltas, limits):
-    """references [..., 4], deltas [..., 4] -> boxes, as jsra.ops.decode_boxes. limits: float32 [4], see image_limits."""
+    """references [..., 4], deltas [..., 4] -> boxes, as in jsra.ops.decode_boxes. limits: float32 [4], see image_limits."""
     if set(coder.stds) != {1.0}:
         deltas = g("Mul", deltas, np.float32(coder.stds))
     if set(coder.means) != {0.0}:
@@ -21,18 +21,18 @@ def decode(g, coder, references, deltas, limits):
 
 
 def image_limits(g, image):
-    """float32 [4]: width, height, width, height of the image [1, 3, H, W], which boxes are clipped to."""
+    """float32 [4]: width, height, width, height of the image [1, 3, H, W], to which boxes are clipped."""
     return g.cast(g("Gather", g("Shape", image), [3, 2, 3, 2]), "float32")
 
 
 def top(g, values, most: int):
-    """(values, places) of the `most` largest of [n], or of all, by falling value, equal ones by rising place."""
+    """(values, indices) of the `most` largest of [n] (or of all), in decreasing order; equal ones by increasing index."""
     return g("TopK", values, g("Min", g.size(values, 0), [most]), axis=0, outputs=2)
 
 
 def nms(g, boxes, scores, most: int, iou_threshold: float, score_threshold: float):
-    """int64 [m, 3] (batch, class, place) of boxes [b, n, 4], scores [b, c, n]: NMS within each batch and class, at most
-    `most` each, of scores above the threshold."""
+    """int64 [m, 3] (batch, class, index) from boxes [b, n, 4], scores [b, c, n]: NMS within each batch item and class, of
+    scores above the threshold, at most `most` for each."""
     return g("NonMaxSuppression", boxes, scores, [most], np.float32([iou_threshold]), np.float32([score_threshold]))
 
 

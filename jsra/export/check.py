@@ -1,4 +1,4 @@
-"""Whether an exported file gives what the model gives: both on one picture."""
+"""Checks that an exported file gives the same detections as the model, on one image."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ from jsra.fuse import FusedModel
 from jsra.heads.roi_head import read
 
 TOLERANCE = 1e-4
-NEAR = 1.0  # pixels: boxes of one class that differ by more are of different detections
+NEAR = 1.0  # pixels: boxes of a class that differ by more are different detections
 
 
 class Difference(NamedTuple):
-    """Of two lists of detections: how many are in both, in one alone; and of those in both, the largest differences of box
-    coordinates (pixels), scores, and mask probabilities (None without masks)."""
+    """The differences of two lists of detections: how many are in both lists, how many in only one; and for those in both,
+    the largest differences of box coordinates (pixels), scores, and mask probabilities (None without masks)."""
 
     both: int
     alone: int
@@ -28,7 +28,8 @@ class Difference(NamedTuple):
     masks: float | None
 
     def small(self, side: int) -> bool:
-        """Whether this is rounding. side: the longer one of the image, which box coordinates are measured by."""
+        """Whether the differences are only rounding. side: the longer side of the image; box differences are divided by
+        it."""
         return not self.alone and max(self.boxes / side, self.scores, self.masks or 0.0) <= TOLERANCE
 
     def __str__(self):
@@ -40,7 +41,7 @@ class Difference(NamedTuple):
 
 
 def resized(detector, picture):
-    """uint8 RGB [H, W, 3] of a file, as the detector's own Resize leaves it."""
+    """The image in a file after the detector's own Resize: uint8 RGB [H, W, 3]."""
     target = {}
     pixels = read_image(picture)
     for transform in detector.transforms.transforms:
@@ -50,8 +51,8 @@ def resized(detector, picture):
 
 
 def ours(detector, pixels) -> dict:
-    """What the model finds in pixels, uint8 RGB [H, W, 3] of the size that the network takes: boxes [n, 4] in these pixels,
-    scores [n], labels [n], and masks [n, m, m] of probabilities."""
+    """The model's detections in `pixels`, uint8 RGB [H, W, 3] (already resized): boxes [n, 4] in these pixels, scores [n],
+    labels [n], and masks [n, m, m] (probabilities)."""
     model, (height, width) = detector.model, pixels.shape[:2]
     others = [t for t in detector.transforms.transforms if not isinstance(t, Resize)]
     batch, target = Compose(others)(pixels, {"img_size": (width, height)})
@@ -69,7 +70,7 @@ def ours(detector, pixels) -> dict:
 
 
 def session(path):
-    """An onnxruntime session of a file, or of its bytes, on the processor, with as many threads as Jittor has."""
+    """An onnxruntime session for a file, or for its bytes, on the CPU, with as many threads as Jittor."""
     import onnxruntime
 
     options = onnxruntime.SessionOptions()
@@ -78,7 +79,7 @@ def session(path):
 
 
 def theirs(session, pixels) -> dict:
-    """The same from the file."""
+    """The same as `ours`, from the exported file."""
     values = session.run(None, {"image": pixels.transpose(2, 0, 1)[None].astype(np.float32)})
     found = dict(zip((output.name for output in session.get_outputs()), values))
     if "masks" in found:
@@ -87,8 +88,8 @@ def theirs(session, pixels) -> dict:
 
 
 def difference(a: dict, b: dict) -> Difference:
-    """Of two results; each detection of a is paired with the nearest one of its class in b. (Where scores are equal up to
-    rounding, the order may differ.)"""
+    """The Difference of two results; each detection of a is paired with the nearest one of its class in b. (The order may
+    differ if scores are equal up to rounding.)"""
     free, pairs = np.ones(len(b["scores"]), bool), []
     for i, (box, label) in enumerate(zip(a["boxes"], a["labels"])):
         distance = np.abs(b["boxes"] - box).max(axis=1) if len(free) else np.zeros(0)

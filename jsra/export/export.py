@@ -1,12 +1,13 @@
 """A detector as one ONNX file, written from its own layers. PyTorch is not needed.
 
-The graph takes one image as the test transforms leave it after Resize:
+The input of the graph is one image after the Resize of the test transforms:
     image float32 [1, 3, H, W]: RGB, 0 to 255, of any height and width.
-Normalisation and padding are in the graph, so boxes are in pixels of the image that was given:
-    boxes float32 [n, 4] (x0, y0, x1, y1), scores float32 [n], labels int64 [n] (1 for the first class), best first, and from
-    Mask R-CNN masks float32 [n, 1, 28, 28]: how likely each part of the box belongs to the object. They are not pasted.
+Normalisation and padding are in the graph, so boxes are in pixels of this image. Outputs:
+    boxes float32 [n, 4] (x0, y0, x1, y1), scores float32 [n], labels int64 [n] (1 for the first class), best first, and for
+    Mask R-CNN masks float32 [n, 1, 28, 28]: the probability that a part of the box belongs to the object. They are not
+    pasted.
 NMS, the thresholds and the number of detections are those of the config. Names of classes, the sizes of Resize and the
-version of jsra are in the file's metadata. There are standard operators of opset 18 alone.
+version of jsra are in the file's metadata. Only standard operators of opset 18 are used.
 """
 
 from __future__ import annotations
@@ -29,9 +30,9 @@ from jsra.version import __version__
 
 
 def onnx_model(model, transforms=(), classes=()):
-    """The onnx.ModelProto of a built detector in evaluation, of those that jsra.export.supported lets pass.
+    """The onnx.ModelProto of a built detector in evaluation mode; jsra.export.supported says which detectors are supported.
 
-    transforms: the built test transforms, of which Resize is left to the user. classes: names of labels 1, 2, ...
+    transforms: the built test transforms; Resize is not exported. classes: names of labels 1, 2, ...
     """
     g, image = Graph(), "image"
     limits = image_limits(g, image)
@@ -51,7 +52,7 @@ def onnx_model(model, transforms=(), classes=()):
 
 
 def resizing(transforms) -> dict:
-    """The settings of the Resize among built transforms; {} without one."""
+    """The settings of Resize in a list of built transforms; {} without Resize."""
     for t in transforms:
         if isinstance(t, Resize):
             return {"min_size": t.min_size, "max_size": t.max_size, "keep_ratio": t.keep_ratio}
@@ -59,13 +60,13 @@ def resizing(transforms) -> dict:
 
 
 def describe(model) -> str:
-    """A ModelProto in a line."""
+    """A description of a ModelProto in one line."""
     outputs = ", ".join(value.name for value in model.graph.output)
     return f"opset {OPSET}, {len(model.graph.node)} nodes, {model.ByteSize() / 1e6:.1f} MB; image -> {outputs}"
 
 
 def save(model, path: str) -> str:
-    """Check a ModelProto and write it: whole or, if the disk is full, not at all. Returns the path."""
+    """Check a ModelProto and write it atomically (if the disk is full, no file is written). Returns the path."""
     onnx.checker.check_model(model, full_check=True)
     with whole_or_not(path) as unfinished:
         onnx.save_model(model, unfinished)

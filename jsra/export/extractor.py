@@ -1,4 +1,4 @@
-"""The RoI feature extractor of a pyramid: levels, then the layer on all of them."""
+"""The RoI feature extractor in the graph: assign levels, then run the layer on all RoIs."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from jsra.roi.roi_align import RoIAlign
 
 
 def extract(g, extractor, maps, boxes):
-    """boxes [n, 4] in pixels -> [n, C, rows, columns], or [n, C, N] of Semantic RoI Align where N is no square."""
+    """boxes [n, 4] in pixels -> [n, C, rows, columns], or [n, C, N] for Semantic RoI Align if N is not a square number."""
     strides, layer = extractor.featmap_strides, extractor.roi_layer
     maps = maps[: len(strides)]
     with g.scope("extractor"):
@@ -25,7 +25,7 @@ def extract(g, extractor, maps, boxes):
 
 
 def output_size(extractor) -> tuple:
-    """(rows, columns) of the features of a RoI; (N,) of Semantic RoI Align where N is no square."""
+    """(rows, columns) of the features of an RoI; (N,) for Semantic RoI Align if N is not a square number."""
     layer = extractor.roi_layer
     if isinstance(layer, RoIAlign):
         return size_pair("output_size", layer.output_size)

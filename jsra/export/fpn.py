@@ -1,4 +1,4 @@
-"""The Feature Pyramid Network."""
+"""The Feature Pyramid Network in the graph."""
 
 from __future__ import annotations
 

@@ -1,10 +1,10 @@
-"""The level of the pyramid that each RoI reads: each level works on its own RoIs."""
+"""The pyramid level of each RoI in the graph; each level processes its own RoIs."""
 
 from __future__ import annotations
 
 
 def roi_levels(g, boxes, count: int, finest: float):
-    """int64 [n] of boxes [n, 4]: the rule of jsra.ops.roi_levels."""
+    """int64 [n] for boxes [n, 4], by the rule of jsra.ops.roi_levels."""
     low, high = g.halves(boxes)
     area = g("ReduceProd", g("Sub", high, low), [1], keepdims=1)
     size = g("Add", g("Div", g("Sqrt", area), finest), 1e-6)
@@ -13,7 +13,7 @@ def roi_levels(g, boxes, count: int, finest: float):
 
 
 def by_level(g, rows, levels, maps, read):
-    """read(level, map, rows) of the rows of each level, in the order of the rows given. rows [n, ...], levels int64 [n]."""
+    """The results of read(level, map, rows of this level), in the order of `rows` [n, ...]. levels: int64 [n]."""
     if len(maps) == 1:
         return read(0, maps[0], rows)
     parts, places = [], []

@@ -1,4 +1,4 @@
-"""The branch of masks: the probabilities of the class that was found, in each box."""
+"""The mask branch in the graph: the mask of the detected class in each box."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from jsra.export.extractor import extract, output_size
 
 
 def masks(g, branch, maps, boxes, labels):
-    """boxes [n, 4], labels int64 [n] -> [n, 1, m, m]: how likely each part of the box belongs to the object."""
+    """boxes [n, 4], labels int64 [n] -> [n, 1, m, m]: the probability that a part of the box belongs to the object."""
     head = branch.head
     with g.scope("mask"):
         x = extract(g, branch.extractor, maps, boxes)
@@ -19,7 +19,7 @@ def masks(g, branch, maps, boxes, labels):
 
 
 def _logits(g, head, x, labels, size):
-    """[n, 1, m, m]: the last convolution, for the class of each box alone. size: (m, m)."""
+    """[n, 1, m, m]: the last convolution, only for the class of each box. size: (m, m)."""
     weight, bias = head.logits.weight.numpy(), head.logits.bias.numpy()
     if head.class_agnostic:
         return g.conv(x, weight, bias)

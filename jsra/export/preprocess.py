@@ -1,4 +1,4 @@
-"""From the resized image to the network's input: what Normalize and Pad of the test transforms do."""
+"""From the resized image to the network's input: Normalize and Pad of the test transforms, in the graph."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from jsra.data.transforms import Normalize, Pad
 
 
 def preprocess(g, image, transforms):
-    """image float32 [1, 3, H, W] -> the same, normalised and padded. transforms: the built ones, in their order."""
+    """image float32 [1, 3, H, W] -> the image normalised and padded. transforms: the built transforms in their order."""
     for transform in transforms:
         if isinstance(transform, Normalize):
             image = _normalize(g, image, transform)

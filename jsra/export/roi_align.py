@@ -1,4 +1,4 @@
-"""RoI Align, by the operator that ONNX has for it."""
+"""RoI Align in the graph, by ONNX's own operator."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from jsra.ops.check import size_pair
 
 
 def roi_align(g, layer, maps, boxes, levels, strides):
-    """boxes [n, 4] in pixels -> [n, C, rows, columns]; levels int64 [n], the map that each reads."""
+    """boxes [n, 4] in pixels -> [n, C, rows, columns]; levels int64 [n]: the map that each box reads."""
     size = layer.output_size
 
     def read(level, x, rows):
@@ -17,7 +17,7 @@ def roi_align(g, layer, maps, boxes, levels, strides):
 
 
 def sample(g, x, boxes, size, sampling_ratio: int, scale: float, aligned: bool = True):
-    """boxes [n, 4] of the one image of x [1, C, H, W] -> [n, C, *size]."""
+    """x [1, C, H, W], boxes [n, 4] -> [n, C, *size]."""
     rows, columns = size_pair("output_size", size)
     image = g("Expand", 0, g.size(boxes, 0))
     return g(

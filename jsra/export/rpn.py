@@ -1,4 +1,4 @@
-"""The Region Proposal Network: from the pyramid to the proposals of one image."""
+"""The Region Proposal Network in the graph: from the pyramid to the proposals of one image."""
 
 from __future__ import annotations
 
@@ -6,11 +6,11 @@ import numpy as np
 
 from jsra.export.boxes import column, decode, nms, top
 
-NO_BOX, LEAST = -3e38, -1e38  # as logits: of what is no box, and what every other is above
+NO_BOX, LEAST = -3e38, -1e38  # logit of invalid boxes, and a lower limit of all other logits
 
 
 def rpn(g, head, maps, limits):
-    """maps: those of the neck -> proposals [n, 4], best first, in pixels of the image."""
+    """The neck's maps -> proposals [n, 4], best first, in pixels of the image."""
     with g.scope("rpn"):
         levels = [_level(g, head, i, x, limits) for i, x in enumerate(maps)]
         boxes, scores = (g("Concat", *parts, axis=0) for parts in zip(*levels))
@@ -19,12 +19,12 @@ def rpn(g, head, maps, limits):
 
 
 def _level(g, head, level: int, x, limits):
-    """(boxes [m, 4], scores [m]) that one level proposes, best first."""
+    """The proposals of one level, best first: (boxes [m, 4], scores [m])."""
     for conv in head.convs:
         x = g("Relu", g.conv(x, conv.weight.numpy(), conv.bias.numpy(), padding=1))
     logits, deltas = (g.conv(x, conv.weight.numpy(), conv.bias.numpy()) for conv in (head.cls, head.box))
     anchors, selector = head.anchor_generator.num_base_anchors, head.test_proposals
-    # Anchors are counted by position, and within a position by their number.
+    # Anchors are numbered by position, then by anchor within the position.
     logits = g("Reshape", g("Transpose", logits, perm=[0, 2, 3, 1]), [-1])
     values, index = top(g, logits, selector.nms_pre)
     deltas = g("Reshape", g("Transpose", deltas, perm=[0, 2, 3, 1]), [-1, 4])
@@ -33,7 +33,7 @@ def _level(g, head, level: int, x, limits):
     low, high = g.halves(boxes)
     smallest = g("ReduceMin", g("Sub", high, low), [1], keepdims=0)
     large = g("Greater", smallest, float(selector.min_size))
-    # Logits have the order of the scores, and keep it where sigmoids round to 1.
+    # Logits have the same order as the scores, but stay different when sigmoids round to 1.
     ranked = g("Unsqueeze", g("Where", large, values, NO_BOX), [0, 1])
     kept = nms(g, g("Unsqueeze", boxes, [0]), ranked, selector.max_per_img, selector.nms_thr, LEAST)
     rows = column(g, kept, 2)
@@ -41,7 +41,7 @@ def _level(g, head, level: int, x, limits):
 
 
 def _anchors(g, generator, level: int, index, count: int, width):
-    """[k, 4] of the anchors of a level with the numbers `index` [k]; width [1]: positions in a row."""
+    """The anchors [k, 4] of a level with the numbers `index` [k]; width [1]: positions per row."""
     position = g("Div", index, count)
     x, y = g("Mod", position, width), g("Div", position, width)
     shift = g("Concat", *(g("Unsqueeze", v, [1]) for v in (x, y, x, y)), axis=1)

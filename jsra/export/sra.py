@@ -1,6 +1,6 @@
-"""Semantic RoI Align in standard operators: the paper's form, with the positions of each RoI padded to their largest number.
+"""Semantic RoI Align with standard operators: the paper's form, with the positions of each RoI padded to the largest number.
 
-Shape letters: n RoIs; M positions an RoI may have, by rows of its own grid; C channels of the maps; N masks.
+Shape letters: n RoIs; M, the largest number of positions of an RoI (row by row in its grid); C channels of the maps; N masks.
 """
 
 from __future__ import annotations
@@ -13,12 +13,12 @@ from jsra.ops.packing import grid_table
 from jsra.roi.packed_norm import PackedBatchNorm
 from jsra.roi.sra_position import axis_table
 
-# RoiAlign takes ceil(width) samples of a block; a width so near to a whole number that rounding may decide is moved away.
+# RoiAlign takes ceil(width) samples per block. A width so near to an integer that rounding could change ceil is moved away.
 MARGIN = 1e-4
 
 
 def semantic_roi_align(g, layer, maps, boxes, levels, strides):
-    """boxes [n, 4] in pixels -> [n, C, N]; levels int64 [n], the map that each reads."""
+    """boxes [n, 4] in pixels -> [n, C, N]; levels int64 [n]: the map that each box reads."""
     grid = _Grid(g, layer, boxes)
     features = _features(g, layer, maps, boxes, levels, strides, grid)
     logits = _logits(g, layer, features, grid)
@@ -30,8 +30,8 @@ def semantic_roi_align(g, layer, maps, boxes, levels, strides):
 
 
 class _Grid:
-    """The grid of each RoI: rows, columns int64 [n, 1]; row, column int64 [n, M] of each position; valid bool [n, M], None
-    where all are; positions: M."""
+    """The grid of each RoI: rows, columns int64 [n, 1]; row, column int64 [n, M] of each position; valid bool [n, M], or None
+    if all are valid; positions: M."""
 
     def __init__(self, g, layer, boxes):
         if layer.grid is None:
@@ -47,15 +47,15 @@ class _Grid:
 
 
 def _nearest(g, max_area, boxes):
-    """int64 [n]: the row of grid_table that is nearest to each box; the rule, and its exact products, of common/grid.h."""
+    """int64 [n]: the row of grid_table that is nearest to each box, by the rule in common/grid.h (with exact products)."""
     table = grid_table(max_area).astype(np.float64)
     rows, columns = table.T
     low, high = g.halves(g.cast(boxes, "float64"))
     width, height = g("Split", g("Max", g("Sub", high, low), np.float64(1e-6)), [1, 1], axis=1, outputs=2)
     narrower = g("Less", g("Mul", height, columns[None]), g("Mul", width, rows[None]))
-    wide = g("ReduceSum", g.cast(narrower, "int64"), [1], keepdims=0)  # the first grid as wide as the box, or wider
+    wide = g("ReduceSum", g.cast(narrower, "int64"), [1], keepdims=0)  # the first grid at least as wide as the box
     wide = g("Min", wide, len(table) - 1)
-    # Of it and the one before, by products of their sides; the first grid has none before it.
+    # Choose between it and the previous grid by products of their sides; the first grid has no previous one.
     area = rows * columns
     first = np.maximum(np.arange(len(table)) - 1, 0)
     prefer = np.where(area[first] != area, area[first] > area, columns > rows)
@@ -69,7 +69,7 @@ def _nearest(g, max_area, boxes):
 
 
 def _features(g, layer, maps, boxes, levels, strides, grid):
-    """F [n, M, C]: the mean of each block of each grid. A block is a RoI of one bin: RoiAlign samples it as ours does."""
+    """F [n, M, C]: the mean of each block of each grid. A block is an RoI with one bin; RoiAlign samples it as we do."""
     scale = g("Unsqueeze", g("Gather", 1 / np.float32(strides), levels), [1])
     corners = g("Sub", g("Mul", boxes, scale), 0.5)
     x0, y0, x1, y1 = g("Split", corners, [1, 1, 1, 1], axis=1, outputs=4)
@@ -85,8 +85,8 @@ def _features(g, layer, maps, boxes, levels, strides, grid):
 
 
 def _block(g, start, end, count, index, sampling_ratio):
-    """Where the blocks `index` [n, M] of RoIs from start to end [n, 1], divided by count [n, 1], begin and end; the RoIs in
-    cells whose centres are whole numbers, the blocks in cells whose centres are at half-integers, as RoiAlign takes them."""
+    """(begin, end) [n, M] of the blocks `index` [n, M] along one axis, for RoIs from start to end [n, 1] divided into count
+    [n, 1] blocks. For start and end, cell centres are at integers; for the result at half-integers, as RoiAlign needs."""
     width = g("Div", g("Sub", end, start), g.cast(count, "float32"))
     begin = g("Add", start, g("Mul", g.cast(index, "float32"), width))
     if sampling_ratio <= 0:
@@ -99,7 +99,7 @@ def _block(g, start, end, count, index, sampling_ratio):
 
 
 def _logits(g, layer, features, grid):
-    """The mask logits [n, M, N], times gamma, up to a constant for each mask, which the softmax ignores."""
+    """The mask logits [n, M, N] times gamma, without a constant per mask, which does not change the softmax."""
     descriptor, local = _descriptor(g, layer, features, grid), _local(g, layer, features, grid)
     last = layer.fc2.weight.numpy().T * np.float32(layer.gamma)
     if isinstance(layer.norm1, PackedBatchNorm):
@@ -132,8 +132,8 @@ def _descriptor(g, layer, features, grid):
 
 
 def _local(g, layer, features, grid):
-    """The part of z that differs between positions, as a function of the factors and shifts [.] of its channels -> [n, M, .];
-    None where there is no such part."""
+    """The part of z that differs between positions, as a function (factors [.], shifts [.] of its channels) -> [n, M, .];
+    None if there is no such part."""
     tables = None
     if layer.position != "none":
         tables = axis_table(layer.position, layer.largest_side, layer.max_area)
@@ -170,7 +170,7 @@ def _axis(g, index, side):
 
 
 def _batch_normed(g, layer, descriptor, local, grid):
-    """norm2(fc1(relu(norm1(z)))) [n, M, .]; norm2 is part of fc1."""
+    """norm2(fc1(relu(norm1(z)))) [n, M, .]; norm2 is folded into fc1."""
     width = layer.descriptor_width
     (scale1, shift1), (scale2, shift2) = _affine(layer.norm1), _affine(layer.norm2)
     weight = layer.fc1.weight.numpy() * scale2[:, None]
@@ -207,7 +207,7 @@ def _layer_norm(g, x, norm):
 
 
 def _affine(norm):
-    """(scale, shift): the norm in evaluation."""
+    """(scale, shift) of the norm in evaluation mode."""
     weight, bias, mean, variance = (v.numpy() for v in (norm.weight, norm.bias, norm.running_mean, norm.running_var))
     scale = weight / np.sqrt(variance + np.float32(norm.eps))
     return scale, bias - mean * scale

@@ -1,4 +1,4 @@
-"""Which models can be exported: told from the config, before anything is built."""
+"""Checks from the config whether a model can be exported, before anything is built."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from jsra.registry import ConfigError
 
 EXTRACTORS = ("FPNRoIExtractor", "SingleRoIExtractor")
 ROI_LAYERS = ("RoIAlign", "SemanticRoIAlign")
-# The parts of a detector, and the types of each that can be written.
+# The parts of a detector, and the types that can be exported.
 TYPES = {
     "": ("FasterRCNN", "MaskRCNN"),
     "backbone": ("ResNet", "ResNeXt", "EfficientNetLite"),
@@ -25,20 +25,20 @@ TYPES = {
     "roi_head.box.head.box_coder": ("DeltaXYWHBBoxCoder",),
 }
 BRANCH_TYPES = {"": ("MaskBranch",), "extractor": EXTRACTORS, "extractor.roi_layer": ROI_LAYERS, "head": ("FCNMaskHead",)}
-# Settings that can have one value only.
+# Settings for which only one value is supported.
 VALUES = {"per_level": False, "mode": "avg"}
 TRANSFORMS = ("Resize", "Normalize", "Pad")
 
 
 def check_installed(packages):
-    """Raise an ImportError, with the cure, where one of the packages is missing."""
+    """Raise ImportError, which says how to install it, if one of the packages is missing."""
     missing = [name for name in packages if importlib.util.find_spec(name) is None]
     if missing:
         raise ImportError(f"{' and '.join(missing)} not found; install: pip install 'jsra[export]'")
 
 
 def check_supported(config, name: str):
-    """Raise a ConfigError that lists everything in a config that cannot be exported. name: the config's, for the message."""
+    """Raise ConfigError with a list of everything in a config that cannot be exported. name: of the config, for messages."""
     lines = [*_parts(config.get("model") or {}), *_transforms(config)]
     if lines:
         raise ConfigError(f"{name} cannot be exported:\n  " + "\n  ".join(lines))
@@ -54,7 +54,7 @@ def _parts(model):
             part = part.get(key) if isinstance(part, dict) else None
         where = f"model.{path}".rstrip(".")
         if not isinstance(part, dict):
-            # Within a part of another type, which has its own line, anything may be missing.
+            # Settings inside a part of an unsupported type may be missing; the type is already reported.
             if "." not in path:
                 yield f"{where} is missing; it must be {' or '.join(known)}"
             continue
