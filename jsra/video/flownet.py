@@ -1,6 +1,6 @@
-"""FlowNetS, 'FlowNet simple' (Dosovitskiy et al. 2015): the optical flow of a pair of images, by convolutions alone.
+"""FlowNetS, 'FlowNet simple' (Dosovitskiy et al. 2015): the optical flow between two images, from convolutions only.
 
-Names in the state dict are mmtracking's FlowNetSimple's without '.conv'; `jsra convert` reads its files.
+Names in the state dict are those of mmtracking's FlowNetSimple without '.conv'; `jsra convert` reads its files.
 """
 
 from __future__ import annotations
@@ -12,24 +12,24 @@ from jsra.ops.conv import Conv2d
 from jsra.ops.conv_transpose import ConvTranspose2d
 from jsra.registry import register
 
-# Of the stages conv1 to conv6: channels in units of base_channels, kernel, kernel of a second convolution (0: none).
+# For the stages conv1 to conv6: channels in units of base_channels, kernel, kernel of a second convolution (0: none).
 STAGES = ((1, 7, 0), (2, 5, 0), (4, 5, 3), (8, 3, 3), (8, 3, 3), (16, 3, 3))
 
 
 @register("motion")
 class FlowNetS(nn.Module):
-    """execute(first, second, sizes) -> flow [N, 2, h, w] from the first images to the second, in pixels of theirs.
+    """execute(first, second, sizes) -> flow [N, 2, h, w] from the first images to the second, in pixels of these images.
 
-    first, second: [N, 3, H, W] as Normalize(mean, std) gives them. sizes: [N, 2], (width, height) of each without padding.
+    first, second: [N, 3, H, W], normalised by Normalize(mean, std). sizes: [N, 2], (width, height) of each without padding.
     A cell of the flow is 8 x 8 pixels at scale 0.5. Plane 0 is along x: the pixel (x, y) of `first` is seen in `second` at
     (x + flow[0], y + flow[1]).
 
-    mean, std: of the Normalize that made the images. scale: of the images that the network sees. flow_scale: what its outputs
-    are multiplied with. base_channels: of the first stage; 64 is the published network of 38.7 M weights, whose pretrained
-    weights it needs (docs/video.md); narrower ones start from a flow of zero.
+    mean, std: those of the Normalize that made the images. scale: by which images are resized for the network. flow_scale:
+    factor of its outputs. base_channels: channels of the first stage; 64 is the published network with 38.7 M weights, which
+    needs pretrained weights (docs/video.md); narrower networks start with zero flow.
     """
 
-    MEAN = (0.411, 0.432, 0.450)  # what the published weights were trained with: pixel / 255 - MEAN
+    MEAN = (0.411, 0.432, 0.450)  # the published weights were trained with pixel / 255 - MEAN
 
     def __init__(
         self,
@@ -55,7 +55,7 @@ class FlowNetS(nn.Module):
             setattr(self, f"conv{number}", nn.ModuleList(convs))
             channels = out
             widths.append(out)
-        for level in (5, 4, 3, 2):  # from the coarsest map on; conv2's, of a quarter of the side, is the finest
+        for level in (5, 4, 3, 2):  # from the coarsest map; conv2's, with stride 4, is the finest
             out = base_channels * 2 ** (level - 2)
             setattr(self, f"deconv{level}", ConvTranspose2d(channels, out, 4, 2, 1, bias=False))
             setattr(self, f"predict_flow{level + 1}", _flow_of(channels))
@@ -64,7 +64,7 @@ class FlowNetS(nn.Module):
         self.predict_flow = _flow_of(channels)
 
     def prepare(self, images, sizes):
-        """[N, 3, H, W] of the detector -> what the network takes: of another normalisation, 0 in the padding, smaller."""
+        """Images [N, 3, H, W] of the detector -> input of the network: other normalisation, zeros in the padding, smaller."""
         columns, rows = jt.arange(images.shape[3]).float32(), jt.arange(images.shape[2]).float32()
         inside = (columns.unsqueeze(0) < sizes[:, :1]).float32().unsqueeze(1).unsqueeze(1)
         inside = inside * (rows.unsqueeze(0) < sizes[:, 1:]).float32().unsqueeze(1).unsqueeze(3)

@@ -1,6 +1,6 @@
-"""Detection in videos frame by frame, with the maps of a window of frames kept and nothing else.
+"""Detection in videos frame by frame; only the maps of a window of frames are kept in memory.
 
-stream = model.stream()                                # of a detector that looks at several frames
+stream = model.stream()                                # of a detector that uses several frames
 for images, targets in batches:                        # frames in order; targets name their video
     results += stream.push(images, targets)            # of earlier frames: those whose window is complete
 results += stream.finish()
@@ -16,7 +16,7 @@ import numpy as np
 
 
 class Frame(NamedTuple):
-    """image [1, 3, H, W], its maps [1, C, H, W] each, and its target."""
+    """image [1, 3, H, W], its maps (each [1, C, H, W]), and its target."""
 
     image: jt.Var
     maps: list
@@ -24,10 +24,11 @@ class Frame(NamedTuple):
 
 
 class FrameStream:
-    """Results of the frames of videos, in order, `after` frames late.
+    """Results of the frames of videos, in order, with a delay of `after` frames.
 
-    model: has features(images), warped(...), joined(...), complete(...) and found(...) (jsra.detectors.fgfa.FGFA). Beyond the
-    ends of a video its first and last frame stand in, as often as they are missed; each is warped once and counted so often.
+    model: has features(images), warped(...), joined(...), complete(...) and found(...) (jsra.detectors.fgfa.FGFA). Frames
+    before the beginning and after the end of a video are replaced by its first and last frame, which is warped once and
+    counted as often as needed.
     """
 
     def __init__(self, model, before: int, after: int):
@@ -38,15 +39,15 @@ class FrameStream:
     def _clear(self):
         self.frames = deque()
         self.first = 0  # the number of frames[0] in its video
-        self.done = 0  # frames of this video that have their result
+        self.done = 0  # number of frames of this video with a result
 
     @property
     def seen(self) -> int:
-        """Frames of this video so far."""
+        """The number of frames of this video so far."""
         return self.first + len(self.frames)
 
     def push(self, images, targets) -> list:
-        """Take frames [B, 3, H, W]; the results that became complete. A change of target['video_id'] ends a video."""
+        """Add frames [B, 3, H, W]; returns the results that are now complete. A new target['video_id'] ends the video."""
         results = []
         for i, target in enumerate(targets):
             if self.frames and self.frames[-1].target.get("video_id") != target.get("video_id"):
@@ -57,7 +58,7 @@ class FrameStream:
         return results
 
     def finish(self) -> list:
-        """The results that are left of the video, which has no more frames."""
+        """End the video; returns its remaining results."""
         results = [self._result(self.seen - 1) for _ in range(self.seen - self.done)]
         self._clear()
         return results
@@ -69,14 +70,14 @@ class FrameStream:
                 f"frame {target.get('img_id')!r} is {now[0]} x {now[1]} pixels, those before it in its video {first[0]} x "
                 f"{first[1]}: all frames of a video must have one size"
             )
-        # Copies: a slice would keep the whole batch, and what is not computed now would keep the graph before it.
+        # Copies, computed now: a slice would keep the whole batch in memory, a pending operation the graph before it.
         maps = [m.copy().stop_grad() for m in self.model.features(image)]
         frame = Frame(image.copy().stop_grad(), maps, target)
         jt.sync([frame.image, *maps])
         self.frames.append(frame)
 
     def _result(self, last):
-        """The result of the first frame without one, in a video whose last known frame has the number `last`."""
+        """The result of the first frame that has none; last: number of the last known frame of the video."""
         number = self.done
         places = [min(max(n, 0), last) for n in range(number - self.before, number + self.after + 1) if n != number]
         counts = Counter(places)

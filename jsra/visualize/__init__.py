@@ -1,1 +1,1 @@
-"""Pictures: detections, semantic masks, training curves."""
+"""Drawing: detections, semantic masks, training curves."""

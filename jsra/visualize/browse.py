@@ -1,4 +1,4 @@
-"""Ground truth drawn over the images: what `jsra data browse` shows."""
+"""Draws the ground truth on images, for `jsra data browse`."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ STRIP = 6
 
 
 def draw_truth(image, target):
-    """uint8 [H, W, 3] with the objects of a target drawn; ignored boxes (crowds, difficult objects) in grey."""
+    """The image with the objects of a target, uint8 [H, W, 3]; ignored boxes (crowds, difficult objects) are grey."""
     picture = Image.fromarray(np.asarray(image, np.uint8))
     for x0, y0, x1, y1 in target["bboxes_ignore"].tolist():
         ImageDraw.Draw(picture).rectangle([x0, y0, max(x1 - 1, x0), max(y1 - 1, y0)], outline=(160, 160, 160), width=2)
@@ -34,9 +34,9 @@ def draw_truth(image, target):
 def browse(dataset, folder, count=20, seed=None, transformed=False, progress=True):
     """Draw `count` images (evenly spread, or drawn from `seed`) with their ground truth into `folder`.
 
-    Of a dataset of videos, a picture is a strip of STRIP frames of one, and objects have their track ids. transformed: as the
-    model gets them, through the dataset's transforms (normalisation undone). Returns the paths.
-    Raises ConfigError where `folder` is a folder of the data set's images.
+    For a video dataset, a picture is a strip of STRIP frames of a video, and objects have their track ids. transformed: draw
+    images after the dataset's transforms, as the model gets them (with normalisation undone). Returns the paths.
+    Raises ConfigError if `folder` is a folder with images of the dataset.
     """
     check_folder(folder, (record.file for record in dataset.records))
     os.makedirs(folder, exist_ok=True)
@@ -61,7 +61,7 @@ def browse(dataset, folder, count=20, seed=None, transformed=False, progress=Tru
 
 
 def _strips(dataset) -> list:
-    """The records of each picture: one, or some of a video, evenly spread."""
+    """The records of each picture: one, or several evenly spaced frames of a video."""
     videos = dataset.videos_of_samples() if hasattr(dataset, "videos_of_samples") else None
     if videos is None:
         return [[index] for index in range(len(dataset.records))]
@@ -73,7 +73,7 @@ def _strips(dataset) -> list:
 
 
 def _place(dataset, strip) -> str:
-    """What a picture is named after: its file, or the folder of its video."""
+    """The path from which a picture gets its name: its file, or the folder of its video."""
     file = dataset.records[strip[0]].file
     return file if len(strip) == 1 else os.path.dirname(file)
 
@@ -87,7 +87,7 @@ def _sample(dataset, index, transformed):
 
 
 def as_picture(dataset, image):
-    """The image that a dataset's transforms gave as uint8 [H, W, 3], normalisation undone."""
+    """An image after the dataset's transforms as uint8 [H, W, 3], with normalisation undone."""
     if image.dtype != np.float32:
         return image
     return next(t for t in dataset.transforms.transforms if hasattr(t, "undo")).undo(image)

@@ -7,16 +7,15 @@ from jsra.engine import log
 from jsra.output import FIGURES, output_file
 from jsra.registry import ConfigError, nearest
 
-# Training records that are no losses are drawn only when asked for.
+# Training records that are not losses are drawn only if requested.
 _DEFAULT = ("loss", "lr")
 
 
 def curves(runs, keys=None) -> dict:
     """{key: [(run name, iterations, values)]} of the runs' logs.
 
-    runs: work_dirs or log.jsonl files. keys: names of training or validation values; default: the total loss, the rate
-    and every validation value that all runs report on a small scale (AP). Raises FileNotFoundError, and ConfigError for a
-    key that no run has.
+    runs: work_dirs or log.jsonl files. keys: names of training or validation values; default: the total loss, the learning
+    rate and the main metrics of the evaluations. Raises FileNotFoundError, and ConfigError for a key that no run has.
     """
     names = _names(runs)
     records = [log.read(run) for run in runs]
@@ -38,7 +37,7 @@ def curves(runs, keys=None) -> dict:
 
 
 def _headline(records):
-    """The first value of each evaluation: its main metric."""
+    """The names of the main metrics: the first value of each evaluation."""
     found = []
     for record in records:
         for entry in record["val"]:
@@ -49,7 +48,7 @@ def _headline(records):
 
 
 def _names(runs):
-    """Short names of the runs, made longer where they would be equal."""
+    """Short names of the runs; longer ones if they would be equal."""
     paths = [os.path.dirname(p) if os.path.isfile(p) else p for p in map(os.path.normpath, map(os.path.abspath, runs))]
     parts = 1
     while True:

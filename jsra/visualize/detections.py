@@ -8,13 +8,13 @@ from PIL import Image, ImageDraw, ImageFont
 
 
 def color(index: int) -> tuple:
-    """The RGB colour of class `index`: hues a golden ratio apart, so that neighbours differ."""
+    """The RGB colour of class `index`; hues differ by the golden ratio, so that neighbouring classes look different."""
     hue = (0.05 + index * 0.6180339887) % 1.0
     return tuple(int(255 * c) for c in colorsys.hsv_to_rgb(hue, 0.85, 0.95))
 
 
 def font(size: int):
-    """Pillow's own font at about `size` pixels (a fixed small one before Pillow 10.1)."""
+    """Pillow's own font with about `size` pixels (before Pillow 10.1: a small font of fixed size)."""
     try:
         return ImageFont.load_default(size)
     except TypeError:
@@ -22,10 +22,10 @@ def font(size: int):
 
 
 def draw_detections(image, result: dict, threshold: float = 0.5, most: int = 100) -> np.ndarray:
-    """The image with the boxes (and masks) of one result whose score reaches `threshold`, the best `most` of them.
+    """The image with the boxes (and masks) of a result with a score of at least `threshold`, at most the best `most`.
 
-    image: uint8 RGB [H, W, 3]. result: boxes [n, 4] xyxy, scores [n] (left out for ground truth), labels [n] (1-based),
-    names [n] and masks (COCO RLE) where there are any. Returns uint8 RGB [H, W, 3].
+    image: uint8 RGB [H, W, 3]. result: boxes xyxy [n, 4] in its pixels, scores [n] (missing for ground truth), labels [n]
+    (1-based), and optionally names [n] and masks (COCO RLE). Returns uint8 RGB [H, W, 3].
     """
     image = np.asarray(image)
     scored = "scores" in result
@@ -38,7 +38,7 @@ def draw_detections(image, result: dict, threshold: float = 0.5, most: int = 100
     height, width = image.shape[:2]
     line = max(2, round(min(height, width) / 300))
     letters = font(max(11, round(min(height, width) / 40)))
-    for i in reversed(order):  # the best on top
+    for i in reversed(order):  # the best is drawn last, on top
         label = int(result["labels"][i])
         name = result["names"][i] if "names" in result else f"class {label}"
         box = [float(v) for v in result["boxes"][i]]
@@ -48,13 +48,13 @@ def draw_detections(image, result: dict, threshold: float = 0.5, most: int = 100
 
 
 def _inside(box, width, height):
-    """The pixels of a box's outline, kept visible: inside the image and in order."""
+    """The corners of a box in whole pixels, moved so that its outline is visible: inside the image and in order."""
     x0, y0 = min(max(box[0], 0), width - 1), min(max(box[1], 0), height - 1)
     return [x0, y0, max(min(box[2], width - 1), x0), max(min(box[3], height - 1), y0)]
 
 
 def _caption(draw, text, box, background, letters, width, height):
-    """A label above the box, or inside it where there is no room above."""
+    """Draw a label above the box, or inside it if there is no space above."""
     left, top, right, bottom = draw.textbbox((0, 0), text, font=letters)
     w, h = right - left + 4, bottom - top + 4
     x = min(max(box[0], 0), max(width - w, 0))

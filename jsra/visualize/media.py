@@ -1,4 +1,4 @@
-"""Detections of pictures, folders and videos, written as pictures (or a video) and one JSON file."""
+"""Runs a detector on pictures, folders and videos; writes pictures (or a video) and one JSON file."""
 
 from __future__ import annotations
 
@@ -18,9 +18,9 @@ FILE = "detections.json"
 
 
 def find_inputs(paths) -> list:
-    """The pictures and videos of a list of files and folders; folders are searched in depth, in order of name.
+    """The pictures and videos in a list of files and folders; folders are searched with their sub-folders, sorted by name.
 
-    In folders, what is no ordinary file and what macOS adds ('._a.jpg') is left out. Raises FileNotFoundError, and DataError
+    In folders, special files and those that macOS adds ('._a.jpg') are left out. Raises FileNotFoundError, and DataError
     for a file of another kind or a folder without pictures.
     """
     found = []
@@ -48,7 +48,7 @@ def find_inputs(paths) -> list:
 
 
 class Inferred(NamedTuple):
-    """path: of the JSON file. failed: {input: why there is no result of it}. interrupted: ended by Ctrl-C."""
+    """path: of the JSON file. failed: {input: reason why it has no result}. interrupted: ended by Ctrl-C."""
 
     path: str
     failed: dict
@@ -58,10 +58,10 @@ class Inferred(NamedTuple):
 def infer_all(detector, inputs, out: str, threshold: float = 0.5) -> Inferred:
     """Run `detector` (jsra.Detector) over the inputs; pictures go to `out`, all detections to out/detections.json.
 
-    The JSON file is written as it goes, an input a line: {input: {"boxes", "scores", "labels", "names"}}, for a video a
-    list of these, one per frame. A video's frames are also written to out/<name>.jsonl, a line each, {"frame": number, ...}.
-    Detections of every score are in both. An input that fails costs its own result alone.
-    Raises ConfigError, before anything is written, where `out` is a folder of the inputs.
+    The JSON file is written during the run, one line per input: {input: {"boxes", "scores", "labels", "names"}}, for a video
+    a list of these, one per frame. The frames of a video are also written to out/<name>.jsonl, one line per frame, {"frame":
+    number, ...}. Both contain detections of all scores. If an input fails, only its own result is missing. Raises
+    ConfigError, before anything is written, if `out` is a folder with inputs.
     """
     from tqdm import tqdm
 
@@ -76,7 +76,7 @@ def infer_all(detector, inputs, out: str, threshold: float = 0.5) -> Inferred:
                 infer = _video if is_video(source) else _picture
                 try:
                     infer(detector, source, os.path.join(out, names[source]), threshold, results)
-                except Exception as error:  # of any kind: the results of the other inputs must not be lost
+                except Exception as error:  # any exception: the results of the other inputs must not be lost
                     failed[source] = str(error) or type(error).__name__
         except KeyboardInterrupt:
             interrupted = True
@@ -86,7 +86,8 @@ def infer_all(detector, inputs, out: str, threshold: float = 0.5) -> Inferred:
 
 
 class _Results:
-    """A JSON object written entry by entry: complete after `close`, a line an entry if the process is killed."""
+    """Writes a JSON object entry by entry, one per line; it is complete after `close`. If the process is killed, finished
+    lines remain."""
 
     def __init__(self, file):
         self.file, self.started = file, False
@@ -104,7 +105,7 @@ class _Results:
         self._entry(name, json_text(as_json(result)))
 
     def add_frames(self, name, results):
-        """An entry that is a list; each result is written when it comes."""
+        """Add an entry that is a list; each result is written when it is available."""
         self._entry(name, "[")
         try:
             for i, result in enumerate(results):
@@ -124,7 +125,7 @@ def _picture(detector, path, target, threshold, results):
 
 
 def _video(detector, path, target, threshold, results):
-    """Detect in every frame and write the drawn video and its lines, whatever ends it; one frame after the other is held."""
+    """Detect in every frame and write the drawn video and its lines, also if it ends early; one frame is held at a time."""
     from tqdm import tqdm
 
     video = open_video(path)
@@ -149,7 +150,7 @@ def _video(detector, path, target, threshold, results):
 
 
 def as_json(result) -> dict:
-    """A result as plain JSON: boxes to a hundredth of a pixel, scores to 6 digits."""
+    """A result as JSON data: boxes rounded to 0.01 pixels, scores to 6 digits."""
     plain = {
         "boxes": np.asarray(result["boxes"], float).reshape(-1, 4).round(2).tolist(),
         "scores": np.asarray(result["scores"], float).round(6).tolist(),

@@ -1,4 +1,4 @@
-"""The semantic masks that a trained detector takes for given boxes of an image."""
+"""The semantic masks of a trained detector for given boxes of an image."""
 from __future__ import annotations
 
 import numpy as np
@@ -10,8 +10,8 @@ from jsra.roi.inputs import extractor_of, roi_inputs
 def roi_masks(detector, pixels, boxes) -> list:
     """detector: jsra.Detector; pixels: uint8 RGB [H, W, 3]; boxes [K, 4] xyxy in its pixels.
 
-    Returns an array [N, rows, columns] per box, each mask with the sum 1. Raises ConfigError if the detector's extractor
-    makes no masks.
+    Returns a list with an array [N, rows, columns] per box; each mask sums to 1. Raises ConfigError if the detector's
+    extractor has no masks.
     """
     import jittor as jt
 

@@ -1,8 +1,8 @@
-"""Where an RoI layer samples: the weights w_k(b, p, x) of each of its features over the cells of the map, and their picture.
+"""Shows where an RoI layer samples: the weights w_k(b, p, x) of each of its features over the cells of the map.
 
-Every extractor is a weighted sum of the map over positions (arXiv:1803.07066, eq. 2). For a layer that is linear in the map
-the weights are what it makes of unit maps; for the others they are composed of what the layer decides (offsets, masks) and
-of the sampling that this applies to.
+Every extractor is a weighted sum of the map over positions (arXiv:1803.07066, eq. 2). If a layer is linear in the map, its
+weights are its outputs for unit maps; otherwise they are computed from the predictions of the layer (offsets, masks) and the
+sampling that uses them.
 """
 
 from __future__ import annotations
@@ -16,11 +16,11 @@ from jsra.visualize.semantic_masks import heat
 
 
 def sampling_weights(layer, features, roi, spatial_scale) -> np.ndarray:
-    """[N, H, W]: the weight of each cell in each of the N features that the layer makes of one RoI.
+    """[N, H, W]: the weight of each cell in each of the N features of one RoI.
 
-    layer: a built roi_layer. features: Var [1, C, H, W]. roi: (x0, y0, x1, y1) in image pixels. A layer of which only the
-    maximum is known (RoI pooling, max_pool) is drawn as the mean over the cells it chooses from. RoIAttention is drawn as the
-    RoI Align that it starts from: its attention is across RoIs, not positions.
+    layer: a built roi_layer. features: Var [1, C, H, W]. roi: (x0, y0, x1, y1) in image pixels. For a layer that takes a
+    maximum (RoI pooling, max_pool), the weights are those of the mean over the same cells. For RoIAttention, they are those
+    of its RoI Align, because its attention is across RoIs, not positions.
     """
     rois = jt.array(np.array([[0, *roi]], np.float32))
     kind = type(layer).__name__
@@ -56,7 +56,7 @@ def sampling_weights(layer, features, roi, spatial_scale) -> np.ndarray:
 
 
 def _of_unit_maps(function, size):
-    """function(maps [1, H * W, H, W]) -> [1, H * W, ...] of the maps that are 1 at one cell each: [N, H, W]."""
+    """[N, H, W]: the outputs of function(maps [1, H * W, H, W]) -> [1, H * W, ...] for maps that are 1 at a single cell."""
     cells = size[0] * size[1]
     unit = jt.array(np.eye(cells, dtype=np.float32).reshape((1, cells) + tuple(size)))
     out = function(unit).numpy()[0].reshape(cells, -1)
@@ -64,10 +64,10 @@ def _of_unit_maps(function, size):
 
 
 def draw_sampling(image, box, weights, parts, stride: float, margin: float = 0.35, height: int = 200) -> np.ndarray:
-    """A row of pictures: where all features together sample, then each of `parts`.
+    """A row of pictures: the sampling of all features together, then of each feature in `parts`.
 
-    image: uint8 RGB [H, W, 3]; box xyxy in its pixels; weights: [N, h, w] of `sampling_weights`; stride: pixels of a cell;
-    margin: of the surroundings, as a share of the box. Returns uint8 RGB.
+    image: uint8 RGB [H, W, 3]; box xyxy in its pixels; weights: [N, h, w] from `sampling_weights`; stride: pixels per cell;
+    margin: shown around the box, as a fraction of the box. Returns uint8 RGB.
     """
     image = np.asarray(image)
     window = _window(image, box, margin)
@@ -83,7 +83,7 @@ def _window(image, box, margin):
 
 
 def _overlay(image, weights, stride, box, window, height):
-    """The window of the image, dimmed, with the weights in colour: each cell covers its pixels, warm where it counts most."""
+    """The window of the image, dimmed, with the weights in colour: each cell covers its pixels; large weights are warm."""
     relative = weights / max(float(weights.max()), 1e-12)
     cells = Image.fromarray(relative.astype(np.float32))
     full = cells.resize((round(cells.width * stride), round(cells.height * stride)), Image.NEAREST)

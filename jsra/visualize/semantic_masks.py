@@ -1,6 +1,6 @@
-"""Drawing the semantic masks of RoIs over the image: figure 3 of the SRA paper.
+"""Draws the semantic masks of RoIs on the image: figure 3 of the SRA paper.
 
-A row per RoI; its first picture is the image with the box, the others each one mask, warm where the mask samples.
+Each RoI has a row; its first picture is the image with the box, each of the others shows a mask; large weights are warm.
 """
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from PIL import Image, ImageDraw
 
 from jsra.visualize.detections import font
 
-IN_A_LINE = 12  # masks
+IN_A_LINE = 12  # masks per line
 
 def heat(values: np.ndarray) -> np.ndarray:
     """[h, w] in [0, 1] -> RGB float32 [h, w, 3] in 0..255: dark blue, cyan, yellow, red."""
@@ -21,10 +21,10 @@ def heat(values: np.ndarray) -> np.ndarray:
 
 
 def most_telling(masks: list, count: int) -> list:
-    """The `count` masks that are sharpest on average over the RoIs, as indices in ascending order.
+    """The indices, in ascending order, of the `count` masks that are sharpest on average over the RoIs.
 
-    masks: an array [N, rows, columns] per RoI, whose masks sum to 1. Sharpness is 1 - entropy / log(positions); of two
-    masks that sample the same places (correlation above 0.95) only the sharper counts, as long as others are left.
+    masks: an array [N, rows, columns] per RoI; each mask sums to 1. Sharpness is 1 - entropy / log(positions). Of two masks
+    that sample the same positions (correlation above 0.95), only the sharper one is used, as long as there are others.
     """
     flat = [np.asarray(m, np.float64).reshape(len(m), -1) for m in masks]
     sharpness = sum(1 + (p * np.log(np.maximum(p, 1e-12))).sum(1) / max(np.log(p.shape[1]), 1e-6) for p in flat)
@@ -40,9 +40,9 @@ def most_telling(masks: list, count: int) -> list:
 
 
 def overlay(image: np.ndarray, box, mask: np.ndarray, strength: float = 0.65) -> np.ndarray:
-    """The image with one mask [h, w] spread over its box: each of the RoI's h x w blocks gets its weight's colour.
+    """The image with one mask [h, w] drawn in its box: each of the RoI's h x w blocks has the colour of its weight.
 
-    The mask is scaled to its own largest weight; blocks that are not sampled stay as the image, dimmed.
+    The mask is scaled by its largest weight; blocks that are not sampled show the dimmed image.
     """
     x0, y0, x1, y1 = _pixels(box, image)
     out = image.astype(np.float32) * 0.55
@@ -63,10 +63,10 @@ def _pixels(box, image):
 
 
 def draw_semantic_masks(image, boxes, masks, chosen, side: int = 220, margin: float = 0.25) -> np.ndarray:
-    """The figure: one row per RoI, one column per chosen mask; more than IN_A_LINE masks go on in lines below.
+    """The figure: one row per RoI, one column per chosen mask; more than IN_A_LINE masks continue in lines below.
 
     image: uint8 RGB [H, W, 3]; boxes [K, 4] xyxy in its pixels; masks: [N, rows, columns] per RoI; chosen: indices of
-    masks; side: pixels of a picture; margin: of the surroundings shown, as a share of the box. Returns uint8 RGB.
+    masks; side: pixels of a picture; margin: shown around the box, as a fraction of the box. Returns uint8 RGB.
     """
     image = np.asarray(image)
     head = 18
@@ -90,7 +90,7 @@ def draw_semantic_masks(image, boxes, masks, chosen, side: int = 220, margin: fl
 
 
 def _window(box, image, margin):
-    """A square window around the box, as far as the image reaches."""
+    """A square window around the box, clipped to the image."""
     x0, y0, x1, y1 = _pixels(box, image)
     half = (0.5 + margin) * max(x1 - x0, y1 - y0)
     cx, cy = (x0 + x1) / 2, (y0 + y1) / 2

@@ -1,4 +1,4 @@
-"""What a run trains on, to look at: its first batches after augmentation, and how often which objects occur."""
+"""Shows the training data of a run: its first batches after augmentation, and the numbers of objects."""
 
 from __future__ import annotations
 
@@ -9,14 +9,14 @@ from PIL import Image
 
 from jsra.visualize.browse import as_picture, draw_truth
 
-SIDE = 400  # of a picture in a sheet, in pixels
-MOST = 16  # pictures of a sheet
-# COCO's sizes of objects, by the area of the box in pixels of the image as it is.
+SIDE = 400  # largest side of a picture in a sheet, in pixels
+MOST = 16  # pictures per sheet
+# COCO's sizes of objects, by the area of the box in pixels of the original image.
 SIZES = (("small", 0, 32**2), ("medium", 32**2, 96**2), ("large", 96**2, np.inf))
 
 
 def draw_batches(loader, folder: str, count: int = 3) -> list:
-    """Draw the first `count` batches of a loader, boxes and masks over the images as the model gets them.
+    """Draw the first `count` batches of a loader: the images as the model gets them, with boxes and masks.
 
     Writes folder/train_batch0.jpg, ...; returns the paths. Batches are loaded in this process.
     """
@@ -31,7 +31,7 @@ def draw_batches(loader, folder: str, count: int = 3) -> list:
 
 
 def sheet(pictures):
-    """One picture of several uint8 [h, w, 3], row by row, each at most SIDE pixels wide and high."""
+    """Several pictures, uint8 [h, w, 3], in one, row by row; each is at most SIDE pixels wide and high."""
     columns = int(np.ceil(np.sqrt(len(pictures))))
     rows = -(-len(pictures) // columns)
     small = [Image.fromarray(picture) for picture in pictures]
@@ -45,7 +45,7 @@ def sheet(pictures):
 
 
 def label_lines(dataset, most: int = 12) -> list:
-    """What the log says of the objects of a dataset: how many of each size and class, the commonest `most` classes."""
+    """Lines for the log about the objects of a dataset: numbers per size and per class (the `most` most frequent ones)."""
     records = dataset.records
     boxes = np.concatenate([r.boxes for r in records]).reshape(-1, 4)
     labels = np.concatenate([r.labels for r in records]).astype(int)

@@ -1,4 +1,4 @@
-"""Frames of a video, and the video of drawn frames: GIF by Pillow, other files by OpenCV or imageio."""
+"""Reads the frames of a video and writes drawn frames as a video: GIF with Pillow, other files with OpenCV or imageio."""
 
 from __future__ import annotations
 
@@ -11,14 +11,14 @@ from PIL import Image, ImageSequence
 from jsra.data.image import DataError
 
 VIDEOS = (".mp4", ".avi", ".mov", ".mkv", ".webm", ".m4v", ".gif")
-# The newest OpenCV brings NumPy 2, with which Jittor does not work.
+# The newest OpenCV installs NumPy 2, with which Jittor does not work.
 OPENCV = "'opencv-python-headless<4.11' 'numpy<2'"
 
 
 class Video(NamedTuple):
-    """frames: uint8 RGB [H, W, 3], one after the other. ending: of the file that `writer` writes.
+    """frames: an iterator of uint8 RGB [H, W, 3]. ending: extension of the file that `writer` writes.
 
-    writer(path, (width, height)) -> write(frame); write(None) ends the file. count: of the frames, None where it is unknown.
+    writer(path, (width, height)) -> write(frame); write(None) ends the file. count: number of frames, None if unknown.
     """
 
     frames: Iterator
@@ -28,7 +28,8 @@ class Video(NamedTuple):
 
 
 def open_video(path: str) -> Video:
-    """Raises DataError for a file that is no video, ImportError with the cure where nothing here reads it."""
+    """Open a video. Raises DataError for a file that is not a video, and ImportError, which says what to install, if no
+    package can read it."""
     if path.lower().endswith(".gif"):
         return _pillow(path)
     try:

@@ -1,11 +1,11 @@
-"""Every part of jsra as a part of JDet: `import jsra.integrations.jdet` registers them (docs/jdet.md).
+"""Makes every part of jsra available in JDet: `import jsra.integrations.jdet` registers them (docs/jdet.md).
 
-The names: each part is `JSRA<Name>` in JDet's registry of its kind, and `<Name>` too where that registry has no such name.
-JDet's own names keep their meaning. What is nested in a part of ours is built by jsra's registry, so it has jsra's names
-(with or without the prefix) and means what it means to `jsra train`.
+Names: each part is `JSRA<Name>` in JDet's registry of its kind, and also `<Name>` if that registry does not have this name.
+JDet's own names keep their meaning. Settings inside a part of jsra are built by jsra's registry, so they use jsra's names
+(with or without the prefix), with the same meaning as in `jsra train`.
 
-Only this package imports jdet. In it: names (the rule), values (the numbers that cross the border), models, extractors,
-data, training (optimisers, schedules, and what JDet's Runner needs next to them).
+Only this package imports jdet. Its modules: names (the rule), values (conversion of targets and results), models, extractors,
+data, training (optimisers, schedules, and other parts that JDet's Runner needs).
 """
 
 import importlib
@@ -17,7 +17,7 @@ INSTALL = "pip install --no-deps git+https://github.com/Jittor/JDet.git && pip i
 )
 
 try:
-    importlib.import_module("jdet")  # all of it: its names must stand before ours are added
+    importlib.import_module("jdet")  # all of JDet: its names must be registered before ours
 except ImportError as error:
     missing = error.name or ""
     about = "JDet is not installed" if missing == "jdet" else f"JDet is there but cannot be imported ({error})"

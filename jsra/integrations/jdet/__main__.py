@@ -1,7 +1,7 @@
-"""`python -m jsra.integrations.jdet SCRIPT ARGUMENTS`: run a script of JDet, such as its tools/run_net.py, as it is.
+"""`python -m jsra.integrations.jdet SCRIPT ARGUMENTS`: run a script of JDet, e.g. its tools/run_net.py, without changes.
 
-Jittor is then prepared as for jsra (offline; on a machine without a GPU too), and JDet knows jsra's parts, whatever
-config it reads. Where Jittor has no CUDA, the script may still set flags of CUDA, as run_net.py does even with --no_cuda.
+Jittor is prepared as for jsra (offline, also on a machine without a GPU), and jsra's parts are registered in JDet for any
+config. If Jittor has no CUDA, the script may still set CUDA flags, as run_net.py does even with --no_cuda.
 """
 
 import os
@@ -12,7 +12,7 @@ import jittor as jt
 
 
 class _Flags:
-    """jt.flags, to which settings of CUDA that it does not have may be given without effect."""
+    """jt.flags, in which setting unknown CUDA flags has no effect."""
 
     def __init__(self, flags):
         object.__setattr__(self, "_flags", flags)

@@ -1,4 +1,4 @@
-"""Datasets and transforms as JDet's."""
+"""Datasets and transforms with JDet's interface."""
 
 from __future__ import annotations
 
@@ -28,10 +28,11 @@ def add_parts():
 
 
 class Dataset:
-    """A dataset of ours as JDet's Runner uses it: batches by iteration, evaluate(results, work_dir, epoch, logger).
+    """A dataset of jsra with the interface of JDet's Runner: batches by iteration, evaluate(results, work_dir, epoch,
+    logger).
 
-    The annotations are read at the first use. JDet's Runner gives `drop_last` to the training set, and to no other: its
-    order and its random numbers follow the iteration (jsra.engine.train), the others are read in order.
+    The annotations are read at the first use. JDet's Runner sets `drop_last` only for the training set; by this it is
+    recognised: its order and random numbers depend on the iteration (jsra.engine.train), other datasets are read in order.
     """
 
     def __init__(self, name, **settings):
@@ -47,7 +48,7 @@ class Dataset:
 
     @property
     def dataset(self):
-        """The dataset itself."""
+        """The dataset of jsra."""
         return self._open()[0]
 
     def __getattr__(self, name):
@@ -77,7 +78,7 @@ class Dataset:
             progress.iteration = first + length - first % length
 
     def evaluate(self, results, work_dir=None, epoch=None, logger=None):
-        """Metrics of the (result, target) pairs that Runner.val collected, by the config's `evaluator`."""
+        """The metrics of the (result, target) pairs collected by Runner.val, by the config's `evaluator`."""
         settings = own(get_cfg().get("evaluator")) or default_evaluators(self._settings["type"])
         evaluators = build_evaluators([settings] if isinstance(settings, dict) else settings)
         metrics = evaluate(evaluators, self.dataset, results, work_dir, epoch)
@@ -87,7 +88,7 @@ class Dataset:
 
 
 class Transform:
-    """A transform of ours in JDet's Compose, t(image, target); its random numbers are drawn from NumPy's generator, which
+    """A transform of jsra for JDet's Compose, t(image, target); its random numbers come from NumPy's global generator, which
     Jittor seeds in each data worker."""
 
     def __init__(self, cls, **settings):

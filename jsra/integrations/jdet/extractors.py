@@ -1,7 +1,7 @@
 """RoI feature extractors for JDet's detectors, with every RoI layer of jsra, on the CPU too.
 
-JDet's extractors make one layer for each level and look its class up among their own; these share one layer, as the paper
-does, and build it with jsra's registry. The arguments and the choice of the level are JDet's.
+JDet's extractors make one layer for each level and find its class among JDet's own; these share one layer, as in the paper,
+and build it with jsra's registry. The arguments and the assignment of levels are JDet's.
 """
 
 from __future__ import annotations
@@ -22,22 +22,22 @@ def add_parts():
     parts = dict(registered("extractor"))
     parts.update(SingleRoIExtractor=SingleForJDet, OrientedSingleRoIExtractor=OrientedForJDet)
     for name, cls in parts.items():
-        # Extended by what JDet's detectors ask of an extractor.
+        # With the additional methods that JDet's detectors call.
         add(ROI_EXTRACTORS, name, functools.partial(make, type(cls.__name__, (_Asked, cls), {})))
 
 
 class _Asked:
     @property
     def num_inputs(self):
-        """How many maps of the pyramid are read."""
+        """The number of pyramid maps that are read."""
         return len(self.featmap_strides)
 
     def init_weights(self):
-        """Nothing: the weights are drawn when the layer is built."""
+        """Does nothing: weights are initialised when the layer is built."""
 
 
 class SingleForJDet(SingleRoIExtractor):
-    """SingleRoIExtractor by JDet's rule of levels, whose box sides are x1 - x0 + 1 and y1 - y0 + 1."""
+    """SingleRoIExtractor with JDet's rule for levels, in which the sides of a box are x1 - x0 + 1 and y1 - y0 + 1."""
 
     def execute(self, feats, rois):
         if rois.shape[1] != 5:
@@ -55,7 +55,7 @@ class OrientedForJDet(FPNRoIExtractor):
     """Rotated RoIs [K, 6] (batch index, centre x, y, width, height, angle in radians) -> [K, C, h, w].
 
     roi_layer: ROIAlignRotated_v1 or ROIAlignRotated, or, with enclosing=True, a layer for horizontal boxes, such as
-    SemanticRoIAlign: it reads the upright box around each RoI. extend_factor: of (height, width) of every RoI.
+    SemanticRoIAlign, which reads the upright box around each RoI. extend_factor: factors of (height, width) of every RoI.
     """
 
     def __init__(
@@ -82,14 +82,14 @@ class OrientedForJDet(FPNRoIExtractor):
         return super().execute(feats, enclosing_boxes(rois) if self.enclosing else rois)
 
     def levels(self, rois, num_levels):
-        """By the sides of what is read, a rotated or an upright box."""
+        """int32 Var [K], from the sides of the box that is read, a rotated or an upright one."""
         if rois.shape[1] == 6:
             rois = jt.concat([rois[:, :1], jt.zeros_like(rois[:, 1:3]), rois[:, 3:5]], dim=1)
         return roi_levels(rois, num_levels, self.finest_scale)
 
 
 def enclosing_boxes(rois):
-    """[K, 6] rotated RoIs -> [K, 5], the smallest upright boxes that hold them."""
+    """Rotated RoIs [K, 6] -> the smallest upright RoIs [K, 5] that contain them."""
     index, x, y, width, height, angle = (rois[:, i : i + 1] for i in range(6))
     cos, sin = jt.abs(jt.cos(angle)), jt.abs(jt.sin(angle))
     half_x, half_y = (width * cos + height * sin) * 0.5, (width * sin + height * cos) * 0.5

@@ -1,4 +1,4 @@
-"""Detectors, backbones, necks, heads and losses as JDet's."""
+"""Detectors, backbones, necks, heads and losses with JDet's interface."""
 
 from __future__ import annotations
 
@@ -32,20 +32,20 @@ def add_parts():
 
 
 def build_run_model(cls, **settings):
-    """The model of a config of jsra's own: JDet's Runner then reads all of that config as `jsra train` does."""
+    """The model of a jsra config; JDet's Runner then reads the rest of that config as `jsra train` does."""
     config = get_cfg()
     if own(config.get("model")) != {"type": cls.__name__, **own(settings)}:
-        return make(cls, **settings)  # a part of some other model: that one's config it is
+        return make(cls, **settings)  # a part of another model, so the config is not one of jsra
     adopt(config)
     set_seed(int(config.get("seed") or 0))
     model = make(cls, **settings)
-    jt.sync_all()  # the initial weights are drawn lazily: draw them before anything sets another seed
+    jt.sync_all()  # initial weights are drawn lazily: draw them now, before another seed is set
     share_weights(model)
     return model
 
 
 class Detector:
-    """A detector that takes JDet's targets, gives results that its Runner accepts and loads every kind of weights."""
+    """A detector that accepts JDet's targets, returns results for JDet's Runner and loads weights of all families."""
 
     def execute(self, images, targets=None):
         images = images if isinstance(images, jt.Var) else jt.array(images)
@@ -53,18 +53,18 @@ class Detector:
         return out if self.is_training() else [for_jdet(result) for result in out]
 
     def load_parameters(self, params):
-        """As Runner calls it, for a checkpoint and for `pretrained_weights`: by our names, mmdet's or torchvision's."""
+        """Called by Runner, for a checkpoint and for `pretrained_weights` (with names of jsra, mmdet or torchvision)."""
         weights = {name: arrays(value) for name, value in params.items() if hasattr(value, "shape")}
         own_shapes = {name: tuple(var.shape) for name, var in self.state_dict().items()}
         if own_shapes == {name: tuple(array.shape) for name, array in weights.items()}:
             super().load_parameters(weights)
         else:
             print(load_arrays(self, weights, "the weights given to JDet"))
-        jt.sync_all()  # before the first step: what is still to be copied would run as a part of it, and round otherwise
+        jt.sync_all()  # copy now: as a part of the first step, the copies would be fused with it and change its rounding
 
 
 class RPNForJDet(RPNHead):
-    """RPNHead as JDet's RCNN calls it: rpn(features, targets), with proposals [n, 4] of each image."""
+    """RPNHead with the interface of JDet's RCNN: rpn(features, targets) gives a list of proposals [n, 4], one per image."""
 
     def execute(self, feats, targets):
         proposals, losses = super().execute(feats, _batch(targets, self.is_training()))
@@ -73,7 +73,7 @@ class RPNForJDet(RPNHead):
 
 
 class RoIHeadForJDet(RoIHead):
-    """RoIHead as JDet's RCNN calls it, as `bbox_head`; proposals of JDet's RPNs may carry a score as fifth column."""
+    """RoIHead with the interface of `bbox_head` in JDet's RCNN; proposals of JDet's RPNs may have a score as fifth column."""
 
     def execute(self, feats, proposals, targets):
         proposals = proposals_of([boxes[:, :4] for boxes in arrays(list(proposals))])
@@ -90,15 +90,15 @@ _HEADS = {RPNHead: RPNForJDet, RoIHead: RoIHeadForJDet}
 
 
 class Loss(jt.nn.Module):
-    """A loss of ours under the call of JDet's heads."""
+    """A loss of jsra with the interface that JDet's heads use."""
 
     def __init__(self, cls, **settings):
         super().__init__()
         self.loss = make(cls, **settings)
 
     def execute(self, pred, target, weight=None, avg_factor=None, reduction_override=None):
-        """pred, target, weight: of one shape, or, for classes, target and weight [n]. Class labels are 1-based, 0 is the
-        background, which has no logit where the loss is a sigmoid's."""
+        """pred, target, weight: the same shape, or, for classes, target and weight [n]. Class labels are 1-based, 0 is the
+        background, which has no logit in a sigmoid loss."""
         if reduction_override not in (None, "mean"):
             raise ValueError(
                 f"{type(self.loss).__name__}: reduction_override {reduction_override!r} is not known; 'mean' is"

@@ -1,4 +1,4 @@
-"""The rule of names, see the package's docstring."""
+"""The rule for names, see the docstring of the package."""
 
 from __future__ import annotations
 
@@ -8,15 +8,15 @@ PREFIX = "JSRA"
 
 
 def add(registry, name: str, part, plain=None):
-    """Register `part` as JSRA<name> and, where JDet's registry has no <name>, `plain` (default: `part`) under that."""
+    """Register `part` as JSRA<name>, and `plain` (default: `part`) as <name> if JDet's registry does not have it."""
     registry.register_module(PREFIX + name, part)
     if name not in registry._modules:
         registry.register_module(name, plain or part)
 
 
 def own(settings):
-    """A config as plain dictionaries in jsra's names: JDet's Config answers None to any attribute, and a nested
-    type may have been written with the prefix."""
+    """A config as plain dictionaries with jsra's names: JDet's Config returns None for any attribute, and a nested
+    type may have the prefix."""
     if isinstance(settings, dict):
         settings = {key: own(value) for key, value in settings.items()}
         kind = settings.get("type")
@@ -29,5 +29,5 @@ def own(settings):
 
 
 def make(cls, **settings):
-    """An object of a part's class from its settings in JDet's config; what is nested in them is jsra's."""
+    """An object of class `cls` from its settings in JDet's config; parts inside the settings are those of jsra."""
     return construct(cls, own(settings), cls.__name__)

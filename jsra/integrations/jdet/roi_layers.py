@@ -1,7 +1,7 @@
-"""JDet's RoI Align layers by JDet's names, behind the interface of the RoI layers.
+"""JDet's RoI Align layers with JDet's names and the interface of jsra's RoI layers.
 
-They are known where jsra is part of JDet, and only there: `ROIAlign` and jsra's `RoIAlign` are a letter's case apart and
-follow other rules.
+They are registered only when jsra is used inside JDet, because `ROIAlign` and jsra's `RoIAlign` differ only in the case of a
+letter but follow different rules.
 """
 
 from __future__ import annotations
@@ -16,8 +16,8 @@ from jsra.roi.roi_align import RoIAlign
 
 @register("roi_layer")
 class ROIAlign(RoIAlign):
-    """JDet's layer and arguments. Neither version shifts by half a pixel; version 0 is the legacy rule (aligned=False),
-    version 1 adds 1 to x1 and y1 and has no least size."""
+    """JDet's layer and arguments. Neither version shifts by half a pixel. Version 0 is the legacy rule (aligned=False);
+    version 1 adds 1 to x1 and y1 and has no minimum size."""
 
     def __init__(self, output_size: int | tuple[int, int] = 7, sampling_ratio: int = 0, version: int = 0):
         super().__init__(output_size, sampling_ratio, aligned=version == 1)
@@ -27,7 +27,7 @@ class ROIAlign(RoIAlign):
 
     def execute(self, features, rois, spatial_scale, levels=None):
         if self.version == 1:
-            # aligned=True has no least size, but a shift of half a cell, which is undone here.
+            # aligned=True has no minimum size, but a shift of half a cell, which is undone here.
             half = 0.5 * pixels_per_cell(spatial_scale, levels)
             rois = jt.concat([rois[:, :1], rois[:, 1:3] + half, rois[:, 3:] + (half + 1)], dim=1)
         return super().execute(features, rois, spatial_scale, levels)
@@ -35,7 +35,7 @@ class ROIAlign(RoIAlign):
 
 @register("roi_layer")
 class ROIAlignRotated(jt.nn.Module):
-    """JDet's layer of this name on rotated RoIs: no half-pixel shift, sides of at least one cell."""
+    """JDet's layer of this name for rotated RoIs: no half-pixel shift, sides of at least one cell."""
 
     aligned, clockwise = False, True
 
@@ -52,7 +52,7 @@ class ROIAlignRotated(jt.nn.Module):
 
 @register("roi_layer")
 class ROIAlignRotated_v1(ROIAlignRotated):
-    """JDet's layer of this name: with the half-pixel shift, and the other sense of the angle."""
+    """JDet's layer of this name: with the half-pixel shift, and angles in the opposite direction."""
 
     aligned, clockwise = True, False
 

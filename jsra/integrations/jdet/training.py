@@ -1,4 +1,4 @@
-"""Optimisers and schedules as JDet's, and a config of jsra under JDet's Runner."""
+"""Optimisers and schedules with JDet's interface, and jsra configs under JDet's Runner."""
 
 from __future__ import annotations
 
@@ -18,9 +18,9 @@ from jsra.registry import ConfigError, construct, registered
 
 @dataclasses.dataclass
 class Progress:
-    """How far the run of this process is: what JDet's Runner tells its scheduler, and a training set must know.
+    """The progress of this process's run: JDet's Runner tells it to its scheduler, and training sets need it too.
 
-    iteration: the one under way, from 0 (its epoch is iteration // epoch_length); epoch_length: 0 if not known.
+    iteration: the current one, from 0 (its epoch is iteration // epoch_length); epoch_length: in iterations, 0 if unknown.
     """
 
     iteration: int = 0
@@ -42,10 +42,11 @@ def add_parts():
 
 
 def adopt(config):
-    """Make JDet's Runner read a config of jsra's own as `jsra train` does.
+    """Make JDet's Runner read a jsra config as `jsra train` does.
 
-    What jsra knows among datasets, optimiser and schedule becomes ours by its prefix, whether or not JDet has the name too;
-    what JDet's Runner cannot do without (a logger, a schedule) is filled in. Raises ConfigError for what it cannot do.
+    Names of datasets, optimiser and schedule that jsra has get the prefix, so that jsra's parts are used even if JDet has the
+    same names; parts that JDet's Runner requires (a logger, a schedule) are added. Raises ConfigError for settings that it
+    does not support.
     """
     if config.get("amp"):
         raise ConfigError("amp: JDet's Runner does not support mixed precision; remove it, or train with `jsra train`")
@@ -78,11 +79,11 @@ def _build_optimizer(cls, **settings):
 
 
 class Optimizer:
-    """What JDet's Runner asks of an optimiser. Its state is saved whole, so that a resumed run goes on as it would have."""
+    """The interface of an optimiser for JDet's Runner. The whole state is saved, so that a resumed run continues exactly."""
 
     def step(self, loss=None, retain_graph=False):
         super().step(loss, retain_graph)
-        jt.sync_all()  # Jittor would execute the step within the next iteration
+        jt.sync_all()  # otherwise Jittor would execute the step during the next iteration
 
     def cur_lr(self):
         return self.lr
@@ -103,7 +104,7 @@ def parameter_groups(model=None, named_params=None, **settings):
 
 
 class Schedule:
-    """A schedule of ours for any optimiser. JDet's Runner calls step after an iteration: it sets the rates of the next."""
+    """A schedule of jsra for any optimiser. JDet's Runner calls step after an iteration, to set the rates of the next one."""
 
     def __init__(self, cls, optimizer, **settings):
         self.schedule = make(cls, **settings)
@@ -117,7 +118,7 @@ class Schedule:
         self._set(epochs)
 
     def _set(self, epoch):
-        """The rates of iteration `progress.iteration`, of `epoch` unless the length of an epoch tells."""
+        """Set the rates for `progress.iteration`; `epoch` is used only if the length of an epoch is not known."""
         if progress.epoch_length:
             epoch = progress.iteration // progress.epoch_length
         factor = self.schedule.factor(progress.iteration, epoch)

@@ -1,4 +1,4 @@
-"""What crosses the border between JDet and jsra: targets and results."""
+"""Converts targets and results between JDet and jsra."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from jsra.data.masks import InstanceMasks
 
 
 def arrays(value):
-    """NumPy arrays in place of the Vars in a Var, list, tuple or dict."""
+    """A Var, or a list, tuple or dict, with NumPy arrays instead of Vars."""
     if isinstance(value, jt.Var):
         return value.numpy()
     if isinstance(value, dict):
@@ -20,7 +20,7 @@ def arrays(value):
 
 
 def targets_of_jdet(targets):
-    """JDet's targets as jsra's: NumPy, and the boxes of its rotated datasets' `hboxes` where there are no `bboxes`."""
+    """JDet's targets as targets of jsra: NumPy arrays; without `bboxes` (rotated datasets), `hboxes` are used."""
     if targets is None:
         return None
     own = []
@@ -33,7 +33,7 @@ def targets_of_jdet(targets):
 
 
 def for_jdet(value):
-    """A target or result of jsra that JDet's Runner accepts: it knows no None and no bytes, and only Python's scalars."""
+    """A target or result of jsra for JDet's Runner, which accepts neither None nor bytes, and only Python's scalars."""
     if isinstance(value, dict):
         return {key: for_jdet(item) for key, item in value.items() if item is not None}
     if isinstance(value, (list, tuple)):
