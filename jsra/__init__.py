@@ -11,7 +11,7 @@ prepare()
 
 
 def __getattr__(name):
-    # Detector pulls in Jittor, whose import takes a second (minutes, the first time): only when it is asked for.
+    # Detector imports Jittor, which takes a second (the first time: minutes), so it is imported only when used.
     if name == "Detector":
         from jsra.inference import Detector
 

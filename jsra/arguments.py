@@ -1,11 +1,11 @@
-"""What the arguments of registered parts may be, as the annotations of their constructors say.
+"""Checks the arguments of registered parts by the annotations of their constructors.
 
     def __init__(self, roi_layer: part.roi_layer, strides: tuple[int, ...], gamma: float = 50.0)
 
-An annotation is read as text, never evaluated, so that every Python reads it. It is made of int, float (whole numbers too),
-bool, str, dict, None, part.<kind> (a part that is registered as that kind), tuple[X, ...] and list[X] (a list or a tuple of
-any length), tuple[X, X] (one of that length), dict[str, X], and X | Y. What is made of anything else is not checked. An
-argument without an annotation takes what its default is: True or False, a number or text.
+An annotation is read as text, never evaluated, so it works in every Python version. It can contain int, float (also accepts
+int), bool, str, dict, None, part.<kind> (a part registered as that kind), tuple[X, ...] and list[X] (a list or tuple of any
+length), tuple[X, X] (of this length), dict[str, X], and X | Y. Other annotations are not checked. An argument without an
+annotation must have the type of its default: True or False, a number, or text.
 """
 
 from __future__ import annotations
@@ -28,11 +28,11 @@ _TYPES = {"int": numbers.Integral, "float": numbers.Real, "str": str, "dict": di
 
 
 class part:
-    """Stands in annotations: `part.neck` is an argument that takes a part registered as a neck."""
+    """Used in annotations: an argument annotated with `part.neck` must be a part registered as a neck."""
 
 
 def parameters(cls) -> dict:
-    """{name: inspect.Parameter} of a class's constructor, with those of the parent where it passes **kwargs on."""
+    """{name: inspect.Parameter} of a class's constructor, including those of the parent if it passes **kwargs on."""
     found = {}
     for base in cls.__mro__:
         if "__init__" not in vars(base):
@@ -47,7 +47,7 @@ def parameters(cls) -> dict:
 
 
 def expected(parameter):
-    """What an argument may be, for `problem`; None where nothing is said."""
+    """The type of an argument as `problem` needs it; None if there is neither an annotation nor a default of a known type."""
     if isinstance(parameter.annotation, str):
         return _parse(parameter.annotation)
     if type(parameter.default) in (bool, int, float, str):
@@ -61,9 +61,9 @@ def _parse(text):
 
 
 def problem(node, value, path, check_part):
-    """What is wrong with `value`, the argument at `path`: (path, what is expected there, what is there); None if nothing is.
+    """What is wrong with `value`, the argument at `path`: (path, what is expected, the actual value), or None if nothing.
 
-    check_part(kind, value, path) answers so for a part.
+    check_part(kind, value, path): does the same for a part.
     """
     if isinstance(node, ast.BinOp):
         found = [problem(side, value, path, check_part) for side in (node.left, node.right)]
@@ -86,7 +86,7 @@ def problem(node, value, path, check_part):
 
 
 def _problem_within(node, value, path, check_part):
-    """As `problem`, for tuple[...], list[...] and dict[...]."""
+    """Like `problem`, for tuple[...], list[...] and dict[...]."""
     items, kind = _items(node), node.value.id
     if kind == "dict":
         if not isinstance(value, dict) or "type" in value:
@@ -115,7 +115,7 @@ def _any_length(items):
 
 
 def words(node) -> str:
-    """What is expected, for a message."""
+    """The expected type in words, for a message."""
     if isinstance(node, ast.BinOp):
         return f"{words(node.left)} or {words(node.right)}"
     if isinstance(node, ast.Attribute):
@@ -135,10 +135,10 @@ def a(kind: str) -> str:
 
 
 def a_part(kind: str) -> str:
-    """What is expected where a part of a kind goes."""
+    """The words for a part of a kind, for a message."""
     return f"{a(kind)} (a dict with its type)"
 
 
 def short(value) -> str:
-    """The value in a message, cut to a line."""
+    """The value for a message, shortened to one line."""
     return reprlib.repr(value)

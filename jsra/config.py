@@ -1,13 +1,13 @@
 """JDet's config language: Python or YAML files that are dictionaries, with inheritance.
 
-    _base_ = "faster_rcnn_r50_fpn.py"            # or a list of files, relative to this one; later ones win
-    _base_ = "jsra:_base_/small_r18_fpn.py"      # of the configs that are shipped with jsra
+    _base_ = "faster_rcnn_r50_fpn.py"            # or a list of files, relative to this one; later files override earlier ones
+    _base_ = "jsra:_base_/small_r18_fpn.py"      # a config that comes with jsra
     model = dict(roi_head=dict(pool=dict(_cover_=True, type="RoIAlign")))   # _cover_: replace, do not merge
 
-Dictionaries merge key by key, everything else replaces. A Python file is run afresh at every load; its names become the
-keys, save those that start with two underscores, modules, functions and classes. `name` is the file's name and
-`work_dir` is `work_dirs/<name>` unless the file says otherwise. The result is the dictionary that JDet's own loader
-gives for the same file; unlike JDet's, a missing attribute is an error, not None, and in YAML 1e-4 is a number.
+Dictionaries are merged key by key, other values are replaced. A Python file is executed at every load; its variables become
+the keys, except names that start with two underscores, modules, functions and classes. `name` is the file's name and
+`work_dir` is `work_dirs/<name>` unless the file sets them. The result is the dictionary that JDet's own loader gives for the
+same file; but a missing attribute is an error, not None, and in YAML 1e-4 is a number.
 """
 
 from __future__ import annotations
@@ -27,14 +27,14 @@ from jsra.registry import ConfigError, nearest
 from jsra.yaml_values import ValueDumper, ValueLoader
 
 BASE, COVER, SHIPPED = "_base_", "_cover_", "jsra:"
-# The keys of a config's top level. Names that begin with an underscore are a file's own helpers.
+# The keys at the top level of a config. Names that begin with an underscore are helpers of a file.
 KEYS = (
     "name", "work_dir", "seed", "model", "pretrained_weights", "feature_cache", "dataset", "evaluator", "best_metric",
     "optimizer", "parameter_groups_generator", "scale_lr_base_batch", "scheduler", "max_epoch", "max_iter", "amp", "ema",
     "tf32", "deterministic", "eval_interval", "checkpoint_interval", "checkpoint_keep", "log_interval", "logger",
 )  # fmt: skip
-MOST_VALUES = 2 * 10**6  # of a config; YAML's aliases, and lists of one list in Python, can stand for any number
-# Keys of dataset entries of earlier versions, and what took their place.
+MOST_VALUES = 2 * 10**6  # in a config; with YAML aliases or repeated Python lists, a short file can have any number of values
+# Keys of dataset entries in earlier versions, and their replacements.
 MOVED = {
     "metrics": "evaluator=[dict(type='COCOBoxAP')] (COCOMaskAP, VOCBoxAP) next to dataset",
     "ap_mode": "evaluator=[dict(type='VOCBoxAP', mode=...)] next to dataset",
@@ -42,7 +42,7 @@ MOVED = {
 
 
 class Config(dict):
-    """A dictionary whose keys are attributes too; dictionaries inside it, also in lists and tuples, become Configs."""
+    """A dictionary whose keys are also attributes; dictionaries inside it, also in lists and tuples, become Configs."""
 
     def __init__(self, *args, **kwargs):
         super().__init__()
@@ -88,7 +88,7 @@ class Config(dict):
         return _plain(self)
 
     def dump(self) -> str:
-        """The content as YAML, which `load_config` reads back (tuples as lists)."""
+        """The content as YAML, which `load_config` can read (tuples become lists)."""
         return yaml.dump(_plain(self), Dumper=ValueDumper, sort_keys=False, allow_unicode=True, width=120)
 
 
@@ -113,9 +113,9 @@ def _plain(value):
 def load_config(path, overrides=(), known=KEYS) -> Config:
     """Read a .py, .yaml or .yml config with its bases and apply overrides.
 
-    `overrides`: strings `a.b=c` (see `override`). `known`: the keys that the top level may have; None: any. Raises
-    ConfigError, naming the file, for a file that is absent, that does not run or parse, for a circle of bases, for an
-    unknown key, and for an override of a key that is not there.
+    `overrides`: strings `a.b=c` (see `override`). `known`: the allowed keys at the top level; None: any. Raises ConfigError,
+    which names the file: for a missing file, for errors when it is executed or parsed, for a circle of bases, for an unknown
+    key, and for an override of a key that does not exist.
     """
     path = os.fspath(path)
     config = Config(_drop_code(_read_with_bases(path, ())))
@@ -136,7 +136,7 @@ def load_config(path, overrides=(), known=KEYS) -> Config:
         try:
             config[key] = _checked(value, key)
         except ConfigError as error:
-            if not str(key).startswith("_"):  # a file's own helper may be anything
+            if not str(key).startswith("_"):  # helpers of a file may have any value
                 raise ConfigError(f"{path}: {error}") from None
             del config[key]
     for key in ("name", "work_dir"):
@@ -146,7 +146,7 @@ def load_config(path, overrides=(), known=KEYS) -> Config:
 
 
 def _checked(value, path):
-    """The value with paths as text; ConfigError for what a config cannot hold: it is written to logs and checkpoints."""
+    """The value with paths as text. Raises ConfigError for types that cannot be written to logs and checkpoints."""
     if isinstance(value, dict):
         return {key: _checked(item, f"{path}.{key}") for key, item in value.items()}
     if type(value) in (list, tuple):
@@ -172,7 +172,7 @@ def _check_keys(config, known, path):
             raise ConfigError(
                 f"{path}: there is no setting {key!r}{nearest(key, known)}; helper names begin with an underscore"
             )
-    if config.get("dataset", {}) is None:  # the same as absent: what needs it says so
+    if config.get("dataset", {}) is None:  # the same as missing: code that needs it reports it
         del config["dataset"]
     splits = config.get("dataset") or {}
     if not isinstance(splits, dict):
@@ -186,7 +186,7 @@ def _check_keys(config, known, path):
 
 
 def origins(path) -> dict:
-    """The dictionary of a config with the path of a file in the place of each value: the file that the value is from."""
+    """The dictionary of a config in which each value is replaced by the path of the file that sets it."""
 
     def read(path, chain):
         return {key: value if key == BASE else _named(value, path) for key, value in _read(path, chain).items()}
@@ -199,7 +199,7 @@ def _named(value, path):
 
 
 def _read_with_bases(path, chain, read=None):
-    """read: function of (path, chain) that gives a file's own content, by default _read."""
+    """The merged content of a file and its bases. read: function (path, chain) -> a file's own content; default: _read."""
     absolute = os.path.abspath(path)
     if absolute in chain:
         circle = " -> ".join(os.path.basename(p) for p in (*chain, absolute))
@@ -219,7 +219,7 @@ def _read_with_bases(path, chain, read=None):
 
 
 def _base_path(path, base):
-    """A base next to `path`, or one that is shipped with jsra."""
+    """The path of a base: relative to `path`, or one that comes with jsra."""
     if base.startswith(SHIPPED):
         return os.path.join(resources.folder("jdet_configs"), base[len(SHIPPED) :])
     return os.path.join(os.path.dirname(path), base)
@@ -252,10 +252,10 @@ def _read(path, chain):
 
 
 def _run(path, wanted):
-    """The names that a Python config defines. Helper modules next to it may be imported; they are run afresh too."""
+    """The variables that a Python config defines. It may import helper modules next to it; these are also executed again."""
     folder = os.path.dirname(os.path.abspath(path))
     before = set(sys.modules)
-    # A helper that was edited within the second, to the same size, would be taken from its old .pyc.
+    # Without this, a helper that was edited within the same second and kept its size would be read from its old .pyc.
     writes_bytecode, sys.dont_write_bytecode = sys.dont_write_bytecode, True
     scope = {"__file__": path, "__name__": os.path.splitext(os.path.basename(path))[0]}
     sys.path.insert(0, folder)
@@ -287,9 +287,9 @@ def _check_size(content, path):
 
 
 def _count(value, known):
-    """How many values these are, one that is held several times counted each time. known: {id: count}.
+    """The number of values; one that occurs several times is counted each time. known: {id: count}.
 
-    RecursionError where one holds itself.
+    Raises RecursionError if a value contains itself.
     """
     if not isinstance(value, (dict, list, tuple)):
         return 1
@@ -317,7 +317,7 @@ def _is_code(value):
 
 
 def _drop_code(value):
-    """value without modules, functions and classes."""
+    """The value without modules, functions and classes."""
     if isinstance(value, dict):
         return {key: _drop_code(item) for key, item in value.items() if not _is_code(item)}
     if type(value) in (list, tuple):
@@ -326,7 +326,8 @@ def _drop_code(value):
 
 
 def _merge(into: dict, new: dict):
-    """Merge `new` into `into`. As in JDet, the presence of _cover_ replaces, whatever its value."""
+    """Merge `new` into `into`. As in JDet, a dictionary with the key _cover_ replaces the old one, whatever the key's
+    value."""
     if COVER in new:
         into.clear()
         into.update(_without_cover(new))
@@ -345,9 +346,9 @@ def _without_cover(value):
 
 
 def override(config: Config, text: str):
-    """Set one value: `a.b.0.c=VALUE`, VALUE in YAML, numbers index lists; `+a.b=VALUE` adds a key that is not there.
+    """Set one value: `a.b.0.c=VALUE`, with VALUE in YAML; numbers are indices of lists; `+a.b=VALUE` adds a new key.
 
-    Raises ConfigError with the nearest key where the path does not exist, so that a typo cannot pass.
+    Raises ConfigError with the nearest key if the path does not exist, so that typing errors are noticed.
     """
     path, equals, value = text.partition("=")
     path = path.strip()

@@ -1,5 +1,5 @@
-"""The settings of parts with what their constructors take where a config says nothing, and the versions of code, as plain
-data; and how two such settings differ."""
+"""The settings of parts, completed with the defaults of their constructors and the versions of code, as plain data; and the
+differences of two such settings."""
 
 from __future__ import annotations
 
@@ -9,11 +9,11 @@ import json
 from jsra.arguments import parameters
 from jsra.registry import registered
 
-# Versions of what no config names. training: the loop, its seeds and the order of random draws; data: reading, order and
-# batching of samples; operators: jsra.ops and cuda_src, beyond rounding.
+# Versions of code that no config names. training: the loop, its seeds and the order of random numbers; data: reading, order
+# and batching of samples; operators: results of jsra.ops and cuda_src, beyond rounding.
 CODE = {"training": 1, "data": 1, "operators": 1}
 
-# Of a config: where the output goes and how often. The seed is kept apart: a row's runs differ in it alone.
+# Keys of a config for the place and frequency of output. The seed is compared separately: runs of a row differ only in it.
 OUTPUT = (
     "name", "work_dir", "seed", "eval_interval", "checkpoint_interval", "checkpoint_keep", "log_interval", "best_metric",
     "logger",
@@ -21,13 +21,13 @@ OUTPUT = (
 
 
 def defaults(function) -> dict:
-    """{name: default} of the arguments of a function, or of a class and of what its **kwargs go on to."""
+    """{name: default} for the arguments of a function, or of a class, including those that get its **kwargs."""
     known = parameters(function) if inspect.isclass(function) else inspect.signature(function).parameters
     return {name: p.default for name, p in known.items() if p.default is not p.empty}
 
 
 def completed(value):
-    """Settings with the defaults and the version of every part in them."""
+    """Settings, completed with the defaults and the version of every part in them."""
     return _complete(value, registered())
 
 
@@ -45,7 +45,7 @@ def _complete(value, classes):
 
 
 def plain(value):
-    """As JSON gives it back; a whole number is the same whether it is written 1 or 1.0."""
+    """The value as it is after writing and reading JSON; 1.0 becomes 1."""
     if isinstance(value, dict):
         return {str(key): plain(item) for key, item in sorted(value.items(), key=lambda item: str(item[0]))}
     if isinstance(value, (list, tuple)):
@@ -60,7 +60,7 @@ def plain(value):
 
 
 def differences(old: dict, new: dict, most: int = 4) -> str:
-    """'model.depth is 18 there, 50 here; ...' of two plain settings."""
+    """The differences of two plain settings as text: 'model.depth is 18 there, 50 here; ...'."""
     lines = list(_differences(old, new, ""))
     return "; ".join(lines[:most]) + (f"; and {len(lines) - most} more" if len(lines) > most else "")
 

@@ -1,6 +1,7 @@
-"""The demo: SRA and RoI Align trained side by side on the built-in data set, their table, and pictures of both.
+"""The demo: trains SRA and RoI Align on the built-in dataset, and makes their table and pictures of both.
 
-Everything it does is a command of its own: `jsra data puppets`, `jsra table 1 --preset mini`, `jsra infer`, `jsra masks`.
+Each step can also be run as a separate command: `jsra data puppets`, `jsra table 1 --preset mini`, `jsra infer`, `jsra
+masks`.
 """
 
 from __future__ import annotations
@@ -13,12 +14,12 @@ import numpy as np
 
 ROWS = ("RoI Align", "SRA")
 SPLITS = ("train_fixed", "test_fixed", "test_rotation")
-# Small enough for two CPU cores and 20 minutes, compilation included; `jsra table 1 --preset mini` is the measurement.
+# Small enough for 20 minutes on two CPU cores, including compilation; `jsra table 1 --preset mini` is the real measurement.
 IMAGES = dict(train=400, test=60)
 
 
 def overrides(data: str, epochs: int) -> list:
-    """What the demo changes in the mini configs: its own small data set, fewer epochs, one transformed test split."""
+    """The demo's changes of the mini configs: its own small dataset, fewer epochs, one transformed test split."""
     changes = [f"max_epoch={epochs}", f"scheduler.milestones=[{max(1, epochs * 2 // 3)}, {max(1, epochs * 11 // 12)}]"]
     for name, split in (("train", "train_fixed"), ("val", "test_fixed"), ("test", "test_fixed")):
         changes += _split(data, name, split)
@@ -36,7 +37,7 @@ def _split(data, name, split):
 
 
 def demo(out: str, epochs: int, pictures: int = 4, say=print) -> str:
-    """Run it; returns the table as text. Everything is written below `out`; what is there already is not done again."""
+    """Run the demo; returns the table as text. All files are written below `out`; existing results are not made again."""
     from jsra.data.puppets.generate import generate
     from jsra.paper import measure, report
     from jsra.paper.rows import table
@@ -57,7 +58,8 @@ def demo(out: str, epochs: int, pictures: int = 4, say=print) -> str:
 
 
 def draw(numbers, out, root, changes, pictures) -> list:
-    """Write detections.png (both models on upright and rotated figures) and masks.png (SRA, the same figures, both ways)."""
+    """Write detections.png (both models, upright and rotated figures) and masks.png (SRA, the same figures); returns their
+    paths."""
     from PIL import Image
 
     from jsra.data.image import read_image
@@ -78,7 +80,7 @@ def draw(numbers, out, root, changes, pictures) -> list:
     paths = [os.path.join(out, "detections.png"), os.path.join(out, "masks.png")]
     Image.fromarray(np.concatenate(rows)).save(paths[0])
 
-    # The last row is SRA: `detector` is its. The same figures, upright and rotated.
+    # The last row is SRA, so `detector` is SRA's. The same figures, upright and rotated.
     sheets, chosen = [], None
     for image, split in zip(images[:2], SPLITS[1:]):
         boxes = _boxes_of_the_first_image(out, split)
@@ -92,7 +94,7 @@ def draw(numbers, out, root, changes, pictures) -> list:
 
 
 def _boxes_of_the_first_image(out, split, count=2):
-    """The boxes [count, 4] of its first figures, which are the same in all test splits."""
+    """The boxes [count, 4] of the first figures in the first image; all test splits have the same figures."""
     from jsra.boxes.convert import xywh_to_xyxy
 
     with open(os.path.join(out, "puppets", "annotations", f"{split}.json"), encoding="utf8") as f:

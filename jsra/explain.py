@@ -1,4 +1,4 @@
-"""A config as it acts, with the origin of each value: the file, the command line, or the default of a constructor."""
+"""Shows a merged config with the origin of each value: a file, the command line, or the default of a constructor."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ WIDTH = 72  # the column of the origins
 
 
 def explain(path, overrides=(), with_defaults: bool = False) -> str:
-    """The merged config as YAML, which `load_config` reads back, and behind each value a comment: where it is from.
+    """The merged config as YAML, which `load_config` can read, with a comment after each value that gives its origin.
 
-    overrides: strings 'a.b=c' on the config. with_defaults: with the defaults of each part's constructor filled in.
+    overrides: strings 'a.b=c' for the config. with_defaults: add the defaults of each part's constructor.
     """
     path = os.fspath(path)
     config, found = load_config(path, overrides).to_dict(), origins(path)
@@ -28,7 +28,7 @@ def explain(path, overrides=(), with_defaults: bool = False) -> str:
 
 
 def _mark(found, keys):
-    """Note that --set changed the value of these keys; of a list, the whole list counts."""
+    """Record that --set has changed the value of these keys; a change inside a list counts for the whole list."""
     for key in keys[:-1]:
         if not isinstance(found.get(key), dict):
             break
@@ -78,5 +78,5 @@ def _writable(value):
 
 
 def _short(origin):
-    """A path relative to the working directory, where that is shorter."""
+    """A path, relative to the working directory if that is shorter."""
     return min(os.path.relpath(origin), origin, key=len) if os.path.isabs(origin) else origin

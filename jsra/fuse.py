@@ -1,7 +1,7 @@
-"""A finished model, run for inference with its convolutions, norms, sums and ReLUs in one pass each.
+"""Runs a model for inference, with each convolution and the norm, sum and ReLU after it fused into one pass.
 
-Models are written plainly. A rule for each class says here what can be done in one pass: a function that takes the
-place of a method while the model runs, and gives what the method gives, up to rounding. A class without a rule runs as it is.
+The code of models does not contain this. The rules here, one per class, do it: a rule is a function that replaces a method
+while the model runs and has the same result, up to rounding. Classes without a rule run unchanged.
 """
 
 from __future__ import annotations
@@ -19,11 +19,11 @@ from jsra.necks.fpn import FPN
 from jsra.ops.conv import Conv2d
 from jsra.ops.fused_conv import available, conv_norm_relu, fused_conv, fused_modules
 
-_RULES = []  # (class, name of the method, the function in its place)
+_RULES = []  # (class, name of the method, the original method, its replacement)
 
 
 def rule(cls, method: str):
-    """Decorator: the function runs in place of cls.method, in objects of cls and of classes that inherit the method."""
+    """Decorator: the function replaces cls.method, in objects of cls and of classes that inherit the method."""
 
     def add(function):
         _RULES.append((cls, method, getattr(cls, method), function))
@@ -33,10 +33,10 @@ def rule(cls, method: str):
 
 
 class FusedModel:
-    """fused(*args) is model(*args) in evaluation, without gradients, and with the rules in place while it runs; so is
-    fused.run(function, *args) of any function that runs parts of the model.
+    """fused(*args) is model(*args) without gradients and with the rules active while it runs. fused.run(function, *args) does
+    the same for any function that runs parts of the model.
 
-    Weights are the model's own and read at each call, so they may change in between. The model itself is not changed.
+    The model's own weights are read at each call, so they may change between calls. The model itself is not changed.
     """
 
     def __init__(self, model: nn.Module):

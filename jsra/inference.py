@@ -22,9 +22,9 @@ class Detector:
         config: a config file or a loaded Config.
         weights: a .safetensors, .pth or .pt file, a checkpoint folder or a work_dir (its latest checkpoint); None keeps
             the random initial weights.
-        overrides: strings 'a.b=c' on the config.
-        classes: names of labels 1, 2, ...; default: those of the checkpoint, else of the config.
-        flip: also detect in the mirrored image, and merge (jsra.test_time).
+        overrides: strings 'a.b=c' for the config.
+        classes: names of labels 1, 2, ...; default: those of the checkpoint, otherwise those of the config.
+        flip: also detect in the mirrored image, and merge both results (jsra.test_time).
 
     Raises ConfigError, FileNotFoundError, and ValueError if weights and model do not fit.
     """
@@ -47,7 +47,7 @@ class Detector:
             check_model(self.model, self.classes, "the list of names")
 
     def prepare(self, image):
-        """(images [1, 3, h, w], [target]) of a path, a Pillow image or a uint8 RGB array [H, W, 3].
+        """(images [1, 3, h, w], [target]) for a path, a Pillow image or a uint8 RGB array [H, W, 3].
 
         Raises jsra.data.image.DataError for a file that cannot be read, ValueError for anything else.
         """
@@ -72,8 +72,8 @@ class Detector:
     def __call__(self, image) -> dict:
         """The detections of one image, best first; a list of images gives a list.
 
-        Returns boxes [n, 4] xyxy in pixels of the image as given, scores [n], labels [n] (1-based), names [n], and
-        masks (COCO RLE, see jsra.data.masks.to_bitmaps) from a model that has them.
+        Returns a dict: boxes xyxy [n, 4] in pixels of the original image, scores [n], labels [n] (1-based), names [n], and
+        masks (COCO RLE, see jsra.data.masks.to_bitmaps) if the model predicts masks.
         """
         if isinstance(image, (list, tuple)):
             return [self(one) for one in image]
@@ -81,10 +81,10 @@ class Detector:
         return self._named(self._run(batch, targets)[0])
 
     def follow(self, frames):
-        """Yield (frame, detections) of each frame of a video, in order; frames: an iterable of what `prepare` takes.
+        """Yield (frame, detections) for each frame of a video, in order; frames: an iterable of inputs of `prepare`.
 
-        A detector of several frames returns a frame's detections after it has seen the following ones, and holds no more
-        frames than its window: frames may come from a camera, without end. Raises ValueError where frames differ in size.
+        A detector that uses several frames yields the detections of a frame after the following frames. It stores only the
+        frames of its window, so frames can come from a camera without end. Raises ValueError if frames differ in size.
         """
         from jsra.test_time import FrameRunner
 
@@ -106,14 +106,14 @@ class Detector:
 
 
 def load_model(config, weights=None):
-    """The config's model in evaluation mode, with `weights` as for Detector."""
+    """The config's model in evaluation mode; weights: as in Detector."""
     import jittor as jt
 
     from jsra.engine.checkpoint import weights_file
     from jsra.runtime.distributed import on_main, share_weights
 
     if weights is not None:
-        on_main(lambda: weights_file(weights))  # before the model is built: a wrong path should not cost a minute
+        on_main(lambda: weights_file(weights))  # before the model is built: a wrong path should be reported immediately
     model = build(config["model"], "model", "detector")
     jt.sync_all()
     if weights is not None:
@@ -135,7 +135,7 @@ def _load(model, weights):
 
 
 def test_transforms(config):
-    """The settings of the transforms that inference uses."""
+    """The settings of the transforms for inference."""
     for split in ("test", "val"):
         transforms = (config["dataset"].get(split) or {}).get("transforms")
         if transforms and not isinstance(transforms, (list, tuple)):
@@ -146,7 +146,7 @@ def test_transforms(config):
 
 
 def class_names(config, weights=None) -> tuple:
-    """The classes of a checkpoint, else those that the config names, else those of its dataset type; () if unknown."""
+    """The classes of a checkpoint, otherwise those in the config, otherwise those of its dataset type; () if unknown."""
     from jsra.data.coco import COCO_CLASSES
     from jsra.data.vid_classes import VID_CLASSES
     from jsra.data.voc import VOC_CLASSES

@@ -1,4 +1,4 @@
-"""Where results are written: never over what they were made from, never over one another."""
+"""Writes results safely: they never overwrite their inputs or each other."""
 
 from __future__ import annotations
 
@@ -9,12 +9,12 @@ import os
 
 from jsra.registry import ConfigError
 
-FIGURES = (".png", ".svg", ".pdf")  # of what matplotlib draws
-PICTURES = (".png", ".jpg", ".jpeg", ".webp")  # of what Pillow writes
+FIGURES = (".png", ".svg", ".pdf")  # extensions of figures by matplotlib
+PICTURES = (".png", ".jpg", ".jpeg", ".webp")  # extensions of pictures by Pillow
 
 
 def check_folder(folder: str, inputs, option: str = "--out"):
-    """Refuse, with a ConfigError, a folder of results that is a file, or that holds one of the input files."""
+    """Raise ConfigError if the folder for results is a file, or contains one of the input files."""
     if os.path.exists(folder) and not os.path.isdir(folder):
         raise ConfigError(f"{option}: {folder} is a file: name a folder")
     target = os.path.realpath(folder)
@@ -26,7 +26,7 @@ def check_folder(folder: str, inputs, option: str = "--out"):
 
 
 def distinct_names(paths) -> dict:
-    """{path: file name without its ending}, numbered where two would be equal."""
+    """{path: file name without its extension}; equal names get a number."""
     names, used = {}, set()
     for path in paths:
         stem = name = os.path.splitext(os.path.basename(path))[0]
@@ -39,14 +39,14 @@ def distinct_names(paths) -> dict:
 
 
 def silence(descriptor: int):
-    """Let what is still written to 1 (standard output) or 2 (errors) go nowhere: nobody reads it any more."""
+    """Discard all further output to 1 (standard output) or 2 (errors), because nobody reads it any more."""
     nowhere = os.open(os.devnull, os.O_WRONLY)
     os.dup2(nowhere, descriptor)
     os.close(nowhere)
 
 
 def json_text(content, indent=None) -> str:
-    """Standard JSON: NaN and infinities, which it does not know, become null."""
+    """The content as standard JSON: NaN and infinities, which JSON does not have, become null."""
     try:
         return json.dumps(content, indent=indent, allow_nan=False)
     except ValueError:
@@ -62,7 +62,7 @@ def _finite(value):
 
 
 def write_json(path: str, content, indent=1) -> str:
-    """Write a JSON file, its folder too where it is missing: whole or, if the disk is full, not at all. Returns the path."""
+    """Write a JSON file atomically (if the disk is full, no file is written); a missing folder is made. Returns the path."""
     os.makedirs(os.path.dirname(os.path.abspath(path)), exist_ok=True)
     with whole_or_not(path) as unfinished, open(unfinished, "w", encoding="utf8") as f:
         f.write(json_text(content, indent))
@@ -71,7 +71,7 @@ def write_json(path: str, content, indent=1) -> str:
 
 @contextlib.contextmanager
 def whole_or_not(path: str):
-    """Gives the path to write to, which becomes `path` when all is written, and is removed if that fails."""
+    """Context manager: yields a path to write to; the file is renamed to `path` at the end, or removed if writing fails."""
     unfinished = f"{path}.unfinished"
     try:
         yield unfinished
@@ -83,8 +83,8 @@ def whole_or_not(path: str):
 
 
 def write_picture(path: str, pixels, **options) -> str:
-    """Write uint8 [H, W, 3] as the picture that the ending of `path` says: whole or not at all, and never through a link,
-    which could lead to an input. options: of Pillow's save. Returns the path."""
+    """Write uint8 [H, W, 3] as a picture in the format of the extension of `path`: atomically, and never through a link,
+    which could point to an input. options: for Pillow's save. Returns the path."""
     from PIL import Image
 
     kind = Image.registered_extensions()[os.path.splitext(path)[1].lower()]
@@ -94,9 +94,9 @@ def write_picture(path: str, pixels, **options) -> str:
 
 
 def output_file(path: str, endings, option: str = "--out") -> str:
-    """The path of a file to write, if it has one of the endings; its folder is made where it is missing.
+    """Returns the path of a file to write; a missing folder is made.
 
-    Raises ConfigError before anything is computed for it.
+    Raises ConfigError if the path has none of these extensions, so that it is reported before anything is computed.
     """
     ending = os.path.splitext(path)[1].lower()
     if ending not in endings:

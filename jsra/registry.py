@@ -1,7 +1,7 @@
-"""One registry: the `type` of a config -> the class, and the builder that turns nested configs into objects.
+"""The registry (`type` in a config -> class) and the builder, which makes objects from nested configs.
 
-Constructors take built objects: `build` works from the leaves up, so that FasterRCNN(backbone, neck, ...) receives modules,
-never dictionaries.
+Constructors take built objects: `build` starts with the innermost parts, so that FasterRCNN(backbone, neck, ...) gets
+modules, never dictionaries.
 """
 
 from __future__ import annotations
@@ -25,18 +25,18 @@ _loaded = False
 
 
 class ConfigError(ValueError):
-    """A config that cannot be built: the message says which key of which part, and the nearest known one."""
+    """An error in a config: the message names the key, the part and the nearest known name."""
 
 
 def nearest(word: str, known) -> str:
-    """A '; did you mean X?' for messages, or the list of what is known where nothing is near."""
+    """'; did you mean X?' for messages, or the list of known words if none is similar."""
     known = sorted(known)
     close = difflib.get_close_matches(word, known, n=1)
     return f"; did you mean {close[0]!r}?" if close else f"; known: {', '.join(known) or 'none'}"
 
 
 def register(kind: str, name: str | None = None):
-    """Class decorator: make the class known to configs as `name` (its own name by default)."""
+    """Class decorator: registers the class for configs as `name` (default: the name of the class)."""
     if kind not in KINDS:
         raise ValueError(f"unknown registry kind {kind!r}{nearest(kind, KINDS)}")
 
@@ -53,7 +53,7 @@ def register(kind: str, name: str | None = None):
 
 
 def _load_all():
-    """Import every module of the packages that hold registered classes."""
+    """Import every module of the packages with registered classes."""
     global _loaded
     if _loaded:
         return
@@ -65,13 +65,13 @@ def _load_all():
 
 
 def registered(kind: str | None = None) -> dict:
-    """{name: class} of everything registered, or of one kind."""
+    """{name: class} of all registered classes, or of those of one kind."""
     _load_all()
     return {name: cls for name, (cls, k) in _entries.items() if kind is None or k == kind}
 
 
 def get(name: str, path: str = "config", kind: str | None = None):
-    """The class registered as `name`; ConfigError with the nearest name if there is none, or if it is of another kind."""
+    """The class registered as `name`. Raises ConfigError with the nearest name if there is none or it is of another kind."""
     _load_all()
     if isinstance(name, str) and name in _entries:
         cls, found = _entries[name]
@@ -84,13 +84,13 @@ def get(name: str, path: str = "config", kind: str | None = None):
 
 
 def build(cfg, path: str = "config", kind: str | None = None, **extra):
-    """Build what a config describes: a dict with `type` becomes an object, lists and dicts are walked, the rest is returned.
+    """Build a config: a dict with `type` becomes an object; items of lists and dicts are built; other values are returned.
 
-    `kind`: what it has to be; None: anything. `extra` are constructor arguments that the config does not hold (parameters for
-    an optimiser, say); `path` names the part in messages.
+    `kind`: the required kind; None: any. `extra`: constructor arguments that are not in the config (e.g. parameters for an
+    optimiser); `path`: the name of the part in messages.
 
-    Raises ConfigError for an unknown type, one of another kind, an unknown or a missing argument, an argument of a wrong type
-    (jsra.arguments), and whatever ValueError a constructor raises.
+    Raises ConfigError for an unknown type, one of another kind, an unknown or missing argument, an argument of a wrong type
+    (jsra.arguments), and for any ValueError of a constructor.
     """
     if kind is not None:
         _raise(_check_part(kind, cfg, path))
@@ -104,7 +104,7 @@ def build(cfg, path: str = "config", kind: str | None = None, **extra):
 
 
 def construct(cls, settings, path: str = "config", **extra):
-    """cls(**settings) with what is nested in the settings built; `cls` itself need not be registered.
+    """cls(**settings), with the parts inside the settings built; `cls` itself need not be registered.
 
     Raises ConfigError as `build` does.
     """
@@ -120,8 +120,8 @@ def construct(cls, settings, path: str = "config", **extra):
 
 
 def check_settings(cls, settings, path: str = "config", extra=()):
-    """ConfigError where `settings` are no arguments of cls: one is unknown, missing (but for the names `extra`) or of a wrong
-    type (jsra.arguments)."""
+    """Raise ConfigError if `settings` do not fit the constructor of cls: an argument is unknown, missing (except those in
+    `extra`) or of a wrong type (jsra.arguments)."""
     if not isinstance(settings, dict):
         raise ConfigError(f"{path}: expected a dictionary of settings, got {settings!r}")
     accepted = arguments.parameters(cls)
@@ -138,7 +138,7 @@ def check_settings(cls, settings, path: str = "config", extra=()):
 
 
 def _check_part(kind, value, path):
-    """None where `value` describes, or is, a part of this kind; else what arguments.problem gives."""
+    """None if `value` is, or describes, a part of this kind; otherwise a problem as from arguments.problem."""
     if isinstance(value, dict) and "type" in value:
         get(value["type"], path, kind)
         return None

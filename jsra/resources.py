@@ -1,11 +1,11 @@
-"""Where the folders that travel with the package lie: inside it (a wheel) or next to it (a checkout)."""
+"""Finds the folders that come with the package: inside it (installed wheel) or next to it (checkout)."""
 import os
 
 _PACKAGE = os.path.dirname(os.path.abspath(__file__))
 
 
 def folder(name: str) -> str:
-    """The absolute path of a carried folder, 'cuda_src' or 'jdet_configs'.
+    """The absolute path of a folder that comes with the package, 'cuda_src' or 'jdet_configs'.
 
     Raises FileNotFoundError if the installation is incomplete.
     """

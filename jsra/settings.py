@@ -1,12 +1,12 @@
-"""What a result depends on: a config with every default filled in, and versions of the code behind it.
+"""Everything that a result depends on: a config with all defaults, and versions of the code.
 
-    resolved(config)         plain data: the settings as they act, whether they are written or the constructors' defaults
+    resolved(config)         plain data: all settings, those in the config and the defaults of constructors
     fingerprint(settings)    a short hash of them
     differences(old, new)    what differs, for messages
 
-A part whose code changes so that the same settings give another result (initial weights, random draws, a formula) raises its
-class attribute `version` (1 where there is none; subclasses inherit it). Code that no config names has its versions in
-jsra.defaults.CODE.
+If the code of a part changes so that the same settings give another result (initial weights, random numbers, a formula), its
+class attribute `version` must be increased (1 if there is none; subclasses inherit it). Code that no config names has its
+versions in jsra.defaults.CODE.
 """
 
 from __future__ import annotations
@@ -16,14 +16,15 @@ import json
 
 from jsra.defaults import CODE, OUTPUT, completed, defaults, plain
 
-# What acts where a config has no such key.
+# Defaults for keys that a config does not have.
 DEFAULTS = {"scheduler": {"type": "StepLR"}, "parameter_groups_generator": {"type": "ParameterGroups"}}
 
 
 def resolved(config) -> dict:
-    """Everything in a config (jsra.config.load_config) that a result depends on, with all defaults, as plain JSON data.
+    """Everything in a config (jsra.config.load_config) that a result depends on, with all defaults, as JSON data.
 
-    Keys of the top level that are absent, null and false are the same. Workers, places and intervals of output are left out.
+    At the top level, missing keys and keys with null or false are the same. Workers, output folders and output intervals are
+    left out.
     """
     from jsra.evaluation.dataset_evaluator import evaluator_settings
 
@@ -42,7 +43,7 @@ def resolved(config) -> dict:
 
 
 def fingerprint(settings: dict) -> str:
-    """A hash of plain settings."""
+    """A short hash of plain settings."""
     return hashlib.sha256(json.dumps(settings, sort_keys=True).encode()).hexdigest()[:16]
 
 

@@ -1,4 +1,4 @@
-"""How a finished model is run on a batch: in fused passes, and optionally also on mirrored images."""
+"""Runs a trained model on a batch: with fused layers, and optionally also on mirrored images."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ from jsra.registry import ConfigError
 
 
 def inference(model, flip: bool = False):
-    """A function of (images, targets) -> results: images float32 [B, 3, H, W], a NumPy array (without flip, whatever else
-    jsra.detectors.detector.model_input takes); the rest as the model has it.
+    """A function (images, targets) -> results. images: a NumPy array, float32 [B, 3, H, W] (without flip, any input of
+    jsra.detectors.detector.model_input); targets and results: as for the model.
 
-    flip: of each image and its mirror image, the detections of both together after NMS within each class, by the model's
-    own thresholds. Source: mmdet's DetTTAModel. Raises ConfigError for a model without NMS.
+    flip: detect in each image and its mirror image, and merge the detections of both by NMS within each class, with the
+    thresholds of the model. Source: mmdet's DetTTAModel. Raises ConfigError for a model without NMS.
     """
     fused = FusedModel(model)
     if not flip:
@@ -38,10 +38,10 @@ def inference(model, flip: bool = False):
 
 
 class FrameRunner:
-    """A finished model on the frames of videos, or on any images, in order.
+    """Runs a trained model on the frames of videos, or on any images, in order.
 
-    push(images, targets): as `inference`; returns the results that became complete; a model of several frames
-    returns them later than it gets the frames. finish(): the remaining ones. Raises ConfigError for such a model with flip.
+    push(images, targets): as in `inference`; returns the results that are now complete (for a model that uses several frames,
+    later than their frames). finish(): returns the remaining results. Raises ConfigError for such a model with flip.
     """
 
     def __init__(self, model, flip: bool = False):
@@ -56,7 +56,7 @@ class FrameRunner:
 
 
 def _mirrored(images, sizes):
-    """Each image within its own (width, height): the padding stays at the right and bottom."""
+    """Mirror each image within its own (width, height), so that the padding stays at the right and bottom."""
     out = images.copy()
     for image, (width, height) in zip(out, sizes):
         image[:, :height, :width] = image[:, :height, :width][:, :, ::-1].copy()
@@ -64,7 +64,7 @@ def _mirrored(images, sizes):
 
 
 def _back(result, width, height):
-    """A result of the mirrored image, in pixels of the image of (width, height)."""
+    """Convert a result of the mirrored image to pixels of the original image of (width, height)."""
     boxes = result["boxes"].copy()
     boxes[:, [0, 2]] = width - boxes[:, [2, 0]]
     result = {**result, "boxes": boxes}

@@ -1,4 +1,4 @@
-"""YAML as configs use it: numbers such as 1e-4, None and tuples, which YAML 1.1 takes for text."""
+"""The YAML of configs: with numbers such as 1e-4, None and tuples, which are text in YAML 1.1."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ import yaml
 
 
 class ValueLoader(yaml.SafeLoader):
-    """YAML in which 1e-4 is a number, None is null and (7, 7) a list: all three are text in YAML 1.1. A key that is written
-    twice, of which the last would count, is an error."""
+    """YAML in which 1e-4 is a number, None is null and (7, 7) is a list; all three are text in YAML 1.1. A duplicate key is
+    an error (in YAML, the last one would be used)."""
 
     def construct_mapping(self, node, deep=False):
         written = [key.value for key, _ in node.value if isinstance(key, yaml.ScalarNode) and key.value != "<<"]
@@ -26,7 +26,7 @@ def _tuple(loader, node):
 
 
 class ValueDumper(yaml.SafeDumper):
-    """Quotes the text that ValueLoader would read as something else."""
+    """Quotes text that ValueLoader would not read as text."""
 
 
 for _side in (ValueLoader, ValueDumper):

@@ -33,13 +33,13 @@ COMMANDS = (
     "figure",
 )
 
-BROKEN_PIPE = 141  # 128 and SIGPIPE: `| head` has read enough
-INTERRUPTED = 130  # 128 and SIGINT: Ctrl-C in a command, or a moment of one, that has nothing to save
+BROKEN_PIPE = 141  # 128 + SIGPIPE: the reader of the output (`| head`) has closed it
+INTERRUPTED = 130  # 128 + SIGINT: Ctrl-C while there is nothing to save
 FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 
 
 def main(argv=None) -> int:
-    """Run a command and return its exit code. A process that fails among others of an MPI run ends here, with them."""
+    """Run a command and return its exit code. In an MPI run, a process that fails ends here, and ends the others."""
     try:
         code = _run(argv)
     except Exception:
@@ -64,7 +64,7 @@ def make_parser() -> argparse.ArgumentParser:
 
 def _run(argv):
     for stream in (sys.stdout, sys.stderr):
-        if hasattr(stream, "reconfigure"):  # a name that the terminal's encoding lacks is printed by its numbers
+        if hasattr(stream, "reconfigure"):  # characters that the terminal's encoding does not have are printed as numbers
             stream.reconfigure(errors="backslashreplace")
     command = "jsra"
     try:
@@ -81,18 +81,18 @@ def _run(argv):
         print(f"{command}: interrupted", file=sys.stderr)
         return INTERRUPTED
     except _expected() as error:
-        # Whatever else is raised is a fault of the program and keeps its traceback.
+        # Any other exception is a bug in the program and keeps its traceback.
         if not getattr(error, "of_main", False):
             print(f"{command}: {error}{_cure(error)}", file=sys.stderr)
         try:
             sys.stdout.flush()
         except OSError:
-            silence(1)  # what is left in its buffer would fail again at the exit
+            silence(1)  # otherwise the rest of the buffer would fail again at exit
         return 2
 
 
 def _cure(error):
-    """What helps against an error of the system, for the end of its message."""
+    """What to do about a system error, for the end of its message."""
     number = getattr(error, "errno", None)
     if number in FULL:
         return ": there is no room on the disk; free some, or write to another folder"
@@ -102,7 +102,7 @@ def _cure(error):
 
 
 def _expected() -> tuple:
-    """The errors that tell the user what to correct."""
+    """The exceptions whose messages tell the user what to correct."""
     from jsra.data.image import DataError
     from jsra.registry import ConfigError
 

@@ -1,4 +1,4 @@
-"""`jsra analyze RUN`: what a run's detections get right and wrong, as one HTML page."""
+"""`jsra analyze RUN`: the right and wrong detections of a run, as one HTML page."""
 
 import sys
 

@@ -1,4 +1,4 @@
-"""`jsra bench`: how fast the operators, the extractors and whole detectors are, here and in other programs."""
+"""`jsra bench`: speed of operators, extractors and complete detectors, here and in other programs."""
 
 from jsra.bench.detectors import DETECTORS
 from jsra.cli.numbers import count

@@ -1,4 +1,4 @@
-"""`jsra convert SRC DST`: weights of mmdet, torchvision and JDet into this package's names, and back."""
+"""`jsra convert SRC DST`: converts weights of mmdet, torchvision and JDet to this package's names, and back."""
 
 FAMILIES = (
     "jsra", "mmdet", "torchvision", "jdet", "dynamic_head", "backbone", "efficientnet_lite", "swin", "timm_swin", "pvt",

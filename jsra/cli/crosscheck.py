@@ -1,4 +1,4 @@
-"""`jsra crosscheck CONFIG|LAYER`: a RoI layer here and a PyTorch module, on the same weights and inputs, step by step."""
+"""`jsra crosscheck CONFIG|LAYER`: compares a RoI layer with a PyTorch module, step by step, for equal weights and inputs."""
 
 from jsra.cli.numbers import count, finite, whole
 

@@ -1,4 +1,4 @@
-"""`jsra data`: check and look at data sets, and draw the built-in one."""
+"""`jsra data`: checks and shows datasets, and draws the built-in ones."""
 
 from jsra.cli.numbers import count, whole
 

@@ -1,4 +1,4 @@
-"""`jsra demo`: SRA and RoI Align side by side on the built-in data set, in minutes on a CPU."""
+"""`jsra demo`: trains and compares SRA and RoI Align on the built-in dataset, in minutes on a CPU."""
 
 from jsra.cli.numbers import count
 

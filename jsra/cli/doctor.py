@@ -1,4 +1,4 @@
-"""`jsra doctor`: what was found on this machine, what jsra did with it, and how to install what is missing."""
+"""`jsra doctor`: what was found on this machine, how jsra uses it, and how to install what is missing."""
 
 
 def add_parser(subparsers):

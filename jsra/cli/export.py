@@ -51,7 +51,8 @@ def run(args):
 
 
 def compare(detector, path, pictures):
-    """Print what the file finds differently from the model in pictures; exit code 1 if that is more than rounding."""
+    """Print the differences between detections of the file and of the model in pictures; returns exit code 1 if they are more
+    than rounding."""
     import time
 
     from jsra.export import check
@@ -62,7 +63,7 @@ def compare(detector, path, pictures):
         results, times = [], []
         for find, source in ((check.ours, detector), (check.theirs, session)):
             if picture == pictures[0]:
-                find(source, pixels)  # the first run compiles
+                find(source, pixels)  # not timed: the first run compiles
             start = time.perf_counter()
             results.append(find(source, pixels))
             times.append(time.perf_counter() - start)

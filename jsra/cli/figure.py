@@ -32,7 +32,7 @@ def run(args):
 
 
 def trained(key, rows, args) -> dict:
-    """{name: (model, config)} of the trained rows, of `rows` (None: all) of a table; says which ones are left out."""
+    """{name: (model, config)} of the trained rows among `rows` (None: all) of a table; prints which ones are left out."""
     from jsra.paper.rows import table
     from jsra.paper.run import runs
 

@@ -32,7 +32,7 @@ def run(args):
     from jsra.output import check_folder
     from jsra.visualize.media import find_inputs, infer_all
 
-    # Before the model is built: a wrong path should not cost a minute.
+    # Checked before the model is built: a wrong path should be reported immediately.
     inputs = find_inputs(args.inputs)
     check_folder(args.out, inputs)
     os.makedirs(args.out, exist_ok=True)

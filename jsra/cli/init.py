@@ -1,4 +1,4 @@
-"""`jsra init DATA [DIR]`: from a folder of annotated pictures to a config that trains."""
+"""`jsra init DATA [DIR]`: makes a config for training from a folder of annotated pictures."""
 
 
 def add_parser(subparsers):

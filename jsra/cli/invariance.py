@@ -1,4 +1,4 @@
-"""`jsra invariance CONFIG WEIGHTS`: how stable RoI features are when the picture or the box changes (table 11)."""
+"""`jsra invariance CONFIG WEIGHTS`: how stable RoI features are when the image or the box changes (table 11)."""
 
 from jsra.cli.numbers import count, finite, whole
 
@@ -19,7 +19,7 @@ def add_parser(subparsers):
 
 
 def add_arguments(parser):
-    """The arguments that the studies of a trained model's objects share."""
+    """Add the arguments that the studies of trained models have in common."""
     from jsra.cli.train import add_set
 
     parser.add_argument("config", help="a .py or .yaml config")
@@ -48,7 +48,7 @@ def run(args):
 
 
 def load(args):
-    """(model in evaluation mode, config) of the arguments of add_arguments."""
+    """(model in evaluation mode, config) for the arguments of add_arguments."""
     from jsra.config import load_config
     from jsra.inference import load_model
     from jsra.registry import ConfigError, nearest

@@ -1,8 +1,8 @@
-"""`jsra masks CONFIG WEIGHTS IMAGE`: the semantic masks of chosen RoIs over the image, figure 3 of the SRA paper."""
+"""`jsra masks CONFIG WEIGHTS IMAGE`: draws the semantic masks of chosen RoIs on the image, as figure 3 of the SRA paper."""
 
 from jsra.cli.numbers import count, finite
 
-GREY = (127, 127, 127)  # of the corners that a turn opens
+GREY = (127, 127, 127)  # colour of the empty corners after a rotation
 
 
 def add_parser(subparsers):
@@ -69,7 +69,7 @@ def run(args):
 
 
 def parse_masks(text):
-    """The numbers of '0,3,5'; [] of 'all', None where nothing is given; ConfigError for anything else."""
+    """The numbers in '0,3,5'; [] for 'all'; None if nothing is given. Raises ConfigError for anything else."""
     from jsra.registry import ConfigError
 
     if text is None or text == "all":
@@ -81,7 +81,7 @@ def parse_masks(text):
 
 
 def parse_box(text, width, height):
-    """[x0, y0, x1, y1] of 'x0,y0,x1,y1'; ConfigError if it is not four numbers in order, inside a picture of this size."""
+    """[x0, y0, x1, y1] from 'x0,y0,x1,y1'. Raises ConfigError unless it is a box inside an image of this size in pixels."""
     from jsra.registry import ConfigError
 
     try:

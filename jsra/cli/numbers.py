@@ -1,4 +1,4 @@
-"""Numbers of options, as argparse's `type`: what cannot be meant is refused before anything runs."""
+"""Types of numbers for argparse options: impossible values are refused before anything runs."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def score(text: str) -> float:
 
 
 def finite(text: str) -> float:
-    """Any number, but none of nan and inf."""
+    """Any number except nan and inf."""
     value = _number(text)
     if not math.isfinite(value):
         raise ArgumentTypeError(f"{text!r}: expected a number")
@@ -43,7 +43,7 @@ def finite(text: str) -> float:
 
 
 def _number(text):
-    """nan for what is not a number."""
+    """The number, or nan for other text."""
     try:
         return float(text)
     except ValueError:

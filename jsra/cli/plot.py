@@ -1,4 +1,4 @@
-"""`jsra plot RUN...`: the training curves of several runs in one figure."""
+"""`jsra plot RUN...`: draws the training curves of several runs in one figure."""
 
 
 def add_parser(subparsers):

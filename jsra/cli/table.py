@@ -1,4 +1,4 @@
-"""`jsra table`: the papers' tables, published and measured side by side; trains what is missing."""
+"""`jsra table`: the papers' tables with published and measured numbers; trains missing rows."""
 
 from jsra.cli.numbers import count
 from jsra.registry import ConfigError

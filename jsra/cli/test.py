@@ -22,7 +22,7 @@ def add_parser(subparsers):
 
 
 def add_flip(parser):
-    """The option --flip of commands that run a finished model."""
+    """Add the option --flip of commands that run a trained model."""
     parser.add_argument("--flip", action="store_true", help="also use mirrored images, and merge: twice the time")
 
 
@@ -68,7 +68,7 @@ def run(args):
 
 
 def write_metrics(metrics, out, split, config, weights, flip=False) -> str:
-    """Write OUT/metrics.json: the numbers, per class too, and what they were made with."""
+    """Write OUT/metrics.json: the metrics, also per class, and the config, weights and settings with which they were made."""
     import os
 
     from jsra.engine.provenance import provenance

@@ -23,7 +23,7 @@ def add_parser(subparsers):
 
 
 def add_set(parser):
-    """The option --set, which every command with a config has."""
+    """Add the option --set of all commands with a config."""
     parser.add_argument(
         "--set", action="append", default=[], metavar="KEY=VALUE", dest="overrides",
         help="set one value of the config, e.g. dataset.train.batch_size=4; may be repeated",
