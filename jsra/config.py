@@ -326,8 +326,7 @@ def _drop_code(value):
 
 
 def _merge(into: dict, new: dict):
-    """Merge `new` into `into`. As in JDet, a dictionary with the key _cover_ replaces the old one, whatever the key's
-    value."""
+    """Merge `new` into `into`. As in JDet, a dictionary with a key _cover_ (of any value) replaces the old one."""
     if COVER in new:
         into.clear()
         into.update(_without_cover(new))

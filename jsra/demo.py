@@ -58,8 +58,7 @@ def demo(out: str, epochs: int, pictures: int = 4, say=print) -> str:
 
 
 def draw(numbers, out, root, changes, pictures) -> list:
-    """Write detections.png (both models, upright and rotated figures) and masks.png (SRA, the same figures); returns their
-    paths."""
+    """Write detections.png (both models, upright and rotated figures) and masks.png (SRA); returns both paths."""
     from PIL import Image
 
     from jsra.data.image import read_image

@@ -1,4 +1,4 @@
-# Table 7: 1.5 times as long, short sides of 640 to 800 drawn for each image.
+# Table 7: 1.5 times as long, short side drawn from 640 to 800 for each image.
 _normalize = dict(type="Normalize", mean=[123.675, 116.28, 103.53], std=[58.395, 57.12, 57.375])
 dataset = dict(
     train=dict(

@@ -1,5 +1,5 @@
-# AlignDet's recipe (its section 5.1): 90,000 iterations at 16 images, 12 epochs of COCO, rate 0.01; all norms of the backbone
-# are frozen, weights too.
+# AlignDet's recipe (its section 5.1): 90,000 iterations with 16 images (12 epochs of COCO), learning rate 0.01; all norms of
+# the backbone are frozen, including their weights.
 _base_ = ["coco_detection.py", "schedule_1x.py"]
 optimizer = dict(lr=0.01)
 parameter_groups_generator = dict(

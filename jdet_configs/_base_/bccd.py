@@ -1,4 +1,4 @@
-# BCCD, blood cells in VOC format: 205 images to train, 87 to validate, 72 to test; at 320 pixels.
+# BCCD, blood cells in VOC format: 205 images for training, 87 for validation, 72 for testing; at 320 pixels.
 _classes = ["RBC", "WBC", "Platelets"]
 _normalize = dict(type="Normalize", mean=[123.675, 116.28, 103.53], std=[58.395, 57.12, 57.375])
 _val = dict(

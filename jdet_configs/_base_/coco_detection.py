@@ -1,4 +1,4 @@
-# COCO 2017, the recipe of Faster R-CNN 1x: short side 800, long side at most 1333, horizontal flips, 16 images a step.
+# COCO 2017, the recipe of Faster R-CNN 1x: short side 800, long side at most 1333, horizontal flips, 16 images per step.
 _normalize = dict(type="Normalize", mean=[123.675, 116.28, 103.53], std=[58.395, 57.12, 57.375])
 _test_transforms = [
     dict(type="Resize", min_size=800, max_size=1333),
@@ -31,7 +31,7 @@ dataset = dict(
         num_workers=4,
         filter_empty_gt=False,
     ),
-    # The server evaluates test-dev: `jsra test` writes detections/*.json for it and prints no AP.
+    # test-dev is evaluated by COCO's server: `jsra test` writes detections/*.json for it and prints no AP.
     test=dict(
         type="COCODataset",
         root="data/coco/test2017",

@@ -1,5 +1,5 @@
-# Masks and boxes of COCO in the sizes that DETR trains with: half of the images resized to a short side of 480 to 800, half
-# of them resized, cropped, and resized again.
+# Masks and boxes of COCO with the image sizes of DETR's training: half of the images are resized to a short side of 480 to
+# 800, the other half is resized, cropped, and resized again.
 _base_ = "coco_instance.py"
 _sizes = [480, 512, 544, 576, 608, 640, 672, 704, 736, 768, 800]
 dataset = dict(

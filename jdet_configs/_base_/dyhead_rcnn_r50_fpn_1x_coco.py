@@ -1,6 +1,6 @@
 # DyHead between the FPN and both heads of Faster R-CNN, after microsoft/DynamicHead's dyhead_r50_rcnn_fpn_1x and the defaults
-# of detectron2: 90,000 steps of 16 images are 12 epochs, the warm-up takes 1000, norms have no weight decay. What differs:
-# the ResNet-50 and its normalisation of images are torchvision's, not MSRA's.
+# of detectron2: 90,000 steps of 16 images (12 epochs), warm-up of 1000 steps, norms without weight decay. One difference: the
+# ResNet-50 and the normalisation of images are torchvision's, not MSRA's.
 _base_ = ["models/faster_rcnn_r50_fpn.py", "coco_detection.py", "schedule_1x.py"]
 model = dict(
     neck=dict(

@@ -1,5 +1,5 @@
-# Learning Region Features' recipe for Faster R-CNN: images of 600 x 1000, 16 epochs, the last third of them at a tenth of the
-# rate, which is 0.002 for four images.
+# Learning Region Features' recipe for Faster R-CNN: images of 600 x 1000, 16 epochs, learning rate 0.002 for four images, a
+# tenth of it in the last third of the epochs.
 _base_ = ["models/faster_rcnn_r50_c5.py", "coco_detection.py", "schedule_1x.py"]
 _normalize = dict(type="Normalize", mean=[123.675, 116.28, 103.53], std=[58.395, 57.12, 57.375])
 _test = dict(transforms=[dict(type="Resize", min_size=600, max_size=1000), _normalize, dict(type="Pad", size_divisor=32)])

@@ -1,4 +1,4 @@
-# mmdet's faster-rcnn_r50_fpn_1x_voc0712: 4 epochs of the training set taken three times, rate 0.01, no warm-up.
+# mmdet's faster-rcnn_r50_fpn_1x_voc0712: 4 epochs of the training set repeated three times, learning rate 0.01, no warm-up.
 _base_ = ["models/faster_rcnn_r50_fpn.py", "voc0712.py"]
 model = dict(roi_head=dict(box=dict(head=dict(num_classes=20))))
 optimizer = dict(type="SGD", lr=0.01, momentum=0.9, weight_decay=0.0001)

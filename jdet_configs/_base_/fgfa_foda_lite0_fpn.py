@@ -1,5 +1,5 @@
-# foda_lite0_fpn.py with FGFA. There are no weights for the flow, and from one frame to the next the objects move by a third
-# of their size: only the two nearest frames on each side are used.
+# foda_lite0_fpn.py with FGFA, without a flow network, because there are no pretrained weights for it. Objects move by a third
+# of their size between two frames, so only the two nearest frames on each side are used.
 _base_ = "foda_lite0_fpn.py"
 model = dict(
     type="FGFA",

@@ -1,4 +1,4 @@
-# foda_r18_fpn with FGFA: two other frames of the clip in training, all of them in testing; a narrow FlowNetS from scratch.
+# foda_r18_fpn with FGFA: two other frames of the clip in training, all frames in testing; a narrow FlowNetS from scratch.
 _base_ = "foda_r18_fpn.py"
 model = dict(
     type="FGFA",

@@ -1,4 +1,4 @@
-# mmtracking's fgfa_faster_rcnn_r50_dc5_1x_imagenetvid: 7 epochs at 8 images a step, on 8 processes of one image each.
+# mmtracking's fgfa_faster_rcnn_r50_dc5_1x_imagenetvid: 7 epochs with 8 images per step, on 8 processes with one image each.
 _base_ = ["models/fgfa_faster_rcnn_r50_dc5.py", "imagenet_vid.py"]
 optimizer = dict(type="SGD", lr=0.01, momentum=0.9, weight_decay=0.0001, grad_clip=dict(max_norm=35))
 scheduler = dict(type="StepLR", milestones=[2, 5], gamma=0.1, warmup="linear", warmup_iters=500, warmup_ratio=1 / 3)

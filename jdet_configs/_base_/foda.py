@@ -1,5 +1,5 @@
-# FOD-A video, debris on airfields in ImageNet VID's layout: 36 clips to train, 24 to test, of 16 frames each; 12 classes, one
-# object a frame. At about 300 pixels.
+# FOD-A video, debris on airfields, in ImageNet VID's layout: 36 clips for training, 24 for testing, with 16 frames each; 12
+# classes, one object per frame. Images of about 300 pixels.
 _classes = ["Wire", "Bolt", "PlasticPart", "Pliers", "Wrench", "MetalPart", "Washer", "ClampPart", "Nut", "Cutter",
             "LuggageTag", "Nail"]  # fmt: skip
 _normalize = dict(type="Normalize", mean=[123.675, 116.28, 103.53], std=[58.395, 57.12, 57.375])

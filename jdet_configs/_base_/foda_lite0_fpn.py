@@ -23,7 +23,7 @@ dataset = dict(
 )
 scheduler = dict(type="StepLR", milestones=[4, 5], warmup="linear", warmup_iters=100, warmup_ratio=0.01)
 max_epoch = 6
-eval_interval = None  # at the end alone
+eval_interval = None  # only at the end
 checkpoint_interval = 1
 checkpoint_keep = 1
 del _normalize, _test

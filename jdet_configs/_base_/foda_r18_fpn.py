@@ -13,5 +13,5 @@ model = dict(
 )
 scheduler = dict(type="StepLR", milestones=[12, 15], warmup="linear", warmup_iters=100, warmup_ratio=0.01)
 max_epoch = 16
-eval_interval = None  # at the end alone
+eval_interval = None  # only at the end
 checkpoint_interval = 5

@@ -1,6 +1,7 @@
-# ImageNet VID and the images of DET with its 30 classes, as mmtracking's imagenet_vid_fgfa_style: 1000 x 600, one image a
-# process, two other frames within 9 of the key frame.
-# The two files of FGFA's authors go to ILSVRC/ImageSets (docs/video.md); `jsra data vid` makes the annotations one file.
+# ImageNet VID and the images of DET with its 30 classes, as in mmtracking's imagenet_vid_fgfa_style: 1000 x 600, one image
+# per process, two other frames at most 9 frames away from the key frame.
+# The two files of FGFA's authors must be in ILSVRC/ImageSets (docs/video.md); `jsra data vid` writes the annotations as one
+# file.
 _normalize = dict(type="Normalize", mean=[123.675, 116.28, 103.53], std=[58.395, 57.12, 57.375])
 _test = dict(
     type="VIDDataset",

@@ -1,5 +1,5 @@
-# LVIS v1, the recipe of mmdet's mask-rcnn_r50_fpn_sample1e-3_ms-1x_lvis-v1: images of rare classes more often, short side of
-# 640 to 800. The images are COCO's of train2017 and val2017, split differently.
+# LVIS v1, the recipe of mmdet's mask-rcnn_r50_fpn_sample1e-3_ms-1x_lvis-v1: images of rare classes are used more often, short
+# side 640 to 800. The images are those of COCO train2017 and val2017, with other splits.
 _normalize = dict(type="Normalize", mean=[123.675, 116.28, 103.53], std=[58.395, 57.12, 57.375])
 _test = dict(
     type="LVISDataset",

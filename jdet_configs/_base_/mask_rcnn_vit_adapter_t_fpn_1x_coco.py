@@ -1,5 +1,5 @@
-# ViT-Adapter-T's recipe for Mask R-CNN (czczup/ViT-Adapter): 12 epochs of AdamW. Without factors for the blocks' branches
-# (layer_scale), as when its weights were published; its config has them since June 2025.
+# ViT-Adapter-T's recipe for Mask R-CNN (czczup/ViT-Adapter): 12 epochs of AdamW. Without factors of the blocks' branches
+# (layer_scale), as in the published weights; the authors' config has had them since June 2025.
 _base_ = ["models/mask_rcnn_r50_fpn.py", "coco_instance.py", "schedule_1x.py"]
 model = dict(
     backbone=dict(_cover_=True, type="ViTAdapter", layer_scale=False, drop_path_rate=0.1),

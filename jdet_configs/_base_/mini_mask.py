@@ -1,4 +1,4 @@
-# Mask R-CNN in the mini preset: its boxes are mini.py's, its masks have two convolutions of a quarter of the usual width.
+# Mask R-CNN in the mini preset: mini.py for boxes; the mask head has two convolutions with a quarter of the usual width.
 _base_ = ["models/mask_rcnn_r50_fpn.py", "mini.py"]
 model = dict(
     type="MaskRCNN",

@@ -9,6 +9,6 @@ model = dict(
 optimizer = dict(type="AdamW", lr=0.0005, weight_decay=0.05, grad_clip=dict(max_norm=10))
 scheduler = dict(type="StepLR", milestones=[5, 7], warmup="linear", warmup_iters=75, warmup_ratio=0.01)
 max_epoch = 8
-eval_interval = None  # at the end alone
+eval_interval = None  # only at the end
 checkpoint_interval = 2
 log_interval = 25

@@ -1,5 +1,5 @@
-# The built-in data set (`jsra data puppets data/puppets`): articulated figures of six classes, with masks.
-# Besides val there are the transformed splits of the fixed-pose world: `jsra test CONFIG --split test_rotation`.
+# The built-in dataset (`jsra data puppets data/puppets`): articulated figures of six classes, with masks.
+# Besides val there are transformed splits of the fixed-pose scenes, e.g. `jsra test CONFIG --split test_rotation`.
 _normalize = dict(type="Normalize", mean=[123.675, 116.28, 103.53], std=[58.395, 57.12, 57.375])
 _val = dict(
     type="COCODataset",

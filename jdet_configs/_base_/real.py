@@ -1,7 +1,7 @@
-# The preset 'real': COCO val2017 at 320 pixels, split by lists of image ids, 20 classes; Faster R-CNN on an ImageNet
-# EfficientNet-Lite0 that is frozen, so its features are computed only once. Minutes on one CPU core (docs/real.md).
-# Chosen only on RoI Align; every extractor gets the same schedule, data and proposals; some layers
-# learn at a lower rate.
+# The preset 'real': COCO val2017 at 320 pixels, split by lists of image ids, 20 classes; Faster R-CNN on a frozen
+# EfficientNet-Lite0 with ImageNet weights, so that features are computed only once. Minutes on one CPU core (docs/real.md).
+# Tuned only with RoI Align. Every extractor gets the same schedule, data and proposals; some layers have a lower learning
+# rate.
 #
 # data/coco is COCO as downloaded (val2017, annotations). If there is only data/coco_people (images,
 # instances_train.json, instances_val.json: the same images at 320 pixels), it is used.
@@ -24,7 +24,7 @@ _classes = [
 ]  # fmt: skip
 _resize = dict(type="Resize", min_size=320, max_size=320)
 _normalize = dict(type="Normalize", mean=[127.0, 127.0, 127.0], std=[128.0, 128.0, 128.0])
-_pad = dict(type="Pad", size_divisor=320)  # one size for all: features are kept without the padding of a batch
+_pad = dict(type="Pad", size_divisor=320)  # the same size for all images: features are stored without the padding of a batch
 _val = dict(
     type="COCODataset",
     **_places["val"],
@@ -72,7 +72,7 @@ evaluator = [dict(type="COCOBoxAP")]
 optimizer = dict(type="AdamW", lr=0.0005, weight_decay=0.05, grad_clip=dict(max_norm=10))
 scheduler = dict(type="StepLR", milestones=[8, 11], gamma=0.1, warmup="linear", warmup_iters=75, warmup_ratio=0.01)
 max_epoch = 12
-eval_interval = None  # at the end alone
+eval_interval = None  # only at the end
 checkpoint_interval = 1
 checkpoint_keep = 1
 log_interval = 25

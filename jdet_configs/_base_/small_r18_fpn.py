@@ -1,5 +1,5 @@
 # Faster R-CNN R18-FPN from scratch, for your own data on the CPU: an FPN and a head with half the usual width,
-# statistics of BatchNorm trained, AdamW. RoI Align is the extractor. What `jsra init` writes is based on it.
+# BatchNorm statistics are trained, AdamW. RoI Align is the extractor. Configs of `jsra init` are based on it.
 _base_ = "models/faster_rcnn_r50_fpn.py"
 model = dict(
     backbone=dict(depth=18, frozen_stages=-1, norm_eval=False),

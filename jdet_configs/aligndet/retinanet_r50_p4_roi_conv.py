@@ -1,4 +1,4 @@
-# RetinaNet on P4 with a RoIConv on each of its five anchors, before the towers (table 2).
+# RetinaNet on P4 with a RoIConv for each of its five anchors, before the towers (table 2).
 _base_ = "retinanet_r50_p4.py"
 model = dict(
     head=dict(

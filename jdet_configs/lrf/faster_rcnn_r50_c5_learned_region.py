@@ -1,3 +1,3 @@
-# Geometry and appearance, the whole image at sparse positions, at most 196 inside and outside.
+# Geometry and appearance; sparse positions of the whole image, at most 196 inside and 196 outside the RoI.
 _base_ = "../_base_/faster_rcnn_r50_c5_coco.py"
 model = dict(roi_head=dict(box=dict(extractor=dict(roi_layer=dict(_cover_=True, type="LearnedRegionFeatures")))))

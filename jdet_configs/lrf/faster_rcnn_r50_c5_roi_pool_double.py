@@ -1,4 +1,4 @@
-# Table 2: regular RoI pooling of twice the area.
+# Table 2: regular RoI pooling on boxes of twice the area.
 _base_ = "../_base_/faster_rcnn_r50_c5_coco.py"
 model = dict(
     roi_head=dict(

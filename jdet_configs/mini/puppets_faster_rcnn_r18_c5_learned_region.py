@@ -1,4 +1,4 @@
-# Geometry and appearance, the whole image at sparse positions, at most 196 inside and outside.
+# Geometry and appearance; sparse positions of the whole image, at most 196 inside and 196 outside the RoI.
 _base_ = "../_base_/mini_c5.py"
 model = dict(
     roi_head=dict(

@@ -1,4 +1,4 @@
-# Table 2: regular RoI pooling of twice the area.
+# Table 2: regular RoI pooling on boxes of twice the area.
 _base_ = "../_base_/mini_c5.py"
 model = dict(
     roi_head=dict(

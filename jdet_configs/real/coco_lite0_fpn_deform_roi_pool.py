@@ -1,6 +1,6 @@
 _base_ = ["../_base_/real.py", "../_base_/extractors/deform_roi_pool.py"]
 model = dict(roi_head=dict(box=dict(extractor=dict(roi_layer=dict(in_channels=96)))))
-# The last layers of the branches learn at a hundredth of the rate, as in the authors' own code (msracver/
+# The last layers of the branches have a hundredth of the learning rate, as in the authors' own code (msracver/
 # Deformable-ConvNets, the layer 'offset'). At AdamW's full rate the masks go to zero and nothing is learned (docs/mini.md).
 parameter_groups_generator = dict(
     type="ParameterGroups",

@@ -51,8 +51,7 @@ def run(args):
 
 
 def compare(detector, path, pictures):
-    """Print the differences between detections of the file and of the model in pictures; returns exit code 1 if they are more
-    than rounding."""
+    """Print the differences between the file's and the model's detections; exit code 1 if they are more than rounding."""
     import time
 
     from jsra.export import check

@@ -1,4 +1,4 @@
-# A tiny InternImage in the place of the mini preset's ResNet.
+# A tiny InternImage instead of the mini preset's ResNet.
 model = dict(
     backbone=dict(
         _cover_=True,

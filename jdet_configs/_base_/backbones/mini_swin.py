@@ -1,4 +1,4 @@
-# A tiny Swin in the place of the mini preset's ResNet.
+# A tiny Swin instead of the mini preset's ResNet.
 model = dict(
     backbone=dict(
         _cover_=True,

@@ -1,4 +1,4 @@
-# A tiny ViT-Adapter in the place of the mini preset's ResNet; its table of positions is that of the preset's images.
+# A tiny ViT-Adapter instead of the mini preset's ResNet; its table of positions has the size for the preset's images.
 model = dict(
     backbone=dict(
         _cover_=True,

@@ -1,4 +1,4 @@
-# Swin-T in the place of a ResNet-50.
+# Swin-T instead of a ResNet-50.
 model = dict(
     backbone=dict(
         _cover_=True,

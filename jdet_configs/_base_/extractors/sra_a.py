@@ -1,4 +1,4 @@
-# Table 2: masks from the area embedding alone.
+# Table 2: masks from the area embedding only.
 model = dict(
     roi_head=dict(
         box=dict(

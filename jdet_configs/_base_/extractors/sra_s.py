@@ -1,4 +1,4 @@
-# Table 2: masks from the semantic map alone.
+# Table 2: masks from the semantic map only.
 model = dict(
     roi_head=dict(
         box=dict(

@@ -1,5 +1,6 @@
-# AlignDet R50-FPN: a RetinaNet with one anchor a position refines it; RoIConv 7x7 with 1024 channels, and a 1x1 convolution,
-# read along it. simpledet's anchors are larger, of scale 4 * 2^(1/3); here is the paper's. The boxes' loss is simpledet's.
+# AlignDet R50-FPN: a RetinaNet refines one anchor per position; RoIConv 7x7 with 1024 channels reads features inside the
+# refined anchor, a 1x1 convolution follows. simpledet's anchors are larger, with scale 4 * 2^(1/3); the scale here is the
+# paper's. The loss for boxes is simpledet's.
 _loss_cls = dict(type="FocalLoss", alpha=0.25, gamma=2.0, loss_weight=1.0)
 _loss_box = dict(type="SmoothL1Loss", beta=0.11, loss_weight=1.0)
 _box_coder = dict(type="DeltaXYWHBBoxCoder", means=[0.0, 0.0, 0.0, 0.0], stds=[1.0, 1.0, 1.0, 1.0])

@@ -1,4 +1,4 @@
-# Cascade Mask R-CNN R50-FPN: mmdet 3.x cascade-mask-rcnn_r50_fpn, whose numbers these are. A mask head for each stage.
+# Cascade Mask R-CNN R50-FPN with the settings of mmdet 3.x cascade-mask-rcnn_r50_fpn. A mask head for each stage.
 _base_ = "cascade_rcnn_r50_fpn.py"
 _stage = dict(
     type="MaskBranch",

@@ -1,4 +1,4 @@
-# Cascade R-CNN R50-FPN: mmdet 3.x cascade-rcnn_r50_fpn, whose numbers these are. Three stages, each with boxes of no class.
+# Cascade R-CNN R50-FPN with the settings of mmdet 3.x cascade-rcnn_r50_fpn. Three stages with class-agnostic boxes.
 _base_ = "faster_rcnn_r50_fpn.py"
 
 

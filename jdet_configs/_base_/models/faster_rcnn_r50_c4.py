@@ -1,5 +1,5 @@
-# Faster R-CNN on C4: proposals and RoI features from the third stage, the fourth one on each RoI. mmdet 3.x
-# faster-rcnn_r50-caffe_c4, whose numbers these are, with the stride on the 3x3 convolutions.
+# Faster R-CNN on C4: proposals and RoI features from the third stage; the fourth stage runs on each RoI. Settings of mmdet
+# 3.x faster-rcnn_r50-caffe_c4, but with the stride on the 3x3 convolutions.
 _base_ = "faster_rcnn_r50_fpn.py"
 model = dict(
     backbone=dict(out_indices=[2]),

@@ -1,6 +1,6 @@
-# Learning Region Features' Faster R-CNN (its section 4): proposals from conv4, detection on dilated conv5 of 256 channels,
-# both at stride 16. The paper gives no anchors: four scales and three ratios are those of Deformable ConvNets (2017).
-# Nor does it give the proposals and samples of training: 300, as in its table 3, and 128.
+# Learning Region Features' Faster R-CNN (its section 4): proposals from conv4, detection on dilated conv5 with 256
+# channels, both with stride 16. The paper does not give the anchors: four scales and three ratios, as in Deformable ConvNets
+# (2017); nor the numbers of proposals and samples in training: 300, as in its table 3, and 128.
 _base_ = "faster_rcnn_r50_fpn.py"
 model = dict(
     type="FasterRCNNC5",

@@ -1,5 +1,5 @@
-# Faster R-CNN on one map: R50 with a dilated last stage (stride 16) and a 3x3 convolution to 512 channels, as in mmtracking's
-# faster_rcnn_r50_dc5, whose numbers these are. RoI Align is the extractor.
+# Faster R-CNN on one map: R50 with a dilated last stage (stride 16) and a 3x3 convolution to 512 channels, with the settings
+# of mmtracking's faster_rcnn_r50_dc5. RoI Align is the extractor.
 model = dict(
     type="FasterRCNN",
     backbone=dict(

@@ -1,4 +1,4 @@
-# Faster R-CNN R50-FPN: mmdet 3.x faster-rcnn_r50_fpn, whose numbers these are. RoI Align is the extractor.
+# Faster R-CNN R50-FPN with the settings of mmdet 3.x faster-rcnn_r50_fpn. RoI Align is the extractor.
 model = dict(
     type="FasterRCNN",
     backbone=dict(type="ResNet", depth=50, out_indices=[0, 1, 2, 3], frozen_stages=1, norm_eval=True),

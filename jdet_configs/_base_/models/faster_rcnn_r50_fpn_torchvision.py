@@ -1,6 +1,6 @@
-# The function of torchvision's fasterrcnn_resnet50_fpn, for its converted weights. It differs from mmdet's in whole-number
-# anchors, in RoI Align (2 samples per bin, no half-pixel shift) and, for the published weights, in the norms' epsilon:
-# those need model.backbone.norm_eps=0.0, and num_classes=90 (or `jsra convert --classes coco80`).
+# The same function as torchvision's fasterrcnn_resnet50_fpn, for its converted weights. It differs from mmdet's in anchors
+# with integer coordinates, RoI Align (2 samples per bin, no half-pixel shift) and, for the published weights, the epsilon of
+# norms: these weights need model.backbone.norm_eps=0.0, and num_classes=90 (or `jsra convert --classes coco80`).
 _base_ = "faster_rcnn_r50_fpn.py"
 model = dict(
     rpn=dict(anchor_generator=dict(round_sides=True), train_proposals=dict(max_per_img=2000)),

@@ -1,4 +1,4 @@
-# FGFA on faster_rcnn_r50_dc5: mmtracking's fgfa_faster_rcnn_r50_dc5, whose numbers these are.
+# FGFA on faster_rcnn_r50_dc5, with the settings of mmtracking's fgfa_faster_rcnn_r50_dc5.
 _base_ = "faster_rcnn_r50_dc5.py"
 model = dict(
     type="FGFA",

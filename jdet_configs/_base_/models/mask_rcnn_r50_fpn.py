@@ -1,5 +1,5 @@
-# Mask R-CNN R50-FPN: mmdet 3.x mask-rcnn_r50_fpn, whose numbers these are. Its boxes are matched as Faster R-CNN's are, but
-# for match_low_quality. RoI Align is the extractor of boxes and of masks.
+# Mask R-CNN R50-FPN with the settings of mmdet 3.x mask-rcnn_r50_fpn. Boxes are matched as in Faster R-CNN, except for
+# match_low_quality. RoI Align is the extractor for boxes and masks.
 _base_ = "faster_rcnn_r50_fpn.py"
 model = dict(
     type="MaskRCNN",

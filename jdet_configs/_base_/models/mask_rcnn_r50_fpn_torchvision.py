@@ -1,5 +1,5 @@
-# The function of torchvision's maskrcnn_resnet50_fpn, for its converted weights: see faster_rcnn_r50_fpn_torchvision.py. The
-# targets of its masks are the share of each pixel that the object covers, cut out without half-pixel centres.
+# The same function as torchvision's maskrcnn_resnet50_fpn, for its converted weights: see faster_rcnn_r50_fpn_torchvision.py.
+# Mask targets are the fraction of each pixel that the object covers, cropped without half-pixel centres.
 _base_ = ["mask_rcnn_r50_fpn.py", "faster_rcnn_r50_fpn_torchvision.py"]
 model = dict(
     type="MaskRCNN",

@@ -1,4 +1,4 @@
-# The model of the mini preset: Faster R-CNN R18-FPN of half the usual width, a quarter in the FPN, for the puppets' classes.
+# The model of the mini preset: Faster R-CNN R18-FPN with half the usual width (FPN: a quarter), for the puppets' classes.
 _base_ = "faster_rcnn_r50_fpn.py"
 model = dict(
     backbone=dict(depth=18, base_channels=32, frozen_stages=-1, norm_eval=False),

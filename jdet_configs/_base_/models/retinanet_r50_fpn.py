@@ -1,4 +1,4 @@
-# RetinaNet R50-FPN: mmdet 3.x retinanet_r50_fpn, whose numbers these are.
+# RetinaNet R50-FPN with the settings of mmdet 3.x retinanet_r50_fpn.
 model = dict(
     type="RetinaNet",
     backbone=dict(type="ResNet", depth=50, out_indices=[0, 1, 2, 3], frozen_stages=1, norm_eval=True),

@@ -1,2 +1,2 @@
-# "Concat.": FPN that concatenates instead of adding up.
+# "Concat.": an FPN that concatenates maps instead of adding them.
 model = dict(neck=dict(type="ConcatFPN"))
