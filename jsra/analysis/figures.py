@@ -16,6 +16,7 @@ MOST_CLASSES = 20  # classes in a figure; the table has all
 
 
 def pyplot():
+    """matplotlib.pyplot for files. Raises ImportError, which says how to install it."""
     try:
         import matplotlib
     except ImportError:

@@ -170,6 +170,7 @@ class ResNet(nn.Module):
                 parameter.stop_grad()
 
     def stem(self, images):
+        """images [B, 3, H, W] -> [B, base_channels, H / 4, W / 4], each halving rounded up."""
         return self.maxpool(nn.relu(self.bn1(self.conv1(images))))
 
     def execute(self, images):

@@ -44,6 +44,7 @@ class Entry:
 
 
 def entries(function):
+    """Decorator of a function that yields Entries."""
     _MAKERS.append(function)
     return function
 
@@ -62,6 +63,7 @@ def rois(rng, count):
 
 
 def features(rng):
+    """Random features float32 of SHAPE, [B, C, H, W]."""
     return rng.standard_normal(SHAPE, dtype=np.float32)
 
 

@@ -140,9 +140,11 @@ class DetectionDataset:
 
     @property
     def img_ids(self):
+        """The image ids of all records, in order."""
         return [r.img_id for r in self.records]
 
     def record(self, index):
+        """The Record of sample `index` in an epoch; repeated images have several samples."""
         if self.order is not None:
             return self.records[self.order[index % len(self.order)]]
         return self.records[index % len(self.records)]

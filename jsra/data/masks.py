@@ -44,12 +44,14 @@ class InstanceMasks:
         return InstanceMasks([s for s, k in zip(self.segmentations, kept) if k], self.width, self.height)
 
     def resize(self, width: int, height: int):
+        """The masks resized to an image of (width, height) pixels."""
         x, y = width / self.width, height / self.height
         return self._changed(
             width, height, lambda points: points * [x, y], lambda bitmap: resize_nearest(bitmap[None], width, height)[0]
         )
 
     def flip(self, horizontal: bool, vertical: bool):
+        """The masks of the mirrored image."""
         axes = [axis for axis, wanted in ((0, vertical), (1, horizontal)) if wanted]
         size, sign = np.array([self.width * horizontal, self.height * vertical]), 1 - 2 * np.array([horizontal, vertical])
         return self._changed(
@@ -195,6 +197,7 @@ def encode(bitmap) -> dict:
 
 
 def area(rle) -> float:
+    """The area of a mask in pixels."""
     return float(coco_mask.area(rle))
 
 

@@ -13,10 +13,12 @@ MOST = 20  # problems that an error message lists
 
 
 def error(where, what, cure) -> Problem:
+    """A problem with which training would fail or learn something wrong. cure: what to do."""
     return Problem("error", where, what, cure)
 
 
 def warning(where, what, cure) -> Problem:
+    """A problem with which training is possible. cure: what to do."""
     return Problem("warning", where, what, cure)
 
 

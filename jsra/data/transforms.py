@@ -68,6 +68,7 @@ class Resize:
             raise ConfigError(f"Resize: sizes must be at least 1 and at most {MOST_PIXELS} pixels, not {sizes}")
 
     def size(self, width, height, rng):
+        """The (width, height) to which an image of width x height pixels is resized."""
         short = self.min_size[int(rng.integers(len(self.min_size)))] if len(self.min_size) > 1 else self.min_size[0]
         if not self.keep_ratio:
             return self.max_size, short
@@ -147,6 +148,7 @@ class RandomCrop:
         self.allow_negative_crop = allow_negative_crop
 
     def window(self, width, height, rng):
+        """A random window (left, top, width, height) in an image of width x height pixels."""
         a, b = self.crop_size
         if self.crop_type == "absolute":
             h, w = min(height, a), min(width, b)

@@ -161,6 +161,7 @@ class Run:
             self.lock.release()
 
     def start_log(self):
+        """Open the log and record the start or resume of the run."""
         self.log = Log(self.work_dir, self.total, self.iteration, self.log_interval, active=self.main)
         about = dict(config=self.config, seed=self.seed, batch_size=self.batch_size, **provenance())
         self.log.record("run", iteration=self.iteration, total=self.total, **about)

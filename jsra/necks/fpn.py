@@ -13,6 +13,7 @@ EXTRA = ("pool", "on_input", "on_lateral", "on_output")
 
 
 def xavier_conv(in_channels, out_channels, kernel, stride=1):
+    """A Conv2d with padding kernel // 2, Xavier-initialised weights and bias 0, as in mmdet's FPN."""
     conv = Conv2d(in_channels, out_channels, kernel, stride, kernel // 2)
     jt.init.xavier_uniform_(conv.weight)
     jt.init.constant_(conv.bias, 0.0)

@@ -216,6 +216,7 @@ def count(model, image_size=IMAGE_SIZE, num_rois: int = NUM_ROIS) -> dict:
 
 
 def summary(model, counter) -> dict:
+    """The totals and the parts of the result of `count`, from a Counter after a forward pass; gflops in 10^9 FLOPs."""
     sizes = parameters(model)
     parts = {}
     for key, counts in (("params", sizes), ("gflops", counter.paper), ("executed_gflops", counter.executed)):

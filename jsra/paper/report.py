@@ -39,6 +39,7 @@ def comma_separated(report: dict) -> str:
 
 
 def text(report: dict) -> str:
+    """The report as a table of plain text, with legend, gains and notes below."""
     from jsra.evaluation.tables import text_table
 
     header, rows = _cells(report)
@@ -48,6 +49,7 @@ def text(report: dict) -> str:
 
 
 def markdown(report: dict) -> str:
+    """The report as a Markdown table, with legend, gains and notes below."""
     header, rows = _cells(report)
     lines = [f"**{_title(report)}**", "", "| " + " | ".join(header) + " |", "|" + "---|" * len(header)]
     lines += ["| " + " | ".join(row) + " |" for row in rows]

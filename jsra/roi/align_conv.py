@@ -36,6 +36,7 @@ class AlignConv(nn.Module):
 
     @property
     def padding(self):
+        """The (rows, columns) of zeros on each side with which the output has the size of the input."""
         return self.kernel_size[0] // 2, self.kernel_size[1] // 2
 
     def execute(self, x, boxes, stride):

@@ -69,6 +69,7 @@ class Toolkit(NamedTuple):
 
     @property
     def missing(self) -> list:
+        """The names of the missing parts."""
         return [name for name, part in self.parts.items() if not part.place]
 
 

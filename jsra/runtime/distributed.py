@@ -24,6 +24,7 @@ _forward = []  # the last sum of a forward pass whose backward has not begun
 
 
 def rank() -> int:
+    """The number of this process, from 0; 0 within `on_main`."""
     return jt.rank if world_size() > 1 else 0
 
 

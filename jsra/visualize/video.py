@@ -109,4 +109,5 @@ def _imageio(path):
 
 
 def is_video(path) -> bool:
+    """Whether the extension of a path is that of a video."""
     return os.fspath(path).lower().endswith(VIDEOS)
