@@ -48,7 +48,7 @@ def load(run: str, config=None, split: str | None = None):
 
 
 def notes(dataset, detections) -> list:
-    """A line where boxes exceed their images, as those of two corners do."""
+    """A list with a line if boxes exceed their images, e.g. because they are given by two corners; else []."""
     sizes = {record.img_id: (record.width, record.height) for record in dataset.records}
     boxes = [(d["bbox"], sizes[d["image_id"]]) for d in detections]
     count = sum(goes_beyond((x, y, x + w, y + h), *size) for (x, y, w, h), size in boxes)

@@ -81,7 +81,7 @@ class DropPath(nn.Module):
 
 
 class _Scaled(jt.Function):
-    """x [B, ...] times a factor for each image. Jittor's own product would keep x for the gradient of the factors."""
+    """x [B, ...] times one factor per image. Jittor's own product would keep x in memory for the gradient of the factors."""
 
     def execute(self, x, factors):
         self.factors = factors

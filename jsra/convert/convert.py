@@ -123,7 +123,7 @@ def _parts(theirs, ours, array, family, coco_ids):
     return [(ours, *_from_family(ours, array, family, coco_ids))]
 
 
-# Detectors whose names look like those of one of FAMILIES, and mean other things.
+# Detectors whose names look like those of one of FAMILIES, but have another meaning.
 _FOREIGN = {"backbone.bottom_up.": "detectron2", "proposal_generator.": "detectron2"}
 _NUMBERS = re.compile(r"(^|[._])(weight|bias|running_mean|running_var)$")
 

@@ -51,7 +51,7 @@ def read_weights(path) -> dict:
     odd = next((name for name, a in arrays.items() if a.dtype.kind not in "fiub"), None)
     if odd is not None:
         raise WeightsError(f"{path}: {odd} has dtype {arrays[odd].dtype}, which is none of numbers that weights have")
-    with np.errstate(over="ignore"):  # what is too large becomes infinite, and is named where it is used
+    with np.errstate(over="ignore"):  # numbers that are too large become infinite; an error names them when they are used
         return {name: a.astype(np.float32) if a.dtype.kind == "f" else a for name, a in arrays.items()}
 
 

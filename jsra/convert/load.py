@@ -17,7 +17,8 @@ from jsra.convert.torch_file import WeightsError
 # Other places in a model for a classifier's weights, (prefix of the names, prefix there): for Res5BoxHead, SeparateRPN.
 COPIES = (("backbone.layer4.", "roi_head.box.head.layer4."), ("backbone.", "rpn_backbone."))
 WHOLE = ("backbone", "motion")  # parts that a file must have all of if it has any
-# What a detector may do without: what joins the frames of a video; branches of the RoI head, also torchvision's and mmdet's.
+# Parts that a detector may not have: modules that combine video frames; branches of the RoI head (also torchvision's,
+# mmdet's).
 _SPARE = re.compile(
     r"(motion|aggregator|semantic_head)\.|roi_heads\.keypoint_|roi_head\.(mask_iou_head|(?!\w+_(head|extractor)\.)\w+)\."
 )

@@ -221,13 +221,13 @@ FAMILIES = {
     "efficientnet_lite": EFFICIENTNET_LITE, "swin": SWIN, "timm_swin": TIMM_SWIN, "pvt": PVT, "timm_pvt": TIMM_PVT,
     "deit": DEIT, "internimage": INTERNIMAGE, "flownet": FLOWNET, "mmtrack": MMTRACK,
 }  # fmt: skip
-# Families whose detectors are converted with all of their weights: what is left of them belongs to another kind of detector.
+# Families whose detectors are converted completely: remaining weights belong to another kind of detector.
 DETECTORS = ("mmdet", "torchvision", "mmtrack")
 # Families that have only a backbone.
 CLASSIFIERS = ("backbone", "efficientnet_lite", "swin", "timm_swin", "pvt", "timm_pvt", "deit", "internimage")
-# The parts of our detectors: the first words of their weights' names.
+# The parts of our detectors, with which the names of their weights begin.
 PARTS = ("backbone", "neck", "rpn", "roi_head", "head", "motion", "aggregator", "rpn_backbone")
-# What programs put before every name: data-parallel and compiled modules, modules within a trainer's.
+# Prefixes that programs add to all names: of data-parallel and compiled modules, and of modules inside a trainer.
 WRAPPERS = ("module.", "_orig_mod.", "model.")
 # Parts that detectors add to a classification backbone: norms of Swin's outputs, all of ViT-Adapter except the transformer.
 _SWIN_ADDED = re.compile(r"^backbone\.norm[0-3]\.(weight|bias)$")

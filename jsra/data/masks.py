@@ -66,7 +66,8 @@ class InstanceMasks:
         )  # fmt: skip
 
     def pad(self, right: int, down: int):
-        """With so many empty columns and rows more. What a polygon has beyond the image, as after a crop, stays out of it."""
+        """The masks with empty columns added at the right and empty rows at the bottom; right, down: their numbers. Parts of
+        a polygon outside the image, e.g. after a crop, are cut off so that they do not appear in the new area."""
         inside = InstanceMasks(map(self._within, self.segmentations), self.width, self.height)
         return inside._changed(
             self.width + right, self.height + down, lambda points: points,
@@ -74,7 +75,7 @@ class InstanceMasks:
         )  # fmt: skip
 
     def _within(self, segmentation):
-        """An RLE for polygons that exceed the image at the right or the bottom."""
+        """A segmentation as RLE, if its polygons exceed the image at the right or the bottom; else unchanged."""
         if not isinstance(segmentation, (list, tuple)):
             return segmentation
         beyond = any(max(p[0::2]) > self.width or max(p[1::2]) > self.height for p in segmentation)

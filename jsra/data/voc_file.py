@@ -40,7 +40,7 @@ def read_xml(path, where) -> tuple:
 
 
 def parse_xml(path):
-    """The root of an XML file; names are without their namespaces."""
+    """The root of an XML file; namespaces are removed from names."""
     root = ElementTree.parse(path).getroot()
     for node in root.iter():
         node.tag = node.tag.rpartition("}")[2]
@@ -107,7 +107,7 @@ def voc_sets(root, image_set):
 
 
 def voc_entries(sets):
-    """(image id, annotation file, image file without its ending) of each line of the image sets.
+    """(image id, annotation file, image file without its extension) for each line of the image sets.
 
     The id is the name in the line; with several folders, the end of the folder's path that makes it unique is put before it.
     """
@@ -131,7 +131,8 @@ def _prefixes(roots):
 
 
 def voc_image(path, content):
-    """The image of an annotation file: `path`, of its own name, with the ending of the picture that it names, or another.
+    """The image of an annotation file: `path` (the file's own name) with the extension of the picture that it names, or
+    another.
 
     A picture with another name is used only if there is none with the file's own name.
     """

@@ -41,8 +41,8 @@ def coco_ap(ground_truth, detections, category_ids, image_ids=None, iou_type="bb
     per_class {category id: {mAP, mAP_50}}. Raises what `tools` raises.
     """
     COCO, COCOeval, name = tools(backend)
-    # The tools write into the detections, want numbers as ids of images (VOC's are names) and of categories, and take what
-    # else a detection has for what it is: the area of a box next to a mask tells small from large.
+    # The tools modify the detections, need numbers as ids of images (VOC's are names) and of categories, and use other
+    # entries of a detection: e.g. the area of a box next to a mask would decide what is small or large.
     number = {image["id"]: i for i, image in enumerate(ground_truth["images"], start=1)}
     category = {c["id"]: i for i, c in enumerate(ground_truth["categories"], start=1)}
     shape = "segmentation" if iou_type == "segm" else "bbox"

@@ -27,12 +27,12 @@ class _Gelu(jt.Function):
 
 
 def forward(x) -> jt.Var:
-    """gelu(x) without a gradient: for within a jt.Function."""
+    """gelu(x) without a gradient: for use inside a jt.Function."""
     return run("gelu", "forward", [x], [(tuple(x.shape), str(x.dtype))], count=x.numel())
 
 
 def backward(dout, x) -> jt.Var:
-    """The gradient of gelu's input x, from that of its output."""
+    """The gradient of gelu's input x, from the gradient of its output."""
     return run("gelu", "backward", [dout, x], [(tuple(x.shape), str(x.dtype))], count=x.numel())
 
 

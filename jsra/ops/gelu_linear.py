@@ -1,7 +1,7 @@
 """GELU, then a linear layer, as in a transformer's MLP. The gradient computes GELU again instead of keeping its output.
 
-The hidden maps are the largest ones of a transformer's block: kept once instead of twice, a training step of Swin keeps a
-quarter less.
+The hidden maps are the largest ones in a transformer block. They are stored once instead of twice, which reduces the memory
+that a training step of Swin keeps by a quarter.
 """
 
 from __future__ import annotations

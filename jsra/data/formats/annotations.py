@@ -16,8 +16,8 @@ CONFIG, MARK = "config.py", "# Written by `jsra init`"  # the config of a projec
 
 @dataclass
 class Object:
-    """name: of the class. box: (x0, y0, x1, y1) in pixels. segmentation: COCO's, polygons or an RLE, [] for none. marks: what
-    else a COCO annotation says of it (area, ignore)."""
+    """name: of the class. box: (x0, y0, x1, y1) in pixels. segmentation: polygons or an RLE as in COCO, [] for none. marks:
+    further entries of a COCO annotation (area, ignore)."""
 
     name: str
     box: tuple
@@ -28,7 +28,7 @@ class Object:
 
 @dataclass
 class Picture:
-    """file: its path. source: the path of its annotations. objects: of this picture; none is a picture without objects."""
+    """file: its path. source: the path of its annotations. objects: those of this picture; the list may be empty."""
 
     file: str
     source: str
@@ -91,7 +91,7 @@ def xml_of(path: str, problems: list):
 
 
 def once(splits: dict, problems: list) -> dict:
-    """The splits with each picture once. Where two files annotate it, the first is used, and the problems say so."""
+    """The splits with each picture only once. If two files annotate it, the first is used, and `problems` gets a line."""
     kept, left = {}, Counter()
     for name, pictures in splits.items():
         first = {}

@@ -21,7 +21,7 @@ def find(folder: str):
     if not files:
         return None
     places, splits, classes = Pictures(folder), {}, []
-    # instances_val2017.json before person_keypoints_val2017.json: the same pictures, all classes.
+    # instances_val2017.json comes before person_keypoints_val2017.json: the same pictures, but all classes.
     for split, file in sorted(files, key=lambda f: "instances" not in os.path.basename(f[1].path)):
         problems += [f"{file.path}: {p.where}: {p.what}: left out" for p in file.problems]
         splits.setdefault(split, []).extend(_pictures(places, file, problems))

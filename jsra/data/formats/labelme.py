@@ -1,4 +1,5 @@
-"""Labelme's files: a JSON file a picture, with `shapes`. Those of one label and one `group_id` are parts of an object."""
+"""Labelme's files: one JSON file per picture, with `shapes`. Shapes with equal label and `group_id` are parts of one
+object."""
 
 from __future__ import annotations
 
@@ -10,8 +11,8 @@ from jsra.data.formats.annotations import Annotations, Object, Picture, classes_
 from jsra.data.formats.pictures import size_of, split_of
 from jsra.data.image import PICTURES
 
-OUTLINES = ("polygon", "rotation")  # the second is X-AnyLabeling's turned box, by its corners
-CORNERS = ("rectangle", "mask")  # two points, of a mask those of its bitmap
+OUTLINES = ("polygon", "rotation")  # the second is a rotated box of X-AnyLabeling, given by its corners
+CORNERS = ("rectangle", "mask")  # given by two points; for a mask, the corners of its bitmap
 
 
 def find(folder: str):
@@ -35,8 +36,9 @@ def find(folder: str):
 
 
 def _picture(path, content):
-    """The picture of the annotation's own name, next to it, with the ending of the one that it names if there are several;
-    else the one that it names, which is often that of another machine, or from before the files were renamed."""
+    """The picture with the annotation's own name in the same folder (if there are several, the one with the extension that
+    the annotation names); otherwise the picture that it names. That name is often a path of another machine, or an old
+    name."""
     named = str(content.get("imagePath") or "").replace("\\", "/")
     stem = os.path.splitext(path)[0]
     places = [stem + ending for ending in (os.path.splitext(named)[1], *PICTURES) if ending]
@@ -61,7 +63,7 @@ def _objects(path, shapes, problems):
 
 
 def _part(shape):
-    """(the object of a shape, ''), or (None, why it is none)."""
+    """(the object of a shape, ''), or (None, the reason why there is none)."""
     try:
         kind, points = shape.get("shape_type", "polygon"), [[float(x), float(y)] for x, y in shape.get("points") or []]
     except (AttributeError, TypeError, ValueError):

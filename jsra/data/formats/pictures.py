@@ -45,7 +45,7 @@ class Pictures:
         `source`. If there are still several, none is used.
         """
         known = self._by_stem if stem else self._by_name
-        split = r"/" if _composed(name.split("/")[-1]) in known else r"[/\\]"  # Windows' paths; but a name may hold a \
+        split = r"/" if _composed(name.split("/")[-1]) in known else r"[/\\]"  # paths of Windows; but a name may contain \
         parts = [_composed(part) for part in re.split(split, name) if part not in ("", ".", "..")]
         candidates = known.get(parts[-1] if parts else "", [])
         ranked = sorted(((self._rank(path, parts[:-1], source), path) for path in candidates), reverse=True)
@@ -73,7 +73,7 @@ class Pictures:
 
 
 def _composed(name: str) -> str:
-    """Of the two forms of a letter with an accent the one that most programs write: macOS' file names have the other."""
+    """The text with accented letters in the form that most programs write; file names of macOS have another form."""
     return unicodedata.normalize("NFC", name)
 
 

@@ -35,7 +35,7 @@ def _objects(root, path, problems):
     problems += [f"{path}: {which} {what}: left out" for which, what in wrong]
     for item in objects:
         x0, y0, x1, y1 = item["box"]
-        if x0 > x1 or y0 > y1:  # equal: a pixel wide
+        if x0 > x1 or y0 > y1:  # equal coordinates: one pixel wide
             problems.append(f"{path}: the object {item['name']!r} has the box ({x0:g}, {y0:g}, {x1:g}, {y1:g}): left out")
             continue
         # VOC counts pixels from 1 and includes the last one.

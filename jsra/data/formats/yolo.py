@@ -13,7 +13,7 @@ from jsra.data.formats.pictures import Pictures, size_of, split_of
 
 _LISTS = ("classes.txt", "obj.names", "names.txt", "classes.names")
 _OF_YOLO = ("train", "val", "nc", "path", "kpt_shape")  # keys of a data.yaml
-_SPLITS = {"train": "train", "val": "val", "valid": "val", "test": "test"}  # its keys of pictures, and what they mean
+_SPLITS = {"train": "train", "val": "val", "valid": "val", "test": "test"}  # keys of a data.yaml for pictures, and our names
 _MOST_CLASSES = 100_000
 
 
@@ -54,7 +54,7 @@ def _labels(places, lines, problems) -> dict:
     for path, words in lines.items():
         picture, why = places.find(os.path.splitext(os.path.basename(path))[0], path, stem=True)
         if words and not any(map(_is_sound, words)):
-            if picture is not None:  # else it is any text
+            if picture is not None:  # otherwise it is another kind of text file
                 problems.append(f"{path}: no line of it is a class and four numbers: left out")
         elif picture is None:
             problems.append(f"{path}: {why}: left out")
@@ -84,21 +84,21 @@ def _is_sound(words) -> bool:
 
 
 def _settings(folder, problems) -> tuple:
-    """(names of the classes, content of the data.yaml that they are from, {} for a list of names, path of the file)."""
+    """(names of the classes, content of their data.yaml or {} for a file with a list of names, path of the file)."""
     found = []
     for path in files_below(folder, (".yaml", ".yml")):
         with open(path, "rb") as f:
             try:
-                content = yaml.load(f, Loader=yaml.BaseLoader)  # all is text: a class may be called no or 1.0
+                content = yaml.load(f, Loader=yaml.BaseLoader)  # everything is read as text: a class may be called no or 1.0
             except (yaml.YAMLError, UnicodeDecodeError):
                 continue
         names = _named(content.get("names")) if isinstance(content, dict) else []
         if names:
             found.append((names, content, path))
-    found.sort(key=lambda one: not any(key in one[1] for key in _OF_YOLO))  # in their order otherwise
+    found.sort(key=lambda one: not any(key in one[1] for key in _OF_YOLO))  # stable: equal ones keep their order
     for path in (path for name in _LISTS for path in files_below(folder, name) if not found or not found[0][1]):
         with open(path, encoding="utf-8-sig", errors="replace") as f:
-            # A line's number is that of its class, so an empty one counts.
+            # The number of the line is the number of the class, so empty lines count.
             names = [line.strip() for line in f.read().rstrip().splitlines()]
         found.append(([text or f"class {i}" for i, text in enumerate(names)], {}, path))
     for names, _, path in found[1:]:
@@ -108,19 +108,19 @@ def _settings(folder, problems) -> tuple:
 
 
 def _listed(settings, source, places) -> dict:
-    """{picture: split} as a data.yaml at `source` says it: folders or lists of pictures, often of another machine."""
+    """{picture: split} from a data.yaml at `source`, with folders or lists of pictures, often paths of another machine."""
     base, found = os.path.dirname(source), []
     for key, split in _SPLITS.items():
         entries = settings.get(key)
         for entry in [entries] if isinstance(entries, str) else entries or ():
-            inside = re.sub(r"^(\.{1,2}/)+", "", str(entry))  # Roboflow's files begin with one ../ too many
+            inside = re.sub(r"^(\.{1,2}/)+", "", str(entry))  # paths in Roboflow's files have one ../ too many
             tried = [(base, str(settings.get("path", "")), entry), (base, entry), (places.folder, entry)]
             tried += [(base, inside), (places.folder, inside)]
             place = next((p for p in (os.path.join(*map(str, t)) for t in tried) if os.path.exists(p)), None)
             if place is not None:
                 found.append((os.path.abspath(place), split))
     pictures = {}
-    for place, split in sorted(found, key=lambda one: -len(one[0])):  # a folder before the one that holds it
+    for place, split in sorted(found, key=lambda one: -len(one[0])):  # a folder comes before its parent folder
         if os.path.isfile(place):
             with open(place, encoding="utf-8-sig", errors="replace") as f:
                 named = [places.find(line.strip(), place)[0] for line in f if line.strip()]
