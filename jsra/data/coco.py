@@ -141,7 +141,7 @@ def object_notes(counts) -> list:
 
 
 def _listed(images, path, anno_file) -> dict:
-    """Those of the images {id: entry} whose ids a text file lists; ConfigError where one is not among them."""
+    """The images {id: entry} whose ids a text file lists. Raises ConfigError for an id that is not among them."""
     with open(existing_file(path, "the list of image ids"), encoding="utf-8-sig") as f:
         wanted = set(f.read().split())
     absent = sorted(wanted - set(map(str, images)))
