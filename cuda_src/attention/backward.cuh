@@ -1,6 +1,6 @@
-// Scaled dot-product attention, backward (GPU): the weights are made again from the saved logarithms. One kernel goes through
-// the keys for each tile of queries (q), one through the queries for each tile of keys (k, v), one through the batches for
-// each tile of the bias: nothing is added up by more than one block.
+// Scaled dot-product attention, backward (GPU): the weights are computed again from the saved logarithms. One kernel loops
+// over the keys for each tile of queries (q), one over the queries for each tile of keys (k, v), one over the batch for each
+// tile of the bias: every sum is computed by a single block.
 #pragma once
 #include "attention/tile.h"
 

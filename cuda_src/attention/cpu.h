@@ -1,8 +1,8 @@
 // Scaled dot-product attention (CPU), a block of queries at a time: logits never leave the caches.
 //
-// Threads share out pairs of a batch and a head, and stretches of their queries. Keys and values are turned once for a
-// stretch, in panels as small_gemm reads them. The backward makes the weights again from the saved logarithm of each query's
-// sum.
+// The pairs of batch item and head, and stretches of their queries, are divided among the threads. Keys and values are
+// transposed once per stretch, into the panels that small_gemm reads. The backward computes the weights again from the saved
+// logarithm of each query's sum.
 #pragma once
 #include <algorithm>
 #include <cmath>
@@ -13,13 +13,13 @@
 namespace jsra {
 namespace cpu {
 
-constexpr int64_t ATTENTION_QUERIES = 48;    // whose logits are held at a time
-constexpr int64_t ATTENTION_STRETCH = 1536;  // queries for which keys and values are turned once
-constexpr int64_t ATTENTION_KEYS = 256;      // of a block of the backward
-constexpr int64_t ATTENTION_GROUPS = 8;      // of batches, each with a sum of its own of the gradient to the bias
-constexpr int64_t ATTENTION_TASKS = 32;      // the backward cuts the queries where batches * heads are fewer
+constexpr int64_t ATTENTION_QUERIES = 48;    // queries whose logits are in memory at a time
+constexpr int64_t ATTENTION_STRETCH = 1536;  // queries for which keys and values are transposed once
+constexpr int64_t ATTENTION_KEYS = 256;      // keys per block of the backward
+constexpr int64_t ATTENTION_GROUPS = 8;      // groups of batch items; each has a separate sum of the gradient to the bias
+constexpr int64_t ATTENTION_TASKS = 32;      // if batch * heads is less, the backward also divides the queries
 
-// The sizes, and what is added to the logits: bias [heads, queries, keys], mask [masks, queries, keys] (batch b: b % masks).
+// The sizes, and the terms of the logits: bias [heads, queries, keys], mask [masks, queries, keys] (batch b: b % masks).
 template <class T> struct Attention {
   int64_t batch, queries, keys, heads, depth, masks;
   const T *bias, *mask;  // null: none
@@ -121,8 +121,8 @@ void attention_forward(const T* q, const T* k, const T* v, const T* bias, const 
   }
 }
 
-// What a thread of the backward holds: a block of keys and values, as they are and turned, their gradients, and a block of
-// queries.
+// The memory of a thread in the backward: a block of keys and values (original and transposed), their gradients, and a block
+// of queries.
 template <class T> struct AttentionBlock {
   int64_t deep, wide;
   Buffer<T> keys, keys_turned, values_turned, dkeys, dvalues, queries, douts, weights, slopes;
@@ -134,8 +134,8 @@ template <class T> struct AttentionBlock {
         weights(query_count * wide), slopes(query_count * wide) {}
 };
 
-// Adds what queries [first, end) of (b, h) bring, for keys [start, start + m): to dkeys and dvalues of the block, to dq and
-// to dbias [queries, keys] of the head (null: none). dots: sums of dout * out, one a query.
+// Adds the contributions of queries [first, end) of (b, h) and keys [start, start + m) to dkeys and dvalues of the block, to
+// dq and to dbias [queries, keys] of the head (null: none). dots: sums of dout * out, one per query.
 template <class T>
 void attention_backward_block(const Attention<T>& s, AttentionBlock<T>& at, const T* q, const T* dout, const T* logs,
                               const T* dots, T* dq, T* dbias, int64_t b, int64_t h, int64_t first, int64_t end,
@@ -182,8 +182,8 @@ void attention_backward(const T* dout, const T* q, const T* k, const T* v, const
     return;
   }
   const Attention<T> s{batch, queries, keys, heads, depth, masks, has_bias ? bias : nullptr, masks ? mask : nullptr, scale};
-  // A task is a head, a group of batches and a stretch of the queries. Groups share the gradient to the bias, stretches those
-  // to keys and values: what is shared has a sum in each, and these are added in a fixed order.
+  // A task is a head, a group of batch items and a stretch of the queries. All groups contribute to the gradient of the bias,
+  // all stretches to those of keys and values: each has a separate sum, and the sums are added in a fixed order.
   const int64_t groups = has_bias ? std::min(batch, ATTENTION_GROUPS) : batch;
   const int64_t most = std::max<int64_t>(1, ATTENTION_TASKS / (batch * heads));
   const int64_t stretches = std::min(most, (queries + ATTENTION_STRETCH - 1) / ATTENTION_STRETCH);

@@ -7,7 +7,7 @@ namespace jsra {
 namespace cuda {
 
 // The running softmax of a tile: replaces logits [SIDE, n] by exp(logit - new maximum). most, sum: of each query so far;
-// fade: what its earlier sums have to be multiplied by. Eight neighbouring threads share a query.
+// fade: the factor for its earlier sums. Eight neighbouring threads work on a query.
 template <class M>
 __device__ void tile_softmax(AttentionTile<M>& tile, int64_t n, M* most, M* sum, M* fade) {
   const int i = threadIdx.x / 8, lane = threadIdx.x % 8;

@@ -1,5 +1,5 @@
-// Depth-wise convolution of channels-last maps (CPU): neighbouring numbers in memory are channels, so every loop over them is
-// one of vectors. Threads share out rows; weights are turned to [taps, channels] first.
+// Depth-wise convolution of channels-last maps (CPU): neighbouring numbers in memory are channels, so loops over them are
+// vectorised. Rows are divided among the threads; weights are transposed to [taps, channels] first.
 #pragma once
 #include <algorithm>
 #include <vector>
@@ -21,7 +21,7 @@ std::vector<T> depthwise_taps(const T* weight, int64_t channels, int64_t taps) {
   return turned;
 }
 
-// What a tap adds to an output: `from` and `weight` are of its first channel.
+// A tap of an output: pointers to the first channel of its input and of its weight.
 template <class T> struct Tap {
   const T *from, *weight;
 };

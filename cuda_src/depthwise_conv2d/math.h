@@ -1,4 +1,4 @@
-// Which taps of a convolution lie within the map, and which output a tap of an input belongs to.
+// The taps of a convolution that are inside the map, and the output to which a tap of an input belongs.
 #pragma once
 #include "common/macros.h"
 

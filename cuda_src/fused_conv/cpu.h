@@ -24,12 +24,12 @@ constexpr int64_t CONV_BLOCK = 1 << 18;       // numbers of a block of outputs, 
 constexpr int64_t CONV_MIN_COLUMNS = 256;     // positions of a block: fewer make slow products
 constexpr int64_t WINOGRAD_MIN_TILES = 128;
 
-// What joins the sums: bias [outputs], and `added` [batch, outputs, rows, columns] (rows 0: nothing), each position of the
-// output reading the nearest of its own, floor(y * rows / height); then a ReLU or not.
+// The terms added to the sums: bias [outputs], and `added` [batch, outputs, rows, columns] (rows 0: none), of which each
+// output position reads the nearest one, floor(y * rows / height); then an optional ReLU.
 struct ConvTail {
   const float *bias, *added;
   int64_t rows, columns, height, width, relu;
-  std::vector<int32_t> column;  // of `added`, for each of the output; empty where they are the same
+  std::vector<int32_t> column;  // column of `added` for each column of the output; empty if they are the same
 
   ConvTail(const float* bias, const float* added, int64_t rows, int64_t columns, int64_t height, int64_t width, int64_t relu)
       : bias(bias), added(added), rows(rows), columns(columns), height(height), width(width), relu(relu) {
@@ -88,8 +88,8 @@ inline void conv_patches(const float* x, int64_t channels, int64_t height, int64
       }
 }
 
-// Where the weight of (output, channel, tap 0) lies in w [outputs, channels, taps]. Turned: in w [channels, outputs, taps],
-// whose last tap is the first, as a convolution's gradient of its input has it.
+// The index of the weight of (output, channel, tap 0) in w [outputs, channels, taps]. Turned: in w [channels, outputs, taps]
+// with the taps in reverse order, as for the gradient of a convolution's input.
 inline int64_t weight_place(int64_t o, int64_t c, int64_t outputs, int64_t channels, int64_t taps, bool turned) {
   return turned ? (c * outputs + o) * taps + taps - 1 : (o * channels + c) * taps;
 }
@@ -97,7 +97,7 @@ inline int64_t weight_place(int64_t o, int64_t c, int64_t outputs, int64_t chann
 // to [outputs, channels, taps]: the weights, times their output's scale (nullptr: 1).
 inline void prepare_weights(const float* w, const float* scale, float* to, int64_t outputs, int64_t channels, int64_t taps,
                             bool turned) {
-  constexpr int64_t N = 16;  // outputs whose turned weights are read as one piece
+  constexpr int64_t N = 16;  // outputs whose turned weights are read together
   const int64_t size = channels * taps;
 #pragma omp parallel for schedule(static)
   for (int64_t block = 0; block < outputs; block += N) {

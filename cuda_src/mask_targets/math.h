@@ -1,17 +1,17 @@
-// The part of a mask that lies in a box, by RoI Align of the whole image's bitmap, of which only a window is stored.
+// The part of a mask inside a box, by RoI Align of the mask's bitmap of the whole image, of which only a window is stored.
 #pragma once
 #include "common/mask_window.h"
 #include "roi_align/math.h"
 
 namespace jsra {
 
-// How a box samples a mask along one axis of the image, `size` cells long, of which the window holds `length` from `first` on.
+// Sampling of a mask along one axis of the image, which has `size` cells; the window has `length` cells, starting at `first`.
 struct MaskAxis {
   RoiAlignAxis<float> bins;
   int64_t size, first, length;
 
-  // The tap of sample i of bin p, in cells of the window. What lies outside of it has no weight, and an index that can be read.
-  // The weights of a sample in double are exact, so that the mean of samples does not depend on their order.
+  // The tap of sample i of bin p, in cells of the window. Outside the window, weights are 0 and indices are valid addresses.
+  // In double the weights of a sample are exact, so that the mean of samples does not depend on their order.
   JSRA_HD Tap<double> at(int64_t p, int64_t i) const {
     const Tap<float> t = tap(bins.at(p, i), size);
     const int64_t low = t.low - first, high = t.high - first;
@@ -32,8 +32,8 @@ struct MaskSampling {
   MaskAxis y, x;
 };
 
-// Row k of boxes [count, 4] and its mask. The box is clipped to the image first, as mmdet does. Not valid: no mask, an empty
-// one, coordinates that are not finite, and what RoI Align takes for no box.
+// Row k of boxes [count, 4] and its mask. The box is clipped to the image first, as in mmdet. Not valid: no mask, an empty
+// mask, coordinates that are not finite, and boxes that are invalid for RoI Align.
 JSRA_HD MaskSampling mask_sampling(const float* boxes, const int32_t* index, const int32_t* places, int64_t k,
                                    int64_t side, int64_t windows, int64_t total, int64_t height, int64_t width,
                                    int64_t sampling_ratio, bool aligned) {

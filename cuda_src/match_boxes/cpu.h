@@ -13,10 +13,10 @@ constexpr int64_t MATCH_BLOCK = 256;
 
 struct MatchBlock {
   int64_t n;
-  bool some;  // a box counts
+  bool some;  // at least one box is valid
   float x0[MATCH_BLOCK], y0[MATCH_BLOCK], x1[MATCH_BLOCK], y1[MATCH_BLOCK], area[MATCH_BLOCK];
-  float left, top, right, bottom;  // around all that count
-  bool out[MATCH_BLOCK];           // does not count, or lies in an ignored region
+  float left, top, right, bottom;  // bounds of all valid boxes
+  bool out[MATCH_BLOCK];           // not valid, or inside an ignored region
   float overlap[MATCH_BLOCK];
 
   bool meets(const float* b) const { return b[2] > left && b[0] < right && b[3] > top && b[1] < bottom; }
@@ -36,13 +36,13 @@ JSRA_EXACT inline void match_areas(MatchBlock& k) {
   for (int64_t i = 0; i < k.n; ++i) k.area[i] = (k.x1[i] - k.x0[i]) * (k.y1[i] - k.y0[i]);
 }
 
-// Empty boxes stand for those that do not count: they overlap nothing.
+// Boxes that are not valid are replaced by empty ones, which overlap nothing.
 inline void match_drop(MatchBlock& k, int64_t i) {
   k.out[i] = true;
   k.x0[i] = k.y0[i] = k.x1[i] = k.y1[i] = k.area[i] = 0.0f;
 }
 
-// Boxes that do not count may widen the bounds, which only costs time.
+// The bounds may also include boxes that are not valid, which only costs time.
 inline void match_bounds(MatchBlock& k) {
   float left = k.x0[0], top = k.y0[0], right = k.x1[0], bottom = k.y1[0];
   int some = 0;

@@ -9,11 +9,11 @@
 namespace jsra {
 namespace cpu {
 
-// The boxes still standing, coordinate by coordinate, so that the overlaps with one box are computed side by side.
+// The boxes that are not yet suppressed, coordinate by coordinate, so that their overlaps with a box are computed as vectors.
 template <class T> struct NmsColumns {
   std::vector<T> x0, y0, x1, y1, area;
   std::vector<int32_t> id;
-  std::vector<uint8_t> near;  // may be suppressed: settled by nms_suppresses
+  std::vector<uint8_t> near;  // may be suppressed: nms_suppresses decides
 
   explicit NmsColumns(size_t n) : x0(n), y0(n), x1(n), y1(n), area(n), id(n), near(n) {}
   NmsBox<T> at(size_t i) const { return NmsBox<T>{x0[i], y0[i], x1[i], y1[i], area[i]}; }
@@ -23,7 +23,7 @@ template <class T> struct NmsColumns {
   void move(size_t to, size_t from) { set(to, at(from), id[from]); }
 };
 
-// Mark those of [begin, end) whose overlap with `a` is above the threshold, or so near to it that rounding may decide.
+// Mark the boxes in [begin, end) whose overlap with `a` is above the threshold, or so near to it that rounding could decide.
 template <class T>
 int nms_mark(NmsColumns<T>& c, size_t begin, size_t end, const NmsBox<T>& a, T threshold) {
   const T *x0 = c.x0.data(), *y0 = c.y0.data(), *x1 = c.x1.data(), *y1 = c.y1.data(), *area = c.area.data();
@@ -50,7 +50,7 @@ void nms_sweep(NmsColumns<T>& c, size_t begin, size_t end, double threshold, siz
   std::vector<NmsBox<T>> leaders;
   limit += kept.size();
   while (begin < end) {
-    // The next leaders: the boxes that stay among the first ones standing.
+    // The next leaders: the first boxes that are kept among those not yet suppressed.
     leaders.clear();
     size_t next = begin;
     for (; next < end && leaders.size() < LEADERS; ++next) {

@@ -9,7 +9,7 @@ template <class N>
 __global__ void packing_places_kernel(const N* grids, const int32_t* offsets, int32_t* owner, int32_t* axes, int64_t count,
                                       int64_t total) {
   JSRA_FOR_EACH(t, total) {
-    int64_t low = 0, high = count - 1;  // the last grid that begins at t or before is its own: empty ones end there too
+    int64_t low = 0, high = count - 1;  // search the last grid that begins at t or before (empty grids may begin there too)
     while (low < high) {
       const int64_t middle = (low + high + 1) / 2;
       if (offsets[middle] <= t)

@@ -6,7 +6,7 @@
 
 namespace jsra {
 
-// Between which two of `side` cells a pixel lies: low and low + 1, of which -1 and `side` are 0.
+// The two of `side` cells between which a pixel is: low and low + 1; the cells -1 and `side` have value 0.
 struct PasteTap {
   int32_t low;
   float w_low, w_high;
