@@ -10,8 +10,8 @@ import numpy as np
 def random_weights(shapes, gamma=1.0) -> dict:
     """{name: array} for a layer's {name: shape}; the seed of each weight is its name.
 
-    Matrices have the deviation 1 / sqrt(inputs), so that signals keep their size. SRA multiplies its logits by gamma: its
-    weights are divided by gamma, because a softmax of larger logits amplifies rounding errors.
+    Matrices have the deviation 1 / sqrt(inputs), so that signals keep their size. SRA multiplies its logits by gamma, so its
+    last layer is divided by gamma: a softmax of larger logits would amplify rounding errors.
     """
     arrays = {}
     for name, shape in shapes.items():

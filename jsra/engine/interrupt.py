@@ -58,8 +58,7 @@ class Interruptions:
 
     @contextlib.contextmanager
     def leaving_at_once(self, saved: str):
-        """Context manager: a signal, also an earlier one, raises Interrupted, because the checkpoint `saved` has the
-        state."""
+        """Context manager: a signal, also an earlier one, raises Interrupted: the checkpoint `saved` has the state."""
         self._saved = saved
         try:
             if self.received:

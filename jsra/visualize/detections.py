@@ -48,7 +48,7 @@ def draw_detections(image, result: dict, threshold: float = 0.5, most: int = 100
 
 
 def _inside(box, width, height):
-    """The corners of a box in whole pixels, moved so that its outline is visible: inside the image and in order."""
+    """The box [x0, y0, x1, y1], clipped to the image and with x0 <= x1, y0 <= y1, so that its outline is visible."""
     x0, y0 = min(max(box[0], 0), width - 1), min(max(box[1], 0), height - 1)
     return [x0, y0, max(min(box[2], width - 1), x0), max(min(box[3], height - 1), y0)]
 
