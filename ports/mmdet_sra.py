@@ -22,12 +22,12 @@ from torch import nn
 
 @MODELS.register_module()
 class SemanticRoIExtractor(SingleRoIExtractor):
-    """SingleRoIExtractor with one SemanticRoIAlign for all levels, as in the paper: its norms see the RoIs of all of them at
-    once. N masks become a map of sqrt(N) x sqrt(N)."""
+    """SingleRoIExtractor with one SemanticRoIAlign for all levels, as in the paper: its norms use the RoIs of all
+    levels together. N masks become a map of sqrt(N) x sqrt(N)."""
 
     def __init__(self, *args, **kwargs):
         super().__init__(*args, **kwargs)
-        # The name that jsra has for it.
+        # The name in jsra.
         (self.roi_layer,) = self.roi_layers
         del self.roi_layers
 

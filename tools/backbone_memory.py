@@ -26,7 +26,7 @@ def main():
     parser.add_argument("--with-cp", choices=("off", "on"), help="this alone, in this process")
     args = parser.parse_args()
     if args.with_cp is None:
-        for choice in ("off", "on"):  # memory is a process's own
+        for choice in ("off", "on"):  # memory is measured per process
             subprocess.run([sys.executable, *sys.argv, "--with-cp", choice], check=True)
         return
     set_seed(0)

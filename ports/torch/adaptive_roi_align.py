@@ -1,6 +1,6 @@
 """Adaptive RoI Align (arXiv:1808.08834, Real-Time MDNet) in PyTorch, as jsra.roi.AdaptiveRoIAlign computes it.
 
-This file needs PyTorch and nothing else of this folder.
+This file needs only PyTorch, no other file of this folder.
 """
 
 import torch
@@ -11,8 +11,8 @@ from torch import nn
 class AdaptiveRoIAlign(nn.Module):
     """forward(features, rois, spatial_scale, levels=None) -> [K, C, h, w]; no weights.
 
-    One bilinear sample at the corner of each bin, with taps as far apart as the bin is wide. max_pool: sample 2 h + 1 by
-    2 w + 1 points, and take the maximum of windows of 3 x 3, 2 apart.
+    One bilinear sample at the corner of each bin; the distance of its taps is the width of the bin. max_pool: sample
+    (2 h + 1) x (2 w + 1) points, then max-pool windows of 3 x 3 with stride 2.
     """
 
     def __init__(self, output_size=7, max_pool=True):
@@ -21,8 +21,8 @@ class AdaptiveRoIAlign(nn.Module):
         self.max_pool = max_pool
 
     def forward(self, features, rois, spatial_scale, levels=None):
-        """features: [B, C, H, W]; rois: [K, 5], (batch index, x0, y0, x1, y1) in image pixels; spatial_scale: cells a pixel.
-        Or the maps of a pyramid and their scales as lists, and the map of each RoI in levels [K]."""
+        """features: [B, C, H, W]; rois [K, 5], (batch index, x0, y0, x1, y1) in image pixels; spatial_scale: cells per pixel.
+        For a pyramid: features and spatial_scale are lists, and levels [K] gives the map of each RoI."""
         maps, scales = (features, spatial_scale) if levels is not None else ([features], [spatial_scale])
         levels = torch.zeros(len(rois), device=rois.device) if levels is None else levels
         rows, columns = (2 * b + 1 for b in self.bins) if self.max_pool else self.bins
@@ -41,7 +41,7 @@ class AdaptiveRoIAlign(nn.Module):
 
 
 def corner_weights(start, size, bins, cells):
-    """[K, bins, cells]: how each bin weighs the cells along one axis; start, size: [K], in cells."""
+    """[K, bins, cells]: the weight of each cell in each bin, along one axis; start, size: [K], in cells."""
     bin_size = (size / bins)[:, None]
     v = start[:, None] + torch.arange(bins, device=start.device) * bin_size  # [K, bins]
     stride = (bin_size + 0.5).floor().clamp(min=1)

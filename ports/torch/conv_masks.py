@@ -1,6 +1,6 @@
 """'w/ Conv.', a baseline of Semantic RoI Align (arXiv:2312.09609), in PyTorch, as jsra.roi.ConvMasks computes it.
 
-This file needs PyTorch and torchvision and nothing else of this folder.
+This file needs only PyTorch and torchvision, no other file of this folder.
 """
 
 import torch
@@ -9,8 +9,8 @@ from torchvision.ops import roi_align
 
 
 class ConvMasks(nn.Module):
-    """forward(features, rois, spatial_scale, levels=None) -> [K, C, N]: RoI Align's features F summed under N masks that a
-    convolution as large as F regressed from them, with a softmax over the positions.
+    """forward(features, rois, spatial_scale, levels=None) -> [K, C, N]: sums of RoI Align's features F, weighted by N
+    masks. A convolution with a kernel as large as F predicts the masks, with a softmax over the positions.
 
     State: conv [h * w * N, C * h * w], the convolution written as the linear layer that it is.
     """
@@ -24,16 +24,16 @@ class ConvMasks(nn.Module):
         self.conv = nn.Linear(in_channels * self.cells, self.cells * self.num_masks)
 
     def forward(self, features, rois, spatial_scale, levels=None):
-        """features: [B, C, H, W]; rois: [K, 5], (batch index, x0, y0, x1, y1) in image pixels; spatial_scale: cells a pixel.
-        Or the maps of a pyramid and their scales as lists, and the map of each RoI in levels [K]."""
+        """features: [B, C, H, W]; rois [K, 5], (batch index, x0, y0, x1, y1) in image pixels; spatial_scale: cells per pixel.
+        For a pyramid: features and spatial_scale are lists, and levels [K] gives the map of each RoI."""
         sampled = aligned(features, rois.detach(), self.bins, spatial_scale, self.sampling_ratio, levels)
         masks = self.conv(sampled.flatten(1)).reshape(len(rois), self.cells, self.num_masks).softmax(1)
         return sampled.flatten(2) @ masks
 
 
 def aligned(features, rois, size, spatial_scale, sampling_ratio, levels):
-    """RoI Align, aligned, [K, C, h, w], of one map or of the maps of a pyramid; zeros for what is no RoI (not finite,
-    inverted, or of an image that does not exist)."""
+    """Aligned RoI Align [K, C, h, w] on one map or the maps of a pyramid; zeros for invalid RoIs (not finite, inverted, or of
+    an image that does not exist)."""
     maps, scales = (features, spatial_scale) if levels is not None else ([features], [spatial_scale])
     levels = torch.zeros(len(rois), device=rois.device) if levels is None else levels
     boxes = rois[:, 1:]

@@ -1,8 +1,8 @@
 """Deformable RoI pooling with learned offsets and masks (arXiv:1703.06211, arXiv:1811.11168) in PyTorch, as
 jsra.roi.DeformRoIPoolPack and jsra.roi.ModulatedDeformRoIPoolPack compute it.
 
-Without compiled code, so RoI by RoI: for training, mmcv.ops.deform_roi_pool is a faster `pool`. This file needs
-PyTorch and torchvision and nothing else of this folder.
+It has no compiled code and works RoI by RoI; for training, mmcv.ops.deform_roi_pool is a faster `pool`. This file needs
+only PyTorch and torchvision, no other file of this folder.
 """
 
 import torch
@@ -25,8 +25,8 @@ class DeformRoIPoolPack(nn.Module):
         self.offset_fc = fully_connected(in_channels * cells, fc_channels, fc_channels, 2 * cells)
 
     def forward(self, features, rois, spatial_scale, levels=None):
-        """features: [B, C, H, W]; rois: [K, 5], (batch index, x0, y0, x1, y1) in image pixels; spatial_scale: cells a pixel.
-        Or the maps of a pyramid and their scales as lists, and the map of each RoI in levels [K]."""
+        """features: [B, C, H, W]; rois [K, 5], (batch index, x0, y0, x1, y1) in image pixels; spatial_scale: cells per pixel.
+        For a pyramid: features and spatial_scale are lists, and levels [K] gives the map of each RoI."""
         rois = rois.detach()
         flat = aligned(features, rois, self.bins, spatial_scale, self.sampling_ratio, levels).flatten(1)
         offset = self.offset_fc(flat).reshape(len(rois), 2, *self.bins)
@@ -50,7 +50,7 @@ class ModulatedDeformRoIPoolPack(DeformRoIPoolPack):
 
 
 def fully_connected(*widths):
-    """Linear layers with ReLUs between them, the last one zero at first."""
+    """Linear layers with ReLUs between them; the last one is initially zero."""
     layers = []
     for inputs, outputs in zip(widths, widths[1:]):
         layers += [nn.Linear(inputs, outputs), nn.ReLU()]
@@ -60,7 +60,7 @@ def fully_connected(*widths):
 
 
 def pool(features, rois, offset, bins, spatial_scale, sampling_ratio, gamma, levels):
-    """RoI Align, aligned, with shifted bins: [K, C, h, w]."""
+    """Aligned RoI Align with shifted bins: [K, C, h, w]."""
     maps, scales = (features, spatial_scale) if levels is not None else ([features], [spatial_scale])
     rows, columns = bins
     bin_y, bin_x = torch.arange(rows, device=rois.device), torch.arange(columns, device=rois.device)
@@ -88,7 +88,7 @@ def pool(features, rois, offset, bins, spatial_scale, sampling_ratio, gamma, lev
 
 
 def bilinear(plane, y, x):
-    """plane [C, H, W] at coordinates y, x of any shape, cell i at coordinate i; 0 more than one cell outside."""
+    """The values of plane [C, H, W] at y, x (of any shape), with cell i at coordinate i; 0 more than one cell outside."""
     height, width = plane.shape[1:]
     inside = (y >= -1) & (y <= height) & (x >= -1) & (x <= width)
     y, x = y.clamp(0, height - 1), x.clamp(0, width - 1)
@@ -102,8 +102,8 @@ def bilinear(plane, y, x):
 
 
 def aligned(features, rois, size, spatial_scale, sampling_ratio, levels):
-    """RoI Align, aligned, [K, C, h, w], of one map or of the maps of a pyramid; zeros for what is no RoI (not finite,
-    inverted, or of an image that does not exist)."""
+    """Aligned RoI Align [K, C, h, w] on one map or the maps of a pyramid; zeros for invalid RoIs (not finite, inverted, or of
+    an image that does not exist)."""
     maps, scales = (features, spatial_scale) if levels is not None else ([features], [spatial_scale])
     levels = torch.zeros(len(rois), device=rois.device) if levels is None else levels
     boxes = rois[:, 1:]

@@ -1,6 +1,6 @@
 """Learned Region Features (arXiv:1803.07066) in PyTorch, as jsra.roi.LearnedRegionFeatures computes them.
 
-RoI by RoI, by the paper's formulas. This file needs PyTorch and nothing else of this folder.
+RoI by RoI, by the paper's formulas. This file needs only PyTorch, no other file of this folder.
 """
 
 import math
@@ -16,7 +16,7 @@ class LearnedRegionFeatures(nn.Module):
     G_k(b, p) = < W_k^box E^box(b), W^im E^im(p) >, W_k^box = U_k V;  A_k(x, p) = W_k^app . x(p)                     (8, 9)
 
     Args: in_channels: C. num_parts: N. embed_channels: E. geometry_channels: G. support: 'roi', 'double' (the box of twice
-    the area) or 'image'. max_inside, max_outside: positions at most, None: every cell. geometry, appearance: the terms.
+    the area) or 'image'. max_inside, max_outside: most positions, None: every cell. geometry, appearance: the two terms.
     State: box_embed (V), box_parts (U: rows part by part), image_embed (W^im: columns x then y), appearance (W^app).
     """
 
@@ -46,8 +46,8 @@ class LearnedRegionFeatures(nn.Module):
             nn.init.normal_(weight, std=0.01)
 
     def forward(self, features, rois, spatial_scale, levels=None):
-        """features: [B, C, H, W]; rois: [K, 5], (batch index, x0, y0, x1, y1) in image pixels; spatial_scale: cells a pixel.
-        Or the maps of a pyramid and their scales as lists, and the map of each RoI in levels [K]."""
+        """features: [B, C, H, W]; rois [K, 5], (batch index, x0, y0, x1, y1) in image pixels; spatial_scale: cells per pixel.
+        For a pyramid: features and spatial_scale are lists, and levels [K] gives the map of each RoI."""
         maps, scales = (features, spatial_scale) if levels is not None else ([features], [spatial_scale])
         out = [maps[0].new_zeros(maps[0].shape[1], self.num_parts)] * len(rois)
         for k, (index, *box) in enumerate(rois.detach().double().tolist()):
@@ -100,7 +100,7 @@ class LearnedRegionFeatures(nn.Module):
 
 
 def cell_range(low, high, size):
-    """The cells that [low, high] touches, at least one, cut to a map of `size` cells."""
+    """The cells that [low, high] touches, at least one, clipped to a map of `size` cells."""
     first = math.floor(low)
     end = max(math.ceil(high), first + 1)
     return range(min(max(first, 0), size), min(max(end, 0), size))

@@ -1,6 +1,6 @@
 """Precise RoI Align (PrRoI pooling, arXiv:1807.11590) in PyTorch, as jsra.roi.PreciseRoIAlign computes it.
 
-This file needs PyTorch and nothing else of this folder.
+This file needs only PyTorch, no other file of this folder.
 """
 
 import torch
@@ -9,15 +9,15 @@ from torch import nn
 
 class PreciseRoIAlign(nn.Module):
     """forward(features, rois, spatial_scale, levels=None) -> [K, C, h, w]: the exact mean of the bilinearly interpolated map
-    over each bin. Cell i lies at coordinate i. Differentiable in the rois; no weights."""
+    over each bin. Cell i is at coordinate i. Differentiable in the rois; no weights."""
 
     def __init__(self, output_size=7):
         super().__init__()
         self.bins = (output_size, output_size) if isinstance(output_size, int) else tuple(output_size)
 
     def forward(self, features, rois, spatial_scale, levels=None):
-        """features: [B, C, H, W]; rois: [K, 5], (batch index, x0, y0, x1, y1) in image pixels; spatial_scale: cells a pixel.
-        Or the maps of a pyramid and their scales as lists, and the map of each RoI in levels [K]."""
+        """features: [B, C, H, W]; rois [K, 5], (batch index, x0, y0, x1, y1) in image pixels; spatial_scale: cells per pixel.
+        For a pyramid: features and spatial_scale are lists, and levels [K] gives the map of each RoI."""
         maps, scales = (features, spatial_scale) if levels is not None else ([features], [spatial_scale])
         levels = torch.zeros(len(rois), device=rois.device) if levels is None else levels
         boxes = rois[:, 1:]
@@ -36,7 +36,7 @@ class PreciseRoIAlign(nn.Module):
 def integral_weights(begin, end, bins, cells):
     """[K, bins, cells]: the integral of max(0, 1 - |t - i|) over each bin, divided by the bin's length; begin, end: [K].
 
-    In float64: a difference of two integrals loses digits where the bin is short.
+    In float64, because a difference of two integrals loses digits for short bins.
     """
     parts = torch.arange(bins + 1, device=begin.device) / bins
     edges = begin[:, None] * (1 - parts) + end[:, None] * parts  # [K, bins + 1]

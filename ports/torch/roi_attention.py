@@ -1,7 +1,7 @@
 """RoIAttn (Liang and Song 2022, Excavating RoI Attention for Underwater Object Detection) in PyTorch, as
 jsra.roi.RoIAttention computes it.
 
-This file needs PyTorch and torchvision and nothing else of this folder.
+This file needs only PyTorch and torchvision, no other file of this folder.
 """
 
 import torch
@@ -37,8 +37,8 @@ class RoIAttention(nn.Module):
         self.blocks = nn.ModuleList(ExternalAttention(width, num_tokens) for _ in range(depth))
 
     def forward(self, features, rois, spatial_scale, levels=None):
-        """features: [B, C, H, W]; rois: [K, 5], (batch index, x0, y0, x1, y1) in image pixels; spatial_scale: cells a pixel.
-        Or the maps of a pyramid and their scales as lists, and the map of each RoI in levels [K]."""
+        """features: [B, C, H, W]; rois [K, 5], (batch index, x0, y0, x1, y1) in image pixels; spatial_scale: cells per pixel.
+        For a pyramid: features and spatial_scale are lists, and levels [K] gives the map of each RoI."""
         sampled = aligned(features, rois.detach(), self.bins, spatial_scale, self.sampling_ratio, levels)
         out = sampled.flatten(1)
         batch = len(features[0]) if levels is not None else len(features)
@@ -52,8 +52,8 @@ class RoIAttention(nn.Module):
 
 
 def aligned(features, rois, size, spatial_scale, sampling_ratio, levels):
-    """RoI Align, aligned, [K, C, h, w], of one map or of the maps of a pyramid; zeros for what is no RoI (not finite,
-    inverted, or of an image that does not exist)."""
+    """Aligned RoI Align [K, C, h, w] on one map or the maps of a pyramid; zeros for invalid RoIs (not finite, inverted, or of
+    an image that does not exist)."""
     maps, scales = (features, spatial_scale) if levels is not None else ([features], [spatial_scale])
     levels = torch.zeros(len(rois), device=rois.device) if levels is None else levels
     boxes = rois[:, 1:]

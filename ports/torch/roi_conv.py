@@ -1,6 +1,6 @@
 """RoIConv (AlignDet, Chen et al. 2019, equation 4) in PyTorch, as jsra.roi.align_conv.RoIConv computes it.
 
-This file needs PyTorch and torchvision and nothing else of this folder.
+This file needs only PyTorch and torchvision, no other file of this folder.
 """
 
 import torch
@@ -9,10 +9,10 @@ from torchvision.ops import deform_conv2d
 
 
 class RoIConv(nn.Module):
-    """A convolution whose taps lie at the centres of kh x kw equal parts of the box of each position.
+    """A convolution whose taps are at the centres of kh x kw equal parts of the box of each position.
 
     forward(x [B, in_channels, H, W], boxes [B, H * W * A, 4], stride) -> [B * A, out_channels, H, W]. Boxes are corners in
-    pixels, by rows of positions, then the A boxes of a position; stride: pixels a cell. The boxes get no gradient.
+    pixels, ordered by position (row by row), then box; stride: pixels per cell. The boxes get no gradient.
     kernel_size: odd, an int or (rows, columns). State: weight, bias.
     """
 
@@ -33,7 +33,7 @@ class RoIConv(nn.Module):
         return torch.stack(outs, 1).flatten(0, 1)
 
     def offset(self, boxes):
-        """Boxes in cells [B, H, W, 4] -> [B, 2 * taps, H, W]: for each tap, by rows, how far it moves, y then x."""
+        """Boxes in cells [B, H, W, 4] -> [B, 2 * taps, H, W]: the offset of each tap (row by row), y then x."""
         rows, columns = self.kernel_size
         x0, y0, x1, y1 = boxes.unbind(3)
         cell_y = torch.arange(boxes.shape[1], device=boxes.device)[:, None]
@@ -41,7 +41,7 @@ class RoIConv(nn.Module):
         moves = []
         for i in range(rows):
             for j in range(columns):
-                # A cell's centre lies at its index + 0.5; tap (i, j) of the convolution at its index + i - rows // 2.
+                # The centre of a cell is at its index + 0.5, tap (i, j) of the convolution at its index + i - rows // 2.
                 sample_y = y0 + (y1 - y0) * (i + 0.5) / rows - 0.5
                 sample_x = x0 + (x1 - x0) * (j + 0.5) / columns - 0.5
                 moves += [sample_y - (cell_y + i - rows // 2), sample_x - (cell_x + j - columns // 2)]

@@ -1,7 +1,7 @@
 """The rotated RoI learner of RoI Transformer (arXiv:1812.00155), trained through the sampling itself, in PyTorch, as
 jsra.roi.RoITransformer computes it.
 
-This file needs PyTorch and torchvision and nothing else of this folder.
+This file needs only PyTorch and torchvision, no other file of this folder.
 """
 
 import math
@@ -14,9 +14,9 @@ from torchvision.ops import roi_align
 class RoITransformer(nn.Module):
     """forward(features, rois, spatial_scale, levels=None) -> [K, C, h, w].
 
-    t = fc(flatten(RoI Align(X, b))) [5]: the RoI is moved by (t0 width, t1 height), resized by exp(t2), exp(t3) and turned by
-    2 pi t4, counterclockwise; then sampled on a regular grid of samples x samples points a bin in its own frame.
-    State: fc, zero at first.
+    t = fc(flatten(RoI Align(X, b))) [5]: the RoI is moved by (t0 width, t1 height), resized by exp(t2), exp(t3) and rotated
+    by 2 pi t4, counterclockwise; then it is sampled on a regular grid with samples x samples points per bin.
+    State: fc, initially zero.
     """
 
     def __init__(self, output_size=7, in_channels=256, samples=2, sampling_ratio=0):
@@ -28,13 +28,13 @@ class RoITransformer(nn.Module):
         nn.init.zeros_(self.fc.bias)
 
     def forward(self, features, rois, spatial_scale, levels=None):
-        """features: [B, C, H, W]; rois: [K, 5], (batch index, x0, y0, x1, y1) in image pixels; spatial_scale: cells a pixel.
-        Or the maps of a pyramid and their scales as lists, and the map of each RoI in levels [K]."""
+        """features: [B, C, H, W]; rois [K, 5], (batch index, x0, y0, x1, y1) in image pixels; spatial_scale: cells per pixel.
+        For a pyramid: features and spatial_scale are lists, and levels [K] gives the map of each RoI."""
         rois = rois.detach()
         flat = aligned(features, rois, self.bins, spatial_scale, self.sampling_ratio, levels).flatten(1)
         t = self.fc(flat)[:, :, None, None]  # [K, 5, 1, 1]
         rows, columns = (b * self.samples for b in self.bins)
-        # Places of the samples in parts of the box, from its centre.
+        # Positions of the samples relative to the centre, as fractions of the box.
         down = ((torch.arange(rows, device=rois.device) + 0.5) / rows - 0.5)[None, :, None]
         right = ((torch.arange(columns, device=rois.device) + 0.5) / columns - 0.5)[None, None, :]
         size = rois[:, 3:5] - rois[:, 1:3]
@@ -42,7 +42,7 @@ class RoITransformer(nn.Module):
         ratio = (size[:, 0] / size[:, 1])[:, None, None]
         scale, angle = t[:, 2:4].clamp(-4, 4).exp(), t[:, 4] * (2 * math.pi)
         u, v = right * scale[:, 0], down * scale[:, 1]
-        # The rotated place less the upright one, in parts of the upright width and height.
+        # The rotated position minus the upright one, as fractions of the upright width and height.
         dx = u * angle.cos() + v / ratio * angle.sin() - right + t[:, 0]
         dy = v * angle.cos() - u * ratio * angle.sin() - down + t[:, 1]
         out = pool(features, rois, torch.stack([dx, dy], 1), (rows, columns), spatial_scale, levels)
@@ -71,7 +71,7 @@ def pool(features, rois, offset, bins, spatial_scale, levels):
 
 
 def bilinear(plane, y, x):
-    """plane [C, H, W] at coordinates y, x of any shape, cell i at coordinate i; 0 more than one cell outside."""
+    """The values of plane [C, H, W] at y, x (of any shape), with cell i at coordinate i; 0 more than one cell outside."""
     height, width = plane.shape[1:]
     inside = (y >= -1) & (y <= height) & (x >= -1) & (x <= width)
     y, x = y.clamp(0, height - 1), x.clamp(0, width - 1)
@@ -85,8 +85,8 @@ def bilinear(plane, y, x):
 
 
 def aligned(features, rois, size, spatial_scale, sampling_ratio, levels):
-    """RoI Align, aligned, [K, C, h, w], of one map or of the maps of a pyramid; zeros for what is no RoI (not finite,
-    inverted, or of an image that does not exist)."""
+    """Aligned RoI Align [K, C, h, w] on one map or the maps of a pyramid; zeros for invalid RoIs (not finite, inverted, or of
+    an image that does not exist)."""
     maps, scales = (features, spatial_scale) if levels is not None else ([features], [spatial_scale])
     levels = torch.zeros(len(rois), device=rois.device) if levels is None else levels
     boxes = rois[:, 1:]

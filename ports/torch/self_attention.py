@@ -1,6 +1,6 @@
 """'w/ SA', a baseline of Semantic RoI Align (arXiv:2312.09609), in PyTorch, as jsra.roi.RoISelfAttention computes it.
 
-This file needs PyTorch and torchvision and nothing else of this folder.
+This file needs only PyTorch and torchvision, no other file of this folder.
 """
 
 import torch
@@ -11,7 +11,7 @@ from torchvision.ops import roi_align
 
 class RoISelfAttention(nn.Module):
     """forward(features, rois, spatial_scale, levels=None) -> [K, C, h, w]: one layer of multi-head self-attention among the
-    h * w positions of an RoI; no residual, no norm, no dropout. The widths are jsra's; the paper gives none.
+    h * w positions of an RoI; no residual, no norm, no dropout. The paper gives no widths; these are jsra's assumption.
 
     State: qkv (rows: q, k, v; each head by head), proj.
     """
@@ -24,8 +24,8 @@ class RoISelfAttention(nn.Module):
         self.proj = nn.Linear(num_heads * head_channels, in_channels)
 
     def forward(self, features, rois, spatial_scale, levels=None):
-        """features: [B, C, H, W]; rois: [K, 5], (batch index, x0, y0, x1, y1) in image pixels; spatial_scale: cells a pixel.
-        Or the maps of a pyramid and their scales as lists, and the map of each RoI in levels [K]."""
+        """features: [B, C, H, W]; rois [K, 5], (batch index, x0, y0, x1, y1) in image pixels; spatial_scale: cells per pixel.
+        For a pyramid: features and spatial_scale are lists, and levels [K] gives the map of each RoI."""
         sampled = aligned(features, rois.detach(), self.bins, spatial_scale, self.sampling_ratio, levels)
         tokens = sampled.flatten(2).transpose(1, 2)  # [K, h * w, C]
         parts = self.qkv(tokens).unflatten(2, (3, self.num_heads, self.head_channels))
@@ -36,8 +36,8 @@ class RoISelfAttention(nn.Module):
 
 
 def aligned(features, rois, size, spatial_scale, sampling_ratio, levels):
-    """RoI Align, aligned, [K, C, h, w], of one map or of the maps of a pyramid; zeros for what is no RoI (not finite,
-    inverted, or of an image that does not exist)."""
+    """Aligned RoI Align [K, C, h, w] on one map or the maps of a pyramid; zeros for invalid RoIs (not finite, inverted, or of
+    an image that does not exist)."""
     maps, scales = (features, spatial_scale) if levels is not None else ([features], [spatial_scale])
     levels = torch.zeros(len(rois), device=rois.device) if levels is None else levels
     boxes = rois[:, 1:]

@@ -1,7 +1,7 @@
-"""Semantic RoI Align (arXiv:2312.09609) in PyTorch: the definition, as jsra.roi.SemanticRoIAlign computes it.
+"""Semantic RoI Align (arXiv:2312.09609) in PyTorch, in its direct form; the same function as jsra.roi.SemanticRoIAlign.
 
-Shape letters: K RoIs; T their sampled positions, all in one packed array; L the largest number of positions of one
-of them; C channels of the maps; N masks. This file needs PyTorch and torchvision and nothing else of this folder.
+Shape letters: K RoIs; T sampled positions of all RoIs in one packed array; L the largest number of positions of an
+RoI; C channels of the maps; N masks. This file needs only PyTorch and torchvision, no other file of this folder.
 """
 
 import torch
@@ -14,19 +14,19 @@ class SemanticRoIAlign(nn.Module):
     """forward(features, rois, spatial_scale, levels=None) -> [K, C, N].
 
     Args:
-        in_channels: C. num_masks: N. max_area: M, the most positions of an RoI on a dynamic grid.
+        in_channels: C. num_masks: N. max_area: M, the largest number of positions on a dynamic grid.
         descriptor_channels, semantic_channels, hidden_channels: widths of D, S and the layer before the masks.
         gamma: amplification of the logits before the softmax over an RoI's positions.
         sampling_ratio: samples per block and axis, 0 for adaptive.
-        grid: 'dynamic', of each RoI's aspect ratio; or the fixed grid, an int or (rows, columns).
-        descriptor: 'avg', 'max', 'concat' (fixed grid only) or 'none'. semantic: whether S is in z; if not, P itself is.
+        grid: 'dynamic', which follows each RoI's aspect ratio; or a fixed grid, an int or (rows, columns).
+        descriptor: 'avg', 'max', 'concat' (fixed grid only) or 'none'. semantic: whether z contains S; otherwise P.
         position: 'area', 'point' or 'none'. norm: 'batch' over all positions, or 'layer' over the channels of a position.
 
-        initial_logit_std: deviation of gamma * logits at first. position_gain: how much more than features of variance 1 the
-            position lets S vary over an RoI at first. None leaves PyTorch's initial weights.
+        initial_logit_std: initial deviation of gamma * logits. position_gain: initially, the position's part of S varies this
+            many times as much over an RoI as the part of features with variance 1. None: PyTorch's initial weights.
 
-    State: descriptor, semantic, norm1, fc1, norm2, fc2. z is ordered D then S (or P); the columns of `semantic` are F,
-    vertical, horizontal.
+    State: descriptor, semantic, norm1, fc1, norm2, fc2. z contains D, then S (or P); the columns of `semantic` are F,
+    vertical embedding, horizontal embedding.
     """
 
     def __init__(
@@ -68,9 +68,9 @@ class SemanticRoIAlign(nn.Module):
 
     @torch.no_grad()
     def initialise(self, in_channels, logit_std, position_gain):
-        """The initial weights that are not PyTorch's, as jsra has them."""
+        """Set the initial weights that differ from PyTorch's, as in jsra."""
         if logit_std is not None:
-            # The mean square of a normalised value after the ReLU is 1/2.
+            # After norm and ReLU the mean square is 1/2.
             deviation = logit_std / (max(abs(self.gamma), 1e-6) * (self.fc2.in_features / 2) ** 0.5)
             nn.init.normal_(self.fc2.weight, std=deviation)
             nn.init.zeros_(self.fc2.bias)
@@ -80,15 +80,15 @@ class SemanticRoIAlign(nn.Module):
             self.semantic.weight[:, in_channels:] *= position_gain * (in_channels / variance) ** 0.5
 
     def forward(self, features, rois, spatial_scale, levels=None):
-        """features: [B, C, H, W]; rois: [K, 5], (batch index, x0, y0, x1, y1) in image pixels; spatial_scale: cells a pixel.
+        """features: [B, C, H, W]; rois [K, 5], (batch index, x0, y0, x1, y1) in image pixels; spatial_scale: cells per pixel.
 
-        Or the maps of a pyramid and their scales as lists, and the map of each RoI in levels [K]. A negative batch index is
-        a row that is not used: it has no positions and its output is 0.
+        For a pyramid: features and spatial_scale are lists, and levels [K] gives the map of each RoI. A negative batch index
+        marks an unused row: it has no positions and its output is 0.
         """
         return self.intermediates(features, rois, spatial_scale, levels)["output"]
 
     def intermediates(self, features, rois, spatial_scale, levels=None):
-        """Every step by its name, in order, and at the end the output."""
+        """{name: tensor} of every step, in order; the last one is the output."""
         steps, rois = {}, rois.detach()
         grids = steps["grids"] = self.grids(rois)  # [K, 2]
         packing = Packing(grids)
@@ -107,15 +107,15 @@ class SemanticRoIAlign(nn.Module):
         x = steps["fc1"] = self.fc1(x.relu())
         x = steps["norm2"] = self.norm2(x)
         logits = steps["fc2"] = self.fc2(x.relu())  # [T, N]
-        # Eq. 2: the softmax over the RoI's own positions. Eq. 1: the sums of F under the masks.
+        # Eq. 2: softmax over the positions of the RoI. Eq. 1: sums of F, weighted by the masks.
         masks = packing.pad(self.gamma * logits, fill=torch.finfo(logits.dtype).min).softmax(1)  # [K, L, N]
         steps["masks"] = packing.pack(masks)  # [T, N]
         steps["output"] = torch.einsum("kpc,kpn->kcn", packing.pad(sampled), masks)
         return steps
 
     def grids(self, rois):
-        """(rows, columns) of each RoI [K, 2], eq. 5: of all grids with rows * columns <= M the one whose aspect ratio is
-        nearest to the box's, in logarithms; of those the one of the largest area."""
+        """(rows, columns) of each RoI [K, 2], eq. 5: among grids with rows * columns <= M, the one whose aspect ratio is
+        nearest to that of the box, in logarithms; among several, the one with the largest area."""
         if self.grid is not None:
             grids = torch.tensor([self.grid], device=rois.device).repeat(len(rois), 1)
         else:
@@ -126,16 +126,16 @@ class SemanticRoIAlign(nn.Module):
             sides[~boxes.isfinite().all(1)] = 1.0
             wanted = (sides[:, 0] / sides[:, 1]).log()
             distance = ((known[:, 1].double() / known[:, 0]).log() - wanted[:, None]).abs()
-            # Equal distances differ by rounding; argmin takes the first of equals.
+            # Equal distances may differ by rounding; argmin takes the first of equal ones.
             grids = known[distance.round(decimals=12).argmin(1)]
         return grids * ~(rois[:, :1] < 0)
 
     def sample(self, features, rois, spatial_scale, levels, grids, packing):
-        """F [T, C]: RoI Align of the size of each RoI's grid; one call for all RoIs of a grid and a level."""
+        """F [T, C]: RoI Align with the size of each RoI's grid; one call for all RoIs with the same grid and level."""
         maps, scales = (features, spatial_scale) if levels is not None else ([features], [spatial_scale])
         levels = torch.zeros(len(rois), device=rois.device) if levels is None else levels
         boxes = rois[:, 1:]
-        # What is no RoI: not finite, inverted, or of an image that does not exist. It has a grid, of zeros.
+        # Invalid RoIs (not finite, inverted, or of an image that does not exist) also have a grid, with zeros.
         exists = rois.isfinite().all(1) & (boxes.abs() < 1e7).all(1) & (rois[:, 0] < len(maps[0]))
         exists &= (boxes[:, 2] >= boxes[:, 0]) & (boxes[:, 3] >= boxes[:, 1])
         sampled = maps[0].new_zeros(len(packing.owner), maps[0].shape[1])
@@ -179,7 +179,7 @@ class SemanticRoIAlign(nn.Module):
 
 
 class Packing:
-    """Where the positions of K grids [K, 2] lie in one array of T rows: RoI by RoI, and row by row of a grid."""
+    """The layout of the positions of K grids [K, 2] in one array of T rows: RoI by RoI, each grid row by row."""
 
     def __init__(self, grids):
         self.count = grids.prod(1)  # [K]
