@@ -1,9 +1,9 @@
 // One lock around every compilation of an operator, by Jittor or by jsra, in all processes that share a cache.
 //
-// Jittor's own lock is a record lock: it is gone with the process that held it, while the compilers which that process
-// started still write into the cache; a wait for it says nothing, and a signal makes it an error. flock belongs to the open
-// file, which the compilers inherit: it is free when the last of them has ended. Jittor's lock is taken too, for processes
-// without jsra; its own use of it is switched off by compile_lock.py.
+// Jittor's own lock is a record lock: it is released when the process that held it ends, although compilers started by that
+// process may still write into the cache; waiting for it prints no message, and a signal during the wait is an error. flock
+// belongs to the open file, which the compilers inherit: it is released when the last of them has ended. Jittor's lock is also
+// acquired, because of processes without jsra; compile_lock.py switches off Jittor's own use of it.
 #include <cerrno>
 #include <chrono>
 #include <condition_variable>
@@ -19,7 +19,7 @@
 #include <sys/file.h>
 #include <unistd.h>
 
-namespace jittor {  // what its op.h, jit_key.h and op_compiler.h declare
+namespace jittor {  // declared in its op.h, jit_key.h and op_compiler.h
 struct JitKey;
 JitKey& get_jk();
 struct Op {
@@ -34,12 +34,12 @@ namespace {
 
 std::mutex mutex;
 std::condition_variable released;
-int holders = 0;  // threads that compile now
+int holders = 0;  // number of threads that compile now
 thread_local int depth = 0;  // a compilation may start another
 int ours = -1, queue = -1, jittors = -1, out = -1;
 pid_t owner = -1;  // the process that opened them
 std::string own_path, jittors_path, message;
-bool said = false;  // the message
+bool said = false;  // whether the message was printed
 
 // 0, or an errno.
 int open_locks() {
@@ -50,7 +50,7 @@ int open_locks() {
     return ours < 0 || queue < 0 || jittors < 0 ? errno : 0;
 }
 
-// A forked process shares its parent's open files, so that flock would not keep the two apart: it opens its own.
+// A forked process shares its parent's open files, so flock would not separate the two: it opens its own files.
 void after_fork() {
     new (&mutex) std::mutex;
     holders = depth = 0;
@@ -67,7 +67,7 @@ bool record_lock(short kind) {
 
 bool free_for_us(int lock) { return flock(lock, LOCK_EX | LOCK_NB) == 0 || (errno != EWOULDBLOCK && errno != EINTR); }
 
-// False if another process has it. A file system without locks is no reason not to compile.
+// False if another process has the lock. On a file system without locks, compile anyway.
 bool take() {
     if (!free_for_us(ours)) return false;
     if (record_lock(F_WRLCK)) return true;
@@ -75,7 +75,7 @@ bool take() {
     return false;
 }
 
-// Whoever waits for the lock holds the queue.
+// A process that waits for the lock holds the queue.
 bool another_waits() {
     if (!free_for_us(queue)) return true;
     flock(queue, LOCK_UN);
@@ -94,8 +94,8 @@ void wait_until(Done done) {
     }
 }
 
-// The threads of a process hold the lock together. When another process waits, no thread joins them: it waits for their end
-// and behind that process, so that one with many operators to compile leaves the others their turn after each.
+// The threads of a process hold the lock together. While another process waits, no new thread joins them: it waits until they
+// have finished and that process has had its turn. So a process with many operators to compile does not block the others.
 struct Guard {
     Guard() {
         if (getpid() != owner) after_fork();
@@ -117,7 +117,7 @@ struct Guard {
     }
 };
 
-// Of two threads with the same operator the second waits: Jittor writes the source anew each time, while the other reads it.
+// If two threads compile the same operator, the second waits: Jittor writes the source again while the first one reads it.
 struct Once {
     std::string key;
     static std::mutex mutex;
@@ -152,7 +152,7 @@ extern "C" int jsra_lock_compilations(const char* own, const char* of_jittor, co
     own_path = own;
     jittors_path = of_jittor;
     message = waiting;
-    out = fcntl(2, F_DUPFD_CLOEXEC, 3);  // stderr, wherever it leads while something compiles
+    out = fcntl(2, F_DUPFD_CLOEXEC, 3);  // stderr, even if it is redirected during the compilation
     if (int error = open_locks()) return error;
     jittor::do_compile_hook = compile;
     return 0;
