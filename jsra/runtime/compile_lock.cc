@@ -2,8 +2,8 @@
 //
 // Jittor's own lock is a record lock: it is released when the process that held it ends, although compilers started by that
 // process may still write into the cache; waiting for it prints no message, and a signal during the wait is an error. flock
-// belongs to the open file, which the compilers inherit: it is released when the last of them has ended. Jittor's lock is also
-// acquired, because of processes without jsra; compile_lock.py switches off Jittor's own use of it.
+// belongs to the open file, which the compilers inherit: it is released when the last of them has ended. Jittor's lock is
+// acquired too, because of processes without jsra; compile_lock.py switches off Jittor's own use of it.
 #include <cerrno>
 #include <chrono>
 #include <condition_variable>
