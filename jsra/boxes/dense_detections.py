@@ -18,8 +18,8 @@ from jsra.registry import register
 @register("dense_selector")
 class DenseSelector:
     """Selects, on each level, the nms_pre best (anchor, class) pairs with a score above score_thr, decodes and clips their
-    boxes, drops boxes with a side of min_size pixels or less, applies NMS within each class, and keeps the max_per_img best
-    of all levels. Defaults: mmdet's for COCO."""
+    boxes, drops boxes with a side of min_size pixels or less, applies NMS within each class (IoU threshold nms_thr), and
+    keeps the max_per_img best of all levels. Defaults: mmdet's for COCO."""
 
     def __init__(
         self,

@@ -8,7 +8,8 @@ from jsra.registry import register
 
 @register("detection_selector")
 class DetectionSelector:
-    """Keeps scores above score_thr, applies NMS within each class, keeps the max_per_img best. Defaults: mmdet's for COCO."""
+    """Keeps scores above score_thr, applies NMS within each class (IoU threshold nms_thr), and keeps the max_per_img best.
+    Defaults: mmdet's for COCO."""
 
     def __init__(self, score_thr: float = 0.05, nms_thr: float = 0.5, max_per_img: int = 100):
         self.score_thr = score_thr

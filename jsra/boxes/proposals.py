@@ -16,8 +16,8 @@ from jsra.registry import register
 @register("proposal_selector")
 class ProposalSelector:
     """Selects the nms_pre best anchors of each level, decodes and clips their boxes, drops boxes with a side of min_size
-    pixels or less, applies NMS within each level, and keeps the max_per_img best of all levels. Defaults: mmdet's for testing
-    (training: nms_pre 2000)."""
+    pixels or less, applies NMS within each level (IoU threshold nms_thr), and keeps the max_per_img best of all levels.
+    Defaults: mmdet's for testing (training: nms_pre 2000)."""
 
     def __init__(self, nms_pre: int = 1000, max_per_img: int = 1000, nms_thr: float = 0.7, min_size: float = 0.0):
         self.nms_pre = nms_pre

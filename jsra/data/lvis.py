@@ -56,7 +56,7 @@ def repeat_factors(labels, threshold: float) -> list:
 
 @register("dataset")
 class LVISDataset(COCODataset):
-    """LVIS v1 or v0.5 with its own annotation file. root: the folder with train2017 and val2017 of COCO.
+    """LVIS v1 or v0.5 with its own annotation file, `anno_file`. root: the folder with train2017 and val2017 of COCO.
 
     classes: default: those of the file. oversample_threshold: images of rare classes appear more often in an epoch (see
     `repeat_factors`); 0.001 in LVIS's recipe; None: no oversampling. Targets have negative_labels and not_exhaustive_labels;

@@ -186,7 +186,7 @@ class RandomCrop:
 
 @register("transform")
 class RandomChoice:
-    """Applies one of several lists of transforms, drawn per sample with probabilities `prob` (default: equal)."""
+    """Applies one of `pipelines`, lists of transforms, drawn per sample with probabilities `prob` (default: equal)."""
 
     def __init__(self, pipelines: list[list[part.transform]], prob: tuple[float, ...] | None = None):
         if not pipelines:

@@ -128,7 +128,11 @@ def _max_norm(grad_clip):
 
 @register("optimizer")
 class SGD(_Saved, jt.optim.SGD):
-    """v = momentum * v + (gradient + weight_decay * p); p = p - lr * v. See `_Saved` for `params` and `grad_clip`."""
+    """v = momentum * v + (gradient + weight_decay * p); p = p - lr * v.
+
+    params: groups of ParameterGroups.groups, or a list of Vars. dampening, nesterov: as in PyTorch. grad_clip:
+    dict(max_norm=...), the largest 2-norm of all gradients together, or None.
+    """
 
     slots = {"momentum": "values"}
 
@@ -150,7 +154,10 @@ class SGD(_Saved, jt.optim.SGD):
 
 @register("optimizer")
 class AdamW(_Saved, jt.optim.AdamW):
-    """Adam with decoupled weight decay: p = p * (1 - lr * weight_decay) - lr * m_hat / (sqrt(v_hat) + eps)."""
+    """Adam with decoupled weight decay: p = p * (1 - lr * weight_decay) - lr * m_hat / (sqrt(v_hat) + eps).
+
+    betas: decay rates of the averages m of the gradient and v of its square. params, grad_clip: see SGD.
+    """
 
     slots = {"exp_avg": "m", "exp_avg_sq": "values"}
 

@@ -22,7 +22,7 @@ PRIOR = 0.01  # score of every class before training: otherwise the sum over so 
 
 class AnchorHead(nn.Module):
     """box_coder, assigner, loss_cls (it needs a method `dense`: FocalLoss), loss_box: built objects. test: a DenseSelector.
-    anchor_generator: None if the boxes of the positions come from elsewhere.
+    num_classes: C. anchor_generator: None if the boxes of the positions come from elsewhere.
 
     A subclass defines forward_levels(feats), which returns two lists over levels: logits [B, A * C, H, W] and deltas
     [B, A * 4, H, W].

@@ -24,8 +24,8 @@ class BoxHead(nn.Module):
     """The common part of all box heads. A subclass defines execute(features) -> logits, deltas; its constructor makes its own
     layers, then calls make_outputs.
 
-    box_coder, loss_cls, loss_box: built objects; loss_box works on deltas. reg_class_agnostic: one box per RoI instead of one
-    per class (the deltas of class c start at column 4 * (c - 1)).
+    box_coder, loss_cls, loss_box: built objects; loss_box works on deltas. num_classes: C. reg_class_agnostic: one box per
+    RoI instead of one per class (the deltas of class c start at column 4 * (c - 1)).
     """
 
     def __init__(self, box_coder, loss_cls, loss_box, num_classes, reg_class_agnostic):
@@ -94,8 +94,8 @@ class Shared2FCBBoxHead(BoxHead):
     """Two fully connected layers, shared by classification and regression.
 
     roi_feat_size: rows and columns of the RoI features (an int if they are equal). The input is [K, in_channels, rows,
-    columns] or has another shape with as many numbers per RoI ([K, in_channels, N] of Semantic RoI Align). num_fcs: number of
-    fully connected layers. Other arguments: see BoxHead.
+    columns] or has another shape with as many numbers per RoI ([K, in_channels, N] of Semantic RoI Align). num_fcs,
+    fc_out_channels: number of fully connected layers, and their outputs. Other arguments: see BoxHead.
     """
 
     def __init__(

@@ -64,9 +64,9 @@ class MaskResults(Branch):
 class MaskBranch(MaskResults):
     """extractor: an RoI feature extractor (feats, rois [K, 5]) -> [K, channels, h, w]; head: e.g. FCNMaskHead.
 
-    It is trained on the positive samples of the last box stage. target_thr: a pixel of the target is 1 if the object covers
-    at least this fraction of it; None: the target is the fraction itself. target_aligned: targets are cropped with half-pixel
-    centres. Defaults: those of mmdet; torchvision uses None and False.
+    It is trained on the positive samples of the last box stage. mask_thr: see MaskResults. target_thr: a pixel of the target
+    is 1 if the object covers at least this fraction of it; None: the target is the fraction itself. target_aligned: targets
+    are cropped with half-pixel centres. Defaults: those of mmdet; torchvision uses None and False.
     """
 
     def __init__(

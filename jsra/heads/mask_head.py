@@ -22,8 +22,9 @@ from jsra.registry import register
 class FCNMaskHead(nn.Module):
     """num_convs 3x3 convolutions, a transposed convolution that doubles the size, a 1x1 convolution with an output per class.
 
-    loss_mask: CrossEntropyLoss with use_sigmoid. class_agnostic: one mask for all classes. Initial weights as in mmdet:
-    normal, with the deviation of He et al. 2015 for the number of outputs.
+    loss_mask: CrossEntropyLoss with use_sigmoid. num_classes: C. in_channels: of the RoI features; conv_out_channels: of the
+    other convolutions. class_agnostic: one mask for all classes. Initial weights as in mmdet: normal, with the deviation of
+    He et al. 2015 for the number of outputs.
     """
 
     def __init__(

@@ -10,7 +10,8 @@ from jsra.registry import register
 
 @register("dense_head")
 class RetinaHead(AnchorHead):
-    """anchor_generator: a built object. stacked_convs: 3x3 convolutions per tower. Other arguments: see AnchorHead."""
+    """anchor_generator: a built object. in_channels: of the maps. stacked_convs, feat_channels: 3x3 convolutions per tower,
+    and their channels. Other arguments: see AnchorHead."""
 
     def __init__(
         self,

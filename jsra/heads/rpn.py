@@ -21,8 +21,9 @@ class RPNHead(nn.Module):
     """A 3x3 convolution, then objectness and box deltas of every anchor; the weights are shared by all levels.
 
     anchor_generator, box_coder, assigner, sampler, loss_cls (with a sigmoid), loss_box: built objects. train_proposals,
-    test_proposals: ProposalSelectors. num_convs: number of 3x3 convolutions before the outputs. allowed_border: an anchor
-    that extends this many image pixels or more beyond its image is not used in training; None: all are used.
+    test_proposals: ProposalSelectors. in_channels: of the maps. num_convs, feat_channels: 3x3 convolutions before the
+    outputs, and their channels. allowed_border: an anchor that extends this many image pixels or more beyond its image is not
+    used in training; None: all are used.
     """
 
     def __init__(

@@ -35,7 +35,7 @@ class CrossEntropyLoss:
     """C classes with int labels 1 to C; 0 is the background.
 
     use_sigmoid: logits [n, C], an independent decision for each class. Otherwise a softmax over logits [n, C + 1], in which
-    column 0 is the background.
+    column 0 is the background. loss_weight: factor of the loss.
     """
 
     def __init__(self, use_sigmoid: bool = False, loss_weight: float = 1.0):

@@ -12,6 +12,7 @@ class FocalLoss:
     """C classes with int labels 1 to C; 0 is the background, which has no column.
 
     alpha: weight of the class of the label; the others have 1 - alpha. gamma: the larger, the less right answers count.
+    loss_weight: factor of the loss.
     """
 
     def __init__(self, alpha: float = 0.25, gamma: float = 2.0, loss_weight: float = 1.0):

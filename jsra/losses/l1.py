@@ -16,7 +16,8 @@ def smooth_l1(prediction, target, beta: float):
 
 @register("loss")
 class L1Loss:
-    """|prediction - target|. prediction, target: the same shape; weight: broadcasts to it; avg_factor: see weighted_sum."""
+    """|prediction - target|. prediction, target: the same shape; weight: broadcasts to it; avg_factor: see weighted_sum.
+    loss_weight: factor of the loss."""
 
     def __init__(self, loss_weight: float = 1.0):
         self.loss_weight = loss_weight

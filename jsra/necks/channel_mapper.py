@@ -13,7 +13,8 @@ from jsra.registry import register
 class ChannelMapper(nn.Module):
     """execute(maps [B, C_i, H_i, W_i]) -> tuple of maps [B, out_channels, H_i, W_i]: one convolution and a ReLU per map.
 
-    in_channels: channels of each map of the backbone. Source: mmdet's ChannelMapper with its defaults.
+    in_channels: channels of each map of the backbone. kernel_size: of the convolutions, odd. Source: mmdet's ChannelMapper
+    with its defaults.
     """
 
     def __init__(self, in_channels: tuple[int, ...], out_channels: int = 512, kernel_size: int = 3):

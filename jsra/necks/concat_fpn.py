@@ -15,7 +15,7 @@ class ConcatFPN(FPN):
     """FPN with P_i = conv([F_i, Up(P_(i + 1))]), a 1x1 convolution of both maps, instead of their sum; execute: as FPN.
 
     The paper says only that concatenation replaces the sum. Assumed here: the convolution, which reduces the channels to
-    out_channels again, and FPN's nearest upsampling.
+    out_channels again, and FPN's nearest upsampling. Arguments: see FPN.
     """
 
     def __init__(self, in_channels: tuple[int, ...], out_channels: int = 256, num_outs: int = 5, start_level: int = 0):

@@ -13,9 +13,9 @@ from jsra.registry import register
 class AdaptiveRoIAlign(jt.nn.Module):
     """jsra.ops.adaptive_roi_align: layer(features, rois, spatial_scale, levels) -> [K, C, h, w].
 
-    max_pool: sample (2 h + 1) x (2 w + 1) points, then max-pool windows of 3 x 3 with stride 2. The published module is used
-    in this way (7 x 7 points for 3 x 3 bins); the comparison in the Semantic RoI Align paper does not say which form it used.
-    False: sample h x w points without pooling.
+    output_size: h and w, an int or (rows, columns). max_pool: sample (2 h + 1) x (2 w + 1) points, then max-pool windows of
+    3 x 3 with stride 2; False: sample h x w points without pooling. The published module is used with pooling (7 x 7 points
+    for 3 x 3 bins); the comparison in the Semantic RoI Align paper does not say which form it used.
     """
 
     def __init__(self, output_size: int | tuple[int, int] = 7, max_pool: bool = True):

@@ -21,7 +21,7 @@ class AlignConv(nn.Module):
     """A convolution whose taps follow a box at each position. kernel_size: an odd int, or odd (rows, columns).
 
     execute(x [B, in_channels, H, W], boxes [B, H * W * A, 4], stride) -> [B * A, out_channels, H, W], one map for each of the
-    A boxes; all use the same weights. stride: image pixels per cell of x.
+    A boxes; all use the same weights. stride: image pixels per cell of x. The subclasses have the same arguments.
     """
 
     def __init__(self, in_channels: int = 256, out_channels: int = 256, kernel_size: int | tuple[int, int] = 3):

@@ -24,6 +24,9 @@ class ConvMasks(jt.nn.Module):
     softmax are assumptions (the softmax is as in SRA).
 
     conv.weight [h * w * N, C * h * w]: the convolution is stored as the equivalent linear layer.
+
+    output_size: h and w, an int or (rows, columns). in_channels: C. num_masks: N. sampling_ratio: samples per bin and axis of
+    RoI Align, 0 for adaptive.
     """
 
     def __init__(

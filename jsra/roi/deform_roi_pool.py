@@ -71,7 +71,7 @@ class DeformRoIPoolPack(jt.nn.Module):
 class ModulatedDeformRoIPoolPack(DeformRoIPoolPack):
     """The pack of Deformable ConvNets v2: bins are also multiplied by mask = sigmoid(mask_fc(F)) [h, w], initially 1/2.
 
-    26.89 M weights for 7 x 7 bins of 256 channels.
+    26.89 M weights for 7 x 7 bins of 256 channels. Arguments: see DeformRoIPoolPack.
     """
 
     def __init__(

@@ -80,7 +80,7 @@ class FPNRoIExtractor(jt.nn.Module):
 
 @register("extractor")
 class SingleRoIExtractor(FPNRoIExtractor):
-    """FPNRoIExtractor with JDet's name and arguments."""
+    """FPNRoIExtractor with JDet's name and arguments; see there."""
 
     def __init__(
         self, roi_layer: part.roi_layer, out_channels: int, featmap_strides: tuple[int, ...], finest_scale: float = 56

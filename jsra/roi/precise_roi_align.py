@@ -10,7 +10,8 @@ from jsra.registry import register
 
 @register("roi_layer")
 class PreciseRoIAlign(jt.nn.Module):
-    """jsra.ops.precise_roi_pool: layer(features, rois, spatial_scale, levels) -> [K, C, h, w]; differentiable in the rois."""
+    """jsra.ops.precise_roi_pool: layer(features, rois, spatial_scale, levels) -> [K, C, h, w]; differentiable in the rois.
+    output_size: h and w, an int or (rows, columns)."""
 
     def __init__(self, output_size: int | tuple[int, int] = 7):
         super().__init__()

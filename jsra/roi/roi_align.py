@@ -12,7 +12,8 @@ from jsra.registry import register
 class RoIAlign(jt.nn.Module):
     """jsra.ops.roi_align with fixed settings. Defaults as in mmdet (mmcv): half-pixel centres, adaptive sampling.
 
-    output_size: int or (rows, columns). sampling_ratio: samples per bin and axis, 0 for adaptive. mode: 'avg' or 'max'.
+    output_size: int or (rows, columns). sampling_ratio: samples per bin and axis, 0 for adaptive. aligned: half-pixel
+    centres; False: the legacy rule. mode: 'avg' or 'max'.
     """
 
     def __init__(

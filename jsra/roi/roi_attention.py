@@ -44,7 +44,7 @@ class RoIAttention(jt.nn.Module):
         x = flatten(RoI Align(X, b)) [C * h * w];  depth times:  x = x + M_v A(x)         see ExternalAttention
 
     layer(features, rois, spatial_scale, levels) -> [K, C, h, w]. The features of an RoI depend on the other RoIs of its
-    image.
+    image. output_size: h and w, an int or (rows, columns). in_channels: C. num_tokens: S. sampling_ratio: of RoI Align.
 
     Included: the published module with its defaults: external attention, depth 2, 40 tokens. Not included: the second branch
     for regression (RoIs 1.3 times as large, features with coordinate channels), the DoubleConvFC head and the loss weights

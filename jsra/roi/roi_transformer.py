@@ -28,6 +28,8 @@ class RoITransformer(jt.nn.Module):
     through the sampled positions, as in a spatial transformer: each sample is a bin of deformable RoI pooling whose offset
     moves it from the upright to the rotated grid. tw and th are clipped to [-4, 4]. With the initial weights, the layer is
     RoI Align with sampling_ratio = samples.
+
+    output_size: h and w, an int or (rows, columns). in_channels: C. sampling_ratio: of the RoI Align that the learner reads.
     """
 
     def __init__(

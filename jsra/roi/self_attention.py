@@ -26,6 +26,9 @@ class RoISelfAttention(jt.nn.Module):
     The paper gives no widths. H = 8 and D = 55 are assumed: with them the FLOPs are the printed 348.1 G, with 42.2 M
     parameters (printed: 42.7 M). No standard layer has both: each weight is used at all 49 positions, so 0.95 M weights would
     need twice the FLOPs of the printed difference.
+
+    output_size: h and w, an int or (rows, columns). in_channels: C. num_heads: H. head_channels: D. sampling_ratio: as
+    RoIAlign.
     """
 
     def __init__(

@@ -19,7 +19,7 @@ class EmbedAggregator(nn.Module):
     both embeddings. counts: [B, R], how often each map counts; None: once.
     Source: Zhu et al. 2017 (arXiv:1703.10025), equations 2 and 3; an embedding of one convolution as in mmtracking.
 
-    channels: C, also of the embedding. num_convs: convolutions of the embedding, with ReLUs between them.
+    channels: C, also of the embedding. num_convs, kernel_size: convolutions of the embedding, with ReLUs between them.
     """
 
     def __init__(self, channels: int = 256, num_convs: int = 1, kernel_size: int = 3):
