@@ -69,8 +69,8 @@ class Interruptions:
 
     def came(self, within: float = 0.5) -> bool:
         """Whether a signal came, or comes within so many seconds: one to a whole process group reaches all in any order."""
-        end = time.time() + within
-        while not self.received and time.time() < end:
+        end = time.monotonic() + within
+        while not self.received and time.monotonic() < end:
             time.sleep(0.02)
         return bool(self.received)
 
