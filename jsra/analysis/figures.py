@@ -91,7 +91,7 @@ def bars(labels, values, title, path, unit="") -> str:
 
 def draw_errors(image, names, threshold: float):
     """uint8 [H, W, 3]: detections with a score of at least `threshold` and their errors, and missed objects."""
-    pixels = read_image(image.file)
+    pixels = read_image(image.file, image.size)
     missed = np.flatnonzero(image.missed)
     truth = {"boxes": image.boxes[missed], "labels": np.full(len(missed), 1)}
     truth["names"] = [f"missed: {names[image.labels[i] - 1]}" for i in missed]

@@ -41,6 +41,7 @@ class Image:
     found_boxes: np.ndarray
     scores: np.ndarray
     found_labels: np.ndarray
+    size: tuple | None = None  # (width, height) in which the annotations are made, as jsra.data.image.read_image takes it
 
     def __post_init__(self):
         order = np.argsort(-self.scores, kind="stable")[:MOST]
@@ -106,6 +107,7 @@ def images_of(dataset, detections) -> list:
                 np.concatenate([xywh[:, :2], xywh[:, :2] + xywh[:, 2:]], axis=1),
                 np.array([score for _, score, _ in rows[record.img_id]], float),
                 np.array([number for _, _, number in rows[record.img_id]], int),
+                (record.width, record.height),
             )
         )  # fmt: skip
     return images

@@ -10,6 +10,7 @@ from PIL import Image as Picture
 
 from jsra.analysis import errors
 from jsra.analysis.confusion import confusion
+from jsra.analysis.figures import draw_errors
 from jsra.analysis.matching import Image, images_of
 from jsra.cli import main
 from jsra.data.coco import COCODataset
@@ -145,6 +146,18 @@ def test_the_page(scattered, capsys):
     file.write_text(json.dumps([{**row, "bbox": [1, 2, 3, 4]}, {**row, "bbox": [40, 30, 60, 40]}]))
     assert main(["analyze", str(folder / "run"), "--config", str(config)]) == 0
     assert "1 of 2 boxes exceed their image by more than a pixel" in capsys.readouterr().err
+
+
+def test_a_picture_annotated_as_it_is_stored_is_drawn_so(scattered):
+    """Not turned by its EXIF orientation, as in training."""
+    folder, path, detections = scattered
+    picture = Picture.new("RGB", (64, 48), (90, 120, 90))
+    exif = picture.getexif()
+    exif[0x0112] = 6
+    picture.save(folder / "images" / "1.png", exif=exif)
+    dataset = COCODataset(root=str(folder / "images"), anno_file=path, use_anno_cats=True, filter_min_size=1)
+    first = images_of(dataset, detections)[0]
+    assert draw_errors(first, ["cat", "dog"], 0.3).shape == dataset[0][0].shape == (48, 64, 3)
 
 
 def test_what_it_needs_is_said(tmp_path, capsys):

@@ -6,6 +6,7 @@ import signal
 import subprocess
 import sys
 import time
+import types
 
 import jittor as jt
 import numpy as np
@@ -38,6 +39,19 @@ def test_trains_and_logs(tmp_path, seed):
     )
     assert first["loss"] == pytest.approx(first["loss_a"] + first["loss_b"], rel=1e-6)
     assert {"commit", "jittor", "jsra"} <= set(records["run"][0])
+
+
+def test_a_clock_that_is_set_back_changes_no_duration(tmp_path, monkeypatch):
+    """Neither the log's nor the time that is waited for a signal."""
+    days = iter(range(10**4, 0, -1))
+    clock = types.SimpleNamespace(time=lambda: 86400.0 * next(days), monotonic=time.monotonic, sleep=time.sleep)
+    for module in ("log", "train", "interrupt"):
+        monkeypatch.setattr(f"jsra.engine.{module}.time", clock)
+    start(make_run(tmp_path, epochs=2, log_interval=1))
+    for record in log.read(str(tmp_path))["train"]:
+        assert min(record[key] for key in ("iteration_s", "data_s", "left_s", "images_per_s")) >= 0
+    before = time.monotonic()
+    assert not Interruptions().came(0.1) and 0.1 <= time.monotonic() - before < 60
 
 
 def test_learning_rate_of_each_iteration(tmp_path):

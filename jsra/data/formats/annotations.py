@@ -97,12 +97,13 @@ def once(splits: dict, problems: list) -> dict:
         first = {}
         for picture in pictures:
             used = first.setdefault(picture.file, picture)
-            if used.source != picture.source:
+            if used is not picture:
                 left[(picture.source, used.source)] += 1
         if first:
             kept[name] = list(first.values())
     for (source, used), count in left.items():
-        problems.append(f"{source}: {count} of its pictures are also in {used}, which is used: left out")
+        where = f"also in {used}, which" if source != used else "listed twice in it, of which the first"
+        problems.append(f"{source}: {count} of its pictures are {where} is used: left out")
     return kept
 
 
