@@ -175,12 +175,14 @@ def _functional_conv(out, x, weight, *args, **kw):
 
 
 def reference_boxes(count: int, width: int, height: int, seed: int = 0) -> np.ndarray:
-    """float32 [count, 4]: boxes of log-uniform size, 16 px to the image's short side, and log-normal ratio.
+    """float32 [count, 4]: boxes of log-uniform size, 16 px (if it has as many) to the image's short side, and log-normal
+    ratio.
 
     What the executed count is made on, where positions depend on the box; the papers' count does not.
     """
     rng = np.random.default_rng(seed)
-    side = np.exp(rng.uniform(np.log(16), np.log(min(width, height)), count))
+    largest = min(width, height)
+    side = np.exp(rng.uniform(np.log(min(16, largest)), np.log(largest), count))
     ratio = np.exp(rng.normal(0, 0.25, count))
     w, h = np.minimum(side * ratio, width), np.minimum(side / ratio, height)
     x, y = rng.uniform(0, 1, count) * (width - w), rng.uniform(0, 1, count) * (height - h)
