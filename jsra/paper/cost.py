@@ -25,9 +25,11 @@ from jittor import nn
 from jsra.ops import conv, kernel, linear
 from jsra.ops.dynamic_sampler import make_packing
 from jsra.paper import formulas
+from jsra.registry import ConfigError
 
 IMAGE_SIZE = (1333, 1333)
 NUM_ROIS = 300
+SMALLEST = 32  # pixels of a side
 
 
 def is_statistic(name: str) -> bool:
@@ -175,14 +177,12 @@ def _functional_conv(out, x, weight, *args, **kw):
 
 
 def reference_boxes(count: int, width: int, height: int, seed: int = 0) -> np.ndarray:
-    """float32 [count, 4]: boxes of log-uniform size, 16 px (if it has as many) to the image's short side, and log-normal
-    ratio.
+    """float32 [count, 4]: boxes of log-uniform size, 16 px to the image's short side, and log-normal ratio.
 
     What the executed count is made on, where positions depend on the box; the papers' count does not.
     """
     rng = np.random.default_rng(seed)
-    largest = min(width, height)
-    side = np.exp(rng.uniform(np.log(min(16, largest)), np.log(largest), count))
+    side = np.exp(rng.uniform(np.log(16), np.log(min(width, height)), count))
     ratio = np.exp(rng.normal(0, 0.25, count))
     w, h = np.minimum(side * ratio, width), np.minimum(side / ratio, height)
     x, y = rng.uniform(0, 1, count) * (width - w), rng.uniform(0, 1, count) * (height - h)
@@ -197,6 +197,8 @@ def count(model, image_size=IMAGE_SIZE, num_rois: int = NUM_ROIS) -> dict:
     positions of an RoI of `reference_boxes`, for Semantic RoI Align.
     """
     height, width = image_size
+    if min(image_size) < SMALLEST:
+        raise ConfigError(f"an image of {height} x {width} pixels is too small: a side needs {SMALLEST}, the largest stride")
     rois = jt.array(np.pad(reference_boxes(num_rois, width, height), ((0, 0), (1, 0))))
     training = model.is_training()
     model.eval()

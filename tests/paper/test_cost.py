@@ -11,6 +11,7 @@ from jsra.necks.attention_fpn import MSSA
 from jsra.paper import cost
 from jsra.paper.measure import report
 from jsra.paper.rows import table
+from jsra.registry import ConfigError
 
 
 class Layers(jt.nn.Module):
@@ -115,7 +116,6 @@ def test_cost_columns(key):
         assert abs(measured["gflops"] - published["gflops"]) <= 0.3, row["name"]
 
 
-@pytest.mark.parametrize("size", [(1, 1), (5, 300), (640, 480)])
-def test_reference_boxes_lie_in_the_image(size):
-    boxes = cost.reference_boxes(50, *size)
-    assert (boxes >= 0).all() and (boxes[:, 2:] <= np.array(size) + 1e-3).all() and (boxes[:, 2:] > boxes[:, :2]).all()
+def test_pictures_below_the_largest_stride_are_refused():
+    with pytest.raises(ConfigError, match="31 x 400 pixels is too small"):
+        cost.count(None, (31, 400))
