@@ -38,8 +38,11 @@ def _checked(where, sample, before):
     if not isinstance(sample, tuple) or len(sample) != 2 or not isinstance(sample[1], dict):
         raise ConfigError(f"{where}: must return (image, target), not {short(sample)}")
     image, target = sample
-    if isinstance(image, np.ndarray) and not (image.ndim == 3 and image.size and 3 in (image.shape[0], image.shape[2])):
-        raise ConfigError(f"{where}: returned an image of shape {list(image.shape)}; it must be [H, W, 3] or [3, H, W]")
+    if isinstance(image, np.ndarray) and not (
+        image.ndim == 3 and image.size and image.shape[2 if image.dtype == np.uint8 else 0] == 3
+    ):
+        found = f"{image.dtype} {list(image.shape)}"
+        raise ConfigError(f"{where}: returned an image {found}; it must be uint8 [H, W, 3], or float32 [3, H, W] (Normalize)")
     if not isinstance(image, np.ndarray) and not hasattr(image, "convert"):
         raise ConfigError(f"{where}: returned {short(image)} as the image; it must be an array or a Pillow image")
     lost = [key for key in before if key not in target]

@@ -43,8 +43,8 @@ def _check(evaluator, found) -> Metrics:
         raise ConfigError(f"{who}: expected jsra.evaluation.dataset_evaluator.Metrics, got {short(found)}")
     for name in evaluator.names:
         value = found.get(name)
-        if value is not None and not (isinstance(value, numbers.Real) and np.ndim(value) == 0):
-            raise ConfigError(f"{who}: the metric {name!r} is {short(value)}; it must be a number, or None")
+        if name in found and not (isinstance(value, numbers.Real) and np.ndim(value) == 0):
+            raise ConfigError(f"{who}: the metric {name!r} is {short(value)}; it must be a number, nan where it is undefined")
     if not set(found) & set(evaluator.names):
         raise ConfigError(f"{who}: none of its names {list(evaluator.names)} is among its metrics {list(found)}")
     return found

@@ -8,6 +8,7 @@ from PIL import Image
 
 from jsra.data.dataset import FIELDS, DetectionDataset, Record
 from jsra.registry import ConfigError, build
+from jsra.visualize.browse import as_picture
 
 TRIANGLE = [[4.0, 2.0, 24.0, 2.0, 4.0, 22.0]]
 VIDEO = dict(
@@ -100,3 +101,18 @@ def test_samples_of_a_users_data_set(file, sample):
     dataset.get = lambda index, epoch=0: sample
     with pytest.raises(ConfigError, match=r"One.get\(0\): must return .image, target."):
         next(iter(dataset.loader()))
+
+
+def test_pictures_of_a_users_normalisation(file):
+    """Training draws its first batches, with whatever makes images of pictures."""
+
+    def own(image, target, rng):
+        return np.asarray(image).transpose(2, 0, 1) / 255.0 - 0.5, target
+
+    for steps in ([own], [*build([dict(type="Normalize", mean=[0.0] * 3, std=[255.0] * 3)]), lambda *s: (s[0] * 1.0, s[1])]):
+        dataset = One(file, [])
+        dataset.transforms.transforms = steps
+        pixels = np.zeros((30, 40, 3), np.uint8)
+        pixels[0, 0] = 255
+        image, _ = dataset.transforms(pixels, dataset.target(dataset.records[0]))
+        np.testing.assert_array_equal(as_picture(dataset, np.asarray(image, np.float64)), pixels)

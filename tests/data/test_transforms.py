@@ -209,7 +209,9 @@ def test_what_takes_a_picture_refuses_what_normalize_makes(late, rng):
     [
         (lambda image, target: None, "must return .image, target., not None"),
         (lambda image, target: (image, None), "must return .image, target."),
-        (lambda image, target: (image[..., 0], target), r"an image of shape \[30, 40\]"),
+        (lambda image, target: (image[..., 0], target), r"an image uint8 \[30, 40\]"),
+        (lambda image, target: (image.transpose(2, 0, 1), target), r"an image uint8 \[3, 30, 40\]"),
+        (lambda image, target: (image / 255, target), r"an image float64 \[30, 40, 3\]"),
         (lambda image, target: ("a.png", target), "returned 'a.png' as the image"),
         (lambda image, target: (image, {"bboxes": target["bboxes"]}), "img_id, .* missing in the target"),
         (lambda image, target: (image, {**target, "bboxes": target["bboxes"][:0]}), "image id 5: 0 bboxes, but 1 labels"),
