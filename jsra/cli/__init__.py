@@ -42,6 +42,10 @@ def main(argv=None) -> int:
     """Run a command and return its exit code. A process that fails among others of an MPI run ends here, with them."""
     try:
         code = _run(argv)
+    except SystemExit as stop:  # of argparse
+        if stop.code and several():
+            leave(2)
+        raise
     except Exception:
         if several():
             traceback.print_exc()
