@@ -43,6 +43,10 @@ def main(argv=None) -> int:
     """Run a command and return its exit code. In an MPI run, a process that fails ends here, and ends the others."""
     try:
         code = _run(argv)
+    except SystemExit as stop:  # of argparse
+        if stop.code and several():
+            leave(2)
+        raise
     except Exception:
         if several():
             traceback.print_exc()

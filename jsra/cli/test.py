@@ -29,6 +29,7 @@ def add_flip(parser):
 def run(args):
     import os
 
+    from jsra.agreement import check_agreement
     from jsra.config import load_config
     from jsra.data.classes import check_model, check_same
     from jsra.engine.checkpoint import classes_of, weights_file
@@ -43,6 +44,8 @@ def run(args):
     split = args.split or ("test" if config["dataset"].get("test") else "val")
     if not config["dataset"].get(split):
         raise ConfigError(f"{args.config}: dataset has no {split!r}")
+    given = {"config": config.to_dict(), "weights": args.weights, "split": split, "out": args.out, "flip": args.flip}
+    check_agreement("settings", lambda: given)
     weights = on_main(lambda: weights_file(args.weights))
     out = args.out or os.path.join(config["work_dir"], "test")
     use_best_device(config)

@@ -8,6 +8,7 @@ import sys
 
 import jittor as jt
 
+from jsra.agreement import check_agreement, summary
 from jsra.arguments import a_part
 from jsra.data.classes import check_model, check_same
 from jsra.data.paths import data_path
@@ -179,6 +180,7 @@ def build_run(config, resume=None, seed=None) -> Run:
     jsra.runtime.arithmetic. Raises ConfigError, and FileNotFoundError for missing data, weights or checkpoints.
     The work_dir is locked until `Run.close`.
     """
+    check_agreement("settings", lambda: {"config": plain(config), "resume": resume, "seed": seed})
     lock = _locked(config["work_dir"])
     try:
         run = _build_run(config, resume, seed)
@@ -218,6 +220,7 @@ def _build_run(config, resume, seed):
     checkpoint_path = on_main(lambda: _checkpoint(resume, work_dir))
     set_seed(seed)
     dataset = build({"seed": seed, **config["dataset"]["train"]}, "dataset.train", "dataset")
+    check_agreement("data in dataset.train", lambda: summary(dataset))
     loader = dataset.loader(rank(), world_size(), joint=True)
     model = build(config["model"], "model", "detector")
     jt.sync_all()  # initial weights are drawn lazily: draw them now, before another seed is set

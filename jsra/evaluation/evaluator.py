@@ -1,6 +1,7 @@
 """Runs a model on a dataset, collects the results and computes the metrics of the config's evaluators."""
 from __future__ import annotations
 
+from jsra.agreement import check_agreement, summary
 from jsra.detectors.feature_cache import use_features
 from jsra.evaluation.dataset_evaluator import build_evaluators, evaluator_settings
 from jsra.evaluation.report import evaluate
@@ -27,6 +28,7 @@ class Evaluator:
         if split == "val" and best is not None and best not in self.names:
             raise ConfigError(f"best_metric: the evaluators give no {best!r}{nearest(str(best), self.names)}")
         self.dataset = build(config["dataset"][split], f"dataset.{split}", "dataset")
+        check_agreement(f"data in dataset.{split}", lambda: summary(self.dataset))
         for evaluator in self.evaluators:
             evaluator.check(self.dataset)
 

@@ -13,7 +13,7 @@ from jittor import nn
 
 from jsra.arguments import part
 from jsra.ops.dense_gather import dense_gather
-from jsra.registry import register
+from jsra.registry import ConfigError, register
 
 
 def _pair(value):
@@ -122,7 +122,7 @@ class Shared2FCBBoxHead(BoxHead):
         per_roi = math.prod(features.shape[1:])
         expected = self.in_channels * self.roi_feat_size[0] * self.roi_feat_size[1]
         if per_roi != expected:
-            raise ValueError(
+            raise ConfigError(
                 f"{type(self).__name__}: RoI features of shape {list(features.shape)} have {per_roi} numbers per RoI, but "
                 f"in_channels={self.in_channels} and roi_feat_size={self.roi_feat_size} make {expected}; set roi_feat_size "
                 "to the extractor's output size"

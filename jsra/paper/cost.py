@@ -25,9 +25,11 @@ from jittor import nn
 from jsra.ops import conv, kernel, linear
 from jsra.ops.dynamic_sampler import make_packing
 from jsra.paper import formulas
+from jsra.registry import ConfigError
 
 IMAGE_SIZE = (1333, 1333)
 NUM_ROIS = 300
+SMALLEST = 32  # pixels of a side
 
 
 def is_statistic(name: str) -> bool:
@@ -196,6 +198,8 @@ def count(model, image_size=IMAGE_SIZE, num_rois: int = NUM_ROIS) -> dict:
     avg_samples: the mean number of positions per RoI over `reference_boxes`.
     """
     height, width = image_size
+    if min(image_size) < SMALLEST:
+        raise ConfigError(f"an image of {height} x {width} pixels is too small: a side needs {SMALLEST}, the largest stride")
     rois = jt.array(np.pad(reference_boxes(num_rois, width, height), ((0, 0), (1, 0))))
     training = model.is_training()
     model.eval()

@@ -88,6 +88,12 @@ def _sample(dataset, index, transformed):
 
 def as_picture(dataset, image):
     """An image after the dataset's transforms as uint8 [H, W, 3], with normalisation undone."""
-    if image.dtype != np.float32:
+    if image.dtype == np.uint8:
         return image
-    return next(t for t in dataset.transforms.transforms if hasattr(t, "undo")).undo(image)
+    return next((t.undo for t in dataset.transforms.transforms if hasattr(t, "undo")), _stretched)(image)
+
+
+def _stretched(image):
+    """[3, H, W] of a user's own normalisation as uint8 [H, W, 3]: the least and the largest number are black and white."""
+    low, high = image.min(), image.max()
+    return ((image - low) * (255 / max(high - low, 1e-12))).astype(np.uint8).transpose(1, 2, 0)

@@ -183,3 +183,13 @@ def test_wrong_values_are_found_at_the_start(tmp_path, capsys, monkeypatch, argu
     arguments = [a.format(picture=tmp_path / "p.png") for a in arguments]
     assert main(arguments) == 2
     assert message in capsys.readouterr().err
+
+
+def test_wrong_arguments_of_one_process_end_all(monkeypatch):
+    """A usual end would wait for the others."""
+    left = []
+    monkeypatch.setattr("jsra.cli.several", lambda: True)
+    monkeypatch.setattr("jsra.cli.leave", left.append)
+    with pytest.raises(SystemExit):
+        main(["train", "a.py", "--no-such-option"])
+    assert left == [2]

@@ -11,6 +11,7 @@ from jsra.necks.attention_fpn import MSSA
 from jsra.paper import cost
 from jsra.paper.measure import report
 from jsra.paper.rows import table
+from jsra.registry import ConfigError
 
 
 class Layers(jt.nn.Module):
@@ -113,3 +114,8 @@ def test_cost_columns(key):
             continue
         assert round(measured["params_M"], 1) == published["params_M"], row["name"]
         assert abs(measured["gflops"] - published["gflops"]) <= 0.3, row["name"]
+
+
+def test_pictures_below_the_largest_stride_are_refused():
+    with pytest.raises(ConfigError, match="31 x 400 pixels is too small"):
+        cost.count(None, (31, 400))
