@@ -1,4 +1,4 @@
-"""What a config's `evaluator` names, and what is refused before a model runs."""
+"""The evaluators of a config, and the errors that are reported before a model runs."""
 
 import os
 

@@ -1,4 +1,4 @@
-"""The table runner end to end on a handful of small pictures: trains, goes on, reads what is there, refuses what changed."""
+"""The table runner, end to end on a few small images: trains, continues, reads existing results, refuses changed settings."""
 
 import json
 import os
