@@ -13,6 +13,7 @@ from __future__ import annotations
 import ast
 import functools
 import inspect
+import math
 import numbers
 import reprlib
 
@@ -25,6 +26,25 @@ _WORDS = {
     "None": "None",
 }
 _TYPES = {"int": numbers.Integral, "float": numbers.Real, "str": str, "dict": dict}
+# What numbers of a name can be, in every part, and each number in a list of that name, which has at least one.
+_RANGES = (
+    ("a number from 0 to 1", lambda v: 0 <= v <= 1, (
+        "pos_iou_thr", "neg_iou_thr", "min_pos_iou", "score_thr", "nms_thr", "mask_thr", "target_thr", "pos_fraction",
+        "alpha", "drop_path_rate",
+    )),
+    ("a number of at least 0", lambda v: v >= 0, ("loss_weight", "loss_weights", "gamma", "beta", "min_size", "num_convs")),
+    ("a number above 0", lambda v: v > 0, (
+        "ratios", "scales", "base_sizes", "octave_base_scale", "stds", "wh_ratio_clip", "finest_scale", "norm_eps",
+        "mlp_ratio", "area", "layer_decay",
+    )),
+    ("a whole number of at least 1", lambda v: v >= 1, (
+        "strides", "featmap_strides", "scales_per_octave", "num", "nms_pre", "max_per_img", "num_classes", "in_channels",
+        "out_channels", "feat_channels", "fc_out_channels", "fc_channels", "conv_out_channels", "embed_dims", "base_channels",
+        "base_width", "groups", "depths", "num_heads", "num_masks", "num_outs", "output_size", "roi_feat_size", "kernel_size",
+        "window_size", "max_area", "descriptor_channels", "semantic_channels", "hidden_channels",
+    )),
+)  # fmt: skip
+_RANGE_OF = {name: (said, fits) for said, fits, names in _RANGES for name in names}
 
 
 class part:
@@ -81,7 +101,7 @@ def problem(node, value, path, check_part):
     elif name == "bool":
         fits = is_bool
     else:
-        fits = isinstance(value, _TYPES[name]) and not is_bool
+        fits = isinstance(value, _TYPES[name]) and not is_bool and (name != "float" or math.isfinite(value))
     return None if fits else (path, words(node), value)
 
 
@@ -102,6 +122,17 @@ def _problem_within(node, value, path, check_part):
         items = [items[0]] * len(value)
     found = [problem(item, v, f"{path}[{i}]", check_part) for i, (item, v) in enumerate(zip(items, value))]
     return next((f for f in found if f), None)
+
+
+def outside(name, value, path):
+    """What is wrong with the range of `value`, the argument of that name at `path`: as `problem`."""
+    if name not in _RANGE_OF or value is None:
+        return None
+    said, fits = _RANGE_OF[name]
+    if isinstance(value, (list, tuple)):
+        found = [outside(name, item, f"{path}[{i}]") for i, item in enumerate(value)]
+        return next((f for f in found if f), None if value else (path, f"a list, each item {said}", value))
+    return None if not isinstance(value, numbers.Real) or fits(value) else (path, said, value)
 
 
 def _items(node):

@@ -42,7 +42,7 @@ def demo(out: str, epochs: int, pictures: int = 4, say=print) -> str:
     from jsra.paper import measure, report
     from jsra.paper.rows import table
 
-    began = time.time()
+    began = time.monotonic()
     data = os.path.join(out, "puppets")
     say(f"1/3 drawing {IMAGES['train']} + 2 x {IMAGES['test']} images into {data}")
     generate(data, splits=SPLITS, **IMAGES)
@@ -53,7 +53,7 @@ def demo(out: str, epochs: int, pictures: int = 4, say=print) -> str:
     say("3/3 drawing detections and semantic masks")
     for path in draw(numbers, out, root, changes, pictures):
         say(f"  {path}")
-    say(f"done in {(time.time() - began) / 60:.1f} minutes\n")
+    say(f"done in {(time.monotonic() - began) / 60:.1f} minutes\n")
     return report.render(numbers)
 
 

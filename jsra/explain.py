@@ -9,6 +9,7 @@ import yaml
 from jsra.config import load_config, origins
 from jsra.registry import registered
 from jsra.settings import defaults
+from jsra.yaml_values import ValueDumper
 
 WIDTH = 72  # the column of the origins
 
@@ -66,7 +67,8 @@ def _yaml(entry):
     """The lines of one entry; lists of numbers in one line."""
     (value,) = entry.values()
     flow = None if isinstance(value, (list, dict)) else False
-    return yaml.safe_dump(entry, sort_keys=False, allow_unicode=True, width=10**6, default_flow_style=flow).splitlines()
+    options = dict(sort_keys=False, allow_unicode=True, width=10**6, default_flow_style=flow)
+    return yaml.dump(entry, Dumper=ValueDumper, **options).splitlines()
 
 
 def _writable(value):

@@ -132,6 +132,7 @@ def check_settings(cls, settings, path: str = "config", extra=()):
         node = arguments.expected(accepted[key])
         if node is not None and value is not accepted[key].default:
             _raise(arguments.problem(node, value, f"{path}.{key}", _check_part))
+            _raise(arguments.outside(key, value, f"{path}.{key}"))
     missing = [n for n, p in accepted.items() if p.default is p.empty and n not in settings and n not in extra]
     if missing:
         raise ConfigError(f"{path}: {cls.__name__} needs {', '.join(map(repr, missing))}")

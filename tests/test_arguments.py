@@ -100,6 +100,32 @@ def test_messages(entry, settings, message):
     assert refused(dict(settings, type="TestOnlyPart"), "p").startswith(message)
 
 
+ANCHORS = dict(type="AnchorGenerator", strides=[4], ratios=[1.0], scales=[8])
+ASSIGNER = dict(type="MaxIoUAssigner", pos_iou_thr=0.7, neg_iou_thr=0.3)
+
+
+@pytest.mark.parametrize(
+    "settings, message",
+    [
+        (dict(ANCHORS, ratios=[1.0, -1.0]), "p.ratios[1]: expected a number above 0, got -1.0"),
+        (dict(ANCHORS, ratios=[]), "p.ratios: expected a list, each item a number above 0, got []"),
+        (dict(ANCHORS, strides=[0]), "p.strides[0]: expected a whole number of at least 1, got 0"),
+        (dict(ANCHORS, center_offset=float("nan")), "p.center_offset: expected a number, got nan"),
+        (dict(ASSIGNER, pos_iou_thr=1.5), "p.pos_iou_thr: expected a number from 0 to 1, got 1.5"),
+        (dict(ASSIGNER, neg_iou_thr=[0.1, -0.2]), "p.neg_iou_thr[1]: expected a number from 0 to 1, got -0.2"),
+        (dict(ASSIGNER, neg_iou_thr=[0.2, 0.1]), "p: MaxIoUAssigner: neg_iou_thr [0.2, 0.1] must be in rising order"),
+        (dict(ASSIGNER, ignore_iof_thr=1.5), "p: MaxIoUAssigner: ignore_iof_thr must be a share of the box"),
+        (dict(ASSIGNER, pos_iou_thr=0.2), "p: MaxIoUAssigner: neg_iou_thr 0.3 must be in rising order and not above"),
+        (dict(type="RandomSampler", num=0, pos_fraction=0.5), "p.num: expected a whole number of at least 1, got 0"),
+        (dict(type="DetectionSelector", max_per_img=-1), "p.max_per_img: expected a whole number of at least 1, got -1"),
+        (dict(type="L1Loss", loss_weight=-1.0), "p.loss_weight: expected a number of at least 0, got -1.0"),
+        (dict(type="L1Loss", loss_weight=float("inf")), "p.loss_weight: expected a number, got inf"),
+    ],
+)
+def test_numbers_out_of_their_range(settings, message):
+    assert refused(settings, "p").startswith(message)
+
+
 def test_what_is_right_passes(entry):
     loss = build(dict(type="L1Loss"))
     for more in (dict(loss=loss), dict(losses=(loss, dict(type="L1Loss"))), dict(pair=(0, 0.5)), dict(way=2), dict(number=3)):

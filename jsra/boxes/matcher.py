@@ -31,6 +31,11 @@ class MaxIoUAssigner:
     ):
         self.pos_iou_thr = pos_iou_thr
         self.neg_iou_thr = (0.0, neg_iou_thr) if np.isscalar(neg_iou_thr) else tuple(neg_iou_thr)
+        low, high = self.neg_iou_thr
+        if not low <= high <= pos_iou_thr:
+            raise ValueError(f"neg_iou_thr {neg_iou_thr} must be in rising order and not above pos_iou_thr {pos_iou_thr}")
+        if ignore_iof_thr > 1:
+            raise ValueError(f"ignore_iof_thr must be a share of the box, at most 1, or below 0 for none: {ignore_iof_thr}")
         self.min_pos_iou = min_pos_iou
         self.match_low_quality = match_low_quality
         self.gt_max_assign_all = gt_max_assign_all

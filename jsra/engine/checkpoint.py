@@ -162,8 +162,11 @@ def restore(path: str, model, optimizer=None) -> dict:
             "config that the run began with, or start a new run from its weights (pretrained_weights)"
         )
     for name, var in own.items():
-        if tuple(var.shape) != weights[name].shape:
-            raise CheckpointError(f"{path}: {name} has shape {weights[name].shape}, the model's is {tuple(var.shape)}")
+        array = weights[name]
+        for what, found, expected in (("shape", array.shape, tuple(var.shape)), ("type", str(array.dtype), str(var.dtype))):
+            if found != expected:
+                raise CheckpointError(f"{path}: {name} has {what} {found}, the model's is {expected}")
+    for name, var in own.items():
         var.update(jt.array(weights[name]))
     if optimizer is not None:
         try:
@@ -179,6 +182,12 @@ def _read(path, with_optimizer):
     state = read_state(check(path))
     if with_optimizer:
         check_numbers(state, ("iteration", "n_step"), path)
+        named = _NAME.match(os.path.basename(os.path.abspath(path)))
+        if named and int(named[1]) != state["iteration"]:
+            raise CheckpointError(
+                f"{os.path.join(path, STATE)} is of iteration {state['iteration']}, its folder of {int(named[1])}: files of "
+                "two checkpoints are mixed; use another one"
+            )
     files = (MODEL, OPTIMIZER) if with_optimizer else (MODEL,)
     named = [{current(name): a for name, a in read_arrays(os.path.join(path, file)).items()} for file in files]
     return state, named[0], named[1] if with_optimizer else None

@@ -1,6 +1,8 @@
 """Parameter groups: which parameters are trained, and their multipliers of learning rate and weight decay."""
 from __future__ import annotations
 
+import math
+
 from jsra.registry import ConfigError, register
 
 
@@ -43,6 +45,8 @@ class ParameterGroups:
         layers: tuple[str, ...] = (),
         must_match: bool = True,
     ):
+        if "" in no_decay:
+            raise ConfigError("ParameterGroups: an empty text in no_decay is in every name: write a part of a name")
         self.no_decay, self.no_decay_1d = tuple(no_decay), no_decay_1d
         self.rules = [_checked_rule(rule) for rule in rules]
         if (layer_decay is None) != (not layers):
@@ -89,7 +93,11 @@ class ParameterGroups:
 
 
 def _checked_rule(rule):
-    unknown = set(rule) - {"match", "lr_mult", "decay_mult"}
-    if unknown or "match" not in rule:
-        raise ConfigError(f"ParameterGroups: a rule must be dict(match=, lr_mult=, decay_mult=), got {dict(rule)}")
-    return rule["match"], rule.get("lr_mult", 1.0), rule.get("decay_mult", 1.0)
+    match, factors = rule.get("match"), [rule.get(key, 1.0) for key in ("lr_mult", "decay_mult")]
+    sound = isinstance(match, str) and match and not set(rule) - {"match", "lr_mult", "decay_mult"}
+    if not sound or not all(isinstance(f, (int, float)) and not isinstance(f, bool) and 0 <= f < math.inf for f in factors):
+        raise ConfigError(
+            "ParameterGroups: a rule must be dict(match=TEXT, lr_mult=, decay_mult=) with factors of at least 0, got "
+            f"{dict(rule)}"
+        )
+    return match, *factors

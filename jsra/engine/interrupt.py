@@ -69,8 +69,8 @@ class Interruptions:
 
     def came(self, within: float = 0.5) -> bool:
         """Whether a signal has arrived, or arrives within so many seconds: the processes of a group get it in any order."""
-        end = time.time() + within
-        while not self.received and time.time() < end:
+        end = time.monotonic() + within
+        while not self.received and time.monotonic() < end:
             time.sleep(0.02)
         return bool(self.received)
 

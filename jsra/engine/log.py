@@ -1,5 +1,7 @@
 """The records of a run: log.jsonl, the progress bar and, if tensorboardX is installed, TensorBoard.
 
+Durations are measured with the monotonic clock, which is never set back.
+
 log.jsonl has one JSON object per line: {"kind": "run"} when the run starts or resumes (config, seed, commit, versions),
 {"kind": "train", "iteration", "epoch", "lr", losses, ...} and {"kind": "val", "iteration", metrics}. A resumed run appends
 lines; `read` drops records of iterations that were run again.
@@ -40,8 +42,8 @@ class Log:
 
     def __init__(self, work_dir: str, total: int, iteration: int, interval: int = 20, active: bool = True):
         self.total, self.interval, self.active = total, interval, active
-        self._began, self._from = time.time(), iteration
-        self._sums, self._count, self._since = {}, 0, time.time()
+        self._began, self._from = time.monotonic(), iteration
+        self._sums, self._count, self._since = {}, 0, time.monotonic()
         self._file = self._board = self._bar = None
         if not active:
             return
@@ -92,7 +94,7 @@ class Log:
             self._bar.update()
         if iteration % self.interval and iteration != self.total:
             return
-        now = time.time()
+        now = time.monotonic()
         means = {name: value / self._count for name, value in self._sums.items()}
         seconds = (now - self._since) / self._count
         left = (self.total - iteration) * (now - self._began) / max(iteration - self._from, 1)
@@ -117,7 +119,7 @@ class Log:
             for name, value in metrics.items():
                 if isinstance(value, (int, float)) and math.isfinite(value):  # AP is NaN for sizes that do not occur
                     self._board.add_scalar(f"val/{name}", value, iteration)
-        self._since = time.time()
+        self._since = time.monotonic()
 
 
 def _end_last_line(file):

@@ -148,6 +148,8 @@ class SGD(_Saved, jt.optim.SGD):
     ):
         self._between("momentum", momentum, 0, 1)
         self._between("dampening", dampening, 0, 1)
+        if nesterov and (not momentum or dampening):
+            raise ConfigError("SGD: nesterov needs a momentum above 0 and no dampening")
         groups = self._adopt(params, lr, weight_decay, grad_clip)
         super().__init__(groups, lr, momentum, weight_decay, dampening, nesterov)
 

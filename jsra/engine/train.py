@@ -34,9 +34,9 @@ def train(run) -> dict:
         run.run_pending(signals)
         while run.iteration < run.total:
             run.model.train()
-            before = time.time()
+            before = time.monotonic()
             for images, targets in _until_signal(run, signals):
-                waited = time.time() - before
+                waited = time.monotonic() - before
                 set_seed(seed_of(run.seed, run.iteration))
                 factor = run.scheduler.factor(run.iteration, run.iteration // run.epoch_length)
                 run.optimizer.set_lr_factor(factor)
@@ -54,7 +54,7 @@ def train(run) -> dict:
                     run.model.train()
                 if run.iteration == run.total:
                     break
-                before = time.time()
+                before = time.monotonic()
     return run.metrics
 
 

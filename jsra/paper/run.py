@@ -115,20 +115,20 @@ class Run:
 
         use_best_device()
         self.check_begun()
-        began = time.time()
+        began = time.monotonic()
         evaluators = self._transformed_evaluators()
         training = build_run(self.config, resume="auto", seed=self.seed)
         first = training.iteration
         try:
             on_main(self._note_settings)
             metrics = train(training)
-            trained = time.time()
+            trained = time.monotonic()
             if not metrics:  # the process was killed between the last iteration and result.json
                 metrics = training.evaluated()
             measured = self._evaluate(training, metrics, evaluators)
             seconds = {
                 "train": round(trained - began, 1),
-                "evaluate": round(time.time() - trained, 1),
+                "evaluate": round(time.monotonic() - trained, 1),
                 "from_iteration": first,
             }
             result = self._write(measured, training, seconds)

@@ -45,7 +45,8 @@ def test_train_shows_what_it_trains_on(trained):
 
 def test_config_prints_values_and_their_origin(trained, capsys):
     folder, config = trained
-    assert main(["config", config, "--set", "optimizer.lr=0.5", "--defaults"]) == 0
+    changes = ["--set", "optimizer.lr=0.5", "--set", "+best_metric='1e-4'"]
+    assert main(["config", config, *changes, "--defaults"]) == 0
     printed = capsys.readouterr().out
     lines = {line.split("#")[0].strip(): line.split("# ")[1] for line in printed.splitlines() if "#" in line}
     assert lines["lr: 0.5"] == "--set"
@@ -53,7 +54,8 @@ def test_config_prints_values_and_their_origin(trained, capsys):
     assert lines["nesterov: false"] == "default of SGD" and lines["filter_min_size: 1"].endswith(os.path.basename(config))
     path = folder / "printed.yaml"
     path.write_text(printed)
-    assert load_config(path)["optimizer"]["lr"] == 0.5
+    again = load_config(path)
+    assert again["optimizer"]["lr"] == 0.5 and again["best_metric"] == "1e-4"  # text stays text
 
 
 def test_an_earlier_run_is_not_overwritten(trained, capsys):

@@ -46,7 +46,8 @@ def test_states_that_people_edit(tmp_path, seed):
         ('{"iteration": 4,', "state.json is damaged .not valid JSON"),
         ("[]", "state.json is damaged .no dictionary"),
         ("{}", "no whole number of at least 0 as iteration, n_step: start a new run"),
-        ('{"iteration": 4, "n_step": 4}', "no whole number of at least 0 as seed, batch_size, epoch_length: start a new run"),
+        ('{"iteration": 0, "n_step": 4}', "no whole number of at least 0 as seed, batch_size, epoch_length: start a new run"),
+        ('{"iteration": 4, "n_step": 4}', "state.json is of iteration 4, its folder of 0: files of two checkpoints"),
         ('{"iteration": -4, "n_step": 4}', "no whole number of at least 0 as iteration"),
         ('{"iteration": "4", "n_step": 4}', "no whole number of at least 0 as iteration"),
     ],
@@ -133,6 +134,18 @@ def test_errors_name_what_differs(tmp_path):
         checkpoint.weights_file(tmp_path / "absent.pth")
     with pytest.raises(FileNotFoundError, match="has no checkpoint"):
         checkpoint.weights_file(tmp_path / "checkpoints")
+
+
+@pytest.mark.parametrize("kind", [np.float16, np.float64, np.int32])
+def test_weights_of_another_type_are_refused(tmp_path, kind):
+    """Of a file that somebody halved, say: what is exact in a checkpoint would be no more."""
+    run = make_run(tmp_path)
+    path = os.path.join(run.save(), "model.safetensors")
+    before = everything(run)
+    save_file({name: a.astype(kind) for name, a in checkpoint.read_arrays(path).items()}, path)
+    with pytest.raises(CheckpointError, match=f"has type {np.dtype(kind)}, the model's is float32"):
+        run.resume(os.path.dirname(path))
+    assert all(np.array_equal(before[name], value) for name, value in everything(run).items())
 
 
 def test_keep_zero_keeps_all(tmp_path):

@@ -1,3 +1,5 @@
+import math
+
 import jittor as jt
 import pytest
 from jittor import nn
@@ -47,4 +49,9 @@ def test_rules_that_match_nothing_are_errors():
         ParameterGroups(layer_decay=0.9, layers=("blocks.9",)).groups(Blocks())
     with pytest.raises(ConfigError, match="match="):
         ParameterGroups(rules=[dict(name="x")])
+    with pytest.raises(ConfigError, match="an empty text in no_decay"):
+        ParameterGroups(no_decay=("",))
+    for wrong in (dict(match=""), dict(match=5), *(dict(match="x", lr_mult=v) for v in (-1, "0.1", True, None, math.nan))):
+        with pytest.raises(ConfigError, match="factors of at least 0"):
+            ParameterGroups(rules=[wrong])
     assert ParameterGroups(no_decay=("nothing",), must_match=False).groups(Blocks())

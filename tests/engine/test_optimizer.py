@@ -133,6 +133,12 @@ def test_all_frozen_is_an_error(rng):
         SGD(ParameterGroups().groups(net), lr=0.1)
 
 
+def test_nesterov_without_momentum_or_with_dampening_is_an_error(rng):
+    for more in (dict(), dict(momentum=0.9, dampening=0.1)):
+        with pytest.raises(ConfigError, match="nesterov needs a momentum above 0 and no dampening"):
+            SGD(ParameterGroups().groups(Net(rng)), lr=0.1, nesterov=True, **more)
+
+
 def test_clipping_by_another_norm_is_an_error(rng):
     with pytest.raises(ConfigError, match="norm_type"):
         SGD(ParameterGroups().groups(Net(rng)), lr=0.1, grad_clip=dict(max_norm=1, norm_type=1))

@@ -40,6 +40,17 @@ def test_trains_and_logs(tmp_path, seed):
     assert {"commit", "jittor", "jsra"} <= set(records["run"][0])
 
 
+def test_a_clock_that_is_set_back_changes_no_duration(tmp_path, monkeypatch):
+    """Neither the log's nor the time that is waited for a signal."""
+    clock = iter(range(10**9, 0, -86400))
+    monkeypatch.setattr(time, "time", lambda: float(next(clock)))
+    start(make_run(tmp_path, epochs=2, log_interval=1))
+    for record in log.read(str(tmp_path))["train"]:
+        assert min(record[key] for key in ("iteration_s", "data_s", "left_s", "images_per_s")) >= 0
+    before = time.monotonic()
+    assert not Interruptions().came(0.1) and 0.1 <= time.monotonic() - before < 60
+
+
 def test_learning_rate_of_each_iteration(tmp_path):
     run = make_run(tmp_path, epochs=3, log_interval=1)
     start(run)
