@@ -59,7 +59,7 @@ def _lines(config, found, indent):
         first, *rest = _yaml({key: _writable(value)})
         if not isinstance(origin, str):
             origin = f"default of {config['type']}" if "type" in config else "default"
-        yield f"{indent + first:<{WIDTH}}# {_short(origin)}"
+        yield f"{indent + first + ' ':<{WIDTH}}# {_short(origin)}"
         yield from (indent + line for line in rest)
 
 

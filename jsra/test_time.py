@@ -7,6 +7,7 @@ import numpy as np
 
 from jsra.data.masks import InstanceMasks
 from jsra.detectors.detector import model_input
+from jsra.detectors.results import check_result, check_results
 from jsra.fuse import FusedModel
 from jsra.ops.nms import batched_nms
 from jsra.registry import ConfigError
@@ -21,20 +22,20 @@ def inference(model, flip: bool = False):
     """
     fused = FusedModel(model)
     if not flip:
-        return lambda images, targets: fused(model_input(images, targets), targets)
+        return lambda images, targets: check_results(model, fused(model_input(images, targets), targets), targets)
     selector = getattr(model, "selector", None)
     if selector is None:
         raise ConfigError(f"flip: {type(model).__name__} has no DetectionSelector, whose NMS would merge the detections")
 
-    def both(images, targets):
+    def run(images, targets):
         height, width = images.shape[2:]
         sizes = [target.get("img_size", (width, height)) for target in targets]
-        plain = fused(jt.array(images), targets)
-        mirrored = fused(jt.array(_mirrored(images, sizes)), targets)
+        both = (fused(jt.array(batch), targets) for batch in (images, _mirrored(images, sizes)))
+        plain, mirrored = (check_results(model, results, targets) for results in both)
         originals = [target.get("ori_img_size", size) for target, size in zip(targets, sizes)]
         return [_merged(a, _back(b, *size), selector) for a, b, size in zip(plain, mirrored, originals)]
 
-    return both
+    return run
 
 
 class FrameRunner:
@@ -51,8 +52,12 @@ class FrameRunner:
         if flip:
             raise ConfigError(f"flip: {type(model).__name__} uses several frames; mirrored images are not supported")
         fused, stream = FusedModel(model), model.stream()
-        self.push = lambda images, targets: fused.run(stream.push, jt.array(images), targets)
-        self.finish = lambda: fused.run(stream.finish)
+        self.push = lambda images, targets: _checked(model, fused.run(stream.push, jt.array(images), targets))
+        self.finish = lambda: _checked(model, fused.run(stream.finish))
+
+
+def _checked(model, results):
+    return [check_result(model, result) for result in results]
 
 
 def _mirrored(images, sizes):

@@ -13,6 +13,7 @@ from collections import Counter
 
 import numpy as np
 
+from jsra.arguments import short
 from jsra.data.image import new_target, read_image
 from jsra.data.masks import InstanceMasks
 from jsra.data.transforms import Compose
@@ -47,8 +48,22 @@ class Record:
         self.labels = np.asarray(labels, np.int32).reshape(-1)
         self.ignored = np.asarray(ignored, np.float32).reshape(-1, 4)
         self.ignored_labels = np.asarray(ignored_labels, np.int32).reshape(-1)
+        self._check()
         self._segmentations = None if segmentations is None else pickle.dumps(segmentations, protocol=4)
         self.fields = _fields(fields, len(self.boxes), img_id) if fields else None
+
+    def _check(self):
+        """ConfigError for what the reader of a user's own data set may have mistaken."""
+        for boxes, labels in ((self.boxes, self.labels), (self.ignored, self.ignored_labels)):
+            wrong = None
+            if len(boxes) != len(labels):
+                wrong = f"{len(boxes)} boxes, but {len(labels)} labels"
+            elif not np.isfinite(boxes).all() or (boxes[:, 2:] < boxes[:, :2]).any():
+                wrong = f"boxes must be (x0, y0, x1, y1) with x0 <= x1 and y0 <= y1, not {short(boxes.tolist())}"
+            elif (labels < 1).any():
+                wrong = f"labels must be numbers from 1, not {short(labels.tolist())}"
+            if wrong:
+                raise ConfigError(f"record of image id {self.img_id!r} ({self.file}): {wrong}")
 
     def segmentations(self):
         """A list of n COCO segmentations (None for an object without one), or None if the dataset was read without masks."""
@@ -115,6 +130,7 @@ class DetectionDataset:
     def _filter(self, filter_empty_gt, filter_min_size):
         """Check that image ids are unique; with filter_empty_gt, drop images without any object and images with a side
         below filter_min_size pixels."""
+        self._check_classes()
         img_id, count = Counter(self.img_ids).most_common(1)[0] if self.records else (None, 0)
         if count > 1:
             files = ", ".join(sorted({r.file for r in self.records if r.img_id == img_id}))
@@ -131,6 +147,20 @@ class DetectionDataset:
             self.records = [r for r in self.records if id(r) not in out]
         if not self.records:
             raise ConfigError(f"{self!r} has no image{' with an object' if filter_empty_gt else ''}")
+
+    def _check_classes(self):
+        """ConfigError where classes, category ids and labels do not belong together."""
+        who, ids, count = type(self).__name__, list(getattr(self, "cat_ids", ())), len(self.CLASSES)
+        if len(set(ids)) != count or len(ids) != count:
+            raise ConfigError(f"{who}: cat_ids must be {count} different ids, one for each of CLASSES, not {short(ids)}")
+        for record in self.records:
+            if not isinstance(record, Record):
+                raise ConfigError(f"{who}: records must be jsra.data.dataset.Record, not {short(record)}")
+            labels = np.concatenate([record.labels, record.ignored_labels])
+            if labels.max(initial=0) > count:
+                raise ConfigError(
+                    f"{who}: image id {record.img_id!r} has the label {labels.max()}; there are {count} classes"
+                )
 
     def __repr__(self):
         return f"{type(self).__name__}({len(self.records)} images, {len(self.CLASSES)} classes)"

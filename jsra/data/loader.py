@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from jsra.arguments import short
 from jsra.data.sampler import epoch_order, make_batches, shard, share, share_videos, video_batches
 from jsra.data.workers import WorkerPool
 from jsra.registry import ConfigError
@@ -30,7 +31,7 @@ def collate(samples):
     """
     if isinstance(samples[0][0], tuple):
         return _collate_maps([maps for maps, _ in samples]), [target for _, target in samples]
-    if any(image.shape[0] != 3 or image.dtype == np.uint8 for image, _ in samples):
+    if any(np.ndim(image) != 3 or image.shape[0] != 3 or image.dtype.kind != "f" for image, _ in samples):
         raise ConfigError("transforms: the result must be float32 [3, H, W]: add Normalize")
     height = max(image.shape[1] for image, _ in samples)
     width = max(image.shape[2] for image, _ in samples)
@@ -116,7 +117,14 @@ class DataLoader:
 
     def load(self, indices, epoch):
         """One batch, loaded in this process."""
-        return collate([self.dataset.get(index, epoch) for index in indices])
+        return collate([self._sample(index, epoch) for index in indices])
+
+    def _sample(self, index, epoch):
+        sample = self.dataset.get(index, epoch)
+        if not isinstance(sample, tuple) or len(sample) != 2 or not isinstance(sample[1], dict):
+            who = type(self.dataset).__name__
+            raise ConfigError(f"{who}.get({index}): must return (image, target), not {short(sample)}")
+        return sample
 
     def __iter__(self):
         return self.epoch(0)

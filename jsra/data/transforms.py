@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from jsra.arguments import part
+from jsra.arguments import part, short
 from jsra.data.resize import resize_bilinear
 from jsra.registry import ConfigError, register
 
@@ -33,6 +33,34 @@ def _clip(boxes, width, height):
     return boxes
 
 
+def _checked(where, sample, before):
+    """What a transform returned, if it is a picture and a target whose objects belong together; else ConfigError."""
+    if not isinstance(sample, tuple) or len(sample) != 2 or not isinstance(sample[1], dict):
+        raise ConfigError(f"{where}: must return (image, target), not {short(sample)}")
+    image, target = sample
+    if isinstance(image, np.ndarray) and not (image.ndim == 3 and image.size and 3 in (image.shape[0], image.shape[2])):
+        raise ConfigError(f"{where}: returned an image of shape {list(image.shape)}; it must be [H, W, 3] or [3, H, W]")
+    if not isinstance(image, np.ndarray) and not hasattr(image, "convert"):
+        raise ConfigError(f"{where}: returned {short(image)} as the image; it must be an array or a Pillow image")
+    lost = [key for key in before if key not in target]
+    if lost:
+        raise ConfigError(f"{where}: {', '.join(lost)} missing in the target that it returned")
+    boxes = target.get("bboxes")
+    if boxes is None:
+        return sample
+    who = f"{where}: image id {target.get('img_id')!r}"
+    if np.ndim(boxes) != 2 or np.shape(boxes)[1] != 4 or not np.isfinite(boxes).all():
+        raise ConfigError(f"{who}: bboxes must be finite numbers [n, 4], not {short(np.asarray(boxes).tolist())}")
+    for key in ("masks", *OBJECT_KEYS):
+        if target.get(key) is not None and len(target[key]) != len(boxes):
+            raise ConfigError(f"{who}: {len(boxes)} bboxes, but {len(target[key])} {key}")
+    labels = np.asarray(target.get("labels", ()))
+    most = len(target.get("classes") or ()) or np.inf
+    if labels.size and (labels.dtype.kind not in "iu" or labels.min() < 1 or labels.max() > most):
+        raise ConfigError(f"{who}: labels must be whole numbers from 1 to {most}, not {short(labels.tolist())}")
+    return sample
+
+
 class Compose:
     """Transforms one after the other."""
 
@@ -45,8 +73,8 @@ class Compose:
     def __call__(self, image, target=None, rng=None):
         target = {} if target is None else target
         rng = np.random.default_rng() if rng is None else rng
-        for transform in self.transforms:
-            image, target = transform(image, target, rng)
+        for i, transform in enumerate(self.transforms):
+            image, target = _checked(f"transforms[{i}], {type(transform).__name__}", transform(image, target, rng), target)
         return image, target
 
 

@@ -14,8 +14,10 @@ import jittor as jt
 import numpy as np
 
 from jsra.detectors.detector import model_input
+from jsra.detectors.results import check_losses
 from jsra.engine.interrupt import Interrupted, Interruptions, end_compilers
 from jsra.engine.log import is_loss
+from jsra.registry import ConfigError
 from jsra.runtime.distributed import all_reduce, rank, world_size
 from jsra.runtime.seed import set_seed
 
@@ -41,7 +43,7 @@ def train(run) -> dict:
                 factor = run.scheduler.factor(run.iteration, run.iteration // run.epoch_length)
                 run.optimizer.set_lr_factor(factor)
                 losses = run.model(model_input(images, targets), targets)
-                run.optimizer.step(total_loss(losses))
+                run.optimizer.step(total_loss(check_losses(run.model, losses)))
                 # Jittor executes lazily: without this the step would be executed during the next iteration.
                 jt.sync_all()
                 values, stop = read_losses(losses, targets, run, signals)
@@ -77,7 +79,7 @@ def total_loss(losses: dict):
     """The sum of the entries that are losses (jsra.engine.log.is_loss); other entries are only logged."""
     parts = [value for name, value in losses.items() if is_loss(name)]
     if not parts:
-        raise ValueError(f"the model returned no loss: none of {list(losses)} begins with 'loss'")
+        raise ConfigError(f"the model returned no loss: none of {list(losses)} begins with 'loss'")
     total = parts[0]
     for part in parts[1:]:
         total = total + part

@@ -72,6 +72,10 @@ def build_evaluators(settings) -> list:
     if not settings:
         raise ConfigError("evaluator: the list is empty; add an evaluator, or remove evaluator to use the default")
     evaluators = [build(item, f"evaluator[{i}]", "evaluator") for i, item in enumerate(settings)]
+    for evaluator in evaluators:
+        if isinstance(evaluator.names, str) or not evaluator.names:
+            who = type(evaluator).__name__
+            raise ConfigError(f"{who}: names must be a tuple of the metrics' names, not {evaluator.names!r}")
     counts = Counter(name for evaluator in evaluators for name in evaluator.names)
     twice = [name for name, count in counts.items() if count > 1]
     if twice:

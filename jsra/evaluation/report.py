@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+import numbers
 import os
 
+import numpy as np
+
+from jsra.arguments import short
 from jsra.evaluation.dataset_evaluator import Metrics
 from jsra.output import write_json
+from jsra.registry import ConfigError
 
 
 def evaluate(evaluators, dataset, results, work_dir=None, name=None) -> Metrics:
@@ -23,12 +28,26 @@ def evaluate(evaluators, dataset, results, work_dir=None, name=None) -> Metrics:
         submission = evaluator.submission(dataset, results)
         if work_dir is not None and submission is not None:
             write_submission(submission, work_dir, "result" if name is None else name, evaluator.key)
-        found = evaluator.evaluate(dataset, results, submission)
+        found = _check(evaluator, evaluator.evaluate(dataset, results, submission))
         out.update(found)
         out.per_class.update(found.per_class)
         parts.append(found.table)
     out.table = "\n".join(parts)
     return out
+
+
+def _check(evaluator, found) -> Metrics:
+    """What an evaluator gave, if it is Metrics with a number for each of its names; else ConfigError."""
+    who = f"{type(evaluator).__name__}.evaluate"
+    if not isinstance(found, Metrics):
+        raise ConfigError(f"{who}: expected jsra.evaluation.dataset_evaluator.Metrics, got {short(found)}")
+    for name in evaluator.names:
+        value = found.get(name)
+        if value is not None and not (isinstance(value, numbers.Real) and np.ndim(value) == 0):
+            raise ConfigError(f"{who}: the metric {name!r} is {short(value)}; it must be a number, or None")
+    if not set(found) & set(evaluator.names):
+        raise ConfigError(f"{who}: none of its names {list(evaluator.names)} is among its metrics {list(found)}")
+    return found
 
 
 def submit(evaluators, dataset, results, work_dir, name) -> list:
@@ -40,9 +59,14 @@ def submit(evaluators, dataset, results, work_dir, name) -> list:
 
 def by_image(dataset, results):
     """{img_id: result} in the dataset's order. Raises ValueError for an unknown image or two results of one image."""
-    found = {}
+    found, classes = {}, len(dataset.CLASSES)
     for result in results:
         result = result[0] if isinstance(result, (tuple, list)) else result
+        if np.max(result["labels"], initial=0) > classes or np.min(result["labels"], initial=1) < 1:
+            raise ConfigError(
+                f"image id {result['img_id']}: the model gives the labels {short(sorted(set(map(int, result['labels']))))}; "
+                f"the data set has {classes} classes, labels 1 to {classes}"
+            )
         if result["img_id"] in found:
             raise ValueError(f"image id {result['img_id']} has two results")
         found[result["img_id"]] = result

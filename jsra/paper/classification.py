@@ -12,7 +12,7 @@ import numpy as np
 from jsra.boxes.convert import boxes_to_rois
 from jsra.detectors.detector import model_input
 from jsra.detectors.feature_cache import use_features
-from jsra.registry import build
+from jsra.registry import ConfigError, build
 
 COLUMNS = ("accuracy", "log_loss")
 PER_IMAGE = "per_image"
@@ -41,7 +41,7 @@ def measure(model, config, split: str = "val") -> dict:
                 if own.any():
                     images[str(target["img_id"])] = [int(own.sum()), int(right[own].sum()), float(loss[own].sum())]
     if not images:
-        raise ValueError(f"dataset.{split} has no annotated box to classify")
+        raise ConfigError(f"dataset.{split} has no annotated box to classify")
     objects, correct, loss = np.sum(list(images.values()), axis=0)
     return {"accuracy": 100 * correct / objects, "log_loss": loss / objects, PER_IMAGE: images}
 

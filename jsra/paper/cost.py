@@ -176,12 +176,14 @@ def _functional_conv(out, x, weight, *args, **kw):
 
 
 def reference_boxes(count: int, width: int, height: int, seed: int = 0) -> np.ndarray:
-    """Random boxes xyxy, float32 [count, 4]: log-uniform size (16 pixels to the image's shorter side), log-normal ratio.
+    """Random boxes xyxy, float32 [count, 4]: log-uniform size (16 pixels, or the image's shorter side if that is less, to the
+    shorter side), log-normal ratio.
 
     They are the RoIs of the executed count, where the number of positions depends on the box; `gflops` does not depend on it.
     """
     rng = np.random.default_rng(seed)
-    side = np.exp(rng.uniform(np.log(16), np.log(min(width, height)), count))
+    largest = min(width, height)
+    side = np.exp(rng.uniform(np.log(min(16, largest)), np.log(largest), count))
     ratio = np.exp(rng.normal(0, 0.25, count))
     w, h = np.minimum(side * ratio, width), np.minimum(side / ratio, height)
     x, y = rng.uniform(0, 1, count) * (width - w), rng.uniform(0, 1, count) * (height - h)

@@ -12,6 +12,7 @@ from __future__ import annotations
 import numpy as np
 
 from jsra.paper.features import Objects, masks_of
+from jsra.registry import ConfigError
 
 THRESHOLD = 0.3  # of figure 7
 EPSILON = 1e-9
@@ -56,7 +57,7 @@ def collect(model, config, split: str = "val", limit: int = 100) -> dict:
                 if truth.sum() > 0:
                     found["kl_mask"].append(kl(truth, flat.max(0)))
     if not found["similarity"]:
-        raise ValueError(f"dataset.{split} has no object of at least a few pixels")
+        raise ConfigError(f"dataset.{split} has no object of at least a few pixels")
     found["similarity"] = np.stack(found["similarity"])
     return found
 

@@ -16,6 +16,7 @@ import numpy as np
 from PIL import Image
 
 from jsra.paper.features import Objects, roi_features
+from jsra.registry import ConfigError
 
 KINDS = ("rotation", "reflection", "scaling_panning")
 MAX_SCALE, MAX_PAN = 1.25, 0.15
@@ -42,7 +43,7 @@ def measure(
                 changed, new_boxes = image, scale_and_pan(boxes, rng)
             found[kind].extend(cosine(before, roi_features(model, objects.after(changed), new_boxes)))
     if not any(found.values()):
-        raise ValueError(f"dataset.{split} has no object of at least a few pixels to compare features of")
+        raise ConfigError(f"dataset.{split} has no object of at least a few pixels to compare features of")
     return {**{kind: float(np.mean(values)) for kind, values in found.items()}, "objects": len(found[kinds[0]])}
 
 

@@ -9,18 +9,20 @@ from __future__ import annotations
 
 import functools
 import gc
-import json
 import math
 import os
 import time
 
+from jsra.arguments import short
 from jsra.config import load_config
+from jsra.data.coco_file import is_number, parse_json
 from jsra.defaults import differences
 from jsra.output import write_json
 from jsra.registry import ConfigError
 from jsra.settings import fingerprint, resolved
 
 RESULT, SETTINGS = "result.json", "settings.json"
+CURE = "delete the file: the same command makes it again"
 OTHER = "other settings"  # state of a run whose result or checkpoints were made with other settings
 TRANSFORMED = "test_"  # dataset entries with this prefix are also evaluated; their AP is the column AP_<rest>
 
@@ -57,7 +59,7 @@ class Run:
         """The existing result.json, whatever its settings, or None."""
         from jsra.runtime.distributed import on_main
 
-        return on_main(lambda: _read(os.path.join(self.work_dir, RESULT)))
+        return on_main(lambda: _read_result(os.path.join(self.work_dir, RESULT)))
 
     def result(self) -> dict | None:
         """The result.json of the finished run, or None. Raises OtherSettings if it was made with other settings."""
@@ -71,12 +73,12 @@ class Run:
         from jsra.engine.checkpoint import latest
         from jsra.runtime.distributed import on_main
 
-        begun = on_main(lambda: latest(self.work_dir) and [_read(os.path.join(self.work_dir, SETTINGS))])
+        begun = on_main(lambda: latest(self.work_dir) and [read(os.path.join(self.work_dir, SETTINGS))])
         if begun:
             self._check(begun[0], self.seed, "was begun")
 
     def _check(self, settings, seed, verb):
-        if settings == self.settings and seed == self.seed:
+        if settings == self.settings and type(seed) is int and seed == self.seed:
             return
         if settings is None:
             what = f"does not record with which settings it {verb} (by an earlier version of jsra)"
@@ -191,12 +193,26 @@ def _percent(value):
     return None if value is None or math.isnan(value) else round(100 * float(value), 3)
 
 
-def _read(path):
-    """The content of a JSON file, or None if there is no file."""
+def read(path) -> dict | None:
+    """The dictionary in a JSON file of a run, or None if there is no file. Raises DataError or ConfigError if it is damaged."""
     if not os.path.isfile(path):
         return None
-    with open(path, encoding="utf8") as f:
-        return json.load(f)
+    found = parse_json(path)
+    if not isinstance(found, dict):
+        raise ConfigError(f"{path}: expected a dictionary, got {short(found)}; {CURE}")
+    return found
+
+
+def _read_result(path):
+    """`read` of a result.json, whose measured values are numbers, or None where a column has none."""
+    found = read(path)
+    measured = {} if found is None else found.get("measured")
+    if not isinstance(measured, dict):
+        raise ConfigError(f"{path}: 'measured' is {short(measured)}, no dictionary; {CURE}")
+    for column, value in measured.items():
+        if value is not None and not (is_number(value) and math.isfinite(value)):
+            raise ConfigError(f"{path}: {column} is {short(value)}, no number; {CURE}")
+    return found
 
 
 def runs(row, preset: str = "paper", seeds: int = 1, root: str = "work_dirs", overrides=()) -> list:

@@ -7,6 +7,7 @@ import os
 
 from jsra.output import write_json
 from jsra.paper import classification, diversity, invariance
+from jsra.paper.run import read
 from jsra.settings import defaults
 
 # kind: (measure(model, config, ...) -> {column: value}, version), increased when the code gives other numbers
@@ -28,11 +29,10 @@ def stored(run, kind: str, result: dict, other: bool = False) -> dict | None:
     path = os.path.join(run.work_dir, f"{kind}.json")
     identity = {**json.loads(json.dumps(defaults(measure))), "version": version}
     current = result.get("settings") == run.settings
-    if os.path.isfile(path):
-        with open(path, encoding="utf8") as f:
-            found = json.load(f)
+    found = read(path)
+    if found is not None:
         as_now = found.get("study") == identity or (other and not current)
-        if found["fingerprint"] == result["fingerprint"] and as_now:
+        if found.get("fingerprint") == result["fingerprint"] and as_now:
             return found["measured"]
     if not current:
         return None

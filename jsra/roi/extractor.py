@@ -9,7 +9,7 @@ import jittor as jt
 
 from jsra.arguments import part
 from jsra.ops.roi_levels import roi_levels
-from jsra.registry import register
+from jsra.registry import ConfigError, register
 
 
 @register("extractor")
@@ -57,7 +57,7 @@ class FPNRoIExtractor(jt.nn.Module):
         levels = self.levels(rois, len(maps))
         if self.per_level:
             return _square(self._level_by_level(maps, rois, scales, levels))
-        return _square(self.roi_layer(maps, rois, scales, levels))
+        return _square(_checked(self.roi_layer, self.roi_layer(maps, rois, scales, levels), rois))
 
     def levels(self, rois, num_levels):
         """int32 Var [K]: the map that each RoI reads."""
@@ -71,7 +71,7 @@ class FPNRoIExtractor(jt.nn.Module):
         for level, layer in enumerate(self.roi_layers):
             stop = start + int((levels == level).sum())
             chosen = rois[jt.array(order[start:stop].astype("int32"))] if stop > start else rois[:0]
-            parts.append(layer(maps[level], chosen, scales[level]))
+            parts.append(_checked(layer, layer(maps[level], chosen, scales[level]), chosen))
             start = stop
         back = order.argsort(kind="stable").astype("int32")
         joined = jt.concat(parts, dim=0)
@@ -86,6 +86,17 @@ class SingleRoIExtractor(FPNRoIExtractor):
         self, roi_layer: part.roi_layer, out_channels: int, featmap_strides: tuple[int, ...], finest_scale: float = 56
     ):
         super().__init__(roi_layer, out_channels, featmap_strides, finest_scale)
+
+
+def _checked(layer, out, rois):
+    """The features, if they have the form that a RoI layer returns; else ConfigError."""
+    if not isinstance(out, jt.Var) or out.ndim < 2 or out.shape[0] != rois.shape[0]:
+        found = list(out.shape) if hasattr(out, "shape") else ""
+        raise ConfigError(
+            f"{type(layer).__name__}: must return a Var [K, C, h, w] or [K, C, N] for {rois.shape[0]} RoIs, not "
+            f"{type(out).__name__} {found}"
+        )
+    return out
 
 
 def _square(out):

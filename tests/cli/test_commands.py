@@ -58,6 +58,14 @@ def test_config_prints_values_and_their_origin(trained, capsys):
     assert again["optimizer"]["lr"] == 0.5 and again["best_metric"] == "1e-4"  # text stays text
 
 
+def test_a_printed_config_keeps_long_values(trained, capsys, tmp_path):
+    """The comment after one that reaches its column must not become a part of it."""
+    for length in range(50, 90):
+        assert main(["config", trained[1], "--set", f"work_dir={'x' * length}"]) == 0
+        (tmp_path / "printed.yaml").write_text(capsys.readouterr().out)
+        assert load_config(tmp_path / "printed.yaml")["work_dir"] == "x" * length
+
+
 def test_an_earlier_run_is_not_overwritten(trained, capsys):
     assert main(["train", trained[1]]) == 2
     assert "already has a run" in capsys.readouterr().err

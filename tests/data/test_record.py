@@ -7,7 +7,7 @@ import pytest
 from PIL import Image
 
 from jsra.data.dataset import FIELDS, DetectionDataset, Record
-from jsra.registry import build
+from jsra.registry import ConfigError, build
 
 TRIANGLE = [[4.0, 2.0, 24.0, 2.0, 4.0, 22.0]]
 VIDEO = dict(
@@ -71,4 +71,32 @@ def test_wrong_fields_are_refused():
     with pytest.raises(ValueError, match="no field 'track_id'; did you mean 'track_ids'"):
         Record(1, "x", 4, 3, track_id=[1])
     with pytest.raises(ValueError, match="image id 1: 2 track_ids for 1 boxes"):
-        Record(1, "x", 4, 3, boxes=[[0, 0, 1, 1]], track_ids=[1, 2])
+        Record(1, "x", 4, 3, [[0, 0, 1, 1]], [1], track_ids=[1, 2])
+
+
+@pytest.mark.parametrize(
+    "boxes, labels, message",
+    [
+        ([[0, 0, 1, 1]], [1, 2], "1 boxes, but 2 labels"), ([[0, 0, 1, 1]], [0], "labels must be numbers from 1"),
+        ([[5, 5, 1, 9]], [1], "x0 <= x1"), ([[0, 0, np.nan, 1]], [1], "x0 <= x1"),
+    ],
+)  # fmt: skip
+def test_records_of_a_users_data_set(boxes, labels, message):
+    with pytest.raises(ConfigError, match=f"image id 'a' .b.png.: .*{message}"):
+        Record("a", "b.png", 9, 9, boxes, labels)
+
+
+def test_classes_of_a_users_data_set(file):
+    for ids, labels, message in (([1], [1, 2], "cat_ids"), ([1, 1], [1, 2], "cat_ids"), ([1, 2], [1, 3], "the label 3")):
+        dataset = One(file, [])
+        dataset.cat_ids, dataset.records[0].labels = ids, np.array(labels)
+        with pytest.raises(ConfigError, match=f"One: .*{message}"):
+            dataset._filter(True, 1)
+
+
+@pytest.mark.parametrize("sample", [None, (None, None), np.zeros((3, 4, 4))])
+def test_samples_of_a_users_data_set(file, sample):
+    dataset = One(file, [])
+    dataset.get = lambda index, epoch=0: sample
+    with pytest.raises(ConfigError, match=r"One.get\(0\): must return .image, target."):
+        next(iter(dataset.loader()))

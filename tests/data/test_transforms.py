@@ -202,3 +202,26 @@ def test_what_takes_a_picture_refuses_what_normalize_makes(late, rng):
     image, target = sample(rng)
     with pytest.raises(ConfigError, match="only Pad can come after Normalize"):
         Compose([Normalize([0] * 3, [1] * 3), late])(image, target, rng)
+
+
+@pytest.mark.parametrize(
+    "change, message",
+    [
+        (lambda image, target: None, "must return .image, target., not None"),
+        (lambda image, target: (image, None), "must return .image, target."),
+        (lambda image, target: (image[..., 0], target), r"an image of shape \[30, 40\]"),
+        (lambda image, target: ("a.png", target), "returned 'a.png' as the image"),
+        (lambda image, target: (image, {"bboxes": target["bboxes"]}), "img_id, .* missing in the target"),
+        (lambda image, target: (image, {**target, "bboxes": target["bboxes"][:0]}), "image id 5: 0 bboxes, but 1 labels"),
+        (lambda image, target: (image, {**target, "bboxes": target["bboxes"] * np.nan}), "bboxes must be finite numbers"),
+        (lambda image, target: (image, {**target, "labels": target["labels"] * 0}), r"labels must be .*1 to 2, not \[0\]"),
+        (lambda image, target: (image, {**target, "labels": target["labels"] + 2}), r"labels must be .*1 to 2, not \[3\]"),
+    ],
+)
+def test_what_a_users_transform_returns(change, message):
+    def own(image, target, rng):
+        return change(image, target)
+
+    target = {**new_target((40, 30), 5, classes=("a", "b")), "bboxes": np.ones((1, 4)), "labels": np.ones(1, int)}
+    with pytest.raises(ConfigError, match=rf"transforms\[1\], function: .*{message}"):
+        Compose([RandomFlip(0.0), own])(np.zeros((30, 40, 3), np.uint8), target)

@@ -2,6 +2,7 @@
 
 import os
 
+import numpy as np
 import pytest
 
 from jsra.config import load_config
@@ -9,8 +10,9 @@ from jsra.data.image import DataError
 from jsra.evaluation.coco_ap import VALUES, coco_ap
 from jsra.evaluation.coco_boxes import COCOBoxAP
 from jsra.evaluation.coco_masks import COCOMaskAP
-from jsra.evaluation.dataset_evaluator import build_evaluators, evaluator_settings
+from jsra.evaluation.dataset_evaluator import DatasetEvaluator, Metrics, build_evaluators, evaluator_settings
 from jsra.evaluation.evaluator import Evaluator
+from jsra.evaluation.report import evaluate
 from jsra.evaluation.voc_boxes import VOCBoxAP
 from jsra.registry import ConfigError, registered
 from tests.data.tiny import ANNOTATIONS, write_coco
@@ -87,3 +89,38 @@ def test_names_are_those_of_what_is_measured():
     for evaluator in (COCOBoxAP, COCOMaskAP, VOCBoxAP):
         assert set(evaluator.columns.values()) <= set(evaluator.names)
     assert {"COCOBoxAP", "COCOMaskAP", "VOCBoxAP"} <= set(registered("evaluator"))
+
+
+class Own(DatasetEvaluator):
+    """A user's evaluator, which gives what it is told to give."""
+
+    names = ("mine",)
+
+    def __init__(self, given):
+        self.given = given
+
+    def evaluate(self, dataset, results, submission):
+        return self.given
+
+
+@pytest.mark.parametrize(
+    "given, message",
+    [
+        (None, "expected .*Metrics, got None"), ({"mine": 1.0}, "expected .*Metrics"), (Metrics({"other": 1.0}), "none"),
+        (Metrics({"mine": "1.0"}), "'mine' is '1.0'"), (Metrics({"mine": np.ones(2)}), "must be a number"),
+    ],
+)  # fmt: skip
+def test_what_a_users_evaluator_returns(tmp_path, given, message):
+    dataset = Evaluator(config(tmp_path), progress=False).dataset
+    assert evaluate([Own(Metrics({"mine": np.float32(0.5)}))], dataset, []) == {"mine": 0.5}
+    with pytest.raises(ConfigError, match=f"Own.evaluate: .*{message}"):
+        evaluate([Own(given)], dataset, [])
+
+
+@pytest.mark.parametrize("label", [0, 3])
+def test_labels_that_the_data_set_does_not_have(tmp_path, label):
+    """They would be those of another class: category ids are found by their place, and -1 is a place."""
+    evaluator = Evaluator(config(tmp_path), progress=False)
+    result = {"img_id": 0, "boxes": np.ones((1, 4)), "scores": np.ones(1), "labels": np.array([label])}
+    with pytest.raises(ConfigError, match=rf"image id 0: the model gives the labels \[{label}\]; .* labels 1 to 2"):
+        evaluator.evaluate([result])

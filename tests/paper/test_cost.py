@@ -113,3 +113,9 @@ def test_cost_columns(key):
             continue
         assert round(measured["params_M"], 1) == published["params_M"], row["name"]
         assert abs(measured["gflops"] - published["gflops"]) <= 0.3, row["name"]
+
+
+@pytest.mark.parametrize("size", [(1, 1), (5, 300), (640, 480)])
+def test_reference_boxes_lie_in_the_image(size):
+    boxes = cost.reference_boxes(50, *size)
+    assert (boxes >= 0).all() and (boxes[:, 2:] <= np.array(size) + 1e-3).all() and (boxes[:, 2:] > boxes[:, :2]).all()

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from jsra import resources, settings
+from jsra.data.image import DataError
 from jsra.paper import invariance, measure, studies
 from jsra.paper.rows import table
 from jsra.paper.run import RESULT, SETTINGS, OtherSettings, Run
@@ -102,6 +103,22 @@ def _layer(node):
         found = node.get("roi_layer") or next((f for f in map(_layer, node.values()) if f), None)
         return found
     return next((f for f in map(_layer, node) if f), None) if isinstance(node, list) else None
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "", "{", "[]", "null", "{}", '{"measured": [1]}', '{"measured": {"AP": "12"}}', '{"measured": {"AP": NaN}}',
+        '{"measured": {"AP": true}}',
+    ],
+)  # fmt: skip
+def test_a_damaged_result_is_named(overrides, tmp_path, text):
+    run = Run(table(1).select(["SRA"])[0].config("mini"), 0, str(tmp_path), overrides)
+    os.makedirs(run.work_dir)
+    with open(os.path.join(run.work_dir, RESULT), "w", encoding="utf8") as f:
+        f.write(text)
+    with pytest.raises((ConfigError, DataError), match="seed0.result.json: "):
+        run.state()
 
 
 def test_a_result_of_other_settings_is_refused(trained, overrides, monkeypatch):

@@ -47,3 +47,14 @@ def test_bad_arguments():
         build(CONFIG)([jt.randn(1, 4, 8, 8)], jt.zeros((0, 5)))
     with pytest.raises(ConfigError, match="strides"):
         build({**CONFIG, "strides": [4, 8]})
+
+
+@pytest.mark.parametrize("returned", [None, np.zeros((2, 3, 7, 7)), jt.zeros((1, 3, 7, 7)), jt.zeros((1, 2, 3, 7, 7))])
+def test_what_a_users_layer_returns(returned):
+    class Own(RoIAlign):
+        def execute(self, *_):
+            return returned
+
+    extractor = FPNRoIExtractor(Own(7), 3, (4,))
+    with pytest.raises(ConfigError, match="Own: must return a Var .* for 2 RoIs, not"):
+        extractor([jt.zeros((1, 3, 8, 8))], jt.array([[0.0, 0, 0, 9, 9], [0, 0, 0, 8, 8]]))
