@@ -41,7 +41,7 @@ def test_trains_and_logs(tmp_path, seed):
 
 
 def test_a_clock_that_is_set_back_changes_no_duration(tmp_path, monkeypatch):
-    """Neither the log's nor the time that is waited for a signal."""
+    """Neither the durations in the log nor the time of waiting for a signal."""
     clock = iter(range(10**9, 0, -86400))
     monkeypatch.setattr(time, "time", lambda: float(next(clock)))
     start(make_run(tmp_path, epochs=2, log_interval=1))
