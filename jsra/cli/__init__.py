@@ -3,6 +3,7 @@
 import argparse
 import errno
 import importlib
+import os
 import sys
 import traceback
 
@@ -71,6 +72,7 @@ def _run(argv):
         try:
             args = make_parser().parse_args(argv)
             command = f"jsra {args.command}"
+            _check_current_folder()
             return args.run(args) or 0
         finally:
             sys.stdout.flush()
@@ -89,6 +91,13 @@ def _run(argv):
         except OSError:
             silence(1)  # otherwise the rest of the buffer would fail again at exit
         return 2
+
+
+def _check_current_folder():
+    try:
+        os.getcwd()
+    except FileNotFoundError:
+        raise FileNotFoundError("the current folder was removed, or moved: change to another (cd)") from None
 
 
 def _cure(error):

@@ -22,7 +22,7 @@ def data_path(path) -> str:
         return _in_package(*path[len(PACKAGE) :].partition("/")[::2])
     base = os.environ.get("JSRA_DATA")
     if base and (path == "data" or path.startswith("data/")):
-        return os.path.abspath(os.path.join(base, path[len("data/") :]))
+        return os.path.abspath(os.path.join(os.path.expanduser(base), path[len("data/") :]))
     return path
 
 
@@ -37,6 +37,7 @@ def _in_package(name, file) -> str:
 def existing_file(path, what: str) -> str:
     """Returns the (resolved) path. Raises FileNotFoundError, which says what was looked for and what to do."""
     if not os.path.exists(path):
-        hint = "" if os.environ.get("JSRA_DATA") else " set JSRA_DATA to the folder that replaces data/, or"
-        raise FileNotFoundError(f"{what} does not exist: {os.path.abspath(path)};{hint} correct the path in the config")
+        base = os.environ.get("JSRA_DATA")
+        hint = f"JSRA_DATA is {base}: correct it" if base else "set JSRA_DATA to the folder that replaces data/"
+        raise FileNotFoundError(f"{what} does not exist: {os.path.abspath(path)}; {hint}, or correct the path in the config")
     return path

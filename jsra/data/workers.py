@@ -48,7 +48,7 @@ class WorkerPool:
             while sent < len(tasks) or waiting:
                 while sent < len(tasks) and len(waiting) < self._count * self._prefetch:
                     process, pipe = self._workers[sent % self._count]
-                    self._send(process, pipe, tasks[sent])
+                    self._send(pipe, tasks[sent])
                     waiting.append((process, pipe, tasks[sent]))
                     sent += 1
                 yield self._receive(*waiting.popleft())
@@ -67,11 +67,11 @@ class WorkerPool:
             there.close()
             self._workers.append((process, here))
 
-    def _send(self, process, pipe, task):
+    def _send(self, pipe, task):
         try:
             pipe.send(task)
         except (BrokenPipeError, ConnectionResetError):
-            self._died(process, task)
+            pass  # an earlier task ended the worker; the error names that task when its result is missing
 
     def _receive(self, process, pipe, task):
         ready = connection.wait([pipe, process.sentinel], self._timeout)

@@ -76,6 +76,14 @@ def test_a_read_only_place(config, tmp_path, capsys, monkeypatch):
     assert "cannot be written to; choose another folder" in capsys.readouterr().err
 
 
+def test_a_current_folder_that_was_removed(config, tmp_path, capsys, monkeypatch):
+    (tmp_path / "gone").mkdir()
+    monkeypatch.chdir(tmp_path / "gone")
+    (tmp_path / "gone").rmdir()
+    assert main(["config", config]) == 2
+    assert capsys.readouterr().err == "jsra config: the current folder was removed, or moved: change to another (cd)\n"
+
+
 def test_ctrl_c_is_no_traceback(config, capsys, monkeypatch):
     def stopped(*args):
         raise KeyboardInterrupt

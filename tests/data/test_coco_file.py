@@ -186,8 +186,12 @@ def test_files_that_are_none(tmp_path, data, words):
 
 def test_places_that_are_none(tmp_path, monkeypatch):
     monkeypatch.delenv("JSRA_DATA", raising=False)
-    with pytest.raises(FileNotFoundError, match="JSRA_DATA"):
+    with pytest.raises(FileNotFoundError, match="set JSRA_DATA to the folder that replaces data/"):
         COCODataset(str(tmp_path), str(tmp_path / "none.json"))
+    monkeypatch.setenv("JSRA_DATA", "~/none")
+    monkeypatch.setenv("HOME", str(tmp_path))
+    with pytest.raises(FileNotFoundError, match=f"{tmp_path}/none/a.json; JSRA_DATA is ~/none: correct it, or"):
+        COCODataset(str(tmp_path), "data/a.json")
     with pytest.raises(DataError, match="is a folder: give the annotation file"):
         COCODataset(str(tmp_path), str(tmp_path))
     with pytest.raises(DataError, match="/dev/zero is not a regular file"):

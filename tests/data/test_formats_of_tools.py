@@ -56,6 +56,19 @@ def test_a_picture_that_two_files_annotate_is_there_once(tmp_path, form):
     assert any(f"{second}: {count} of its pictures are also in {path}" in line for line in found.problems)
 
 
+@pytest.mark.parametrize("form", [coco, cvat], ids=lambda f: f.__name__)
+def test_a_picture_that_one_file_lists_twice(tmp_path, form):
+    form(tmp_path)
+    if form is coco:
+        changed(tmp_path / "instances.json", "gone.jpg", "a.jpg")
+        changed(tmp_path / "instances.json", '"width": 5, "height": 5', '"width": 100, "height": 80')
+    else:
+        changed(tmp_path / "annotations.xml", "gone.jpg", "a.jpg")
+    found, _ = formats.find(str(tmp_path))
+    assert len(boxes(found)["a.jpg"]) == 2 and [len(listed) for listed in found.splits.values()] == [2]
+    assert any("1 of its pictures are listed twice in it, of which the first is used" in line for line in found.problems)
+
+
 def test_a_picture_that_a_list_has_twice_is_there_once(tmp_path):
     voc(tmp_path)
     (tmp_path / "ImageSets" / "Main").mkdir(parents=True)

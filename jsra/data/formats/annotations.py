@@ -91,18 +91,19 @@ def xml_of(path: str, problems: list):
 
 
 def once(splits: dict, problems: list) -> dict:
-    """The splits with each picture only once. If two files annotate it, the first is used, and `problems` gets a line."""
+    """The splits with each picture once. If two annotations are for it, the first is used, and `problems` gets a line."""
     kept, left = {}, Counter()
     for name, pictures in splits.items():
         first = {}
         for picture in pictures:
             used = first.setdefault(picture.file, picture)
-            if used.source != picture.source:
+            if used is not picture:
                 left[(picture.source, used.source)] += 1
         if first:
             kept[name] = list(first.values())
     for (source, used), count in left.items():
-        problems.append(f"{source}: {count} of its pictures are also in {used}, which is used: left out")
+        where = f"also in {used}, which" if source != used else "listed twice in it, of which the first"
+        problems.append(f"{source}: {count} of its pictures are {where} is used: left out")
     return kept
 
 
