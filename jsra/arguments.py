@@ -26,7 +26,7 @@ _WORDS = {
     "None": "None",
 }
 _TYPES = {"int": numbers.Integral, "float": numbers.Real, "str": str, "dict": dict}
-# What numbers of a name can be, in every part, and each number in a list of that name, which has at least one.
+# The allowed range of numbers by the argument's name, in all parts; also of each number in a list, which must not be empty.
 _RANGES = (
     ("a number from 0 to 1", lambda v: 0 <= v <= 1, (
         "pos_iou_thr", "neg_iou_thr", "min_pos_iou", "score_thr", "nms_thr", "mask_thr", "target_thr", "pos_fraction",
@@ -125,7 +125,7 @@ def _problem_within(node, value, path, check_part):
 
 
 def outside(name, value, path):
-    """What is wrong with the range of `value`, the argument of that name at `path`: as `problem`."""
+    """Like `problem`, for the range of `value`, the argument `name` at `path`."""
     if name not in _RANGE_OF or value is None:
         return None
     said, fits = _RANGE_OF[name]

@@ -1,4 +1,4 @@
-"""What all tests share: a seed of their own, replays with fresh seeds (--fuzz), the device axis, the places of real data."""
+"""For all tests: a seed per test, repetitions with new seeds (--fuzz), the device axis, the paths of real data."""
 
 import os
 import sys

@@ -1,4 +1,4 @@
-"""The commands that the documents show are commands that there are: each is parsed by the program's own parsers."""
+"""All commands in the documents exist: each is parsed by the program's own parsers."""
 
 import glob
 import os

@@ -1,4 +1,4 @@
-"""No import circles: neither between modules nor between the packages of jsra, imports inside functions included."""
+"""There are no import circles between modules or between the packages of jsra, including imports inside functions."""
 
 import ast
 import os

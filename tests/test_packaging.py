@@ -1,4 +1,4 @@
-"""What is installed is complete: a wheel holds every kernel and config, and imports where it is installed alone."""
+"""An installation is complete: a wheel contains all kernels and configs, and can be imported without the checkout."""
 
 import os
 import subprocess

@@ -1,4 +1,4 @@
-"""The random tests themselves: the same numbers in every run, fresh ones under --fuzz."""
+"""Random numbers of the tests: the same in every run, new ones with --fuzz."""
 
 import os
 import subprocess

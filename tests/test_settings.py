@@ -1,4 +1,4 @@
-"""What the identity of a result holds, and what it leaves out."""
+"""The settings that belong to the identity of a result, and those that do not."""
 
 import os
 

@@ -1,4 +1,4 @@
-"""The rules of the house that a machine can check."""
+"""The code conventions that can be checked automatically."""
 
 import os
 import re

@@ -1,4 +1,4 @@
-"""Running a finished model with mirrored images."""
+"""Running a trained model with mirrored images."""
 
 import numpy as np
 import pytest

@@ -1,4 +1,4 @@
-"""A detector and a data set small enough for the tests of commands: coloured rectangles, found by colour."""
+"""A detector and a dataset that are small enough for tests of commands: coloured rectangles, found by colour."""
 import json
 
 import jittor as jt

@@ -53,7 +53,7 @@ class Record:
         self.fields = _fields(fields, len(self.boxes), img_id) if fields else None
 
     def _check(self):
-        """ConfigError for what the reader of a user's own data set may have mistaken."""
+        """Raise ConfigError for records that the reader of a user's own dataset has made in a wrong form."""
         for boxes, labels in ((self.boxes, self.labels), (self.ignored, self.ignored_labels)):
             wrong = None
             if len(boxes) != len(labels):
@@ -149,7 +149,7 @@ class DetectionDataset:
             raise ConfigError(f"{self!r} has no image{' with an object' if filter_empty_gt else ''}")
 
     def _check_classes(self):
-        """ConfigError where classes, category ids and labels do not belong together."""
+        """Raise ConfigError if classes, category ids and labels do not agree."""
         who, ids, count = type(self).__name__, list(getattr(self, "cat_ids", ())), len(self.CLASSES)
         if len(set(ids)) != count or len(ids) != count:
             raise ConfigError(f"{who}: cat_ids must be {count} different ids, one for each of CLASSES, not {short(ids)}")

@@ -34,7 +34,7 @@ def _clip(boxes, width, height):
 
 
 def _checked(where, sample, before):
-    """What a transform returned, if it is a picture and a target whose objects belong together; else ConfigError."""
+    """Returns the result of a transform. Raises ConfigError unless it is an image and a target with consistent objects."""
     if not isinstance(sample, tuple) or len(sample) != 2 or not isinstance(sample[1], dict):
         raise ConfigError(f"{where}: must return (image, target), not {short(sample)}")
     image, target = sample

@@ -71,7 +71,7 @@ class WorkerPool:
         try:
             pipe.send(task)
         except (BrokenPipeError, ConnectionResetError):
-            pass  # the worker died of an earlier task, which is named when its result does not come
+            pass  # an earlier task ended the worker; the error names that task when its result is missing
 
     def _receive(self, process, pipe, task):
         ready = connection.wait([pipe, process.sentinel], self._timeout)

@@ -1,4 +1,4 @@
-"""What a detector returns, checked before it is used: a user's own one may return anything."""
+"""Checks the losses and results of a detector before they are used, because a user's own detector may return anything."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ KEYS = ("img_id", "boxes", "scores", "labels")
 
 
 def check_losses(model, losses) -> dict:
-    """The losses of a step. ConfigError if they are not a dictionary of Vars by name."""
+    """Returns the losses of a step. Raises ConfigError unless they are a dictionary {name: Var}."""
     who = type(model).__name__
     if not isinstance(losses, dict) or not losses:
         raise ConfigError(f"{who}: training must return its losses, {{'loss_...': Var}}, not {short(losses)}")
@@ -23,7 +23,7 @@ def check_losses(model, losses) -> dict:
 
 
 def check_results(model, results, targets) -> list:
-    """The results of a batch as `check_result` gives them. ConfigError if there is not one for each image, in their order."""
+    """The results of a batch, each after `check_result`. Raises ConfigError unless there is one per image, in their order."""
     who = type(model).__name__
     if not isinstance(results, (list, tuple)) or len(results) != len(targets):
         found = f"{len(results)} in a {type(results).__name__}" if hasattr(results, "__len__") else short(results)
@@ -39,7 +39,7 @@ def check_results(model, results, targets) -> list:
 
 
 def check_result(model, result) -> dict:
-    """The result of an image with NumPy arrays: boxes [n, 4] and scores [n] finite, labels [n] whole numbers from 1."""
+    """The result of an image with NumPy arrays: boxes [n, 4] and scores [n] must be finite, labels [n] integers from 1."""
     who = f"{type(model).__name__}: the result of an image"
     missing = [key for key in KEYS if key not in result] if isinstance(result, dict) else KEYS
     if missing:
@@ -49,7 +49,7 @@ def check_result(model, result) -> dict:
     count = arrays["scores"].size
     for key, shape in (("boxes", (count, 4)), ("scores", (count,)), ("labels", (count,))):
         array = arrays[key]
-        if not count and not array.size:  # an empty list has no other form
+        if not count and not array.size:  # an empty list has no other shape
             array = arrays[key] = np.zeros(shape, array.dtype if array.dtype.kind in "fiu" else np.float32)
         if array.shape != shape or array.dtype.kind not in "fiu" or not np.isfinite(array).all():
             expected = "boxes [n, 4], scores [n] and labels [n] are finite numbers of the same n detections"
@@ -64,7 +64,7 @@ def check_result(model, result) -> dict:
 
 
 def _array(value):
-    """As an array; of objects where a list holds unequal parts."""
+    """The value as an array; with dtype object if a list has items of different shapes."""
     try:
         return value.numpy() if isinstance(value, jt.Var) else np.asarray(value)
     except ValueError:

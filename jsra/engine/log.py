@@ -1,6 +1,6 @@
 """The records of a run: log.jsonl, the progress bar and, if tensorboardX is installed, TensorBoard.
 
-Durations are of the monotonic clock, which nobody sets back.
+Durations are measured with the monotonic clock, which is never set back.
 
 log.jsonl has one JSON object per line: {"kind": "run"} when the run starts or resumes (config, seed, commit, versions),
 {"kind": "train", "iteration", "epoch", "lr", losses, ...} and {"kind": "val", "iteration", metrics}. A resumed run appends

@@ -37,7 +37,7 @@ def evaluate(evaluators, dataset, results, work_dir=None, name=None) -> Metrics:
 
 
 def _check(evaluator, found) -> Metrics:
-    """What an evaluator gave, if it is Metrics with a number for each of its names; else ConfigError."""
+    """Returns the result of an evaluator. Raises ConfigError unless it is Metrics with a number for each of its names."""
     who = f"{type(evaluator).__name__}.evaluate"
     if not isinstance(found, Metrics):
         raise ConfigError(f"{who}: expected jsra.evaluation.dataset_evaluator.Metrics, got {short(found)}")

@@ -178,7 +178,8 @@ def _functional_conv(out, x, weight, *args, **kw):
 
 
 def reference_boxes(count: int, width: int, height: int, seed: int = 0) -> np.ndarray:
-    """Random boxes xyxy, float32 [count, 4]: log-uniform size (16 pixels to the image's shorter side), log-normal ratio.
+    """Random boxes xyxy, float32 [count, 4]: log-uniform size (16 pixels, or the image's shorter side if that is less, to the
+    shorter side), log-normal ratio.
 
     They are the RoIs of the executed count, where the number of positions depends on the box; `gflops` does not depend on it.
     """

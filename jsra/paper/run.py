@@ -194,7 +194,7 @@ def _percent(value):
 
 
 def read(path) -> dict | None:
-    """The dictionary in a JSON file of a run, or None if there is no file. Raises DataError or ConfigError if it is damaged."""
+    """The dictionary in a JSON file of a run, or None if there is none. Raises DataError or ConfigError if it is damaged."""
     if not os.path.isfile(path):
         return None
     found = parse_json(path)
@@ -204,7 +204,7 @@ def read(path) -> dict | None:
 
 
 def _read_result(path):
-    """`read` of a result.json, whose measured values are numbers, or None where a column has none."""
+    """Like `read`, for a result.json; raises ConfigError unless its measured values are numbers or None."""
     found = read(path)
     measured = {} if found is None else found.get("measured")
     if not isinstance(measured, dict):

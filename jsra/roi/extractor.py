@@ -89,7 +89,7 @@ class SingleRoIExtractor(FPNRoIExtractor):
 
 
 def _checked(layer, out, rois):
-    """The features, if they have the form that a RoI layer returns; else ConfigError."""
+    """Returns the features of a RoI layer. Raises ConfigError unless they have a shape that a RoI layer may return."""
     if not isinstance(out, jt.Var) or out.ndim < 2 or out.shape[0] != rois.shape[0]:
         found = list(out.shape) if hasattr(out, "shape") else ""
         raise ConfigError(

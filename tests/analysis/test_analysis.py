@@ -1,4 +1,4 @@
-"""Kinds of errors, what they cost, confusion, and the page, on detections whose faults are known."""
+"""Kinds of errors, their cost, confusion, and the page, for detections with known errors."""
 
 import json
 import os

@@ -3,8 +3,8 @@
     git clone https://github.com/OpenGVLab/InternImage
     python tests/backbones/make_internimage.py InternImage [FILE]     (pip install torch timm)
 
-With a FILE it runs InternImage-T whole and writes there. Its convolution is the authors' form in PyTorch (DCNv3_pytorch);
-what their file imports of mmcv and mmdet, and does not use here, is replaced by stand-ins.
+With a FILE it runs the complete InternImage-T and writes that file. The convolution is the authors' PyTorch version
+(DCNv3_pytorch); imports of mmcv and mmdet that are not needed here are replaced by stand-ins.
 """
 
 import importlib

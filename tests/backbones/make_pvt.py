@@ -1,6 +1,6 @@
 """Writes pvt.npz: maps and gradients of a tiny PVTv2 of timm, for two sizes of images: python tests/backbones/make_pvt.py.
 
-Weights are random, under timm's names. With an argument, a file, it runs PVTv2-B0 whole and writes there.
+Weights are random, with timm's names. With a file as argument, it runs the complete PVTv2-B0 and writes that file.
 """
 
 import os

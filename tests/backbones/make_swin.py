@@ -3,7 +3,8 @@
     python tests/backbones/make_swin.py mmdet      (its SwinTransformer; the second size divides by no window)
     python tests/backbones/make_swin.py timm       (its swin_transformer; one size, that of its windows)
 
-Weights are random, under the peer's own names. A second argument, a file, runs Swin-T whole and writes there.
+Weights are random, with the peer's own names. With a file as second argument, it runs the complete Swin-T and writes that
+file.
 """
 
 import os

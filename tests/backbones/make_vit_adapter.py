@@ -3,9 +3,9 @@
     git clone https://github.com/czczup/ViT-Adapter
     python tests/backbones/make_vit_adapter.py ViT-Adapter [FILE]     (pip install torch timm)
 
-With a FILE it runs ViT-Adapter-T whole and writes there. Its deformable attention is the authors' form in PyTorch
-(ms_deform_attn_core_pytorch), its norms see one process; what their files import of mmcv and mmdet, and do not use here, is
-replaced by stand-ins. Their code takes images whose sides 32 divides: others are filled up with zeros, and the maps are cut.
+With a FILE it runs the complete ViT-Adapter-T and writes that file. Deformable attention is the authors' PyTorch version
+(ms_deform_attn_core_pytorch), norms use one process; imports of mmcv and mmdet that are not needed here are replaced by
+stand-ins. Their code needs sides that are multiples of 32: other images are padded with zeros, and the maps are cropped.
 """
 
 import importlib

@@ -1,4 +1,4 @@
-"""Ground truths for the tests of what works on a batch."""
+"""Ground truths for tests of functions on batches."""
 
 import numpy as np
 

@@ -59,7 +59,7 @@ def test_config_prints_values_and_their_origin(trained, capsys):
 
 
 def test_a_printed_config_keeps_long_values(trained, capsys, tmp_path):
-    """The comment after one that reaches its column must not become a part of it."""
+    """A comment after a value that is so long that it reaches the column of comments must not become a part of the value."""
     for length in range(50, 90):
         assert main(["config", trained[1], "--set", f"work_dir={'x' * length}"]) == 0
         (tmp_path / "printed.yaml").write_text(capsys.readouterr().out)

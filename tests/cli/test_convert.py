@@ -1,4 +1,4 @@
-"""`jsra convert`: what it writes, and what it refuses to write."""
+"""`jsra convert`: the files that it writes, and the input that it refuses."""
 
 import numpy as np
 import pytest

@@ -1,4 +1,4 @@
-"""A full disk, a reader that goes away, a terminal that lacks letters: a line that says what to do, and no half files."""
+"""A full disk, a closed pipe, a terminal without some characters: a one-line message, and no incomplete files."""
 
 import errno
 import json

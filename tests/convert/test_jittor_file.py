@@ -1,4 +1,4 @@
-"""Jittor's .pkl files: read without running them, written so that jt.load reads them."""
+"""Jittor's .pkl files: read without executing them, and written in a form that jt.load reads."""
 
 import os
 import pickle

@@ -1,4 +1,4 @@
-"""Weights of a file into a small model: what fits, what is reported, what is refused."""
+"""Loading weights of a file into a small model: which ones fit, which are reported, which are refused."""
 
 import jittor as jt
 import numpy as np

@@ -1,7 +1,7 @@
-"""`jsra crosscheck`: differences are found and named at the right place; what cannot be compared is said in one line.
+"""`jsra crosscheck`: differences are found and named at the right step; if a comparison is impossible, one line says so.
 
-PyTorch is not needed: interpreters are stand-ins that give answers which ports gave (tests/ports/vectors). Where JSRA_TORCH
-names a Python with PyTorch, the same is asked of it.
+PyTorch is not needed: interpreters are replaced by stand-ins that return stored answers of the ports (tests/ports/vectors).
+If JSRA_TORCH names a Python with PyTorch, the same tests also run with it.
 """
 
 import json

@@ -1,4 +1,4 @@
-"""Make tests/data/resize_opencv.npz: what OpenCV's bilinear and nearest resizing gives. Needs opencv-python-headless.
+"""Make tests/data/resize_opencv.npz: results of OpenCV's bilinear and nearest resizing. Needs opencv-python-headless.
 
 python tests/data/make_resize_opencv.py
 """

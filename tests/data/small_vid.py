@@ -1,4 +1,4 @@
-"""A small data set in ImageNet VID's layout on disk: two videos, and a still image of DET."""
+"""A small dataset on disk in ImageNet VID's layout: two videos, and a still image of DET."""
 
 import os
 

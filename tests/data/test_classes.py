@@ -1,4 +1,4 @@
-"""A model, data sets and weights that do not speak of the same classes are refused before anything runs."""
+"""A model, datasets and weights with different classes are refused before anything runs."""
 
 import json
 import os

@@ -1,4 +1,4 @@
-"""What people bring as COCO's annotation file: every entry that cannot be used is named, by all who read one."""
+"""COCO annotation files with errors: every entry that cannot be used is named, by all readers of such files."""
 
 import copy
 import gzip

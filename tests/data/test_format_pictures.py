@@ -1,4 +1,4 @@
-"""Which picture an annotation of another program means, of which size, in which split: taken rightly, or left out."""
+"""The picture, size and split that an annotation of another program means: found correctly, or left out."""
 
 import json
 

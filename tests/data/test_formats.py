@@ -1,4 +1,4 @@
-"""The same two pictures in every form of annotation that `jsra init` reads."""
+"""The same two pictures in every annotation format that `jsra init` reads."""
 
 import json
 

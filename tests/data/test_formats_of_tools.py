@@ -1,4 +1,4 @@
-"""What annotation tools write beyond the plain forms: taken as they mean it, or left out with a line about it."""
+"""Extensions of the formats by annotation tools: read with their meaning, or left out with a line about it."""
 
 import json
 import os

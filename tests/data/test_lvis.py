@@ -1,4 +1,4 @@
-"""LVIS: its files, its frequencies, what an image does not say, images of rare classes more often."""
+"""LVIS: files, frequencies, classes that are not annotated in an image, oversampling of images with rare classes."""
 
 import json
 import math

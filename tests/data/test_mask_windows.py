@@ -1,4 +1,4 @@
-"""Masks in windows of their image: the bitmaps of the whole image, and the RLE that pycocotools makes of them."""
+"""Masks in windows of their image are compared with bitmaps of the whole image, and with pycocotools' RLE of these."""
 
 import numpy as np
 import pytest

@@ -1,4 +1,4 @@
-"""Masks as they are annotated, through every change of the picture."""
+"""Annotated masks after every change of the image."""
 
 import numpy as np
 import pytest

@@ -1,4 +1,4 @@
-"""What a record knows reaches the target, through the transforms, unharmed."""
+"""The fields of a record arrive in the target, through the transforms, without errors."""
 
 import pickle
 

@@ -1,4 +1,4 @@
-"""A small COCO and a small VOC data set on disk, with a crowd, a difficult object, an empty and a tiny image."""
+"""A small COCO and a small VOC dataset on disk, with a crowd, a difficult object, an empty image and a tiny image."""
 
 import json
 import os

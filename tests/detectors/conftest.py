@@ -1,4 +1,5 @@
-"""What the comparisons with mmdet share: the maps of Faster R-CNN R50-FPN, which its mask and cascade detectors have too."""
+"""For all comparisons with mmdet: the maps of Faster R-CNN R50-FPN, which are also those of its mask and cascade
+detectors."""
 
 import functools
 import os

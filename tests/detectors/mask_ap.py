@@ -1,8 +1,8 @@
-"""Inputs of the comparison of mask AP with mmdet's on coco_masks: made alike in the peer's Python and by the test. NumPy and
-PIL only.
+"""Inputs for comparing mask AP with mmdet's on coco_masks: the peer's Python and the test make the same ones. Uses only NumPy
+and PIL.
 
-With random weights nothing would be found. So proposals lie around the objects, the bias of the masks' logits lets a mask
-fill much of its box, and each detection is given the class of the object that its box overlaps most.
+With random weights nothing would be found. Therefore proposals are near the objects, the bias of the masks' logits makes
+masks fill a large part of their boxes, and each detection gets the class of the object that its box overlaps most.
 """
 
 from __future__ import annotations

@@ -1,5 +1,5 @@
-"""Inputs on which this package is compared with mmdet and torchvision: made alike by reference/make_*.py, which run in
-the peer's Python, and by the tests. NumPy and PIL only.
+"""Inputs for comparing this package with mmdet and torchvision: reference/make_*.py, which run in the peer's Python, and the
+tests make the same ones. Uses only NumPy and PIL.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""What every detector takes from its base class."""
+"""The base class of all detectors."""
 
 import jittor as jt
 import numpy as np

@@ -1,7 +1,7 @@
 """The same function as mmdet 3.3's Mask R-CNN and Cascade Mask R-CNN R50-FPN, on the same weights and real images.
 
-reference/mmdet_*.npz were written by reference/make_mmdet_masks.py, with every tenth mask. Where JSRA_MMDET names a Python
-that has mmdet, it is run instead: all masks are compared, and the cascade on all images.
+reference/mmdet_*.npz were written by reference/make_mmdet_masks.py, with every tenth mask. If JSRA_MMDET names a Python
+with mmdet, that is run instead: all masks are compared, and the cascade on all images.
 """
 
 import json

@@ -1,4 +1,4 @@
-"""What a user's own detector returns is checked before it is used."""
+"""The losses and results of a user's own detector are checked before they are used."""
 
 import jittor as jt
 import numpy as np
@@ -9,7 +9,7 @@ from jsra.registry import ConfigError
 
 
 class Own:
-    """Stands for a detector: only its name is used."""
+    """Replaces a detector: only its name is used."""
 
 
 def result(**changes):

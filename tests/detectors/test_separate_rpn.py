@@ -1,4 +1,4 @@
-"""Two networks for one detector: who learns from which loss, and who gets a classifier's weights."""
+"""Two networks for one detector: which loss trains which network, and which one gets a classifier's weights."""
 
 import jittor as jt
 import numpy as np

@@ -1,6 +1,6 @@
 """A table of two small SRA detectors (Faster R-CNN R18-FPN, real heads) on eight pictures, run by one process or by two.
 
-Two processes give the numbers of one where every image has as many samples as every other, none of them by chance: all
+Two processes give the same numbers as one if all images have the same number of samples and none is drawn at random: all
 anchors and all proposals are samples, and no proposal suppresses another.
 """
 from __future__ import annotations

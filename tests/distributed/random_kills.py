@@ -1,10 +1,10 @@
-"""Kill a table of two small detectors at random moments, again and again, and see that nothing is lost.
+"""Kill a table of two small detectors repeatedly at random moments, and check that nothing is lost.
 
     python -m tests.distributed.random_kills [--kills 30] [--seed 0]
 
-One and two processes take turns. After each kill the same command is started again; when a table has been killed some times
-it is left to end, and its losses and numbers must be those of a table that nobody disturbed. Prints a line for each kill and
-a last one, 'ok' or what was wrong; the exit code is 0 or 1.
+One and two processes alternate. After each kill the same command is started again. After some kills the table may finish; its
+losses and numbers must be the same as without kills. Prints a line for each kill and a last one, 'ok' or what was wrong; the
+exit code is 0 or 1.
 """
 import argparse
 import collections

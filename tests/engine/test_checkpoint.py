@@ -138,7 +138,7 @@ def test_errors_name_what_differs(tmp_path):
 
 @pytest.mark.parametrize("kind", [np.float16, np.float64, np.int32])
 def test_weights_of_another_type_are_refused(tmp_path, kind):
-    """Of a file that somebody halved, say: what is exact in a checkpoint would be no more."""
+    """E.g. if somebody has converted the file to half precision: a resumed run would not be exact."""
     run = make_run(tmp_path)
     path = os.path.join(run.save(), "model.safetensors")
     before = everything(run)

@@ -1,4 +1,4 @@
-"""Weights averaged over time: the formula, what is saved and evaluated, and resuming."""
+"""Averages of the weights over time: the formula, the weights that are saved and evaluated, and resuming."""
 
 import jittor as jt
 import numpy as np

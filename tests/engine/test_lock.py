@@ -1,4 +1,4 @@
-"""Two runs in one work_dir: the second is refused while the first lives, however that ends."""
+"""Two runs in one work_dir: the second is refused while the first is running, however the first ends."""
 
 import errno
 import fcntl

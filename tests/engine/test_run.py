@@ -1,4 +1,4 @@
-"""What a run refuses before it begins."""
+"""Settings that a run refuses before it begins."""
 
 import json
 

@@ -42,7 +42,7 @@ def test_trains_and_logs(tmp_path, seed):
 
 
 def test_a_clock_that_is_set_back_changes_no_duration(tmp_path, monkeypatch):
-    """Neither the log's nor the time that is waited for a signal."""
+    """Neither the durations in the log nor the time of waiting for a signal."""
     days = iter(range(10**4, 0, -1))
     clock = types.SimpleNamespace(time=lambda: 86400.0 * next(days), monotonic=time.monotonic, sleep=time.sleep)
     for module in ("log", "train", "interrupt"):

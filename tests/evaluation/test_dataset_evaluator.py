@@ -1,4 +1,4 @@
-"""What a config's `evaluator` names, and what is refused before a model runs."""
+"""The evaluators of a config, and the errors that are reported before a model runs."""
 
 import os
 
@@ -92,7 +92,7 @@ def test_names_are_those_of_what_is_measured():
 
 
 class Own(DatasetEvaluator):
-    """A user's evaluator, which gives what it is told to give."""
+    """A user's evaluator that returns a given value."""
 
     names = ("mine",)
 
@@ -119,7 +119,7 @@ def test_what_a_users_evaluator_returns(tmp_path, given, message):
 
 @pytest.mark.parametrize("label", [0, 3])
 def test_labels_that_the_data_set_does_not_have(tmp_path, label):
-    """They would be those of another class: category ids are found by their place, and -1 is a place."""
+    """They would count for another class: labels are indices into the category ids, and -1 is a valid index."""
     evaluator = Evaluator(config(tmp_path), progress=False)
     result = {"img_id": 0, "boxes": np.ones((1, 4)), "scores": np.ones(1), "labels": np.array([label])}
     with pytest.raises(ConfigError, match=rf"image id 0: the model gives the labels \[{label}\]; .* labels 1 to 2"):

@@ -1,4 +1,4 @@
-"""Whole detectors: onnxruntime finds with the exported file what the model finds. Tiny, with weights of their names."""
+"""Complete tiny detectors: onnxruntime gives the model's detections with the exported file. Weights depend on their names."""
 
 import json
 

@@ -1,4 +1,4 @@
-"""Each part of the graph against the layer that it is written from, in onnxruntime."""
+"""Each part of the graph, run in onnxruntime, is compared with its layer."""
 
 import jittor as jt
 import numpy as np

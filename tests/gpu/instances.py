@@ -1,4 +1,4 @@
-"""Every launch function of cuda_src as one translation unit an operator, for nvcc alone: no Jittor, no GPU."""
+"""Every launch function of cuda_src, with one translation unit per operator, for nvcc only: without Jittor, without a GPU."""
 
 from __future__ import annotations
 

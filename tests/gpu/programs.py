@@ -1,4 +1,4 @@
-"""What compile.py compiles and test_training.py runs: operators of Jittor, operators of jsra, training steps."""
+"""The programs that compile.py compiles and test_training.py runs: operators of Jittor, operators of jsra, training steps."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The libraries that stand in for NVIDIA's where compile.py has no GPU."""
+"""The libraries that replace NVIDIA's for compile.py on a machine without a GPU."""
 
 from __future__ import annotations
 

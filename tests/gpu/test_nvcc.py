@@ -1,4 +1,4 @@
-"""The CUDA files by nvcc alone, without Jittor: all compile for GPUs from sm_70 on; a launch that fails is an error."""
+"""The CUDA files with nvcc only, without Jittor: all compile for GPUs from sm_70 on; a failing launch is an error."""
 
 import os
 import shutil

@@ -1,4 +1,4 @@
-"""A small case of AlignDet's two modules, made alike for this package and for make_aligndet.py. NumPy only."""
+"""A small case of AlignDet's two modules, the same for this package and for make_aligndet.py. Uses only NumPy."""
 
 import numpy as np
 

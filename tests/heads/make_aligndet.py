@@ -1,4 +1,4 @@
-"""What PyTorch gives for AlignDet's two modules, written from the paper's equations: tests/heads/aligndet.npz.
+"""Results of PyTorch for AlignDet's two modules, written from the paper's equations: tests/heads/aligndet.npz.
 
     PEER_PYTHON tests/heads/make_aligndet.py
 

@@ -1,4 +1,4 @@
-"""AlignDet's two modules against a PyTorch transcription of the paper (make_aligndet.py), and what their heads refuse."""
+"""AlignDet's two modules against a PyTorch transcription of the paper (make_aligndet.py), and wrong settings of the heads."""
 
 import os
 

@@ -1,4 +1,4 @@
-"""Cascades of two stages on one image, with numbers that can be followed by hand."""
+"""Cascades of two stages on one image, with numbers that can be computed by hand."""
 
 import jittor as jt
 import numpy as np

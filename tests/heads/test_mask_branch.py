@@ -1,4 +1,4 @@
-"""Branches of masks on RoIs whose features are their own masks, with numbers that can be followed by hand."""
+"""Mask branches on RoIs whose features are their own masks, with numbers that can be computed by hand."""
 
 import jittor as jt
 import numpy as np

@@ -1,4 +1,4 @@
-"""A stand-in for JDet: registries with some names of its own, a config, and the calls of its Runner, in its order."""
+"""A replacement for JDet: registries with some of its names, a config, and the calls of its Runner, in the same order."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Hold jsra against a real JDet: the same configs, the same runs, the same weights, and SRA in JDet's own detectors.
+"""Compare jsra with a real JDet: the same configs, the same runs, the same weights, and SRA in JDet's own detectors.
 
     python -m tests.integrations.jdet_check PATH_TO_JDET [--data COCO] [--venv FOLDER] [--work FOLDER] [--only NAME]
         [--write PAGE]

@@ -1,4 +1,4 @@
-"""jsra as parts of JDet: with a stand-in for JDet here, and with a real one where JSRA_JDET names it."""
+"""jsra's parts in JDet: with a replacement for JDet, and with a real one if JSRA_JDET names it."""
 
 import ast
 import importlib

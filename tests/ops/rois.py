@@ -2,7 +2,7 @@
 
 import numpy as np
 
-# What gives zeros in every operator: a batch index of none of 2 images, or not finite, inverted, nowhere near a map.
+# RoIs that give zeros in every operator: with a batch index outside 2 images, not finite, inverted, or far from the map.
 DEGENERATE = np.array(
     [
         [-1, 1, 1, 9, 9],

@@ -1,4 +1,4 @@
-"""What every operator's test inherits: give `op`, `reference` and `cases`, and the class tests the rest.
+"""The base class of all operator tests: a subclass gives `op`, `reference` and `cases`, and inherits the tests.
 
     class TestRoIAlign(OperatorTester):
         op = staticmethod(jsra.ops.roi_align)

@@ -1,4 +1,4 @@
-"""Figure 4 of AlignDet: boxes that convolutions stand for, and their overlap with the refined anchors."""
+"""Figure 4 of AlignDet: the boxes that the taps of convolutions cover, and their IoU with the refined anchors."""
 
 import jittor as jt
 import numpy as np

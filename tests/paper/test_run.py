@@ -1,4 +1,4 @@
-"""The table runner end to end on a handful of small pictures: trains, goes on, reads what is there, refuses what changed."""
+"""The table runner, end to end on a few small images: trains, continues, reads existing results, refuses changed settings."""
 
 import json
 import os
@@ -227,7 +227,8 @@ def test_states_count_the_seeds(tmp_path):
     for run, made_with in ((first, first.settings), (second, {})):
         os.makedirs(run.work_dir)
         with open(os.path.join(run.work_dir, RESULT), "w", encoding="utf8") as f:
-            json.dump({"fingerprint": settings.fingerprint(made_with), "settings": made_with, "seed": run.seed}, f)
+            identity = {"fingerprint": settings.fingerprint(made_with), "settings": made_with, "seed": run.seed}
+            json.dump({**identity, "measured": {}}, f)
     found = {(t.key, row.name): state for t, rows in measure.states("mini", 3, tmp_path) for row, state in rows}
     assert found["1", "SRA"] == "1 trained, 1 other settings, 1 not trained"
     assert found["1", "RoI Align"] == "not trained"

@@ -1,4 +1,4 @@
-"""Trainings side by side, with small programs in the place of the trainings; a real one: test_run.py."""
+"""Several trainings at the same time, with small programs instead of trainings; a real one is in test_run.py."""
 
 import os
 import signal

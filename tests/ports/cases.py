@@ -1,4 +1,4 @@
-"""What the ports are compared on: settings of our layers, at small widths or their own, and the files of the ports."""
+"""The cases for comparing the ports: settings of our layers, with small or their real widths, and the files of the ports."""
 
 from __future__ import annotations
 

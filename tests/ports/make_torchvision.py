@@ -1,5 +1,5 @@
 """Run torchvision's Faster R-CNN with ports/torchvision_sra.py on seeded weights and a real image, for test_torchvision.py;
-and hold ports/detectron2_sra.py, with stand-ins for detectron2, against it.
+and compare ports/detectron2_sra.py, with stand-ins for detectron2, with it.
 
     PYTHONPATH=ports:ports/torch PEER_PYTHON tests/ports/make_torchvision.py ../shared/data/coco_mini
 

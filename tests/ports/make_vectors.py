@@ -1,4 +1,4 @@
-"""Compare every port with jsra, and keep what the ports answer in small cases, for machines without PyTorch.
+"""Compare every port with jsra, and store the results of the ports in small cases, for machines without PyTorch.
 
     python -m tests.ports.make_vectors PYTHON [--full] [--only TEXT]
 

@@ -1,4 +1,4 @@
-"""What mmdet with ports/mmdet_sra.py and jsra are compared on: the same weights in both. NumPy only."""
+"""The case for comparing mmdet with ports/mmdet_sra.py and jsra: the same weights in both. Uses only NumPy."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Ports of Semantic RoI Align with a difference planted into each, which `jsra crosscheck` has to find at the right place.
+"""Ports of Semantic RoI Align, each with an intended difference that `jsra crosscheck` must find at the right step.
 
 The classes need PyTorch; the rest of the file does not.
 """

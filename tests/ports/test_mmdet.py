@@ -1,4 +1,4 @@
-"""mmdet's Faster R-CNN with ports/mmdet_sra.py and ours with SRA are one function, on the same weights and real images.
+"""mmdet's Faster R-CNN with ports/mmdet_sra.py and ours with SRA are the same function, for the same weights and real images.
 
 vectors/mmdet.npz was written by make_mmdet.py.
 """

@@ -1,5 +1,5 @@
-"""Every port is jsra's function: what the ports answered under PyTorch (vectors, written by make_vectors.py), and what they
-answer now where JSRA_TORCH names a Python with PyTorch and torchvision."""
+"""Every port computes the same function as jsra: compared with stored results of the ports in PyTorch (vectors, written by
+make_vectors.py), and with new ones if JSRA_TORCH names a Python with PyTorch and torchvision."""
 
 import os
 

@@ -1,4 +1,4 @@
-"""The port of RoIConv is jsra's function. vectors/roi_conv.npz was written by make_roi_conv.py."""
+"""The port of RoIConv computes the same function as jsra. vectors/roi_conv.npz was written by make_roi_conv.py."""
 
 import os
 

@@ -1,6 +1,6 @@
 """torchvision's Faster R-CNN with ports/torchvision_sra.py and ours with SRA are one function, on the same weights and image.
 
-vectors/torchvision.npz was written by make_torchvision.py, which also holds ports/detectron2_sra.py against it.
+vectors/torchvision.npz was written by make_torchvision.py, which also compares ports/detectron2_sra.py with it.
 """
 
 import os

@@ -1,4 +1,4 @@
-"""What a detector hands to its RoI layer, of a stand-in that records what it was asked."""
+"""The inputs that a detector gives to its RoI layer, recorded by a stand-in for the layer."""
 
 import jittor as jt
 import numpy as np

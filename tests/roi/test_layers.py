@@ -1,4 +1,4 @@
-"""What every RoI feature extractor of the papers has in common, on maps of 8 channels and 3 x 3 (or 9) features."""
+"""Common properties of all RoI feature extractors, on maps with 8 channels and 3 x 3 (or 9) features."""
 
 import jittor as jt
 import numpy as np

@@ -1,4 +1,4 @@
-"""Small trees of empty files that are laid out as NVIDIA's wheels and toolkits are."""
+"""Small directory trees of empty files with the layout of NVIDIA's wheels and toolkits."""
 
 import os
 

@@ -1,4 +1,4 @@
-"""The settings of arithmetic on a GPU, without one: what they set, and what the cuDNN header makes of it."""
+"""The settings of arithmetic on a GPU, tested without one: what they set, and how the cuDNN header uses it."""
 
 import os
 import shutil

@@ -1,4 +1,4 @@
-"""What is said or refused when Jittor is imported; what does not need Jittor runs."""
+"""Messages and errors when Jittor is imported; commands that do not need Jittor run."""
 
 import json
 import os

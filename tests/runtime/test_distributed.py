@@ -1,4 +1,4 @@
-"""The steps that processes take together, by two of them in one run."""
+"""The collective operations, with two processes in one run."""
 import json
 import os
 import subprocess

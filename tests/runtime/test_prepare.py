@@ -1,4 +1,4 @@
-"""The bring-up in processes of its own, as a user meets it."""
+"""The preparation for Jittor in separate processes, as a user sees it."""
 
 import glob
 import os

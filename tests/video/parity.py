@@ -1,4 +1,5 @@
-"""Inputs on which FGFA's parts are compared with PyTorch, made alike by reference/make_torch.py and the tests. NumPy only."""
+"""Inputs for comparing FGFA's parts with PyTorch; reference/make_torch.py and the tests make the same ones. Uses only
+NumPy."""
 
 from __future__ import annotations
 

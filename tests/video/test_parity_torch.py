@@ -1,4 +1,4 @@
-"""The same functions as FGFA's parts in PyTorch, on the same weights: reference/torch.npz is of reference/make_torch.py."""
+"""The same functions as FGFA's parts in PyTorch, for the same weights; reference/make_torch.py wrote reference/torch.npz."""
 
 import os
 

@@ -1,4 +1,4 @@
-"""A stream over a video gives what each frame gives with its references at hand."""
+"""A stream over a video gives the same results as each frame with its references."""
 
 import jittor as jt
 import numpy as np

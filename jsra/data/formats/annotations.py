@@ -91,7 +91,7 @@ def xml_of(path: str, problems: list):
 
 
 def once(splits: dict, problems: list) -> dict:
-    """The splits with each picture only once. If two files annotate it, the first is used, and `problems` gets a line."""
+    """The splits with each picture once. If two annotations are for it, the first is used, and `problems` gets a line."""
     kept, left = {}, Counter()
     for name, pictures in splits.items():
         first = {}

@@ -1,4 +1,4 @@
-"""mmdet's result file of Mask R-CNN R50-FPN on coco_masks val, as tests/detectors/mask_ap.py says.
+"""mmdet's result file of Mask R-CNN R50-FPN on coco_masks val, with the inputs of tests/detectors/mask_ap.py.
 
     PEER_PYTHON tests/detectors/reference/make_mmdet_mask_ap.py ../shared/data/coco_masks OUT.json
 """

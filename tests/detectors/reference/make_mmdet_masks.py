@@ -3,7 +3,7 @@
     PEER_PYTHON tests/detectors/reference/make_mmdet_masks.py ../shared/data/coco_mini [--out FOLDER] [--every N]
 
 Writes mmdet_mask_rcnn.npz and mmdet_cascade_mask_rcnn.npz next to it, or in FOLDER. Backbone, pyramid and RPN are those of
-mmdet.npz, since weights depend on names alone; its proposals are taken. Of the masks of detections every Nth is kept.
+mmdet.npz, because weights depend only on names; its proposals are used. Every Nth mask of the detections is stored.
 """
 
 import argparse

@@ -1,10 +1,9 @@
-"""Run mmdet's Faster R-CNN R50 on one map, with seeded weights and a real image: what test_parity_mmdet_one_map.py compares
-with.
+"""Run mmdet's Faster R-CNN R50 on one map, with seeded weights and a real image, for test_parity_mmdet_one_map.py.
 
     PEER_PYTHON tests/detectors/reference/make_mmdet_one_map.py ../shared/data/coco_mini {c4,dc5}
 
 PEER_PYTHON: as for make_mmdet.py. c4 is mmdet's faster-rcnn_r50-caffe_c4 with the stride on the 3x3 convolutions, dc5
-mmtracking's faster_rcnn_r50_dc5. Only answers are written: mmdet_c4.npz, mmdet_dc5.npz.
+mmtracking's faster_rcnn_r50_dc5. Only results are written: mmdet_c4.npz, mmdet_dc5.npz.
 """
 
 import argparse

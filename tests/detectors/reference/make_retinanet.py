@@ -2,8 +2,8 @@
 
     PEER_PYTHON tests/detectors/reference/make_retinanet.py ../shared/data/coco_mini [--checkpoint FILE.pth]
 
-PEER_PYTHON has mmdet 3.3, mmcv 2.1 and PyTorch (docs/development.md); the weights come from names and a seed, so only what
-mmdet answers is written: tests/detectors/reference/retinanet.npz.
+PEER_PYTHON has mmdet 3.3, mmcv 2.1 and PyTorch. The weights are made from their names and a seed, so only mmdet's results are
+written: tests/detectors/reference/retinanet.npz.
 """
 
 import argparse

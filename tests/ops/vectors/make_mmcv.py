@@ -1,4 +1,4 @@
-"""Make the reference vectors of operators that mmcv has and torchvision lacks: tests/ops/vectors/<operator>.npz.
+"""Make the reference vectors of operators that are in mmcv but not in torchvision: tests/ops/vectors/<operator>.npz.
 
 Run with the Python of an environment that has mmcv 2.1 with its operators for the CPU (not Jittor):
 `python tests/ops/vectors/make_mmcv.py`. The files are as those of make_torchvision.py.

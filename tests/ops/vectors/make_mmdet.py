@@ -1,4 +1,4 @@
-"""Write the vectors of what mmdet does with masks: python tests/ops/vectors/make_mmdet.py (needs mmdet 3.3, not Jittor)."""
+"""Write the vectors of mmdet's operations on masks: python tests/ops/vectors/make_mmdet.py (needs mmdet 3.3, not Jittor)."""
 
 import json
 import os
