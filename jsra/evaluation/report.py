@@ -58,8 +58,10 @@ def submit(evaluators, dataset, results, work_dir, name) -> list:
 
 
 def by_image(dataset, results):
-    """{img_id: result} in the dataset's order. Raises ValueError for an unknown image or two results of one image, ConfigError
-    for a label that the data set does not have."""
+    """{img_id: result} in the dataset's order.
+
+    Raises ValueError for an unknown image or two results of one image, ConfigError for a label that the data set lacks.
+    """
     found, classes = {}, len(dataset.CLASSES)
     for result in results:
         result = result[0] if isinstance(result, (tuple, list)) else result
