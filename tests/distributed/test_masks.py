@@ -11,7 +11,7 @@ from tests.distributed.test_agree import launcher  # noqa: F401  (a fixture)
 CONFIG = os.path.join("jdet_configs", "mini", "puppets_mask_r18_fpn_roi_align.py")
 # The positives of every image are its ground truth alone, so that a mean over the masks of two processes is that of one.
 MASKS = [
-    "model.roi_head.box.assigner.pos_iou_thr=1.1", "model.roi_head.box.assigner.match_low_quality=False",
+    "model.roi_head.box.assigner.pos_iou_thr=1.0", "model.roi_head.box.assigner.match_low_quality=False",
     "model.roi_head.box.sampler.pos_fraction=0.1", "model.roi_head.branches.mask.extractor.out_channels=16",
     "model.roi_head.branches.mask.head.in_channels=16", "model.roi_head.branches.mask.head.conv_out_channels=16",
     "model.roi_head.branches.mask.head.num_classes=2", "eval_interval=2",

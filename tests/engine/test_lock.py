@@ -16,7 +16,7 @@ from tests.toy_detector import write_config
 
 HOLD = "import sys; from jsra.engine.lock import WorkDirLock; lock = WorkDirLock(sys.argv[1]); print('held', flush=True); "
 # As a data worker does, a child that was forked lives on for a moment.
-CHILD = "import os, time; os.fork() == 0 and (os.close(1), time.sleep(30), os._exit(0)); input()"
+CHILD = "import os, time; os.fork() == 0 and (os.close(1), time.sleep(600), os._exit(0)); input()"
 
 
 @pytest.fixture

@@ -68,7 +68,7 @@ def test_names_of_checkpoints(family):
     """mmtracking's names of the pretrained FlowNetS alone, and of a whole detector, found out and back."""
     ours = {name: np.zeros(1) for name in parity.shapes() if family == "mmtrack" or name.startswith("motion.")}
     if family == "mmtrack":
-        ours.update({"neck.convs.0.weight": np.zeros(1), "roi_head.box.head.cls.bias": np.arange(3)})
+        ours.update({"neck.convs.0.weight": np.zeros(1), "roi_head.box.head.cls.bias": np.arange(3.0)})
     theirs = from_jsra(ours, family)
     assert not theirs.unexpected
     prefix = "motion." if family == "mmtrack" else ""
