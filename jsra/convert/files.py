@@ -6,6 +6,7 @@ import json
 import math
 import os
 import struct
+import sys
 import zipfile
 from operator import index
 
@@ -18,6 +19,8 @@ TORCH = (".pth", ".pt", ".bin", ".ckpt")
 WRITTEN = (*TORCH, ".pkl", ".safetensors", ".npz")
 # Keys under which frameworks store the state dict in a checkpoint.
 _NESTED = ("state_dict", "model", "model_state_dict", "module", "state_dict_ema")
+# Keys of weights that were averaged during training: timm's and torchvision's, mmengine's, ultralytics'.
+_AVERAGED = ("state_dict_ema", "model_ema", "ema_state_dict", "ema")
 _SAFETENSORS = {
     "F64": "<f8", "F32": "<f4", "F16": "<f2", "I64": "<i8", "I32": "<i4", "I16": "<i2", "I8": "i1", "U8": "u1", "BOOL": "?",
 }  # fmt: skip
@@ -100,6 +103,9 @@ def write_weights(path, arrays: dict):
 def _state_dict(content, path) -> dict:
     for key in _NESTED:
         if isinstance(content, dict) and isinstance(content.get(key), dict):
+            averaged = next((k for k in _AVERAGED if k != key and isinstance(content.get(k), dict)), None)
+            if averaged:
+                print(f"{path}: read {key!r}; the averaged weights, {averaged!r}, are not used", file=sys.stderr)
             content = content[key]
     if not isinstance(content, dict):
         raise WeightsError(f"{path}: holds {type(content).__name__}, not a dictionary of tensors")

@@ -83,6 +83,15 @@ def test_a_damaged_file_is_told(tmp_path):
         read_weights(path)
 
 
+def test_averaged_weights_next_to_those_that_are_read_are_said(tmp_path, capsys):
+    path = tmp_path / "both.pkl"
+    path.write_bytes(pickle.dumps({"model": {"a.weight": np.ones(2)}, "model_ema": {"a.weight": np.zeros(2)}}))
+    assert read_weights(path)["a.weight"].tolist() == [1, 1]
+    assert "read 'model'; the averaged weights, 'model_ema', are not used" in capsys.readouterr().err
+    path.write_bytes(pickle.dumps({"state_dict_ema": {"a.weight": np.zeros(2)}}))
+    assert read_weights(path)["a.weight"].tolist() == [0, 0] and not capsys.readouterr().err
+
+
 def test_names_of_jdets_detectors():
     """Backbone, neck and RPN have places here; the heads are of rotated boxes."""
     names = {
