@@ -55,6 +55,8 @@ class Record:
     def _check(self):
         """Raise ConfigError for records that the reader of a user's own dataset has made in a wrong form."""
         for boxes, labels in ((self.boxes, self.labels), (self.ignored, self.ignored_labels)):
+            if len(boxes) == len(labels) == 0:  # as `ignored` of most records
+                continue
             wrong = None
             if len(boxes) != len(labels):
                 wrong = f"{len(boxes)} boxes, but {len(labels)} labels"

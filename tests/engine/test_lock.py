@@ -69,8 +69,16 @@ def test_a_run_that_ended_or_failed_leaves_the_place(tmp_path, capsys):
 
 
 def test_a_file_system_without_locks_stops_nobody(tmp_path, monkeypatch):
+    asked = []
+
     def lockf(*args):
+        asked.append(args)
         raise OSError(errno.ENOLCK, "No locks available")
 
     monkeypatch.setattr(fcntl, "lockf", lockf)
-    WorkDirLock(str(tmp_path)).release()
+    first = WorkDirLock(str(tmp_path))
+    assert len(asked) == 1 and os.path.isfile(tmp_path / FILE)
+    second = WorkDirLock(str(tmp_path))  # nothing can tell that the first is running
+    assert len(asked) == 2
+    first.release()
+    second.release()
