@@ -4,9 +4,11 @@
 // process may still write into the cache; waiting for it prints no message, and a signal during the wait is an error. flock
 // belongs to the open file, which the compilers inherit: it is released when the last of them has ended. Jittor's lock is
 // acquired too, because of processes without jsra; compile_lock.py switches off Jittor's own use of it.
+#include <atomic>
 #include <cerrno>
 #include <chrono>
 #include <condition_variable>
+#include <exception>
 #include <mutex>
 #include <new>
 #include <set>
@@ -15,6 +17,7 @@
 #include <utility>
 
 #include <fcntl.h>
+#include <signal.h>
 #include <stdio.h>
 #include <sys/file.h>
 #include <unistd.h>
@@ -34,7 +37,7 @@ namespace {
 
 std::mutex mutex;
 std::condition_variable released;
-int holders = 0;  // number of threads that compile now
+std::atomic<int> holders{0};  // number of threads that compile now
 thread_local int depth = 0;  // a compilation may start another
 int ours = -1, queue = -1, jittors = -1, out = -1;
 pid_t owner = -1;  // the process that opened them
@@ -53,7 +56,8 @@ int open_locks() {
 // A forked process shares its parent's open files, so flock would not separate the two: it opens its own files.
 void after_fork() {
     new (&mutex) std::mutex;
-    holders = depth = 0;
+    holders = 0;
+    depth = 0;
     for (int file : {ours, queue, jittors}) close(file);
     open_locks();
 }
@@ -139,10 +143,46 @@ std::mutex Once::mutex;
 std::condition_variable Once::done;
 std::set<std::string> Once::compiling;
 
+// A signal to the process group (Ctrl-C, a closed terminal, a batch system) ends the compilers too. Jittor ends the process
+// if a signal ended one of its children, and a training run could not save: compile again instead. Any other signal stays
+// Jittor's: SIGKILL, if the system has too little memory.
+bool sent_to_group(int number) {
+    return number == SIGHUP || number == SIGINT || number == SIGQUIT || number == SIGTERM || number == SIGUSR1;
+}
+
+struct sigaction jittors_action;
+
+void child_ended(int number, siginfo_t* info, void* context) {
+    bool by_signal = info->si_code == CLD_KILLED || info->si_code == CLD_DUMPED;
+    if (holders && by_signal && sent_to_group(info->si_status)) return;
+    jittors_action.sa_sigaction(number, info, context);
+}
+
+void watch_children() {
+    sigaction(SIGCHLD, nullptr, &jittors_action);
+    if (!(jittors_action.sa_flags & SA_SIGINFO)) return;
+    struct sigaction action = jittors_action;
+    action.sa_sigaction = child_ended;
+    sigaction(SIGCHLD, &action, nullptr);
+}
+
+// Whether Jittor's message is not that of a compiler that found an error: it has the status of wait(), which is 256 then, and
+// the number of the signal, or -1, after a signal.
+bool ended_by_signal(const std::string& error) {
+    return error.find("Run cmd failed") != std::string::npos && error.find("ret(256)") == std::string::npos;
+}
+
 jittor::jit_op_entry_t compile(jittor::Op* op) {
     Guard guard;
     Once once(op->get_jit_key(jittor::get_jk()));
-    return jittor::do_compile_inner(op);
+    for (int again = 3;; again--) {
+        try {
+            return jittor::do_compile_inner(op);
+        } catch (const std::exception& error) {
+            if (!again || !ended_by_signal(error.what())) throw;
+            dprintf(out, "jsra: a compiler was ended by a signal; it runs again\n");
+        }
+    }
 }
 
 }  // namespace
@@ -154,6 +194,7 @@ extern "C" int jsra_lock_compilations(const char* own, const char* of_jittor, co
     message = waiting;
     out = fcntl(2, F_DUPFD_CLOEXEC, 3);  // stderr, even if it is redirected during the compilation
     if (int error = open_locks()) return error;
+    watch_children();
     jittor::do_compile_hook = compile;
     return 0;
 }

@@ -73,6 +73,51 @@ def test_the_lock_of_a_killed_process_is_free_when_its_compilers_have_ended(tmp_
     assert not case.alive(compilers)
 
 
+STOPPED = """
+import os, signal, sys
+import jsra
+import jittor as jt
+import jsra.ops
+from jsra.engine.interrupt import end_compilers
+
+header, number = sys.argv[1], int(sys.argv[2])
+end_compilers()
+received = []
+signal.signal(number, lambda *_: received.append(number))
+x = jt.array([1.0, 2.0])
+code = jt.code(x.shape, x.dtype, [x], cpu_header=f"#define HEADER <{header}>\\n#include HEADER",
+               cpu_src="for (int i = 0; i < in0->num; i++) out_p[i] = in0_p[i] + added;")
+print(code.numpy().tolist(), received)
+"""
+
+
+def opened_by_reader(pipe, process):
+    """The writing end of a named pipe, as soon as a child of the process reads it."""
+    while process.poll() is None:
+        try:
+            return os.open(pipe, os.O_WRONLY | os.O_NONBLOCK)
+        except OSError:  # ENXIO: nobody reads it yet
+            time.sleep(0.02)
+    pytest.fail(case.finish(process)[2])
+
+
+@pytest.mark.parametrize("number", [signal.SIGHUP, signal.SIGINT, signal.SIGTERM, signal.SIGUSR1])
+def test_a_signal_to_the_group_does_not_end_a_process_that_compiles(tmp_path, number):
+    """The compiler waits for a header that is a named pipe, is ended by the signal, and runs again with a file."""
+    header = tmp_path / "header.h"
+    os.mkfifo(header)
+    process = case.start([sys.executable, "-c", STOPPED, str(header), str(int(number))])
+    pipe = opened_by_reader(header, process)
+    header.unlink()
+    header.write_text("const float added = 40;")
+    os.killpg(process.pid, number)
+    code, out, err = case.finish(process)
+    os.close(pipe)
+    assert code == 0, err
+    assert out.strip().endswith(f"[41.0, 42.0] [{int(number)}]"), out
+    assert err.count("a compiler was ended by a signal; it runs again") == 1
+
+
 @pytest.mark.parametrize("lock", ["jsra.lock", "jsra.lock.queue"])
 def test_waiting_is_said_in_one_line(tmp_path, lock):
     """For one that compiles, and for one that waits already: whoever comes later is behind it."""
