@@ -54,6 +54,7 @@ class Detector:
         from PIL import Image
 
         from jsra.data.image import new_target, read_image, rgb_pixels
+        from jsra.data.loader import collate
 
         name = os.fspath(image) if isinstance(image, (str, os.PathLike)) else None
         if name is not None:
@@ -66,8 +67,7 @@ class Detector:
         if pixels.dtype != np.uint8 or pixels.ndim != 3 or pixels.shape[2] != 3 or not pixels.size:
             raise ValueError(f"an image must be uint8 RGB [H, W, 3], this array is {pixels.dtype} {list(pixels.shape)}")
         target = new_target((pixels.shape[1], pixels.shape[0]), name or 0, name, self.classes)
-        batch, target = self.transforms(pixels, target, np.random.default_rng(0))
-        return batch[None], [target]
+        return collate([self.transforms(pixels, target, np.random.default_rng(0))])
 
     def __call__(self, image) -> dict:
         """The detections of one image, best first; a list of images gives a list.

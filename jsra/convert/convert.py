@@ -153,6 +153,9 @@ def to_jsra(arrays: dict, family: str | None = None, classes: str | None = None,
         family = "jsra" if own else family_of(arrays)
     if family not in (*FAMILIES, "jsra"):
         raise WeightsError(f"unknown naming scheme {family!r}; known: {', '.join(FAMILIES)}, jsra")
+    seen = family_of(arrays)
+    if seen != family and "jsra" not in (seen, family) and {seen, family} != {"mmdet", "jdet"}:  # these two share names
+        raise WeightsError(f"the names are those of {seen}, not of {family}: leave out the naming scheme (--from)")
     if classes not in (None, "coco80"):
         raise WeightsError(f"classes: {classes!r} is not known; 'coco80' is")
     result, sources = Converted({}, family, [], [], {}), {}

@@ -21,10 +21,11 @@ from jsra.registry import ConfigError
 
 MOST_SAMPLES = 10**8  # per epoch: their order is stored as a list
 MOST_WORKERS = 256
+LEAST_SIDE = 32  # pixels; a backbone whose last stride is 32 has no place for less
 
 
 def collate(samples):
-    """[(image [3, h, w], target)] -> (float32 [B, 3, H, W] with the largest h and w, list of targets).
+    """[(image [3, h, w], target)] -> (float32 [B, 3, H, W] with the largest h and w, at least 32, list of targets).
 
     If the dataset delivers features, each sample has a tuple of maps [C, h, w] instead of an image; the result is then a
     tuple of maps [B, C, h, w] and the targets.
@@ -33,8 +34,8 @@ def collate(samples):
         return _collate_maps([maps for maps, _ in samples]), [target for _, target in samples]
     if any(np.ndim(image) != 3 or image.shape[0] != 3 or image.dtype.kind != "f" for image, _ in samples):
         raise ConfigError("transforms: the result must be float32 [3, H, W]: add Normalize")
-    height = max(image.shape[1] for image, _ in samples)
-    width = max(image.shape[2] for image, _ in samples)
+    height = max(LEAST_SIDE, *(image.shape[1] for image, _ in samples))
+    width = max(LEAST_SIDE, *(image.shape[2] for image, _ in samples))
     images = np.zeros((len(samples), 3, height, width), np.float32)
     for batch_image, (image, _) in zip(images, samples):
         batch_image[:, : image.shape[1], : image.shape[2]] = image

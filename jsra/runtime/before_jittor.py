@@ -1,16 +1,19 @@
 """Checks and messages at the moment when a process imports Jittor; commands without Jittor (`jsra doctor`) are not affected.
 
 - NumPy 2: with it Jittor 1.3 finds no boxes, writes wrong weights and crashes in operators, so the import is refused.
+- Jittor compiles with g++ and Python's headers, also when it is already compiled itself: without them the import is refused.
 - At its first import with a new cache, Jittor compiles itself for minutes without a message: a message is printed before.
 """
 
 from __future__ import annotations
 
+import os
+import shutil
 import sys
 
 import numpy as np
 
-from jsra.runtime import home
+from jsra.runtime import home, python_config
 
 CURE = "pip install 'numpy<2'"
 
@@ -22,6 +25,7 @@ class _BeforeJittor:
     def find_spec(name, path=None, target=None):
         if name == "jittor":
             _refuse_numpy_2()
+            _refuse_without_compiler()
             _announce_compile()
         return None
 
@@ -32,6 +36,18 @@ def _refuse_numpy_2():
             f"NumPy {np.__version__} is installed, and Jittor computes wrong results with NumPy 2: {CURE} "
             f"(in {sys.prefix}; OpenCV must be 'opencv-python-headless<4.11' then)"
         )
+
+
+def _refuse_without_compiler():
+    if not sys.platform.startswith("linux"):
+        return
+    missing = []
+    if not (os.environ.get("cc_path") or shutil.which("g++")):
+        missing.append("g++ is not on PATH (apt-get install g++)")
+    if not (python_config.found() or python_config.headers()):
+        missing.append(f"Python.h is not installed (apt-get install {python_config.PACKAGE})")
+    if missing:
+        raise ImportError(f"{', and '.join(missing)}, and Jittor compiles operators; `jsra doctor` shows what is missing")
 
 
 def _announce_compile():

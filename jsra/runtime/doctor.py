@@ -93,7 +93,7 @@ def _compiler():
     if script and place and os.path.isfile(os.path.join(place, "Python.h")):
         yield Row("Python.h", "ok", place)
     else:
-        cure = f"Jittor compiles against it: apt-get install python3.{sys.version_info.minor}-dev"
+        cure = f"Jittor compiles against it: apt-get install {python_config.PACKAGE}"
         yield Row("Python.h", "missing", place or "not found", cure)
 
 

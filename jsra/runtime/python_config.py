@@ -10,6 +10,8 @@ import os
 import sys
 import sysconfig
 
+PACKAGE = f"python3.{sys.version_info.minor}-dev"  # Debian's and Ubuntu's, with Python.h
+
 
 def headers() -> str:
     """The directory of Python.h, '' if it is not installed."""
@@ -36,8 +38,7 @@ def provide(parent: str) -> str:
     if found():
         return found()
     if not headers():
-        version = f"{sys.version_info.major}.{sys.version_info.minor}"
-        return f"missing: Python.h, which Jittor compiles against (apt-get install python{version}-dev)"
+        return f"missing: Python.h, which Jittor compiles against (apt-get install {PACKAGE})"
     suffix = sysconfig.get_config_var("EXT_SUFFIX")
     script = os.path.join(parent, f"python{suffix}-config")
     text = f"""#!/bin/sh

@@ -241,6 +241,10 @@ def test_wrong_requests():
         to_jsra({}, "mxnet")
     with pytest.raises(WeightsError, match="coco80"):
         to_jsra({}, "jsra", classes="voc")
+    x = np.zeros(1, np.float32)
+    with pytest.raises(WeightsError, match="are those of torchvision, not of mmdet"):
+        to_jsra({"backbone.body.conv1.weight": x}, "mmdet")  # would give backbone.body.conv1
+    assert to_jsra({"rpn_head.rpn_conv.weight": x}, "jdet").family == "jdet"  # mmdet has this name too
 
 
 def test_incomplete_parts():

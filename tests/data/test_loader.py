@@ -44,10 +44,15 @@ def assert_same(first, second):
 
 
 def test_collate_pads_to_the_largest():
-    images, targets = collate([(np.ones((3, 2, 5), np.float32), 1), (np.ones((3, 4, 3), np.float32), 2)])
-    assert images.shape == (2, 3, 4, 5) and targets == [1, 2]
-    assert images.sum((1, 2, 3)).tolist() == [30, 36]
-    assert not images[0, :, 2:].any() and not images[1, :, :, 3:].any()
+    images, targets = collate([(np.ones((3, 40, 70), np.float32), 1), (np.ones((3, 60, 50), np.float32), 2)])
+    assert images.shape == (2, 3, 60, 70) and targets == [1, 2]
+    assert images.sum((1, 2, 3)).tolist() == [3 * 40 * 70, 3 * 60 * 50]
+    assert not images[0, :, 40:].any() and not images[1, :, :, 50:].any()
+
+
+def test_a_thin_picture_has_a_place_at_every_stride():
+    images, _ = collate([(np.ones((3, 1, 300), np.float32), 1)])
+    assert images.shape == (1, 3, 32, 300) and images.sum() == 900
 
 
 def test_batches_cover_every_sample_once(rng):

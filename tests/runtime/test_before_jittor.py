@@ -29,6 +29,14 @@ def test_commands_say_it_in_one_line():
     assert run(code.replace("'cost', 'jdet_configs/faster_rcnn_r50_fpn_sra_1x_coco.py'", "'doctor'")).returncode == 0
 
 
+def test_a_missing_compiler_is_said_in_one_line():
+    code = "from jsra.cli import main; raise SystemExit(main(['cost', 'jdet_configs/faster_rcnn_r50_fpn_sra_1x_coco.py']))"
+    done = run(code, {**os.environ, "PATH": "/nowhere"})
+    assert done.returncode == 2
+    (line,) = done.stderr.splitlines()
+    assert line.startswith("jsra cost: g++ is not on PATH (apt-get install g++), and Jittor") and "jsra doctor" in line
+
+
 def test_a_compile_of_jittor_is_announced(tmp_path):
     """In an empty place, and where the place comes from; the compile itself is not run."""
     code = (
