@@ -25,7 +25,7 @@ def compare(what, texts):
     for rank, text in enumerate(texts):
         if text != texts[0]:
             first, other = json.loads(texts[0]), json.loads(text)
-            found = differences(first, other).replace(" was ", " is ").replace(", now ", f" in process 0, in process {rank} ")
+            found = differences(first, other, f"{{}} is {{}} in process 0, in process {rank} {{}}")
             raise ConfigError(f"the processes have different {what}: {found}; give all the same command, config and data")
 
 

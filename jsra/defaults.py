@@ -59,9 +59,10 @@ def plain(value):
     return f"{type(value).__module__}.{type(value).__qualname__}"
 
 
-def differences(old: dict, new: dict, most: int = 4) -> str:
-    """The differences of two plain settings as text: 'model.depth is 18 there, 50 here; ...'."""
-    lines = list(_differences(old, new, ""))
+def differences(old: dict, new: dict, wording: str = "{} was {}, now {}", most: int = 4) -> str:
+    """The differences of two plain settings as text: 'model.depth was 18, now 50; ...'. wording: for the path of a setting
+    and its two values."""
+    lines = [wording.format(*found) for found in _differences(old, new, "")]
     return "; ".join(lines[:most]) + (f"; and {len(lines) - most} more" if len(lines) > most else "")
 
 
@@ -73,7 +74,7 @@ def _differences(old, new, path):
         for i, pair in enumerate(zip(old, new)):
             yield from _differences(*pair, f"{path}.{i}")
     elif old != new:
-        yield f"{path} was {_short(old)}, now {_short(new)}"
+        yield path, _short(old), _short(new)
 
 
 def _short(value):

@@ -93,6 +93,31 @@ def write_picture(path: str, pixels, **options) -> str:
     return path
 
 
+def pyplot():
+    """matplotlib.pyplot, for figures in files. Raises ImportError, which says how to install it."""
+    try:
+        import matplotlib
+    except ImportError:
+        raise ImportError("figures need matplotlib: pip install matplotlib (or 'jsra[dev]')") from None
+    matplotlib.use("Agg")
+    from matplotlib import pyplot
+
+    return pyplot
+
+
+def save_figure(figure, path: str, dpi: int = 120) -> str:
+    """Write a figure of pyplot() in the format of the extension of `path`, and close it. Returns the path."""
+    figure.savefig(path, dpi=dpi)
+    pyplot().close(figure)
+    return path
+
+
+def figure_file(path: str, option: str = "--out") -> str:
+    """output_file for a figure; also raises ImportError, before anything is computed, if matplotlib is missing."""
+    pyplot()
+    return output_file(path, FIGURES, option)
+
+
 def output_file(path: str, endings, option: str = "--out") -> str:
     """Returns the path of a file to write; a missing folder is made.
 

@@ -25,6 +25,9 @@ def test_the_process_and_the_setting_are_named():
     with pytest.raises(ConfigError, match=message):
         compare("settings", texts(one, one, other))
 
+    with pytest.raises(ConfigError, match='title is "it was, now it is" in process 0, in process 1 "other"'):
+        compare("settings", texts({"title": "it was, now it is"}, {"title": "other"}))
+
 
 def test_data_are_told_apart_by_images_boxes_and_labels():
     class Data:

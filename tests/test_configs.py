@@ -13,7 +13,7 @@ from jsra.data.masks import InstanceMasks
 from jsra.engine.run import build_optimizer
 from jsra.engine.train import total_loss
 from jsra.paper import rows
-from jsra.registry import build, get
+from jsra.registry import build, check_settings, get
 
 ROOT = resources.folder("jdet_configs")
 SIDE = 64
@@ -101,7 +101,8 @@ def test_one_training_step(path):
     rng = np.random.default_rng(0)
     config = load_config(os.path.join(ROOT, path))
     for split, settings in config.dataset.items():
-        get(settings["type"], f"dataset.{split}")
+        own = {key: value for key, value in settings.items() if key != "type"}
+        check_settings(get(settings["type"], f"dataset.{split}", "dataset"), own, f"dataset.{split}")
         build(list(settings["transforms"]), f"dataset.{split}.transforms")
     build(config.scheduler, "scheduler")
     if config.model.backbone.type in ("ResNet", "ResNeXt"):

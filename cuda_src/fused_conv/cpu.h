@@ -1,4 +1,4 @@
-// A convolution with what follows it in a detector at inference, in one pass (CPU): relu(convolution * scale + bias + added).
+// A convolution, at inference with what follows it in a detector, in one pass (CPU): relu(convolution * scale + bias + added).
 //
 // Maps stay as they are, [batch, channels, height, width]: a 1 x 1 convolution is a product of the weights and the map
 // itself, any other one a product with the map's patches, gathered block by block, or (3 x 3) Winograd's products. Threads
@@ -41,17 +41,26 @@ struct ConvTail {
 
   // out[0, n): positions x.. of row y of `plane` (b * outputs + o), from `sums`, which may be `out` itself.
   void row(const float* sums, float* out, int64_t plane, int64_t o, int64_t y, int64_t x, int64_t n) const {
+    if (relu)
+      finish<true>(sums, out, plane, o, y, x, n);
+    else
+      finish<false>(sums, out, plane, o, y, x, n);
+  }
+
+  // Without a ReLU nothing is compared: under -Ofast a maximum with any bound would replace a NaN by that bound.
+  template <bool RELU>
+  void finish(const float* sums, float* out, int64_t plane, int64_t o, int64_t y, int64_t x, int64_t n) const {
     const float shift = bias[o];
-    const float least = relu ? 0.f : -3.4028235e38f;
+    const auto tail = [](float v) { return RELU ? std::max(v, 0.f) : v; };
     if (!rows) {
-      for (int64_t i = 0; i < n; ++i) out[i] = std::max(sums[i] + shift, least);
+      for (int64_t i = 0; i < n; ++i) out[i] = tail(sums[i] + shift);
       return;
     }
     const float* from = added + (plane * rows + y * rows / height) * columns;
     if (column.empty()) {
-      for (int64_t i = 0; i < n; ++i) out[i] = std::max(sums[i] + shift + from[x + i], least);
+      for (int64_t i = 0; i < n; ++i) out[i] = tail(sums[i] + shift + from[x + i]);
     } else {
-      for (int64_t i = 0; i < n; ++i) out[i] = std::max(sums[i] + shift + from[column[x + i]], least);
+      for (int64_t i = 0; i < n; ++i) out[i] = tail(sums[i] + shift + from[column[x + i]]);
     }
   }
 };

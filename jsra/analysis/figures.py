@@ -10,27 +10,10 @@ from PIL import Image as Picture
 from jsra.analysis.errors import POINTS
 from jsra.analysis.matching import KINDS
 from jsra.data.image import read_image
+from jsra.output import pyplot, save_figure
 from jsra.visualize.detections import color, draw_detections
 
 MOST_CLASSES = 20  # classes in a figure; the table has all
-
-
-def pyplot():
-    """matplotlib.pyplot for files. Raises ImportError, which says how to install it."""
-    try:
-        import matplotlib
-    except ImportError:
-        raise ImportError("`jsra analyze` needs matplotlib: pip install matplotlib (or 'jsra[dev]')") from None
-    matplotlib.use("Agg")
-    import matplotlib.pyplot as plt
-
-    return plt
-
-
-def _save(figure, path):
-    figure.savefig(path, dpi=110)
-    pyplot().close(figure)
-    return path
 
 
 def precision_recall(curves: dict, names, path) -> str:
@@ -46,7 +29,7 @@ def precision_recall(curves: dict, names, path) -> str:
     axis.set_title("Precision and recall at IoU 0.5; numbers: AP50")
     axis.grid(alpha=0.3)
     axis.legend(fontsize=7, loc="center left", bbox_to_anchor=(1, 0.5))
-    return _save(figure, path)
+    return save_figure(figure, path, dpi=110)
 
 
 def confusion_matrix(matrix, names, path) -> str:
@@ -71,7 +54,7 @@ def confusion_matrix(matrix, names, path) -> str:
     axis.set_xticks(range(len(index)), [*labels, "not detected"], rotation=90, fontsize=8)
     axis.set_yticks(range(len(index)), [*labels, "background"], fontsize=8)
     axis.set(xlabel="detected", ylabel="true", title="Confusion: number of objects, shade by row")
-    return _save(figure, path)
+    return save_figure(figure, path, dpi=110)
 
 
 def bars(labels, values, title, path, unit="") -> str:
@@ -86,7 +69,7 @@ def bars(labels, values, title, path, unit="") -> str:
         axis.text(max(0, float(np.nan_to_num(value))), position, f" {text}", va="center", fontsize=8)
     axis.set_title(title)
     axis.set_xlim(min(0, heights.min(initial=0) * 1.15), max(heights.max(initial=0) * 1.15, 1e-3))
-    return _save(figure, path)
+    return save_figure(figure, path, dpi=110)
 
 
 def draw_errors(image, names, threshold: float):

@@ -18,7 +18,7 @@ from jsra.bench.detectors import DETECTORS
 from jsra.bench.ops import Peer, machine
 from jsra.bench.weights import seeded
 from jsra.convert.convert import from_jsra
-from jsra.registry import nearest
+from jsra.registry import ConfigError, nearest
 
 WORKS = ("inference", "training", "pasting")
 MASKS = 100  # number of masks to paste
@@ -201,11 +201,11 @@ def bench(python_peers=(), only=(), repeat=5, size=None, batch=1, report=print, 
     masks): MASKS masks into an image; our results are RLEs, those of the peers bitmaps or maps of probabilities.
     """
     if detector not in DETECTORS:
-        raise ValueError(f"--detector {detector}: not a detector{nearest(detector, DETECTORS)}")
+        raise ConfigError(f"--detector {detector}: not a detector{nearest(detector, DETECTORS)}")
     masks = "mask" in detector
     for work in only:
         if work not in WORKS:
-            raise ValueError(f"--only {work}: not a kind of work{nearest(work, WORKS)}")
+            raise ConfigError(f"--only {work}: not a kind of work{nearest(work, WORKS)}")
     threads, size = machine()["threads"], size or SIZE
     arrays = pictures(size, batch, masks)
     report(

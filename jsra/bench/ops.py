@@ -15,6 +15,7 @@ import numpy as np
 
 from jsra.bench import peer as peer_script
 from jsra.bench.entries import all_entries
+from jsra.registry import ConfigError
 from jsra.runtime.prepare import user_environment
 
 SWEEP = (250, 500, 1000, 2000, 4000)
@@ -34,10 +35,10 @@ class Peer:
                 env=environment,
             )
         except OSError as error:
-            raise ValueError(f"--peer {python}: cannot be run ({error})") from None
+            raise ConfigError(f"--peer {python}: cannot be run ({error})") from None
         self.programs = self._read(python)["programs"]
         if not self.programs:
-            raise ValueError(f"--peer {python}: has neither {known}")
+            raise ConfigError(f"--peer {python}: has neither {known}")
 
     def _read(self, what):
         line = self.process.stdout.readline()
@@ -200,13 +201,13 @@ def bench(python_peers=(), only=(), count=1000, repeat=7, sweep=True, seed=0, de
     device: 'cpu' or 'cuda', for jsra and torchvision. Memory is that of the process, not of the GPU.
     """
     if device == "cuda" and not jt.has_cuda:
-        raise ValueError("--device cuda: Jittor finds no GPU here; `jsra doctor` says why")
+        raise ConfigError("--device cuda: Jittor finds no GPU here; `jsra doctor` says why")
     os.environ["JSRA_BENCH_DEVICE"] = device
     jt.flags.use_cuda = int(device == "cuda")
     threads = machine()["threads"]
     chosen = [e for e in all_entries() if not only or any(o in e.name for o in only)]
     if not chosen:
-        raise ValueError(
+        raise ConfigError(
             f"--only: no entry contains {' or '.join(only)}; there are {', '.join(e.name for e in all_entries())}"
         )
     peers = [Peer(p, threads) for p in python_peers]

@@ -15,7 +15,7 @@ from jsra import resources
 from jsra.bench.entries import SCALE, Entry, features, rois
 from jsra.bench.ops import Peer, Theirs, machine
 from jsra.config import load_config
-from jsra.registry import build, nearest
+from jsra.registry import ConfigError, build, nearest
 
 # The <name> of jdet_configs/faster_rcnn_r50_fpn_<name>_1x_coco.py, without the ablations of SRA.
 LAYERS = (
@@ -70,7 +70,7 @@ def bench(python_peers=(), only=(), count=1000, repeat=3, seed=0, report=print) 
     """Time every extractor of LAYERS (or `only`) and the peers' roi_align in turn; returns the results as dicts."""
     for name in only:
         if name not in LAYERS:
-            raise ValueError(f"--only {name}: not an extractor{nearest(name, LAYERS)}")
+            raise ConfigError(f"--only {name}: not an extractor{nearest(name, LAYERS)}")
     rng = np.random.default_rng(seed)
     arrays = [features(rng), rois(rng, count)]
     entry = Entry("roi_align", None, None, peer="roi_align", peer_settings=ALIGN)

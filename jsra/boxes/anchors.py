@@ -18,7 +18,7 @@ class AnchorGenerator:
     """strides: image pixels per cell of each level. scales: sqrt(anchor area) / base size; ratios: height / width.
 
     Instead of scales, octave_base_scale and scales_per_octave can be given: base * 2^(i / scales_per_octave). base_sizes: one
-    per level, in image pixels; default: the strides. center_offset: position of the anchor's centre within its cell, 0 to 1.
+    per level, in image pixels; default: the strides. center_offset: the first anchor's centre, in base sizes, 0 to 1.
     round_sides: the coordinates of the anchors at position (0, 0) are rounded to integers, as in torchvision.
     """
 

@@ -19,13 +19,13 @@ def add_parser(subparsers):
 
 def run(args):
     from jsra.cli.invariance import load
-    from jsra.output import FIGURES, json_text, output_file
+    from jsra.output import figure_file, json_text
     from jsra.paper import diversity
 
     if args.history:
         return history(args)
     if args.plot:
-        output_file(args.plot, FIGURES, "--plot")
+        figure_file(args.plot, "--plot")
     model, config = load(args)
     found = diversity.measure(model, config, args.split, args.images)
     print(json_text(found, indent=1) if args.json else line(found))

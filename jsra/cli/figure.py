@@ -48,11 +48,11 @@ def trained(key, rows, args) -> dict:
 
 def align(args):
     from jsra.evaluation.tables import text_table
-    from jsra.output import FIGURES, output_file
+    from jsra.output import figure_file
     from jsra.paper.alignment import TABLE, draw, ious
     from jsra.registry import ConfigError
 
-    output_file(args.out, FIGURES)
+    figure_file(args.out)
     models = trained(TABLE, None, args)
     if not models:
         raise ConfigError(f"none of the methods is trained: run jsra table {TABLE} first")
@@ -75,9 +75,5 @@ def sampling(args):
             models[found], config = model, settings
     if not models:
         raise ConfigError("none of the methods is trained: run jsra table 1 first")
-    try:
-        picture = draw(models, config, args.split, args.image, args.angles, args.parts)
-    except ValueError as error:
-        raise ConfigError(str(error)) from None
-    print(write_picture(args.out, picture))
+    print(write_picture(args.out, draw(models, config, args.split, args.image, args.angles, args.parts)))
     return 0

@@ -12,9 +12,9 @@ def add_parser(subparsers):
 
 
 def run(args):
-    from jsra.output import FIGURES, output_file
+    from jsra.output import figure_file
     from jsra.visualize.curves import plot
 
     keys = [key.strip() for key in args.keys.split(",")] if args.keys else None
-    print(plot(args.runs, output_file(args.out, FIGURES), keys))
+    print(plot(args.runs, figure_file(args.out), keys))
     return 0

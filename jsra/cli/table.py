@@ -41,14 +41,17 @@ def add_parser(subparsers):
 
 
 def run(args):
+    import sys
+
     from jsra.engine.interrupt import Interrupted
-    from jsra.output import FIGURES, output_file
+    from jsra.output import figure_file
+    from jsra.paper.side_by_side import TrainingFailed
 
     if args.other_settings and not args.no_train:
         raise ConfigError("--other-settings: use it with --no-train: new trainings always use the current settings")
     try:
         if args.plot:
-            output_file(args.plot, FIGURES, "--plot")
+            figure_file(args.plot, "--plot")
         if args.table is None:
             return list_tables(args)
         return one_table(args)
@@ -58,10 +61,9 @@ def run(args):
         if is_main():
             print(f"{stop}; the same command continues from there")
         return stop.code
-    except ValueError as error:
-        if isinstance(error, ConfigError):
-            raise
-        raise ConfigError(str(error)) from None
+    except TrainingFailed as error:
+        print(f"jsra table: {error}", file=sys.stderr)
+        return 1
 
 
 def list_tables(args):

@@ -38,9 +38,8 @@ def make_case(settings, module, count=24, size=(20, 28), pyramid=False, degenera
     """The Case for a RoI layer's settings (a dict with `type`) and a PyTorch module, FILE.py:Class.
 
     count: number of boxes; size: of the map, in cells; pyramid: four maps; degenerate: also invalid boxes. double: in
-    float64.
-    steps, lr: of SGD with momentum 0.9. weights: a weights file; None: random weights. renamed: [(our name, their name)] of
-    weights and intermediates; beginnings of names are allowed. Raises ConfigError, WeightsError.
+    float64. steps, lr: of SGD with momentum 0.9. weights: a weights file; None: random weights. renamed: [(our name, their
+    name)] of weights and intermediates; beginnings of names are allowed. Raises ConfigError, WeightsError.
     """
     set_seed(seed)
     layer = registry.build(settings, "layer", "roi_layer")

@@ -29,7 +29,7 @@ COCO_CLASSES = (
 class COCODataset(DetectionDataset):
     """Images in `root` and a COCO annotation file, `anno_file`.
 
-    transforms: list of transforms (or their dicts). batch_size: images per step, all processes together. num_workers:
+    transforms: list of transforms. batch_size: images per step, all processes together. num_workers:
     processes that load images; 0: this process.
     shuffle: a new order in each epoch, from `seed`; such a dataset is for training: every process gets the same number of
     images. drop_last: leave out an incomplete last batch. filter_empty_gt: leave out images without an object of the classes,

@@ -33,8 +33,8 @@ class VOCDataset(DetectionDataset):
 
     def __init__(
         self,
-        root: str,
-        image_set: str = "trainval",
+        root: str | tuple[str, ...],
+        image_set: str | tuple[str, ...] = "trainval",
         transforms: list[part.transform] | None = None,
         batch_size: int = 1,
         num_workers: int = 0,

@@ -88,12 +88,14 @@ def _fill(files, dataset, backbone, cache, title):
     backbone.eval()
     try:
         with jt.no_grad(), tqdm(total=len(missing), desc=title, unit="img", leave=False, disable=title is None) as bar:
-            for count, (record, flip) in enumerate(missing[i] for i in order):
+            checked = False
+            for record, flip in (missing[i] for i in order):
                 if not os.path.exists(files.path(record, flip)):
                     picture = files.picture(record, flip, new_target((record.width, record.height)))
                     size = files.write(record, flip, [m.numpy()[0] for m in backbone(jt.array(picture[None]))])
-                    if not count:
+                    if not checked:
                         _check_room(cache, size * len(missing), len(missing), bar)
+                        checked = True
                 bar.update()
     finally:
         if training:

@@ -1,8 +1,8 @@
 """SGD and AdamW: Jittor's update rules with clipping that reports the norm, multipliers per group and a state to save.
 
-Both rules are those of PyTorch (tests/engine/test_optimizer.py compares them with the formulas). This file corrects three
-points of Jittor: learning rates follow a schedule one step late, the state cannot be saved by parameter name, and Adam's bias
-correction counts backward passes.
+Both rules are those of PyTorch, but for SGD's dampening (tests/engine/test_optimizer.py compares them with the formulas).
+This file corrects three points of Jittor: learning rates follow a schedule one step late, the state cannot be saved by
+parameter name, and Adam's bias correction counts backward passes.
 """
 from __future__ import annotations
 
@@ -128,9 +128,10 @@ def _max_norm(grad_clip):
 
 @register("optimizer")
 class SGD(_Saved, jt.optim.SGD):
-    """v = momentum * v + (gradient + weight_decay * p); p = p - lr * v.
+    """g = gradient + weight_decay * p; v = momentum * v + (1 - dampening) * g; p = p - lr * v.
 
-    params: groups of ParameterGroups.groups, or a list of Vars. dampening, nesterov: as in PyTorch. grad_clip:
+    With nesterov: p = p - lr * (g + momentum * v). PyTorch's rule, except that PyTorch has no dampening in the first step,
+    and none without momentum. params: groups of ParameterGroups.groups, or a list of Vars. grad_clip:
     dict(max_norm=...), the largest 2-norm of all gradients together, or None.
     """
 

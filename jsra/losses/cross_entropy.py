@@ -27,7 +27,9 @@ def softmax_cross_entropy(logits, labels):
 
 def binary_cross_entropy(logits, targets):
     """Logits x and targets t (0 to 1) of the same shape -> losses of that shape: max(x, 0) - x t + log(1 + exp(-|x|))."""
-    return jt.maximum(logits, 0.0) - logits * targets + jt.log(1.0 + jt.exp(-jt.abs(logits)))
+    # At x = 0, Jittor's gradient of |x| is 1 and that of maximum(x, 0) is 0, but both terms must be of the same side.
+    positive_part = jt.ternary(logits < 0, jt.zeros_like(logits), logits)
+    return positive_part - logits * targets + jt.log(1.0 + jt.exp(-jt.abs(logits)))
 
 
 @register("loss")

@@ -17,8 +17,7 @@ def bmm(a, b, trans_a=False, trans_b=False) -> jt.Var:
 
     Args:
         a: [P, n, m], or [P, m, n] if trans_a. b: [P, m, k], or [P, k, m] if trans_b. Each may have batch size 1: its matrix
-        is
-            then used in all products.
+            is then used in all products.
     Returns: [P, n, k]. Gradients to a and b.
     Raises: ValueError for a wrong rank, dtype or size.
     Source: torch.bmm.

@@ -26,9 +26,17 @@ def var(name: str, value, rank: int | None = None, last: int | None = None, dtyp
 
 def size_pair(name: str, value) -> tuple:
     """An output size (an int or a pair of ints, at least 1) as (height, width)."""
-    pair = (value, value) if isinstance(value, (int, np.integer)) else tuple(value)
-    if len(pair) != 2 or any(not isinstance(v, (int, np.integer)) or v < 1 for v in pair):
-        raise ValueError(f"{name}: expected a positive int or (height, width), got {value!r}")
+    return int_pair(name, value, 1, "a positive int or (height, width)")
+
+
+def int_pair(name: str, value, least: int, expected: str) -> tuple:
+    """An int or a pair of ints as a pair. Raises ValueError with what was `expected` if one is below `least`."""
+    try:
+        pair = (value, value) if isinstance(value, (int, np.integer)) else tuple(value)
+    except TypeError:  # such as a float
+        pair = ()
+    if len(pair) != 2 or any(not isinstance(v, (int, np.integer)) or v < least for v in pair):
+        raise ValueError(f"{name}: expected {expected}, got {value!r}")
     return int(pair[0]), int(pair[1])
 
 

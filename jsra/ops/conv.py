@@ -36,6 +36,7 @@ def conv2d(input, weight, bias=None, stride=1, padding=0, dilation=1, groups=1) 
     Raises ValueError for ranks and channels that do not fit.
     """
     check.var("input", input, rank=4)
+    check.var("weight", weight, rank=4)
     if input.shape[1] != weight.shape[1] * groups:
         raise ValueError(f"conv2d: input has {input.shape[1]} channels, the weight needs {weight.shape[1] * groups}")
     stride, padding, dilation = (v if isinstance(v, tuple) else (v, v) for v in (stride, padding, dilation))

@@ -16,6 +16,7 @@ def conv_transpose2d(input, weight, bias=None, stride=1, padding=0) -> jt.Var:
     Raises ValueError for ranks and channels that do not fit.
     """
     check.var("input", input, rank=4)
+    check.var("weight", weight, rank=4)
     if input.shape[1] != weight.shape[0]:
         raise ValueError(f"conv_transpose2d: input has {input.shape[1]} channels, the weight needs {weight.shape[0]}")
     if library(input) is None:

@@ -22,8 +22,7 @@ def dcn_v3(input, offset, mask, kernel=3, stride=1, padding=1, dilation=1, offse
     Args:
         input: [B, H, W, C], C a multiple of G.
         offset: [B, H', W', G * K * 2], K = kernel ** 2: x, then y of each group and tap, in cells. Taps are numbered column
-        by
-            column, each from top to bottom.
+            by column, each from top to bottom.
         mask: [B, H', W', G * K], e.g. from a softmax over K.
         kernel, stride, padding, dilation: ints. offset_scale: number; it also scales the positions of the taps.
     Returns: [B, H', W', C]. Gradients to input, offset and mask.

@@ -98,10 +98,7 @@ def deform_conv2d(
 
 
 def _pair(name, value, least):
-    pair = (value, value) if isinstance(value, (int, np.integer)) else tuple(value)
-    if len(pair) != 2 or any(not isinstance(v, (int, np.integer)) or v < least for v in pair):
-        raise ValueError(f"{name}: expected an int of at least {least} or a pair (y, x) of them, got {value!r}")
-    return [int(v) for v in pair]
+    return list(check.int_pair(name, value, least, f"an int of at least {least} or a pair (y, x) of them"))
 
 
 class _DeformConv2d(jt.Function):

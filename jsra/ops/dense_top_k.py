@@ -16,9 +16,8 @@ def dense_top_k(maps, k: int):
     Args:
         maps: levels of [B, A, H, W], up to 8, of one dtype. NaN counts as the smallest score.
     Returns: (index int32 [B, M], value float32 [B, M]), M = sum over levels of min(k, A * H * W). index numbers the anchors
-    of
-        all levels (level, position row by row, anchor), as in jsra.ops.dense_gather. Without a gradient: use dense_gather on
-        the scores if you need one.
+        of all levels (level, position row by row, anchor), as in jsra.ops.dense_gather. Without a gradient: use dense_gather
+        on the scores if you need one.
     Raises: ValueError for wrong ranks, shapes or dtypes.
     """
     maps = dense_maps("maps", maps)

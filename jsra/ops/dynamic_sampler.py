@@ -18,8 +18,7 @@ def dynamic_sampler(input, boxes, spatial_scale=1.0, max_area=64, grid=None, sam
         boxes: RoIs [K, 5], (batch index, x0, y0, x1, y1) in image pixels.
         spatial_scale: feature cells per image pixel; one for each level if there are several.
         max_area: M, the largest number of positions of a box. The grid of a box is, among the grids (h, w) with h * w <= M,
-        the
-            one whose aspect ratio w / h is closest to that of the box (in logarithms); among several, the largest. Sides
+            the one whose aspect ratio w / h is closest to that of the box (in logarithms); among several, the largest. Sides
             below 1e-6 count as 1e-6, and a box that is not finite counts as a square.
         grid: an int or (rows, columns): use this grid for every box instead.
         sampling_ratio: samples per block and axis; 0 or less is adaptive, as for roi_align.

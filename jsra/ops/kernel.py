@@ -174,8 +174,7 @@ def run(op: str, kernel: str, inputs, outputs, **scalars):
         outputs: (shape, dtype) of each output, or a list of such pairs, in that order; dtypes as strings.
         scalars: the sizes and numbers that follow, in that order: int, float, or a list of up to 8 of one kind.
     Returns: a Var for one output, a list of Vars for several (lists of outputs are flattened). They have no gradient: wrap
-    the
-        call in a jt.Function.
+        the call in a jt.Function.
     Raises: KernelError if the kernel does not compile.
     """
     variables, arguments = _pack(inputs, "in")

@@ -31,7 +31,9 @@ def mask_targets(bitmaps, places, boxes, index, image_size, output_size: int = 2
     if index.shape[0] != boxes.shape[0]:
         raise ValueError(f"index: expected one for each of the {boxes.shape[0]} boxes, got shape {list(index.shape)}")
     height, width = check.size_pair("image_size", image_size)
-    side, _ = check.size_pair("output_size", output_size)
+    side, columns = check.size_pair("output_size", output_size)
+    if columns != side:
+        raise ValueError(f"output_size: targets are squares, got {output_size!r}")
     return run(
         "mask_targets", "forward", [bitmaps, places, boxes, index], [((boxes.shape[0], side, side), "float32")],
         count=boxes.shape[0], side=side, windows=places.shape[0], total=bitmaps.shape[0], height=height, width=width,

@@ -22,8 +22,7 @@ def nms(boxes, scores, iou_threshold) -> jt.Var:
         scores: [n].
         iou_threshold: a box is removed if its IoU with a kept box is greater; 0 to 1.
     Returns: int32 [k] in order of decreasing score; equal scores in order of increasing index. A box that is empty, inverted
-    or
-        not finite is never removed and removes nothing. NaN counts as the highest score.
+        or not finite is never removed and removes nothing. NaN counts as the highest score.
     Raises: ValueError for a wrong rank, shape or dtype, or a threshold outside 0 to 1.
     Source: torchvision.ops.nms; the indices are identical (PyTorch's stable sort included).
     """

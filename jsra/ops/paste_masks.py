@@ -17,8 +17,7 @@ def paste_masks(masks, boxes, places, total: int, threshold: float = 0.5) -> jt.
         places: int32 [K, 5], for each window: the start of its bitmap in the output, and left, top, width, height in pixels.
         total: number of pixels of all windows together.
         threshold: a pixel is 1 if the mask has at least this value there, by bilinear interpolation between the centres of
-        its
-            cells, with zeros around it.
+            its cells, with zeros around it.
     Returns: uint8 [total]: the windows one after the other, each column by column.
     Raises: ValueError for wrong ranks, shapes or dtypes.
     Source: mmdet's _do_paste_mask.

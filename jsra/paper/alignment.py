@@ -6,6 +6,7 @@ from __future__ import annotations
 import numpy as np
 
 from jsra.boxes.structures import Targets
+from jsra.output import pyplot, save_figure
 from jsra.paper.features import Objects
 from jsra.registry import ConfigError
 
@@ -70,20 +71,11 @@ def ious(model, config, split="val", images: int = 20) -> np.ndarray:
 
 def draw(found: dict, out: str) -> str:
     """Draw the histograms of found, {name: IoUs}, in one plot; returns `out`, the path of the file."""
-    try:
-        import matplotlib
-    except ImportError:
-        raise RuntimeError("the plot needs matplotlib: pip install 'jsra[dev]'") from None
-    matplotlib.use("Agg")
-    from matplotlib import pyplot
-
-    figure, axis = pyplot.subplots(figsize=(6, 3.6))
+    figure, axis = pyplot().subplots(figsize=(6, 3.6))
     for name, overlaps in found.items():
         axis.hist(overlaps, np.linspace(0, 1, BINS + 1), density=True, histtype="step", label=name)
     axis.set_xlabel("IoU of the convolution's box with the refined anchor")
     axis.set_ylabel("density")
     axis.legend(fontsize=8, loc="upper left")
     figure.tight_layout()
-    figure.savefig(out, dpi=120)
-    pyplot.close(figure)
-    return out
+    return save_figure(figure, out)

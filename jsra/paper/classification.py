@@ -19,7 +19,7 @@ PER_IMAGE = "per_image"
 
 
 def measure(model, config, split: str = "val") -> dict:
-    """{accuracy, log_loss, per_image: {image id: [objects, correctly classified, sum of the log losses]}}. Raises ValueError
+    """{accuracy, log_loss, per_image: {image id: [objects, correctly classified, sum of the log losses]}}. Raises ConfigError
     if the split has no annotated boxes."""
     dataset = build(config["dataset"][split], f"dataset.{split}", "dataset")
     use_features(config, split, dataset, model, progress=False)

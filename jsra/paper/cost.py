@@ -162,7 +162,7 @@ def _named_modules(model):
 
 def _holders(name, function):
     """The Python modules that have this function under this name: the one that defines it and those that import it."""
-    return [m for m in list(sys.modules.values()) if vars(m).get(name) is function]
+    return [m for m in list(sys.modules.values()) if m is not None and vars(m).get(name) is function]
 
 
 def _product(out, a, b):

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from jsra.output import pyplot, save_figure
 from jsra.paper.features import Objects, masks_of
 from jsra.registry import ConfigError
 
@@ -108,12 +109,7 @@ def at_points(mask, box, points) -> np.ndarray:
 
 def histogram(similarity, out: str, title: str = "") -> str:
     """Draw figure 7, the histogram of the pairs' similarities averaged over objects, into the file `out`."""
-    import matplotlib
-
-    matplotlib.use("Agg")
-    from matplotlib import pyplot
-
-    figure, axis = pyplot.subplots(figsize=(5, 3))
+    figure, axis = pyplot().subplots(figsize=(5, 3))
     axis.hist(
         similarity.mean(0), bins=np.linspace(0, 1, 41), weights=np.full(similarity.shape[1], 100 / similarity.shape[1])
     )
@@ -122,6 +118,4 @@ def histogram(similarity, out: str, title: str = "") -> str:
     axis.set_ylabel("% of pairs")
     axis.set_title(title, fontsize=9)
     figure.tight_layout()
-    figure.savefig(out, dpi=120)
-    pyplot.close(figure)
-    return out
+    return save_figure(figure, out)

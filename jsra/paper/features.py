@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import numpy as np
 
+from jsra.data.image import new_target
+from jsra.data.transforms import Compose
 from jsra.registry import ConfigError, build
 from jsra.roi.inputs import extractor_of, roi_inputs
 
@@ -26,8 +28,6 @@ class Objects:
         settings.update(transforms=transforms[:cut], filter_empty_gt=False, **mask_option)
         self.dataset = build(settings, f"dataset.{split}")
         self.limit = limit
-        from jsra.data.transforms import Compose
-
         self._after = Compose(build(list(self.rest), f"dataset.{split}.transforms"))
 
     def __iter__(self):
@@ -46,8 +46,6 @@ class Objects:
 
     def after(self, image):
         """The remaining transforms: the image normalised and padded, float32 [1, 3, H, W]."""
-        from jsra.data.image import new_target
-
         height, width = image.shape[:2]
         pixels, _ = self._after(image, new_target((width, height)), np.random.default_rng(0))
         return pixels[None]

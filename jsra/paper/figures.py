@@ -9,6 +9,7 @@ from PIL import Image, ImageDraw
 
 from jsra.paper.features import Objects, extractor_of, roi_inputs
 from jsra.paper.invariance import mean_colour, reflect, rotate, tight_boxes
+from jsra.registry import ConfigError
 
 # Table and row of each method of figure 6.
 METHODS = (("1", "SRA"), ("1", "DRoIPooling"), ("1", "w/ SA"), ("1", "w/ Conv."), ("2", "D + S + PE"))
@@ -26,7 +27,7 @@ def draw(models, config, split="val", image=0, angles=(90.0,), parts=4, side=110
     objects = Objects(config, split)
     found = next(itertools.islice(objects, image, None), None)
     if found is None:
-        raise ValueError(f"dataset.{split} has fewer than {image + 1} pictures with objects")
+        raise ConfigError(f"dataset.{split} has fewer than {image + 1} pictures with objects")
     pixels, boxes, masks = found
     largest = int(np.argmax((boxes[:, 2:] - boxes[:, :2]).prod(1)))
     boxes, masks = boxes[[largest]], None if masks is None else masks[[largest]]

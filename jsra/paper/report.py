@@ -5,8 +5,9 @@ from __future__ import annotations
 import csv
 import io
 
-from jsra.output import json_text
+from jsra.output import json_text, pyplot, save_figure
 from jsra.paper.rows import COST
+from jsra.registry import ConfigError
 
 FORMATS = ("text", "markdown", "csv", "json")
 
@@ -14,7 +15,7 @@ FORMATS = ("text", "markdown", "csv", "json")
 def render(report: dict, form: str = "text") -> str:
     """The report in one of FORMATS."""
     if form not in FORMATS:
-        raise ValueError(f"format {form!r}; known: {', '.join(FORMATS)}")
+        raise ConfigError(f"format {form!r}; known: {', '.join(FORMATS)}")
     return {"text": text, "markdown": markdown, "csv": comma_separated, "json": as_json}[form](report)
 
 
@@ -134,19 +135,12 @@ def _notes(report):
 
 def plot(report: dict, out: str) -> str:
     """Bars of the measured columns with error bars (standard deviation over seeds), the published values as dots."""
-    try:
-        import matplotlib
-    except ImportError:
-        raise RuntimeError("the plot needs matplotlib: pip install 'jsra[dev]'") from None
-    matplotlib.use("Agg")
-    from matplotlib import pyplot
-
     columns = [c for c in report["columns"] if c not in COST and any(c in r["measured"] for r in report["rows"])]
     columns = columns or [c for c in report["columns"] if any(c in r["measured"] for r in report["rows"])]
     if not columns:
-        raise ValueError(f"table {report['table']}: nothing is measured yet, so there is nothing to plot")
+        raise ConfigError(f"table {report['table']}: nothing is measured yet, so there is nothing to plot")
     rows = report["rows"]
-    figure, axes = pyplot.subplots(
+    figure, axes = pyplot().subplots(
         1, len(columns), figsize=(1.2 + 2.1 * len(columns), 0.9 + 0.34 * len(rows)), sharey=True
     )
     for axis, column in zip([axes] if len(columns) == 1 else axes, columns):
@@ -161,6 +155,4 @@ def plot(report: dict, out: str) -> str:
         axis.margins(x=0.1)
     figure.axes[0].invert_yaxis()
     figure.tight_layout()
-    figure.savefig(out, dpi=120)
-    pyplot.close(figure)
-    return out
+    return save_figure(figure, out)

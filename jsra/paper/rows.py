@@ -15,7 +15,7 @@ import os
 import re
 
 from jsra import resources
-from jsra.registry import nearest
+from jsra.registry import ConfigError, nearest
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 NOT_BUILT, PUBLISHED_ONLY = "not built yet", "published only"
@@ -113,7 +113,7 @@ class Table:
         return "params_M" in self.columns or self.kind == "cost"
 
     def select(self, names=None) -> tuple:
-        """The rows with the given names or slugs (None: all). Raises ValueError for an unknown one."""
+        """The rows with the given names or slugs (None: all). Raises ConfigError for an unknown one."""
         if not names:
             return self.rows
         known = {}
@@ -123,7 +123,7 @@ class Table:
         known.pop(None, None)
         for name in names:
             if name not in known:
-                raise ValueError(f"table {self.key} has no row {name!r}{nearest(name, known)}")
+                raise ConfigError(f"table {self.key} has no row {name!r}{nearest(name, known)}")
         return tuple(row for row in self.rows if any(known[name] is row for name in names))
 
 
@@ -223,10 +223,10 @@ def tables() -> dict:
 
 
 def table(key) -> Table:
-    """The table with a key such as 1, '1' or 'fig7'. Raises ValueError, which suggests the nearest key."""
+    """The table with a key such as 1, '1' or 'fig7'. Raises ConfigError, which suggests the nearest key."""
     key = str(key).lower().replace("table", "").strip()
     if key not in tables():
-        raise ValueError(f"there is no table {key!r}{nearest(key, tables())}")
+        raise ConfigError(f"there is no table {key!r}{nearest(key, tables())}")
     return tables()[key]
 
 

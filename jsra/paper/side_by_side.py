@@ -17,12 +17,16 @@ from jsra.paper.run import Run
 LOG = "train.txt"  # file for the output of a training, in its work_dir
 
 
+class TrainingFailed(RuntimeError):
+    """A training in a separate process ended with an error; the message has the end of its output."""
+
+
 def complete(runs, jobs: int, overrides=(), say=print):
     """Train and evaluate the runs ([(name, jsra.paper.run.Run)], made with these overrides), `jobs` at a time.
 
     Each process gets an equal share of the cores, unless OMP_NUM_THREADS is set. A signal is passed on to the trainings,
     which save and stop; then Interrupted is raised. If a training fails, no new one is started, the running ones are
-    finished, and RuntimeError is raised.
+    finished, and TrainingFailed is raised.
     """
     waiting, running, failed = list(runs), {}, []
     environment = {"OMP_NUM_THREADS": str(max(1, (os.cpu_count() or 1) // jobs)), **os.environ}
@@ -49,7 +53,7 @@ def complete(runs, jobs: int, overrides=(), say=print):
     if signals.received:
         raise Interrupted(signals.received, "the trainings under way")
     if failed:
-        raise RuntimeError("\n".join(failed))
+        raise TrainingFailed("\n".join(failed))
 
 
 def _start(run, overrides, environment):

@@ -7,6 +7,7 @@ import jittor as jt
 from jsra import ops
 from jsra.ops import check
 from jsra.ops.is_finite import is_finite
+from jsra.ops.permute import permute
 from jsra.ops.scatter import box_dtype
 from jsra.registry import register
 
@@ -32,7 +33,7 @@ class ExternalAttention(jt.nn.Module):
         # The softmax over the RoIs of an image, without sorting: sums per image [B, S], then back to its RoIs.
         largest = (logits.unsqueeze(1) + (member.unsqueeze(2) - 1) * _FAR).max(dim=0).stop_grad()
         exps = jt.exp(logits - jt.matmul(member, largest)) * member.sum(1, keepdims=True)
-        attention = exps / jt.maximum(jt.matmul(member, jt.matmul(member.transpose(), exps)), _TINY)
+        attention = exps / jt.maximum(jt.matmul(member, jt.matmul(permute(member, 1, 0), exps)), _TINY)
         attention = attention / jt.maximum(attention.sum(1, keepdims=True), _TINY)
         return x + self.M_v(attention.cast(str(x.dtype)))
 

@@ -15,8 +15,7 @@ def set_arithmetic(tf32: bool = False, deterministic: bool = False) -> str:
     Args:
         tf32: let convolutions and matrix products of float32 run on tensor cores, which round their inputs to 10 bits.
         deterministic: use only cuDNN algorithms that give the same bits in every run; slower if the fastest is not one of
-        them.
-            Jittor's own scatter (the gradient of x[index] with repeated indices) still adds in any order.
+            them. Jittor's own scatter (the gradient of x[index] with repeated indices) still adds in any order.
 
     cuDNN's own heuristic chooses the algorithm for each shape. Jittor's search would try all algorithms for every new shape
     (a dataset of real images has hundreds of them), remember only the first 100, and use one found with float16 for float32

@@ -101,9 +101,8 @@ def plan(toolkit, ptx: bool = False) -> tuple:
     cudnn = toolkit.parts["cudnn"]
     links["include/cudnn_installed.h"] = os.path.join(cudnn.include, "cudnn.h")
     for part in (toolkit.parts[name] for name in cuda_parts.LIBRARIES):
-        shared = (
-            part.include in cuda_parts.SYSTEM_INCLUDE
-        )  # the directory also has files of other libraries: take only those of this part
+        # A directory of the system also has files of other libraries: take only those of this part.
+        shared = part.include in cuda_parts.SYSTEM_INCLUDE
         for name in os.listdir(part.include):
             path = os.path.join("include", name)
             if path not in files and name != "cub" and not (shared and not name.startswith(part.name)):

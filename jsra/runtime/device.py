@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 
+from jsra.registry import ConfigError
 from jsra.runtime.arithmetic import arithmetic_of, set_arithmetic
 
 
@@ -18,9 +19,9 @@ def use_best_device(config=None) -> str:
 
     wanted = os.environ.get("JSRA_DEVICE", "")
     if wanted not in ("", "cpu", "cuda"):
-        raise ValueError(f"JSRA_DEVICE={wanted!r}: it can be cpu or cuda")
+        raise ConfigError(f"JSRA_DEVICE={wanted!r}: it can be cpu or cuda")
     if wanted == "cuda" and not jt.has_cuda:
-        raise RuntimeError("JSRA_DEVICE=cuda, but Jittor has no CUDA here: `jsra doctor` says why")
+        raise ConfigError("JSRA_DEVICE=cuda, but Jittor has no CUDA here: `jsra doctor` says why")
     jt.flags.use_cuda = int(bool(jt.has_cuda) and wanted != "cpu")
     set_arithmetic(**arithmetic_of(config or {}))
     return "cuda" if jt.flags.use_cuda else "cpu"

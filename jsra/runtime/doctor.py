@@ -87,9 +87,7 @@ def _compiler():
     else:
         yield Row("compiler", "missing", path or "no g++ on PATH", "Jittor compiles with it: apt-get install g++")
     script = python_config.found()
-    place = (
-        python_config.headers() if "jsra" in script else _output(script, "--includes").replace("-I", "").split(" ")[0]
-    )
+    place = _output(script, "--includes").split(" -I")[0].removeprefix("-I")
     if script and place and os.path.isfile(os.path.join(place, "Python.h")):
         yield Row("Python.h", "ok", place)
     else:

@@ -4,7 +4,7 @@ from __future__ import annotations
 import os
 
 from jsra.engine import log
-from jsra.output import FIGURES, output_file
+from jsra.output import figure_file, pyplot, save_figure
 from jsra.registry import ConfigError, nearest
 
 # Training records that are not losses are drawn only if requested.
@@ -60,20 +60,13 @@ def _names(runs):
 
 def plot(runs, out: str, keys=None) -> str:
     """Draw the curves of `runs`, one panel per key, into the file `out` (.png, .svg, .pdf). Returns `out`."""
-    try:
-        import matplotlib
-    except ImportError:
-        raise ImportError("drawing curves needs matplotlib: pip install matplotlib (or 'jsra[dev]')") from None
-    matplotlib.use("Agg")
-    import matplotlib.pyplot as plt
-
-    output_file(out, FIGURES, "out")
+    figure_file(out, "out")
     found = curves(runs, keys)
     if not found:
         raise ConfigError(f"nothing to draw yet: {', '.join(map(str, runs))} have no training records")
     columns = min(len(found), 3)
     rows = -(-len(found) // columns)
-    figure, axes = plt.subplots(rows, columns, figsize=(5 * columns, 3.6 * rows), squeeze=False, constrained_layout=True)
+    figure, axes = pyplot().subplots(rows, columns, figsize=(5 * columns, 3.6 * rows), squeeze=False, constrained_layout=True)
     for axis, (key, lines) in zip(axes.flat, found.items()):
         for name, iterations, values in lines:
             axis.plot(iterations, values, label=name, linewidth=1.4, marker="o" if len(values) < 30 else None, markersize=3)
@@ -83,6 +76,4 @@ def plot(runs, out: str, keys=None) -> str:
         axis.legend(fontsize=8)
     for axis in list(axes.flat)[len(found) :]:
         axis.axis("off")
-    figure.savefig(out, dpi=120)
-    plt.close(figure)
-    return out
+    return save_figure(figure, out)

@@ -14,6 +14,8 @@ from PIL import Image, ImageDraw
 from jsra import ops
 from jsra.visualize.semantic_masks import heat
 
+UNIT_MAPS = 256  # at a time: for all cells of a large map they would not fit into memory
+
 
 def sampling_weights(layer, features, roi, spatial_scale) -> np.ndarray:
     """[N, H, W]: the weight of each cell in each of the N features of one RoI.
@@ -33,7 +35,9 @@ def sampling_weights(layer, features, roi, spatial_scale) -> np.ndarray:
             return out
         if hasattr(layer, "masks"):
             masks = np.asarray(layer.masks(features, rois, spatial_scale)[0])
-            blocks = _of_unit_maps(lambda x: ops.roi_align(x, rois, masks.shape[1:], spatial_scale, 0, True), size)
+            blocks = _of_unit_maps(
+                lambda x: ops.roi_align(x, rois, masks.shape[1:], spatial_scale, layer.sampling_ratio, True), size
+            )
             return np.einsum("np,phw->nhw", masks.reshape(len(masks), -1), blocks)
         if hasattr(layer, "shifts"):  # deformable pooling
             offset, mask = layer.shifts(features, rois, spatial_scale)
@@ -50,16 +54,22 @@ def sampling_weights(layer, features, roi, spatial_scale) -> np.ndarray:
                 lambda x: ops.roi_align_rotated(x, rotated, layer.bins, spatial_scale, layer.samples), size
             )
         if kind == "RoIAttention":
-            return _of_unit_maps(lambda x: ops.roi_align(x, rois, layer.bins, spatial_scale, 0, True), size)
+            return _of_unit_maps(
+                lambda x: ops.roi_align(x, rois, layer.bins, spatial_scale, layer.sampling_ratio, True), size
+            )
         weights = _of_unit_maps(lambda x: layer(x, rois, spatial_scale), size)
         return weights / np.maximum(weights.sum((1, 2), keepdims=True), 1e-12)
 
 
 def _of_unit_maps(function, size):
-    """[N, H, W]: the outputs of function(maps [1, H * W, H, W]) -> [1, H * W, ...] for maps that are 1 at a single cell."""
+    """[N, H, W]: the outputs of function(maps [1, n, H, W]) -> [1, n, ...] for maps that are 1 at a single cell."""
     cells = size[0] * size[1]
-    unit = jt.array(np.eye(cells, dtype=np.float32).reshape((1, cells) + tuple(size)))
-    out = function(unit).numpy()[0].reshape(cells, -1)
+    n = min(cells, UNIT_MAPS)
+    found = []
+    for start in range(0, cells, n):
+        units = np.eye(n, cells, start, dtype=np.float32).reshape((1, n) + tuple(size))
+        found.append(function(jt.array(units)).numpy()[0].reshape(n, -1))
+    out = np.concatenate(found)[:cells]
     return np.ascontiguousarray(out.T).reshape((-1,) + tuple(size))
 
 

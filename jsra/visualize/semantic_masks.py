@@ -11,6 +11,7 @@ from jsra.visualize.detections import font
 
 IN_A_LINE = 12  # masks per line
 
+
 def heat(values: np.ndarray) -> np.ndarray:
     """[h, w] in [0, 1] -> RGB float32 [h, w, 3] in 0..255: dark blue, cyan, yellow, red."""
     stops = np.array([[0, 0, 90], [0, 170, 220], [255, 230, 0], [215, 0, 0]], np.float32)

@@ -6,6 +6,7 @@ import pytest
 
 from jsra.bench import model
 from jsra.cli import main
+from jsra.registry import ConfigError
 
 # A peer that knows the weights by torchvision's names and answers with one detection.
 PEER = """
@@ -100,9 +101,9 @@ def test_a_peer_is_compared_with_its_model():
 
 
 def test_wrong_arguments_say_what_there_is(small, bare):
-    with pytest.raises(ValueError, match="did you mean 'training'"):
+    with pytest.raises(ConfigError, match="did you mean 'training'"):
         model.bench(only=["trainin"])
-    with pytest.raises(ValueError, match="did you mean 'mask_rcnn'"):
+    with pytest.raises(ConfigError, match="did you mean 'mask_rcnn'"):
         model.bench(detector="mask_rcn")
-    with pytest.raises(ValueError, match="has neither torchvision nor mmdet"):
+    with pytest.raises(ConfigError, match="has neither torchvision nor mmdet"):
         model.bench([bare])

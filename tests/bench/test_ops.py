@@ -5,6 +5,7 @@ import pytest
 
 from jsra.bench import entries, ops
 from jsra.cli import main
+from jsra.registry import ConfigError
 
 
 @pytest.fixture
@@ -50,12 +51,12 @@ def test_the_same_seed_gives_the_same_inputs():
 
 
 def test_wrong_arguments_say_what_there_is(bare):
-    with pytest.raises(ValueError, match="no entry contains roi_salign; there are roi_align ratio 2"):
+    with pytest.raises(ConfigError, match="no entry contains roi_salign; there are roi_align ratio 2"):
         ops.bench(only=["roi_salign"])
-    with pytest.raises(ValueError, match="--peer /no/such/python: cannot be run"):
+    with pytest.raises(ConfigError, match="--peer /no/such/python: cannot be run"):
         ops.bench(["/no/such/python"], only=["nms"])
-    with pytest.raises(ValueError, match="has neither torchvision nor onnxruntime"):
+    with pytest.raises(ConfigError, match="has neither torchvision nor onnxruntime"):
         ops.bench([bare], only=["nms"])
     if not ops.jt.has_cuda:
-        with pytest.raises(ValueError, match="--device cuda: Jittor finds no GPU here"):
+        with pytest.raises(ConfigError, match="--device cuda: Jittor finds no GPU here"):
             ops.bench(only=["nms"], device="cuda")

@@ -2,6 +2,7 @@ import pytest
 
 from jsra.bench import entries, roi
 from jsra.cli import main
+from jsra.registry import ConfigError
 
 
 @pytest.fixture
@@ -30,5 +31,5 @@ def test_results_hold_every_run(small):
 
 
 def test_unknown_extractor_names_the_nearest():
-    with pytest.raises(ValueError, match="did you mean 'roi_align'"):
+    with pytest.raises(ConfigError, match="did you mean 'roi_align'"):
         roi.bench(only=["roi_alin"])

@@ -1,6 +1,7 @@
 """The commands from training to pictures, on a detector of twelve weights."""
 import json
 import os
+import sys
 
 import numpy as np
 import pytest
@@ -130,6 +131,19 @@ def test_plot(trained, tmp_path):
     pytest.importorskip("matplotlib", reason="needs matplotlib: pip install 'jsra[dev]'")
     assert main(["plot", str(trained[0] / "work"), "--out", str(tmp_path / "c.png")]) == 0
     assert os.path.getsize(tmp_path / "c.png") > 5000
+
+
+def test_a_missing_matplotlib_is_reported_before_anything_is_computed(tmp_path, monkeypatch, capsys):
+    monkeypatch.setitem(sys.modules, "matplotlib", None)
+    place = str(tmp_path / "figure.png")
+    for command in (
+        ["table", "1", "--plot", place],
+        ["plot", "no_run", "--out", place],
+        ["diversity", "no.py", "no.pkl", "--plot", place],
+        ["figure", "align", "--out", place],
+    ):
+        assert main(command) == 2
+        assert capsys.readouterr().err.endswith("figures need matplotlib: pip install matplotlib (or 'jsra[dev]')\n")
 
 
 def test_masks_of_a_model_without_any(trained, capsys):

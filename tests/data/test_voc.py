@@ -10,7 +10,7 @@ from jsra.data.voc import VOCDataset
 from jsra.evaluation.coco_boxes import COCOBoxAP
 from jsra.evaluation.report import evaluate
 from jsra.evaluation.voc_boxes import VOCBoxAP
-from jsra.registry import ConfigError
+from jsra.registry import ConfigError, build
 from tests.conftest import shared
 from tests.data.tiny import voc_object, write_voc
 
@@ -27,7 +27,8 @@ def root(tmp_path):
 
 
 def make(root, **arguments):
-    return VOCDataset(root, **{"classes": ["cat", "dog"], "filter_min_size": 0, **arguments})
+    settings = {"type": "VOCDataset", "root": root, "classes": ["cat", "dog"], "filter_min_size": 0, **arguments}
+    return build(settings, "dataset", "dataset")
 
 
 def test_targets(root):

@@ -126,6 +126,23 @@ def test_two_that_fill_the_folder_share_the_work(config, monkeypatch):
     assert all(np.array_equal(a, b) for a, b in zip(dataset.get(1)[0], second.get(1)[0]))
 
 
+def test_room_is_checked_also_if_another_process_stored_the_first_picture(tmp_path, monkeypatch):
+    config = settings_of(tmp_path, max_gib=1e-6)
+    dataset, model = parts(config)
+
+    def missing(files, records):
+        found = original(files, records)
+        first = found[np.random.default_rng(os.getpid()).permutation(len(found))[0]]
+        os.makedirs(files.folder)
+        open(files.path(*first), "wb").close()
+        return found
+
+    original = FeatureFiles.missing
+    monkeypatch.setattr(FeatureFiles, "missing", missing)
+    with pytest.raises(ConfigError, match="max_gib=1e-06 allows no more"):
+        use_features(config, "train", dataset, model, progress=False)
+
+
 def test_killed_while_it_wrote(config, monkeypatch):
     dataset, model = parts(config)
     written = []

@@ -2,7 +2,7 @@ import jittor as jt
 import numpy as np
 import pytest
 
-from jsra.losses.cross_entropy import CrossEntropyLoss
+from jsra.losses.cross_entropy import CrossEntropyLoss, binary_cross_entropy
 from jsra.losses.focal import FocalLoss
 from jsra.losses.l1 import L1Loss, SmoothL1Loss
 
@@ -40,6 +40,14 @@ def test_binary_cross_entropy():
     logits, targets = var(np.log(3), np.log(3), 1000, -1000), var(1, 0, 1, 1)
     expected = (-np.log(3 / 4) - np.log(1 / 4) + 0 + 1000) / 4
     assert value(CrossEntropyLoss(use_sigmoid=True)(logits, targets)) == pytest.approx(expected, rel=1e-6)
+
+
+@pytest.mark.parametrize("target", [0.0, 0.25, 1.0])
+def test_binary_cross_entropy_gradient_is_probability_minus_target(target):
+    """Also at 0, where neither of the two terms with a kink has a gradient of its own."""
+    logits = var(-np.log(3), -0.0, 0, np.log(3))
+    gradient = jt.grad(binary_cross_entropy(logits, jt.full((4,), target)).sum(), logits).numpy()
+    np.testing.assert_allclose(gradient, np.array([1 / 4, 1 / 2, 1 / 2, 3 / 4]) - target, rtol=1e-5)
 
 
 def test_focal_loss():

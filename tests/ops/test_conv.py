@@ -43,6 +43,24 @@ def test_values_and_gradients(rng, form, positions, monkeypatch):
         assert np.abs(got - expected).max() < 5e-6 * np.abs(expected).max()
 
 
+@pytest.mark.parametrize("kernel", (1, 3))
+def test_what_is_not_finite_stays_so(rng, kernel, monkeypatch):
+    """In the output and in the gradients: otherwise a training that has diverged would go on with numbers from nowhere."""
+    monkeypatch.setattr(fused_conv, "_WINOGRAD_MIN_POSITIONS", 1)
+    monkeypatch.setattr(fused_conv, "_WEIGHT_GRAD_MIN", dict(channels=1, positions=1))
+    arrays = [rng.standard_normal(s).astype(np.float32) for s in ((1, 17, 9, 13), (16, 17, kernel, kernel), (1, 16, 9, 13))]
+    for place in range(3):
+        for value in (np.nan, np.inf, -np.inf):
+            broken = [a.copy() for a in arrays]
+            broken[place].reshape(-1)[700 % arrays[place].size] = value
+            x, weight, factors = map(jt.array, broken)
+            out = conv2d(x, weight, padding=kernel // 2)
+            found = [v.numpy() for v in [out, *jt.grad((out * factors).sum(), [x, weight])]]
+            bits = [(f.view(np.uint32) & 0x7F800000 == 0x7F800000).any() for f in found]
+            assert bits == [place < 2, place > 0, place != 1], (place, value)
+            assert all(np.abs(f[np.isfinite(f)]).max() < 1e6 for f in found if np.isfinite(f).any())
+
+
 @pytest.mark.parametrize("size, padding", [((70, 41), 1), ((5, 2), 2), ((1, 1), 1)], ids=str)
 def test_weight_gradient_of_several_blocks(rng, size, padding):
     """Of oneDNN too: several blocks of tiles, the last of them smaller, and less than a tile."""

@@ -2,6 +2,7 @@ import jittor as jt
 import numpy as np
 import pytest
 
+from jsra.ops.conv import conv2d
 from jsra.ops.conv_transpose import ConvTranspose2d, conv_transpose2d
 from tests.ops.tester import exact
 
@@ -46,3 +47,6 @@ def test_the_module_has_the_names_of_torch():
     assert layer(jt.zeros((1, 3, 5, 6))).shape == [1, 2, 10, 12]
     with pytest.raises(ValueError, match="input has 2 channels, the weight needs 3"):
         layer(jt.zeros((1, 2, 5, 6)))
+    for function in (conv2d, conv_transpose2d):
+        with pytest.raises(ValueError, match="weight"):
+            function(jt.zeros((1, 3, 5, 6)), jt.zeros((2, 3, 4)))

@@ -108,5 +108,7 @@ def test_bad_input():
         deform_conv2d(x, jt.zeros((1, 18, 7, 6)), w)
     with pytest.raises(ValueError, match=r"mask: expected shape \[1, 9, 7, 7\]"):
         deform_conv2d(x, jt.zeros((1, 18, 7, 7)), w, mask=jt.zeros((1, 18, 7, 7)))
+    with pytest.raises(ValueError, match=r"stride: expected an int of at least 1 or a pair \(y, x\) of them, got 1.0"):
+        deform_conv2d(x, jt.zeros((1, 18, 7, 7)), w, stride=1.0)
     with pytest.raises(ValueError, match="weight: shape"):
         deform_conv2d(x, jt.zeros((1, 18, 7, 7)), jt.zeros((6, 3, 3, 3)))

@@ -73,3 +73,5 @@ def test_bad_arguments():
         mask_targets(boxes.reshape(-1), places, boxes, jt.zeros((2,), "int32"), (4, 4))
     with pytest.raises(ValueError, match="output_size"):
         mask_targets(bitmaps, places, boxes, jt.zeros((2,), "int32"), (4, 4), 0)
+    with pytest.raises(ValueError, match=r"output_size: targets are squares, got \(28, 14\)"):
+        mask_targets(bitmaps, places, boxes, jt.zeros((2,), "int32"), (4, 4), (28, 14))

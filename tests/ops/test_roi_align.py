@@ -156,6 +156,7 @@ def test_boxes_as_a_list_and_the_module(rng):
         (dict(input=np.zeros((1, 3, 4, 4), np.int32)), r"input: expected dtype .*float32.*, got int32"),
         (dict(boxes=np.zeros((2, 4))), r"boxes: expected the last dimension to be 5, got shape \[2, 4\]"),
         (dict(output_size=0), "output_size: expected a positive int"),
+        (dict(output_size=7.0), r"output_size: expected a positive int or \(height, width\), got 7.0"),
         (dict(spatial_scale=-1.0), "spatial_scale: expected 1 positive numbers"),
         (dict(mode="mean"), "mode: expected 'avg' or 'max'"),
         (dict(levels=np.array([0], np.int32)), "levels: expected one for each of the 2 RoIs"),

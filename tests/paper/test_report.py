@@ -7,6 +7,7 @@ import pytest
 from jsra.paper import measure
 from jsra.paper.report import FORMATS, plot, render
 from jsra.paper.rows import table
+from jsra.registry import ConfigError
 
 
 @pytest.fixture
@@ -57,7 +58,7 @@ def test_json(report):
 
 
 def test_unknown_format(report):
-    with pytest.raises(ValueError, match="json"):
+    with pytest.raises(ConfigError, match="json"):
         render(report, "xml")
     assert len(FORMATS) == 4
 

@@ -5,6 +5,7 @@ import re
 import pytest
 
 from jsra.paper import rows
+from jsra.registry import ConfigError
 from tests.conftest import shared
 
 
@@ -112,12 +113,12 @@ def test_rows_of_table_7_are_two_of_a_line():
 def test_select_by_name_or_slug():
     table = rows.table(1)
     assert [row.name for row in table.select(["sra", "RoI Align"])] == ["RoI Align", "SRA"]
-    with pytest.raises(ValueError, match="table 1 has no row 'RoI Algin'; did you mean 'RoI Align'"):
+    with pytest.raises(ConfigError, match="table 1 has no row 'RoI Algin'; did you mean 'RoI Align'"):
         table.select(["RoI Algin"])
 
 
 def test_unknown_table():
-    with pytest.raises(ValueError, match="no table '13'"):
+    with pytest.raises(ConfigError, match="no table '13'"):
         rows.table(13)
 
 

@@ -49,7 +49,7 @@ def test_all_run_and_never_more_than_jobs(tmp_path):
 
 def test_a_failure_is_told_and_no_other_is_begun(tmp_path):
     runs = [Program(tmp_path, 0, 0.1, code=3), Program(tmp_path, 1, 1.0), Program(tmp_path, 2)]
-    with pytest.raises(RuntimeError, match=r"SRA, seed 0: exit code 3, see .*train.txt:\nline one\nthe cause"):
+    with pytest.raises(side_by_side.TrainingFailed, match=r"SRA, seed 0: exit code 3, see .*train.txt:\nline one\nthe cause"):
         side_by_side.complete([("SRA", run) for run in runs], 2, say=lambda line: None)
     assert runs[1].times() and not runs[2].times()  # what was under way ended by itself
 

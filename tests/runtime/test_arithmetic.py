@@ -133,3 +133,6 @@ def test_every_command_takes_the_config_s_settings(monkeypatch):
     assert taken == [{"tf32": True, "deterministic": False}, {"tf32": False, "deterministic": True}]
     with pytest.raises(ConfigError, match="tf32: expected True or False, got 1"):
         device.use_best_device({"tf32": 1})
+    monkeypatch.setenv("JSRA_DEVICE", "gpu")
+    with pytest.raises(ConfigError, match="JSRA_DEVICE='gpu': it can be cpu or cuda"):
+        device.use_best_device()

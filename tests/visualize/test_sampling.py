@@ -4,6 +4,7 @@ import pytest
 
 import jsra.roi  # noqa: F401  (registers the layers)
 from jsra.registry import build
+from jsra.visualize import sampling
 from jsra.visualize.sampling import draw_sampling, sampling_weights
 
 CHANNELS, BOX = 4, (9.0, 6.0, 41.0, 50.0)
@@ -12,16 +13,17 @@ LAYERS = {
     "PreciseRoIAlign": dict(output_size=3),
     "AdaptiveRoIAlign": dict(output_size=3, max_pool=False),
     "ModulatedDeformRoIPoolPack": dict(output_size=3, in_channels=CHANNELS, fc_channels=8),
-    "ConvMasks": dict(output_size=3, in_channels=CHANNELS),
+    "ConvMasks": dict(output_size=3, in_channels=CHANNELS, sampling_ratio=1),
     "LearnedRegionFeatures": dict(in_channels=CHANNELS, num_parts=9, embed_channels=8, geometry_channels=4),
     "RoITransformer": dict(output_size=3, in_channels=CHANNELS),
-    "SemanticRoIAlign": dict(in_channels=CHANNELS, num_masks=9, max_area=16),
+    "SemanticRoIAlign": dict(in_channels=CHANNELS, num_masks=9, max_area=16, sampling_ratio=1),
 }
 
 
 @pytest.mark.parametrize("name", LAYERS)
-def test_the_weights_are_the_layer(name, rng):
+def test_the_weights_are_the_layer(name, rng, monkeypatch):
     """The common formula, y_k = sum over p of w_k(b, p, x) x(p), with random weights everywhere."""
+    monkeypatch.setattr(sampling, "UNIT_MAPS", 100)  # of 182 cells
     layer = build(dict(type=name, **LAYERS[name]))
     layer.eval()
     for key, value in layer.state_dict().items():
