@@ -2,6 +2,7 @@
 // of its own.
 #pragma once
 #include "common/roi.h"
+#include "common/rounding.h"
 #include "common/window.h"
 
 namespace jsra {
@@ -29,13 +30,12 @@ struct PsRoiPool {
   int64_t bins_y, bins_x, groups;
 
   JSRA_HD int64_t parts(int64_t, int64_t, int64_t) const { return 1; }
-  JSRA_HD static int64_t round(A v) { return (int64_t)(v < A(0) ? v - A(0.5) : v + A(0.5)); }  // half away from zero
 
   // Bin p of the box from cell `first` to cell `last`, whose length is at least 1. Whole numbers all the way: the floor and
   // the ceiling of a quotient that rounding spoils would move a bin by a cell. As in torchvision, both ends are clipped to
   // size - 1, so that the last row and column are never read.
   JSRA_HD static RangeAxis<A> range(A first, A last, int64_t p, int64_t bins, int64_t size) {
-    const int64_t start = round(first), length = max_of<int64_t>(round(last) - start, 1);
+    const int64_t start = round_half_away(first), length = max_of<int64_t>(round_half_away(last) - start, 1);
     const int64_t begin = start + p * length / bins, end = start + ((p + 1) * length + bins - 1) / bins;
     return {clamp_to<int64_t>(begin, 0, size - 1), clamp_to<int64_t>(end, 0, size - 1)};
   }

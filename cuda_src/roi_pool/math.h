@@ -2,6 +2,7 @@
 #pragma once
 #include "common/macros.h"
 #include "common/roi.h"
+#include "common/rounding.h"
 
 namespace jsra {
 
@@ -24,9 +25,6 @@ template <class A> struct RoiPoolAxis {
     *end = clamp_to<int64_t>(start + below + (A(below) < high ? 1 : 0), 0, size);
   }
 };
-
-// Half away from zero, as std::round.
-JSRA_HD int64_t round_half_away(double v) { return v < 0 ? -(int64_t)(0.5 - v) : (int64_t)(v + 0.5); }
 
 template <class A> JSRA_HD RoiPoolAxis<A> roi_pool_axis(A start, A end, int64_t bins) {
   const int64_t first = round_half_away(start), last = round_half_away(end);

@@ -36,6 +36,14 @@ def test_by_hand():
     assert np.allclose(out[0, 0], [[1.5, 2.5], [1.5, 2.5]])
 
 
+@pytest.mark.parametrize("below", [0.49999997, -0.49999997])
+def test_a_float_next_to_a_half_is_not_a_half(below):
+    """In float32, 0.49999997 + 0.5 is 1. From cell 0, a box of 4 cells has bins 0-1 and 2-3."""
+    features = jt.array(np.broadcast_to(np.arange(9, dtype="float32"), (1, 4, 9, 9)).copy())
+    out = ps_roi_pool(features, jt.array(np.float32([[0, below, below, 4, 4]])), 2).numpy()
+    assert np.allclose(out[0, 0], [[0.5, 2.5], [0.5, 2.5]])
+
+
 def test_bad_input():
     with pytest.raises(ValueError, match=r"expected a multiple of 3 \* 3 channels"):
         ps_roi_pool(jt.zeros((1, 10, 9, 9)), jt.zeros((3, 5)), 3)
