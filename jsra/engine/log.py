@@ -16,6 +16,7 @@ import time
 
 from jsra.engine.board import board
 from jsra.output import json_text, silence
+from jsra.registry import ConfigError
 
 FILE = "log.jsonl"
 
@@ -49,7 +50,10 @@ class Log:
         if not active:
             return
         os.makedirs(work_dir, exist_ok=True)
-        self._file = open(os.path.join(work_dir, FILE), "a+", encoding="utf8", errors="replace")
+        path = os.path.join(work_dir, FILE)
+        if os.path.exists(path) and not os.path.isfile(path):
+            raise ConfigError(f"{path} is no file: remove it, or choose another work_dir")
+        self._file = open(path, "a+", encoding="utf8", errors="replace")
         _end_last_line(self._file)
         self._board = board(work_dir)
         if sys.stderr.isatty():

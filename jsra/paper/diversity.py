@@ -13,6 +13,7 @@ import numpy as np
 
 from jsra.paper.features import Objects, masks_of
 from jsra.registry import ConfigError
+from jsra.visualize.literal import literal
 
 THRESHOLD = 0.3  # of figure 7
 EPSILON = 1e-9
@@ -120,7 +121,7 @@ def histogram(similarity, out: str, title: str = "") -> str:
     axis.axvline(THRESHOLD, color="tab:orange", linewidth=1)
     axis.set_xlabel("cosine similarity of two masks, averaged over objects")
     axis.set_ylabel("% of pairs")
-    axis.set_title(title, fontsize=9)
+    axis.set_title(literal(title), fontsize=9)
     figure.tight_layout()
     figure.savefig(out, dpi=120)
     pyplot.close(figure)
