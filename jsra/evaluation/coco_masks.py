@@ -55,11 +55,7 @@ class COCOMaskAP(COCOBoxAP):
         return super().submission(dataset, results)
 
     def evaluate(self, dataset, results, submission):
-        found = super().evaluate(dataset, results, submission)
-        empty = _without_pixel(dataset.ground_truth(), set(dataset.cat_ids), results)
-        if empty:
-            found.table += f"\n{empty} objects have a mask that covers no pixel: no detection finds them (`jsra data check`)"
-        return found
+        return with_empty_masks(super().evaluate(dataset, results, submission), dataset, results)
 
     def _more(self, result, i):
         rle = result["masks"][i]
@@ -68,8 +64,12 @@ class COCOMaskAP(COCOBoxAP):
         return {"segmentation": {"size": list(rle["size"]), "counts": text}}
 
 
-def _without_pixel(content, categories, images) -> int:
-    """How many objects of these categories and images have a mask without a pixel, e.g. of a polygon without an area."""
+def with_empty_masks(metrics, dataset, results):
+    """The metrics, with a line in their table if objects have a mask without a pixel, e.g. of a polygon without an area."""
+    content, categories = dataset.ground_truth(), set(dataset.cat_ids)
     sizes = {image["id"]: (int(image["width"]), int(image["height"])) for image in content["images"]}
-    counted = (a for a in content.get("annotations", ()) if a["image_id"] in images and a["category_id"] in categories)
-    return sum(not a.get("iscrowd") and not area(to_rle(a["segmentation"], *sizes[a["image_id"]])) for a in counted)
+    counted = (a for a in content.get("annotations", ()) if a["image_id"] in results and a["category_id"] in categories)
+    count = sum(not a.get("iscrowd") and not area(to_rle(a["segmentation"], *sizes[a["image_id"]])) for a in counted)
+    if count:
+        metrics.table += f"\n{count} objects have a mask that covers no pixel: no detection finds them (`jsra data check`)"
+    return metrics

@@ -12,7 +12,7 @@ from unittest import mock
 
 import numpy as np
 
-from jsra.evaluation.coco_ap import mean_of_existing, numbered
+from jsra.evaluation.coco_ap import mean_of_existing, numbered, undefined
 
 # {name here: name in the package}; r, c, f: classes that are rare, common or frequent in the training set.
 VALUES = {
@@ -47,6 +47,8 @@ def lvis_ap(ground_truth, detections, category_ids, image_ids=None, iou_type="bb
     Returns (values, per_class): {name from VALUES: 0..1, nan if there are no such objects}, {category id: {mAP, mAP_50}}.
     """
     LVIS, LVISResults, LVISEval = lvis_package()
+    if image_ids is not None and not len(image_ids):
+        return undefined(VALUES, category_ids)
     number = {image["id"]: i for i, image in enumerate(ground_truth["images"], start=1)}
     category = {c["id"]: i for i, c in enumerate(ground_truth["categories"], start=1)}
     dropped = "bbox" if iou_type == "segm" else None  # if present, the package uses the area of the box, as COCO's tools do

@@ -101,6 +101,7 @@ def test_nothing_found_and_a_part_of_the_images(tmp_path):
     row = dict(image_id=box["image_id"], category_id=box["category_id"], bbox=box["bbox"], score=1.0)
     values, per_class = lvis_ap(content, [row], [20], image_ids=[1])
     assert values["mAP"] == pytest.approx(1) and math.isnan(values["mAP_f"]) and list(per_class) == [20]
+    assert math.isnan(lvis_ap(content, [], [20], image_ids=[])[0]["mAP"])
 
 
 @needs_lvis
