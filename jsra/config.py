@@ -7,7 +7,7 @@
 Dictionaries are merged key by key, other values are replaced. A Python file is executed at every load; its variables become
 the keys, except names that start with two underscores, modules, functions and classes. `name` is the file's name and
 `work_dir` is `work_dirs/<name>` unless the file sets them. The result is the dictionary that JDet's own loader gives for the
-same file; but a missing attribute is an error, not None, and in YAML 1e-4 is a number.
+same file; but a missing attribute is an error, not None, and YAML's numbers are those of jsra.yaml_values.
 """
 
 from __future__ import annotations
@@ -142,6 +142,8 @@ def load_config(path, overrides=(), known=KEYS) -> Config:
     for key in ("name", "work_dir"):
         if not isinstance(config[key], str) or not config[key]:
             raise ConfigError(f"{path}: {key}: expected text, got {config[key]!r}")
+        if "\0" in config[key]:
+            raise ConfigError(f"{path}: {key}: {config[key]!r} has a null character: no file can have this name")
     return config
 
 
@@ -174,7 +176,7 @@ def _check_keys(config, known, path):
             )
     if config.get("dataset", {}) is None:  # the same as missing: code that needs it reports it
         del config["dataset"]
-    splits = config.get("dataset") or {}
+    splits = config.get("dataset", {})
     if not isinstance(splits, dict):
         raise ConfigError(f"{path}: dataset: expected a dictionary of splits (train, val, ...), got {splits!r}")
     for split, settings in splits.items():
@@ -247,6 +249,8 @@ def _read(path, chain):
             raise ConfigError(f"{path}{wanted}: a config is a dictionary, this is a {type(content).__name__}")
         return content
     if extension == ".py":
+        if not os.path.getsize(path):
+            raise ConfigError(f"{path}: the file is empty{wanted}: write it again")
         return _run(path, wanted)
     raise ConfigError(f"{path}{wanted}: the name of a config must end in .py, .yaml or .yml")
 

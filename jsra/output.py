@@ -63,7 +63,7 @@ def _finite(value):
 
 def write_json(path: str, content, indent=1) -> str:
     """Write a JSON file atomically (if the disk is full, no file is written); a missing folder is made. Returns the path."""
-    os.makedirs(os.path.dirname(os.path.abspath(path)), exist_ok=True)
+    os.makedirs(os.path.dirname(path) or ".", exist_ok=True)
     with whole_or_not(path) as unfinished, open(unfinished, "w", encoding="utf8") as f:
         f.write(json_text(content, indent))
     return path
@@ -129,7 +129,7 @@ def output_file(path: str, endings, option: str = "--out") -> str:
         raise ConfigError(f"{option} {path} {what}: give a file name that ends in {', '.join(endings)}")
     if os.path.isdir(path):
         raise ConfigError(f"{option} {path} is a folder: give a file in it, such as {os.path.join(path, 'out' + ending)}")
-    folder = os.path.dirname(os.path.abspath(path))
+    folder = os.path.dirname(path) or "."
     try:
         os.makedirs(folder, exist_ok=True)
     except (FileExistsError, NotADirectoryError):

@@ -31,8 +31,9 @@ class ConfigError(ValueError):
 def nearest(word: str, known) -> str:
     """'; did you mean X?' for messages, or the list of known words if none is similar."""
     known = sorted(known)
-    close = difflib.get_close_matches(word, known, n=1)
-    return f"; did you mean {close[0]!r}?" if close else f"; known: {', '.join(known) or 'none'}"
+    close = difflib.get_close_matches(word.lower(), [name.lower() for name in known], n=1)
+    meant = next((name for name in known if close and name.lower() == close[0]), None)
+    return f"; did you mean {meant!r}?" if close else f"; known: {', '.join(known) or 'none'}"
 
 
 def register(kind: str, name: str | None = None):

@@ -57,7 +57,7 @@ class FrameRunner:
 
 
 def _checked(model, results):
-    return [check_result(model, result) for result in results]
+    return [check_result(type(model).__name__, result) for result in results]
 
 
 def _mirrored(images, sizes):

@@ -1,4 +1,4 @@
-"""The YAML of configs: with numbers such as 1e-4, None and tuples, which are text in YAML 1.1."""
+"""The YAML of configs: numbers as people read them, and None and tuples, which are text in YAML 1.1."""
 
 from __future__ import annotations
 
@@ -9,8 +9,9 @@ import yaml
 
 
 class ValueLoader(yaml.SafeLoader):
-    """YAML in which 1e-4 is a number, None is null and (7, 7) is a list; all three are text in YAML 1.1. A duplicate key is
-    an error (in YAML, the last one would be used)."""
+    """YAML in which 1e-4 is a number, None is null and (7, 7) is a list; all three are text in YAML 1.1. There, 010 is eight
+    and 1:30 is ninety; here they are ten, as in YAML 1.2, and text. A duplicate key is an error (in YAML, the last one would
+    be used)."""
 
     def construct_mapping(self, node, deep=False):
         written = [key.value for key, _ in node.value if isinstance(key, yaml.ScalarNode) and key.value != "<<"]
@@ -29,10 +30,24 @@ class ValueDumper(yaml.SafeDumper):
     """Quotes text that ValueLoader would not read as text."""
 
 
+def _whole(loader, node):
+    text = node.value.replace("_", "")
+    return int(text, {"0x": 16, "0b": 2, "0o": 8}.get(text.lstrip("+-")[:2].lower(), 10))
+
+
+_NUMBERS = {
+    "tag:yaml.org,2002:int": r"^[-+]?(0[xX][\da-fA-F_]+|0b[01_]+|0o[0-7_]+|\d[\d_]*)$",
+    "tag:yaml.org,2002:float": r"^([-+]?(\d[\d_]*\.[\d_]*|\.\d[\d_]*)([eE][-+]?\d+)?|[-+]?\d+[eE][-+]?\d+"
+    r"|[-+]?\.(inf|Inf|INF)|\.(nan|NaN|NAN))$",
+}
 for _side in (ValueLoader, ValueDumper):
-    _side.add_implicit_resolver(
-        "tag:yaml.org,2002:float", re.compile(r"^[-+]?(\d+\.?\d*|\.\d+)[eE][-+]?\d+$"), list("-+.0123456789")
-    )
+    _side.yaml_implicit_resolvers = {
+        first: [(tag, form) for tag, form in forms if tag not in _NUMBERS]
+        for first, forms in _side.yaml_implicit_resolvers.items()
+    }
+    for _tag, _form in _NUMBERS.items():
+        _side.add_implicit_resolver(_tag, re.compile(_form), list("-+.0123456789"))
     _side.add_implicit_resolver("tag:yaml.org,2002:null", re.compile(r"^None$"), ["N"])
     _side.add_implicit_resolver("!tuple", re.compile(r"^\((?=.*,)[-+.\deE, ]+\)$"), ["("])
 ValueLoader.add_constructor("!tuple", _tuple)
+ValueLoader.add_constructor("tag:yaml.org,2002:int", _whole)

@@ -99,6 +99,7 @@ def test_merging_leaves_the_base_alone(write):
         ("a.yaml", "a: [1\n", "not valid YAML"),
         ("a.yaml", "- 1\n", "a config is a dictionary, this is a list"),
         ("a.json", "{}", "must end in .py, .yaml or .yml"),
+        ("a.py", "", r"a\.py: the file is empty"),
         ("a.py", "_base_ = 3", "must be a file name or a list"),
         ("a.py", "_base_ = 'a.py'", "refers to itself"),
         ("a.py", "_base_ = 'nowhere.py'", r"nowhere\.py: there is no such config file \(a _base_ of .*a\.py\)"),
@@ -201,6 +202,16 @@ def test_numbers_and_tuples_as_people_write_them_in_yaml(write):
     assert load_config(write("b.yaml", config.dump()), known=None) == config
 
 
+def test_numbers_of_yaml_are_read_as_people_read_them(write):
+    """In YAML 1.1, 010 is eight and 1:30 ninety."""
+    text = "a: [010, -012, 08, 0x10, 0b11, 0o17, 1_000]\nb: [1:30, 16:9, 1:30.5, 1.2.3, '010']\nc: [1., .5, -.5e-3, .inf]"
+    config = load_config(write("a.yaml", text), ["+d=010"], known=None)
+    assert config.a == [10, -12, 8, 16, 3, 15, 1000] and config.d == 10
+    assert config.b == ["1:30", "16:9", "1:30.5", "1.2.3", "010"]
+    assert config.c == [1, 0.5, -5e-4, float("inf")]
+    assert load_config(write("b.yaml", config.dump()), known=None) == {**config, "name": "a", "work_dir": "work_dirs/a"}
+
+
 def test_paths_are_text(write):
     text = "work_dir = Path('runs') / 'a'\ndataset = dict(train=dict(root=[Path('x')]))\n_here = Path('.')"
     config = load_config(write("a.py", f"from pathlib import Path\n{text}"))
@@ -261,6 +272,7 @@ def test_strange_config_files(write):
         ("a.py", "import re\nmodel = dict(a=re.compile('x'))", r"a\.py: model\.a: a config contains .*not Pattern"),
         ("a.yaml", "work_dir: 5", r"a\.yaml: work_dir: expected text, got 5"),
         ("a.yaml", "work_dir: [a]", r"a\.yaml: work_dir: expected text, got \['a'\]"),
+        ("a.yaml", 'work_dir: "a\\0"', r"a\.yaml: work_dir: 'a\\x00' has a null character"),
         ("a.yaml", "work_dir: ''", r"a\.yaml: work_dir: expected text, got ''"),
         ("a.py", "name = b'x'", "name: a config contains numbers, text, lists and dictionaries, not bytes"),
     ],
@@ -277,6 +289,7 @@ def test_what_a_config_cannot_hold(write, name, text, words):
         ("load_from = 'x.pth'", r"a\.py: there is no setting 'load_from'; known: .*pretrained_weights"),
         ("pretrain_weights = 'x.pth'", "no setting 'pretrain_weights'; did you mean 'pretrained_weights'"),
         ("max_epochs = 3", "no setting 'max_epochs'; did you mean 'max_epoch'"),
+        ("dataset = []", r"dataset: expected a dictionary of splits .*got \[\]"),
         ("classes = 3", "helper names begin with an underscore"),
         ("dataset = dict(val=dict(metrics=['bbox']))", r"dataset\.val\.metrics no longer exists; write evaluator="),
         ("dataset = dict(test=dict(ap_mode='area'))", r"dataset\.test\.ap_mode .*type='VOCBoxAP', mode="),

@@ -37,6 +37,7 @@ def test_config_is_not_changed(entry):
     "config, words",
     [
         (dict(type="TestOnlyBxo", size=1), r"model\.type: 'TestOnlyBxo' is not registered; did you mean 'TestOnlyBox'"),
+        (dict(type="TESTONLYBOX", size=1), r"'TESTONLYBOX' is not registered; did you mean 'TestOnlyBox'"),
         (dict(type="TestOnlyBox", sizes=1), r"model\.sizes: .* takes no 'sizes'; did you mean 'size'"),
         (dict(type="TestOnlyBox"), r"model: .* needs 'size'"),
         (dict(type="TestOnlyBox", size=1, inner=[dict(type="TestOnlyBox", sze=2)]), r"model\.inner\[0\]\.sze"),

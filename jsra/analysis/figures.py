@@ -12,6 +12,7 @@ from jsra.analysis.matching import KINDS
 from jsra.data.image import read_image
 from jsra.output import pyplot, save_figure
 from jsra.visualize.detections import color, draw_detections
+from jsra.visualize.literal import literal
 
 MOST_CLASSES = 20  # classes in a figure; the table has all
 
@@ -22,7 +23,8 @@ def precision_recall(curves: dict, names, path) -> str:
     best = sorted(curves, key=lambda label: -curves[label].mean())[:MOST_CLASSES]
     for label in best:
         rgb = [v / 255 for v in color(label)]
-        axis.plot(POINTS, curves[label], color=rgb, linewidth=1, label=f"{names[label - 1]} {curves[label].mean():.2f}")
+        said = f"{literal(names[label - 1])} {curves[label].mean():.2f}"
+        axis.plot(POINTS, curves[label], color=rgb, linewidth=1, label=said)
     mean = np.mean(list(curves.values()), axis=0)
     axis.plot(POINTS, mean, color="black", linewidth=2.2, label=f"mean of {len(curves)} {mean.mean():.2f}")
     axis.set(xlabel="recall", ylabel="precision", xlim=(0, 1), ylim=(0, 1.02))
@@ -50,7 +52,7 @@ def confusion_matrix(matrix, names, path) -> str:
         if count:
             shade = "white" if shares[row, column] > 0.5 else "black"
             axis.text(column, row, f"{int(count)}", ha="center", va="center", fontsize=7, color=shade)
-    labels = [names[i] for i in chosen]
+    labels = [literal(names[i]) for i in chosen]
     axis.set_xticks(range(len(index)), [*labels, "not detected"], rotation=90, fontsize=8)
     axis.set_yticks(range(len(index)), [*labels, "background"], fontsize=8)
     axis.set(xlabel="detected", ylabel="true", title="Confusion: number of objects, shade by row")
@@ -63,7 +65,7 @@ def bars(labels, values, title, path, unit="") -> str:
     positions = np.arange(len(labels))[::-1]
     heights = np.nan_to_num(np.asarray(values, float))
     axis.barh(positions, heights, color="#4477aa")
-    axis.set_yticks(positions, labels, fontsize=8)
+    axis.set_yticks(positions, [literal(label) for label in labels], fontsize=8)
     for position, value in zip(positions, values):
         text = "none" if np.isnan(value) else f"{value:.1f}{unit}"
         axis.text(max(0, float(np.nan_to_num(value))), position, f" {text}", va="center", fontsize=8)

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from PIL import Image, ImageOps
+from PIL import ImageOps
 
-from jsra.data.image import rgb_pixels
+from jsra.data.image import open_image, rgb_pixels
 from jsra.data.problems import error, warning
 
 DARK = 16  # of 255: the largest value if 12-bit pixels are stored in 16 bits
@@ -13,7 +13,7 @@ DARK = 16  # of 255: the largest value if 12-bit pixels are stored in 16 bits
 def check_image(path, size, where):
     """Problems of an image file."""
     try:
-        with Image.open(path) as image:
+        with open_image(path) as image:
             found, turned = image.size, ImageOps.exif_transpose(image).size
             dark = rgb_pixels(image).max(initial=0) < DARK and image.mode.startswith("I")
     except FileNotFoundError:

@@ -11,7 +11,7 @@ from jsra.data.check_entries import check_box, check_image
 from jsra.data.coco_file import read_coco
 from jsra.data.paths import data_path
 from jsra.data.problems import error, warning
-from jsra.data.vid import image_sets, number_problems
+from jsra.data.vid import GAP, gaps, image_sets, number_problems
 from jsra.data.vid_devkit import read_devkit
 
 
@@ -25,6 +25,8 @@ def check_vid(config, progress=True) -> list:
         problems = [*file.problems, *wrong]
         if wrong:
             return problems
+        cure = "add the frames, or number the others without a gap"
+        problems += [warning(f"video {v}", f"its frame numbers have a gap: {GAP}", cure) for v in gaps(images)]
     else:
         content, problems = read_devkit(root, sets, config.get("classes"), True, progress)
         images, own = content["images"], defaultdict(list)

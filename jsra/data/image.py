@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+
 import numpy as np
 from PIL import Image, ImageOps
 
@@ -12,6 +14,18 @@ class DataError(RuntimeError):
     """An image or annotation that cannot be used; the message gives the file, the image id and how to fix it."""
 
 
+def is_special(path) -> bool:
+    """Whether a path is a pipe or a device: a program that reads it could wait without end."""
+    return os.path.exists(path) and not os.path.isfile(path) and not os.path.isdir(path)
+
+
+def open_image(path):
+    """Image.open. Raises ValueError for a pipe or a device."""
+    if is_special(path):
+        raise ValueError("it is a pipe or a device")
+    return Image.open(path)
+
+
 def read_image(path, size=None, img_id=None):
     """uint8 RGB [H, W, 3] of a file, as `rgb_pixels` gives it.
 
@@ -20,7 +34,7 @@ def read_image(path, size=None, img_id=None):
     """
     name = f"image {path}" + (f" (image id {img_id})" if img_id is not None else "")
     try:
-        with Image.open(path) as image:
+        with open_image(path) as image:
             pixels = rgb_pixels(image, size)
     except FileNotFoundError:
         cure = "; correct the dataset's root or the annotations" if img_id is not None else ""

@@ -10,6 +10,8 @@ from __future__ import annotations
 import importlib.util
 import os
 
+from jsra.data.image import DataError, is_special
+
 PACKAGE = "package:"
 
 
@@ -22,8 +24,15 @@ def data_path(path) -> str:
         return _in_package(*path[len(PACKAGE) :].partition("/")[::2])
     base = os.environ.get("JSRA_DATA")
     if base and (path == "data" or path.startswith("data/")):
-        return os.path.abspath(os.path.join(os.path.expanduser(base), path[len("data/") :]))
+        return absolute(os.path.join(os.path.expanduser(base), path[len("data/") :]))
     return path
+
+
+def absolute(path: str) -> str:
+    """os.path.abspath, but after a link `..` is the folder above the link's target, as for the system."""
+    plain = os.path.abspath(path)
+    same = not os.path.exists(path) or (os.path.exists(plain) and os.path.samefile(path, plain))
+    return plain if same else os.path.realpath(path)
 
 
 def _in_package(name, file) -> str:
@@ -35,9 +44,12 @@ def _in_package(name, file) -> str:
 
 
 def existing_file(path, what: str) -> str:
-    """Returns the (resolved) path. Raises FileNotFoundError, which says what was looked for and what to do."""
+    """Returns the (resolved) path. Raises FileNotFoundError, which says what was looked for and what to do; DataError for a
+    pipe or a device."""
     if not os.path.exists(path):
         base = os.environ.get("JSRA_DATA")
         hint = f"JSRA_DATA is {base}: correct it" if base else "set JSRA_DATA to the folder that replaces data/"
         raise FileNotFoundError(f"{what} does not exist: {os.path.abspath(path)}; {hint}, or correct the path in the config")
+    if is_special(path):
+        raise DataError(f"{path} is not a regular file (a device or a pipe): give a file as {what}")
     return path

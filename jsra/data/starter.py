@@ -11,6 +11,7 @@ from collections import Counter
 from jsra.data import formats
 from jsra.data.formats.annotations import CONFIG, MARK, Annotations, is_project, to_coco
 from jsra.data.image import DataError
+from jsra.data.paths import absolute
 from jsra.output import write_json
 from jsra.registry import ConfigError
 
@@ -37,14 +38,15 @@ def read(data: str, folder: str) -> tuple:
         raise FileNotFoundError(f"{data}: there is no such folder or file")
     if os.path.isfile(data):
         data = _unpack(data, os.path.join(folder, "data"))
-    found, lines = formats.find(data)
+    pictures = absolute(data)
+    found, lines = formats.find(pictures)
     if found is None:
         kinds = "COCO (.json), Pascal VOC (.xml), YOLO (.txt), CVAT (.xml), Labelme (.json)"
         what = f"{data}: no annotations in a known format with their pictures were found; known: {kinds}"
         raise DataError("\n  ".join([what, *first_lines(lines)]))
     if not found.classes:
         raise DataError(f"{data}: {found.form} annotations, but they have no objects")
-    return found, os.path.abspath(data)
+    return found, pictures
 
 
 def first_lines(lines) -> list:
@@ -136,7 +138,7 @@ def config_text(classes, data, folder, splits, pictures: int, gpu: bool, pretrai
         f'_base_ = "jsra:_base_/{base}.py"',
         f"_classes = {classes!r}",
         f"_root = {data!r}",
-        f"_annotations = {os.path.join(os.path.abspath(folder), 'annotations')!r}",
+        f"_annotations = {os.path.join(absolute(folder), 'annotations')!r}",
         f'_normalize = dict(type="Normalize", mean={mean}, std={std})',
         f'_resize = dict(type="Resize", min_size={shorter}, max_size={longer})',
         '_pad = dict(type="Pad", size_divisor=32)',
@@ -154,7 +156,7 @@ def config_text(classes, data, folder, splits, pictures: int, gpu: bool, pretrai
         f'scheduler = dict(type="StepLR", milestones={steps}, warmup="linear", warmup_iters=100, warmup_ratio=0.01)',
         f"eval_interval = {max(1, epochs // 2)}",
         "checkpoint_interval = 1",
-        f"work_dir = {os.path.join(os.path.abspath(folder), 'run')!r}",
+        f"work_dir = {os.path.join(absolute(folder), 'run')!r}",
         "del _classes, _root, _annotations, _normalize, _resize, _pad, _test, _flip",
     ]
     return "\n".join(lines) + "\n"

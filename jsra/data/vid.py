@@ -19,6 +19,8 @@ from jsra.data.vid_classes import VID_CLASSES
 from jsra.data.vid_devkit import read_devkit
 from jsra.registry import ConfigError, construct, register
 
+GAP = "frames before and after a gap are treated as neighbours"
+
 
 @register("dataset")
 class VIDDataset(DetectionDataset):
@@ -68,6 +70,9 @@ class VIDDataset(DetectionDataset):
             where = data_path(anno_file)
             content = read_sound_coco(where).content
             refuse(where, number_problems(content["images"], content.get("annotations", ())))
+            broken = gaps(content["images"])
+            if broken:
+                self.notes.append(f"the frame numbers of {len(broken)} videos have gaps: {GAP}")
         else:
             where = self.root
             content, problems = read_devkit(where, sets, classes, every_frame=not key_frames)
@@ -94,7 +99,7 @@ class VIDDataset(DetectionDataset):
                 frames.append(image["file_name"])
         counts = Counter()
         for image in wanted:
-            size = image["width"], image["height"]
+            size = int(image["width"]), int(image["height"])
             usable = [(usable_box(a, *size), to_label[a["category_id"]], a) for a in per_image[image["id"]]]
             counts["all"] += len(usable)
             counts["unusable"] += sum(box is None for box, *_ in usable)
@@ -149,8 +154,9 @@ class VIDDataset(DetectionDataset):
 
 
 def number_problems(images, annotations) -> list:
-    """Errors in the numbers of videos, frames and tracks in a COCO file with videos."""
-    problems = []
+    """Errors in the numbers of videos, frames and tracks in a COCO file with videos. Two frames with one number, or two
+    objects of one track in a frame, would make the order of frames and the motion of objects a matter of chance."""
+    problems, seen = [], set()
     for entries, keys, cure in (
         (images, ("video_id", "frame_id"), "write a whole number, -1 for a still image"),
         (annotations, ("instance_id",), "write the object's number in its video, a whole number, or leave it out"),
@@ -161,7 +167,29 @@ def number_problems(images, annotations) -> list:
                 if type(value) is not int or not -1 <= value < 2**31:
                     where = f"image id {entry['id']}" if entries is images else of_annotation(entry)
                     problems.append(error(where, f"{key} is {short(value)}", cure))
+    if problems:
+        return problems
+    for image in images:
+        video, frame = image.get("video_id", -1), image.get("frame_id", -1)
+        if video >= 0 and (frame < 0 or (video, frame) in seen):
+            what = f"frame_id {frame} appears twice in video {video}" if frame >= 0 else f"has no frame_id in video {video}"
+            problems.append(error(f"image id {image['id']}", what, "give every frame of a video its number, from 0"))
+        seen.add((video, frame))
+    tracks = Counter((a["image_id"], a["instance_id"]) for a in annotations if a.get("instance_id", -1) >= 0)
+    for (img_id, track), count in tracks.items():
+        if count > 1:
+            what = f"{count} objects have the track id {track}"
+            problems.append(error(f"image id {img_id}", what, "give each object of a video its own"))
     return problems
+
+
+def gaps(images) -> list:
+    """The ids of the videos in a COCO file whose frame numbers have gaps."""
+    frames = {}
+    for image in images:
+        if image.get("video_id", -1) >= 0:
+            frames.setdefault(image["video_id"], []).append(image["frame_id"])
+    return [video for video, numbers in frames.items() if max(numbers) - min(numbers) >= len(numbers)]
 
 
 def image_sets(image_set, anno_file) -> list:

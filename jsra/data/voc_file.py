@@ -7,7 +7,7 @@ import re
 import xml.etree.ElementTree as ElementTree
 
 from jsra.arguments import short
-from jsra.data.image import PICTURES
+from jsra.data.image import PICTURES, is_special
 from jsra.data.masks import FARTHEST
 from jsra.data.paths import data_path, existing_file
 from jsra.data.problems import error
@@ -41,6 +41,8 @@ def read_xml(path, where) -> tuple:
 
 def parse_xml(path):
     """The root of an XML file; namespaces are removed from names."""
+    if is_special(path):
+        raise ValueError("it is a pipe or a device")
     root = ElementTree.parse(path).getroot()
     for node in root.iter():
         node.tag = node.tag.rpartition("}")[2]

@@ -28,7 +28,7 @@ def check_results(model, results, targets) -> list:
     if not isinstance(results, (list, tuple)) or len(results) != len(targets):
         found = f"{len(results)} in a {type(results).__name__}" if hasattr(results, "__len__") else short(results)
         raise ConfigError(f"{who}: evaluation must return a list of {len(targets)} results, one for each image, not {found}")
-    checked = [check_result(model, result) for result in results]
+    checked = [check_result(who, result) for result in results]
     for result, target in zip(checked, targets):
         if result["img_id"] != target.get("img_id", result["img_id"]):
             raise ConfigError(
@@ -38,13 +38,16 @@ def check_results(model, results, targets) -> list:
     return checked
 
 
-def check_result(model, result) -> dict:
-    """The result of an image with NumPy arrays: boxes [n, 4] and scores [n] must be finite, labels [n] integers from 1."""
-    who = f"{type(model).__name__}: the result of an image"
+def check_result(who: str, result) -> dict:
+    """The result of an image with NumPy arrays: boxes [n, 4] and scores [n] must be finite, labels [n] integers from 1.
+
+    who: the beginning of messages, such as the name of the detector.
+    """
     missing = [key for key in KEYS if key not in result] if isinstance(result, dict) else KEYS
     if missing:
-        raise ConfigError(f"{who} must be a dictionary with {', '.join(KEYS)}; {short(result)} lacks {', '.join(missing)}")
-    where = f"{type(model).__name__}: image {result['img_id']!r}"
+        what = f"the result of an image must be a dictionary with {', '.join(KEYS)}"
+        raise ConfigError(f"{who}: {what}; {short(result)} lacks {', '.join(missing)}")
+    where = f"{who}: image {result['img_id']!r}"
     arrays = {key: _array(result[key]) for key in KEYS[1:]}
     count = arrays["scores"].size
     for key, shape in (("boxes", (count, 4)), ("scores", (count,)), ("labels", (count,))):

@@ -3,7 +3,7 @@
     work_dir/checkpoints/iter_00000500/
         model.safetensors      every parameter and running statistic, by its name in the model
         optimizer.safetensors  'slot.parameter name'
-        state.json             iteration, step count, metrics, config, seed, commit, versions
+        state.json             iteration, step count, metrics, config, seed, checksum of the data, commit, versions
 
 A folder is written under another name, flushed to the disk and then renamed, so a crash never leaves an incomplete
 checkpoint. Nothing is pickled. The state of random numbers is not saved: the engine seeds every iteration from (seed,

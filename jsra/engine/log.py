@@ -14,7 +14,9 @@ import os
 import sys
 import time
 
+from jsra.engine.board import board
 from jsra.output import json_text, silence
+from jsra.registry import ConfigError
 
 FILE = "log.jsonl"
 
@@ -48,9 +50,12 @@ class Log:
         if not active:
             return
         os.makedirs(work_dir, exist_ok=True)
-        self._file = open(os.path.join(work_dir, FILE), "a+", encoding="utf8", errors="replace")
+        path = os.path.join(work_dir, FILE)
+        if os.path.exists(path) and not os.path.isfile(path):
+            raise ConfigError(f"{path} is no file: remove it, or choose another work_dir")
+        self._file = open(path, "a+", encoding="utf8", errors="replace")
         _end_last_line(self._file)
-        self._board = _tensorboard(work_dir)
+        self._board = board(work_dir)
         if sys.stderr.isatty():
             from tqdm import tqdm
 
@@ -103,7 +108,8 @@ class Log:
         self.record("train", iteration=iteration, epoch=round(epoch, 4), **means, **extra)
         if self._board is not None:
             for name, value in {**means, **extra}.items():
-                self._board.add_scalar(f"train/{name}", value, iteration)
+                self._board.add(f"train/{name}", value, iteration)
+            self._check_board()
         if self._bar is None:
             losses = "  ".join(f"{name} {value:.4f}" for name, value in means.items() if is_loss(name))
             self.info(
@@ -112,13 +118,19 @@ class Log:
             )
         self._sums, self._count, self._since = {}, 0, now
 
+    def _check_board(self):
+        if self._board.failed is not None:
+            self.info(f"warning: TensorBoard's file is not written any more ({self._board.failed}); the run continues")
+            self._board.close()
+            self._board = None
+
     def metrics(self, iteration: int, metrics: dict):
         """Write the result of an evaluation; TensorBoard gets only its numbers."""
         self.record("val", iteration=iteration, **metrics)
         if self._board is not None:
             for name, value in metrics.items():
                 if isinstance(value, (int, float)) and math.isfinite(value):  # AP is NaN for sizes that do not occur
-                    self._board.add_scalar(f"val/{name}", value, iteration)
+                    self._board.add(f"val/{name}", value, iteration)
         self._since = time.monotonic()
 
 
@@ -127,14 +139,6 @@ def _end_last_line(file):
     file.seek(max(file.seek(0, os.SEEK_END) - 1, 0))
     if file.read(1) not in ("", "\n"):
         file.write("\n")
-
-
-def _tensorboard(work_dir):
-    try:
-        from tensorboardX import SummaryWriter
-    except ImportError:
-        return None
-    return SummaryWriter(os.path.join(work_dir, "tensorboard"))
 
 
 def duration(seconds: float) -> str:

@@ -46,6 +46,7 @@ class Run:
     batch_size: int = 1
     classes: tuple = ()
     config: dict = dataclasses.field(default_factory=dict)
+    data: dict = dataclasses.field(default_factory=dict)  # jsra.agreement.summary of the training data
     evaluate: object = None
     eval_interval: int = 0
     checkpoint_interval: int = 0
@@ -124,6 +125,7 @@ class Run:
             "metrics": {},
             "classes": list(self.classes),
             "config": self.config,
+            "data": self.data,
             **provenance(),
         }
         with ema.averaged(self.optimizer):
@@ -151,6 +153,9 @@ class Run:
         changed = differences(_settings(config if isinstance(config, dict) else {}), _settings(self.config))
         if changed and self.main:
             print(f"warning: {path} was made with other settings: {changed}; this run uses the new ones", file=sys.stderr)
+        changed = differences(state["data"], self.data) if isinstance(state.get("data"), dict) else ""
+        if changed and self.main:
+            print(f"warning: {path} was made with other training data: {changed}", file=sys.stderr)
         self.iteration, self.metrics, self.last_saved = state["iteration"], state.get("metrics") or {}, path
 
     def close(self):
@@ -256,6 +261,7 @@ def _build_run(config, resume, seed):
         batch_size=dataset.batch_size,
         classes=dataset.CLASSES,
         config=config.to_dict() if hasattr(config, "to_dict") else dict(config),
+        data=summary(dataset),
         evaluate=evaluator,
         eval_interval=(config.get("eval_interval") or 0) * unit,
         checkpoint_interval=(config.get("checkpoint_interval") or 0) * unit,

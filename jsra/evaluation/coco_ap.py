@@ -41,6 +41,8 @@ def coco_ap(ground_truth, detections, category_ids, image_ids=None, iou_type="bb
     per_class {category id: {mAP, mAP_50}}. Raises what `tools` raises.
     """
     COCO, COCOeval, name = tools(backend)
+    if image_ids is not None and not len(image_ids):
+        return (*undefined(VALUES, category_ids), name)
     # The tools modify the detections, need numbers as ids of images (VOC's are names) and of categories, and use other
     # entries of a detection: e.g. the area of a box next to a mask would decide what is small or large.
     number = {image["id"]: i for i, image in enumerate(ground_truth["images"], start=1)}
@@ -106,6 +108,12 @@ def numbered(ground_truth, number):
             annotations.append({**a, **given, "iscrowd": int(a.get("iscrowd") or 0)})
     images = [{**image, "id": number[image["id"]]} for image in ground_truth["images"]]
     return {"images": images, "annotations": annotations}
+
+
+def undefined(names, category_ids) -> tuple:
+    """(values, per_class) without any image. The tools take an empty list of images for all."""
+    nan = float("nan")
+    return dict.fromkeys(names, nan), {c: {"mAP": nan, "mAP_50": nan} for c in category_ids}
 
 
 def _nearest(thresholds, percent):

@@ -12,7 +12,7 @@ from unittest import mock
 
 import numpy as np
 
-from jsra.evaluation.coco_ap import mean_of_existing, numbered
+from jsra.evaluation.coco_ap import mean_of_existing, numbered, undefined
 
 # {name here: name in the package}; r, c, f: classes that are rare, common or frequent in the training set.
 VALUES = {
@@ -47,16 +47,23 @@ def lvis_ap(ground_truth, detections, category_ids, image_ids=None, iou_type="bb
     Returns (values, per_class): {name from VALUES: 0..1, nan if there are no such objects}, {category id: {mAP, mAP_50}}.
     """
     LVIS, LVISResults, LVISEval = lvis_package()
+    if image_ids is not None and not len(image_ids):
+        return undefined(VALUES, category_ids)
     number = {image["id"]: i for i, image in enumerate(ground_truth["images"], start=1)}
+    category = {c["id"]: i for i, c in enumerate(ground_truth["categories"], start=1)}
     dropped = "bbox" if iou_type == "segm" else None  # if present, the package uses the area of the box, as COCO's tools do
-    found = [{**{k: v for k, v in d.items() if k != dropped}, "image_id": number[d["image_id"]]} for d in detections]
+    found = [
+        {**{k: v for k, v in d.items() if k != dropped}, "image_id": number[d["image_id"]],
+         "category_id": category[d["category_id"]]}
+        for d in detections
+    ]  # fmt: skip
     with _quiet(), mock.patch.object(np, "float", float, create=True):  # NumPy 1.24 removed this name
-        truth = _indexed(LVIS, {**ground_truth, **numbered(ground_truth, number)})
+        truth = _indexed(LVIS, {**ground_truth, **_numbered(ground_truth, number, category)})
         # LVISResults fails for an empty list.
         empty = {**truth.dataset, "annotations": []}
         found = LVISResults(truth, found, MAX_DETECTIONS) if found else _indexed(LVISResults, empty)
         evaluation = LVISEval(truth, found, iou_type)
-        evaluation.params.cat_ids = list(category_ids)
+        evaluation.params.cat_ids = [category[c] for c in category_ids]
         if image_ids is not None:
             evaluation.params.img_ids = sorted(number[i] for i in image_ids)
         evaluation.run()
@@ -67,6 +74,17 @@ def lvis_ap(ground_truth, detections, category_ids, image_ids=None, iou_type="bb
         for i, category in enumerate(category_ids)
     }
     return values, per_class
+
+
+def _numbered(ground_truth, number, category):
+    """As jsra.evaluation.coco_ap.numbered, also for categories: the package sorts their ids, which may be text."""
+    annotated = numbered(ground_truth, number)
+    for a in annotated["annotations"]:
+        a["category_id"] = category[a["category_id"]]
+    for image in annotated["images"]:
+        for key in ("neg_category_ids", "not_exhaustive_category_ids"):
+            image[key] = [category[c] for c in image[key]]
+    return {**annotated, "categories": [{**c, "id": category[c["id"]]} for c in ground_truth["categories"]]}
 
 
 def _indexed(kind, dataset):

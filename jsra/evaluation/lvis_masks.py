@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from jsra.evaluation.coco_masks import COCOMaskAP
+from jsra.evaluation.coco_masks import COCOMaskAP, with_empty_masks
 from jsra.evaluation.lvis_ap import VALUES
 from jsra.evaluation.lvis_boxes import FREQUENCY_COLUMNS, LVISEvaluator
 from jsra.registry import register
@@ -17,3 +17,6 @@ class LVISMaskAP(LVISEvaluator, COCOMaskAP):
 
     def __init__(self):
         super().__init__()
+
+    def evaluate(self, dataset, results, submission):
+        return with_empty_masks(super().evaluate(dataset, results, submission), dataset, results)

@@ -8,6 +8,7 @@ import os
 import numpy as np
 
 from jsra.arguments import short
+from jsra.detectors.results import check_result
 from jsra.evaluation.dataset_evaluator import Metrics
 from jsra.output import write_json
 from jsra.registry import ConfigError
@@ -60,12 +61,13 @@ def submit(evaluators, dataset, results, work_dir, name) -> list:
 def by_image(dataset, results):
     """{img_id: result} in the dataset's order.
 
-    Raises ValueError for an unknown image or two results of one image, ConfigError for a label that the data set lacks.
+    Raises ValueError for an unknown image or two results of one image, ConfigError for a result of another form
+    (jsra.detectors.results) or a label that the data set lacks.
     """
     found, classes = {}, len(dataset.CLASSES)
     for result in results:
-        result = result[0] if isinstance(result, (tuple, list)) else result
-        if np.max(result["labels"], initial=0) > classes or np.min(result["labels"], initial=1) < 1:
+        result = check_result("evaluation", result[0] if isinstance(result, (tuple, list)) else result)
+        if np.max(result["labels"], initial=0) > classes:
             raise ConfigError(
                 f"image id {result['img_id']}: the model gives the labels {short(sorted(set(map(int, result['labels']))))}; "
                 f"the data set has {classes} classes, labels 1 to {classes}"

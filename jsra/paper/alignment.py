@@ -9,6 +9,7 @@ from jsra.boxes.structures import Targets
 from jsra.output import pyplot, save_figure
 from jsra.paper.features import Objects
 from jsra.registry import ConfigError
+from jsra.visualize.literal import literal
 
 TABLE = "align4"  # its rows are compared
 BINS = 20
@@ -73,7 +74,7 @@ def draw(found: dict, out: str) -> str:
     """Draw the histograms of found, {name: IoUs}, in one plot; returns `out`, the path of the file."""
     figure, axis = pyplot().subplots(figsize=(6, 3.6))
     for name, overlaps in found.items():
-        axis.hist(overlaps, np.linspace(0, 1, BINS + 1), density=True, histtype="step", label=name)
+        axis.hist(overlaps, np.linspace(0, 1, BINS + 1), density=True, histtype="step", label=literal(name))
     axis.set_xlabel("IoU of the convolution's box with the refined anchor")
     axis.set_ylabel("density")
     axis.legend(fontsize=8, loc="upper left")

@@ -14,6 +14,7 @@ import numpy as np
 from jsra.output import pyplot, save_figure
 from jsra.paper.features import Objects, masks_of
 from jsra.registry import ConfigError
+from jsra.visualize.literal import literal
 
 THRESHOLD = 0.3  # of figure 7
 EPSILON = 1e-9
@@ -116,6 +117,6 @@ def histogram(similarity, out: str, title: str = "") -> str:
     axis.axvline(THRESHOLD, color="tab:orange", linewidth=1)
     axis.set_xlabel("cosine similarity of two masks, averaged over objects")
     axis.set_ylabel("% of pairs")
-    axis.set_title(title, fontsize=9)
+    axis.set_title(literal(title), fontsize=9)
     figure.tight_layout()
     return save_figure(figure, out)

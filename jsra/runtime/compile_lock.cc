@@ -40,7 +40,8 @@ std::condition_variable released;
 std::atomic<int> holders{0};  // number of threads that compile now
 thread_local int depth = 0;  // a compilation may start another
 int ours = -1, queue = -1, jittors = -1, out = -1;
-pid_t owner = -1;  // the process that opened them
+std::atomic<pid_t> owner{-1};   // the process that opened them
+std::atomic<pid_t> opening{-1};  // the forked process in which a thread opens them
 std::string own_path, jittors_path, message;
 bool said = false;  // whether the message was printed
 
@@ -60,6 +61,14 @@ void after_fork() {
     depth = 0;
     for (int file : {ours, queue, jittors}) close(file);
     open_locks();
+}
+
+// After a fork, the first thread that compiles opens the files; others that begin at the same moment wait for it.
+void separate() {
+    pid_t self = getpid(), before = opening;
+    if (owner == self) return;
+    if (before != self && opening.compare_exchange_strong(before, self)) after_fork();
+    while (owner != self) std::this_thread::sleep_for(std::chrono::milliseconds(1));
 }
 
 bool record_lock(short kind) {
@@ -102,7 +111,7 @@ void wait_until(Done done) {
 // have finished and that process has had its turn. So a process with many operators to compile does not block the others.
 struct Guard {
     Guard() {
-        if (getpid() != owner) after_fork();
+        separate();
         std::unique_lock<std::mutex> one(mutex);
         while (holders && !depth && another_waits()) released.wait_for(one, std::chrono::milliseconds(20));
         ++depth;

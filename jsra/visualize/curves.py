@@ -6,6 +6,7 @@ import os
 from jsra.engine import log
 from jsra.output import figure_file, pyplot, save_figure
 from jsra.registry import ConfigError, nearest
+from jsra.visualize.literal import literal
 
 # Training records that are not losses are drawn only if requested.
 _DEFAULT = ("loss", "lr")
@@ -69,8 +70,9 @@ def plot(runs, out: str, keys=None) -> str:
     figure, axes = pyplot().subplots(rows, columns, figsize=(5 * columns, 3.6 * rows), squeeze=False, constrained_layout=True)
     for axis, (key, lines) in zip(axes.flat, found.items()):
         for name, iterations, values in lines:
-            axis.plot(iterations, values, label=name, linewidth=1.4, marker="o" if len(values) < 30 else None, markersize=3)
-        axis.set_title(key)
+            mark = "o" if len(values) < 30 else None
+            axis.plot(iterations, values, label=literal(name), linewidth=1.4, marker=mark, markersize=3)
+        axis.set_title(literal(key))
         axis.set_xlabel("iteration")
         axis.grid(alpha=0.3)
         axis.legend(fontsize=8)

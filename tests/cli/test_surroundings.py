@@ -148,6 +148,10 @@ def test_json_has_no_nan():
 def test_a_file_to_write(tmp_path):
     path = str(tmp_path / "new" / "x.png")
     assert output_file(path, (".png",)) == path and os.path.isdir(tmp_path / "new")
+    os.makedirs(tmp_path / "elsewhere")
+    os.symlink(tmp_path / "new", tmp_path / "elsewhere" / "link")  # link/.. is the folder of new, as for every other program
+    write_json(str(tmp_path / "elsewhere" / "link" / ".." / "below" / "a.json"), [1])
+    assert (tmp_path / "below" / "a.json").is_file()
     for name, words in (("x", "has no ending: give a file name that ends in .png, .svg"), ("x.gif", "ends in '.gif'")):
         with pytest.raises(ConfigError, match=f"--out {name} {words}"):
             output_file(name, (".png", ".svg"))

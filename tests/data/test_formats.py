@@ -1,6 +1,7 @@
 """The same two pictures in every annotation format that `jsra init` reads."""
 
 import json
+import os
 
 import pytest
 from PIL import Image
@@ -142,6 +143,16 @@ def test_a_project(tmp_path, pretrained):
     normalize = next(t for t in config.dataset.train.transforms if t["type"] == "Normalize")
     found = config.model.backbone.type, "pretrained_weights" in config, normalize["mean"][0]
     assert found == (("EfficientNetLite", True, 127.0) if pretrained else ("ResNet", False, 123.675))
+
+
+def test_a_folder_behind_a_link(tmp_path):
+    """link/.. is the folder above the link's target."""
+    for name in ("real/in", "a"):
+        (tmp_path / name).mkdir(parents=True)
+    labelme(tmp_path / "real" / "in")
+    (tmp_path / "a" / "link").symlink_to(tmp_path / "real" / "in")
+    _, data = starter.read(f"{tmp_path}/a/link/../in", str(tmp_path / "out"))
+    assert data == os.path.realpath(tmp_path / "real" / "in")
 
 
 def test_nothing_to_be_found(tmp_path):

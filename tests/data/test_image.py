@@ -1,10 +1,17 @@
 """Pictures of every kind give the same pixels in training and in inference."""
 
+import os
+
 import numpy as np
 import pytest
 from PIL import Image
 
+from jsra.data.check_entries import check_image
 from jsra.data.image import DataError, read_image, rgb_pixels
+from jsra.data.paths import existing_file
+from jsra.data.voc_file import read_xml
+from jsra.engine.log import Log
+from jsra.registry import ConfigError
 
 
 @pytest.fixture
@@ -70,3 +77,18 @@ def test_where_sizes_agree_training_and_inference_see_the_same(tmp_path, orienta
     expected = np.rot90(pixels, 2 if orientation == 3 else -1)
     assert np.array_equal(read_image(path), expected)
     assert np.array_equal(read_image(path, shape[::-1]), expected)
+
+
+def test_pipes_are_refused(tmp_path):
+    """Reading one would wait without end."""
+    for name in ("a.png", "a.xml", "ids.txt"):
+        os.mkfifo(tmp_path / name)
+    with pytest.raises(DataError, match=r"a\.png \(image id 3\) cannot be read \(it is a pipe or a device\)"):
+        read_image(str(tmp_path / "a.png"), img_id=3)
+    assert "pipe" in next(check_image(str(tmp_path / "a.png"), (5, 5), "here")).what
+    assert "pipe" in read_xml(str(tmp_path / "a.xml"), "here")[1][0].what
+    with pytest.raises(DataError, match="ids.txt is not a regular file .* give a file as the list"):
+        existing_file(str(tmp_path / "ids.txt"), "the list")
+    with pytest.raises(ConfigError, match=r"log\.jsonl is no file: remove it, or choose another work_dir"):
+        os.mkfifo(tmp_path / "log.jsonl")
+        Log(str(tmp_path), 1, 0)

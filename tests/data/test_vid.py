@@ -176,6 +176,29 @@ def test_a_file_of_mmtracking(root, tmp_path):
         assert [p.what for p in found if key in p.what] == [f"{key} is {value!r}"]
 
 
+def test_numbers_that_do_not_order_the_frames(tmp_path):
+    """They would make the order of the frames, and the motion of objects, a matter of chance."""
+    frame = dict(width=40.0, height=30, video_id=1)
+    images = [dict(frame, id=i, file_name=f"{i}.jpg", frame_id=i) for i in range(3)]
+    objects = [dict(id=i, image_id=i, category_id=1, bbox=[1, 2, 10, 12], instance_id=4) for i in range(3)]
+    path = tmp_path / "file.json"
+
+    def read(images=images, annotations=objects):
+        categories = [{"id": 1, "name": "cat"}]
+        path.write_text(json.dumps({"images": images, "annotations": annotations, "categories": categories}))
+        return make(str(tmp_path), anno_file=str(path), classes=["cat"])
+
+    assert read().notes == [] and [type(r.width) for r in read().records] == [int] * 3
+    for wrong, words in ((1, "image id 2: frame_id 1 appears twice in video 1"), (-1, "image id 2: has no frame_id")):
+        with pytest.raises(DataError, match=words):
+            read([*images[:2], {**images[2], "frame_id": wrong}])
+    with pytest.raises(DataError, match="image id 1: 2 objects have the track id 4"):
+        read(annotations=[*objects[:2], {**objects[2], "image_id": 1}])
+    assert read([*images[:2], {**images[2], "frame_id": 20}]).notes[0].startswith("the frame numbers of 1 videos have gaps")
+    found = check(dict(type="VIDDataset", root=str(tmp_path), anno_file=str(path)), progress=False)
+    assert any("gap" in p.what for p in found)
+
+
 def test_videos_stay_whole(root):
     dataset = make(root, batch_size=8)
     loaders = [dataset.loader(rank, 2) for rank in range(2)]

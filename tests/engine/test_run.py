@@ -87,6 +87,22 @@ def test_resuming_with_other_settings_says_which(tmp_path, capsys):
     assert "was made with other settings: optimizer.lr was 1, now 0.5; this run" in capsys.readouterr().err
 
 
+def test_resuming_with_other_data_is_said(tmp_path, capsys):
+    """One image fewer: the number of batches is the same."""
+    path = write_config(tmp_path)
+    run = build_run(load_config(path))
+    run.save()
+    run.close()
+    build_run(load_config(path), resume="auto").close()
+    assert "other training data" not in capsys.readouterr().err
+    annotations = tmp_path / "data" / "annotations.json"
+    content = json.loads(annotations.read_text())
+    fewer = {key: content[key][:7] for key in ("images", "annotations")}
+    annotations.write_text(json.dumps({**content, **fewer}))
+    build_run(load_config(path), resume="auto").close()
+    assert "was made with other training data: images was 8, now 7; checksum" in capsys.readouterr().err
+
+
 def test_a_checkpoint_of_another_batch_size_is_not_resumed(tmp_path):
     """Batch 2 -> 4: its iterations would be taken for twice as many images."""
     path = write_config(tmp_path)

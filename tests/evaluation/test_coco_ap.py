@@ -73,6 +73,9 @@ def test_chosen_images_and_classes():
     assert coco_ap(world(annotations, (1, 2), (1, 2)), rows, [1, 2])[0]["mAP"] == pytest.approx(0.5)
     assert coco_ap(world(annotations, (1, 2), (1, 2)), rows, [1, 2], [1])[0]["mAP"] == pytest.approx(1)
     assert coco_ap(world(annotations, (1, 2), (1, 2)), rows, [2])[0]["mAP"] == 0
+    for iou_type in ("bbox", "segm"):  # no image at all: not all of them
+        values, per_class, _ = coco_ap(world(annotations, (1, 2), (1, 2)), [], [1, 2], [], iou_type)
+        assert np.isnan(list(values.values())).all() and np.isnan(per_class[2]["mAP"])
 
 
 @pytest.mark.parametrize("backend", ["pycocotools", "auto"])

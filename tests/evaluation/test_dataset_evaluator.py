@@ -6,7 +6,9 @@ import numpy as np
 import pytest
 
 from jsra.config import load_config
+from jsra.data.coco import COCODataset
 from jsra.data.image import DataError
+from jsra.data.masks import encode
 from jsra.evaluation.coco_ap import VALUES, coco_ap
 from jsra.evaluation.coco_boxes import COCOBoxAP
 from jsra.evaluation.coco_masks import COCOMaskAP
@@ -117,10 +119,32 @@ def test_what_a_users_evaluator_returns(tmp_path, given, message):
         evaluate([Own(given)], dataset, [])
 
 
-@pytest.mark.parametrize("label", [0, 3])
-def test_labels_that_the_data_set_does_not_have(tmp_path, label):
-    """They would count for another class: labels are indices into the category ids, and -1 is a valid index."""
+@pytest.mark.parametrize(
+    "change, message",
+    [
+        ({"labels": [3]}, r"image id 0: the model gives the labels \[3\]; .* labels 1 to 2"),
+        ({"labels": [0]}, "image 0: labels are whole numbers from 1"),
+        ({"scores": [np.nan]}, "image 0: .*finite.*; scores is"), ({"scores": [0.9, 0.8]}, "image 0: .*same n detections"),
+        ({"boxes": [[1, 2, np.nan, 4]]}, "image 0: .*finite.*; boxes is"), ({"boxes": [[1, 2, 3, 4, 5]]}, "image 0: boxes"),
+    ],
+)  # fmt: skip
+def test_results_of_a_wrong_form(tmp_path, change, message):
+    """They would count for another class, or for nothing: labels are indices into the category ids, -1 is a valid index."""
     evaluator = Evaluator(config(tmp_path), progress=False)
-    result = {"img_id": 0, "boxes": np.ones((1, 4)), "scores": np.ones(1), "labels": np.array([label])}
-    with pytest.raises(ConfigError, match=rf"image id 0: the model gives the labels \[{label}\]; .* labels 1 to 2"):
+    result = {"img_id": 0, "boxes": np.ones((1, 4)), "scores": np.ones(1), "labels": np.array([1]), **change}
+    with pytest.raises(ConfigError, match=message):
         evaluator.evaluate([result])
+
+
+def test_masks_of_another_size_and_masks_without_a_pixel(tmp_path):
+    """A mask of another size would find nothing; an object without a pixel cannot be found, and the table says so."""
+    line = {**ANNOTATIONS[0], "segmentation": [[5, 5, 15, 5, 9, 5]]}
+    dataset = COCODataset(**write_coco(str(tmp_path), [line, *ANNOTATIONS[1:]]), use_anno_cats=True, filter_empty_gt=False)
+    r = dataset.record(1)
+    result = {"img_id": r.img_id, "boxes": r.boxes, "scores": [0.9], "labels": r.labels}
+    metrics = evaluate([COCOMaskAP()], dataset, [{**result, "masks": [encode(np.ones((40, 30)))]}])
+    assert "no pixel" not in metrics.table  # only images with results count
+    others = [{**result, "img_id": 1, "masks": [encode(np.ones((30, 40)))]}]
+    assert "\n1 objects have a mask that covers no pixel" in evaluate([COCOMaskAP()], dataset, others).table
+    with pytest.raises(ConfigError, match=r"image id 2 has a mask of .* \[30, 40\], its picture has \[40, 30\]"):
+        evaluate([COCOMaskAP()], dataset, [{**result, "masks": [encode(np.ones((30, 40)))]}])

@@ -101,6 +101,25 @@ def test_nothing_found_and_a_part_of_the_images(tmp_path):
     row = dict(image_id=box["image_id"], category_id=box["category_id"], bbox=box["bbox"], score=1.0)
     values, per_class = lvis_ap(content, [row], [20], image_ids=[1])
     assert values["mAP"] == pytest.approx(1) and math.isnan(values["mAP_f"]) and list(per_class) == [20]
+    assert math.isnan(lvis_ap(content, [], [20], image_ids=[])[0]["mAP"])
+
+
+@needs_lvis
+def test_ids_of_categories_may_be_numbers_and_text(tmp_path):
+    content = LVISDataset(**write_lvis(str(tmp_path))).ground_truth()
+    box = content["annotations"][0]
+    row = dict(image_id=box["image_id"], category_id=box["category_id"], bbox=box["bbox"], score=1.0)
+    known = [c["id"] for c in content["categories"]]
+    expected = lvis_ap(content, [row], known)
+    new = {known[0]: "x", **{c: c for c in known[1:]}}
+    for entry in (*content["annotations"], row):
+        entry["category_id"] = new[entry["category_id"]]
+    for image in content["images"]:
+        for key in ("neg_category_ids", "not_exhaustive_category_ids"):
+            image[key] = [new[c] for c in image[key]]
+    content["categories"] = [{**c, "id": new[c["id"]]} for c in content["categories"]]
+    values, per_class = lvis_ap(content, [row], list(new.values()))
+    assert str(values) == str(expected[0]) and str(list(per_class.values())) == str(list(expected[1].values()))
 
 
 def test_without_the_package_it_says_what_to_install(tmp_path, monkeypatch):

@@ -2,11 +2,13 @@
 import fcntl
 import os
 import signal
+import subprocess
 import sys
 import time
 
 import pytest
 
+from jsra.runtime import compile_lock
 from tests.distributed import case
 
 SCRIPT = """
@@ -160,3 +162,58 @@ def test_a_forked_process_is_another_process(tmp_path):
     script = SCRIPT.split("if len(sys.argv) == 3")[0] + FORK
     code, out, err = case.finish(case.start([sys.executable, "-c", script, str(tmp_path), "0"]))
     assert code == 0 and "kept apart" in out, (out, err)
+
+
+THREADS = """
+#include <stdarg.h>
+#include <string>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <thread>
+#include <vector>
+#include "compile_lock.cc"
+
+namespace jittor {
+struct JitKey {} key;
+JitKey& get_jk() { return key; }
+std::string Op::get_jit_key(JitKey&) { return std::to_string((long)this); }
+jit_op_entry_t (*do_compile_hook)(Op*);
+jit_op_entry_t do_compile_inner(Op*) { usleep(200000); return nullptr; }
+}  // namespace jittor
+
+std::atomic<int> count{0};
+extern "C" int open(const char* path, int flags, ...) {  // each thread is slower than the one before: one has the lock while
+    thread_local int number = count++;                   // another still opens the files
+    usleep(20000 * number);
+    return syscall(SYS_openat, AT_FDCWD, path, flags, 0666);
+}
+
+int main(int, char** arguments) {
+    jsra_lock_compilations(arguments[1], arguments[2], "waiting");
+    take();  // the child's threads wait
+    if (fork()) {
+        int status;
+        usleep(700000);
+        flock(ours, LOCK_UN);
+        record_lock(F_UNLCK);
+        wait(&status);
+        return status != 0;
+    }
+    alarm(10);
+    for (int again = 0; again < 2; again++) {
+        std::vector<jittor::Op> ops(4);
+        std::vector<std::thread> threads;
+        for (auto& op : ops) threads.emplace_back([&op] { jittor::do_compile_hook(&op); });
+        for (auto& thread : threads) thread.join();
+    }
+}
+"""
+
+
+def test_the_threads_of_a_forked_process_open_the_files_once(tmp_path):
+    """Two threads that open them at the same moment would wait for one another, and everybody for them."""
+    program, folder = str(tmp_path / "program"), os.path.dirname(compile_lock.__file__)
+    command = ["g++", "-std=c++14", "-pthread", f"-I{folder}", "-xc++", "-", "-o", program]
+    subprocess.run(command, input=THREADS, text=True, check=True)
+    code, _, err = case.finish(case.start([program, str(tmp_path / "own"), str(tmp_path / "jittors")]))
+    assert code == 0, err

@@ -50,3 +50,18 @@ def test_plot_writes_a_picture(tmp_path):
     out = plot([make_run(tmp_path / "a", [3.0, 2.0], [0.1])], str(tmp_path / "figures" / "curves.png"))
     with Image.open(out) as picture:
         assert picture.width > 600
+
+
+def test_names_that_matplotlib_would_read_otherwise(tmp_path):
+    """`$a_{` begins a formula without an end, and a legend leaves out labels that begin with an underscore."""
+    pytest.importorskip("matplotlib", reason="needs matplotlib: pip install 'jsra[dev]'")
+    from matplotlib import pyplot
+
+    runs = [make_run(tmp_path / name, [3.0, 2.0]) for name in ("$a_{b$", "_c")]
+    figures = []
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(pyplot, "close", figures.append)
+        plot(runs, str(tmp_path / "curves.png"))
+    legend = [text.get_text() for text in figures[0].axes[0].get_legend().get_texts()]
+    pyplot.close(figures[0])
+    assert legend == [r"\$a_{b\$", " _c"]

@@ -9,7 +9,7 @@ import unicodedata
 from PIL import Image, ImageOps
 
 from jsra.data.formats.annotations import files_below
-from jsra.data.image import PICTURES
+from jsra.data.image import PICTURES, open_image
 
 _SPLITS = re.compile(r"(?<![a-z])(?:(train(?:ing)?)|(val|valid|validation|dev)|(test|testing))(?![a-z])")
 # Folder names that only separate pictures from annotations.
@@ -95,7 +95,7 @@ def size_of(path: str, stated=(None, None)):
     (after its EXIF orientation); annotations without a size are for the picture as shown.
     """
     try:
-        with Image.open(path) as image:
+        with open_image(path) as image:
             stored, shown = image.size, ImageOps.exif_transpose(image).size
     except (OSError, ValueError, SyntaxError, Image.DecompressionBombError):
         return None, "the picture cannot be read"

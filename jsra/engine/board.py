@@ -1,0 +1,53 @@
+"""TensorBoard's files of a run."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import threading
+
+PENDING = 1000  # values that wait for the writing thread
+
+
+class Board:
+    """Writes numbers for TensorBoard with the package tensorboardX, whose thread writes the file.
+
+    If the thread ends with an error (a full disk), `failed` has it. Nothing more is written then: the queue of the thread
+    would become full, and the run would wait without end.
+    """
+
+    def __init__(self, folder: str):
+        from tensorboardX import SummaryWriter
+
+        self.failed = None
+        self._before = threading.excepthook
+        self._writer = SummaryWriter(folder, max_queue=PENDING)
+        self._events = self._writer.file_writer.event_writer
+        self._thread = self._events._worker
+        threading.excepthook = self._ended
+
+    def _ended(self, args):
+        if args.thread is self._thread:
+            self.failed = args.exc_value
+        else:
+            self._before(args)
+
+    def add(self, name: str, value: float, iteration: int):
+        if self._thread.is_alive():
+            self._writer.add_scalar(name, value, iteration)
+
+    def close(self):
+        if self._thread.is_alive():
+            with contextlib.suppress(OSError):  # the last values do not fit on the disk
+                self._writer.close()
+        else:
+            self._events._event_queue.cancel_join_thread()  # otherwise the process waits for a reader when it ends
+        threading.excepthook = self._before
+
+
+def board(work_dir: str):
+    """The Board of a run, or None if tensorboardX is not installed."""
+    try:
+        return Board(os.path.join(work_dir, "tensorboard"))
+    except ImportError:
+        return None
