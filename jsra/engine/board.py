@@ -23,7 +23,7 @@ class Board:
         self._before = threading.excepthook
         self._writer = SummaryWriter(folder, max_queue=PENDING)
         self._events = self._writer.file_writer.event_writer
-        self._thread = self._events._worker
+        self._thread, self._queue = self._events._worker, self._events._event_queue
         threading.excepthook = self._ended
 
     def _ended(self, args):
@@ -40,9 +40,11 @@ class Board:
         if self._thread.is_alive():
             with contextlib.suppress(OSError):  # the last values do not fit on the disk
                 self._writer.close()
-        else:
-            self._events._event_queue.cancel_join_thread()  # otherwise the process waits for a reader when it ends
-        threading.excepthook = self._before
+        if self.failed or self._thread.is_alive():  # alive: after that error nobody has told it to end
+            self._queue.cancel_join_thread()  # otherwise the process waits for a reader when it ends
+            self._events._closed = True  # otherwise the package tries again when the process ends
+        if not self._thread.is_alive():
+            threading.excepthook = self._before
 
 
 def board(work_dir: str):

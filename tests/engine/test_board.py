@@ -1,6 +1,9 @@
+import threading
+from threading import Event, excepthook
+
 import pytest
 
-from jsra.engine.board import PENDING
+from jsra.engine.board import PENDING, Board
 from jsra.engine.log import Log, read
 
 
@@ -18,3 +21,24 @@ def test_a_full_disk_does_not_stop_the_run(tmp_path, capsys):
     said = capsys.readouterr().err
     assert said.count("TensorBoard's file is not written any more (no space left); the run continues") == 1
     assert "Traceback" not in said and len(read(str(tmp_path))["train"]) == PENDING // 2 - 1
+
+
+def test_a_disk_that_is_full_at_the_end_prints_no_traceback(tmp_path, capsys):
+    """The flush of `close` fails first; the thread, which nobody has told to end, fails later."""
+    pytest.importorskip("tensorboardX", reason="writes TensorBoard's files: pip install tensorboardX")
+    filled, before = Event(), excepthook
+
+    def full(event=None):
+        filled.set()
+        raise OSError("no space left")
+
+    board = Board(str(tmp_path))
+    events = board._events._ev_writer
+    events.flush, events.write_event = full, lambda event: filled.wait(60) and full()
+    board.add("loss", 1.0, 1)
+    try:
+        board.close()
+        board._thread.join(60)
+    finally:
+        threading.excepthook = before
+    assert str(board.failed) == "no space left" and "Traceback" not in capsys.readouterr().err

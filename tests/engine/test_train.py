@@ -188,7 +188,10 @@ def test_sigterm_of_a_process_saves_and_exits_143(tmp_path, popen):
 def test_a_closed_terminal_saves_and_exits_129(tmp_path, popen):
     """The progress bar and the last line have nowhere to go then, which must not come before the saving."""
     master, slave = os.openpty()
-    own_terminal = "import fcntl, termios; fcntl.ioctl(0, termios.TIOCSCTTY, 0)"
+    # Tests that run under nohup ignore SIGHUP, and so would their children.
+    own_terminal = (
+        "import fcntl, signal, termios; signal.signal(signal.SIGHUP, signal.SIG_DFL); fcntl.ioctl(0, termios.TIOCSCTTY, 0)"
+    )
     command = [sys.executable, "-c", f"{own_terminal}\n{SCRIPT}", str(tmp_path)]
     process = popen(command, stdin=slave, stdout=slave, stderr=slave)
     os.close(slave)
