@@ -147,15 +147,16 @@ def to_jsra(arrays: dict, family: str | None = None, classes: str | None = None,
     Raises WeightsError for a head with another number of classes, for two weights with the same name, and for integer
     weights.
     """
+    if family not in (None, *FAMILIES, "jsra"):
+        raise WeightsError(f"unknown naming scheme {family!r}; known: {', '.join(FAMILIES)}, jsra")
     if family is None:
         own = needed and set(needed) <= set(map(current, arrays))
         arrays = arrays if own else unwrapped(arrays)
         family = "jsra" if own else family_of(arrays)
-    if family not in (*FAMILIES, "jsra"):
-        raise WeightsError(f"unknown naming scheme {family!r}; known: {', '.join(FAMILIES)}, jsra")
-    seen = family_of(arrays)
-    if seen != family and "jsra" not in (seen, family) and {seen, family} != {"mmdet", "jdet"}:  # these two share names
-        raise WeightsError(f"the names are those of {seen}, not of {family}: leave out the naming scheme (--from)")
+    else:
+        seen = family_of(arrays)
+        if seen != family and "jsra" not in (seen, family) and {seen, family} != {"mmdet", "jdet"}:  # these two share names
+            raise WeightsError(f"the names are those of {seen}, not of {family}: leave out the naming scheme (--from)")
     if classes not in (None, "coco80"):
         raise WeightsError(f"classes: {classes!r} is not known; 'coco80' is")
     result, sources = Converted({}, family, [], [], {}), {}

@@ -225,7 +225,8 @@ def _build_run(config, resume, seed):
     checkpoint_path = on_main(lambda: _checkpoint(resume, work_dir))
     set_seed(seed)
     dataset = build({"seed": seed, **config["dataset"]["train"]}, "dataset.train", "dataset")
-    check_agreement("data in dataset.train", lambda: summary(dataset))
+    data = summary(dataset)
+    check_agreement("data in dataset.train", lambda: data)
     loader = dataset.loader(rank(), world_size(), joint=True)
     model = build(config["model"], "model", "detector")
     jt.sync_all()  # initial weights are drawn lazily: draw them now, before another seed is set
@@ -261,7 +262,7 @@ def _build_run(config, resume, seed):
         batch_size=dataset.batch_size,
         classes=dataset.CLASSES,
         config=config.to_dict() if hasattr(config, "to_dict") else dict(config),
-        data=summary(dataset),
+        data=data,
         evaluate=evaluator,
         eval_interval=(config.get("eval_interval") or 0) * unit,
         checkpoint_interval=(config.get("checkpoint_interval") or 0) * unit,

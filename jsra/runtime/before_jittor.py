@@ -38,11 +38,16 @@ def _refuse_numpy_2():
         )
 
 
+def compiler():
+    """The path of the compiler that Jittor will use on Linux; None if there is none."""
+    return os.environ.get("cc_path") or shutil.which("g++")
+
+
 def _refuse_without_compiler():
     if not sys.platform.startswith("linux"):
         return
     missing = []
-    if not (os.environ.get("cc_path") or shutil.which("g++")):
+    if not compiler():
         missing.append("g++ is not on PATH (apt-get install g++)")
     if not (python_config.found() or python_config.headers()):
         missing.append(f"Python.h is not installed (apt-get install {python_config.PACKAGE})")

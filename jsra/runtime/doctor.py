@@ -80,7 +80,7 @@ def _python():
 
 
 def _compiler():
-    path = os.environ.get("cc_path") or shutil.which("g++")
+    path = before_jittor.compiler()
     version = _output(path, "--version").split("\n")[0] if path else ""
     if version:
         yield Row("compiler", "ok", f"{version}, {path}")
