@@ -43,16 +43,18 @@ class Peer:
     def _read(self, what):
         line = self.process.stdout.readline()
         if not line:
-            raise RuntimeError(f"the peer process ended without a result for {what}; its own message is above")
+            raise ConfigError(f"the peer process ended without a result for {what}; its own message is above")
         return json.loads(line)
 
     def ask(self, program, **command):
-        self.process.stdin.write(json.dumps(dict(command, program=program)) + "\n")
-        self.process.stdin.flush()
+        with contextlib.suppress(BrokenPipeError):  # a process that has ended: _read says so
+            self.process.stdin.write(json.dumps(dict(command, program=program)) + "\n")
+            self.process.stdin.flush()
         return self._read(command)
 
     def close(self):
-        self.process.stdin.close()
+        with contextlib.suppress(BrokenPipeError):
+            self.process.stdin.close()
         self.process.wait()
 
 

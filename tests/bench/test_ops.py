@@ -1,4 +1,5 @@
 import json
+import sys
 
 import numpy as np
 import pytest
@@ -60,3 +61,13 @@ def test_wrong_arguments_say_what_there_is(bare):
     if not ops.jt.has_cuda:
         with pytest.raises(ConfigError, match="--device cuda: Jittor finds no GPU here"):
             ops.bench(only=["nms"], device="cuda")
+
+
+def test_a_peer_that_ends_says_so(tmp_path):
+    script = tmp_path / "peer.py"
+    script.write_text("import json\nprint(json.dumps({'programs': {'torchvision': 'x'}}), flush=True)\n")
+    peer = ops.Peer(sys.executable, 1, script=(str(script),))
+    peer.process.wait()
+    with pytest.raises(ConfigError, match="the peer process ended without a result"):
+        peer.ask("torchvision", load="x.npz")
+    peer.close()
