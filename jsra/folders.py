@@ -14,11 +14,21 @@ def walk(folder: str):
     return os.walk(folder, onerror=fail)
 
 
+def exists(path: str) -> bool:
+    """os.path.exists, except that what is in a folder that may not be entered raises PermissionError: exists says False."""
+    return _mode(path) is not None
+
+
 def is_file(path: str) -> bool:
-    """os.path.isfile, except that a file in a folder that may not be entered raises PermissionError: isfile says False."""
+    """os.path.isfile, with the exception of `exists`."""
+    mode = _mode(path)
+    return mode is not None and stat.S_ISREG(mode)
+
+
+def _mode(path):
     try:
-        return stat.S_ISREG(os.stat(path).st_mode)
+        return os.stat(path).st_mode
     except PermissionError:
         raise
     except (OSError, ValueError):
-        return False
+        return None

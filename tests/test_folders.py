@@ -5,10 +5,13 @@ import os
 import pytest
 
 from jsra.analysis import source
+from jsra.config import load_config
+from jsra.convert.files import read_weights
 from jsra.data import starter
 from jsra.data.formats.annotations import files_below, xml_of
-from jsra.engine import checkpoint
-from jsra.folders import is_file, walk
+from jsra.data.paths import existing_file
+from jsra.engine import checkpoint, log
+from jsra.folders import exists, is_file, walk
 from jsra.visualize.media import find_inputs
 
 
@@ -36,7 +39,7 @@ def hide(monkeypatch):
 
 def test_a_file(tmp_path, hide):
     (tmp_path / "b").write_text("")
-    assert is_file(str(tmp_path / "b"))
+    assert is_file(str(tmp_path / "b")) and exists(str(tmp_path)) and not exists("a\0b")
     assert not any(map(is_file, (str(tmp_path), str(tmp_path / "none"), str(tmp_path / "b" / "c"), "a\0b")))
     hide(tmp_path)
     with pytest.raises(PermissionError, match="/b"):
@@ -69,10 +72,17 @@ def test_a_checkpoint_that_may_not_be_entered(tmp_path, hide):
         checkpoint.latest(str(tmp_path))
 
 
-def test_a_run_that_may_not_be_entered(tmp_path, hide):
+@pytest.mark.parametrize(
+    "reads",
+    [
+        load_config, read_weights, checkpoint.weights_file, log.read, source.load, lambda path: find_inputs([path]),
+        lambda path: existing_file(path, "the file"), lambda path: starter.read(path, "out"),
+    ],
+)  # fmt: skip
+def test_what_may_not_be_seen_is_not_called_missing(tmp_path, hide, reads):
     hide(tmp_path)
-    with pytest.raises(PermissionError, match="metrics.json"):
-        source.load(str(tmp_path))
+    with pytest.raises(PermissionError, match="run.py"):
+        reads(str(tmp_path / "run.py"))
 
 
 def test_an_annotation_that_may_not_be_read(tmp_path):

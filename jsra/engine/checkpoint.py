@@ -21,7 +21,7 @@ import jittor as jt
 import numpy as np
 
 from jsra.convert.names import current
-from jsra.folders import is_file
+from jsra.folders import exists, is_file
 from jsra.output import json_text
 from jsra.runtime.distributed import on_main
 
@@ -36,7 +36,7 @@ class CheckpointError(RuntimeError):
 def saved(work_dir: str) -> list:
     """The paths of the complete checkpoints of a run, earliest iteration first."""
     folder = os.path.join(work_dir, FOLDER)
-    names = os.listdir(folder) if os.path.isdir(folder) else []
+    names = os.listdir(folder) if exists(folder) and os.path.isdir(folder) else []
     found = [name for name in names if _NAME.match(name) and is_file(os.path.join(folder, name, STATE))]
     return [os.path.join(folder, name) for name in sorted(found, key=lambda name: int(_NAME.match(name)[1]))]
 
@@ -200,7 +200,7 @@ def weights_file(path) -> str:
     Raises FileNotFoundError.
     """
     path = os.fspath(path)
-    if not os.path.exists(path):
+    if not exists(path):
         raise FileNotFoundError(f"{path}: these weights do not exist")
     if not os.path.isdir(path):
         return path

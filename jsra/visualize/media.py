@@ -10,7 +10,7 @@ from typing import NamedTuple
 import numpy as np
 
 from jsra.data.image import PICTURES, DataError, read_image
-from jsra.folders import is_file, walk
+from jsra.folders import exists, is_file, walk
 from jsra.output import check_folder, distinct_names, json_text, write_picture
 from jsra.visualize.detections import draw_detections
 from jsra.visualize.video import VIDEOS, is_video, open_video
@@ -37,7 +37,7 @@ def find_inputs(paths) -> list:
             if not inside:
                 raise DataError(f"{path}: there is no picture or video in this folder ({', '.join(PICTURES + VIDEOS)})")
             found += inside
-        elif not os.path.exists(path):
+        elif not exists(path):
             raise FileNotFoundError(f"{path}: there is no such picture, video or folder")
         elif not path.lower().endswith(PICTURES + VIDEOS):
             raise DataError(f"{path}: not a known extension of a picture or video; known: {', '.join(PICTURES + VIDEOS)}")
