@@ -2,12 +2,22 @@
 
 Importing jsra prepares the process for Jittor (see `jsra.runtime`), so import jsra before jittor.
 """
+import os
+import sys
+
 from jsra.runtime import prepare
 from jsra.version import __version__
 
 __all__ = ["Detector", "__version__"]
 
-prepare()
+try:
+    prepare()
+except OSError as error:
+    # The commands (`jsra`, `python -m jsra`) end with the message; other programs get the exception.
+    if os.path.basename(sys.argv[0]) not in ("jsra", "-m"):
+        raise
+    print(f"jsra: {error}", file=sys.stderr)
+    sys.exit(2)
 
 
 def __getattr__(name):

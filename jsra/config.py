@@ -23,6 +23,7 @@ import yaml
 
 from jsra import resources
 from jsra.arguments import short
+from jsra.folders import exists
 from jsra.registry import ConfigError, nearest
 from jsra.yaml_values import ValueDumper, ValueLoader
 
@@ -229,7 +230,7 @@ def _base_path(path, base):
 
 def _read(path, chain):
     wanted = f" (a {BASE} of {chain[-1]})" if chain else ""
-    if os.path.exists(path) and not os.path.isfile(path):
+    if exists(path) and not os.path.isfile(path):
         raise ConfigError(f"{path}: a {'folder' if os.path.isdir(path) else 'pipe or device'}, no config file{wanted}")
     if not os.path.isfile(path):
         folder = os.path.dirname(path) or "."

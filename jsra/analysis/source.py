@@ -10,6 +10,7 @@ from jsra.config import Config, load_config
 from jsra.data.coco import goes_beyond
 from jsra.data.coco_file import is_id, is_number, parse_json
 from jsra.engine import checkpoint
+from jsra.folders import exists, is_file
 from jsra.registry import ConfigError, build
 
 METRICS = "metrics.json"  # written by jsra test
@@ -78,11 +79,11 @@ def _check_rows(rows, categories, path):
 
 def _settings(run, config, split):
     """(folder of the detections, config, split)."""
-    if not os.path.isdir(run):
+    if not exists(run) or not os.path.isdir(run):
         raise FileNotFoundError(f"{run}: there is no such folder of a run")
-    folder = next((f for f in (run, os.path.join(run, "test")) if os.path.isfile(os.path.join(f, METRICS))), run)
+    folder = next((f for f in (run, os.path.join(run, "test")) if is_file(os.path.join(f, METRICS))), run)
     metrics = os.path.join(folder, METRICS)
-    if os.path.isfile(metrics):
+    if is_file(metrics):
         said = parse_json(metrics)
         known = said if isinstance(said, dict) else {}
         split = split or known.get("split")

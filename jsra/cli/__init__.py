@@ -9,6 +9,7 @@ import traceback
 
 from jsra.output import silence
 from jsra.runtime.leave import leave, several
+from jsra.runtime.memory import lacks_memory, no_memory
 from jsra.version import __version__
 
 COMMANDS = (
@@ -95,6 +96,11 @@ def _run(argv):
         except OSError:
             silence(1)  # otherwise the rest of the buffer would fail again at exit
         return 2
+    except (MemoryError, RuntimeError) as error:
+        if not lacks_memory(error):
+            raise
+        print(f"{command}: {no_memory()}", file=sys.stderr)
+        return 2
 
 
 def _check_current_folder():
@@ -119,7 +125,7 @@ def _expected() -> tuple:
     from jsra.data.image import DataError
     from jsra.registry import ConfigError
 
-    found = [ConfigError, DataError, OSError, ImportError]
+    found = [ConfigError, DataError, OSError, ImportError, FloatingPointError]  # the last one is of mixed precision
     for module, name in (
         ("jsra.engine.train", "NonFiniteLoss"),
         ("jsra.engine.checkpoint", "CheckpointError"),

@@ -24,11 +24,11 @@ def add_parser(subparsers):
 
 
 def run(args):
-    import os
 
     from jsra.config import load_config
     from jsra.data.image import read_image
     from jsra.export.supported import check_installed, check_supported
+    from jsra.folders import is_file
     from jsra.inference import Detector
     from jsra.output import output_file
 
@@ -37,7 +37,7 @@ def run(args):
     config = load_config(args.config, args.overrides)
     check_supported(config, args.config)
     for path in args.check:
-        if not os.path.isfile(path):
+        if not is_file(path):
             raise FileNotFoundError(f"--check: there is no picture {path}")
         read_image(path)
 

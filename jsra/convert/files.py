@@ -14,6 +14,7 @@ import numpy as np
 
 from jsra.convert import jittor_file, torch_file
 from jsra.convert.torch_file import WeightsError
+from jsra.folders import is_file
 
 TORCH = (".pth", ".pt", ".bin", ".ckpt")
 WRITTEN = (*TORCH, ".pkl", ".safetensors", ".npz")
@@ -33,7 +34,7 @@ def read_weights(path) -> dict:
     Floating-point numbers become float32. Raises FileNotFoundError, WeightsError.
     """
     path = os.fspath(path)
-    if not os.path.isfile(path):
+    if not is_file(path):
         raise FileNotFoundError(f"{path}: there is no such weights file")
     _check_start(path)
     extension = os.path.splitext(path)[1].lower()

@@ -236,10 +236,12 @@ ADDED = {
     "timm_swin": _SWIN_ADDED,
     "deit": re.compile(r"^backbone\.(level_embed$|(spm|interactions|up|norm[1-4])\.|blocks\.\d+\.gamma[12]$)"),
 }
-# Weights that none of our models has or needs.
+# Weights that none of our models has or needs: counters, classifiers, constants, and the averages of mmdet 2's EMAHook (they
+# are next to the weights; at the end of an epoch it exchanges both, so the weights of a checkpoint are the averaged ones).
 IGNORED = re.compile(
     r"(^|\.)num_batches_tracked$|^(backbone\.)?fc\.(weight|bias)$|^(classifier|conv_head)\.|^_(conv_head|bn1|fc)\."
     r"|\.relative_position_index$|\.attn_mask$|^cls_token$|^norm\.(weight|bias)$|^head\.(fc\.)?(weight|bias)$"
+    r"|^ema_(backbone|neck|rpn_head|roi_head|bbox_head)_|^data_preprocessor\.(mean|std)$"
 )
 
 

@@ -6,6 +6,7 @@ from PIL import ImageOps
 
 from jsra.data.image import open_image, rgb_pixels
 from jsra.data.problems import error, warning
+from jsra.runtime.memory import no_memory
 
 DARK = 16  # of 255: the largest value if 12-bit pixels are stored in 16 bits
 
@@ -18,6 +19,9 @@ def check_image(path, size, where):
             dark = rgb_pixels(image).max(initial=0) < DARK and image.mode.startswith("I")
     except FileNotFoundError:
         yield error(where, f"the image {path} is missing", "add the file, or remove the image")
+        return
+    except MemoryError:
+        yield error(where, f"the image {path} cannot be read", no_memory())
         return
     except Exception as reason:
         yield error(where, f"the image {path} cannot be read: {reason}", "replace the file")

@@ -1,7 +1,8 @@
 """Maps of a frozen backbone for the images of a dataset, in half precision: one file per image, another if it is mirrored.
 
 Files are written under another name and then renamed: every file is complete, even after a crash, and any number of
-processes may write to the same folder. The name of a file depends on the image's path, size and modification time.
+processes may write to the same folder. The name of a file depends on the image's path, file size and modification time, and
+on its annotated size.
 """
 
 from __future__ import annotations
@@ -35,7 +36,9 @@ class FeatureFiles:
             image = os.stat(record.file)
         except FileNotFoundError:
             raise DataError(f"image {record.file} (image id {record.img_id}) is missing") from None
-        about = f"{os.path.abspath(record.file)}|{image.st_size}|{image.st_mtime_ns}|{flip}"
+        # The annotated size decides whether the EXIF orientation is applied (jsra.data.image.rgb_pixels).
+        size = f"{record.width}x{record.height}"
+        about = f"{os.path.abspath(record.file)}|{image.st_size}|{image.st_mtime_ns}|{size}|{flip}"
         return os.path.join(self.folder, hashlib.sha256(about.encode()).hexdigest()[:32] + ".npz")
 
     def missing(self, records) -> list:

@@ -7,6 +7,8 @@ import os
 import numpy as np
 from PIL import Image, ImageOps
 
+from jsra.runtime.memory import no_memory
+
 PICTURES = (".jpg", ".jpeg", ".png", ".bmp", ".webp", ".tif", ".tiff")  # files with these endings count as pictures
 
 
@@ -39,6 +41,8 @@ def read_image(path, size=None, img_id=None):
     except FileNotFoundError:
         cure = "; correct the dataset's root or the annotations" if img_id is not None else ""
         raise DataError(f"{name} is missing{cure}") from None
+    except MemoryError:
+        raise DataError(f"{name} cannot be read: {no_memory()}") from None
     except Exception as error:
         cure = ", or remove it from the annotations" if img_id is not None else ""
         raise DataError(f"{name} cannot be read ({error}); replace it{cure}") from error

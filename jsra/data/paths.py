@@ -11,6 +11,7 @@ import importlib.util
 import os
 
 from jsra.data.image import DataError, is_special
+from jsra.folders import exists
 
 PACKAGE = "package:"
 
@@ -46,7 +47,7 @@ def _in_package(name, file) -> str:
 def existing_file(path, what: str) -> str:
     """Returns the (resolved) path. Raises FileNotFoundError, which says what was looked for and what to do; DataError for a
     pipe or a device."""
-    if not os.path.exists(path):
+    if not exists(path):
         base = os.environ.get("JSRA_DATA")
         hint = f"JSRA_DATA is {base}: correct it" if base else "set JSRA_DATA to the folder that replaces data/"
         raise FileNotFoundError(f"{what} does not exist: {os.path.abspath(path)}; {hint}, or correct the path in the config")

@@ -12,6 +12,7 @@ from jsra.data import formats
 from jsra.data.formats.annotations import CONFIG, MARK, Annotations, is_project, to_coco
 from jsra.data.image import DataError
 from jsra.data.paths import absolute
+from jsra.folders import exists
 from jsra.output import write_json
 from jsra.registry import ConfigError
 
@@ -34,7 +35,7 @@ def read(data: str, folder: str) -> tuple:
     A zip file is unpacked to folder/data. Raises FileNotFoundError; DataError if nothing is found, or for a zip file
     with a path that points outside its folder.
     """
-    if not os.path.exists(data):
+    if not exists(data):
         raise FileNotFoundError(f"{data}: there is no such folder or file")
     if os.path.isfile(data):
         data = _unpack(data, os.path.join(folder, "data"))

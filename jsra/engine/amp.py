@@ -81,8 +81,13 @@ class LossScaler:
     """
 
     def __init__(self, scale=2.0**16, growth=2.0, backoff=0.5, growth_interval=2000):
-        if not (scale >= 1 and growth > 1 and 0 < backoff < 1 and growth_interval >= 0):
-            raise ConfigError("amp: expected scale >= 1, growth > 1, 0 < backoff < 1 and growth_interval >= 0")
+        numbers = all(isinstance(v, (int, float)) and math.isfinite(v) for v in (scale, growth, backoff))
+        whole = isinstance(growth_interval, int) and growth_interval >= 0
+        if not (numbers and whole and scale >= 1 and growth > 1 and 0 < backoff < 1):
+            raise ConfigError(
+                "amp: expected finite numbers scale >= 1, growth > 1 and 0 < backoff < 1, and a whole number "
+                f"growth_interval >= 0, not {scale!r}, {growth!r}, {backoff!r} and {growth_interval!r}"
+            )
         self.scale, self.growth, self.backoff = float(scale), float(growth), float(backoff)
         self.growth_interval, self.good_steps = int(growth_interval), 0
 

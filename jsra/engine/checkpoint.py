@@ -21,6 +21,7 @@ import jittor as jt
 import numpy as np
 
 from jsra.convert.names import current
+from jsra.folders import exists, is_file
 from jsra.output import json_text
 from jsra.runtime.distributed import on_main
 
@@ -35,8 +36,8 @@ class CheckpointError(RuntimeError):
 def saved(work_dir: str) -> list:
     """The paths of the complete checkpoints of a run, earliest iteration first."""
     folder = os.path.join(work_dir, FOLDER)
-    names = os.listdir(folder) if os.path.isdir(folder) else []
-    found = [name for name in names if _NAME.match(name) and os.path.isfile(os.path.join(folder, name, STATE))]
+    names = os.listdir(folder) if exists(folder) and os.path.isdir(folder) else []
+    found = [name for name in names if _NAME.match(name) and is_file(os.path.join(folder, name, STATE))]
     return [os.path.join(folder, name) for name in sorted(found, key=lambda name: int(_NAME.match(name)[1]))]
 
 
@@ -55,7 +56,7 @@ def best(work_dir: str):
 
 def check(path: str) -> str:
     """Returns the path of a complete checkpoint unchanged. Raises FileNotFoundError for any other path."""
-    if not os.path.isfile(os.path.join(path, STATE)):
+    if not is_file(os.path.join(path, STATE)):
         raise FileNotFoundError(f"{path} is not a checkpoint: it has no {STATE}")
     return path
 
@@ -199,12 +200,12 @@ def weights_file(path) -> str:
     Raises FileNotFoundError.
     """
     path = os.fspath(path)
-    if not os.path.exists(path):
+    if not exists(path):
         raise FileNotFoundError(f"{path}: these weights do not exist")
     if not os.path.isdir(path):
         return path
     found = latest(path) or path
-    if not os.path.isfile(os.path.join(found, MODEL)):
+    if not is_file(os.path.join(found, MODEL)):
         raise FileNotFoundError(f"{path} has no checkpoint: neither {FOLDER}/iter_*/ nor {MODEL}")
     return os.path.join(found, MODEL)
 
@@ -212,7 +213,7 @@ def weights_file(path) -> str:
 def classes_of(path):
     """The class names stored with the weights of a checkpoint, or None."""
     state = os.path.join(os.path.dirname(weights_file(path)), STATE)
-    return read_state(os.path.dirname(state)).get("classes") if os.path.isfile(state) else None
+    return read_state(os.path.dirname(state)).get("classes") if is_file(state) else None
 
 
 def read_arrays(path: str) -> dict:
@@ -220,6 +221,8 @@ def read_arrays(path: str) -> dict:
     from safetensors import SafetensorError
     from safetensors.numpy import load_file
 
+    with open(path, "rb"):  # the library says "no such file" if it may not be read
+        pass
     try:
         return load_file(path)
     except SafetensorError as error:

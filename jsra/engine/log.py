@@ -15,6 +15,7 @@ import sys
 import time
 
 from jsra.engine.board import board
+from jsra.folders import is_file
 from jsra.output import json_text, silence
 from jsra.registry import ConfigError
 
@@ -154,7 +155,7 @@ def read(path: str) -> dict:
     are left out. Raises FileNotFoundError if there is no log.
     """
     path = os.path.join(path, FILE) if os.path.isdir(path) else path
-    if not os.path.isfile(path):
+    if not is_file(path):
         raise FileNotFoundError(f"{path}: there is no training log; give a work_dir of `jsra train` or its {FILE}")
     found = {"run": [], "train": [], "val": []}
     with open(path, encoding="utf8", errors="replace") as f:

@@ -153,6 +153,13 @@ class Run:
         changed = differences(_settings(config if isinstance(config, dict) else {}), _settings(self.config))
         if changed and self.main:
             print(f"warning: {path} was made with other settings: {changed}; this run uses the new ones", file=sys.stderr)
+        processes = state.get("processes", world_size())
+        if processes != world_size() and self.main:
+            print(
+                f"warning: {path} was made with {processes} processes, this run has {world_size()}: it continues, but not "
+                "like an uninterrupted run",
+                file=sys.stderr,
+            )
         changed = differences(state["data"], self.data) if isinstance(state.get("data"), dict) else ""
         if changed and self.main:
             print(f"warning: {path} was made with other training data: {changed}", file=sys.stderr)

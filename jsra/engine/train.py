@@ -32,6 +32,7 @@ def train(run) -> dict:
     Raises NonFiniteLoss, and Interrupted (after saving) on SIGTERM or SIGINT.
     """
     end_compilers()
+    followed = False  # whether the gradients of the first iteration were checked
     with Interruptions() as signals, run.log:
         run.run_pending(signals)
         while run.iteration < run.total:
@@ -46,6 +47,9 @@ def train(run) -> dict:
                 run.optimizer.step(total_loss(check_losses(run.model, losses)))
                 # Jittor executes lazily: without this the step would be executed during the next iteration.
                 jt.sync_all()
+                if not followed:
+                    followed = True
+                    _check_gradients(run)
                 values, stop = read_losses(losses, targets, run, signals)
                 run.iteration += 1
                 run.log.iteration(run.iteration, run.epoch, run.optimizer.lr, values, waited, run.batch_size)
@@ -68,6 +72,16 @@ def _until_signal(run, signals):
         if world_size() == 1 and signals.came():
             raise Interrupted(signals.received, run.save()) from None
         raise
+
+
+def _check_gradients(run):
+    """Say so if the loss depends on no trained parameter. Reads gradients until one is not zero, usually the first."""
+    gradients = (gradient for group in run.optimizer.param_groups for gradient in group["grads"])
+    if not any(gradient.numpy().any() for gradient in gradients):
+        run.log.info(
+            "warning: all gradients of the first iteration are zero: the loss depends on no trained parameter (computed with "
+            "NumPy, or behind a stop_grad?), and nothing is learned"
+        )
 
 
 def seed_of(seed: int, iteration: int) -> int:

@@ -144,6 +144,10 @@ def _tiny(like):
         return jt.array(np.zeros(shape, dtype))
 
 
+# Jittor gives a float64 Var a float32 gradient if it was multiplied by a float32 Var.
+_MIXED = " its inputs are float32 and float64. Give all Vars one type, also those that a result is multiplied by"
+
+
 def _compile(name, variables, outputs, data, sources):
     """Compile by running on one-element arrays with every size zero. Raises KernelError with the compiler's first lines."""
     tiny = [_tiny(v) for v in variables]
@@ -159,7 +163,8 @@ def _compile(name, variables, outputs, data, sources):
         except RuntimeError as error:
             captured.seek(0)
             text = _first_lines(captured.read(), str(error))
-            raise KernelError(f"the kernel {name} does not compile under {_backend!r}:\n{text}") from None
+            mixed = _MIXED if {"float32", "float64"} <= {str(v.dtype) for v in variables} else ""
+            raise KernelError(f"the kernel {name} does not compile under {_backend!r}:{mixed}\n{text}") from None
         finally:
             os.dup2(saved, 2)
             os.close(saved)

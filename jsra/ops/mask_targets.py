@@ -20,7 +20,7 @@ def mask_targets(bitmaps, places, boxes, index, image_size, output_size: int = 2
         output_size: rows and columns of a target.
         sampling_ratio, aligned: as in jsra.ops.roi_align.
     Returns: float32 [K, output_size, output_size], the fraction of each bin that the mask covers, 0 to 1; no gradient. Zeros
-        without a window and for boxes of zero size. For a binary mask, compare with 0.5 (>=).
+        without a window; boxes of zero size are handled as in jsra.ops.roi_align. For a binary mask, compare with 0.5 (>=).
     Raises: ValueError for wrong ranks, shapes, dtypes or sizes.
     Source: mmdet's BitmapMasks.crop_and_resize.
     """

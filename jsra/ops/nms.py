@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from numbers import Real
+
 import jittor as jt
 
 from jsra.ops import check, kernel
@@ -84,7 +86,7 @@ def _single(boxes, scores, groups, threshold):
 
 def _run(boxes, scores, groups, valid, threshold, limit):
     """The kernel: (keep [B, limit], kept [B])."""
-    if not 0 <= threshold <= 1:
+    if not isinstance(threshold, Real) or not 0 <= threshold <= 1:
         raise ValueError(f"iou_threshold: expected 0 to 1, got {threshold!r}")
     images, count = boxes.shape[:2]
     dtype = "float64" if "float64" in (str(boxes.dtype), str(scores.dtype)) else "float32"

@@ -17,6 +17,7 @@ from jsra.arguments import short
 from jsra.config import load_config
 from jsra.data.coco_file import is_number, parse_json
 from jsra.defaults import differences
+from jsra.folders import is_file
 from jsra.output import write_json
 from jsra.registry import ConfigError
 from jsra.settings import fingerprint, resolved
@@ -195,7 +196,7 @@ def _percent(value):
 
 def read(path) -> dict | None:
     """The dictionary in a JSON file of a run, or None if there is none. Raises DataError or ConfigError if it is damaged."""
-    if not os.path.isfile(path):
+    if not is_file(path):
         return None
     found = parse_json(path)
     if not isinstance(found, dict):

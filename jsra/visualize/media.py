@@ -10,6 +10,7 @@ from typing import NamedTuple
 import numpy as np
 
 from jsra.data.image import PICTURES, DataError, read_image
+from jsra.folders import exists, is_file, walk
 from jsra.output import check_folder, distinct_names, json_text, write_picture
 from jsra.visualize.detections import draw_detections
 from jsra.visualize.video import VIDEOS, is_video, open_video
@@ -20,23 +21,23 @@ FILE = "detections.json"
 def find_inputs(paths) -> list:
     """The pictures and videos in a list of files and folders; folders are searched with their sub-folders, sorted by name.
 
-    In folders, special files and those that macOS adds ('._a.jpg') are left out. Raises FileNotFoundError, and DataError
-    for a file of another kind or a folder without pictures.
+    In folders, special files and those that macOS adds ('._a.jpg') are left out. Raises FileNotFoundError, DataError
+    for a file of another kind or a folder without pictures, and OSError for a folder that may not be read.
     """
     found = []
     for path in paths:
         if os.path.isdir(path):
             inside = [
                 os.path.join(place, name)
-                for place, folders, names in os.walk(path)
+                for place, folders, names in walk(path)
                 for name in sorted(names)
                 if name.lower().endswith(PICTURES + VIDEOS) and not name.startswith("._") and folders.sort() is None
-                and (os.path.isfile(os.path.join(place, name)) or os.path.islink(os.path.join(place, name)))
+                and (is_file(os.path.join(place, name)) or os.path.islink(os.path.join(place, name)))
             ]  # fmt: skip
             if not inside:
                 raise DataError(f"{path}: there is no picture or video in this folder ({', '.join(PICTURES + VIDEOS)})")
             found += inside
-        elif not os.path.exists(path):
+        elif not exists(path):
             raise FileNotFoundError(f"{path}: there is no such picture, video or folder")
         elif not path.lower().endswith(PICTURES + VIDEOS):
             raise DataError(f"{path}: not a known extension of a picture or video; known: {', '.join(PICTURES + VIDEOS)}")

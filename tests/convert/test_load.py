@@ -38,10 +38,13 @@ def test_mmdet_file(tmp_path, rng):
             "backbone.conv1.weight": conv,
             "roi_head.bbox_head.fc_cls.weight": scores,
             "roi_head.bbox_head.fc_cls.bias": bias,
+            "ema_backbone_conv1_weight": conv + 1,  # of mmdet 2's EMAHook
+            "data_preprocessor.mean": np.zeros((3, 1, 1), np.float32),
         },
     )
     report = load_weights(model, path, strict=True)
     assert report.family == "mmdet" and len(report.matched) == 3 and not report.missing
+    assert report.ignored == ["ema_backbone_conv1_weight", "data_preprocessor.mean"] and not report.unexpected
     np.testing.assert_array_equal(model.backbone.conv1.weight.numpy(), conv)
     np.testing.assert_array_equal(model.roi_head.box.head.cls.weight.numpy(), scores[[2, 0, 1]])
     np.testing.assert_array_equal(model.roi_head.box.head.cls.bias.numpy(), bias[[2, 0, 1]])

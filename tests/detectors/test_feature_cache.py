@@ -92,6 +92,15 @@ def test_maps_and_targets_are_those_without_the_cache(config):
     assert flips == {None, "horizontal"}
 
 
+def test_the_annotated_size_is_part_of_the_name(config):
+    """It decides whether the EXIF orientation is applied, so the picture may be another."""
+    dataset, _ = parts(config)
+    files, record = FeatureFiles("features", dataset.transforms), dataset.records[0]
+    shown = files.path(record, None)
+    record.width, record.height = record.height, record.width
+    assert files.path(record, None) != shown
+
+
 def test_what_is_there_is_not_computed_again(config):
     dataset, model = parts(config)
     use_features(config, "train", dataset, model, progress=False)

@@ -3,6 +3,7 @@ import numpy as np
 import pytest
 from jittor import nn
 
+from jsra.cli import _expected
 from jsra.engine import amp
 from jsra.engine.optimizer import SGD, AdamW
 from jsra.registry import ConfigError
@@ -40,7 +41,11 @@ def test_wrong_settings(monkeypatch):
     net = Net()
     with pytest.raises(ConfigError, match="'float16' or 'bfloat16', got 'half'"):
         amp.enable(net, None, dtype="half")
-    for settings in (dict(scale=0.5), dict(growth=1.0), dict(backoff=1.0), dict(growth_interval=-1)):
+    infinite = float("inf")
+    for settings in (
+        dict(scale=0.5), dict(scale=infinite), dict(scale="dynamic"), dict(growth=1.0), dict(growth=infinite),
+        dict(backoff=1.0), dict(growth_interval=-1), dict(growth_interval=2.5),
+    ):  # fmt: skip
         with pytest.raises(ConfigError, match="amp: expected"):
             amp.LossScaler(**settings)
 
@@ -142,6 +147,7 @@ def test_endless_overflow_stops():
     with pytest.raises(FloatingPointError, match="50 times in a row.*loss scale 1;"):
         for _ in range(50):
             optimizer.step((p * broken).sum())
+    assert FloatingPointError in _expected(), "the command prints its message, without a traceback"
 
 
 def test_the_scale_is_saved_and_restored():

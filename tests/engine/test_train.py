@@ -281,6 +281,15 @@ def test_model_without_losses():
     assert total_loss(losses).item() == 5
 
 
+@pytest.mark.parametrize("connected", [True, False])
+def test_a_loss_that_depends_on_no_parameter_is_said(tmp_path, capsys, connected):
+    run = make_run(tmp_path, epochs=1)
+    if not connected:
+        run.model.execute = lambda images, targets: dict(loss=jt.ones(1))
+    start(run)
+    assert ("the loss depends on no trained parameter" in capsys.readouterr().err) != connected
+
+
 def test_resuming_with_another_batch_is_refused_and_with_another_seed_warns(tmp_path, capsys):
     run = make_run(tmp_path)
     path = run.save()
@@ -290,6 +299,11 @@ def test_resuming_with_another_batch_is_refused_and_with_another_seed_warns(tmp_
         make_run(tmp_path, loader=ToyLoader(length=5)).resume(path)
     make_run(tmp_path, seed=3).resume(path)
     assert "made with seed 0, this run has 3" in capsys.readouterr().err
+    make_run(tmp_path).resume(path)
+    assert capsys.readouterr().err == ""
+    checkpoint.update_state(path, processes=4)
+    make_run(tmp_path).resume(path)
+    assert "made with 4 processes, this run has 1: it continues, but not like" in capsys.readouterr().err
 
 
 def test_the_best_metric_can_be_chosen_and_may_be_undefined(tmp_path):

@@ -115,6 +115,8 @@ def test_bad_arguments():
         nms(boxes, jt.randn(2), 0.5)
     with pytest.raises(ValueError, match="iou_threshold: expected 0 to 1"):
         nms(boxes, scores, 50)
+    with pytest.raises(ValueError, match="iou_threshold: expected 0 to 1, got '0.5'"):
+        nms(boxes, scores, "0.5")
     with pytest.raises(ValueError, match="idxs: expected dtype int32"):
         batched_nms(boxes, scores, scores, 0.5)
     with pytest.raises(ValueError, match=r"groups: expected \[2, 3\] or \[3\]"):

@@ -65,6 +65,13 @@ def test_a_home_that_cannot_be_written_is_a_clear_error(tmp_path):
     assert "cannot be written" in done.stderr.splitlines()[-1] and "Set JITTOR_HOME" in done.stderr.splitlines()[-1]
 
 
+def test_a_command_ends_with_a_line_where_its_home_cannot_be_written(tmp_path):
+    (tmp_path / "file").write_text("")
+    env = {**os.environ, "HOME": str(tmp_path / "file"), "JITTOR_HOME": str(tmp_path / "file")}
+    done = subprocess.run([sys.executable, "-m", "jsra", "doctor"], env=env, capture_output=True, text=True, timeout=60)
+    assert done.returncode == 2 and done.stderr.startswith("jsra: ") and done.stderr.count("\n") == 1, done.stderr
+
+
 def test_a_failed_preparation_is_not_taken_for_done(tmp_path):
     code = """
 try:

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from jsra.data.coco_file import parse_json
 from jsra.data.image import DataError
 from jsra.data.voc_file import parse_xml
+from jsra.folders import is_file, walk
 
 CONFIG, MARK = "config.py", "# Written by `jsra init`"  # the config of a project, and the beginning of its first line
 
@@ -52,15 +53,18 @@ class Annotations:
 
 
 def files_below(folder: str, ending) -> list:
-    """The sorted paths of all files below a folder with this ending (or one of several), except those of `jsra init`."""
+    """The sorted paths of all files below a folder with this ending (or one of several), except those of `jsra init`.
+
+    Raises OSError for a folder that may not be read: its files would be missing in the data set.
+    """
     found = []
-    for place, folders, names in os.walk(folder):
+    for place, folders, names in walk(folder):
         if is_project(place):
             folders.clear()
             continue
         folders.sort()
         found += [os.path.join(place, name) for name in sorted(names) if name.lower().endswith(ending)]
-    return [path for path in found if os.path.isfile(path)]  # no pipes, no broken links
+    return [path for path in found if is_file(path)]  # no pipes, no broken links
 
 
 def is_project(folder: str) -> bool:
@@ -85,9 +89,11 @@ def xml_of(path: str, problems: list):
     """The root of an XML file; None, and an entry in `problems`, if it cannot be read."""
     try:
         return parse_xml(path)
-    except (ElementTree.ParseError, ValueError, LookupError, OSError) as error:
+    except OSError as error:
+        problems.append(f"{error}: left out")
+    except (ElementTree.ParseError, ValueError, LookupError) as error:
         problems.append(f"{path}: not valid XML ({error}); if it ends in the middle, copy or write it again: left out")
-        return None
+    return None
 
 
 def once(splits: dict, problems: list) -> dict:

@@ -1,0 +1,53 @@
+import json
+
+import pytest
+from PIL import Image
+
+from jsra.cli import main
+from jsra.data.check_entries import check_image
+from jsra.data.image import DataError, read_image
+from jsra.runtime import memory
+from tests.data.tiny import write_coco
+
+
+def failing(error):
+    def fail(*args, **kwargs):
+        raise error
+
+    return fail
+
+
+@pytest.fixture
+def config(tmp_path):
+    place = write_coco(str(tmp_path))
+    path = tmp_path / "c.py"
+    path.write_text(f"dataset = dict(train=dict(type='COCODataset', use_anno_cats=True, **{place!r}))")
+    return str(path)
+
+
+@pytest.mark.parametrize(
+    "limit, words", [(None, "there is not enough memory\n"), (2**31, "`ulimit -v` allows this process 2048 MiB; raise it")]
+)
+def test_a_command_says_it_in_a_line(config, capsys, monkeypatch, limit, words):
+    monkeypatch.setattr(memory, "_limit", lambda: limit)
+    monkeypatch.setattr(json, "loads", failing(MemoryError()))
+    assert main(["data", "check", config]) == 2
+    said = capsys.readouterr().err
+    assert said.startswith("jsra data: there is not enough memory") and words in said
+
+
+def test_a_thread_that_cannot_be_made_is_a_matter_of_memory_only_under_a_limit(config, capsys, monkeypatch):
+    monkeypatch.setattr(json, "loads", failing(RuntimeError("can't start new thread")))
+    monkeypatch.setattr(memory, "_limit", lambda: 2**30)
+    assert main(["data", "check", config]) == 2 and "1024 MiB; raise it" in capsys.readouterr().err
+    monkeypatch.setattr(memory, "_limit", lambda: None)
+    with pytest.raises(RuntimeError, match="new thread"):
+        main(["data", "check", config])
+
+
+def test_a_picture_is_not_called_broken(monkeypatch):
+    monkeypatch.setattr(Image, "open", failing(MemoryError()))
+    with pytest.raises(DataError, match="a.png cannot be read: there is not enough memory"):
+        read_image("a.png")
+    ((_, problem),) = [(p.level, str(p)) for p in check_image("a.png", (4, 4), "image id 1")]
+    assert "there is not enough memory" in problem and "replace" not in problem
