@@ -9,6 +9,7 @@ import jittor as jt
 import numpy as np
 
 from jsra.data.image import read_image
+from jsra.data.loader import collate
 from jsra.data.transforms import Compose, Resize
 from jsra.fuse import FusedModel
 from jsra.heads.roi_head import read
@@ -55,7 +56,7 @@ def ours(detector, pixels) -> dict:
     labels [n], and masks [n, m, m] (probabilities)."""
     model, (height, width) = detector.model, pixels.shape[:2]
     others = [t for t in detector.transforms.transforms if not isinstance(t, Resize)]
-    batch, target = Compose(others)(pixels, {"img_size": (width, height)})
+    images, [target] = collate([Compose(others)(pixels, {"img_size": (width, height)})])
 
     def run(images):
         targets = model.complete(images, [target])
@@ -66,7 +67,7 @@ def ours(detector, pixels) -> dict:
             results = getattr(model.roi_head, name).results(feats, results, targets)
         return read(results, targets)[0]
 
-    return FusedModel(model).run(run, jt.array(batch[None]))
+    return FusedModel(model).run(run, jt.array(images))
 
 
 def session(path):

@@ -10,6 +10,7 @@ pytest.importorskip("onnxruntime", reason="runs ONNX: pip install 'jsra[export]'
 from jsra.backbones.efficientnet_lite import EfficientNetLite  # noqa: E402
 from jsra.backbones.resnet import ResNet, ResNeXt  # noqa: E402
 from jsra.boxes.anchors import AnchorGenerator  # noqa: E402
+from jsra.data.loader import collate
 from jsra.data.transforms import Normalize, Pad  # noqa: E402
 from jsra.export.backbone import backbone_maps  # noqa: E402
 from jsra.export.extractor import extract  # noqa: E402
@@ -157,13 +158,17 @@ def test_fpn(rng, extra):
         np.testing.assert_allclose(a, b, atol=2e-5)
 
 
-@pytest.mark.parametrize("pad_first", [False, True])
-def test_preprocessing(rng, pad_first):
-    transforms = [Normalize([10.0, 20.0, 30.0], [2.0, 4.0, 8.0], to_bgr=True), Pad(32)][:: -1 if pad_first else 1]
-    pixels = rng.integers(0, 256, (33, 64, 3)).astype(np.uint8)
-    expected = pixels
+NORMALIZE = Normalize([10.0, 20.0, 30.0], [2.0, 4.0, 8.0], to_bgr=True)
+
+
+@pytest.mark.parametrize("size", [(33, 64), (40, 21), (8, 5)], ids=str)
+@pytest.mark.parametrize("transforms", [[NORMALIZE, Pad(32)], [Pad(32), NORMALIZE], [NORMALIZE, Pad(8)], [NORMALIZE]])
+def test_preprocessing(rng, size, transforms):
+    """As in inference, images thinner than 32 pixels included."""
+    pixels = expected = rng.integers(0, 256, (*size, 3)).astype(np.uint8)
     for transform in transforms:
         expected, _ = transform(expected, {})
+    expected, _ = collate([(expected, {})])
     image = pixels.transpose(2, 0, 1)[None].astype(np.float32)
     (found,) = run(lambda g, image: preprocess(g, image, transforms), image)
-    np.testing.assert_array_equal(found[0], expected)
+    np.testing.assert_array_equal(found, expected)
