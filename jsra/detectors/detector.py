@@ -8,6 +8,7 @@ import jittor as jt
 from jittor import nn
 
 from jsra.boxes.structures import Targets
+from jsra.data.loader import LEAST_SIDE
 
 
 class BackboneMaps(NamedTuple):
@@ -22,7 +23,7 @@ def model_input(batch, targets):
     if not isinstance(batch, tuple):
         # Without stop_grad, Jittor would keep the arrays for the gradient of the input through all frozen layers.
         return jt.array(batch).stop_grad()
-    width, height = targets[0]["pad_shape"]
+    width, height = (max(side, LEAST_SIDE) for side in targets[0]["pad_shape"])  # the images of the maps: from collate
     return BackboneMaps(tuple(jt.array(m).stop_grad() for m in batch), (len(targets), 3, height, width))
 
 

@@ -20,6 +20,7 @@ from tqdm import tqdm
 
 from jsra.data.feature_files import FeatureFiles
 from jsra.data.image import new_target
+from jsra.data.loader import collate
 from jsra.defaults import CODE, completed, plain
 from jsra.detectors.detector import Detector
 from jsra.registry import ConfigError, construct
@@ -92,7 +93,8 @@ def _fill(files, dataset, backbone, cache, title):
             for record, flip in (missing[i] for i in order):
                 if not os.path.exists(files.path(record, flip)):
                     picture = files.picture(record, flip, new_target((record.width, record.height)))
-                    size = files.write(record, flip, [m.numpy()[0] for m in backbone(jt.array(picture[None]))])
+                    images, _ = collate([(picture, None)])
+                    size = files.write(record, flip, [m.numpy()[0] for m in backbone(jt.array(images))])
                     if not checked:
                         _check_room(cache, size * len(missing), len(missing), bar)
                         checked = True

@@ -9,6 +9,7 @@ from __future__ import annotations
 import numpy as np
 
 from jsra.data.image import new_target
+from jsra.data.loader import collate
 from jsra.data.transforms import Compose
 from jsra.registry import ConfigError, build
 from jsra.roi.inputs import extractor_of, roi_inputs
@@ -48,7 +49,7 @@ class Objects:
         """The remaining transforms: the image normalised and padded, float32 [1, 3, H, W]."""
         height, width = image.shape[:2]
         pixels, _ = self._after(image, new_target((width, height)), np.random.default_rng(0))
-        return pixels[None]
+        return collate([(pixels, None)])[0]
 
 
 def roi_features(model, pixels, boxes) -> np.ndarray:

@@ -266,6 +266,8 @@ except RuntimeError as error:
 
 
 def run_parent(what, then, first=""):
+    # Jittor ends the process whose child was killed, by a handler in C; Python's own is put back.
+    signal.signal(signal.SIGCHLD, signal.getsignal(signal.SIGCHLD) or signal.SIG_DFL)
     root = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
     return subprocess.run(
         [sys.executable, "-c", PARENT.format(what=what, then=then, first=first)],

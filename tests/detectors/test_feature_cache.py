@@ -72,7 +72,10 @@ def stored(config):
     }
 
 
-def test_maps_and_targets_are_those_without_the_cache(config):
+@pytest.mark.parametrize("side", [SIDE, 20])  # images below 32 pixels are padded to 32 in a batch
+def test_maps_and_targets_are_those_without_the_cache(tmp_path, side):
+    sizes = dict(RESIZE, min_size=side, max_size=side), dict(PAD, size_divisor=side)
+    config = settings_of(tmp_path, (sizes[0], FLIP, NORMALIZE, sizes[1]))
     dataset, model = parts(config)
     plain = list(dataset.loader().epoch(3))
     use_features(config, "train", dataset, model, progress=False)
