@@ -9,7 +9,7 @@ from jsra.cli import main
 from jsra.data.check import check, check_box, check_voc
 from jsra.data.check_entries import check_image
 from jsra.registry import ConfigError
-from tests.data.tiny import ANNOTATIONS, CATEGORIES, annotation, voc_object, write_coco, write_voc
+from tests.data.tiny import ANNOTATIONS, CATEGORIES, annotation, voc_object, write_coco, write_coco_config, write_voc
 
 EMPTY = {"size": [40, 20], "counts": [800]}
 
@@ -127,10 +127,7 @@ def test_voc(tmp_path):
 
 @pytest.fixture
 def config(tmp_path):
-    place = write_coco(str(tmp_path))
-    path = tmp_path / "c.py"
-    path.write_text(f"dataset = dict(train=dict(type='COCODataset', use_anno_cats=True, **{place!r}))")
-    return str(path)
+    return write_coco_config(tmp_path)
 
 
 def test_command_check(config, tmp_path, capsys):

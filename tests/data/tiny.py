@@ -56,6 +56,15 @@ def write_coco(folder, annotations=ANNOTATIONS, categories=CATEGORIES):
     return {"root": os.path.join(folder, "images"), "anno_file": path}
 
 
+def write_coco_config(folder):
+    """Returns the path of a config with these data as dataset.train."""
+    place = write_coco(str(folder))
+    path = os.path.join(folder, "c.py")
+    with open(path, "w") as f:
+        f.write(f"dataset = dict(train=dict(type='COCODataset', use_anno_cats=True, **{place!r}))")
+    return path
+
+
 def voc_object(name, box, difficult=0):
     corners = "".join(f"<{k}>{v}</{k}>" for k, v in zip(("xmin", "ymin", "xmax", "ymax"), box))
     return f"<object><name>{name}</name><difficult>{difficult}</difficult><bndbox>{corners}</bndbox></object>"

@@ -7,7 +7,7 @@ from jsra.cli import main
 from jsra.data.check_entries import check_image
 from jsra.data.image import DataError, read_image
 from jsra.runtime import memory
-from tests.data.tiny import write_coco
+from tests.data.tiny import write_coco_config
 
 
 def failing(error):
@@ -19,10 +19,7 @@ def failing(error):
 
 @pytest.fixture
 def config(tmp_path):
-    place = write_coco(str(tmp_path))
-    path = tmp_path / "c.py"
-    path.write_text(f"dataset = dict(train=dict(type='COCODataset', use_anno_cats=True, **{place!r}))")
-    return str(path)
+    return write_coco_config(tmp_path)
 
 
 @pytest.mark.parametrize(
