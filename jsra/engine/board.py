@@ -6,6 +6,8 @@ import contextlib
 import os
 import threading
 
+from jsra.runtime.memory import require_room_for_a_thread
+
 PENDING = 1000  # values that wait for the writing thread
 
 
@@ -20,6 +22,7 @@ class Board:
         from tensorboardX import SummaryWriter
 
         self.failed = None
+        require_room_for_a_thread()
         self._before = threading.excepthook
         self._writer = SummaryWriter(folder, max_queue=PENDING)
         self._events = self._writer.file_writer.event_writer

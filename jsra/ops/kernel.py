@@ -24,6 +24,7 @@ import numpy as np
 
 from jsra import resources
 from jsra.runtime import compile_lock
+from jsra.runtime.memory import lacks_memory, no_memory
 
 MAX_LIST = 8  # jsra::MAX_LIST in common/list.h
 _COLOUR = re.compile(r"\x1b\[[0-9;]*[mK]")
@@ -117,11 +118,13 @@ def _sources(op, kernel, arguments):
     }
 
 
-def _first_lines(compiler: str, jittor: str) -> str:
+def _reason(compiler: str, jittor: str) -> str:
     """The first errors of the compiler, or Jittor's own error if the compiler did not run."""
     compiler, jittor = (_COLOUR.sub("", text) for text in (compiler, jittor))
     lines = [line for line in compiler.splitlines() if "error: " in line]
-    lines = lines or jittor[jittor.rfind("Reason:") :].splitlines()
+    if not lines:
+        at = jittor.rfind("Reason:")
+        lines = jittor[at:].splitlines() if at >= 0 else jittor.splitlines()[-8:]
     return "\n".join(lines[:8])
 
 
@@ -161,8 +164,10 @@ def _compile(name, variables, outputs, data, sources):
             # the first step of a process would be rounded differently.
             jt.sync(_code(shapes, dtypes, tiny, nothing, sources), weak_sync=False)
         except RuntimeError as error:
+            if lacks_memory(error):
+                raise MemoryError(f"{name}: {no_memory()}") from None
             captured.seek(0)
-            text = _first_lines(captured.read(), str(error))
+            text = _reason(captured.read(), str(error))
             mixed = _MIXED if {"float32", "float64"} <= {str(v.dtype) for v in variables} else ""
             raise KernelError(f"the kernel {name} does not compile under {_backend!r}:{mixed}\n{text}") from None
         finally:

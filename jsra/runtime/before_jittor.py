@@ -2,32 +2,52 @@
 
 - NumPy 2: with it Jittor 1.3 finds no boxes, writes wrong weights and crashes in operators, so the import is refused.
 - Jittor compiles with g++ and Python's headers, also when it is already compiled itself: without them the import is refused.
+- Under a limit of memory (`ulimit -v`) that is too small for it, Jittor crashes or waits without end: the import is refused.
+- When a part of its cache is out of date (the home folder was moved), Jittor compiles that part and ends the process with
+  exit code 0 and without a word: here it is an ImportError.
 - At its first import with a new cache, Jittor compiles itself for minutes without a message: a message is printed before.
 """
 
 from __future__ import annotations
 
+import importlib.machinery
 import os
 import shutil
 import sys
 
 import numpy as np
 
-from jsra.runtime import home, python_config
+from jsra.runtime import home, memory, python_config
 
 CURE = "pip install 'numpy<2'"
 
 
+class _Loader(importlib.machinery.SourceFileLoader):
+    def exec_module(self, module):
+        try:
+            super().exec_module(module)
+        except SystemExit:
+            place = home.cache(home.place()[0])
+            raise ImportError(
+                f"Jittor has just compiled a part of its cache ({place}) again: run the same command again"
+            ) from None
+
+
 class _BeforeJittor:
-    """A module finder that is asked first and never finds a module itself."""
+    """A module finder that is asked first: for Jittor it checks what Jittor needs."""
 
     @staticmethod
     def find_spec(name, path=None, target=None):
-        if name == "jittor":
-            _refuse_numpy_2()
-            _refuse_without_compiler()
-            _announce_compile()
-        return None
+        if name != "jittor":
+            return None
+        _refuse_numpy_2()
+        _refuse_without_compiler()
+        _refuse_little_memory()
+        _announce_compile()
+        spec = importlib.machinery.PathFinder.find_spec(name, path)
+        if spec is not None and spec.origin:
+            spec.loader = _Loader(name, spec.origin)
+        return spec
 
 
 def _refuse_numpy_2():
@@ -53,6 +73,11 @@ def _refuse_without_compiler():
         missing.append(f"Python.h is not installed (apt-get install {python_config.PACKAGE})")
     if missing:
         raise ImportError(f"{', and '.join(missing)}, and Jittor compiles operators; `jsra doctor` shows what is missing")
+
+
+def _refuse_little_memory():
+    if memory.too_little():
+        raise ImportError(memory.too_little())
 
 
 def _announce_compile():

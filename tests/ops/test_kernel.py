@@ -6,6 +6,7 @@ import pytest
 
 from jsra import resources
 from jsra.ops import kernel
+from jsra.runtime import memory
 
 CPU = """
 #pragma once
@@ -97,6 +98,23 @@ def test_a_kernel_that_does_not_compile_says_what_the_compiler_said(gateway):
         kernel.run("broken", "forward", mixed, [((3,), "float32")], count=3)
     # Jittor goes on working.
     assert jt.ones((2,)).sum().item() == 2
+
+
+@pytest.mark.parametrize(
+    "said, kind, words",
+    [
+        ("Wrong inputs\n" * 20 + "no disk", kernel.KernelError, "does not compile.*\n(Wrong inputs\n){7}no disk$"),
+        ("Cannot allocate memory", MemoryError, "not enough memory: `ulimit -v` allows this process 4096 MiB"),
+    ],
+)
+def test_what_jittor_says_before_the_compiler_runs(gateway, monkeypatch, said, kind, words):
+    def fail(*args, **kwargs):
+        raise RuntimeError(said)
+
+    monkeypatch.setattr(memory, "_limit", lambda: (2**32, "ulimit -v"))
+    monkeypatch.setattr(kernel.jt, "sync", fail)
+    with pytest.raises(kind, match=words):
+        kernel.run("broken", "forward", [jt.ones((3,))], [((3,), "float32")], count=3)
 
 
 def test_the_first_use_of_a_kernel_executes_nothing_else(gateway):

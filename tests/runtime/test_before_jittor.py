@@ -5,6 +5,10 @@ import os
 import subprocess
 import sys
 
+import pytest
+
+CONFIG = "jdet_configs/faster_rcnn_r50_fpn_sra_1x_coco.py"
+
 
 def run(code, environment=None):
     return subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, env=environment)
@@ -20,17 +24,17 @@ def test_numpy_2_is_refused():
 def test_commands_say_it_in_one_line():
     code = (
         "import numpy; numpy.__version__ = '2.1.3'; from jsra.cli import main;"
-        "raise SystemExit(main(['cost', 'jdet_configs/faster_rcnn_r50_fpn_sra_1x_coco.py']))"
+        f"raise SystemExit(main(['cost', '{CONFIG}']))"
     )
     done = run(code)
     assert done.returncode == 2
     (line,) = done.stderr.splitlines()
     assert line.startswith("jsra cost: NumPy 2.1.3")
-    assert run(code.replace("'cost', 'jdet_configs/faster_rcnn_r50_fpn_sra_1x_coco.py'", "'doctor'")).returncode == 0
+    assert run(code.replace(f"'cost', '{CONFIG}'", "'doctor'")).returncode == 0
 
 
 def test_a_missing_compiler_is_said_in_one_line():
-    code = "from jsra.cli import main; raise SystemExit(main(['cost', 'jdet_configs/faster_rcnn_r50_fpn_sra_1x_coco.py']))"
+    code = f"from jsra.cli import main; raise SystemExit(main(['cost', '{CONFIG}']))"
     environment = {name: value for name, value in os.environ.items() if name != "cc_path"}  # Jittor sets it
     done = run(code, {**environment, "PATH": "/nowhere"})
     assert done.returncode == 2
@@ -57,3 +61,29 @@ def test_a_compile_of_jittor_is_announced(tmp_path):
 
 def test_a_compiled_jittor_is_not_announced():
     assert run("import jsra, jittor").stderr == ""
+
+
+@pytest.mark.parametrize("option", ["-v", "-d"])
+def test_a_limit_of_memory_below_what_jittor_needs_is_refused(option):
+    """At 800 MB a training waited without end for a thread of Python, at 500 MB and 1000 MB it ended with a crash."""
+    # Jittor gives the process 512 MiB of stack, which each thread of a child process then takes from the limit: 8 MiB again.
+    command = f"ulimit -s 8192; ulimit {option} 819200; {sys.executable} -m jsra cost {CONFIG}"
+    done = subprocess.run(command, shell=True, capture_output=True, text=True)
+    assert done.returncode == 2 and not done.stdout
+    (line,) = done.stderr.splitlines()
+    assert line == f"jsra cost: Jittor needs 2048 MiB of memory, and `ulimit {option}` allows this process 800 MiB; raise it"
+    done = subprocess.run(command.replace("819200", "2097152"), shell=True, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+
+
+def test_jittor_does_not_end_the_process_without_a_word(tmp_path):
+    """Jittor calls sys.exit(0) at its import when it has compiled jit_utils again, e.g. after the home folder was moved."""
+    (tmp_path / "jittor").mkdir()
+    (tmp_path / "jittor" / "__init__.py").write_text("import sys\nsys.exit(0)\n")
+    done = run(
+        f"import sys; sys.path.insert(0, {str(tmp_path)!r}); from jsra.cli import main;"
+        f"raise SystemExit(main(['cost', '{CONFIG}']))"
+    )
+    assert done.returncode == 2
+    (line,) = done.stderr.splitlines()
+    assert line.startswith("jsra cost: Jittor has just compiled a part of its cache (") and "run the same command" in line
