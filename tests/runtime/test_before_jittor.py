@@ -102,3 +102,20 @@ def test_a_forked_process_compiles():
     )
     done = run(code)
     assert done.stdout == f"{2 << 8}\n", done.stderr
+
+
+def test_signals_stay_with_python():
+    """Ctrl-C raises KeyboardInterrupt, so that commands close their files, and a killed child ends nobody else."""
+    code = (
+        "import jsra, jittor, signal, subprocess, time\n"
+        "child = subprocess.Popen(['sleep', '60'])\n"
+        "child.kill()\n"
+        "print(child.wait())\n"
+        "try:\n"
+        "    signal.raise_signal(signal.SIGINT)\n"
+        "    time.sleep(1)\n"
+        "except KeyboardInterrupt:\n"
+        "    print('interrupted')"
+    )
+    done = run(code)
+    assert done.stdout == "-9\ninterrupted\n" and done.stderr == ""
