@@ -17,7 +17,7 @@ from multiprocessing import connection, reduction
 
 import numpy as np
 
-from jsra.runtime import signals
+from jsra.runtime.after_jittor import give_signals_back
 from jsra.runtime.errors import portable
 
 _SHARED_MIN = 1 << 16  # arrays of at least this many bytes are passed in a memory file
@@ -40,7 +40,7 @@ class WorkerPool:
 
     def run(self, tasks):
         """Yield the results of `tasks` in order. Leaving the generator early stops the workers."""
-        signals.give_back()  # if Jittor was imported before jsra: a killed worker must not end this process
+        give_signals_back()  # if Jittor was imported before jsra: a killed worker must not end this process
         if not self._workers:
             self._start()
         sent, waiting, done = 0, deque(), False

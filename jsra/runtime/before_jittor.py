@@ -5,9 +5,7 @@
 - Under a limit of memory (`ulimit -v`) that is too small for it, Jittor crashes or waits without end: the import is refused.
 - When a part of its cache is out of date (the home folder was moved), Jittor compiles that part and ends the process with
   exit code 0 and without a word: here it is an ImportError.
-- Jittor ends the process at Ctrl-C, and when a child process was killed: both get the handlers back that they had before.
-- A forked process has none of the threads with which Jittor compiles, and would wait for them without end: Jittor compiles
-  without threads there.
+- What Jittor changes in the process at its import is set right afterwards (jsra.runtime.after_jittor).
 - At its first import with a new cache, Jittor compiles itself for minutes without a message: a message is printed before.
 """
 
@@ -20,7 +18,7 @@ import sys
 
 import numpy as np
 
-from jsra.runtime import home, memory, python_config, signals
+from jsra.runtime import after_jittor, home, memory, python_config
 
 CURE = "pip install 'numpy<2'"
 
@@ -34,8 +32,7 @@ class _Loader(importlib.machinery.SourceFileLoader):
             raise ImportError(
                 f"Jittor has just compiled a part of its cache ({place}) again: run the same command again"
             ) from None
-        signals.give_back()
-        os.register_at_fork(after_in_child=lambda: setattr(module.flags, "use_parallel_op_compiler", 0))
+        after_jittor.set_right(module)
 
 
 class _BeforeJittor:

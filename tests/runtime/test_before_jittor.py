@@ -105,14 +105,18 @@ def test_a_forked_process_compiles():
 
 
 def test_signals_stay_with_python():
-    """Ctrl-C raises KeyboardInterrupt, so that commands close their files, and a killed child ends nobody else."""
+    """Ctrl-C, which goes to the whole group of processes, raises KeyboardInterrupt, so that commands close their files, and
+    the process can end; a killed child ends nobody else."""
     code = (
+        "import os\n"
+        "os.setpgrp()\n"
         "import jsra, jittor, signal, subprocess, time\n"
+        "signal.alarm(60)\n"
         "child = subprocess.Popen(['sleep', '60'])\n"
         "child.kill()\n"
         "print(child.wait())\n"
         "try:\n"
-        "    signal.raise_signal(signal.SIGINT)\n"
+        "    os.killpg(0, signal.SIGINT)\n"
         "    time.sleep(1)\n"
         "except KeyboardInterrupt:\n"
         "    print('interrupted')"
