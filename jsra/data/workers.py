@@ -17,6 +17,7 @@ from multiprocessing import connection, reduction
 
 import numpy as np
 
+from jsra.registry import ConfigError
 from jsra.runtime.after_jittor import give_signals_back
 from jsra.runtime.errors import portable
 
@@ -58,6 +59,11 @@ class WorkerPool:
                 self.close()
 
     def _start(self):
+        if multiprocessing.current_process().daemon:
+            raise ConfigError(
+                "num_workers: this process is a daemon of multiprocessing (such as those of a Pool), which may not start "
+                "workers: set num_workers=0"
+            )
         context = multiprocessing.get_context("fork")
         for _ in range(self._count):
             here, there = context.Pipe()
