@@ -6,6 +6,7 @@ import contextlib
 import json
 import math
 import os
+import sys
 
 from jsra.registry import ConfigError
 
@@ -43,6 +44,19 @@ def silence(descriptor: int):
     nowhere = os.open(os.devnull, os.O_WRONLY)
     os.dup2(nowhere, descriptor)
     os.close(nowhere)
+
+
+def open_streams():
+    """Open /dev/null for those of input, output and errors that are closed (`>&-`, a service). Otherwise the next file that
+    is opened takes their number, and gets what Jittor prints."""
+    for descriptor in range(3):
+        try:
+            os.fstat(descriptor)
+        except OSError:
+            os.open(os.devnull, os.O_RDWR)  # takes the lowest free number
+    for name, mode in (("stdin", "r"), ("stdout", "w"), ("stderr", "w")):
+        if getattr(sys, name) is None:
+            setattr(sys, name, open(os.devnull, mode, encoding="utf8"))
 
 
 def json_text(content, indent=None) -> str:

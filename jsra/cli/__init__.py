@@ -7,7 +7,7 @@ import os
 import sys
 import traceback
 
-from jsra.output import silence
+from jsra.output import open_streams, silence
 from jsra.runtime.leave import leave, several
 from jsra.runtime.memory import lacks_memory, no_memory
 from jsra.version import __version__
@@ -69,6 +69,7 @@ def make_parser() -> argparse.ArgumentParser:
 
 
 def _run(argv):
+    open_streams()
     for stream in (sys.stdout, sys.stderr):
         if hasattr(stream, "reconfigure"):  # characters that the terminal's encoding does not have are printed as numbers
             stream.reconfigure(errors="backslashreplace")
@@ -95,6 +96,13 @@ def _run(argv):
             sys.stdout.flush()
         except OSError:
             silence(1)  # otherwise the rest of the buffer would fail again at exit
+        return 2
+    except UnicodeEncodeError as error:
+        encoding = sys.getfilesystemencoding()
+        if encoding == "utf-8":
+            raise
+        what = f"file names are in {encoding} here, which has no letters for {error.object!r}"
+        print(f"{command}: {what}: set PYTHONUTF8=1, or another locale (LC_ALL=C.UTF-8)", file=sys.stderr)
         return 2
     except (MemoryError, RuntimeError) as error:
         if not lacks_memory(error):

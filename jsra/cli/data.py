@@ -85,16 +85,13 @@ def _check(args):
 
 def _browse(args):
     import os
-    from inspect import signature
 
-    from jsra.registry import build, get
+    from jsra.data.dataset import with_masks
+    from jsra.registry import build
     from jsra.visualize.browse import browse
 
     config, chosen = _chosen(args)
-    wanted = {**chosen, "filter_empty_gt": False}
-    if "with_masks" in signature(get(wanted["type"])).parameters:
-        wanted["with_masks"] = True
-    dataset = build(wanted, f"dataset.{args.split}", "dataset")
+    dataset = build(with_masks({**chosen, "filter_empty_gt": False}), f"dataset.{args.split}", "dataset")
     folder = args.out or os.path.join(config.work_dir, "browse", args.split)
     paths = browse(dataset, folder, args.count, args.seed, args.transformed)
     print(f"{len(paths)} pictures in {folder}")

@@ -1,6 +1,6 @@
 """`jsra invariance CONFIG WEIGHTS`: how stable RoI features are when the image or the box changes (table 11)."""
 
-from jsra.cli.numbers import count, finite, whole
+from jsra.cli.numbers import angle, count, whole
 
 
 def add_parser(subparsers):
@@ -12,7 +12,7 @@ def add_parser(subparsers):
     )
     add_arguments(parser)
     parser.add_argument(
-        "--max-angle", type=finite, default=180.0, help="largest rotation, in degrees (default: %(default)s)"
+        "--max-angle", type=angle, default=180.0, help="largest rotation, in degrees (default: %(default)s)"
     )
     parser.add_argument("--seed", type=whole, default=0)
     parser.set_defaults(run=run)

@@ -34,6 +34,14 @@ def score(text: str) -> float:
     return value
 
 
+def angle(text: str) -> float:
+    """0 to 360 degrees."""
+    value = _number(text)
+    if not 0 <= value <= 360:
+        raise ArgumentTypeError(f"{text!r}: an angle is a number from 0 to 360, in degrees")
+    return value
+
+
 def finite(text: str) -> float:
     """Any number except nan and inf."""
     value = _number(text)

@@ -13,11 +13,11 @@ from collections import Counter
 
 import numpy as np
 
-from jsra.arguments import short
+from jsra.arguments import parameters, short
 from jsra.data.image import new_target, read_image
 from jsra.data.masks import InstanceMasks
 from jsra.data.transforms import Compose
-from jsra.registry import ConfigError, nearest
+from jsra.registry import ConfigError, get, nearest
 
 # Optional fields of a record, which are also copied to its target. For objects: track_ids int32 [n]. For the image: video_id
 # and frame_index (from 0); if not every class is annotated in every image, negative_labels (tuple of 1-based labels without
@@ -239,6 +239,12 @@ class DetectionDataset:
                 annotations.append(annotation)
         categories = [{"id": i, "name": name} for i, name in zip(self.cat_ids, self.CLASSES)]
         return {"info": {}, "images": images, "annotations": annotations, "categories": categories}
+
+
+def with_masks(settings: dict) -> dict:
+    """The settings of a dataset, with its masks if its type has any."""
+    cls = get(settings.get("type"), "dataset", "dataset")
+    return {**settings, "with_masks": True} if "with_masks" in parameters(cls) else settings
 
 
 def label_map(wanted, known, where):

@@ -25,7 +25,7 @@ def data_path(path) -> str:
         return _in_package(*path[len(PACKAGE) :].partition("/")[::2])
     base = os.environ.get("JSRA_DATA")
     if base and (path == "data" or path.startswith("data/")):
-        return absolute(os.path.join(os.path.expanduser(base), path[len("data/") :]))
+        return absolute(os.path.join(os.path.expanduser(base), path[len("data/") :].lstrip("/")))
     return path
 
 

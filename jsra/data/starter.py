@@ -16,6 +16,7 @@ from jsra.folders import exists
 from jsra.output import write_json
 from jsra.registry import ConfigError
 
+WINDOWS = 0  # ZipInfo.create_system of zip files from DOS and Windows
 MOST_LINES = 20  # lines on the screen about what was left out
 EVERY = 5  # if the data have no splits, every fifth picture is for validation
 # Steps that BCCD (205 pictures) needs for its result; with fewer pictures each is seen more often, with more less often.
@@ -64,10 +65,14 @@ def _unpack(path, target):
     try:
         with zipfile.ZipFile(path) as archive:
             inside = os.path.realpath(target)
-            for name in archive.namelist():
+            for entry in archive.infolist():
+                if entry.create_system == WINDOWS:  # old programs write its separator, although a zip file has only /
+                    entry.filename = entry.filename.replace("\\", "/")
+                name = entry.filename
                 if not os.path.realpath(os.path.join(target, name)).startswith(inside + os.sep):
                     raise DataError(f"{path}: the entry {name!r} points outside the folder: not unpacked")
-            archive.extractall(target)
+            for entry in archive.infolist():
+                archive.extract(entry, target)
     except DataError:
         raise
     except (zipfile.BadZipFile, zlib.error, EOFError, RuntimeError) as error:  # RuntimeError: a password is needed

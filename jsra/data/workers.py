@@ -11,13 +11,14 @@ import mmap
 import multiprocessing
 import os
 import signal
-import threading
 import traceback
 from collections import deque
 from multiprocessing import connection, reduction
 
 import numpy as np
 
+from jsra.registry import ConfigError
+from jsra.runtime.after_jittor import give_signals_back
 from jsra.runtime.errors import portable
 
 _SHARED_MIN = 1 << 16  # arrays of at least this many bytes are passed in a memory file
@@ -40,7 +41,7 @@ class WorkerPool:
 
     def run(self, tasks):
         """Yield the results of `tasks` in order. Leaving the generator early stops the workers."""
-        _survive_children()
+        give_signals_back()  # if Jittor was imported before jsra: a killed worker must not end this process
         if not self._workers:
             self._start()
         sent, waiting, done = 0, deque(), False
@@ -58,6 +59,11 @@ class WorkerPool:
                 self.close()
 
     def _start(self):
+        if multiprocessing.current_process().daemon:
+            raise ConfigError(
+                "num_workers: this process is a daemon of multiprocessing (such as those of a Pool), which may not start "
+                "workers: set num_workers=0"
+            )
         context = multiprocessing.get_context("fork")
         for _ in range(self._count):
             here, there = context.Pipe()
@@ -111,15 +117,6 @@ class WorkerPool:
             if process.is_alive():
                 process.kill()
                 process.join()
-
-
-def _survive_children():
-    """Remove Jittor's SIGCHLD handler, which ends this process when a worker is killed.
-
-    Jittor installs it in C without Python's knowledge; here the handler that Python knows is installed again.
-    """
-    if threading.current_thread() is threading.main_thread():  # only the main thread may set signal handlers
-        signal.signal(signal.SIGCHLD, signal.getsignal(signal.SIGCHLD) or signal.SIG_DFL)
 
 
 def _work(function, pipe, others):

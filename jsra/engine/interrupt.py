@@ -1,10 +1,10 @@
 """SIGTERM, SIGINT, SIGHUP and SIGUSR1: finish the iteration, save, and exit with the exit code of the signal."""
 from __future__ import annotations
 
-import atexit
 import contextlib
 import os
 import signal
+import threading
 import time
 
 from jsra.output import silence
@@ -23,7 +23,10 @@ class Interrupted(Exception):
 
 
 class Interruptions:
-    """Context manager: inside it the first signal is only stored in `received`; a second one has its usual effect."""
+    """Context manager: inside it the first signal is only stored in `received`; a second one has its usual effect.
+
+    In a thread other than the main one, which alone may handle signals, all have their usual effect.
+    """
 
     # mpirun passes SIGUSR1 on and does not kill the processes afterwards. SIGHUP: the terminal was closed; nohup ignores it.
     SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGUSR1, signal.SIGHUP)
@@ -34,6 +37,8 @@ class Interruptions:
         self._saved = None
 
     def __enter__(self):
+        if threading.current_thread() is not threading.main_thread():
+            return self
         for number in self.SIGNALS:
             if number == signal.SIGHUP and signal.getsignal(number) == signal.SIG_IGN:
                 continue
@@ -84,17 +89,3 @@ def _silence_if_gone(descriptor):
         os.write(descriptor, b"")
     except OSError:
         silence(descriptor)
-
-
-def end_compilers():
-    """End the processes with which Jittor compiled itself; a new pool is started when needed.
-
-    A signal to the process group (Ctrl-C, `timeout`, batch systems) kills them too. If one of them dies, its pool stays
-    locked, and this process would wait for it forever, at the latest at its exit.
-    """
-    import jittor_utils
-
-    if jittor_utils.pool_size:
-        jittor_utils.pool_cleanup()
-        atexit.unregister(jittor_utils.pool_cleanup)
-        jittor_utils.pool_size = 0

@@ -15,9 +15,10 @@ import numpy as np
 
 from jsra.detectors.detector import model_input
 from jsra.detectors.results import check_losses
-from jsra.engine.interrupt import Interrupted, Interruptions, end_compilers
+from jsra.engine.interrupt import Interrupted, Interruptions
 from jsra.engine.log import is_loss
 from jsra.registry import ConfigError
+from jsra.runtime.after_jittor import end_compilers
 from jsra.runtime.distributed import all_reduce, rank, world_size
 from jsra.runtime.seed import set_seed
 
@@ -31,7 +32,7 @@ def train(run) -> dict:
 
     Raises NonFiniteLoss, and Interrupted (after saving) on SIGTERM or SIGINT.
     """
-    end_compilers()
+    end_compilers()  # if Jittor was imported before jsra
     followed = False  # whether the gradients of the first iteration were checked
     with Interruptions() as signals, run.log:
         run.run_pending(signals)

@@ -14,7 +14,8 @@ class Evaluator:
     """evaluator(model, name) -> the metrics of the dataset `config.dataset[split]`, by the evaluators of the config.
 
     Each process of an MPI run handles its share of the images; process 0 computes the metrics, and all processes get them.
-    The constructor reads the dataset, so that its errors are reported before a training begins. work_dir: folder for the
+    The constructor reads the dataset, so that its errors are reported before a training begins. Each image is tested once,
+    also if `repeat` or `oversample_threshold` of the dataset repeat images in training. work_dir: folder for the
     result JSON (default: that of the config; None: not written). flip: use mirrored images too (jsra.test_time).
     """
 
@@ -28,6 +29,7 @@ class Evaluator:
         if split == "val" and best is not None and best not in self.names:
             raise ConfigError(f"best_metric: the evaluators give no {best!r}{nearest(str(best), self.names)}")
         self.dataset = build(config["dataset"][split], f"dataset.{split}", "dataset")
+        self.dataset.repeat, self.dataset.order = 1, None
         check_agreement(f"data in dataset.{split}", lambda: summary(self.dataset))
         for evaluator in self.evaluators:
             evaluator.check(self.dataset)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from jsra.data.dataset import with_masks
 from jsra.data.image import new_target
 from jsra.data.loader import collate
 from jsra.data.transforms import Compose
@@ -25,9 +26,8 @@ class Objects:
         transforms = list(settings.get("transforms") or ())
         cut = next((i for i, t in enumerate(transforms) if t["type"] == "Normalize"), len(transforms))
         self.rest = transforms[cut:]
-        mask_option = {"with_masks": True} if settings["type"] == "COCODataset" else {}
-        settings.update(transforms=transforms[:cut], filter_empty_gt=False, **mask_option)
-        self.dataset = build(settings, f"dataset.{split}")
+        settings.update(transforms=transforms[:cut], filter_empty_gt=False)
+        self.dataset = build(with_masks(settings), f"dataset.{split}")
         self.limit = limit
         self._after = Compose(build(list(self.rest), f"dataset.{split}.transforms"))
 

@@ -118,16 +118,21 @@ class LearnedRegionFeatures(jt.nn.Module):
     def _geometry(self, place):
         """G [T, N]: the terms along each axis of the grids, then the sum of both axes."""
         width = self.embed_channels
-        parts = self.box_parts(self.box_embed(jt.array(sine_embedding(place.boxes, width).reshape(-1, 4 * width))))
+        parts = self.box_parts(self.box_embed(self._table(sine_embedding(place.boxes, width).reshape(-1, 4 * width))))
         parts = parts.reshape(-1, self.num_parts, self.geometry_channels)
         longest = max(max(size) for size in place.shapes)
-        table = jt.array(sine_embedding(np.arange(longest) + 0.5, width))
+        table = self._table(sine_embedding(np.arange(longest) + 0.5, width))
         # Linear of (E(x), E(y)) is a term for x plus a term for y: both halves go through one layer as a batch.
         none = jt.zeros_like(table)
         tables = self.image_embed(jt.concat([jt.concat([table, none], 1), jt.concat([none, table], 1)]))
         axis_rows, axis_offsets, row_x, row_y = place.axes(longest)
         along = segment_matmul(tables[jt.array(axis_rows)], parts, jt.array(axis_offsets))
         return along[jt.array(row_x)] + along[jt.array(row_y)]
+
+    def _table(self, values):
+        """A Var in float32, or in float64 if the weights are: Jittor's product of both types ends with an error."""
+        with jt.flag_scope(auto_convert_64_to_32=0):
+            return jt.array(values.astype("float64" if str(self.image_embed.weight.dtype) == "float64" else "float32"))
 
 
 def _linear(inputs, outputs):

@@ -5,6 +5,7 @@
 - Under a limit of memory (`ulimit -v`) that is too small for it, Jittor crashes or waits without end: the import is refused.
 - When a part of its cache is out of date (the home folder was moved), Jittor compiles that part and ends the process with
   exit code 0 and without a word: here it is an ImportError.
+- What Jittor changes in the process at its import is set right afterwards (jsra.runtime.after_jittor).
 - At its first import with a new cache, Jittor compiles itself for minutes without a message: a message is printed before.
 """
 
@@ -17,7 +18,7 @@ import sys
 
 import numpy as np
 
-from jsra.runtime import home, memory, python_config
+from jsra.runtime import after_jittor, home, memory, python_config
 
 CURE = "pip install 'numpy<2'"
 
@@ -31,6 +32,7 @@ class _Loader(importlib.machinery.SourceFileLoader):
             raise ImportError(
                 f"Jittor has just compiled a part of its cache ({place}) again: run the same command again"
             ) from None
+        after_jittor.set_right(module)
 
 
 class _BeforeJittor:

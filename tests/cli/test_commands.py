@@ -188,6 +188,8 @@ def test_errors_say_what_to_do(trained, tmp_path, capsys, monkeypatch, arguments
         (["data", "browse", "c", "--seed", "-1"], "expected a whole number of at least 0"),
         (["data", "puppets", "x", "--size", "big"], "'big': expected a whole number of at least 1"),
         (["masks", "c", "w", "x", "--turned", "nan"], "'nan': expected a number"),
+        (["invariance", "c", "--max-angle", "-30"], "'-30': an angle is a number from 0 to 360"),
+        (["invariance", "c", "--max-angle", "1e308"], "'1e308': an angle is a number from 0 to 360"),
         (["figure", "--angles", "inf"], "'inf': expected a number"),
         (["train", "c", "--seed", "1.5"], "'1.5': expected a whole number of at least 0"),
     ],

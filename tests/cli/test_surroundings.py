@@ -46,6 +46,21 @@ def test_standard_output_on_a_full_disk():
     assert run.returncode == 2 and run.stderr.count("\n") == 1 and "there is no room on the disk" in run.stderr
 
 
+def test_closed_streams(config, tmp_path):
+    """As in a service: no file of the command may get the number of a closed stream, where others print."""
+    command = [sys.executable, "-m", "jsra", "data", "browse", config, "--out", str(tmp_path / "out")]
+    run = subprocess.run(["sh", "-c", '"$@" <&- >&- 2>&-', "sh", *command], cwd=ROOT, timeout=120)
+    assert run.returncode == 0 and os.listdir(tmp_path / "out")
+
+
+def test_file_names_that_the_locale_lacks(config):
+    with open(config, "a", encoding="utf8") as f:
+        f.write("\nwork_dir = '人'")
+    ascii_only = {"LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0"}
+    run = jsra("data", "browse", config, env={**os.environ, **ascii_only})
+    assert run.returncode == 2 and run.stderr.count("\n") == 1 and "set PYTHONUTF8=1" in run.stderr, run.stderr
+
+
 @pytest.mark.parametrize("encoding", ["ascii", "latin-1", "utf-8"])
 def test_letters_that_the_terminal_lacks(config, tmp_path, encoding):
     with open(tmp_path / "annotations.json") as f:

@@ -178,7 +178,7 @@ def test_exif_orientation_where_the_annotation_wants_it(place, tmp_path):
 
 def test_jsra_data_replaces_data(place, tmp_path, monkeypatch):
     monkeypatch.setenv("JSRA_DATA", str(tmp_path))
-    dataset = COCODataset("data/images", "data/annotations.json", use_anno_cats=True, filter_min_size=0)
+    dataset = COCODataset("data//images", "data/annotations.json", use_anno_cats=True, filter_min_size=0)
     assert dataset[0][0].shape == (30, 40, 3)
 
 

@@ -209,6 +209,13 @@ def test_a_zip_file(tmp_path):
             archive.write(path, path.relative_to(tmp_path / "in"))
     found, data = starter.read(str(tmp_path / "data.zip"), str(tmp_path / "out"))
     assert found.form == "Pascal VOC" and data == str(tmp_path / "out" / "data")
+    with zipfile.ZipFile(tmp_path / "windows.zip", "w") as archive:
+        for path in (tmp_path / "in").rglob("*.*"):
+            entry = zipfile.ZipInfo(str(path.relative_to(tmp_path / "in")).replace("/", "\\"))
+            entry.create_system = starter.WINDOWS
+            archive.writestr(entry, path.read_bytes())
+    same, _ = starter.read(str(tmp_path / "windows.zip"), str(tmp_path / "out1"))
+    assert {k: len(v) for k, v in same.splits.items()} == {k: len(v) for k, v in found.splits.items()}
     with zipfile.ZipFile(tmp_path / "bad.zip", "w") as archive:
         archive.writestr("../outside.txt", "x")
     with pytest.raises(DataError, match="points outside the folder"):

@@ -1,3 +1,4 @@
+import multiprocessing
 import os
 import signal
 import subprocess
@@ -239,6 +240,12 @@ def test_exception_that_cannot_travel_keeps_its_text():
 
     with pytest.raises(RuntimeError, match="Odd: told"):
         list(DataLoader(Deadly(fail)).epoch(0))
+
+
+def test_a_daemon_may_not_have_workers(dataset, monkeypatch):
+    monkeypatch.setitem(multiprocessing.current_process()._config, "daemon", True)
+    with pytest.raises(ConfigError, match="set num_workers=0"):
+        next(DataLoader(dataset, num_workers=2).epoch(0))
 
 
 def test_leaving_an_epoch_early_is_fine(dataset):

@@ -8,9 +8,12 @@ import pytest
 
 from jsra.cli import main
 from jsra.data.check import check
+from jsra.data.dataset import with_masks
 from jsra.data.image import DataError
 from jsra.data.lvis import LVISDataset, repeat_factors
+from jsra.paper.features import Objects
 from jsra.registry import ConfigError, build
+from jsra.visualize.browse import draw_truth
 from tests.conftest import shared
 from tests.data.tiny import ANNOTATIONS, NORMALIZE, SIZES, write_images
 
@@ -115,6 +118,19 @@ def test_commands(place, tmp_path, capsys):
     assert "0 errors" in capsys.readouterr().out
     assert main(["data", "browse", str(config), "--out", str(tmp_path / "out")]) == 0
     assert len(os.listdir(tmp_path / "out")) == 5
+
+
+def test_masks_are_shown_and_studied_as_those_of_coco(place, monkeypatch):
+    """Commands that use masks ask for them, whatever the type of the data set is: LVISDataset passes **settings on."""
+    drawn = []
+    monkeypatch.setattr("jsra.visualize.browse.draw_detections", lambda image, result, **_: drawn.append(result) or image)
+    dataset = build(with_masks({"type": "LVISDataset", **place}), "d")
+    draw_truth(*dataset.get(0))
+    assert len(drawn[0]["masks"]) == len(drawn[0]["boxes"]) > 0
+    config = {"dataset": {"val": {"type": "LVISDataset", **place}}}
+    _, boxes, masks = next(iter(Objects(config)))
+    assert len(masks) == len(boxes) > 0 and masks.any((1, 2)).all()
+    assert with_masks({"type": "VOCDataset"}) == {"type": "VOCDataset"}
 
 
 def real(tmp_path, count=44):

@@ -5,6 +5,7 @@ import select
 import signal
 import subprocess
 import sys
+import threading
 import time
 import types
 
@@ -52,6 +53,20 @@ def test_a_clock_that_is_set_back_changes_no_duration(tmp_path, monkeypatch):
         assert min(record[key] for key in ("iteration_s", "data_s", "left_s", "images_per_s")) >= 0
     before = time.monotonic()
     assert not Interruptions().came(0.1) and 0.1 <= time.monotonic() - before < 60
+
+
+def test_a_training_in_another_thread_leaves_signals_alone():
+    """Only the main thread may handle them."""
+    found = []
+
+    def enter():
+        with Interruptions() as signals:
+            found.append((signals.received, signal.getsignal(signal.SIGTERM)))
+
+    thread = threading.Thread(target=enter)
+    thread.start()
+    thread.join()
+    assert found == [(None, signal.getsignal(signal.SIGTERM))]
 
 
 def test_learning_rate_of_each_iteration(tmp_path):

@@ -46,6 +46,12 @@ def test_results_are_in_the_order_of_the_images_and_the_mode_is_restored(evaluat
     assert not model.is_training()
 
 
+def test_images_that_training_repeats_are_tested_once(tmp_path):
+    config = load_config(write_config(tmp_path), ["+dataset.val.repeat=3"])
+    results = Evaluator(config, "val", progress=False).results(knowing())
+    assert [r["img_id"] for r in results] == list(range(8))
+
+
 def test_memory_of_the_graph_is_released(evaluator):
     model = knowing()
     evaluator.results(model)

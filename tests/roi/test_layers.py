@@ -93,3 +93,15 @@ def test_overfits_eight_images(name):
     still = [k for k, v in model.state_dict().items() if "running" not in k and np.array_equal(before[k], v.numpy())]
     # The softmax over positions does not see what is added to all of them.
     assert set(still) <= {"layer.fc2.bias"}, f"{name}: {still} did not move"
+
+
+def test_learned_region_features_in_float64(rng):
+    """Its embeddings have the type of the weights: Jittor's product of float32 and float64 ends with an error."""
+    layer = make("LearnedRegionFeatures")
+    maps, rois = rng.standard_normal((2, CHANNELS, 6, 8)), jt.array(random_rois(rng, 3, 2, 60, 50).astype(np.float32))
+    single = layer(jt.array(maps.astype(np.float32)), rois, 0.125).numpy()
+    for weight in layer.parameters():
+        weight.assign(weight.float64())
+    with jt.flag_scope(auto_convert_64_to_32=0):
+        double = layer(jt.array(maps), rois, 0.125).numpy()
+    assert double.dtype == np.float64 and np.abs(double - single).max() < 1e-5

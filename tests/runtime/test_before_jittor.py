@@ -87,3 +87,39 @@ def test_jittor_does_not_end_the_process_without_a_word(tmp_path):
     assert done.returncode == 2
     (line,) = done.stderr.splitlines()
     assert line.startswith("jsra cost: Jittor has just compiled a part of its cache (") and "run the same command" in line
+
+
+def test_a_forked_process_compiles():
+    """Another operator than those of the process before: Jittor would wait for threads that a forked process lacks."""
+    code = (
+        "import jsra, jittor as jt, os, signal\n"
+        "jt.ones(3).sum().sync()\n"
+        "child = os.fork()\n"
+        "if child == 0:\n"
+        "    signal.alarm(60)\n"
+        "    os._exit(int((jt.ones(4) * 2).max().item()))\n"
+        "print(os.waitpid(child, 0)[1])"
+    )
+    done = run(code)
+    assert done.stdout == f"{2 << 8}\n", done.stderr
+
+
+def test_signals_stay_with_python():
+    """Ctrl-C, which goes to the whole group of processes, raises KeyboardInterrupt, so that commands close their files, and
+    the process can end; a killed child ends nobody else."""
+    code = (
+        "import os\n"
+        "os.setpgrp()\n"
+        "import jsra, jittor, signal, subprocess, time\n"
+        "signal.alarm(60)\n"
+        "child = subprocess.Popen(['sleep', '60'])\n"
+        "child.kill()\n"
+        "print(child.wait())\n"
+        "try:\n"
+        "    os.killpg(0, signal.SIGINT)\n"
+        "    time.sleep(1)\n"
+        "except KeyboardInterrupt:\n"
+        "    print('interrupted')"
+    )
+    done = run(code)
+    assert done.stdout == "-9\ninterrupted\n" and done.stderr == ""

@@ -80,7 +80,7 @@ import os, signal, sys
 import jsra
 import jittor as jt
 import jsra.ops
-from jsra.engine.interrupt import end_compilers
+from jsra.runtime.after_jittor import end_compilers
 
 header, number = sys.argv[1], int(sys.argv[2])
 end_compilers()

@@ -1,0 +1,40 @@
+"""Sets right what Jittor changes in a process at its import: handlers of signals, and the processes that compile."""
+
+from __future__ import annotations
+
+import atexit
+import contextlib
+import os
+import signal
+
+
+def set_right(jittor):
+    """Called once, after Jittor was imported."""
+    give_signals_back()
+    end_compilers()
+    # A forked process has none of the threads with which Jittor compiles operators, and would wait for them without end.
+    os.register_at_fork(after_in_child=lambda: setattr(jittor.flags, "use_parallel_op_compiler", 0))
+
+
+def give_signals_back():
+    """Install the handlers of SIGINT and SIGCHLD that Python knows.
+
+    Jittor installs its own in C without Python's knowledge: they end the process at Ctrl-C, and when a child was killed.
+    """
+    for number in (signal.SIGINT, signal.SIGCHLD):
+        with contextlib.suppress(ValueError):  # only the main thread may set handlers
+            signal.signal(number, signal.getsignal(number) or signal.SIG_DFL)
+
+
+def end_compilers():
+    """End the processes with which Jittor compiled itself; a new pool is started when needed.
+
+    A signal to the process group (Ctrl-C, `timeout`, batch systems) kills them too. If one of them dies, its pool stays
+    locked, and this process would wait for it forever, at the latest at its exit.
+    """
+    import jittor_utils
+
+    if jittor_utils.pool_size:
+        jittor_utils.pool_cleanup()
+        atexit.unregister(jittor_utils.pool_cleanup)
+        jittor_utils.pool_size = 0
