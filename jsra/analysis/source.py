@@ -48,7 +48,7 @@ def load(run: str, config=None, split: str | None = None):
 def _no_boxes(found, split, names, tested):
     """The message for a folder without boxes in COCO's format. tested: whether `jsra test` has written there."""
     cure = "run `jsra test CONFIG WEIGHTS` first"
-    if tested:  # e.g. with VOCBoxAP, the default of a VOCDataset
+    if tested and not any(name.endswith(".bbox.json") for name in names):  # e.g. VOCBoxAP, the default of a VOCDataset
         cure = "its evaluators write no boxes: add dict(type='COCOBoxAP') to the config's evaluator, and test it again"
     there = f" (there are {', '.join(names)})" if names else ""
     return f"{found} has no {split}.bbox.json: {cure}{there}"
