@@ -325,7 +325,7 @@ def _check_needs(model, dataset):
     needs = {need: name for name, module in model.named_modules() for need in getattr(module, "needs", ())}
     target = dataset.target(dataset.records[0]) if needs else {}
     for need, name in needs.items():
-        if target.get(need) is None:
+        if target.get(need) is None and dataset.get(0)[1].get(need) is None:  # a user's transform may add it
             kind = type(dataset)
             with_masks = need == "masks" and "with_masks" in parameters(kind)
             cure = "set dataset.train.with_masks=True" if with_masks else f"use a data set with {need}"
