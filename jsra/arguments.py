@@ -32,16 +32,22 @@ _RANGES = (
         "pos_iou_thr", "neg_iou_thr", "min_pos_iou", "score_thr", "nms_thr", "mask_thr", "target_thr", "pos_fraction",
         "alpha", "drop_path_rate",
     )),
-    ("a number of at least 0", lambda v: v >= 0, ("loss_weight", "loss_weights", "gamma", "beta", "min_size", "num_convs")),
+    ("a number of at least 0", lambda v: v >= 0, (
+        "loss_weight", "loss_weights", "gamma", "beta", "min_size", "num_convs",
+        "stacked_convs", "num_fcs", "num_blocks", "start_level", "box_min_size",
+    )),
     ("a number above 0", lambda v: v > 0, (
         "ratios", "scales", "base_sizes", "octave_base_scale", "stds", "wh_ratio_clip", "finest_scale", "norm_eps",
-        "mlp_ratio", "area", "layer_decay",
+        "mlp_ratio", "area", "layer_decay", "deform_ratio", "cffn_ratio", "flow_scale", "scale", "std",
     )),
     ("a whole number of at least 1", lambda v: v >= 1, (
         "strides", "featmap_strides", "scales_per_octave", "num", "nms_pre", "max_per_img", "num_classes", "in_channels",
         "out_channels", "feat_channels", "fc_out_channels", "fc_channels", "conv_out_channels", "embed_dims", "base_channels",
         "base_width", "groups", "depths", "num_heads", "num_masks", "num_outs", "output_size", "roi_feat_size", "kernel_size",
         "window_size", "max_area", "descriptor_channels", "semantic_channels", "hidden_channels",
+        "num_tokens", "num_parts", "embed_channels", "geometry_channels", "head_channels", "samples", "n_points",
+        "deform_num_heads", "pretrain_size", "pool_size", "expansion", "max_inside", "max_outside", "conv_kernel",
+        "dilations", "stride", "width", "channels", "embed_dim",
     )),
 )  # fmt: skip
 _RANGE_OF = {name: (said, fits) for said, fits, names in _RANGES for name in names}

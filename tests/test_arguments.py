@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
 
 from jsra import arguments
-from jsra.arguments import parameters, part
+from jsra.arguments import _RANGE_OF, parameters, part
 from jsra.cli import main
 from jsra.registry import KINDS, ConfigError, build, register, registered
 from tests.toy_detector import write_config
@@ -119,11 +121,34 @@ ASSIGNER = dict(type="MaxIoUAssigner", pos_iou_thr=0.7, neg_iou_thr=0.3)
         (dict(type="RandomSampler", num=0, pos_fraction=0.5), "p.num: expected a whole number of at least 1, got 0"),
         (dict(type="DetectionSelector", max_per_img=-1), "p.max_per_img: expected a whole number of at least 1, got -1"),
         (dict(type="L1Loss", loss_weight=-1.0), "p.loss_weight: expected a number of at least 0, got -1.0"),
+        (dict(type="RoITransformer", samples=0), "p.samples: expected a whole number of at least 1, got 0"),
+        (dict(type="FlowNetS", std=[0.0, 1.0, 1.0]), "p.std[0]: expected a number above 0, got 0.0"),
+        (dict(type="FPN", in_channels=[4, 8], start_level=-1), "p.start_level: expected a number of at least 0, got -1"),
         (dict(type="L1Loss", loss_weight=float("inf")), "p.loss_weight: expected a number, got inf"),
     ],
 )
 def test_numbers_out_of_their_range(settings, message):
     assert refused(settings, "p").startswith(message)
+
+
+# Numbers that may be anything, or whose range a constructor checks itself.
+OWN_RANGE = """allowed_border attention_levels batch_size betas center_offset conv_inplane crop_size dampening depth eps
+    filter_min_size frozen_stages grid ignore_iof_thr init_value initial_logit_std interaction_indexes layer_scale lr max_size
+    mean means milestones min_lr_ratio momentum neg_pos_ub num_workers offset_scale out_indices oversample_threshold
+    position_gain prob repeat sampling_ratio seed size_divisor variant warmup_iters warmup_ratio weight_decay window
+    window_blocks""".split()
+
+
+def test_every_number_has_a_range():
+    """Otherwise a new part would take 0 or -1 where they make no sense, and give results without a message."""
+    parts = {name: cls for name, cls in registered().items() if cls.__module__.startswith("jsra.")}
+    open_ended = {
+        f"{name}.{key}"
+        for name, cls in parts.items()
+        for key, parameter in parameters(cls).items()
+        if re.search("int|float", str(parameter.annotation)) and key not in _RANGE_OF and key not in OWN_RANGE
+    }
+    assert open_ended == set()
 
 
 def test_what_is_right_passes(entry):

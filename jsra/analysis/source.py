@@ -28,10 +28,7 @@ def load(run: str, config=None, split: str | None = None):
     names = sorted(os.listdir(found)) if os.path.isdir(found) else []
     wanted = [name for name in (f"{split}.bbox.json", "result.bbox.json") if name in names]
     if not wanted:
-        raise FileNotFoundError(
-            f"{found} has no {split}.bbox.json: run `jsra test CONFIG WEIGHTS` first"
-            + (f" (there are {', '.join(names)})" if names else "")
-        )
+        raise FileNotFoundError(_no_boxes(found, split, names, tested=is_file(os.path.join(folder, METRICS))))
     path = os.path.join(found, wanted[0])
     entry = (settings.get("dataset") or {}).get(split)
     if not entry:
@@ -46,6 +43,15 @@ def load(run: str, config=None, split: str | None = None):
             f"{sorted(unknown, key=str)[0]!r}; give the split with --split or the config with --config"
         )
     return dataset, detections, path
+
+
+def _no_boxes(found, split, names, tested):
+    """The message for a folder without boxes in COCO's format. tested: whether `jsra test` has written there."""
+    cure = "run `jsra test CONFIG WEIGHTS` first"
+    if tested and not any(name.endswith(".bbox.json") for name in names):  # e.g. VOCBoxAP, the default of a VOCDataset
+        cure = "its evaluators write no boxes: add dict(type='COCOBoxAP') to the config's evaluator, and test it again"
+    there = f" (there are {', '.join(names)})" if names else ""
+    return f"{found} has no {split}.bbox.json: {cure}{there}"
 
 
 def notes(dataset, detections) -> list:

@@ -9,7 +9,7 @@ import sys
 import jittor as jt
 
 from jsra.agreement import check_agreement, summary
-from jsra.arguments import a_part
+from jsra.arguments import a_part, parameters
 from jsra.data.classes import check_model, check_same
 from jsra.data.paths import data_path
 from jsra.defaults import OUTPUT, differences, plain
@@ -239,6 +239,7 @@ def _build_run(config, resume, seed):
     jt.sync_all()  # initial weights are drawn lazily: draw them now, before another seed is set
     evaluator = Evaluator(config, "val") if config["dataset"].get("val") else None
     _check_classes(model, dataset, evaluator, checkpoint_path)
+    _check_needs(model, dataset)
     loaded = None
     if config.get("pretrained_weights") and checkpoint_path is None:
         from jsra.convert.load import load_weights
@@ -317,6 +318,21 @@ def _check_classes(model, dataset, evaluator, checkpoint_path):
     saved = on_main(lambda: checkpoint.classes_of(checkpoint_path)) if checkpoint_path is not None else None
     if saved:
         check_same(dataset.CLASSES, saved, "dataset.train", f"the checkpoint {checkpoint_path}")
+
+
+def _check_needs(model, dataset):
+    """Raise ConfigError if the training data lacks something that a branch is trained on (Branch.needs), e.g. masks."""
+    needs = {need: name for name, module in model.named_modules() for need in getattr(module, "needs", ())}
+    target = dataset.target(dataset.records[0]) if needs else {}
+    for need, name in needs.items():
+        if target.get(need) is None and dataset.get(0)[1].get(need) is None:  # a user's transform may add it
+            kind = type(dataset)
+            with_masks = need == "masks" and "with_masks" in parameters(kind)
+            cure = "set dataset.train.with_masks=True" if with_masks else f"use a data set with {need}"
+            raise ConfigError(
+                f"model{name and '.'}{name} is trained on {need}, and dataset.train ({kind.__name__}) gives none: {cure}, or "
+                "remove it from the model"
+            )
 
 
 def _shared_images(train, val) -> list:

@@ -6,7 +6,15 @@ from jittor import nn
 
 
 class Branch(nn.Module):
-    """A part of the RoI head that defines its own losses and results: boxes, masks, ... Structures: jsra.boxes.structures."""
+    """A part of the RoI head that defines its own losses and results: boxes, masks, ... Structures: jsra.boxes.structures.
+
+    needs: names of entries of a target that training uses, besides boxes and labels.
+    """
+
+    needs = ()
+
+    def check(self, box):
+        """Raise ValueError if this branch cannot follow the box branch `box`; called when both are built."""
 
     def forward(self, feats, rois):
         """feats: the neck's maps, finest first; rois [K, 5] (batch index, xyxy in image pixels) -> the outputs of the

@@ -39,9 +39,12 @@ class CascadeMaskBranch(MaskResults):
         """[logits [K, C, m, m] of each stage], all for the same rois [K, 5]."""
         return [stage.forward(feats, rois) for stage in self.stages]
 
+    def check(self, box):
+        count = len(getattr(box, "stages", (box,)))
+        if count != len(self.stages):
+            raise ValueError(f"CascadeMaskBranch: stages: {len(self.stages)} mask stages, but {count} box stages")
+
     def losses(self, feats, samples, targets):
-        if len(samples) != len(self.stages):
-            raise ValueError(f"CascadeMaskBranch: {len(self.stages)} mask stages, but {len(samples)} box stages")
         losses, truth = {}, mask_truth(targets)
         for i, (stage, weight) in enumerate(zip(self.stages, self.loss_weights)):
             found = stage.losses_of(feats, samples[i], truth)

@@ -31,6 +31,8 @@ class MaskResults(Branch):
     mask_thr: the probability from which a pixel belongs to the object.
     """
 
+    needs = ("masks",)
+
     def __init__(self, mask_thr: float):
         super().__init__()
         self.mask_thr = float(mask_thr)

@@ -22,6 +22,7 @@ class RoIHead(nn.Module):
         for name, branch in (branches or {}).items():
             if hasattr(self, name):
                 raise ValueError(f"RoIHead: a branch cannot have the name {name!r}, which RoIHead uses itself")
+            branch.check(box)
             setattr(self, name, branch)
 
     def execute(self, feats, proposals, targets):

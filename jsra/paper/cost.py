@@ -30,6 +30,7 @@ from jsra.registry import ConfigError
 IMAGE_SIZE = (1333, 1333)
 NUM_ROIS = 300
 SMALLEST = 32  # pixels of a side
+NEEDED = ("features", "forward_heads", "extractor")  # what a detector must have to be counted
 
 
 def is_statistic(name: str) -> bool:
@@ -201,6 +202,10 @@ def count(model, image_size=IMAGE_SIZE, num_rois: int = NUM_ROIS) -> dict:
     height, width = image_size
     if min(image_size) < SMALLEST:
         raise ConfigError(f"an image of {height} x {width} pixels is too small: a side needs {SMALLEST}, the largest stride")
+    lacking = [name for name in NEEDED if not hasattr(model, name)]
+    if lacking:
+        who = f"{type(model).__name__} has no {' and no '.join(lacking)}"
+        raise ConfigError(f"cost: {who}: the FLOPs of a detector are counted by its {', '.join(NEEDED)}")
     rois = jt.array(np.pad(reference_boxes(num_rois, width, height), ((0, 0), (1, 0))))
     training = model.is_training()
     model.eval()

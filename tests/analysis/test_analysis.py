@@ -167,6 +167,17 @@ def test_what_it_needs_is_said(tmp_path, capsys):
     assert "--config" in capsys.readouterr().err
 
 
+def test_a_run_whose_evaluators_write_no_boxes(tmp_path, capsys):
+    """As VOCBoxAP, the default of a VOCDataset: another `jsra test` would not help."""
+    (tmp_path / "metrics.json").write_text('{"split": "val", "config": {"dataset": {"val": {}}}}')
+    assert main(["analyze", str(tmp_path)]) == 2
+    assert "add dict(type='COCOBoxAP')" in capsys.readouterr().err
+    (tmp_path / "detections").mkdir()
+    (tmp_path / "detections" / "test.bbox.json").write_text("[]")  # of another split
+    assert main(["analyze", str(tmp_path)]) == 2
+    assert "run `jsra test CONFIG WEIGHTS` first (there are test.bbox.json)" in capsys.readouterr().err
+
+
 @pytest.mark.parametrize("text", ["", "{", "[]", "{}", '{"config": {}}', '{"split": 5, "config": {"dataset": {}}}',
                                   '{"split": "val", "config": []}', '{"split": "val", "config": {"dataset": []}}'])
 def test_metrics_that_say_nothing(tmp_path, capsys, text):

@@ -8,7 +8,7 @@ from PIL import Image
 from jsra.config import load_config
 from jsra.engine.run import build_run
 from jsra.registry import ConfigError
-from tests.toy_detector import write_config
+from tests.toy_detector import ToyDetector, write_config
 
 
 @pytest.mark.parametrize(
@@ -53,6 +53,15 @@ from tests.toy_detector import write_config
 def test_numbers_that_make_no_sense_are_refused(tmp_path, change, words):
     with pytest.raises(ConfigError, match=words):
         build_run(load_config(write_config(tmp_path), [change]))
+
+
+def test_masks_that_the_data_lacks_are_said_before_the_run(tmp_path, monkeypatch):
+    monkeypatch.setattr(ToyDetector, "needs", ("masks",), raising=False)
+    path = write_config(tmp_path)
+    with pytest.raises(ConfigError, match=r"on masks, and dataset.train \(COCODataset\) gives none: set dataset.train"):
+        build_run(load_config(path))
+    assert not (tmp_path / "work" / "log.jsonl").exists()
+    build_run(load_config(path, ["+dataset.train.with_masks=true"])).close()
 
 
 def test_null_is_the_default(tmp_path):

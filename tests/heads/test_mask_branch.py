@@ -149,7 +149,7 @@ def test_a_cascade_of_masks():
     np.testing.assert_allclose(probability, (1 / (1 + np.exp(-1.0)) + 1 / (1 + np.exp(-3.0))) / 2, rtol=1e-5)
     assert [list(logits.shape) for logits in model.forward(None, rois)] == [[1, 2, 4, 4]] * 2
     with pytest.raises(ValueError, match="2 mask stages, but 1 box stages"):
-        model.losses(None, [first], targets)
+        RoIHead(box, dict(mask=model))
 
 
 def test_wrong_arguments():

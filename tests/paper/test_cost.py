@@ -13,6 +13,7 @@ from jsra.paper import cost
 from jsra.paper.measure import report
 from jsra.paper.rows import table
 from jsra.registry import ConfigError
+from tests.toy_detector import ToyDetector
 
 
 def test_a_module_whose_import_is_blocked(monkeypatch):
@@ -126,3 +127,8 @@ def test_cost_columns(key):
 def test_pictures_below_the_largest_stride_are_refused():
     with pytest.raises(ConfigError, match="31 x 400 pixels is too small"):
         cost.count(None, (31, 400))
+
+
+def test_a_detector_of_a_user_without_what_is_counted_is_refused():
+    with pytest.raises(ConfigError, match="ToyDetector has no features and no forward_heads and no extractor"):
+        cost.count(ToyDetector())
