@@ -64,5 +64,5 @@ def run(args):
     print(table(rows))
     if args.steps:
         print(f"\n{losses(mine['losses'], theirs['losses'])}")
-    print(f"\n{verdict(rows)}")
+    print(f"\n{verdict(rows, args.double)}")
     return 1 if first_difference(rows) else 0

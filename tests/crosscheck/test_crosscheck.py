@@ -43,6 +43,14 @@ def test_planted_difference_under_pytorch(here, name, place):
     assert first_difference(compare(here[1], answer_there(case, live()))).name == place
 
 
+@pytest.mark.parametrize("relative, double, hint", [(3e-5, False, True), (3e-5, True, False), (1e-3, False, False)])
+def test_a_small_difference_in_float32_may_be_rounding(here, relative, double, hint):
+    theirs = {name: array.copy() for name, array in here[1].items()}
+    theirs["output"].flat[0] += relative * abs(theirs["output"]).max()
+    said = verdict(compare(here[1], theirs), double)
+    assert said.startswith("different: first at output, by ") and ("this may be rounding" in said) == hint
+
+
 def test_rows_in_order_and_the_worst_of_each(here):
     theirs = {name: array.copy() for name, array in here[1].items()}
     assert verdict(compare(here[1], theirs)) == "equal: forward within 1e-05, gradients within 0.0001"
