@@ -22,6 +22,7 @@ import jittor as jt
 import numpy as np
 from jittor import nn
 
+from jsra.data.loader import LEAST_SIDE
 from jsra.ops import conv, kernel, linear
 from jsra.ops.dynamic_sampler import make_packing
 from jsra.paper import formulas
@@ -29,7 +30,6 @@ from jsra.registry import ConfigError
 
 IMAGE_SIZE = (1333, 1333)
 NUM_ROIS = 300
-SMALLEST = 32  # pixels of a side
 NEEDED = ("features", "forward_heads", "extractor")  # what a detector must have to be counted
 
 
@@ -200,8 +200,9 @@ def count(model, image_size=IMAGE_SIZE, num_rois: int = NUM_ROIS) -> dict:
     avg_samples: the mean number of positions per RoI over `reference_boxes`.
     """
     height, width = image_size
-    if min(image_size) < SMALLEST:
-        raise ConfigError(f"an image of {height} x {width} pixels is too small: a side needs {SMALLEST}, the largest stride")
+    if min(image_size) < LEAST_SIDE:
+        what = f"an image of {height} x {width} pixels is too small"
+        raise ConfigError(f"{what}: a side needs {LEAST_SIDE}, the largest stride")
     lacking = [name for name in NEEDED if not hasattr(model, name)]
     if lacking:
         who = f"{type(model).__name__} has no {' and no '.join(lacking)}"

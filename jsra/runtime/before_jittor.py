@@ -78,8 +78,9 @@ def _refuse_without_compiler():
 
 
 def _refuse_little_memory():
-    if memory.too_little():
-        raise ImportError(memory.too_little())
+    reason = memory.too_little()
+    if reason:
+        raise ImportError(reason)
 
 
 def _announce_compile():

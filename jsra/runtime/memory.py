@@ -25,20 +25,18 @@ def _limit():
 
 def no_memory() -> str:
     """The reason, in words, with the limit if there is one."""
-    return f"there is not enough memory{_allowed(': ')}"
-
-
-def _allowed(before):
     limit = _limit()
-    return "" if limit is None else f"{before}`{limit[1]}` allows this process {limit[0] >> 20} MiB; raise it"
+    return "there is not enough memory" + (f": {_allows(*limit)}" if limit else "")
 
 
 def too_little() -> str:
     """What to say if a limit is below what Jittor needs; '' otherwise."""
     limit = _limit()
-    if limit is None or limit[0] >= LEAST:
-        return ""
-    return f"Jittor needs {LEAST >> 20} MiB of memory, and {_allowed('')}"
+    return f"Jittor needs {LEAST >> 20} MiB of memory, and {_allows(*limit)}" if limit and limit[0] < LEAST else ""
+
+
+def _allows(size, name):
+    return f"`{name}` allows this process {size >> 20} MiB; raise it"
 
 
 def require_room_for_a_thread():

@@ -13,6 +13,7 @@ from jsra.data.image import DataError
 from jsra.data.loader import DataLoader, collate
 from jsra.data.sampler import epoch_order, make_batches, shard, share
 from jsra.registry import ConfigError, build
+from jsra.runtime.after_jittor import give_signals_back
 from tests.data.tiny import NORMALIZE, write_coco
 
 STEPS = [dict(type="Resize", min_size=[20, 30, 40], max_size=90), dict(type="RandomFlip", prob=0.5), NORMALIZE]
@@ -273,8 +274,7 @@ except RuntimeError as error:
 
 
 def run_parent(what, then, first=""):
-    # Jittor ends the process whose child was killed, by a handler in C; Python's own is put back.
-    signal.signal(signal.SIGCHLD, signal.getsignal(signal.SIGCHLD) or signal.SIG_DFL)
+    give_signals_back()
     root = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
     return subprocess.run(
         [sys.executable, "-c", PARENT.format(what=what, then=then, first=first)],

@@ -14,6 +14,7 @@ import sys
 import time
 
 from jsra.engine import checkpoint, log
+from jsra.runtime.after_jittor import give_signals_back
 from tests.toy_detector import make_dataset
 
 ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
@@ -67,7 +68,7 @@ def table(root, settings, launcher=()) -> list:
 
 def start(command, **environment):
     """Start a command; `finish` gives its output."""
-    signal.signal(signal.SIGCHLD, signal.SIG_DFL)  # Jittor's handler ends this process when a child is killed
+    give_signals_back()
     return subprocess.Popen(
         command, cwd=ROOT, env={**os.environ, "PYTHONPATH": ROOT, "OMP_NUM_THREADS": "1", **environment},
         stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, start_new_session=True,

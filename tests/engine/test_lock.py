@@ -13,6 +13,7 @@ import pytest
 from jsra.cli import main
 from jsra.engine.lock import FILE, WorkDirLock
 from jsra.registry import ConfigError
+from jsra.runtime.after_jittor import give_signals_back
 from tests.toy_detector import write_config
 
 HOLD = "import sys; from jsra.engine.lock import WorkDirLock; lock = WorkDirLock(sys.argv[1]); "
@@ -27,8 +28,7 @@ def holder(tmp_path):
         text=True, start_new_session=True,
     )  # fmt: skip
     assert process.stdout.readline() == "held\n"
-    # Jittor ends the process whose child was killed, by a handler in C; Python's own is put back.
-    signal.signal(signal.SIGCHLD, signal.getsignal(signal.SIGCHLD) or signal.SIG_DFL)
+    give_signals_back()
     yield process
     with contextlib.suppress(ProcessLookupError):  # the child may have slept to its end, on a slow machine
         os.killpg(process.pid, signal.SIGKILL)
