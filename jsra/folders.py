@@ -6,12 +6,28 @@ import stat
 
 
 def walk(folder: str):
-    """os.walk, except that a folder that may not be listed raises OSError: os.walk leaves it out."""
+    """os.walk, except that a folder that may not be listed raises OSError (os.walk leaves it out), and that links to folders
+    are followed: after all other folders, each folder once, and never to a folder around `folder`."""
 
     def fail(error):
         raise error
 
-    return os.walk(folder, onerror=fail)
+    seen, tops = set(), [folder]
+    for top in tops:  # it grows
+        for place, folders, names in os.walk(top, onerror=fail):
+            state = os.stat(place)
+            if (state.st_dev, state.st_ino) in seen:
+                folders.clear()
+                continue
+            seen.add((state.st_dev, state.st_ino))
+            yield place, folders, names
+            links = (os.path.join(place, name) for name in folders if os.path.islink(os.path.join(place, name)))
+            tops += [link for link in links if not _around(os.path.realpath(link), os.path.realpath(folder))]
+
+
+def _around(outer: str, inner: str) -> bool:
+    """Whether `inner` is `outer` or below it (real paths)."""
+    return os.path.commonpath([outer, inner]) == outer
 
 
 def exists(path: str) -> bool:

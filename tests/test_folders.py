@@ -63,6 +63,20 @@ def test_a_folder_that_may_not_be_listed(tmp_path, hide, reads):
         reads(str(tmp_path))
 
 
+def test_links_to_folders_are_followed_once_and_never_outwards(tmp_path):
+    for name in ("data/b", "disk/sub"):
+        (tmp_path / name).mkdir(parents=True)
+    (tmp_path / "data" / "b" / "x.txt").write_text("")
+    (tmp_path / "disk" / "sub" / "y.txt").write_text("")
+    links = {"a": "b", "again": "../disk", "c": "../disk", "up": "..", "self": ".", "gone": "nowhere", "root": "/"}
+    for link, target in links.items():
+        (tmp_path / "data" / link).symlink_to(target)
+    (tmp_path / "disk" / "back").symlink_to("../data")
+    found = [os.path.relpath(path, tmp_path) for path in files_below(str(tmp_path / "data"), ".txt")]
+    assert found == ["data/b/x.txt", "data/again/sub/y.txt"]
+    assert len(list(walk(str(tmp_path / "data")))) == 4
+
+
 def test_a_checkpoint_that_may_not_be_entered(tmp_path, hide):
     """It is not taken for none: a run would begin again."""
     place = tmp_path / "checkpoints" / "iter_00000004"
