@@ -206,11 +206,15 @@ def _annotation_problems(entry, where, ids, categories):
     if not is_id(image):
         yield _unfit(entry, "image_id", where, "write the id of its image")
     elif image not in ids:
-        yield error(where, "its image is not listed", "remove it, or list the image")
+        yield _of_other_type("image_id", image, ids, where) or error(
+            where, "its image is not listed", "remove it, or list the image"
+        )
     if not is_id(category):
         yield _unfit(entry, "category_id", where, "write the id of its category")
     elif category not in categories:
-        yield error(where, f"category {category} is not listed", "correct category_id, or list the category")
+        yield _of_other_type("category_id", category, categories, where) or error(
+            where, f"category {category} is not listed", "correct category_id, or list the category"
+        )
     if not isinstance(bbox, (list, tuple)) or len(bbox) != 4 or not all(map(is_number, bbox)):
         yield _unfit(entry, "bbox", where, "give [x, y, width, height] in numbers")
     elif not all(abs(v) < FARTHEST for v in bbox):
@@ -220,6 +224,15 @@ def _annotation_problems(entry, where, ids, categories):
     for key in ("iscrowd", "ignore"):
         if not isinstance(entry.get(key), (int, float, type(None))) or entry.get(key) not in MARKS:
             yield _unfit(entry, key, where, "write 0 or 1")
+
+
+def _of_other_type(key, value, ids, where):
+    """The error for an id that is listed as a number and written as text here, or the other way round; None otherwise."""
+    kinds = {str: "text", int: "a number"}
+    if not any(str(known) == str(value) for known in ids):
+        return None
+    own, other = kinds[type(value)], kinds[int if isinstance(value, str) else str]
+    return error(where, f"{key} is {short(value)}, {own}; the listed id is {other}", "write both as numbers")
 
 
 def is_id(value) -> bool:
