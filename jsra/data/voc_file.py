@@ -43,7 +43,12 @@ def parse_xml(path):
     """The root of an XML file; namespaces are removed from names."""
     if is_special(path):
         raise ValueError("it is a pipe or a device")
-    root = ElementTree.parse(path).getroot()
+    with open(path, "rb") as f:
+        data = f.read()
+    stated = re.match(rb"""\s*<\?xml[^>]*\sencoding=["']([\w.-]+)["'][^>]*\?>""", data[:200])
+    if stated and stated[1].lower().startswith((b"gb", b"big5", b"euc", b"shift", b"cp9")):  # expat does not know these
+        data = data[stated.end() :].decode(stated[1].decode())
+    root = ElementTree.fromstring(data)
     for node in root.iter():
         node.tag = node.tag.rpartition("}")[2]
     return root
@@ -64,6 +69,8 @@ def read_objects(root) -> tuple:
             what = "has no <bndbox>"
         elif not all(v is not None and abs(v) < FARTHEST for v in box):
             what = f"has a box that is not four numbers of pixels: {', '.join(map(str, texts))}"
+        elif max(box) <= 1 and not all(v.is_integer() for v in box):
+            what = f"has a box in fractions of the picture ({', '.join(map(str, texts))}), not in pixels"
         elif difficult.lower() not in DIFFICULT:
             what = f"<difficult> is {short(difficult)}, not 0 or 1"
         if what:

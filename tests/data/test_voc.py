@@ -7,6 +7,7 @@ import pytest
 from jsra.data.check import check
 from jsra.data.image import DataError
 from jsra.data.voc import VOCDataset
+from jsra.data.voc_file import read_xml
 from jsra.evaluation.coco_boxes import COCOBoxAP
 from jsra.evaluation.report import evaluate
 from jsra.evaluation.voc_boxes import VOCBoxAP
@@ -153,6 +154,10 @@ def rewritten(root, number, change):
         (lambda text: text.replace("<name>dog</name>", ""), r"object 1 \(\): has no <name>"),
         (lambda text: text.replace("<xmin>5<", "<xmin>NaN<"), r"object 1 \(dog\): .*not four numbers of pixels: NaN, 5"),
         (lambda text: text.replace("<xmin>5<", "<xmin>1e12<"), "not four numbers of pixels"),
+        (
+            lambda text: re.sub(r"<(.m..)>(\d+)<", lambda m: f"<{m[1]}>{int(m[2]) / 50}<", text),
+            r"object 1 \(dog\): has a box in fractions of the picture \(0\.1, 0\.1, .*\), not in pixels",
+        ),
         (lambda text: text.replace("<ymin>5</ymin>", ""), "not four numbers of pixels: 5, None"),
         (lambda text: text.replace("<difficult>0", "<difficult>maybe", 1), r"<difficult> is 'maybe', not 0 or 1"),
     ],
@@ -163,6 +168,21 @@ def test_broken_annotations_are_named(root, change, words):
         make(root)
     found = check({"type": "VOCDataset", "root": root, "classes": ["cat", "dog", "horse"]}, progress=False)
     assert any(p.level == "error" and re.search(words, f"{p.where}: {p.what}") for p in found), found
+
+
+@pytest.mark.parametrize("encoding", ["gb2312", "GBK", "gb18030", "Shift_JIS", "big5", "iso-8859-1", "utf-16"])
+def test_encodings_of_annotations(root, encoding):
+    path, name = Path(root, "Annotations", "0002.xml"), "caf\u00e9" if encoding == "iso-8859-1" else "\u5927"
+    text = path.read_text().replace("<name>dog</name>", f"<name>{name}</name>")
+    path.write_bytes(f'<?xml version="1.0" encoding="{encoding}"?>\n{text}'.encode(encoding))
+    content, problems = read_xml(str(path), "0002")
+    assert not problems and name in [item["name"] for item in content["objects"]]
+
+
+def test_a_box_of_the_first_pixel_is_none_in_fractions(root):
+    rewritten(root, 2, lambda text: re.sub(r"<(.m..)>\d+<", r"<\1>1<", text))
+    content, problems = read_xml(f"{root}/Annotations/0002.xml", "0002")
+    assert not problems and content["objects"][0]["box"] == [1, 1, 1, 1]
 
 
 def test_all_that_is_wrong_is_listed(root):
