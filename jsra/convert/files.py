@@ -20,8 +20,9 @@ TORCH = (".pth", ".pt", ".bin", ".ckpt")
 WRITTEN = (*TORCH, ".pkl", ".safetensors", ".npz")
 # Keys under which frameworks store the state dict in a checkpoint.
 _NESTED = ("state_dict", "model", "model_state_dict", "module", "state_dict_ema")
-# Keys of weights that were averaged during training: timm's and torchvision's, mmengine's, ultralytics'.
-_AVERAGED = ("state_dict_ema", "model_ema", "ema_state_dict", "ema")
+# Keys of weights that were averaged during training: timm's, torchvision's, ultralytics'. Not mmengine's ema_state_dict: its
+# EMAHook exchanges both when it saves, so that state_dict has the averaged weights.
+_AVERAGED = ("state_dict_ema", "model_ema", "ema")
 _SAFETENSORS = {
     "F64": "<f8", "F32": "<f4", "F16": "<f2", "I64": "<i8", "I32": "<i4", "I16": "<i2", "I8": "i1", "U8": "u1", "BOOL": "?",
 }  # fmt: skip

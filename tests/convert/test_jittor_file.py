@@ -88,6 +88,10 @@ def test_averaged_weights_next_to_those_that_are_read_are_said(tmp_path, capsys)
     path.write_bytes(pickle.dumps({"model": {"a.weight": np.ones(2)}, "model_ema": {"a.weight": np.zeros(2)}}))
     assert read_weights(path)["a.weight"].tolist() == [1, 1]
     assert "read 'model'; the averaged weights, 'model_ema', are not used" in capsys.readouterr().err
+    # mmengine exchanges both when it saves: its state_dict has the averaged weights
+    both = {"state_dict": {"a.weight": np.ones(2)}, "ema_state_dict": {"module.a.weight": np.zeros(2)}}
+    path.write_bytes(pickle.dumps(both))
+    assert read_weights(path)["a.weight"].tolist() == [1, 1] and not capsys.readouterr().err
     path.write_bytes(pickle.dumps({"state_dict_ema": {"a.weight": np.zeros(2)}}))
     assert read_weights(path)["a.weight"].tolist() == [0, 0] and not capsys.readouterr().err
 
