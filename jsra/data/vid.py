@@ -19,6 +19,7 @@ from jsra.data.vid_classes import VID_CLASSES
 from jsra.data.vid_devkit import read_devkit
 from jsra.registry import ConfigError, construct, register
 
+MOST_NOTES = 6  # lines for the log about what was left out
 GAP = "frames before and after a gap are treated as neighbours"
 
 
@@ -77,6 +78,9 @@ class VIDDataset(DetectionDataset):
             where = self.root
             content, problems = read_devkit(where, sets, classes, every_frame=not key_frames)
             refuse(where, problems)
+            self.notes += [f"{p.where}: {p.what}" for p in problems[:MOST_NOTES]]
+            if len(problems) > MOST_NOTES:
+                self.notes.append(f"... and {len(problems) - MOST_NOTES} more warnings: `jsra data check` lists them")
         by_name = {category["name"]: category["id"] for category in content["categories"]}
         self.cat_ids = [by_name[name] for name in label_map(names, by_name, where)]
         self.videos = {}  # video id -> the files of its frames, in order
@@ -87,21 +91,23 @@ class VIDDataset(DetectionDataset):
         to_label = {category: i + 1 for i, category in enumerate(self.cat_ids)}
         images = sorted(content["images"], key=lambda i: (i.get("video_id", -1), i.get("frame_id", -1)))
         wanted = [i for i in images if i.get("is_vid_train_frame", True) or not key_frames]
-        per_image = {image["id"]: [] for image in wanted}
+        per_image, counts = {image["id"]: [] for image in wanted}, Counter()
         for annotation in content.get("annotations", ()):
-            if annotation["image_id"] in per_image and annotation["category_id"] in to_label:
-                per_image[annotation["image_id"]].append(annotation)
+            if annotation["image_id"] in per_image:
+                counts["all"] += 1
+                if annotation["category_id"] in to_label:
+                    per_image[annotation["image_id"]].append(annotation)
+                else:
+                    counts["other"] += 1
         places = {}
         for image in images:
             if image.get("video_id", -1) >= 0:
                 frames = self.videos.setdefault(image["video_id"], [])
                 places[image["id"]] = len(frames)
                 frames.append(image["file_name"])
-        counts = Counter()
         for image in wanted:
             size = int(image["width"]), int(image["height"])
             usable = [(usable_box(a, *size), to_label[a["category_id"]], a) for a in per_image[image["id"]]]
-            counts["all"] += len(usable)
             counts["unusable"] += sum(box is None for box, *_ in usable)
             counts["beyond"] += sum(box is not None and goes_beyond(box, *size) for box, *_ in usable)
             objects = [(box, label, a) for box, label, a in usable if box is not None and not a.get("iscrowd")]

@@ -220,6 +220,25 @@ def test_boxes_that_are_none_are_counted_for_the_log(root):
     ]
 
 
+def test_what_is_left_out_is_in_the_log(root, tmp_path):
+    os.remove(os.path.join(root, "Data/VID/train/a/000004.JPEG"))
+    write_frame(root, "VID/train/b/000001", [vid_object("n99999999", (1, 1, 9, 9))])
+    notes = make(root, "VID/train_videos").notes
+    assert any("there is no frame between 000003.JPEG and 000005.JPEG" in line for line in notes), notes
+    assert any(line.startswith("class 'n99999999': 1 objects have this class, which is not in") for line in notes), notes
+    for number in range(9):
+        write_frame(root, "VID/train/b/000001", [vid_object(f"n9{i}", (1, 1, 9, 9)) for i in range(number)])
+    notes = make(root, "VID/train_videos").notes
+    assert sum(line.startswith(("class", "video")) for line in notes) == 6
+    assert any("3 more warnings" in line for line in notes)
+    image = dict(id=1, file_name="VID/train/a/000000.JPEG", width=40, height=30, video_id=1, frame_id=0)
+    annotations = [dict(id=i, image_id=1, category_id=i, bbox=[1, 1, 9, 9]) for i in (1, 2)]
+    content = dict(images=[image], annotations=annotations, categories=[dict(id=i, name=f"c{i}") for i in (1, 2)])
+    (tmp_path / "v.json").write_text(json.dumps(content))
+    dataset = VIDDataset(root, anno_file=str(tmp_path / "v.json"), classes=("c1",))
+    assert dataset.notes == ["1 of 2 objects are of other classes: left out"] and len(dataset.records[0].boxes) == 1
+
+
 def test_what_is_missing_is_named(root):
     os.remove(os.path.join(root, "Data/VID/train/a/000004.JPEG"))
     with pytest.raises(DataError, match="video train/a: frame 4 is missing; the video has 19 frames"):
