@@ -14,7 +14,7 @@ from collections import Counter
 import numpy as np
 
 from jsra.arguments import parameters, short
-from jsra.data.image import new_target, read_image
+from jsra.data.image import DataError, new_target, read_image
 from jsra.data.masks import InstanceMasks
 from jsra.data.transforms import Compose
 from jsra.registry import ConfigError, get, nearest
@@ -148,7 +148,24 @@ class DetectionDataset:
                 )
             self.records = [r for r in self.records if id(r) not in out]
         if not self.records:
-            raise ConfigError(f"{self!r} has no image{' with an object' if filter_empty_gt else ''}")
+            why = "".join(f"\n  {note}" for note in self.notes)
+            raise ConfigError(f"{self!r} has no image{' with an object' if filter_empty_gt else ''}{why}")
+
+    def check_pictures(self):
+        """Raise DataError if files of records are missing. Folders are listed, which is faster than looking for each file."""
+        if not all(getattr(self, name).__func__.__module__.startswith("jsra.") for name in ("get", "picture")):
+            return  # a user's own data set may have pictures that are no files
+        names, missing = {}, []
+        for record in self.records:
+            folder, name = os.path.split(record.file)
+            if folder not in names:
+                names[folder] = _listed(folder)
+            if name not in names[folder] and not os.path.exists(record.file):
+                missing.append(record)
+        if missing:
+            more = f" ({len(missing)} of {len(self.records)} are)" if len(missing) > 1 else ""
+            first = f"image {missing[0].file} (image id {missing[0].img_id})"
+            raise DataError(f"{first} is missing{more}; correct the dataset's root or the annotations")
 
     def _check_classes(self):
         """Raise ConfigError if classes, category ids and labels do not agree."""
@@ -239,6 +256,14 @@ class DetectionDataset:
                 annotations.append(annotation)
         categories = [{"id": i, "name": name} for i, name in zip(self.cat_ids, self.CLASSES)]
         return {"info": {}, "images": images, "annotations": annotations, "categories": categories}
+
+
+def _listed(folder) -> set:
+    """The names in a folder; none if it does not exist or cannot be listed."""
+    try:
+        return set(os.listdir(folder or "."))
+    except OSError:
+        return set()
 
 
 def with_masks(settings: dict) -> dict:

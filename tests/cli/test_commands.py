@@ -219,6 +219,17 @@ def test_wrong_weights_name_the_keys(trained, tmp_path, capsys):
     assert "fc.weight" in capsys.readouterr().err
 
 
+@pytest.mark.parametrize("command", ["train", "test"])
+def test_a_missing_picture_is_found_before_anything_is_computed(trained, tmp_path, capsys, command):
+    config = write_config(tmp_path)
+    (tmp_path / "data" / "images" / "7.png").unlink()
+    weights = [str(trained[0] / "work")] if command == "test" else []
+    assert main([command, config, *weights]) == 2
+    printed = capsys.readouterr()
+    assert "7.png (image id 7) is missing; correct the dataset's root or the annotations" in printed.err
+    assert "loss" not in printed.out and not (tmp_path / "work" / "checkpoints").exists()
+
+
 def test_a_loss_that_is_not_finite_ends_with_a_message(tmp_path, capsys):
     config = write_config(tmp_path)
     assert main(["train", config, "--set", "optimizer.lr=1e38"]) == 2

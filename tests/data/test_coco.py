@@ -1,4 +1,5 @@
 import json
+import os
 
 import numpy as np
 import pytest
@@ -12,7 +13,7 @@ from jsra.evaluation.coco_masks import COCOMaskAP
 from jsra.evaluation.report import evaluate
 from jsra.registry import ConfigError, build
 from tests.conftest import shared
-from tests.data.tiny import ANNOTATIONS, NORMALIZE, annotation, write_coco
+from tests.data.tiny import ANNOTATIONS, NORMALIZE, SIZES, annotation, write_coco
 
 
 @pytest.fixture
@@ -164,6 +165,26 @@ def test_broken_files_are_named(place, tmp_path):
     file.unlink()
     with pytest.raises(DataError, match=r"0001\.png \(image id 1\) is missing"):
         dataset[0]
+
+
+def test_a_data_set_without_an_object_says_why(tmp_path):
+    place = write_coco(str(tmp_path), [annotation(i, i, 10, (0.1, 0.1, 0.5, 0.5)) for i in SIZES])
+    with pytest.raises(ConfigError, match=r"has no image with an object\n  5 of 5 objects are .*thinner than a pixel"):
+        COCODataset(**place, use_anno_cats=True)
+
+
+def test_missing_pictures_are_found_without_reading(tmp_path):
+    place = write_coco(str(tmp_path))
+    dataset = COCODataset(**place, use_anno_cats=True, filter_empty_gt=False)
+    dataset.check_pictures()
+    os.remove(dataset.records[1].file)
+    with pytest.raises(DataError, match=r"0002.png .image id 2. is missing; correct the dataset's root"):
+        dataset.check_pictures()
+    elsewhere = COCODataset("nowhere", place["anno_file"], use_anno_cats=True, filter_empty_gt=False)
+    with pytest.raises(DataError, match=r"nowhere/0001.png .image id 1. is missing .5 of 5 are."):
+        elsewhere.check_pictures()
+    elsewhere.__class__ = type("Own", (COCODataset,), {"picture": lambda self, index, epoch=0: None})
+    elsewhere.check_pictures()  # its pictures may be no files
 
 
 def test_exif_orientation_where_the_annotation_wants_it(place, tmp_path):
