@@ -20,6 +20,7 @@ def run(args):
 
     from jsra.data import starter
     from jsra.data.check import check
+    from jsra.data.coco import UNUSABLE
     from jsra.registry import ConfigError
     from jsra.runtime import prepare
 
@@ -38,6 +39,8 @@ def run(args):
     for name in found.classes:
         count = done["objects"][name]
         print(f"  {name}: {count} objects to train on" + ("" if count else ": it cannot be learned"))
+    if done["unusable"]:
+        print(f"  {done['unusable']} objects are {UNUSABLE}: a training leaves them out")
     levels = Counter()
     for name in done["counts"]:
         for problem in check({"type": "COCODataset", "root": data, "anno_file": f"{args.folder}/annotations/{name}.json"}):

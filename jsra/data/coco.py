@@ -13,6 +13,7 @@ from jsra.data.paths import data_path, existing_file
 from jsra.data.problems import error, refuse
 from jsra.registry import ConfigError, register
 
+UNUSABLE = "marked ignore, thinner than a pixel, without area or outside the image"
 COCO_CLASSES = (
     "person", "bicycle", "car", "motorcycle", "airplane", "bus", "train", "truck", "boat", "traffic light",
     "fire hydrant", "stop sign", "parking meter", "bench", "bird", "cat", "dog", "horse", "sheep", "cow", "elephant",
@@ -131,8 +132,7 @@ def object_notes(counts) -> list:
     if counts["other"]:
         lines.append(f"{counts['other']} of {counts['all']} objects are of other classes: left out")
     if counts["unusable"]:
-        what = "marked ignore, thinner than a pixel, without area or outside the image"
-        lines.append(f"{counts['unusable']} of {counts['all']} objects are {what}: left out")
+        lines.append(f"{counts['unusable']} of {counts['all']} objects are {UNUSABLE}: left out")
     if counts["beyond"]:
         lines.append(
             f"{counts['beyond']} of {counts['all']} boxes exceed their image by more than a pixel: `jsra data check` "

@@ -9,7 +9,7 @@ from PIL import Image, ImageOps
 
 from jsra.runtime.memory import no_memory
 
-PICTURES = (".jpg", ".jpeg", ".png", ".bmp", ".webp", ".tif", ".tiff")  # files with these endings count as pictures
+PICTURES = (".jpg", ".jpeg", ".jfif", ".png", ".bmp", ".webp", ".tif", ".tiff")  # files with these endings count as pictures
 
 
 class DataError(RuntimeError):

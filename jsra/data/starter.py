@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import importlib.util
 import os
+import re
 import zipfile
 import zlib
 from collections import Counter
 
 from jsra.data import formats
+from jsra.data.coco import UNUSABLE, usable_box
 from jsra.data.formats.annotations import CONFIG, MARK, Annotations, is_project, to_coco
+from jsra.data.formats.pictures import Pictures
 from jsra.data.image import DataError
 from jsra.data.paths import absolute
 from jsra.folders import exists
@@ -46,9 +49,35 @@ def read(data: str, folder: str) -> tuple:
         kinds = "COCO (.json), Pascal VOC (.xml), YOLO (.txt), CVAT (.xml), Labelme (.json)"
         what = f"{data}: no annotations in a known format with their pictures were found; known: {kinds}"
         raise DataError("\n  ".join([what, *first_lines(lines)]))
-    if not found.classes:
-        raise DataError(f"{data}: {found.form} annotations, but they have no objects")
+    counts = Counter(usable=0, all=0)
+    for picture in (p for listed in found.splits.values() for p in listed):
+        counts.update(usable=len(picture.objects) - _unusable(picture), all=len(picture.objects))
+    if not counts["usable"]:
+        what = f"{data}: {found.form} annotations, but they have no objects"
+        if counts["all"]:
+            what += f" to train on: all {counts['all']} are {UNUSABLE}; boxes are in pixels, not in fractions of the picture"
+        raise DataError("\n  ".join([what, *first_lines(found.problems)]))
+    found.problems += _not_used(found, pictures)
     return found, pictures
+
+
+def _unusable(picture) -> int:
+    """The number of a picture's objects that a training leaves out (jsra.data.coco.usable_box)."""
+    boxes = (o.marks | {"bbox": (o.box[0], o.box[1], o.box[2] - o.box[0], o.box[3] - o.box[1])} for o in picture.objects)
+    return sum(usable_box(box, picture.width, picture.height) is None for box in boxes)
+
+
+def _not_used(found, folder) -> list:
+    """A line if pictures are next to annotated ones, but neither annotated themselves nor named by `found.problems`."""
+    used = {p.file for listed in found.splits.values() for p in listed}
+    places = {os.path.dirname(file) for file in used}
+    named = {os.path.splitext(word)[0] for line in found.problems for word in re.findall(r"[^/\\'\"\s:,]+", line)}
+    left = [p for p in Pictures(folder).paths if p not in used and os.path.dirname(p) in places]
+    left = [p for p in left if os.path.splitext(os.path.basename(p))[0] not in named]
+    if not left:
+        return []
+    what = f"{len(left)} pictures, such as {left[0]}, have no annotations, or no list names them"
+    return [what + ("; an empty .txt makes one a background" if found.form == "YOLO" else "") + ": left out"]
 
 
 def first_lines(lines) -> list:
@@ -112,7 +141,8 @@ def has_weights() -> bool:
 def write(found: Annotations, data: str, folder: str, gpu: bool, pretrained: bool) -> dict:
     """Write folder/annotations/<split>.json and folder/config.py. pretrained: use the backbone of WEIGHTS.
 
-    Returns {path, rule, counts: {split: (pictures, objects)}, objects: Counter of names in train}. Raises ConfigError if a
+    Returns {path, rule, counts: {split: (pictures, objects)}, objects: Counter of names in train, unusable: number of
+    objects that a training leaves out}. Raises ConfigError if a
     file to be written has the name of the user's own annotations.
     """
     splits, rule = split(found)
@@ -126,10 +156,11 @@ def write(found: Annotations, data: str, folder: str, gpu: bool, pretrained: boo
         write_json(files[name], content, indent=None)
         counts[name] = len(pictures), sum(len(p.objects) for p in pictures)
     objects = Counter(o.name for p in splits["train"] for o in p.objects)
+    unusable = sum(map(_unusable, {p.file: p for pictures in splits.values() for p in pictures}.values()))  # val may be test
     path = os.path.join(folder, CONFIG)
     with open(path, "w", encoding="utf8") as f:
         f.write(config_text(found.classes, data, folder, list(splits), counts["train"][0], gpu, pretrained))
-    return {"path": path, "rule": rule, "counts": counts, "objects": objects}
+    return {"path": path, "rule": rule, "counts": counts, "objects": objects, "unusable": unusable}
 
 
 def config_text(classes, data, folder, splits, pictures: int, gpu: bool, pretrained: bool) -> str:

@@ -6,6 +6,7 @@ import pytest
 from PIL import Image
 
 from jsra.data import formats, starter
+from jsra.data.formats.annotations import Object
 from jsra.data.formats.pictures import Pictures, size_of, split_of
 from jsra.data.image import DataError
 from jsra.registry import ConfigError
@@ -138,6 +139,85 @@ def test_yolo_key_points_are_no_polygon(tmp_path):
     assert [o.box for p in all_pictures(found) for o in p.objects] == [pytest.approx(DOG)]
 
 
+@pytest.mark.parametrize(
+    "more, words",
+    [(" 0.9 0.9 2 0.95 0.95 0", "a box and key points"), (" 0.93 17", "a box and a score and a track"), (" 0.93", None)],
+)
+def test_yolo_labels_with_more_than_a_box(tmp_path, more, words):
+    """Without kpt_shape. They are no polygons; two lines of six corners of triangles are."""
+    yolo(tmp_path)
+    lines = [f"{line}{more}\n" for line in ("1 0.3 0.5 0.4 0.5", "0 0.65 0.25 0.5 0.5")]
+    (tmp_path / "labels" / "a.txt").write_text("".join(lines))
+    found, _ = formats.find(str(tmp_path))
+    boxes = [(o.name, o.box, o.segmentation) for p in all_pictures(found) for o in p.objects]
+    assert boxes == [("dog", pytest.approx(DOG), []), ("cat", pytest.approx(CAT), [])]
+    assert any(words in line for line in found.problems) if words else not found.problems[1:]
+    lines = ["1 0.1 0.25 0.5 0.25 0.1 0.75", "0 0.4 0 0.9 0 0.9 0.5", "1 0.1 0.1 0.2 0.2 0.3 0.3 2 0.4 0.4 2"]
+    (tmp_path / "labels" / "a.txt").write_text("\n".join(lines))
+    found, _ = formats.find(str(tmp_path))
+    assert [o.box for p in all_pictures(found) for o in p.objects] == [pytest.approx(DOG), pytest.approx(CAT)]
+    assert any("a.txt, line 3: not a polygon (nor a box" in line for line in found.problems)
+
+
+def test_yolo_names_that_are_none_are_said(tmp_path):
+    yolo(tmp_path)
+    for text, words in (
+        ("names:\n- cat\n x: y\n", "data.yaml: not valid YAML"), ("names: cat dog\n", "names is 'cat dog'; write a list"),
+        ("names: [cat, cat]\n", "data.yaml: 2 classes are called 'cat': they become one class"),
+    ):  # fmt: skip
+        (tmp_path / "data.yaml").write_text(text)
+        found, _ = formats.find(str(tmp_path))
+        assert any(words in line for line in found.problems), found.problems
+
+
+@pytest.mark.parametrize("form", [coco, voc, yolo, labelme, cvat], ids=lambda f: f.__name__)
+def test_pictures_that_are_not_used_are_said(tmp_path, form):
+    form(tmp_path)
+    place = next(p for p in tmp_path.rglob("a.jpg")).parent
+    for name in ("z1.jpg", "z2.jpg"):
+        (place / name).write_bytes((place / "a.jpg").read_bytes())
+    found, _ = starter.read(str(tmp_path), str(tmp_path / "out"))
+    (line,) = [line for line in found.problems if "have no annotations, or no list names them" in line]
+    assert line.startswith(f"{3 if form is yolo else 2} pictures, such as {place}")
+    assert ("empty .txt" in line) == (form is yolo)
+
+
+@pytest.mark.parametrize("form", [coco, yolo], ids=lambda f: f.__name__)
+def test_pictures_that_cannot_be_read_have_a_reason(tmp_path, form):
+    form(tmp_path)
+    path = tmp_path / "images" / "a.jpg"
+    Image.new("1", (14000, 14000)).save(path, "PNG")
+    found = formats.find(str(tmp_path))[0]
+    assert any("a.jpg" in line and "cannot be read (Image size (196000000 pixels) exceeds" in line for line in found.problems)
+    path.rename(tmp_path / "images" / "a.heic")
+    if form is coco:
+        (tmp_path / "instances.json").write_text((tmp_path / "instances.json").read_text().replace("a.jpg", "a.heic"))
+    found = formats.find(str(tmp_path))[0]
+    assert any("a.heic is in a format that is not read; convert it (.jpg" in line for line in found.problems)
+
+
+@pytest.mark.parametrize(
+    "change, words",
+    [(lambda a: a.update(bbox=[v / 100 for v in a["bbox"]]), "all 2 are .*thinner than a pixel.*in pixels, not in fractions"),
+     (lambda a: a.update(image_id="7"), r"they have no objects\n  .*image_id is '7', text; the listed id is a number")],
+)  # fmt: skip
+def test_data_without_an_object_to_train_on_are_refused(tmp_path, change, words):
+    coco(tmp_path)
+    content = json.loads((tmp_path / "instances.json").read_text())
+    content["annotations"] = content["annotations"][:2]
+    for a in content["annotations"]:
+        change(a)
+    (tmp_path / "instances.json").write_text(json.dumps(content))
+    with pytest.raises(DataError, match=words):
+        starter.read(str(tmp_path), str(tmp_path / "out"))
+    del content["annotations"][0]["bbox"]
+    content["annotations"][1].update(bbox=[40, 0, 50, 40], image_id=7)
+    (tmp_path / "instances.json").write_text(json.dumps(content))
+    found, data = starter.read(str(tmp_path), str(tmp_path / "out"))
+    found.splits["all"][1].objects.append(Object("cat", (1, 1, 1.5, 9)))
+    assert starter.write(found, data, str(tmp_path / "out"), gpu=False, pretrained=False)["unusable"] == 1
+
+
 def test_cvat_turned_boxes_and_tracks(tmp_path):
     cvat(tmp_path)
     path = tmp_path / "annotations.xml"
@@ -171,6 +251,15 @@ def test_nothing_of_the_data_is_written_over_or_read_again(tmp_path):
     again, _ = starter.read(str(tmp_path), str(tmp_path / "project"))
     assert again == found
     starter.write(again, data, str(tmp_path / "project"), gpu=False, pretrained=False)
+
+
+def test_the_folder_of_the_data_may_be_the_project(tmp_path):
+    coco(tmp_path)
+    found, data = starter.read(str(tmp_path), str(tmp_path))
+    starter.write(found, data, str(tmp_path), gpu=False, pretrained=False)
+    (tmp_path / "run").mkdir()
+    (tmp_path / "run" / "train_batch0.jpg").write_bytes((tmp_path / "images" / "a.jpg").read_bytes())
+    assert starter.read(str(tmp_path), str(tmp_path))[0] == found
 
 
 def test_annotations_of_which_none_can_be_used_say_why(tmp_path):

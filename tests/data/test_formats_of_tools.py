@@ -116,13 +116,14 @@ def test_a_group_of_labelme_is_one_object(tmp_path):
     for label, group in (("cat", 3), ("dog", None)):
         shapes.append(dict(label=label, shape_type="rectangle", points=[[40, 0], [90, 40]], group_id=group))
     shapes += [dict(label="cat", shape_type="mask", points=[[1, 2], [8, 9]], mask="iVBOR")]
+    shapes += [dict(label="dog", shape_type=None, points=[[0, 0], [9, 0], [9, 8]])]
     shapes += [dict(label="cat", shape_type="rotation", points=[[5, 0], [10, 5], [5, 10], [0, 5]])]
     (tmp_path / "a.json").write_text(json.dumps(dict(shapes=shapes, imagePath="empty.jpg")))  # the file's own name decides
     found, _ = formats.find(str(tmp_path))
     (picture,) = [p for p in found.splits["all"] if p.file.endswith("/a.jpg")]
     found = [(o.name, o.box, len(o.segmentation)) for o in picture.objects]
     assert found[:3] == [("dog", DOG, 2), ("cat", CAT, 0), ("dog", CAT, 0)]
-    assert found[3:] == [("cat", (1, 2, 8, 9), 0), ("cat", (0, 0, 10, 10), 1)]
+    assert found[3:] == [("cat", (1, 2, 8, 9), 0), ("dog", (0, 0, 9, 8), 1), ("cat", (0, 0, 10, 10), 1)]
 
 
 @pytest.mark.parametrize("listed", [False, True], ids=["folders", "lists"])

@@ -13,6 +13,9 @@ from jsra.data.voc_file import parse_xml
 from jsra.folders import is_file, walk
 
 CONFIG, MARK = "config.py", "# Written by `jsra init`"  # the config of a project, and the beginning of its first line
+# What `jsra init` and a training write into a project's folder, which may also be the folder of the data.
+WRITTEN = tuple(os.path.join("annotations", f"{split}.json") for split in ("train", "val", "test"))
+RUN = "run"
 
 
 @dataclass
@@ -53,18 +56,22 @@ class Annotations:
 
 
 def files_below(folder: str, ending) -> list:
-    """The sorted paths of all files below a folder with this ending (or one of several), except those of `jsra init`.
+    """The sorted paths of all files below a folder with this ending (or one of several), except those of `jsra init` and of
+    trainings of its configs.
 
     Raises OSError for a folder that may not be read: its files would be missing in the data set.
     """
-    found = []
+    found, written = [], []
     for place, folders, names in walk(folder):
-        if is_project(place):
+        if place == folder and is_project(place):
+            written = [os.path.join(place, name) for name in WRITTEN]
+            folders[:] = [name for name in folders if name != RUN]
+        elif is_project(place):
             folders.clear()
             continue
         folders.sort()
         found += [os.path.join(place, name) for name in sorted(names) if name.lower().endswith(ending)]
-    return [path for path in found if is_file(path)]  # no pipes, no broken links
+    return [path for path in found if path not in written and is_file(path)]  # no pipes, no broken links
 
 
 def is_project(folder: str) -> bool:

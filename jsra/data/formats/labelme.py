@@ -65,7 +65,7 @@ def _objects(path, shapes, problems):
 def _part(shape):
     """(the object of a shape, ''), or (None, the reason why there is none)."""
     try:
-        kind, points = shape.get("shape_type", "polygon"), [[float(x), float(y)] for x, y in shape.get("points") or []]
+        kind, points = shape.get("shape_type") or "polygon", [[float(x), float(y)] for x, y in shape.get("points") or []]
     except (AttributeError, TypeError, ValueError):
         return None, f"the shape {short(shape)} has no valid points (x, y)"
     if kind == "circle" and len(points) == 2:

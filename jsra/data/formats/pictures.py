@@ -11,6 +11,7 @@ from PIL import Image, ImageOps
 from jsra.data.formats.annotations import files_below
 from jsra.data.image import PICTURES, open_image
 
+OTHERS = (".gif", ".heic", ".heif", ".avif", ".jp2", ".jxl", ".ppm", ".pgm", ".dng", ".svg")  # pictures that are not read
 _SPLITS = re.compile(r"(?<![a-z])(?:(train(?:ing)?)|(val|valid|validation|dev)|(test|testing))(?![a-z])")
 # Folder names that only separate pictures from annotations.
 _KINDS = ("images", "labels", "annotations", "jpegimages", "img", "imgs", "ann", "xml", "xmls", "json")
@@ -32,6 +33,7 @@ class Pictures:
         self.folder = folder
         self.paths = [p for p in files_below(folder, PICTURES) if not os.path.basename(p).startswith("._")]
         self._by_name, self._by_stem = {}, {}
+        self._others = {os.path.splitext(p)[0]: p for p in files_below(folder, OTHERS)}
         for path in self.paths:
             name = os.path.basename(path)
             self._by_name.setdefault(_composed(name), []).append(path)
@@ -50,11 +52,17 @@ class Pictures:
         candidates = known.get(parts[-1] if parts else "", [])
         ranked = sorted(((self._rank(path, parts[:-1], source), path) for path in candidates), reverse=True)
         if not ranked:
-            return None, f"the picture {name!r} is not in {self.folder}"
+            return None, self._absent(parts[-1] if parts else name, stem) or f"the picture {name!r} is not in {self.folder}"
         if len(ranked) > 1 and ranked[0][0] == ranked[1][0]:
             some = ", ".join(os.path.relpath(path, self.folder) for _, path in ranked[:2])
             return None, f"{name!r} matches {len(ranked)} pictures of that name ({some}, ...)"
         return ranked[0][1], ""
+
+    def _absent(self, name, stem):
+        """The reason if there is a picture of this name in a format that is not read; None otherwise."""
+        name = name if stem else os.path.splitext(name)[0]
+        there = next((p for start, p in self._others.items() if _composed(os.path.basename(start)) == name), None)
+        return there and f"{there} is in a format that is not read; convert it ({', '.join(PICTURES)})"
 
     def nearness(self, path: str, source: str) -> tuple:
         """How near a picture is to an annotation file; larger means nearer."""
@@ -97,8 +105,8 @@ def size_of(path: str, stated=(None, None)):
     try:
         with open_image(path) as image:
             stored, shown = image.size, ImageOps.exif_transpose(image).size
-    except (OSError, ValueError, SyntaxError, Image.DecompressionBombError):
-        return None, "the picture cannot be read"
+    except (OSError, ValueError, SyntaxError, Image.DecompressionBombError) as error:
+        return None, f"the picture cannot be read ({error})"
     try:
         width, height = (int(float(v or 0)) for v in stated)
     except (TypeError, ValueError, OverflowError):

@@ -8,6 +8,7 @@ import re
 
 import yaml
 
+from jsra.arguments import short
 from jsra.data.formats.annotations import Annotations, Object, Picture, files_below
 from jsra.data.formats.pictures import Pictures, size_of, split_of
 
@@ -15,6 +16,7 @@ _LISTS = ("classes.txt", "obj.names", "names.txt", "classes.names")
 _OF_YOLO = ("train", "val", "nc", "path", "kpt_shape")  # keys of a data.yaml
 _SPLITS = {"train": "train", "val": "val", "valid": "val", "test": "test"}  # keys of a data.yaml for pictures, and our names
 _MOST_CLASSES = 100_000
+MOST_OF_BOX, MOST_OF_POLYGON = 2, 1.5  # largest coordinates; 2 in a polygon is the visibility of a key point
 
 
 def find(folder: str):
@@ -24,7 +26,10 @@ def find(folder: str):
         return None
     places, problems = Pictures(folder), []
     names, settings, source = _settings(folder, problems)
-    boxes_only, listed = "kpt_shape" in settings, _listed(settings, source, places)
+    more = None if "kpt_shape" in settings else _after_the_box(lines)
+    boxes_only, listed = "kpt_shape" in settings or more is not None, _listed(settings, source, places)
+    if more:
+        problems.append(f"{folder}: each label has a box and {more}, which are left out")
     splits, largest = {}, -1
     for file, path in _labels(places, lines, problems).items():
         size, why = size_of(file)
@@ -44,7 +49,21 @@ def find(folder: str):
         for picture in pictures:
             for o in picture.objects:
                 o.name = names[o.name]
+    twice = [name for name in dict.fromkeys(names) if names.count(name) > 1]
+    problems += [f"{source}: {names.count(name)} classes are called {name!r}: they become one class" for name in twice]
     return Annotations("YOLO", splits, list(dict.fromkeys(names)), problems)
+
+
+def _after_the_box(lines):
+    """What follows the boxes of labels if all of them have the same number of values and these are no polygons; None if
+    nothing does: 'key points' (x, y and a visibility of 0, 1 or 2 each), or 'a score and a track'."""
+    rows = [[float(w) for w in words[1:]] for listed in lines.values() for words in listed if _is_sound(words)]
+    if len({len(row) for row in rows}) != 1 or len(rows) < 2:
+        return None
+    if len(rows[0]) == 6 and all(row[5].is_integer() for row in rows) and not all(row[4].is_integer() for row in rows):
+        return "a score and a track"
+    marks = [mark for row in rows for mark in row[6::3]]
+    return "key points" if len(rows[0]) % 3 == 1 and marks and set(marks) <= {0, 1, 2} else None
 
 
 def _labels(places, lines, problems) -> dict:
@@ -90,9 +109,12 @@ def _settings(folder, problems) -> tuple:
         with open(path, "rb") as f:
             try:
                 content = yaml.load(f, Loader=yaml.BaseLoader)  # everything is read as text: a class may be called no or 1.0
-            except (yaml.YAMLError, UnicodeDecodeError):
+            except (yaml.YAMLError, UnicodeDecodeError) as error:
+                problems.append(f"{path}: not valid YAML ({' '.join(str(error).split())}); correct it: left out")
                 continue
         names = _named(content.get("names")) if isinstance(content, dict) else []
+        if isinstance(content, dict) and content.get("names") and not names:
+            problems.append(f"{path}: names is {short(content['names'])}; write a list of names: left out")
         if names:
             found.append((names, content, path))
     found.sort(key=lambda one: not any(key in one[1] for key in _OF_YOLO))  # stable: equal ones keep their order
@@ -161,8 +183,10 @@ def _objects(path, lines, size, boxes_only, problems):
             values = values[:4]
             cx, cy, w, h = values[0] * width, values[1] * height, values[2] * width, values[3] * height
             box = (cx - w / 2, cy - h / 2, cx + w / 2, cy + h / 2)
-        if not (box[0] < box[2] < 1e9 and box[1] < box[3] < 1e9) or not max(map(abs, values)) <= 2:
-            problems.append(f"{path}, line {number}: not a box in fractions of the picture size: left out")
+        most = MOST_OF_POLYGON if polygons else MOST_OF_BOX
+        if not (box[0] < box[2] < 1e9 and box[1] < box[3] < 1e9) or not max(map(abs, values)) <= most:
+            kind = "polygon (nor a box: that has four numbers)" if polygons else "box"
+            problems.append(f"{path}, line {number}: not a {kind} in fractions of the picture size: left out")
             continue
         if float(words[0]) >= _MOST_CLASSES:
             problems.append(f"{path}, line {number}: {words[0]} is not the number of a class: left out")
