@@ -247,6 +247,7 @@ def _build_run(config, resume, seed):
         from jsra.convert.load import load_weights
 
         files = [data_path(f) for f in _weights_files(config["pretrained_weights"])]
+        files = on_main(lambda: [checkpoint.weights_file(f) for f in files])  # also of a checkpoint folder or work_dir
         loaded = on_main(lambda: "\n".join(f"{f}: {load_weights(model, f)}".replace("\n", "; ") for f in files))
     share_weights(model)
     if config.get("feature_cache"):

@@ -219,6 +219,14 @@ def test_wrong_weights_name_the_keys(trained, tmp_path, capsys):
     assert "fc.weight" in capsys.readouterr().err
 
 
+def test_a_run_begins_with_the_weights_of_a_work_dir(trained, tmp_path, capsys):
+    config = write_config(tmp_path)
+    more = ["--set", "max_epoch=1", "--set", f"+pretrained_weights={trained[0] / 'work'}", "--no-pictures"]
+    assert main(["train", config, *more]) == 0
+    first = log.read(str(tmp_path / "work"))["train"][0]["loss"]
+    assert first < 0.05 and "2 weights matched" in capsys.readouterr().err  # as at the end of the other run
+
+
 @pytest.mark.parametrize("command", ["train", "test"])
 def test_a_missing_picture_is_found_before_anything_is_computed(trained, tmp_path, capsys, command):
     config = write_config(tmp_path)
@@ -227,7 +235,7 @@ def test_a_missing_picture_is_found_before_anything_is_computed(trained, tmp_pat
     assert main([command, config, *weights]) == 2
     printed = capsys.readouterr()
     assert "7.png (image id 7) is missing; correct the dataset's root or the annotations" in printed.err
-    assert "loss" not in printed.out and not (tmp_path / "work" / "checkpoints").exists()
+    assert "loss" not in printed.out + printed.err and not (tmp_path / "work" / "checkpoints").exists()
 
 
 def test_a_loss_that_is_not_finite_ends_with_a_message(tmp_path, capsys):
