@@ -71,6 +71,8 @@ def deform_conv2d(
         check.var("mask", mask, rank=4)
         if list(mask.shape) != [batches, offset_groups * taps, *size]:
             raise ValueError(f"mask: expected shape {[batches, offset_groups * taps, *size]}, got {list(mask.shape)}")
+    if bias is not None and list(check.var("bias", bias).shape) != [out_channels]:
+        raise ValueError(f"bias: expected shape {[out_channels]}, one for each output channel, got {list(bias.shape)}")
     settings = dict(
         batches=batches,
         channels=channels,
