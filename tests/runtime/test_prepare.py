@@ -50,6 +50,15 @@ def test_the_environment_is_respected(tmp_path):
     assert done.stdout.split() == ["0", "active", "/mine/nvcc"], done.stderr
 
 
+def test_a_process_without_a_path_finds_the_compiler(tmp_path):
+    """`env -i`, or a service: without PATH, Jittor's compiler does not find its assembler."""
+    code = "import jsra, os, shutil; print(os.environ['PATH']); print(shutil.which('g++') is not None)"
+    for path in ({}, {"PATH": ""}):
+        env = {"HOME": os.environ.get("HOME", str(tmp_path)), "PYTHONPATH": os.pathsep.join(sys.path), **path}
+        done = subprocess.run([sys.executable, "-c", code], env=env, capture_output=True, text=True, timeout=600)
+        assert done.stdout.split() == ["/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin", "True"], done.stderr
+
+
 def test_an_empty_home_gets_onednn(tmp_path):
     done = run("import jsra; print(jsra.runtime.prepare()['onednn'])", HOME=str(tmp_path), JITTOR_HOME=str(tmp_path))
     if done.stdout.startswith("missing"):
