@@ -119,5 +119,7 @@ def test_a_bias_has_one_number_per_output_channel():
     for shape in ((1,), (4,), (8, 5), (1, 5, 1, 1)):
         with pytest.raises(ValueError, match=r"bias: expected shape \[5\], one for each output channel, got"):
             deform_conv2d(features, offset, weight, jt.ones(shape))
+    with pytest.raises(ValueError, match="weight: expected the dtype of input, float32, got float64"):
+        deform_conv2d(features, offset, weight.float64())
     out = deform_conv2d(features, offset, weight, jt.array([1.0, 2.0, 3.0, 4.0, 5.0])).numpy()
     assert (out == np.arange(1, 6).reshape(1, 5, 1, 1)).all()
