@@ -368,7 +368,8 @@ def override(config: Config, text: str):
     try:
         value = yaml.load(value, Loader=ValueLoader)
     except (yaml.YAMLError, ValueError, RecursionError) as error:
-        raise ConfigError(f"override {text!r}: the value is not valid YAML: {error}") from None
+        why = " ".join(str(error).split())
+        raise ConfigError(f"override {text!r}: the value is not valid YAML: {why}") from None
     _check_size(value, f"override {text!r}")
     _assign(config, keys, value, adds, text, ())
 
