@@ -57,6 +57,17 @@ class part:
     """Used in annotations: an argument annotated with `part.neck` must be a part registered as a neck."""
 
 
+def takes(call, count: int) -> bool:
+    """Whether `call` can be called with so many positional arguments."""
+    try:
+        inspect.signature(call).bind(*[None] * count)
+    except TypeError:
+        return False
+    except ValueError:  # code in C may have no signature
+        return True
+    return True
+
+
 def parameters(cls) -> dict:
     """{name: inspect.Parameter} of a class's constructor, including those of the parent if it passes **kwargs on."""
     found = {}

@@ -28,6 +28,7 @@ from jsra.registry import ConfigError, nearest
 from jsra.yaml_values import ValueDumper, ValueLoader
 
 BASE, COVER, SHIPPED = "_base_", "_cover_", "jsra:"
+DELETE = "_delete_"  # the key with which mmcv replaces a dictionary
 # The keys at the top level of a config. Names that begin with an underscore are helpers of a file.
 KEYS = (
     "name", "work_dir", "seed", "model", "pretrained_weights", "feature_cache", "dataset", "evaluator", "best_metric",
@@ -151,6 +152,8 @@ def load_config(path, overrides=(), known=KEYS) -> Config:
 def _checked(value, path):
     """The value with paths as text. Raises ConfigError for types that cannot be written to logs and checkpoints."""
     if isinstance(value, dict):
+        if DELETE in value:
+            raise ConfigError(f"{path}.{DELETE} is of another library; here {COVER}=True replaces a dictionary")
         return {key: _checked(item, f"{path}.{key}") for key, item in value.items()}
     if type(value) in (list, tuple):
         return type(value)(_checked(item, f"{path}[{i}]") for i, item in enumerate(value))
@@ -365,7 +368,8 @@ def override(config: Config, text: str):
     try:
         value = yaml.load(value, Loader=ValueLoader)
     except (yaml.YAMLError, ValueError, RecursionError) as error:
-        raise ConfigError(f"override {text!r}: the value is not valid YAML: {error}") from None
+        why = " ".join(str(error).split())
+        raise ConfigError(f"override {text!r}: the value is not valid YAML: {why}") from None
     _check_size(value, f"override {text!r}")
     _assign(config, keys, value, adds, text, ())
 

@@ -109,6 +109,7 @@ def load_model(config, weights=None):
     """The config's model in evaluation mode; weights: as in Detector."""
     import jittor as jt
 
+    from jsra.detectors.fit import check_fit
     from jsra.engine.checkpoint import weights_file
     from jsra.runtime.distributed import on_main, share_weights
 
@@ -116,6 +117,7 @@ def load_model(config, weights=None):
         on_main(lambda: weights_file(weights))  # before the model is built: a wrong path should be reported immediately
     model = build(config["model"], "model", "detector")
     jt.sync_all()
+    check_fit(model)
     if weights is not None:
         on_main(lambda: _load(model, weights))
         share_weights(model)
@@ -128,7 +130,7 @@ def _load(model, weights):
     from jsra.engine import checkpoint
 
     path = checkpoint.weights_file(weights)
-    if os.path.isfile(os.path.join(os.path.dirname(path), checkpoint.STATE)):
+    if checkpoint.is_model(path):
         checkpoint.restore(os.path.dirname(path), model)
     else:
         load_weights(model, path, strict=True)

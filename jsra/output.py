@@ -109,11 +109,17 @@ def write_picture(path: str, pixels, **options) -> str:
 
 def pyplot():
     """matplotlib.pyplot, for figures in files. Raises ImportError, which says how to install it."""
+    # A notebook passes its own backend on to the commands that it starts; matplotlib refuses it where it is not installed.
+    given = os.environ.pop("MPLBACKEND", None)
     try:
         import matplotlib
     except ImportError:
         raise ImportError("figures need matplotlib: pip install matplotlib (or 'jsra[dev]')") from None
-    matplotlib.use("Agg")
+    finally:
+        if given is not None:
+            os.environ["MPLBACKEND"] = given
+    if "matplotlib.pyplot" not in sys.modules:  # otherwise the caller, such as a notebook, has chosen how it draws
+        matplotlib.use("Agg")
     from matplotlib import pyplot
 
     return pyplot

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import difflib
 import importlib
+import inspect
 import pkgutil
 
 from jsra import arguments
@@ -37,13 +38,17 @@ def nearest(word: str, known) -> str:
 
 
 def register(kind: str, name: str | None = None):
-    """Class decorator: registers the class for configs as `name` (default: the name of the class)."""
+    """Class decorator: registers the class for configs as `name` (default: the name of the class).
+
+    The same class of the same file replaces its earlier form: a helper of a config is executed at each load, and a cell of a
+    notebook again. Raises ValueError for another class with a registered name.
+    """
     if kind not in KINDS:
         raise ValueError(f"unknown registry kind {kind!r}{nearest(kind, KINDS)}")
 
     def add(cls):
         key = name or cls.__name__
-        if key in _entries and _entries[key][0] is not cls:
+        if key in _entries and _origin(_entries[key][0]) != _origin(cls):
             raise ValueError(
                 f"{key!r} is already registered as {_entries[key][0].__module__}.{_entries[key][0].__name__}"
             )
@@ -51,6 +56,12 @@ def register(kind: str, name: str | None = None):
         return cls
 
     return add
+
+
+def _origin(cls):
+    """What identifies the definition of a class: its name, its module, and the file of its code."""
+    file = next((f.__code__.co_filename for f in vars(cls).values() if inspect.isfunction(f)), None)
+    return cls.__module__, cls.__qualname__, None if cls.__module__ == "__main__" else file
 
 
 def _load_all():

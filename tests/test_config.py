@@ -77,6 +77,12 @@ def test_cover_replaces(write):
     assert config.b == {"z": 1, "w": 1}
 
 
+def test_the_key_of_mmcv_that_replaces(write):
+    write("base.py", "a = dict(x=1)")
+    with pytest.raises(ConfigError, match="leaf.py: a._delete_ is of another library; here _cover_=True replaces"):
+        load_config(write("leaf.py", "_base_ = 'base.py'\na = dict(_delete_=True, y=2)"))
+
+
 def test_cover_at_the_top_and_of_any_value(write):
     write("base.py", "a = dict(x=1); b = 1")
     # As in JDet, it is the presence of the key that replaces.

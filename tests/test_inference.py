@@ -1,3 +1,5 @@
+from types import SimpleNamespace
+
 import jittor as jt
 import numpy as np
 import pytest
@@ -100,3 +102,25 @@ def test_follow_gives_each_frame_with_its_own_detections(config, tmp_path):
             np.testing.assert_allclose(result["boxes"], expected["boxes"], atol=1e-3)
             assert result["names"] == expected["names"]
     assert list(detector.follow([])) == []
+
+
+def test_another_file_in_the_folder_of_a_checkpoint(config, tmp_path):
+    """It is read itself, and not the model next to it."""
+    from safetensors.numpy import load_file, save_file
+
+    from jsra.engine.checkpoint import save
+    from jsra.inference import load_model
+
+    no_optimizer = SimpleNamespace(state=dict, n_step=1)
+    made = save(str(tmp_path / "run"), Detector(config).model, no_optimizer, {"iteration": 1})
+    weights = load_file(f"{made}/model.safetensors")
+    other = {name: array + 1 for name, array in weights.items()}
+    save_file(other, f"{made}/other.safetensors")
+    for path, expected in ((made, weights), (f"{made}/model.safetensors", weights), (f"{made}/other.safetensors", other)):
+        loaded = load_model(load_config(config), path).state_dict()
+        for name, array in expected.items():
+            np.testing.assert_array_equal(loaded[name].numpy(), array)
+    save_file({"exp_avg.x": np.zeros(2, np.float32)}, f"{made}/optimizer.safetensors")
+    for name in ("state.json", "optimizer.safetensors"):
+        with pytest.raises((ValueError, RuntimeError)):
+            load_model(load_config(config), f"{made}/{name}")

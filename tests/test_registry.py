@@ -1,6 +1,8 @@
 import pytest
 
 from jsra import registry
+from jsra.config import load_config
+from jsra.explain import explain
 from jsra.registry import ConfigError, build, get, register, registered
 
 
@@ -60,3 +62,32 @@ def test_a_name_is_taken_once(entry):
     with pytest.raises(ValueError, match="already registered"):
         register("sampler", "TestOnlyBox")(type("Other", (), {}))
     assert register("sampler", "TestOnlyBox")(entry) is entry
+
+
+PART = """
+from jsra.registry import register
+
+@register("sampler")
+class TestOnlyOwn:
+    def __init__(self, number: int = {number}):
+        self.number = number
+"""
+
+
+def test_a_part_of_a_helper_module_at_each_load(tmp_path):
+    """A config executes its helpers at each load: in a notebook, or in a command that loads it twice."""
+    helper, config = tmp_path / "own_part.py", tmp_path / "config.py"
+    config.write_text("import own_part\nmodel = dict(type='TestOnlyOwn')")
+    try:
+        for number in (1, 1, 2):
+            helper.write_text(PART.format(number=number))
+            assert build(load_config(config)["model"], "model", "sampler").number == number
+        assert "TestOnlyOwn" in explain(str(config))
+        other = tmp_path / "other"
+        other.mkdir()
+        (other / "own_part.py").write_text(PART.format(number=3))
+        (other / "config.py").write_text(config.read_text())
+        with pytest.raises(ConfigError, match="'TestOnlyOwn' is already registered as own_part.TestOnlyOwn"):
+            load_config(other / "config.py")
+    finally:
+        registry._entries.pop("TestOnlyOwn", None)

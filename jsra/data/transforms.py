@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from jsra.arguments import part, short
+from jsra.arguments import part, short, takes
 from jsra.data.resize import resize_bilinear
 from jsra.registry import ConfigError, register
 
@@ -72,6 +72,8 @@ class Compose:
         for i, transform in enumerate(self.transforms):
             if not callable(transform):
                 raise ConfigError(f"transforms[{i}]: {transform!r} is not a transform")
+            if not takes(transform, 3):
+                raise ConfigError(f"transforms[{i}], {type(transform).__name__}: must be called as t(image, target, rng)")
 
     def __call__(self, image, target=None, rng=None):
         target = {} if target is None else target

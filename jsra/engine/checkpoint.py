@@ -210,10 +210,15 @@ def weights_file(path) -> str:
     return os.path.join(found, MODEL)
 
 
+def is_model(file) -> bool:
+    """Whether a weights file is the model of a checkpoint, and not another file in its folder."""
+    return os.path.basename(file) == MODEL and is_file(os.path.join(os.path.dirname(file), STATE))
+
+
 def classes_of(path):
     """The class names stored with the weights of a checkpoint, or None."""
-    state = os.path.join(os.path.dirname(weights_file(path)), STATE)
-    return read_state(os.path.dirname(state)).get("classes") if is_file(state) else None
+    file = weights_file(path)
+    return read_state(os.path.dirname(file)).get("classes") if is_model(file) else None
 
 
 def read_arrays(path: str) -> dict:

@@ -57,7 +57,7 @@ class Log:
         self._file = open(path, "a+", encoding="utf8", errors="replace")
         _end_last_line(self._file)
         self._board = board(work_dir)
-        if sys.stderr.isatty():
+        if getattr(sys.stderr, "isatty", bool)():  # a user's stream that copies to a file may have only write and flush
             from tqdm import tqdm
 
             self._bar = tqdm(total=total, initial=iteration, unit="it", dynamic_ncols=True, smoothing=0.1)

@@ -14,6 +14,7 @@ from jsra.data.classes import check_model, check_same
 from jsra.data.paths import data_path
 from jsra.defaults import OUTPUT, differences, plain
 from jsra.detectors.feature_cache import use_features
+from jsra.detectors.fit import check_fit
 from jsra.engine import amp, checkpoint, ema
 from jsra.engine.groups import ParameterGroups
 from jsra.engine.lock import WorkDirLock
@@ -237,6 +238,7 @@ def _build_run(config, resume, seed):
     loader = dataset.loader(rank(), world_size(), joint=True)
     model = build(config["model"], "model", "detector")
     jt.sync_all()  # initial weights are drawn lazily: draw them now, before another seed is set
+    check_fit(model)
     evaluator = Evaluator(config, "val") if config["dataset"].get("val") else None
     _check_classes(model, dataset, evaluator, checkpoint_path)
     _check_needs(model, dataset)
@@ -288,6 +290,8 @@ def _build_run(config, resume, seed):
     notes = [f"dataset.train: {line}" for line in dataset.notes]
     if evaluator is not None:
         notes += [f"dataset.val: {line}" for line in (*evaluator.dataset.notes, *_shared_images(dataset, evaluator.dataset))]
+    if hasattr(run.scheduler, "notes"):
+        notes += run.scheduler.notes(run.total, run.epoch_length)
     for line in (*notes, arithmetic, loaded):
         if line:
             run.log.info(line)

@@ -53,6 +53,23 @@ class StepLR:
         steps = sum(position >= m for m in self.milestones)
         return max(self.gamma**steps, self.min_lr_ratio) * self._warmup_factor(iteration)
 
+    def notes(self, total: int, epoch_length: int) -> list:
+        """Lines for the log about settings without an effect in a run of `total` iterations."""
+        found, last = [], (total - 1) // epoch_length if self.by_epoch else total - 1
+        late = [m for m in self.milestones if m > last]
+        if late:
+            unit = "epochs" if self.by_epoch else "iterations"
+            found.append(
+                f"warning: scheduler.milestones {late} ({unit}) are not reached: the run ends before, and the learning rate "
+                "is not lowered there"
+            )
+        if self.warmup is not None and total <= self.warmup_iters:
+            found.append(
+                f"warning: the warm-up takes {self.warmup_iters} iterations (scheduler.warmup_iters), the run has {total}: "
+                "the full learning rate is never reached"
+            )
+        return found
+
     def _warmup_factor(self, iteration):
         if self.warmup is None or iteration >= self.warmup_iters:
             return 1.0

@@ -14,6 +14,7 @@ import jittor as jt
 import numpy as np
 
 from jsra.detectors.detector import model_input
+from jsra.detectors.fit import within
 from jsra.detectors.results import check_losses
 from jsra.engine.interrupt import Interrupted, Interruptions
 from jsra.engine.log import is_loss
@@ -44,7 +45,8 @@ def train(run) -> dict:
                 set_seed(seed_of(run.seed, run.iteration))
                 factor = run.scheduler.factor(run.iteration, run.iteration // run.epoch_length)
                 run.optimizer.set_lr_factor(factor)
-                losses = run.model(model_input(images, targets), targets)
+                inputs = model_input(images, targets)
+                losses = run.model(inputs, targets) if followed else _first_losses(run.model, inputs, targets)
                 run.optimizer.step(total_loss(check_losses(run.model, losses)))
                 # Jittor executes lazily: without this the step would be executed during the next iteration.
                 jt.sync_all()
@@ -63,6 +65,11 @@ def train(run) -> dict:
                     break
                 before = time.monotonic()
     return run.metrics
+
+
+def _first_losses(model, inputs, targets):
+    """The losses of the first iteration, in which the heads on RoIs see for the first time whether their inputs fit."""
+    return within(model, lambda: model(inputs, targets))
 
 
 def _until_signal(run, signals):

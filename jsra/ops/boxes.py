@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from numbers import Real
+
 import jittor as jt
 
 from jsra.ops import check
@@ -44,9 +46,9 @@ def box_iou(boxes1, boxes2) -> jt.Var:
 
 
 def clip_boxes_to_image(boxes, size) -> jt.Var:
-    """Boxes [n, 4] with x clipped to 0..width and y to 0..height; size: (height, width)."""
+    """Boxes [n, 4] with x clipped to 0..width and y to 0..height; size: (height, width), numbers of at least 0."""
     check.var("boxes", boxes, rank=2, last=4)
-    height, width = (float(v) for v in size)
+    height, width = check.image_size("size", size)
     columns = [boxes[:, i].clamp(0.0, width if i % 2 == 0 else height) for i in range(4)]
     return jt.stack(columns, dim=1)
 
@@ -54,6 +56,8 @@ def clip_boxes_to_image(boxes, size) -> jt.Var:
 def remove_small_boxes(boxes, min_size) -> jt.Var:
     """int32 indices of the boxes [n, 4] with finite sides of at least `min_size` (torchvision keeps infinite ones)."""
     check.var("boxes", boxes, rank=2, last=4)
+    if not isinstance(min_size, Real) or not min_size >= 0:
+        raise ValueError(f"min_size: expected a number of at least 0, got {min_size!r}")
     width, height = boxes[:, 2] - boxes[:, 0], boxes[:, 3] - boxes[:, 1]
     large = jt.logical_and(width >= float(min_size), height >= float(min_size))
     large = jt.logical_and(large, is_finite(width + height))

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from numbers import Real
+
 import jittor as jt
 import numpy as np
 
@@ -40,6 +42,14 @@ def int_pair(name: str, value, least: int, expected: str) -> tuple:
     return int(pair[0]), int(pair[1])
 
 
+def image_size(name: str, value) -> tuple:
+    """(height, width) as floats of at least 0. Raises ValueError for anything else."""
+    pair = list(value) if isinstance(value, (list, tuple)) or hasattr(value, "__array__") else []
+    if len(pair) != 2 or any(not isinstance(v, Real) or not 0 <= v < float("inf") for v in pair):
+        raise ValueError(f"{name}: expected (height, width), two numbers of at least 0, got {value!r}")
+    return float(pair[0]), float(pair[1])
+
+
 def pyramid(features, scales, levels, count: int):
     """One feature map or the levels of a pyramid, in a common form.
 
@@ -72,10 +82,30 @@ def pyramid(features, scales, levels, count: int):
     return maps, scales, levels
 
 
-def roi_rows(name: str, value) -> jt.Var:
-    """RoIs as one Var [K, 5]: unchanged, or made from a list of boxes [L, 4], one Var per image."""
+def samples(sampling_ratio) -> int:
+    """`sampling_ratio` as an int. Raises ValueError for anything else, such as 2.5."""
+    if isinstance(sampling_ratio, (bool, np.bool_)) or not isinstance(sampling_ratio, (int, np.integer)):
+        raise ValueError(f"sampling_ratio: expected a whole number, got {sampling_ratio!r}")
+    return int(sampling_ratio)
+
+
+def flag(name: str, value) -> bool:
+    """True or False. Raises ValueError for anything else, such as text: with arguments in the order of another library, it
+    would count as True."""
+    if not isinstance(value, (bool, np.bool_)) and not (isinstance(value, (int, np.integer)) and value in (0, 1)):
+        raise ValueError(f"{name}: expected True or False, got {value!r}")
+    return bool(value)
+
+
+def roi_rows(name: str, value, input) -> jt.Var:
+    """RoIs as one Var [K, 5]: unchanged, or made from a list of boxes [L, 4], one Var per image of `input` (a map, or a list
+    of maps)."""
     if not isinstance(value, (list, tuple)):
         return var(name, value, rank=2, last=5)
+    first = input[0] if isinstance(input, (list, tuple)) and input else input
+    images = first.shape[0] if isinstance(first, jt.Var) and first.ndim == 4 else len(value)
+    if len(value) > images:
+        raise ValueError(f"{name}: expected a list with the boxes of each of the {images} images, got {len(value)} items")
     parts = []
     for i, boxes in enumerate(value):
         var(f"{name}[{i}]", boxes, rank=2, last=4)

@@ -71,6 +71,10 @@ def deform_conv2d(
         check.var("mask", mask, rank=4)
         if list(mask.shape) != [batches, offset_groups * taps, *size]:
             raise ValueError(f"mask: expected shape {[batches, offset_groups * taps, *size]}, got {list(mask.shape)}")
+    if weight.dtype != input.dtype:
+        raise ValueError(f"weight: expected the dtype of input, {input.dtype}, got {weight.dtype}")
+    if bias is not None and list(check.var("bias", bias).shape) != [out_channels]:
+        raise ValueError(f"bias: expected shape {[out_channels]}, one for each output channel, got {list(bias.shape)}")
     settings = dict(
         batches=batches,
         channels=channels,

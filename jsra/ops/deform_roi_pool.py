@@ -49,7 +49,7 @@ def deform_roi_pool(
         count=rois.shape[0],
         bins_y=bins[0],
         bins_x=bins[1],
-        sampling_ratio=int(sampling_ratio),
+        sampling_ratio=check.samples(sampling_ratio),
         gamma=float(gamma),
         has_offset=offset is not None,
         has_mask=mask is not None,

@@ -51,7 +51,7 @@ def make_packing(boxes, max_area, grid) -> Packing:
 
 def sample(maps, boxes, scales, levels, packing, sampling_ratio) -> jt.Var:
     """Features [T, C] at the positions of a packing; maps, boxes, scales, levels: as returned by check_sampler."""
-    return _DynamicSampler.apply(boxes, levels, scales, packing, int(sampling_ratio), *maps)
+    return _DynamicSampler.apply(boxes, levels, scales, packing, check.samples(sampling_ratio), *maps)
 
 
 class _DynamicSampler(jt.Function):

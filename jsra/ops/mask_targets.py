@@ -37,5 +37,5 @@ def mask_targets(bitmaps, places, boxes, index, image_size, output_size: int = 2
     return run(
         "mask_targets", "forward", [bitmaps, places, boxes, index], [((boxes.shape[0], side, side), "float32")],
         count=boxes.shape[0], side=side, windows=places.shape[0], total=bitmaps.shape[0], height=height, width=width,
-        sampling_ratio=int(sampling_ratio), aligned=bool(aligned),
+        sampling_ratio=check.samples(sampling_ratio), aligned=check.flag("aligned", aligned),
     )  # fmt: skip

@@ -25,7 +25,7 @@ def ps_roi_align(input, boxes, output_size, spatial_scale=1.0, sampling_ratio=-1
 
     Args:
         input: features [B, C * rows * columns, H, W], or a list of them, the levels of a pyramid.
-        boxes: RoIs [K, 5], (batch index, x0, y0, x1, y1) in image pixels.
+        boxes: RoIs [K, 5], (batch index, x0, y0, x1, y1) in image pixels; or a list of [L, 4], one for each image.
         output_size: bins, an int or (rows, columns).
         spatial_scale: feature cells per image pixel; one for each level if there are several.
         sampling_ratio: samples per bin and axis; 0 or less is adaptive, as for roi_align.
@@ -35,12 +35,12 @@ def ps_roi_align(input, boxes, output_size, spatial_scale=1.0, sampling_ratio=-1
     Raises: ValueError for a wrong rank, dtype or number of channels.
     Source: torchvision.ops.ps_roi_align, with the same arguments, except `levels`.
     """
-    check.var("boxes", boxes, rank=2, last=5)
+    boxes = check.roi_rows("boxes", boxes, input)
     maps, scales, levels = check.pyramid(input, spatial_scale, levels, boxes.shape[0])
     boxes = check.rois("boxes", boxes, maps[0])
     bins = check.size_pair("output_size", output_size)
     settings = dict(
-        scales=scales, count=boxes.shape[0], bins_y=bins[0], bins_x=bins[1], sampling_ratio=int(sampling_ratio)
+        scales=scales, count=boxes.shape[0], bins_y=bins[0], bins_x=bins[1], sampling_ratio=check.samples(sampling_ratio)
     )
     channels = position_sensitive_channels(maps[0].shape[1], bins)
     return SampleMaps.apply("ps_roi_align", boxes, levels, channels, settings, *maps)

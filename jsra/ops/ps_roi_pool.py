@@ -18,7 +18,7 @@ def ps_roi_pool(input, boxes, output_size, spatial_scale=1.0, levels=None) -> jt
 
     Args:
         input: features [B, C * rows * columns, H, W], or a list of them, the levels of a pyramid.
-        boxes: RoIs [K, 5], (batch index, x0, y0, x1, y1) in image pixels.
+        boxes: RoIs [K, 5], (batch index, x0, y0, x1, y1) in image pixels; or a list of [L, 4], one for each image.
         output_size: bins, an int or (rows, columns).
         spatial_scale: feature cells per image pixel; one for each level if there are several.
         levels: int32 [K], which map each RoI reads, if `input` is a list.
@@ -27,7 +27,7 @@ def ps_roi_pool(input, boxes, output_size, spatial_scale=1.0, levels=None) -> jt
     Source: torchvision.ops.ps_roi_pool, with the same arguments, except `levels`. Its gradient clips bins to size, not to
         size - 1 as its output does; here the gradient is that of the output.
     """
-    check.var("boxes", boxes, rank=2, last=5)
+    boxes = check.roi_rows("boxes", boxes, input)
     maps, scales, levels = check.pyramid(input, spatial_scale, levels, boxes.shape[0])
     boxes = check.rois("boxes", boxes, maps[0])
     bins = check.size_pair("output_size", output_size)

@@ -32,13 +32,14 @@ def roi_align(
     Source: torchvision.ops.roi_align, with the same arguments, except `mode` and `levels`, and the same values, except for
         inverted boxes, which torchvision's legacy rule widens to one cell.
     """
-    boxes = check.roi_rows("boxes", boxes)
+    boxes = check.roi_rows("boxes", boxes, input)
     maps, scales, levels = check.pyramid(input, spatial_scale, levels, boxes.shape[0])
     boxes = check.rois("boxes", boxes, maps[0])
     rows, columns = check.size_pair("output_size", output_size)
     if mode not in ("avg", "max"):
         raise ValueError(f"mode: expected 'avg' or 'max', got {mode!r}")
-    return _RoiAlign.apply(boxes, levels, scales, (rows, columns), int(sampling_ratio), bool(aligned), mode, *maps)
+    settings = check.samples(sampling_ratio), check.flag("aligned", aligned), mode
+    return _RoiAlign.apply(boxes, levels, scales, (rows, columns), *settings, *maps)
 
 
 class _RoiAlign(jt.Function):

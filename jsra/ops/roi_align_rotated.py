@@ -40,9 +40,9 @@ def roi_align_rotated(
         count=rois.shape[0],
         bins_y=rows,
         bins_x=columns,
-        sampling_ratio=int(sampling_ratio),
-        aligned=bool(aligned),
-        clockwise=bool(clockwise),
+        sampling_ratio=check.samples(sampling_ratio),
+        aligned=check.flag("aligned", aligned),
+        clockwise=check.flag("clockwise", clockwise),
     )
     return SampleMaps.apply("roi_align_rotated", rois, levels, maps[0].shape[1], settings, *maps)
 

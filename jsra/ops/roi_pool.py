@@ -24,7 +24,7 @@ def roi_pool(input, boxes, output_size, spatial_scale=1.0, levels=None) -> jt.Va
     Source: torchvision.ops.roi_pool, with the same arguments, except `levels`, and the same values, except for inverted
         boxes, which torchvision treats as one cell.
     """
-    boxes = check.roi_rows("boxes", boxes)
+    boxes = check.roi_rows("boxes", boxes, input)
     maps, scales, levels = check.pyramid(input, spatial_scale, levels, boxes.shape[0])
     boxes = check.rois("boxes", boxes, maps[0])
     return _RoiPool.apply(boxes, levels, scales, check.size_pair("output_size", output_size), *maps)

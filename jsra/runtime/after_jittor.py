@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import atexit
 import contextlib
+import ctypes
 import os
 import signal
 
@@ -12,8 +13,15 @@ def set_right(jittor):
     """Called once, after Jittor was imported."""
     give_signals_back()
     end_compilers()
-    # A forked process has none of the threads with which Jittor compiles operators, and would wait for them without end.
-    os.register_at_fork(after_in_child=lambda: setattr(jittor.flags, "use_parallel_op_compiler", 0))
+    os.register_at_fork(after_in_child=lambda: _use_one_thread(jittor))
+
+
+def _use_one_thread(jittor):
+    """In a forked process, which has none of the threads with which Jittor compiles operators and OpenMP computes: it would
+    wait for them without end."""
+    jittor.flags.use_parallel_op_compiler = 0
+    with contextlib.suppress(OSError, AttributeError):
+        ctypes.CDLL("libgomp.so.1").omp_set_num_threads(1)
 
 
 def give_signals_back():

@@ -17,6 +17,10 @@ from jsra.runtime import before_jittor, cuda, home, launcher, onednn, python_con
 #                      environment inside a checkout, everything would be compiled again after each change of branch.
 _DEFAULTS = {"log_silent": "1", "OMP_WAIT_POLICY": "passive", "FIX_TORCH_ERROR": "0", "cache_name": "jsra"}
 
+# PATH of a process that has none (a service, a job of a scheduler, `env -i`): the compiler finds its assembler by it, and
+# without it the compiler's own path would change, so that everything would be compiled again.
+_SYSTEM_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
+
 prepared = {}
 
 
@@ -37,6 +41,8 @@ def prepare() -> dict:
     own = os.path.join(place, ".cache", "jittor", "jsra")
     for name, value in _DEFAULTS.items():
         os.environ.setdefault(name, value)
+    if not os.environ.get("PATH"):
+        os.environ["PATH"] = _SYSTEM_PATH
     launcher.adopt()
     done = {
         "home": place,

@@ -227,3 +227,13 @@ def test_what_a_users_transform_returns(change, message):
     target = {**new_target((40, 30), 5, classes=("a", "b")), "bboxes": np.ones((1, 4)), "labels": np.ones(1, int)}
     with pytest.raises(ConfigError, match=rf"transforms\[1\], function: .*{message}"):
         Compose([RandomFlip(0.0), own])(np.zeros((30, 40, 3), np.uint8), target)
+
+
+def test_a_transform_that_takes_no_random_generator():
+    class Own:
+        def __call__(self, image, target):
+            return image, target
+
+    with pytest.raises(ConfigError, match=r"transforms\[0\], Own: must be called as t\(image, target, rng\)"):
+        Compose([Own()])
+    Compose([lambda image, target, rng=None: (image, target)])

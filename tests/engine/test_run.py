@@ -121,3 +121,20 @@ def test_a_checkpoint_of_another_batch_size_is_not_resumed(tmp_path):
     with pytest.raises(ConfigError, match="made with batch_size 2, this run has 4: .*Resume it with the batch size"):
         build_run(load_config(path, ["dataset.train.batch_size=4"]), resume="auto")
     build_run(load_config(path), resume="auto").close()
+
+
+def test_the_log_says_what_the_schedule_does_not_reach(tmp_path, capsys):
+    build_run(load_config(write_config(tmp_path), ["scheduler={type: StepLR, milestones: [80]}"])).close()
+    assert "warning: scheduler.milestones [80] (epochs) are not reached" in capsys.readouterr().err
+
+
+def test_a_stream_of_the_users_with_write_and_flush_alone(tmp_path, monkeypatch):
+    class Both:
+        lines, flush = [], staticmethod(lambda: None)
+
+        def write(self, text):
+            self.lines.append(text)
+
+    monkeypatch.setattr("sys.stderr", Both())
+    build_run(load_config(write_config(tmp_path))).close()
+    assert any("batches an epoch" in line for line in Both.lines)

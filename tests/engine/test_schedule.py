@@ -31,3 +31,18 @@ def test_wrong_arguments():
 def test_rate_for_the_batch():
     assert scaled_lr(0.02, 2, 16) == pytest.approx(0.0025)
     assert scaled_lr(0.02, 2, None) == 0.02
+
+
+def test_what_a_run_does_not_reach_is_said():
+    s = StepLR(milestones=[8, 11], warmup="linear", warmup_iters=500, warmup_ratio=0.001)
+    assert s.notes(12 * 100, 100) == []
+    (late,) = s.notes(10 * 100, 100)
+    assert late.startswith("warning: scheduler.milestones [11] (epochs) are not reached")
+    late, short = s.notes(500, 100)
+    assert "milestones [8, 11] (epochs)" in late
+    assert short == (
+        "warning: the warm-up takes 500 iterations (scheduler.warmup_iters), the run has 500: the full learning rate is "
+        "never reached"
+    )
+    assert len(StepLR(milestones=[5], by_epoch=False).notes(5, 1)) == 1
+    assert StepLR(milestones=[4], by_epoch=False).notes(5, 1) == []

@@ -1,5 +1,6 @@
 import jittor as jt
 import numpy as np
+import pytest
 
 from jsra.ops import box_area, box_iou, clip_boxes_to_image, remove_small_boxes
 from jsra.ops.reference import boxes as reference
@@ -55,3 +56,14 @@ def test_no_boxes():
     assert list(box_area(none).shape) == [0]
     assert list(clip_boxes_to_image(none, (5, 5)).shape) == [0, 4]
     assert list(remove_small_boxes(none, 1.0).shape) == [0]
+
+
+def test_sizes_that_make_no_sense():
+    one = jt.array(np.array([[0, 0, 9, 9]], np.float32))
+    for size in (5, (5, 5, 3), (-5, 5), (np.nan, 5), "55"):
+        with pytest.raises(ValueError, match=r"size: expected \(height, width\), two numbers of at least 0"):
+            clip_boxes_to_image(one, size)
+    assert clip_boxes_to_image(one, np.array([4, 6])).numpy().tolist() == [[0, 0, 6, 4]]
+    for size in (np.nan, -1, None):
+        with pytest.raises(ValueError, match="min_size: expected a number of at least 0"):
+            remove_small_boxes(one, size)

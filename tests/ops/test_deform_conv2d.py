@@ -112,3 +112,14 @@ def test_bad_input():
         deform_conv2d(x, jt.zeros((1, 18, 7, 7)), w, stride=1.0)
     with pytest.raises(ValueError, match="weight: shape"):
         deform_conv2d(x, jt.zeros((1, 18, 7, 7)), jt.zeros((6, 3, 3, 3)))
+
+
+def test_a_bias_has_one_number_per_output_channel():
+    features, offset, weight = jt.zeros((1, 3, 10, 10)), jt.zeros((1, 18, 8, 8)), jt.zeros((5, 3, 3, 3))
+    for shape in ((1,), (4,), (8, 5), (1, 5, 1, 1)):
+        with pytest.raises(ValueError, match=r"bias: expected shape \[5\], one for each output channel, got"):
+            deform_conv2d(features, offset, weight, jt.ones(shape))
+    with pytest.raises(ValueError, match="weight: expected the dtype of input, float32, got float64"):
+        deform_conv2d(features, offset, weight.float64())
+    out = deform_conv2d(features, offset, weight, jt.array([1.0, 2.0, 3.0, 4.0, 5.0])).numpy()
+    assert (out == np.arange(1, 6).reshape(1, 5, 1, 1)).all()

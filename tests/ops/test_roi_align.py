@@ -2,7 +2,7 @@ import jittor as jt
 import numpy as np
 import pytest
 
-from jsra.ops import RoIAlign, kernel, roi_align
+from jsra.ops import RoIAlign, kernel, roi_align, roi_pool
 from jsra.ops.reference.roi_align import roi_align as reference
 from tests.ops.rois import DEGENERATE, EMPTY, MISSING_LEVELS, random_rois
 from tests.ops.tester import Case, OperatorTester
@@ -167,3 +167,23 @@ def test_bad_arguments_are_named(change, message):
     arguments.update(change)
     with pytest.raises(ValueError, match=message):
         roi_align(**{k: jt.array(v) if isinstance(v, np.ndarray) else v for k, v in arguments.items()})
+
+
+def test_arguments_in_the_order_of_another_library(rng):
+    """mmcv's sixth argument is the mode of pooling, here it is `aligned`, and any text would count as True."""
+    features, rois = jt.array(rng.standard_normal((2, 4, 9, 9)).astype(np.float32)), jt.array([[0.0, 1.0, 1.0, 7.0, 7.0]])
+    with pytest.raises(ValueError, match="aligned: expected True or False, got 'max'"):
+        roi_align(features, rois, 2, 1.0, 2, "max")
+    for ratio in (2.5, "2", None, True):
+        with pytest.raises(ValueError, match="sampling_ratio: expected a whole number, got"):
+            roi_align(features, rois, 2, 1.0, ratio)
+    numbers = roi_align(features, rois, 2, 1.0, np.int64(2), np.bool_(True))
+    np.testing.assert_array_equal(numbers.numpy(), roi_align(features, rois, 2, 1.0, 2, True).numpy())
+
+
+@pytest.mark.parametrize("op", [roi_align, roi_pool])
+def test_a_list_longer_than_the_batch(op, rng):
+    features, boxes = jt.array(rng.standard_normal((2, 4, 9, 9)).astype(np.float32)), jt.array([[1.0, 1.0, 7.0, 7.0]])
+    with pytest.raises(ValueError, match="boxes: expected a list with the boxes of each of the 2 images, got 3 items"):
+        op(features, [boxes] * 3, 2)
+    assert op(features, [boxes], 2).shape == [1, 4, 2, 2]

@@ -50,6 +50,15 @@ def test_the_environment_is_respected(tmp_path):
     assert done.stdout.split() == ["0", "active", "/mine/nvcc"], done.stderr
 
 
+def test_a_process_without_a_path_finds_the_compiler(tmp_path):
+    """`env -i`, or a service: without PATH, Jittor's compiler does not find its assembler."""
+    code = "import jsra, os, shutil; print(os.environ['PATH']); print(shutil.which('g++') is not None)"
+    for path in ({}, {"PATH": ""}):
+        env = {"HOME": os.environ.get("HOME", str(tmp_path)), "PYTHONPATH": os.pathsep.join(sys.path), **path}
+        done = subprocess.run([sys.executable, "-c", code], env=env, capture_output=True, text=True, timeout=600)
+        assert done.stdout.split() == ["/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin", "True"], done.stderr
+
+
 def test_an_empty_home_gets_onednn(tmp_path):
     done = run("import jsra; print(jsra.runtime.prepare()['onednn'])", HOME=str(tmp_path), JITTOR_HOME=str(tmp_path))
     if done.stdout.startswith("missing"):
@@ -118,3 +127,20 @@ print([np.finfo(kind).eps > 0 for kind in (np.float32, np.float64)])
     done = run(code)
     assert done.returncode == 0, done.stderr
     assert done.stdout == "[True, True]\n"
+
+
+def test_a_forked_process_computes_after_its_parent():
+    """OpenMP's threads do not exist in it: with more than one, it would wait for them without end."""
+    code = """
+import os, signal, jsra, jittor as jt, numpy as np
+from jsra.ops import roi_align
+maps, rois = jt.array(np.random.rand(1, 64, 64, 64).astype("float32")), jt.array([[0.0, 1.0, 1.0, 60.0, 60.0]] * 64)
+expected = roi_align(maps, rois, 7).numpy()
+child = os.fork()
+if child == 0:
+    signal.alarm(120)
+    os._exit(0 if (roi_align(maps, rois, 7).numpy() == expected).all() else 3)
+print(os.waitpid(child, 0)[1])
+"""
+    done = run(code, OMP_NUM_THREADS="2")
+    assert done.stdout.split() == ["0"], done.stderr

@@ -1,4 +1,6 @@
 import os
+import subprocess
+import sys
 
 import pytest
 
@@ -65,3 +67,19 @@ def test_names_that_matplotlib_would_read_otherwise(tmp_path):
     legend = [text.get_text() for text in figures[0].axes[0].get_legend().get_texts()]
     pyplot.close(figures[0])
     assert legend == [r"\$a_{b\$", " _c"]
+
+
+def fresh(code, **environment):
+    env = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path), **environment}
+    done = subprocess.run([sys.executable, "-c", code], env=env, capture_output=True, text=True, timeout=300)
+    assert done.returncode == 0, done.stderr
+    return done.stdout.split()
+
+
+def test_the_backend_of_a_notebook():
+    """A notebook passes its backend on to commands, where it may not be installed; in the notebook itself it is kept."""
+    code = "import os; from jsra.output import pyplot; print(pyplot().get_backend().lower(), os.environ['MPLBACKEND'])"
+    given = "module://a_notebooks.backend"
+    assert fresh(code, MPLBACKEND=given) == ["agg", given]
+    code = "from matplotlib import pyplot as p; from jsra.output import pyplot; pyplot(); print(p.get_backend().lower())"
+    assert fresh(code, MPLBACKEND="svg") == ["svg"]

@@ -1,0 +1,140 @@
+"""Checks that the parts of a built detector fit together: channels, numbers of maps, and strides.
+
+    check_fit(model)     raises ConfigError, which names the part
+    within(model, run)   run(), with such errors; for the first iteration of a training
+
+The first builds the graph of one image in evaluation mode. Jittor executes lazily, so nothing is computed.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+
+import jittor as jt
+
+from jsra.detectors.detector import Detector
+from jsra.registry import ConfigError
+
+SIZE = 256  # pixels: maps of stride 64 have 4 x 4 cells
+_TOLERANCE = 1.5  # a stride may differ by this factor, because maps without padding are smaller
+_NEEDED = ("features", "forward_heads")  # of a detector
+
+
+def check_fit(model):
+    """Raise ConfigError if a map has other channels, or another stride, than the part that reads it was built for.
+
+    Detectors without `features` and `forward_heads` are not checked.
+    """
+    if not all(hasattr(model, name) for name in _NEEDED):
+        return
+    training = model.is_training()
+    model.eval()
+    try:
+        with jt.no_grad():
+            maps = _maps(model)
+            _check_readers(model, maps)
+            within(model, lambda: _dense_heads(model, maps))
+    finally:
+        if training:
+            model.train()
+
+
+def _maps(model):
+    """The maps of one image, after a check that they are maps."""
+    backbone, neck = getattr(model, "backbone", None), getattr(model, "neck", None)
+    images = jt.zeros((1, 3, SIZE, SIZE))
+    if backbone is not None:
+        made = within(model, lambda: backbone(images))
+        _check_maps(made, f"model.backbone ({type(backbone).__name__})")
+        if neck is not None:
+            made = within(model, lambda: neck(made))
+            _check_maps(made, f"model.neck ({type(neck).__name__})")
+    return within(model, lambda: model.features(images))
+
+
+def _check_maps(maps, who):
+    if not isinstance(maps, (list, tuple)) or not maps or any(not isinstance(m, jt.Var) or m.ndim != 4 for m in maps):
+        shapes = [list(m.shape) for m in maps] if isinstance(maps, (list, tuple)) and _all_vars(maps) else None
+        found = f"shapes {shapes}" if shapes else type(maps).__name__.rpartition(".")[2]  # jittor_core.Var
+        raise ConfigError(f"{who}: must return a list of maps [B, C, H, W], finest first, not {found}")
+
+
+def _all_vars(values):
+    return all(isinstance(value, jt.Var) for value in values)
+
+
+def _dense_heads(model, maps):
+    """Run the heads on all maps. The heads on RoIs check their inputs themselves, and some read boxes: they would compute."""
+    if hasattr(getattr(model, "rpn", None), "forward_levels"):
+        model.rpn.forward_levels(_dense_maps(model, maps))
+    elif not hasattr(model, "roi_head") and type(model).forward_heads is not Detector.forward_heads:
+        model.forward_heads(maps, jt.zeros((0, 5)))
+
+
+def _dense_maps(model, maps):
+    return model.rpn_maps(maps) if hasattr(model, "rpn_maps") else maps
+
+
+def _check_readers(model, maps):
+    """Compare strides and channels in the config with those of the maps."""
+    for name, module in model.named_modules():
+        generator, strides = getattr(module, "anchor_generator", None), getattr(module, "featmap_strides", None)
+        where = f"model.{name}" if name else "model"
+        if generator is not None and hasattr(generator, "strides"):
+            read = _dense_maps(model, maps)
+            if len(generator.strides) != len(read):
+                raise ConfigError(
+                    f"{where}.anchor_generator.strides: {len(generator.strides)} strides {list(generator.strides)} for "
+                    f"{len(read)} maps (num_outs of the neck, out_indices of the backbone): give one for each map"
+                )
+            _compare(generator.strides, read, f"{where}.anchor_generator.strides")
+        if strides is not None:
+            if len(strides) > len(maps):
+                raise ConfigError(f"{where}.featmap_strides: {len(strides)} strides for {len(maps)} maps")
+            _compare(strides, maps, f"{where}.featmap_strides")
+            channels = [m.shape[1] for m in maps[: len(strides)]]
+            if any(c != getattr(module, "out_channels", c) for c in channels):
+                raise ConfigError(f"{where}.out_channels is {module.out_channels}, but the maps have {channels} channels")
+
+
+def _compare(strides, maps, where):
+    real = [SIZE / max(m.shape[2:]) for m in maps]
+    wrong = [i for i, (given, true) in enumerate(zip(strides, real)) if max(given / true, true / given) > _TOLERANCE]
+    if wrong:
+        shown = ", ".join(f"{true:g}" for true in real[: len(strides)])
+        raise ConfigError(
+            f"{where} is {list(strides)}, but the strides of the maps are {shown}: boxes would be at wrong places; correct "
+            "it, or the maps (out_indices of the backbone, num_outs of the neck)"
+        )
+
+
+def within(model, run):
+    """run(). If the inputs of a module do not fit, raises ConfigError with the name of the innermost one that was running."""
+    try:
+        return run()
+    except ConfigError:
+        raise
+    except (ValueError, NotImplementedError) as error:  # the latter is Jittor's, for a module without `execute`
+        if isinstance(error, ValueError) and not _of_this_package(error):  # a fault in a user's own part keeps its traceback
+            raise
+        raise ConfigError(f"{_running(model)}: {error}; correct this part of the config, or the one before it") from error
+
+
+def _of_this_package(error):
+    trace = error.__traceback__
+    while trace.tb_next is not None:
+        trace = trace.tb_next
+    folder = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
+    return os.path.abspath(trace.tb_frame.f_code.co_filename).startswith(folder + os.sep)
+
+
+def _running(model):
+    """The name of the innermost module whose method raised the exception that is being handled."""
+    names = {id(module): name for name, module in model.named_modules()}
+    trace, found = sys.exc_info()[2], ""
+    while trace is not None:
+        owner = trace.tb_frame.f_locals.get("self")
+        found = names.get(id(owner)) or found
+        trace = trace.tb_next
+    return f"model.{found}" if found else "model"
