@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import importlib.util
 import os
-import re
 import zipfile
 import zlib
 from collections import Counter
@@ -68,16 +67,15 @@ def _unusable(picture) -> int:
 
 
 def _not_used(found, folder) -> list:
-    """A line if pictures are next to annotated ones, but neither annotated themselves nor named by `found.problems`."""
+    """A line if there are pictures next to the used ones that are not used."""
     used = {p.file for listed in found.splits.values() for p in listed}
     places = {os.path.dirname(file) for file in used}
-    named = {os.path.splitext(word)[0] for line in found.problems for word in re.findall(r"[^/\\'\"\s:,]+", line)}
     left = [p for p in Pictures(folder).paths if p not in used and os.path.dirname(p) in places]
-    left = [p for p in left if os.path.splitext(os.path.basename(p))[0] not in named]
     if not left:
         return []
-    what = f"{len(left)} pictures, such as {left[0]}, have no annotations, or no list names them"
-    return [what + ("; an empty .txt makes one a background" if found.form == "YOLO" else "") + ": left out"]
+    reason = "no usable annotations, or no list of a split names them"
+    hint = "; an empty .txt makes one a background" if found.form == "YOLO" else ""
+    return [f"{len(left)} pictures, such as {left[0]}, are not used: {reason}{hint}"]
 
 
 def first_lines(lines) -> list:

@@ -177,7 +177,7 @@ def test_pictures_that_are_not_used_are_said(tmp_path, form):
     for name in ("z1.jpg", "z2.jpg"):
         (place / name).write_bytes((place / "a.jpg").read_bytes())
     found, _ = starter.read(str(tmp_path), str(tmp_path / "out"))
-    (line,) = [line for line in found.problems if "have no annotations, or no list names them" in line]
+    (line,) = [line for line in found.problems if "no usable annotations, or no list of a split names them" in line]
     assert line.startswith(f"{3 if form is yolo else 2} pictures, such as {place}")
     assert ("empty .txt" in line) == (form is yolo)
 
