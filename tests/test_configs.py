@@ -10,6 +10,7 @@ from jsra import resources
 from jsra.backbones.resnet import DEPTHS
 from jsra.config import load_config
 from jsra.data.masks import InstanceMasks
+from jsra.detectors.fit import check_fit
 from jsra.engine.run import build_optimizer
 from jsra.engine.train import total_loss
 from jsra.paper import rows
@@ -119,6 +120,7 @@ def test_one_training_step(path):
     if config.model.get("motion"):
         config.model.motion["base_channels"] = 4  # of 64: half of a video detector's weights
     model = build(config.model, "model")
+    check_fit(model)
     optimizer, _ = build_optimizer(config, model, config.dataset.train.batch_size)
     model.train()
     images, targets = batch(rng, config)

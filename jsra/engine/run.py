@@ -292,6 +292,8 @@ def _build_run(config, resume, seed):
         notes += [f"dataset.val: {line}" for line in (*evaluator.dataset.notes, *_shared_images(dataset, evaluator.dataset))]
     if hasattr(run.scheduler, "notes"):
         notes += run.scheduler.notes(run.total, run.epoch_length)
+    if config.get("logger"):
+        notes.append("logger: only JDet's runner uses it (docs/jdet.md); this run writes its own log")
     for line in (*notes, arithmetic, loaded):
         if line:
             run.log.info(line)

@@ -5,7 +5,8 @@
 - Under a limit of memory (`ulimit -v`) that is too small for it, Jittor crashes or waits without end: the import is refused.
 - When a part of its cache is out of date (the home folder was moved), Jittor compiles that part and ends the process with
   exit code 0 and without a word: here it is an ImportError.
-- What Jittor changes in the process at its import is set right afterwards (jsra.runtime.after_jittor).
+- What Jittor changes in the process at its import is set right afterwards (jsra.runtime.after_jittor), and the random
+  numbers of Python and NumPy continue as if it had not been imported.
 - At its first import with a new cache, Jittor compiles itself for minutes without a message: a message is printed before.
 """
 
@@ -13,6 +14,7 @@ from __future__ import annotations
 
 import importlib.machinery
 import os
+import random
 import shutil
 import sys
 
@@ -25,6 +27,7 @@ CURE = "pip install 'numpy<2'"
 
 class _Loader(importlib.machinery.SourceFileLoader):
     def exec_module(self, module):
+        states = random.getstate(), np.random.get_state()  # Jittor seeds both by the time
         try:
             super().exec_module(module)
         except SystemExit:
@@ -32,6 +35,9 @@ class _Loader(importlib.machinery.SourceFileLoader):
             raise ImportError(
                 f"Jittor has just compiled a part of its cache ({place}) again: run the same command again"
             ) from None
+        finally:
+            random.setstate(states[0])
+            np.random.set_state(states[1])
         after_jittor.set_right(module)
 
 

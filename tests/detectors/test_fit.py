@@ -106,3 +106,8 @@ def test_a_head_on_rois_in_the_first_iteration():
 
 def test_other_models_are_left_alone():
     check_fit(nn.Linear(2, 2))
+
+
+def test_a_mask_rcnn_without_masks():
+    with pytest.raises(ConfigError, match="MaskRCNN: model.roi_head has no branch for masks: add .*or use FasterRCNN"):
+        model("puppets_mask_r18_fpn_roi_align", "model.roi_head.branches=null")

@@ -128,6 +128,11 @@ def test_the_log_says_what_the_schedule_does_not_reach(tmp_path, capsys):
     assert "warning: scheduler.milestones [80] (epochs) are not reached" in capsys.readouterr().err
 
 
+def test_a_logger_of_jdet_is_said_to_be_unused(tmp_path, capsys):
+    build_run(load_config(write_config(tmp_path), ["logger={type: RunLogger}"])).close()
+    assert "logger: only JDet's runner uses it" in capsys.readouterr().err
+
+
 def test_a_stream_of_the_users_with_write_and_flush_alone(tmp_path, monkeypatch):
     class Both:
         lines, flush = [], staticmethod(lambda: None)

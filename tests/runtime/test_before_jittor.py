@@ -89,6 +89,20 @@ def test_jittor_does_not_end_the_process_without_a_word(tmp_path):
     assert line.startswith("jsra cost: Jittor has just compiled a part of its cache (") and "run the same command" in line
 
 
+def test_the_random_numbers_of_the_user_continue():
+    """Jittor seeds both generators by the time at its import."""
+    code = (
+        "import random, jsra, numpy as np\n"
+        "def seed(): random.seed(1); np.random.seed(1)\n"
+        "def draw(): return random.random(), float(np.random.rand())\n"
+        "seed(); before = draw()\n"
+        "seed(); import jittor\n"
+        "print(draw() == before)"
+    )
+    done = run(code)
+    assert done.stdout == "True\n", done.stderr
+
+
 def test_a_forked_process_compiles():
     """Another operator than those of the process before: Jittor would wait for threads that a forked process lacks."""
     code = (
