@@ -9,12 +9,10 @@ from jsra.registry import ConfigError, register
 
 @register("detector")
 class MaskRCNN(TwoStageDetector):
-    """Built modules: as FasterRCNN, with a RoIHead that has a MaskBranch, or another branch that is trained on masks, among its
-    branches. Raises ConfigError without one: it would be a Faster R-CNN."""
+    """Built modules: as FasterRCNN, with a RoIHead that has a MaskBranch among its branches, or another one that is trained
+    on masks. Raises ConfigError without one: it would be a Faster R-CNN."""
 
-    def __init__(
-        self, backbone: part.backbone, rpn: part.rpn, roi_head: part.roi_head, neck: part.neck | None = None
-    ):
+    def __init__(self, backbone: part.backbone, rpn: part.rpn, roi_head: part.roi_head, neck: part.neck | None = None):
         super().__init__(backbone, rpn, roi_head, neck)
         if not any("masks" in getattr(module, "needs", ()) for module in roi_head.modules()):
             raise ConfigError(
