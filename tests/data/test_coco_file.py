@@ -177,7 +177,7 @@ def test_encodings_and_gzip_are_read(place, encoding, packed):
         (b'{"images": [],}', r"not valid JSON: .*\(char 1\d\); correct it"),
         (b"version https://git-lfs.github.com/spec/v1\noid sha256:1\n", "git lfs pull"),
         (b"\xff\xfe\xff\xd8", "not text in UTF-8 or UTF-16"),
-        (gzip.compress(b'{"images": []}')[:-9], "gzip file that is damaged or truncated"),
+        (gzip.compress(b'{"images": []}', mtime=0)[:-9], "gzip file that is damaged or truncated"),
     ],
 )
 def test_files_that_are_none(tmp_path, data, words):
