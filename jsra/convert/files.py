@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import math
 import os
+import re
 import struct
 import sys
 import zipfile
@@ -103,6 +104,7 @@ def write_weights(path, arrays: dict):
 
 
 def _state_dict(content, path) -> dict:
+    caffe = _is_caffe(content)
     for key in _NESTED:
         if isinstance(content, dict) and isinstance(content.get(key), dict):
             averaged = next((k for k in _AVERAGED if k != key and isinstance(content.get(k), dict)), None)
@@ -114,7 +116,19 @@ def _state_dict(content, path) -> dict:
     arrays = {str(name): value for name, value in content.items() if isinstance(value, np.ndarray)}
     if not arrays:
         raise WeightsError(f"{path}: no tensors in it; its keys are {', '.join(map(str, list(content)[:8]))}")
+    if caffe and any(name.endswith("layer1.0.conv3.weight") for name in arrays):
+        raise WeightsError(
+            f"{path}: its config has style='caffe': each block of this ResNet has the stride on its first 1x1 convolution, "
+            "ours on the 3x3 one, so the results would be wrong; use weights of style='pytorch'"
+        )
     return arrays
+
+
+def _is_caffe(content) -> bool:
+    """Whether the config that mmdet stores with its weights has a ResNet in Caffe's form; the names of weights are equal."""
+    meta = content.get("meta") if isinstance(content, dict) else None
+    texts = [meta.get(key) for key in ("config", "cfg")] if isinstance(meta, dict) else []
+    return any(isinstance(text, str) and re.search(r"""\bstyle\s*=\s*['"]caffe['"]""", text) for text in texts)
 
 
 def _read_npz(path) -> dict:

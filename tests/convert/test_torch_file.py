@@ -204,6 +204,24 @@ def test_nested_and_parallel_checkpoints(tmp_path):
     assert list(found) == ["x"] and found["x"].dtype == np.float32
 
 
+@pytest.mark.parametrize("key, text", [("config", "dict(depth=50, style='caffe')"), ("cfg", 'style = "caffe"')])
+def test_a_resnet_with_its_stride_elsewhere_is_refused(tmp_path, monkeypatch, key, text):
+    """mmdet's weights in Caffe's form have the names of the others."""
+    path = tmp_path / "a.pth"
+    path.write_bytes(b"weights")
+
+    def content(name, text):
+        return {"meta": {key: text}, "state_dict": {f"backbone.layer1.0.{name}.weight": np.ones(2, np.float32)}}
+
+    monkeypatch.setattr(torch_file, "read", lambda path: content("conv3", text))
+    with pytest.raises(WeightsError, match="style='caffe': each block of this ResNet has the stride on its first 1x1"):
+        read_weights(path)
+    monkeypatch.setattr(torch_file, "read", lambda path: content("conv2", text))  # a ResNet-18 has no such block
+    assert read_weights(path)
+    monkeypatch.setattr(torch_file, "read", lambda path: content("conv3", text.replace("caffe", "pytorch")))
+    assert read_weights(path)
+
+
 def test_bfloat16_safetensors(tmp_path):
     import json
     import struct
