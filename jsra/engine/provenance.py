@@ -10,6 +10,8 @@ import sys
 
 from jsra.version import __version__
 
+_typed = None  # the command that started this process for a part of its work
+
 
 @functools.lru_cache(maxsize=None)
 def commit() -> str:
@@ -48,6 +50,14 @@ def provenance() -> dict:
 
 
 def command() -> str:
-    """The command of this process as typed by the user, without the folder of the program."""
+    """The command as typed by the user, without the folder of the program."""
+    if _typed is not None:
+        return _typed
     program = os.path.basename(sys.argv[0])
     return " ".join(["python -m jsra" if program == "__main__.py" else program, *map(shlex.quote, sys.argv[1:])])
+
+
+def started_by(typed: str):
+    """Say that this process does a part of the work of a command that the user typed."""
+    global _typed
+    _typed = typed

@@ -12,6 +12,7 @@ import sys
 import time
 
 from jsra.engine.interrupt import Interrupted, Interruptions
+from jsra.engine.provenance import command, started_by
 from jsra.paper.run import Run
 
 LOG = "train.txt"  # file for the output of a training, in its work_dir
@@ -58,11 +59,11 @@ def complete(runs, jobs: int, overrides=(), say=print):
 
 def _start(run, overrides, environment):
     os.makedirs(run.work_dir, exist_ok=True)
-    command = [sys.executable, "-m", "jsra.paper.side_by_side", run.path, str(run.seed), run.root, *overrides]
+    words = [sys.executable, "-m", "jsra.paper.side_by_side", command(), run.path, str(run.seed), run.root, *overrides]
     with open(os.path.join(run.work_dir, LOG), "a", encoding="utf8") as log:
         # A new session: otherwise Ctrl-C would reach the training twice, and the second signal ends it without saving.
         return subprocess.Popen(
-            command, stdin=subprocess.DEVNULL, stdout=log, stderr=log, env=environment, start_new_session=True
+            words, stdin=subprocess.DEVNULL, stdout=log, stderr=log, env=environment, start_new_session=True
         )
 
 
@@ -71,7 +72,9 @@ def _end_of(log, lines=5):
         return "".join(f.readlines()[-lines:])
 
 
-def main(path, seed, root, *overrides) -> int:
+def main(typed, path, seed, root, *overrides) -> int:
+    """Complete one run; `typed`: the command of the user, which its result names."""
+    started_by(typed)
     try:
         Run(path, int(seed), root, overrides).complete()
     except Interrupted as stop:

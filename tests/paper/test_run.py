@@ -9,6 +9,7 @@ import pytest
 
 from jsra import resources, settings
 from jsra.data.image import DataError
+from jsra.engine.provenance import command
 from jsra.paper import invariance, measure, studies
 from jsra.paper.rows import table
 from jsra.paper.run import RESULT, SETTINGS, OtherSettings, Run
@@ -251,4 +252,5 @@ def test_side_by_side(overrides, tmp_path):
     assert sum(line.endswith(": trained") for line in said) == 2
     for seed in (0, 1):
         with open(tmp_path / "puppets_r18_fpn_roi_align" / f"seed{seed}" / RESULT) as f:
-            assert json.load(f)["seed"] == seed
+            result = json.load(f)
+        assert result["seed"] == seed and result["command"] == command()  # of the user, not of the process for one row
