@@ -129,7 +129,7 @@ def test_the_log_says_what_the_schedule_does_not_reach(tmp_path, capsys):
 
 
 def test_a_logger_of_jdet_is_said_to_be_unused(tmp_path, capsys):
-    build_run(load_config(write_config(tmp_path), ["logger={type: RunLogger}"])).close()
+    build_run(load_config(write_config(tmp_path), ["+logger={type: RunLogger}"])).close()
     assert "logger: only JDet's runner uses it" in capsys.readouterr().err
 
 
