@@ -21,6 +21,7 @@ def run(args):
     from jsra.data import starter
     from jsra.data.check import check
     from jsra.data.coco import UNUSABLE
+    from jsra.data.problems import first_lines
     from jsra.registry import ConfigError
     from jsra.runtime import prepare
 
@@ -30,7 +31,7 @@ def run(args):
     gpu = prepare().get("cuda", "").startswith("on")
     pretrained = starter.has_weights()
     done = starter.write(found, data, args.folder, gpu, pretrained)
-    for line in starter.first_lines(found.problems):
+    for line in first_lines(found.problems):
         print(f"left out: {line}")
     noun = "class" if len(found.classes) == 1 else "classes"
     print(f"{found.form} annotations in {data}: {len(found.classes)} {noun}; {done['rule']}")

@@ -9,7 +9,7 @@ from jsra.data.image import DataError
 # level: 'error' (training would fail, or learn something wrong) or 'warning'; where: the image id, and the annotation if any.
 Problem = namedtuple("Problem", "level where what cure")
 
-MOST = 20  # problems that an error message lists
+MOST = 20  # problems that a message lists
 
 
 def error(where, what, cure) -> Problem:
@@ -22,15 +22,19 @@ def warning(where, what, cure) -> Problem:
     return Problem("warning", where, what, cure)
 
 
+def first_lines(lines, most=MOST, rest="more") -> list:
+    """The first lines, and one with the number of further ones, which `rest` names."""
+    more = len(lines) - most
+    return [*lines[:most], *([f"... and {more} {rest}"] if more > 0 else [])]
+
+
 def refuse(source, problems):
     """Raise DataError if there are errors among the problems of `source` (a path): the first 20 and their number."""
     errors = [p for p in problems if p.level == "error"]
     if not errors:
         return
-    lines = [f"{p.where}: {p.what}; {p.cure}" for p in errors[:MOST]]
+    lines = first_lines([f"{p.where}: {p.what}; {p.cure}" for p in errors])
     if len(errors) == 1:
         raise DataError(f"{source}: {lines[0]}")
-    if len(errors) > MOST:
-        lines.append(f"... and {len(errors) - MOST} more")
     listed = "".join(f"\n  {line}" for line in lines)
     raise DataError(f"{source}: {len(errors)} errors (`jsra data check` lists them and all warnings):{listed}")

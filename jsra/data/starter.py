@@ -14,12 +14,12 @@ from jsra.data.formats.annotations import CONFIG, MARK, Annotations, is_project,
 from jsra.data.formats.pictures import Pictures
 from jsra.data.image import DataError
 from jsra.data.paths import absolute
+from jsra.data.problems import first_lines
 from jsra.folders import exists
 from jsra.output import write_json
 from jsra.registry import ConfigError
 
 WINDOWS = 0  # ZipInfo.create_system of zip files from DOS and Windows
-MOST_LINES = 20  # lines on the screen about what was left out
 EVERY = 5  # if the data have no splits, every fifth picture is for validation
 # Steps that BCCD (205 pictures) needs for its result; with fewer pictures each is seen more often, with more less often.
 STEPS, LEAST_EPOCHS, MOST_EPOCHS = 1230, 6, 100
@@ -48,13 +48,12 @@ def read(data: str, folder: str) -> tuple:
         kinds = "COCO (.json), Pascal VOC (.xml), YOLO (.txt), CVAT (.xml), Labelme (.json)"
         what = f"{data}: no annotations in a known format with their pictures were found; known: {kinds}"
         raise DataError("\n  ".join([what, *first_lines(lines)]))
-    counts = Counter(usable=0, all=0)
-    for picture in (p for listed in found.splits.values() for p in listed):
-        counts.update(usable=len(picture.objects) - _unusable(picture), all=len(picture.objects))
-    if not counts["usable"]:
+    annotated = [p for listed in found.splits.values() for p in listed]
+    objects = sum(len(p.objects) for p in annotated)
+    if objects == sum(map(_unusable, annotated)):
         what = f"{data}: {found.form} annotations, but they have no objects"
-        if counts["all"]:
-            what += f" to train on: all {counts['all']} are {UNUSABLE}; boxes are in pixels, not in fractions of the picture"
+        if objects:
+            what += f" to train on: all {objects} are {UNUSABLE}; boxes are in pixels, not in fractions of the picture"
         raise DataError("\n  ".join([what, *first_lines(found.problems)]))
     found.problems += _not_used(found, pictures)
     return found, pictures
@@ -76,12 +75,6 @@ def _not_used(found, folder) -> list:
     reason = "no usable annotations, or no list of a split names them"
     hint = "; an empty .txt makes one a background" if found.form == "YOLO" else ""
     return [f"{len(left)} pictures, such as {left[0]}, are not used: {reason}{hint}"]
-
-
-def first_lines(lines) -> list:
-    """The first MOST_LINES lines, and the number of further ones."""
-    more = len(lines) - MOST_LINES
-    return [*lines[:MOST_LINES], *([f"... and {more} more"] if more > 0 else [])]
 
 
 def _unpack(path, target):
@@ -140,8 +133,8 @@ def write(found: Annotations, data: str, folder: str, gpu: bool, pretrained: boo
     """Write folder/annotations/<split>.json and folder/config.py. pretrained: use the backbone of WEIGHTS.
 
     Returns {path, rule, counts: {split: (pictures, objects)}, objects: Counter of names in train, unusable: number of
-    objects that a training leaves out}. Raises ConfigError if a
-    file to be written has the name of the user's own annotations.
+    objects that a training leaves out}. Raises ConfigError if a file to be written has the name of the user's own
+    annotations.
     """
     splits, rule = split(found)
     files = {name: os.path.join(folder, "annotations", f"{name}.json") for name in splits}

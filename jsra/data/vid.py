@@ -13,7 +13,7 @@ from jsra.data.coco_file import of_annotation, read_sound_coco
 from jsra.data.dataset import DetectionDataset, Record, label_map
 from jsra.data.image import DataError, read_image
 from jsra.data.paths import data_path
-from jsra.data.problems import error, refuse
+from jsra.data.problems import error, first_lines, refuse
 from jsra.data.references import References
 from jsra.data.vid_classes import VID_CLASSES
 from jsra.data.vid_devkit import read_devkit
@@ -78,9 +78,8 @@ class VIDDataset(DetectionDataset):
             where = self.root
             content, problems = read_devkit(where, sets, classes, every_frame=not key_frames)
             refuse(where, problems)
-            self.notes += [f"{p.where}: {p.what}" for p in problems[:MOST_NOTES]]
-            if len(problems) > MOST_NOTES:
-                self.notes.append(f"... and {len(problems) - MOST_NOTES} more warnings: `jsra data check` lists them")
+            rest = "more warnings: `jsra data check` lists them"
+            self.notes += first_lines([f"{p.where}: {p.what}" for p in problems], MOST_NOTES, rest)
         by_name = {category["name"]: category["id"] for category in content["categories"]}
         self.cat_ids = [by_name[name] for name in label_map(names, by_name, where)]
         self.videos = {}  # video id -> the files of its frames, in order
