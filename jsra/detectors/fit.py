@@ -54,14 +54,11 @@ def _maps(model):
 
 
 def _check_maps(maps, who):
-    if not isinstance(maps, (list, tuple)) or not maps or any(not isinstance(m, jt.Var) or m.ndim != 4 for m in maps):
-        shapes = [list(m.shape) for m in maps] if isinstance(maps, (list, tuple)) and _all_vars(maps) else None
-        found = f"shapes {shapes}" if shapes else type(maps).__name__.rpartition(".")[2]  # jittor_core.Var
+    arrays = isinstance(maps, (list, tuple)) and len(maps) > 0 and all(isinstance(m, jt.Var) for m in maps)
+    if not arrays or any(m.ndim != 4 for m in maps):
+        kind = type(maps).__name__.rpartition(".")[2]  # of jittor_core.Var
+        found = f"shapes {[list(m.shape) for m in maps]}" if arrays else kind
         raise ConfigError(f"{who}: must return a list of maps [B, C, H, W], finest first, not {found}")
-
-
-def _all_vars(values):
-    return all(isinstance(value, jt.Var) for value in values)
 
 
 def _dense_heads(model, maps):
