@@ -242,8 +242,7 @@ def _build_run(config, resume, seed):
     evaluator = Evaluator(config, "val") if config["dataset"].get("val") else None
     _check_classes(model, dataset, evaluator, checkpoint_path)
     _check_needs(model, dataset)
-    if not config.get("feature_cache"):  # with cached features, pictures are not read
-        on_main(dataset.check_pictures)
+    on_main(dataset.check_pictures)
     loaded = None
     if config.get("pretrained_weights") and checkpoint_path is None:
         from jsra.convert.load import load_weights

@@ -31,8 +31,7 @@ class Evaluator:
         self.dataset = build(config["dataset"][split], f"dataset.{split}", "dataset")
         self.dataset.repeat, self.dataset.order = 1, None
         check_agreement(f"data in dataset.{split}", lambda: summary(self.dataset))
-        if not config.get("feature_cache"):  # with cached features, pictures are not read
-            on_main(self.dataset.check_pictures)
+        on_main(self.dataset.check_pictures)
         for evaluator in self.evaluators:
             evaluator.check(self.dataset)
 

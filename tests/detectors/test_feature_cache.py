@@ -12,7 +12,7 @@ from jsra.data.feature_files import FeatureFiles
 from jsra.data.image import DataError
 from jsra.detectors.detector import Detector, model_input
 from jsra.detectors.feature_cache import use_features
-from jsra.evaluation.evaluator import detect
+from jsra.evaluation.evaluator import Evaluator, detect
 from jsra.registry import ConfigError, build
 from jsra.runtime.seed import set_seed
 from tests.data.tiny import NORMALIZE, write_coco
@@ -231,6 +231,14 @@ def test_maps_of_different_sizes_are_refused(tmp_path):
     dataset.features = files
     with pytest.raises(ConfigError, match="maps of different sizes"):
         list(dataset.loader().epoch(0))
+
+
+def test_a_missing_picture_of_val_is_found_before_any_features_are_computed(config):
+    dataset = build(config["dataset"]["val"], "dataset.val", "dataset")
+    os.remove(dataset.records[1].file)
+    config = {"work_dir": "nowhere", "evaluator": dict(type="COCOBoxAP"), **config}
+    with pytest.raises(DataError, match=r"\(image id 2\) is missing; correct the dataset's root"):
+        Evaluator(config, "val")
 
 
 def test_a_step_and_an_evaluation_of_a_whole_detector(config):
