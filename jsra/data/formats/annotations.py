@@ -46,13 +46,15 @@ class Annotations:
     """The annotations in a folder. splits: {'train', 'val', 'test' or 'all': [Picture]}. classes: names in the order of
     labels.
 
-    problems: lines about what was left out, each with its file.
+    problems: lines about what was left out, each with its file. files: the paths of further files that were used, such as
+    lists of names or splits.
     """
 
     form: str
     splits: dict
     classes: list
     problems: list = field(default_factory=list)
+    files: list = field(default_factory=list)
 
 
 def files_below(folder: str, ending) -> list:

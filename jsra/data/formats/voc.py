@@ -26,8 +26,9 @@ def find(folder: str):
         found[os.path.normpath(path)] = Picture(picture, path, *size, list(_objects(root, path, problems)))
     if places is None:
         return None
-    splits = once(_splits(folder, found, problems) or _splits_of_folders(folder, found), problems)
-    return Annotations("Pascal VOC", splits, classes_by_name(splits), problems)
+    lists = _lists(folder)
+    splits = once(_splits(lists, found, problems) or _splits_of_folders(folder, found), problems)
+    return Annotations("Pascal VOC", splits, classes_by_name(splits), problems, list(lists))
 
 
 def _objects(root, path, problems):
@@ -50,13 +51,17 @@ def _splits_of_folders(folder, found):
     return splits
 
 
-def _splits(folder, found, problems):
-    """The splits from the lists in ImageSets/Main."""
+def _lists(folder) -> dict:
+    """{path: name} of the lists in ImageSets/Main."""
+    named = {path: os.path.splitext(os.path.basename(path))[0] for path in files_below(folder, ".txt")}
+    known = ("train", "val", "test", "trainval")
+    return {p: n for p, n in named.items() if n in known and os.path.basename(os.path.dirname(p)) == "Main"}
+
+
+def _splits(lists, found, problems):
+    """The splits from `lists` (see _lists)."""
     splits = {}
-    for path in files_below(folder, ".txt"):
-        name = os.path.splitext(os.path.basename(path))[0]
-        if os.path.basename(os.path.dirname(path)) != "Main" or name not in ("train", "val", "test", "trainval"):
-            continue
+    for path, name in lists.items():
         annotations = os.path.normpath(os.path.join(os.path.dirname(path), "..", "..", "Annotations"))
         stems = read_listing(path, annotations)
         files = [os.path.join(annotations, f"{stem}.xml") for stem in stems]

@@ -25,9 +25,9 @@ def find(folder: str):
     if not any(all(map(_is_sound, words)) for words in lines.values()):
         return None
     places, problems = Pictures(folder), []
-    names, settings, source = _settings(folder, problems)
+    names, settings, (source, *copies) = _settings(folder, problems)
     more = None if "kpt_shape" in settings else _after_the_box(lines)
-    boxes_only, listed = "kpt_shape" in settings or more is not None, _listed(settings, source, places)
+    boxes_only, (listed, lists) = "kpt_shape" in settings or more is not None, _listed(settings, source, places)
     if more:
         problems.append(f"{folder}: each label has a box and {more}, which are left out")
     splits, largest = {}, -1
@@ -51,7 +51,7 @@ def find(folder: str):
                 o.name = names[o.name]
     twice = [name for name in dict.fromkeys(names) if names.count(name) > 1]
     problems += [f"{source}: {names.count(name)} classes are called {name!r}: they become one class" for name in twice]
-    return Annotations("YOLO", splits, list(dict.fromkeys(names)), problems)
+    return Annotations("YOLO", splits, list(dict.fromkeys(names)), problems, [source, *copies, *lists])
 
 
 def _after_the_box(lines):
@@ -103,7 +103,8 @@ def _is_sound(words) -> bool:
 
 
 def _settings(folder, problems) -> tuple:
-    """(names of the classes, content of their data.yaml or {} for a file with a list of names, path of the file)."""
+    """(names of the classes, content of their data.yaml or {} for a file with a list of names, paths of the files with these
+    names)."""
     found = []
     for path in files_below(folder, (".yaml", ".yml")):
         with open(path, "rb") as f:
@@ -126,11 +127,15 @@ def _settings(folder, problems) -> tuple:
     for names, _, path in found[1:]:
         if names != found[0][0]:
             problems.append(f"{path}: other class names than in {found[0][2]}, which are used: left out")
-    return found[0] if found else ([], {}, folder)
+    if not found:
+        return [], {}, [folder]
+    names, content, _ = found[0]
+    return names, content, [path for listed, _, path in found if listed == names]
 
 
-def _listed(settings, source, places) -> dict:
-    """{picture: split} from a data.yaml at `source`, with folders or lists of pictures, often paths of another machine."""
+def _listed(settings, source, places) -> tuple:
+    """({picture: split}, the files with lists of pictures) from a data.yaml at `source`, with folders or such lists, often
+    paths of another machine."""
     base, found = os.path.dirname(source), []
     for key, split in _SPLITS.items():
         entries = settings.get(key)
@@ -150,7 +155,7 @@ def _listed(settings, source, places) -> dict:
             named = [p for p in places.paths if os.path.abspath(p).startswith(place + os.sep)]
         for path in filter(None, named):
             pictures.setdefault(path, split)
-    return pictures
+    return pictures, [place for place, _ in found if os.path.isfile(place)]
 
 
 def _named(names) -> list:
