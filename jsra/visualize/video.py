@@ -9,6 +9,7 @@ import numpy as np
 from PIL import Image, ImageSequence
 
 from jsra.data.image import DataError
+from jsra.output import new_file, whole_or_not
 
 VIDEOS = (".mp4", ".avi", ".mov", ".mkv", ".webm", ".m4v", ".gif")
 # The newest OpenCV installs NumPy 2, with which Jittor does not work.
@@ -58,7 +59,9 @@ def _pillow(path):
             if frame is not None:
                 drawn.append(Image.fromarray(frame))
             elif drawn:
-                drawn[0].save(target, save_all=True, append_images=drawn[1:], duration=durations[: len(drawn)], loop=0)
+                more = dict(save_all=True, append_images=drawn[1:], duration=durations[: len(drawn)], loop=0)
+                with whole_or_not(target) as unfinished:
+                    drawn[0].save(unfinished, format="GIF", **more)
 
         return write
 
@@ -81,7 +84,7 @@ def _opencv(cv2, path):
             yield np.ascontiguousarray(frame[:, :, ::-1])
 
     def writer(target, size):
-        video = cv2.VideoWriter(target, cv2.VideoWriter_fourcc(*"mp4v"), rate, tuple(int(v) for v in size))
+        video = cv2.VideoWriter(new_file(target), cv2.VideoWriter_fourcc(*"mp4v"), rate, tuple(int(v) for v in size))
         return lambda frame: video.release() if frame is None else video.write(np.ascontiguousarray(frame[:, :, ::-1]))
 
     return Video(frames(), ".mp4", writer, count if count > 0 else None)
@@ -102,7 +105,7 @@ def _imageio(path):
     rate = reader.get_meta_data().get("fps", 25.0)
 
     def writer(target, size):
-        video = imageio.get_writer(target, fps=rate, macro_block_size=1)
+        video = imageio.get_writer(new_file(target), fps=rate, macro_block_size=1)
         return lambda frame: video.close() if frame is None else video.append_data(frame)
 
     return Video((np.ascontiguousarray(np.asarray(frame)[:, :, :3]) for frame in reader), ".mp4", writer)
