@@ -218,6 +218,7 @@ def test_a_file_to_write(tmp_path):
         (["table", "1", "--plot", "x"], "--plot x has no ending"),
         (["diversity", "c.py", "--plot", "x"], "--plot x has no ending"),
         (["convert", "a.pth", "b"], "DST b has no ending"),
+        (["data", "vid", "ILSVRC", "p.png/x.json", "--sets", "VID/val"], "OUT p.png/x.json: p.png is no folder, or leads"),
         (["masks", "c.py", "w", "{picture}", "--out", "x"], "--out x has no ending"),
         (["masks", "c.py", "w", "{picture}", "--masks", "1,x"], "--masks '1,x': write numbers of masks"),
         (["masks", "c.py", "w", "{picture}", "--masks=-1"], "--masks '-1'"),
