@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 from typing import Callable, Iterator, NamedTuple
 
@@ -10,6 +11,7 @@ from PIL import Image, ImageSequence
 
 from jsra.data.image import DataError
 from jsra.output import new_file, whole_or_not
+from jsra.visualize.gif import GifWriter
 
 VIDEOS = (".mp4", ".avi", ".mov", ".mkv", ".webm", ".m4v", ".gif")
 # The newest OpenCV installs NumPy 2, with which Jittor does not work.
@@ -53,15 +55,16 @@ def _pillow(path):
             yield np.asarray(frame.convert("RGB"))
 
     def writer(target, size):
-        drawn = []
+        stack, times = contextlib.ExitStack(), iter(durations)
+        file = stack.enter_context(open(stack.enter_context(whole_or_not(target)), "wb"))
+        gif = GifWriter(file, size)
 
         def write(frame):
             if frame is not None:
-                drawn.append(Image.fromarray(frame))
-            elif drawn:
-                more = dict(save_all=True, append_images=drawn[1:], duration=durations[: len(drawn)], loop=0)
-                with whole_or_not(target) as unfinished:
-                    drawn[0].save(unfinished, format="GIF", **more)
+                gif.add(frame, next(times))
+            else:
+                with stack:
+                    gif.close()
 
         return write
 

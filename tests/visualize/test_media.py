@@ -8,6 +8,7 @@ from PIL import Image
 
 from jsra.data.image import DataError
 from jsra.registry import ConfigError
+from jsra.visualize.gif import GifWriter
 from jsra.visualize.media import find_inputs, infer_all
 
 
@@ -156,6 +157,30 @@ def test_gif_without_opencv(tmp_path, monkeypatch):
         assert drawn.n_frames == 3 and drawn.size == (64, 48)
     lines = [json.loads(line) for line in open(tmp_path / "out" / "clip.jsonl")]
     assert [line.pop("frame") for line in lines] == [0, 1, 2] and lines == json.load(open(done.path))[path]
+
+
+def test_the_frames_of_a_gif(tmp_path):
+    """Frames of many colours, equal frames, and their own times; at any time one drawn frame is held."""
+    rng = np.random.default_rng(0)
+    still = rng.integers(0, 256, (48, 64, 3), np.uint8)
+    moved = still.copy()
+    moved[10:20, 30:50] = (255, 0, 0)
+    frames, times = [still, moved, moved, np.zeros_like(still), still], [40, 200, 70, 300, 1000]
+    with open(tmp_path / "a.gif", "wb") as f:
+        writer = GifWriter(f, (64, 48))
+        for frame, time in zip(frames, times):
+            writer.add(frame, time)
+            assert [value.size for value in vars(writer).values() if isinstance(value, Image.Image)] == [(64, 48)]
+        writer.close()
+    with Image.open(tmp_path / "a.gif") as read:
+        assert read.n_frames == 5 and read.size == (64, 48) and read.info["loop"] == 0
+        for number, (frame, time) in enumerate(zip(frames, times)):
+            read.seek(number)
+            found = np.asarray(read.convert("RGB")).astype(int)
+            assert read.info["duration"] == time
+            assert np.abs(found - frame).mean() < 16  # 256 colours for 3072 random ones
+            if number in (1, 2):
+                assert (found[10:20, 30:50] == (255, 0, 0)).all()
 
 
 def test_a_video_that_fails_halfway_keeps_its_frames(tmp_path):
