@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import json
 import math
 import os
@@ -12,25 +13,41 @@ from jsra.registry import ConfigError
 
 FIGURES = (".png", ".svg", ".pdf")  # extensions of figures by matplotlib
 PICTURES = (".png", ".jpg", ".jpeg", ".webp")  # extensions of pictures by Pillow
+JPEG_SIDE = 65500  # the largest width and height that a JPEG file can have
+NAME_BYTES = 230  # of a name without its extension; file systems allow 255, and a number and extensions are added
+FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+
+
+def cure(error) -> str:
+    """What to do about a system error, for the end of its message."""
+    number = getattr(error, "errno", None)
+    if number in FULL:
+        return ": there is no room on the disk; free some, or write to another folder"
+    if number == errno.EROFS:
+        return ": it cannot be written to; choose another folder"
+    return ""
 
 
 def check_folder(folder: str, inputs, option: str = "--out"):
-    """Raise ConfigError if the folder for results is a file, or contains one of the input files."""
+    """Raise ConfigError if the folder for results is a file, or contains one of the input files or a link to it."""
     if os.path.exists(folder) and not os.path.isdir(folder):
         raise ConfigError(f"{option}: {folder} is a file: name a folder")
     target = os.path.realpath(folder)
     for path in inputs:
-        if os.path.dirname(os.path.realpath(path)) == target:
+        if target in (os.path.dirname(os.path.realpath(path)), os.path.realpath(os.path.dirname(path) or ".")):
             raise ConfigError(
                 f"{option}: {folder} is the folder of the input {path}, which results could overwrite: choose another folder"
             )
 
 
 def distinct_names(paths) -> dict:
-    """{path: file name without its extension}; equal names get a number."""
+    """{path: file name without its extension}; equal names get a number, very long ones are cut."""
     names, used = {}, set()
     for path in paths:
-        stem = name = os.path.splitext(os.path.basename(path))[0]
+        name = os.path.splitext(os.path.basename(path))[0]
+        while len(os.fsencode(name)) > NAME_BYTES:
+            name = name[:-1]
+        stem = name
         number = 2
         while name in used:
             name, number = f"{stem}_{number}", number + 1
@@ -83,6 +100,14 @@ def write_json(path: str, content, indent=1) -> str:
     return path
 
 
+def new_file(path: str) -> str:
+    """Remove a file or link at `path` before a program writes there; returns the path. Otherwise it could write into another
+    file: the one that a link points to, or another name of the same file (a hard link)."""
+    with contextlib.suppress(FileNotFoundError):
+        os.unlink(path)
+    return path
+
+
 @contextlib.contextmanager
 def whole_or_not(path: str):
     """Context manager: yields a path to write to; the file is renamed to `path` at the end, or removed if writing fails."""
@@ -107,6 +132,11 @@ def write_picture(path: str, pixels, **options) -> str:
     return path
 
 
+def picture_ending(pixels) -> str:
+    """.jpg, or .png for a picture [H, W, 3] that is too wide or high for a JPEG file."""
+    return ".jpg" if max(pixels.shape[:2]) <= JPEG_SIDE else ".png"
+
+
 def pyplot():
     """matplotlib.pyplot, for figures in files. Raises ImportError, which says how to install it."""
     # A notebook passes its own backend on to the commands that it starts; matplotlib refuses it where it is not installed.
@@ -126,8 +156,9 @@ def pyplot():
 
 
 def save_figure(figure, path: str, dpi: int = 120) -> str:
-    """Write a figure of pyplot() in the format of the extension of `path`, and close it. Returns the path."""
-    figure.savefig(path, dpi=dpi)
+    """Write a figure of pyplot() in the format of the extension of `path`, atomically, and close it. Returns the path."""
+    with whole_or_not(path) as unfinished:
+        figure.savefig(unfinished, format=os.path.splitext(path)[1][1:].lower(), dpi=dpi)
     pyplot().close(figure)
     return path
 
@@ -138,13 +169,19 @@ def figure_file(path: str, option: str = "--out") -> str:
     return output_file(path, FIGURES, option)
 
 
+def check_distinct(path: str, source: str, option: str = "--out"):
+    """Raise ConfigError if the file to write is the file `source`, which is read (also through links)."""
+    if os.path.exists(path) and os.path.exists(source) and os.path.samefile(path, source):
+        raise ConfigError(f"{option} {path} is the input file itself, which would be overwritten: choose another name")
+
+
 def output_file(path: str, endings, option: str = "--out") -> str:
     """Returns the path of a file to write; a missing folder is made.
 
-    Raises ConfigError if the path has none of these extensions, so that it is reported before anything is computed.
+    Raises ConfigError if the path has none of these extensions (None: any), before anything is computed.
     """
     ending = os.path.splitext(path)[1].lower()
-    if ending not in endings:
+    if endings and ending not in endings:
         what = f"ends in {ending!r}" if ending else "has no ending"
         raise ConfigError(f"{option} {path} {what}: give a file name that ends in {', '.join(endings)}")
     if os.path.isdir(path):

@@ -5,12 +5,11 @@ from __future__ import annotations
 import os
 
 import numpy as np
-from PIL import Image as Picture
 
 from jsra.analysis.errors import POINTS
 from jsra.analysis.matching import KINDS
 from jsra.data.image import read_image
-from jsra.output import pyplot, save_figure
+from jsra.output import picture_ending, pyplot, save_figure, write_picture
 from jsra.visualize.detections import color, draw_detections
 from jsra.visualize.literal import literal
 
@@ -104,8 +103,9 @@ def worst(images, names, folder, count: int, threshold: float) -> list:
     os.makedirs(folder, exist_ok=True)
     drawn = []
     for number, (image, wrong) in enumerate(listed, start=1):
-        path = os.path.join(folder, f"worst_{number:02d}.jpg")
-        Picture.fromarray(draw_errors(image, names, threshold)).save(path, quality=88)
+        errors = draw_errors(image, names, threshold)
+        path = os.path.join(folder, f"worst_{number:02d}{picture_ending(errors)}")
+        write_picture(path, errors, quality=88)
         said = ", ".join(f"{wrong.count(kind)} {kind}" for kind in dict.fromkeys(wrong))
         drawn.append((path, f"{os.path.basename(image.file)}: {said}"))
     return drawn

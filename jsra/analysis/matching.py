@@ -20,7 +20,7 @@ from pycocotools import mask as coco_mask
 KINDS = ("class", "place", "both", "twice", "background", "missed")
 RIGHT, IGNORED = "right", "ignored"
 HIT, NEAR = 0.5, 0.1
-MOST = 100  # detections per image, as in COCO's evaluation
+MOST = 100  # detections of each class in an image, as in COCO's evaluation
 
 
 @dataclasses.dataclass
@@ -44,7 +44,8 @@ class Image:
     size: tuple | None = None  # (width, height) in which the annotations are made, as jsra.data.image.read_image takes it
 
     def __post_init__(self):
-        order = np.argsort(-self.scores, kind="stable")[:MOST]
+        order = np.argsort(-self.scores, kind="stable")
+        order = order[_first(self.found_labels[order], MOST)]
         self.found_boxes, self.scores = self.found_boxes[order], self.scores[order]
         self.found_labels = self.found_labels[order]
         self.ious = overlaps(self.found_boxes, self.boxes)
@@ -81,6 +82,14 @@ class Image:
         if best_own >= HIT:
             return "twice"
         return "both" if best_other >= NEAR else "background"
+
+
+def _first(labels, most: int) -> np.ndarray:
+    """bool [d]: whether each label is among the first `most` of its kind."""
+    chosen = np.zeros(len(labels), bool)
+    for label in np.unique(labels):
+        chosen[np.flatnonzero(labels == label)[:most]] = True
+    return chosen
 
 
 def overlaps(found, boxes, crowd=False) -> np.ndarray:

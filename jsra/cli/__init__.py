@@ -1,13 +1,12 @@
 """The `jsra` command: one file per sub-command, each with `add_parser(subparsers)` that sets `run(args) -> exit code`."""
 
 import argparse
-import errno
 import importlib
 import os
 import sys
 import traceback
 
-from jsra.output import open_streams, silence
+from jsra.output import cure, open_streams, silence
 from jsra.runtime.leave import leave, several
 from jsra.runtime.memory import lacks_memory, no_memory
 from jsra.version import __version__
@@ -37,7 +36,6 @@ COMMANDS = (
 
 BROKEN_PIPE = 141  # 128 + SIGPIPE: the reader of the output (`| head`) has closed it
 INTERRUPTED = 130  # 128 + SIGINT: Ctrl-C while there is nothing to save
-FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 
 
 def main(argv=None) -> int:
@@ -91,7 +89,7 @@ def _run(argv):
     except _expected() as error:
         # Any other exception is a bug in the program and keeps its traceback.
         if not getattr(error, "of_main", False):
-            print(f"{command}: {error}{_cure(error)}", file=sys.stderr)
+            print(f"{command}: {error}{cure(error)}", file=sys.stderr)
         try:
             sys.stdout.flush()
         except OSError:
@@ -116,16 +114,6 @@ def _check_current_folder():
         os.getcwd()
     except FileNotFoundError:
         raise FileNotFoundError("the current folder was removed, or moved: change to another (cd)") from None
-
-
-def _cure(error):
-    """What to do about a system error, for the end of its message."""
-    number = getattr(error, "errno", None)
-    if number in FULL:
-        return ": there is no room on the disk; free some, or write to another folder"
-    if number == errno.EROFS:
-        return ": it cannot be written to; choose another folder"
-    return ""
 
 
 def _expected() -> tuple:

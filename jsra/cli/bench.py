@@ -40,19 +40,30 @@ def _command(commands, name, function, repeat, text):
 def _ops(args):
     from jsra.bench.ops import bench
 
+    _check(args.json)
     _write(args.json, bench(args.peer, args.only, args.count, args.repeat, not args.no_sweep, device=args.device))
 
 
 def _roi(args):
     from jsra.bench.roi import bench
 
+    _check(args.json)
     _write(args.json, bench(args.peer, args.only, args.count, args.repeat))
 
 
 def _model(args):
     from jsra.bench.model import bench
 
+    _check(args.json)
     _write(args.json, bench(args.peer, args.only, args.repeat, args.size, args.batch, detector=args.detector))
+
+
+def _check(path):
+    """Raise ConfigError, before anything is measured, if the results cannot be written to this file."""
+    from jsra.output import output_file
+
+    if path:
+        output_file(path, None, "--json")
 
 
 def _write(path, results):

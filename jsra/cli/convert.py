@@ -40,10 +40,12 @@ def run(args):
     from jsra.convert.names import CLASSIFIERS, known
     from jsra.convert.position_tables import fitted
     from jsra.engine.checkpoint import weights_file
-    from jsra.output import output_file
+    from jsra.output import check_distinct, output_file
 
     output_file(args.target, WRITTEN, "DST")
-    source = read_weights(weights_file(args.source))
+    path = weights_file(args.source)
+    check_distinct(args.target, path, "DST")
+    source = read_weights(path)
     shapes = model_shapes(args.config, args.overrides) if args.config else None
     converted = to_jsra(source, args.family, args.classes, shapes or ())
     if shapes is None:

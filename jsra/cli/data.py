@@ -102,8 +102,9 @@ def _vid(args):
     from jsra.data.paths import data_path
     from jsra.data.problems import refuse
     from jsra.data.vid_devkit import read_devkit
-    from jsra.output import write_json
+    from jsra.output import output_file, write_json
 
+    output_file(args.out, None, "OUT")
     root = data_path(args.root)
     content, problems = read_devkit(root, args.sets, args.classes, not args.key_frames, progress=True)
     refuse(root, problems)

@@ -35,14 +35,14 @@ def run(args):
 
     from jsra.data.image import read_image
     from jsra.inference import Detector
-    from jsra.output import PICTURES, output_file, write_picture
+    from jsra.output import PICTURES, check_distinct, output_file, write_picture
     from jsra.paper.figures import stack
     from jsra.paper.invariance import reflect, rotate
     from jsra.registry import ConfigError
     from jsra.visualize.roi_masks import roi_masks
     from jsra.visualize.semantic_masks import draw_semantic_masks, most_telling
 
-    output_file(args.out, PICTURES)
+    check_distinct(output_file(args.out, PICTURES), args.image)
     pixels = read_image(args.image)
     boxes = None if args.boxes is None else [parse_box(text, pixels.shape[1], pixels.shape[0]) for text in args.boxes]
     chosen = parse_masks(args.masks)

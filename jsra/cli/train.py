@@ -42,9 +42,9 @@ def run(args):
         config["work_dir"] = args.work_dir
     use_best_device()
     training = build_run(config, resume=args.resume, seed=args.seed)
-    if not args.no_pictures:
-        _show_data(training)
     try:
+        if not args.no_pictures:
+            _show_data(training)
         metrics = train(training)
     except Interrupted as stop:
         training.log.info(str(stop))

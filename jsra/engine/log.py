@@ -66,7 +66,12 @@ class Log:
         return self
 
     def __exit__(self, *exception):
-        for part in (self._bar, self._board, self._file):
+        self.close()
+
+    def close(self):
+        """End the bar and the files; a second time it does nothing."""
+        board, self._board = self._board, None
+        for part in (self._bar, board, self._file):
             if part is not None:
                 part.close()
 

@@ -167,10 +167,12 @@ class Run:
         self.iteration, self.metrics, self.last_saved = state["iteration"], state.get("metrics") or {}, path
 
     def close(self):
-        """Stop the loader's workers and release the work_dir."""
+        """Stop the loader's workers, close the log and release the work_dir."""
         close = getattr(self.loader, "close", None)
         if close is not None:
             close()
+        if self.log is not None:
+            self.log.close()
         if self.lock is not None:
             self.lock.release()
 

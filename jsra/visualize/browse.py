@@ -10,7 +10,7 @@ from tqdm import tqdm
 
 from jsra.data.image import read_image
 from jsra.data.masks import encode
-from jsra.output import check_folder, distinct_names, write_picture
+from jsra.output import check_folder, distinct_names, picture_ending, write_picture
 from jsra.visualize.detections import draw_detections
 
 STRIP = 6
@@ -55,8 +55,9 @@ def browse(dataset, folder, count=20, seed=None, transformed=False, progress=Tru
         pictures = [draw_truth(*_sample(dataset, index, transformed)) for index in strip]
         height = max(picture.shape[0] for picture in pictures)
         pictures = [np.pad(p, ((0, height - p.shape[0]), (0, 0), (0, 0))) for p in pictures]
-        path = os.path.join(folder, f"{names[place]}.jpg")
-        paths.append(write_picture(path, np.concatenate(pictures, axis=1), quality=92))
+        drawn = np.concatenate(pictures, axis=1)
+        path = os.path.join(folder, names[place] + picture_ending(drawn))
+        paths.append(write_picture(path, drawn, quality=92))
     return paths
 
 

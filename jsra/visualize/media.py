@@ -11,7 +11,7 @@ import numpy as np
 
 from jsra.data.image import PICTURES, DataError, read_image
 from jsra.folders import exists, is_file, walk
-from jsra.output import check_folder, distinct_names, json_text, write_picture
+from jsra.output import check_folder, cure, distinct_names, json_text, new_file, picture_ending, write_picture
 from jsra.visualize.detections import draw_detections
 from jsra.visualize.video import VIDEOS, is_video, open_video
 
@@ -70,7 +70,7 @@ def infer_all(detector, inputs, out: str, threshold: float = 0.5) -> Inferred:
     os.makedirs(out, exist_ok=True)
     names, failed, interrupted = distinct_names(inputs), {}, False
     path = os.path.join(out, FILE)
-    with open(path, "w", encoding="utf8") as f:
+    with open(new_file(path), "w", encoding="utf8") as f:
         results = _Results(f)
         try:
             for source in tqdm(inputs, unit="file", disable=None):
@@ -78,7 +78,7 @@ def infer_all(detector, inputs, out: str, threshold: float = 0.5) -> Inferred:
                 try:
                     infer(detector, source, os.path.join(out, names[source]), threshold, results)
                 except Exception as error:  # any exception: the results of the other inputs must not be lost
-                    failed[source] = str(error) or type(error).__name__
+                    failed[source] = (str(error) or type(error).__name__) + cure(error)
         except KeyboardInterrupt:
             interrupted = True
         finally:
@@ -122,7 +122,7 @@ def _picture(detector, path, target, threshold, results):
     pixels = read_image(path)
     result = detector(pixels)
     results.add(path, result)
-    write_picture(target + ".jpg", draw_detections(pixels, result, threshold), quality=92)
+    write_picture(target + picture_ending(pixels), draw_detections(pixels, result, threshold), quality=92)
 
 
 def _video(detector, path, target, threshold, results):
@@ -144,7 +144,7 @@ def _video(detector, path, target, threshold, results):
             yield result
 
     try:
-        with open(target + ".jsonl", "w", encoding="utf8") as lines:
+        with open(new_file(target + ".jsonl"), "w", encoding="utf8") as lines:
             results.add_frames(path, detect(lines))
     finally:
         write(None)

@@ -7,6 +7,7 @@ import os
 import numpy as np
 from PIL import Image
 
+from jsra.output import write_picture
 from jsra.visualize.browse import as_picture, draw_truth
 
 SIDE = 400  # largest side of a picture in a sheet, in pixels
@@ -26,7 +27,7 @@ def draw_batches(loader, folder: str, count: int = 3) -> list:
         samples = [loader.dataset.picture(index) for index in indices[:MOST]]
         paths.append(os.path.join(folder, f"train_batch{number}.jpg"))
         pictures = [draw_truth(as_picture(loader.dataset, image), target) for image, target in samples]
-        sheet(pictures).save(paths[-1], quality=90)
+        write_picture(paths[-1], np.asarray(sheet(pictures)), quality=90)
     return paths
 
 

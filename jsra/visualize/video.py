@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 from typing import Callable, Iterator, NamedTuple
 
@@ -9,6 +10,8 @@ import numpy as np
 from PIL import Image, ImageSequence
 
 from jsra.data.image import DataError
+from jsra.output import new_file, whole_or_not
+from jsra.visualize.gif import GifWriter
 
 VIDEOS = (".mp4", ".avi", ".mov", ".mkv", ".webm", ".m4v", ".gif")
 # The newest OpenCV installs NumPy 2, with which Jittor does not work.
@@ -52,13 +55,16 @@ def _pillow(path):
             yield np.asarray(frame.convert("RGB"))
 
     def writer(target, size):
-        drawn = []
+        stack, times = contextlib.ExitStack(), iter(durations)
+        file = stack.enter_context(open(stack.enter_context(whole_or_not(target)), "wb"))
+        gif = GifWriter(file, size)
 
         def write(frame):
             if frame is not None:
-                drawn.append(Image.fromarray(frame))
-            elif drawn:
-                drawn[0].save(target, save_all=True, append_images=drawn[1:], duration=durations[: len(drawn)], loop=0)
+                gif.add(frame, next(times))
+            else:
+                with stack:
+                    gif.close()
 
         return write
 
@@ -81,7 +87,7 @@ def _opencv(cv2, path):
             yield np.ascontiguousarray(frame[:, :, ::-1])
 
     def writer(target, size):
-        video = cv2.VideoWriter(target, cv2.VideoWriter_fourcc(*"mp4v"), rate, tuple(int(v) for v in size))
+        video = cv2.VideoWriter(new_file(target), cv2.VideoWriter_fourcc(*"mp4v"), rate, tuple(int(v) for v in size))
         return lambda frame: video.release() if frame is None else video.write(np.ascontiguousarray(frame[:, :, ::-1]))
 
     return Video(frames(), ".mp4", writer, count if count > 0 else None)
@@ -102,7 +108,7 @@ def _imageio(path):
     rate = reader.get_meta_data().get("fps", 25.0)
 
     def writer(target, size):
-        video = imageio.get_writer(target, fps=rate, macro_block_size=1)
+        video = imageio.get_writer(new_file(target), fps=rate, macro_block_size=1)
         return lambda frame: video.close() if frame is None else video.append_data(frame)
 
     return Video((np.ascontiguousarray(np.asarray(frame)[:, :, :3]) for frame in reader), ".mp4", writer)

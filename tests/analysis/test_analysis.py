@@ -72,6 +72,17 @@ def test_confusion_by_hand():
     assert confusion([image()], 2, 0.75).tolist() == [[1, 0, 0], [0, 0, 1], [1, 0, 0]]
 
 
+def test_a_hundred_detections_of_each_class_count():
+    """As in COCO's evaluation: in a crowded picture, one class does not take the places of another."""
+    boxes = np.array([[20 * i, 20 * c, 20 * i + 10, 20 * c + 10] for c in range(3) for i in range(101)], float)
+    labels = np.repeat([1, 2, 3], 101)
+    found = [(box, 0.9 - label / 10 - i / 1e4, label) for i, (box, label) in enumerate(zip(boxes, labels))]
+    one = image(found, boxes, labels)
+    assert len(one.scores) == 300 and one.kinds.tolist() == ["right"] * 300
+    assert np.flatnonzero(one.missed).tolist() == [100, 201, 302]  # the last of each class
+    assert confusion([one], 3, 0.0).tolist() == [[100, 0, 0, 1], [0, 100, 0, 1], [0, 0, 100, 1], [0, 0, 0, 0]]
+
+
 @pytest.fixture
 def scattered(tmp_path, rng):
     """A data set and detections that are near its objects."""

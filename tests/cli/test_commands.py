@@ -238,6 +238,19 @@ def test_a_missing_picture_is_found_before_anything_is_computed(trained, tmp_pat
     assert "loss" not in printed.out + printed.err and not (tmp_path / "work" / "checkpoints").exists()
 
 
+def test_a_run_that_fails_before_its_first_iteration_closes_its_log(tmp_path, monkeypatch):
+    """Otherwise TensorBoard's writer tries again when the process ends, which on a full disk prints a traceback."""
+    logs, made = [], log.Log.__init__
+
+    def full(*args, **options):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr("jsra.visualize.training.write_picture", full)
+    monkeypatch.setattr(log.Log, "__init__", lambda self, *a, **k: (logs.append(self), made(self, *a, **k))[1])
+    assert main(["train", write_config(tmp_path)]) == 2
+    assert len(logs) == 1 and logs[0]._file.closed and logs[0]._board is None
+
+
 def test_a_loss_that_is_not_finite_ends_with_a_message(tmp_path, capsys):
     config = write_config(tmp_path)
     assert main(["train", config, "--set", "optimizer.lr=1e38"]) == 2

@@ -12,7 +12,7 @@ from PIL import Image
 
 from jsra.cli import BROKEN_PIPE, main
 from jsra.convert.files import write_weights
-from jsra.output import check_folder, json_text, output_file, write_json, write_picture
+from jsra.output import check_folder, json_text, output_file, pyplot, save_figure, write_json, write_picture
 from jsra.registry import ConfigError
 from tests.data.tiny import CATEGORIES, write_coco
 
@@ -146,6 +146,37 @@ def test_pictures_are_written_whole_and_not_through_links(tmp_path):
     assert sorted(os.listdir(tmp_path)) == ["a.jpg", "input.jpg"]
 
 
+def test_figures_are_written_whole_and_not_through_links(tmp_path):
+    pytest.importorskip("matplotlib", reason="draws figures: pip install matplotlib")
+    (tmp_path / "input.png").write_bytes(b"precious")
+    (tmp_path / "a.png").symlink_to(tmp_path / "input.png")
+    for name in ("a.png", "B.SVG"):
+        save_figure(pyplot().subplots()[0], str(tmp_path / name))
+    assert (tmp_path / "input.png").read_bytes() == b"precious" and Image.open(tmp_path / "a.png").width > 100
+    assert "<svg" in (tmp_path / "B.SVG").read_text() and len(list(tmp_path.iterdir())) == 3
+
+
+@pytest.mark.parametrize("command", ["masks c.py w {} --out {}", "convert {} {}"])
+def test_a_result_is_never_its_own_input(tmp_path, capsys, command):
+    name = "a.png" if "masks" in command else "a.safetensors"
+    path = str(tmp_path / name)
+    Image.new("RGB", (40, 30)).save(path, format="PNG")
+    before, link = (tmp_path / name).read_bytes(), str(tmp_path / f"link_{name}")
+    os.symlink(path, link)
+    for source, target in ((path, path), (link, link), (link, path), (path, link)):
+        assert main(command.format(source, target).split()) == 2
+        assert "is the input file itself, which would be overwritten: choose another name" in capsys.readouterr().err
+    assert (tmp_path / name).read_bytes() == before and os.path.islink(link)
+
+
+@pytest.mark.parametrize("what", ["ops", "roi", "model"])
+def test_where_a_benchmark_writes_is_checked_at_the_start(tmp_path, capsys, what):
+    (tmp_path / "file").write_text("")
+    for path, words in ((tmp_path, "is a folder: give a file in it"), (tmp_path / "file" / "x.json", "leads through a file")):
+        assert main(["bench", what, "--only", "nothing", "--json", str(path)]) == 2
+        assert f"--json {path}" in (said := capsys.readouterr()).err and words in said.err and not said.out
+
+
 def test_a_folder_of_results_that_is_a_file(tmp_path):
     (tmp_path / "x").write_text("precious")
     with pytest.raises(ConfigError, match="--out: .*x is a file: name a folder"):
@@ -187,6 +218,7 @@ def test_a_file_to_write(tmp_path):
         (["table", "1", "--plot", "x"], "--plot x has no ending"),
         (["diversity", "c.py", "--plot", "x"], "--plot x has no ending"),
         (["convert", "a.pth", "b"], "DST b has no ending"),
+        (["data", "vid", "ILSVRC", "p.png/x.json", "--sets", "VID/val"], "OUT p.png/x.json: p.png is no folder, or leads"),
         (["masks", "c.py", "w", "{picture}", "--out", "x"], "--out x has no ending"),
         (["masks", "c.py", "w", "{picture}", "--masks", "1,x"], "--masks '1,x': write numbers of masks"),
         (["masks", "c.py", "w", "{picture}", "--masks=-1"], "--masks '-1'"),

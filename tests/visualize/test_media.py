@@ -8,6 +8,7 @@ from PIL import Image
 
 from jsra.data.image import DataError
 from jsra.registry import ConfigError
+from jsra.visualize.gif import GifWriter
 from jsra.visualize.media import find_inputs, infer_all
 
 
@@ -98,6 +99,53 @@ def test_results_never_overwrite_the_inputs(folder):
     assert (folder / "a" / "one.jpg").read_bytes() == before and len(list((folder / "a").iterdir())) == 1
 
 
+def test_results_never_overwrite_what_a_link_points_to(folder, tmp_path):
+    """A folder of links to pictures, which is also --out; and a folder of results with links, or other names of the input."""
+    frames = [Image.new("RGB", (64, 48), (value, 0, 0)) for value in (0, 120)]
+    original = tmp_path / "original.gif"
+    frames[0].save(original, save_all=True, append_images=frames[1:])
+    before, out = original.read_bytes(), tmp_path / "out"
+    out.mkdir()
+    (out / "original.gif").symlink_to(original)
+    with pytest.raises(ConfigError, match="is the folder of the input .*out/original.gif"):
+        infer_all(detector, [str(out / "original.gif")], str(out))
+    with pytest.raises(ConfigError, match="is the folder of the input"):
+        infer_all(detector, [str(original)], str(tmp_path))
+    for name in ("detections.json", "original.jsonl"):
+        (tmp_path / name).write_text("precious")
+        (out / name).symlink_to(tmp_path / name)
+    for link in (os.symlink, os.link):
+        (out / "original.gif").unlink()
+        link(original, out / "original.gif")
+        assert infer_all(detector, [str(original)], str(out)).failed == {}
+        assert original.read_bytes() == before and (out / "original.gif").read_bytes() != before
+    assert {(tmp_path / name).read_text() for name in ("detections.json", "original.jsonl")} == {"precious"}
+
+
+def test_long_names_and_wide_pictures(tmp_path):
+    os.makedirs(tmp_path / "in")
+    names = ["x" * 251 + ".png", "x" * 250 + "y.png", "长" * 83 + ".png", "长" * 82 + ".gif"]
+    for name in names:
+        Image.new("RGB", (64, 48), "gray").save(tmp_path / "in" / name)
+    Image.new("RGB", (65501, 1), "gray").save(tmp_path / "in" / "wide.png")
+    done = infer_all(detector, find_inputs([str(tmp_path / "in")]), str(tmp_path / "out"))
+    assert done.failed == {} and len(json.load(open(done.path))) == 5
+    written = sorted(os.listdir(tmp_path / "out"))
+    assert [name for name in written if "x" in name] == ["x" * 230 + ".jpg", "x" * 230 + "_2.jpg"]
+    assert [name for name in written if "长" in name] == ["长" * 76 + end for end in (".gif", ".jsonl", "_2.jpg")]
+    assert "wide.png" in written and "detections.json" in written
+
+
+def test_a_full_disk_is_told_with_what_to_do(folder, tmp_path, monkeypatch):
+    def full(*args, **options):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr("jsra.visualize.media.write_picture", full)
+    done = infer_all(detector, [str(folder / "two.bmp")], str(tmp_path / "out"))
+    reason = "[Errno 28] No space left on device: there is no room on the disk; free some, or write to another folder"
+    assert done.failed == {str(folder / "two.bmp"): reason}
+
+
 def test_gif_without_opencv(tmp_path, monkeypatch):
     monkeypatch.setitem(sys.modules, "cv2", None)
     path = str(tmp_path / "clip.gif")
@@ -109,6 +157,30 @@ def test_gif_without_opencv(tmp_path, monkeypatch):
         assert drawn.n_frames == 3 and drawn.size == (64, 48)
     lines = [json.loads(line) for line in open(tmp_path / "out" / "clip.jsonl")]
     assert [line.pop("frame") for line in lines] == [0, 1, 2] and lines == json.load(open(done.path))[path]
+
+
+def test_the_frames_of_a_gif(tmp_path):
+    """Frames of many colours, equal frames, and their own times; at any time one drawn frame is held."""
+    rng = np.random.default_rng(0)
+    still = rng.integers(0, 256, (48, 64, 3), np.uint8)
+    moved = still.copy()
+    moved[10:20, 30:50] = (255, 0, 0)
+    frames, times = [still, moved, moved, np.zeros_like(still), still], [40, 200, 70, 300, 1000]
+    with open(tmp_path / "a.gif", "wb") as f:
+        writer = GifWriter(f, (64, 48))
+        for frame, time in zip(frames, times):
+            writer.add(frame, time)
+            assert [value.size for value in vars(writer).values() if isinstance(value, Image.Image)] == [(64, 48)]
+        writer.close()
+    with Image.open(tmp_path / "a.gif") as read:
+        assert read.n_frames == 5 and read.size == (64, 48) and read.info["loop"] == 0
+        for number, (frame, time) in enumerate(zip(frames, times)):
+            read.seek(number)
+            found = np.asarray(read.convert("RGB")).astype(int)
+            assert read.info["duration"] == time
+            assert np.abs(found - frame).mean() < 16  # 256 colours for 3072 random ones
+            if number in (1, 2):
+                assert (found[10:20, 30:50] == (255, 0, 0)).all()
 
 
 def test_a_video_that_fails_halfway_keeps_its_frames(tmp_path):
