@@ -13,7 +13,6 @@ same file; but a missing attribute is an error, not None, and YAML's numbers are
 from __future__ import annotations
 
 import copy
-import datetime
 import inspect
 import os
 import re
@@ -22,13 +21,12 @@ import sys
 import yaml
 
 from jsra import resources
-from jsra.arguments import short
+from jsra.config_checks import COVER, check_empty, check_keys, check_names, checked
 from jsra.folders import exists
 from jsra.registry import ConfigError, nearest
 from jsra.yaml_values import ValueDumper, ValueLoader
 
-BASE, COVER, SHIPPED = "_base_", "_cover_", "jsra:"
-DELETE = "_delete_"  # the key with which mmcv replaces a dictionary
+BASE, SHIPPED = "_base_", "jsra:"
 # The keys at the top level of a config. Names that begin with an underscore are helpers of a file.
 KEYS = (
     "name", "work_dir", "seed", "model", "pretrained_weights", "feature_cache", "dataset", "evaluator", "best_metric",
@@ -36,11 +34,6 @@ KEYS = (
     "tf32", "deterministic", "eval_interval", "checkpoint_interval", "checkpoint_keep", "log_interval", "logger",
 )  # fmt: skip
 MOST_VALUES = 2 * 10**6  # in a config; with YAML aliases or repeated Python lists, a short file can have any number of values
-# Keys of dataset entries in earlier versions, and their replacements.
-MOVED = {
-    "metrics": "evaluator=[dict(type='COCOBoxAP')] (COCOMaskAP, VOCBoxAP) next to dataset",
-    "ap_mode": "evaluator=[dict(type='VOCBoxAP', mode=...)] next to dataset",
-}
 
 
 class Config(dict):
@@ -133,62 +126,18 @@ def load_config(path, overrides=(), known=KEYS) -> Config:
         except ConfigError as error:
             raise ConfigError(f"{path}: {error}") from None
     if known is not None:
-        _check_keys(config, known, path)
+        check_keys(config, known, path)
     for key, value in list(config.items()):
         try:
-            config[key] = _checked(value, key)
+            config[key] = checked(value, key)
         except ConfigError as error:
             if not str(key).startswith("_"):  # helpers of a file may have any value
                 raise ConfigError(f"{path}: {error}") from None
             del config[key]
-    for key in ("name", "work_dir"):
-        if not isinstance(config[key], str) or not config[key]:
-            raise ConfigError(f"{path}: {key}: expected text, got {config[key]!r}")
-        if "\0" in config[key]:
-            raise ConfigError(f"{path}: {key}: {config[key]!r} has a null character: no file can have this name")
+    if known is not None:
+        check_empty(config, path)
+    check_names(config, path)
     return config
-
-
-def _checked(value, path):
-    """The value with paths as text. Raises ConfigError for types that cannot be written to logs and checkpoints."""
-    if isinstance(value, dict):
-        if DELETE in value:
-            raise ConfigError(f"{path}.{DELETE} is of another library; here {COVER}=True replaces a dictionary")
-        return {key: _checked(item, f"{path}.{key}") for key, item in value.items()}
-    if type(value) in (list, tuple):
-        return type(value)(_checked(item, f"{path}[{i}]") for i, item in enumerate(value))
-    if isinstance(value, os.PathLike):
-        return os.fspath(value)
-    if hasattr(value, "tolist"):  # NumPy numbers and arrays, which a Python config may compute
-        return _checked(value.tolist(), path)
-    if value is None or isinstance(value, (bool, int, float, str)):
-        return value
-    if isinstance(value, (set, frozenset)):
-        raise ConfigError(f"{path}: {value!r} is a set: write a list, [...]")
-    if isinstance(value, datetime.date):
-        raise ConfigError(f"{path}: {value} is a date: write it as text, in quotes")
-    raise ConfigError(
-        f"{path}: a config contains numbers, text, lists and dictionaries, not {type(value).__name__} ({short(value)})"
-    )
-
-
-def _check_keys(config, known, path):
-    for key in map(str, config):
-        if key not in known and not key.startswith("_"):
-            raise ConfigError(
-                f"{path}: there is no setting {key!r}{nearest(key, known)}; helper names begin with an underscore"
-            )
-    if config.get("dataset", {}) is None:  # the same as missing: code that needs it reports it
-        del config["dataset"]
-    splits = config.get("dataset", {})
-    if not isinstance(splits, dict):
-        raise ConfigError(f"{path}: dataset: expected a dictionary of splits (train, val, ...), got {splits!r}")
-    for split, settings in splits.items():
-        if not isinstance(settings, (dict, type(None))):
-            raise ConfigError(f"{path}: dataset.{split}: expected a dataset (a dict with its type), got {settings!r}")
-        for key in MOVED:
-            if key in (settings or {}):
-                raise ConfigError(f"{path}: dataset.{split}.{key} no longer exists; write {MOVED[key]}")
 
 
 def origins(path) -> dict:
@@ -365,6 +314,11 @@ def override(config: Config, text: str):
         raise ConfigError(f"override {text!r}: write it as key.key=value")
     if BASE in keys or COVER in keys:
         raise ConfigError(f"override {text!r}: {BASE} and {COVER} act in config files alone")
+    if keys[0].startswith("_"):
+        raise ConfigError(
+            f"override {text!r}: {keys[0]} is a helper, which was used when the file was executed: set the values that were "
+            "made from it (`jsra config` prints them), or change the file"
+        )
     try:
         value = yaml.load(value, Loader=ValueLoader)
     except (yaml.YAMLError, ValueError, RecursionError) as error:

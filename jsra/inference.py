@@ -7,6 +7,7 @@
 from __future__ import annotations
 
 import os
+import sys
 from collections import deque
 
 import numpy as np
@@ -119,21 +120,26 @@ def load_model(config, weights=None):
     jt.sync_all()
     check_fit(model)
     if weights is not None:
-        on_main(lambda: _load(model, weights))
+        on_main(lambda: _load(model, weights, config))
         share_weights(model)
     model.eval()
     return model
 
 
-def _load(model, weights):
+def _load(model, weights, config):
     from jsra.convert.load import load_weights
+    from jsra.convert.origin import colour_notes
     from jsra.engine import checkpoint
 
     path = checkpoint.weights_file(weights)
     if checkpoint.is_model(path):
         checkpoint.restore(os.path.dirname(path), model)
-    else:
-        load_weights(model, path, strict=True)
+        return
+    load_weights(model, path, strict=True)
+    splits = config.get("dataset") or {}
+    split = next((s for s in ("test", "val") if (splits.get(s) or {}).get("transforms")), None)
+    for line in colour_notes(path, splits[split]["transforms"], f"dataset.{split}.transforms") if split else ():
+        print(line, file=sys.stderr)
 
 
 def test_transforms(config):

@@ -1,3 +1,4 @@
+import argparse
 import copy
 import functools
 import os
@@ -314,3 +315,36 @@ def test_an_override_cannot_add_an_unknown_setting(write):
 def test_known_settings_and_helpers_pass(write):
     assert load_checked(write("a.py", "_helper = 3\nseed = _helper")).seed == 3
     assert "amp" in KEYS
+
+
+def test_helpers_cannot_be_set(write):
+    """They were used when the file was executed: a change would be without effect."""
+    path = write("a.py", "_batch = dict(batch_size=2)\ndataset = dict(train=dict(_batch))")
+    for text in ("_batch.batch_size=4", "_batch={}", "+_other=1"):
+        with pytest.raises(ConfigError, match="is a helper, which was used when the file was executed: set the values that"):
+            load_checked(path, [text])
+    assert load_checked(path, ["dataset.train.batch_size=4"]).dataset.train.batch_size == 4
+
+
+def test_empty_dictionaries(write):
+    """All defaults where there are some; a part without its type is an error, not silently the default."""
+    config = load_checked(write("a.py", "amp = dict()\nema = dict()"))
+    assert config.amp is True and config.ema is True
+    for key in ("model", "optimizer", "scheduler", "parameter_groups_generator", "feature_cache"):
+        with pytest.raises(ConfigError, match=f"{key}: an empty dictionary: give its settings, or leave {key} out"):
+            load_checked(write("b.py", f"{key} = dict()"))
+
+
+def test_the_users_folder(write, monkeypatch):
+    from jsra.cli import _with_home
+    from jsra.data.paths import data_path
+
+    monkeypatch.setenv("HOME", "/home/me")
+    assert load_checked(write("a.yaml", "work_dir: ~/runs/a")).work_dir == "/home/me/runs/a"
+    assert data_path("~/weights.pth") == "/home/me/weights.pth" and data_path("a/~/b") == "a/~/b"
+    args = _with_home(argparse.Namespace(out="~/x", number=3, name="a~", many=["b"], none=None))
+    assert vars(args) == dict(out="/home/me/x", number=3, name="a~", many=["b"], none=None)
+    for text in ("$HOME/runs", "${HOME}/runs"):
+        with pytest.raises(ConfigError, match="work_dir: variables such as those in .* are not replaced"):
+            load_checked(write("b.yaml", f"work_dir: {text}"))
+    assert load_checked(write("c.yaml", "work_dir: runs/$no_such_variable")).work_dir == "runs/$no_such_variable"

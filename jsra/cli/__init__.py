@@ -74,7 +74,7 @@ def _run(argv):
     command = "jsra"
     try:
         try:
-            args = make_parser().parse_args(argv)
+            args = _with_home(make_parser().parse_args(argv))
             command = f"jsra {args.command}"
             _check_current_folder()
             return args.run(args) or 0
@@ -107,6 +107,14 @@ def _run(argv):
             raise
         print(f"{command}: {no_memory()}", file=sys.stderr)
         return 2
+
+
+def _with_home(args):
+    """The arguments with the user's folder for `~`, which a shell leaves in --out=~/x."""
+    for name, value in vars(args).items():
+        if isinstance(value, str) and value.startswith("~"):
+            setattr(args, name, os.path.expanduser(value))
+    return args
 
 
 def _check_current_folder():

@@ -1,5 +1,6 @@
 """`jsra convert SRC DST`: converts weights of mmdet, torchvision and JDet to this package's names, and back."""
 
+
 FAMILIES = (
     "jsra", "mmdet", "torchvision", "jdet", "dynamic_head", "backbone", "efficientnet_lite", "swin", "timm_swin", "pvt",
     "timm_pvt", "deit", "internimage", "flownet", "mmtrack",
@@ -39,13 +40,14 @@ def run(args):
     from jsra.convert.load import match, misplaced, not_finite
     from jsra.convert.names import CLASSIFIERS, known
     from jsra.convert.position_tables import fitted
-    from jsra.engine.checkpoint import weights_file
+    from jsra.data.coco import COCO_CLASSES
+    from jsra.engine.checkpoint import classes_of, weights_file
     from jsra.output import check_distinct, output_file
 
     output_file(args.target, WRITTEN, "DST")
-    path = weights_file(args.source)
-    check_distinct(args.target, path, "DST")
-    source = read_weights(path)
+    file = weights_file(args.source)
+    check_distinct(args.target, file, "DST")
+    source = read_weights(file)
     shapes = model_shapes(args.config, args.overrides) if args.config else None
     converted = to_jsra(source, args.family, args.classes, shapes or ())
     if shapes is None:
@@ -83,9 +85,28 @@ def run(args):
     if reason:
         print(f"not written: {reason}")
         return 1
-    write_weights(args.target, arrays)
+    classes = () if args.to in CLASSIFIERS else COCO_CLASSES if args.classes else classes_of(args.source) or ()
+    write_weights(args.target, arrays, classes)
     print(f"{args.target}: {len(arrays)} weights with {args.to} names")
+    if classes:
+        print(_about_classes(classes, args))
     return 0
+
+
+def _about_classes(classes, args) -> str:
+    """A line about the names of the classes, which only some files have."""
+    from jsra.config import load_config
+    from jsra.data.classes import equal_names, listed
+    from jsra.inference import class_names
+
+    line = f"{len(classes)} classes: {listed(classes)}"
+    if not args.target.lower().endswith(".safetensors"):
+        line += "; only a .safetensors file keeps their names: give the same classes in this order where it is used"
+    config = load_config(args.config, args.overrides) if args.config else {}
+    ours = class_names(config) if config.get("dataset") else ()
+    if ours and not equal_names(ours, classes):
+        line += f"; warning: {args.config} has other classes, or another order: {listed(ours)}"
+    return line
 
 
 def model_shapes(config, overrides) -> dict:

@@ -32,7 +32,7 @@ def run(args):
     from jsra.agreement import check_agreement
     from jsra.config import load_config
     from jsra.data.classes import check_model, check_same
-    from jsra.engine.checkpoint import classes_of, weights_file
+    from jsra.engine.checkpoint import classes_of, is_model, weights_file
     from jsra.evaluation.evaluator import Evaluator
     from jsra.evaluation.report import submit
     from jsra.inference import load_model
@@ -53,7 +53,8 @@ def run(args):
     dataset = evaluator.dataset
     saved = on_main(lambda: classes_of(weights))
     if saved:
-        check_same(dataset.CLASSES, saved, f"dataset.{split}", f"the weights {weights}")
+        own = is_model(weights)  # other programs may spell the names differently
+        check_same(dataset.CLASSES, saved, f"dataset.{split}", f"the weights {weights}", spelling=own)
     model = load_model(config, weights)
     check_model(model, dataset.CLASSES, f"dataset.{split}")
     evaluator.check_model(model)

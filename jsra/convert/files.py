@@ -14,6 +14,7 @@ from operator import index
 import numpy as np
 
 from jsra.convert import jittor_file, torch_file
+from jsra.convert.origin import metadata
 from jsra.convert.torch_file import WeightsError
 from jsra.folders import is_file
 
@@ -50,7 +51,8 @@ def read_weights(path) -> dict:
         arrays = _read_npz(path)
     else:
         raise WeightsError(
-            f"{path}: {extension or 'a file without extension'} is none of .pth, .pt, .pkl, .safetensors, .npz"
+            f"{path}: {extension or 'a file without extension'} is none of .pth, .pt, .pkl, .safetensors, .npz; if PyTorch "
+            "wrote it (.pth.tar, .model, ...), rename it to .pth"
         )
     if arrays and all(name.startswith("module.") for name in arrays):
         arrays = {name[len("module.") :]: array for name, array in arrays.items()}
@@ -77,8 +79,8 @@ def _check_start(path):
         raise WeightsError(f"{path}: this is text (JSON), not weights: the download returned an error, or it is another file")
 
 
-def write_weights(path, arrays: dict):
-    """Write {name: array} as .pth, .pt, .pkl, .safetensors or .npz, atomically."""
+def write_weights(path, arrays: dict, classes=()):
+    """Write {name: array} as .pth, .pt, .pkl, .safetensors or .npz, atomically. Only .safetensors keeps the classes."""
     path = os.fspath(path)
     extension = os.path.splitext(path)[1].lower()
     if extension not in WRITTEN:
@@ -95,7 +97,7 @@ def write_weights(path, arrays: dict):
             from safetensors.numpy import save
 
             with open(unfinished, "wb") as f:
-                f.write(save({name: np.ascontiguousarray(a) for name, a in arrays.items()}))
+                f.write(save({name: np.ascontiguousarray(a) for name, a in arrays.items()}, metadata(classes)))
         os.replace(unfinished, path)
     except BaseException:
         if os.path.exists(unfinished):
@@ -128,7 +130,8 @@ def _is_caffe(content) -> bool:
     """Whether the config that mmdet stores with its weights has a ResNet in Caffe's form; the names of weights are equal."""
     meta = content.get("meta") if isinstance(content, dict) else None
     texts = [meta.get(key) for key in ("config", "cfg")] if isinstance(meta, dict) else []
-    return any(isinstance(text, str) and re.search(r"""\bstyle\s*=\s*['"]caffe['"]""", text) for text in texts)
+    caffe = r"""\bstyle['"]?\s*[=:]\s*['"]caffe['"]"""
+    return any(isinstance(text, str) and re.search(caffe, text) for text in texts)
 
 
 def _read_npz(path) -> dict:

@@ -241,7 +241,7 @@ ADDED = {
 IGNORED = re.compile(
     r"(^|\.)num_batches_tracked$|^(backbone\.)?fc\.(weight|bias)$|^(classifier|conv_head)\.|^_(conv_head|bn1|fc)\."
     r"|\.relative_position_index$|\.attn_mask$|^cls_token$|^norm\.(weight|bias)$|^head\.(fc\.)?(weight|bias)$"
-    r"|^ema_(backbone|neck|rpn_head|roi_head|bbox_head)_|^data_preprocessor\.(mean|std)$"
+    r"|^ema_(backbone|neck|rpn_head|roi_head|bbox_head)_|^data_preprocessor\.(mean|std)$|^n_averaged$"
 )
 
 
@@ -285,7 +285,12 @@ def known(names) -> bool:
 
 
 def unwrapped(arrays: dict) -> dict:
-    """Weights without the prefixes (of WRAPPERS) that all names have, if the remaining names are known."""
+    """Weights without the prefixes (of WRAPPERS) that all names have, if the remaining names are known.
+
+    n_averaged, the counter of PyTorch's averaged models, has no prefix.
+    """
+    if "n_averaged" in arrays and not known(arrays):
+        arrays = {name: array for name, array in arrays.items() if name != "n_averaged"}
     for prefix in WRAPPERS:
         if arrays and not known(arrays) and all(name.startswith(prefix) for name in arrays):
             inner = unwrapped({name[len(prefix) :]: array for name, array in arrays.items()})

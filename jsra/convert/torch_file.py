@@ -53,7 +53,7 @@ def widen_bfloat16(bits: np.ndarray) -> np.ndarray:
     return (bits.astype("<u4") << 16).view("<f4")
 
 
-class _Tensor:
+class Tensor:
     """A tensor whose storage may not be read yet."""
 
     def __init__(self, storage, offset, size, stride, *_):
@@ -91,7 +91,8 @@ def _rebuild_parameter(data, *_):
 # Modules of objects that training programs save with weights: settings, dates, logs, random states. Submodules are included.
 _INERT = (
     "mmengine", "mmcv", "mmdet", "mmyolo", "numpy", "argparse", "datetime", "pathlib", "torch", "_codecs", "copyreg",
-    "collections", "omegaconf", "yacs", "fvcore", "detectron2", "addict", "uuid", "enum", "decimal", "random",
+    "collections", "omegaconf", "yacs", "fvcore", "detectron2", "addict", "uuid", "enum", "decimal", "random", "easydict",
+    "lightning", "lightning_fabric", "pytorch_lightning", "ml_collections",
 )  # fmt: skip
 _INERT_BUILTINS = (
     "bool", "bytearray", "bytes", "complex", "dict", "float", "frozenset", "int", "list", "long", "object", "range",
@@ -116,7 +117,7 @@ class Unpickler(pickle.Unpickler):
         if (module, name) == ("collections", "OrderedDict"):
             return collections.OrderedDict
         if (module, name) == ("torch._utils", "_rebuild_tensor_v2"):
-            return _Tensor
+            return Tensor
         if (module, name) == ("torch._utils", "_rebuild_parameter"):
             return _rebuild_parameter
         if module in ("torch", "torch.storage") and name in _DTYPES:
@@ -153,24 +154,27 @@ def load_pickle(unpickler):
         raise WeightsError(f"the pickle is damaged: {type(error).__name__}: {error}") from None
 
 
-def _read_zip(path):
+def _read_zip(path, with_data=True):
     storages = {}
     with zipfile.ZipFile(path) as archive:
         inside = [n for n in archive.namelist() if n.endswith("/data.pkl") or n == "data.pkl"]
         if not inside:
-            raise WeightsError(
-                "a zip file without data.pkl is not a PyTorch checkpoint (TorchScript archives are not read)"
-            )
+            raise WeightsError("a zip file without data.pkl is not a PyTorch checkpoint: unpack it, if it contains one")
         folder = inside[0][: -len("data.pkl")]
+        if f"{folder}constants.pkl" in archive.namelist():
+            raise WeightsError(
+                "a TorchScript archive, which holds code: save the weights of the model in PyTorch, "
+                "torch.save(torch.jit.load(FILE).state_dict(), 'weights.pth')"
+            )
         if f"{folder}byteorder" in archive.namelist() and archive.read(f"{folder}byteorder") != b"little":
             raise WeightsError("the file was written on a big-endian machine")
         content = load_pickle(Unpickler(io.BytesIO(archive.read(inside[0])), storages))
-        for key, storage in storages.items():
+        for key, storage in storages.items() if with_data else ():
             storage.fill(archive.read(f"{folder}data/{key}"))
     return content
 
 
-def _read_legacy(path):
+def _read_legacy(path, with_data=True):
     storages = {}
     with open(path, "rb") as file:
         if load_pickle(Unpickler(file, {})) != _LEGACY_MAGIC:
@@ -178,7 +182,7 @@ def _read_legacy(path):
         load_pickle(Unpickler(file, {}))  # protocol version
         load_pickle(Unpickler(file, {}))  # sizes of the writer's integers
         content = load_pickle(Unpickler(file, storages))
-        for key in load_pickle(Unpickler(file, {})):
+        for key in load_pickle(Unpickler(file, {})) if with_data else ():
             storage = storages.get(str(key))
             if storage is None:
                 raise WeightsError(f"storage {key!r} belongs to no tensor")
@@ -206,8 +210,16 @@ def read(path: str) -> dict:
         raise WeightsError(f"{path}: damaged: {error}") from None
 
 
+def read_header(path: str):
+    """The content of a .pth or .pt file without the numbers of its tensors, which have only a `size`. Raises WeightsError."""
+    try:
+        return _read_zip(path, with_data=False) if zipfile.is_zipfile(path) else _read_legacy(path, with_data=False)
+    except (KeyError, struct.error, zipfile.BadZipFile) as error:
+        raise WeightsError(f"{path}: damaged: {error}") from None
+
+
 def _arrays(value):
-    if isinstance(value, _Tensor):
+    if isinstance(value, Tensor):
         return value.array()
     if isinstance(value, dict):
         return {key: _arrays(item) for key, item in value.items()}

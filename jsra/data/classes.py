@@ -18,17 +18,20 @@ def check_model(model, classes, where):
         if isinstance(count, int) and count != len(classes):
             raise ConfigError(
                 f"model{name and '.'}{name}: num_classes is {count}, and {where} has {len(classes)} classes "
-                f"({_listed(classes)}): set num_classes={len(classes)}, or select classes of the data (classes=[...])"
+                f"({listed(classes)}): set num_classes={len(classes)}, or select classes of the data (classes=[...])"
             )
 
 
-def check_same(first, second, where_first, where_second):
-    """Raise ConfigError if two lists of class names differ, also in order: positions are the labels."""
+def check_same(first, second, where_first, where_second, spelling=True):
+    """Raise ConfigError if two lists of class names differ, also in order: positions are the labels.
+
+    spelling=False: capitals, and `_` or `-` for a space, make no difference ('traffic_light' in weights of other programs).
+    """
     first, second = tuple(first), tuple(second)
-    if first == second:
+    if first == second or (not spelling and equal_names(first, second)):
         return
     if len(first) != len(second):
-        what = f"{where_first} has {len(first)} classes ({_listed(first)}), {where_second} {len(second)} ({_listed(second)})"
+        what = f"{where_first} has {len(first)} classes ({listed(first)}), {where_second} {len(second)} ({listed(second)})"
     else:
         label, one, other = next((i, a, b) for i, (a, b) in enumerate(zip(first, second), start=1) if a != b)
         order = ", the same names in another order" if sorted(first) == sorted(second) else ""
@@ -36,6 +39,16 @@ def check_same(first, second, where_first, where_second):
     raise ConfigError(f"{what}: give both data sets the same classes=[...] (those of the weights, if you have weights)")
 
 
-def _listed(classes):
+def equal_names(first, second) -> bool:
+    """Whether two lists of class names are the same, except for their spelling (see `check_same`)."""
+    return list(map(_plain, first)) == list(map(_plain, second))
+
+
+def _plain(name):
+    return " ".join(str(name).replace("_", " ").replace("-", " ").casefold().split())
+
+
+def listed(classes) -> str:
+    """The first names of a list of classes, for messages."""
     names = list(map(str, classes))
     return ", ".join(names[:6]) + (", ..." if len(names) > 6 else "")

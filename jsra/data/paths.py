@@ -17,10 +17,10 @@ PACKAGE = "package:"
 
 
 def data_path(path) -> str:
-    """The resolved path: `data/...` becomes the absolute path of `$JSRA_DATA/...` if that variable is set;
-    `package:NAME/FILE` becomes the file in the package, which is not imported; others are unchanged. Raises FileNotFoundError
-    for a package that is not installed."""
-    path = os.fspath(path)
+    """The resolved path: `~` becomes the user's folder; `data/...` becomes the absolute path of `$JSRA_DATA/...` if that
+    variable is set; `package:NAME/FILE` becomes the file in the package, which is not imported; others are unchanged. Raises
+    FileNotFoundError for a package that is not installed."""
+    path = os.path.expanduser(os.fspath(path))
     if path.startswith(PACKAGE):
         return _in_package(*path[len(PACKAGE) :].partition("/")[::2])
     base = os.environ.get("JSRA_DATA")

@@ -5,8 +5,10 @@ from __future__ import annotations
 from typing import NamedTuple
 
 import jittor as jt
+import numpy as np
 from jittor import nn
 
+from jsra.arguments import short
 from jsra.boxes.structures import Targets
 from jsra.data.loader import LEAST_SIDE
 
@@ -77,5 +79,30 @@ class Detector(nn.Module):
                     raise ValueError(
                         f"image {target['img_id']!r}: {len(target['bboxes'])} bboxes but {len(target['labels'])} labels"
                     )
+                self._check_objects(target)
             complete.append(target)
         return Targets(complete, self.is_training())
+
+    def _number_of_classes(self):
+        """The number of classes, without background, of the parts that have one (jsra.data.classes.check_model), or None."""
+        if not hasattr(self, "_classes"):
+            counts = [getattr(part, "num_classes", None) for part in self.modules()]
+            self._classes = min((count for count in counts if isinstance(count, int)), default=None)
+        return self._classes
+
+    def _check_objects(self, target):
+        """Raise ValueError for labels that are not classes of this model, and for boxes that are not boxes."""
+        where = f"image {target['img_id']!r}"
+        labels, most = np.asarray(target["labels"]), self._number_of_classes()
+        sound = labels.dtype.kind in "iuf" and (labels == np.floor(labels)).all() and (labels >= 1).all()
+        if labels.size and not (sound and (most is None or labels.max() <= most)):
+            limit = "" if most is None else f" to {most}"
+            given = short(labels.tolist())
+            raise ValueError(f"{where}: labels must be whole numbers from 1{limit} (0 is the background), not {given}")
+        for key in ("bboxes", "bboxes_ignore"):
+            boxes = np.asarray(() if target.get(key) is None else target[key], np.float32)
+            if boxes.size and not (
+                boxes.ndim == 2 and boxes.shape[1] == 4 and np.isfinite(boxes).all() and (boxes[:, 2:] >= boxes[:, :2]).all()
+            ):
+                what = "finite numbers [n, 4], x0, y0, x1, y1 with x0 <= x1 and y0 <= y1"
+                raise ValueError(f"{where}: {key} must be {what}, not {short(boxes.tolist())}")

@@ -21,6 +21,7 @@ import jittor as jt
 import numpy as np
 
 from jsra.convert.names import current
+from jsra.convert.origin import metadata, origin
 from jsra.folders import exists, is_file
 from jsra.output import json_text
 from jsra.runtime.distributed import on_main
@@ -56,6 +57,13 @@ def best(work_dir: str):
 
 def check(path: str) -> str:
     """Returns the path of a complete checkpoint unchanged. Raises FileNotFoundError for any other path."""
+    if not exists(path):
+        raise FileNotFoundError(f"{path}: there is no such checkpoint; it is a folder ({FOLDER}/iter_... of a work_dir)")
+    if not os.path.isdir(path):
+        raise FileNotFoundError(
+            f"{path} is a file; a checkpoint is a folder ({FOLDER}/iter_... of a work_dir), which also has the optimiser's "
+            "state. To start a new run from the weights in a file, use pretrained_weights"
+        )
     if not is_file(os.path.join(path, STATE)):
         raise FileNotFoundError(f"{path} is not a checkpoint: it has no {STATE}")
     return path
@@ -115,7 +123,7 @@ def save(work_dir: str, model, optimizer, state: dict) -> str:
     try:
         shutil.rmtree(unfinished, ignore_errors=True)  # left by a crash
         os.makedirs(unfinished)
-        _write_arrays(os.path.join(unfinished, MODEL), weights)
+        _write_arrays(os.path.join(unfinished, MODEL), weights, metadata(state.get("classes")))
         _write_arrays(os.path.join(unfinished, OPTIMIZER), moments)
         _write(os.path.join(unfinished, STATE), json_text({**state, "n_step": optimizer.n_step}, indent=1).encode())
         if os.path.isdir(target):  # the same iteration was saved before: an interruption right after a save
@@ -200,6 +208,8 @@ def weights_file(path) -> str:
     Raises FileNotFoundError.
     """
     path = os.fspath(path)
+    if re.match(r"[\w-]+://", path):
+        raise FileNotFoundError(f"{path}: this is an address, and jsra downloads nothing: give the path of a downloaded file")
     if not exists(path):
         raise FileNotFoundError(f"{path}: these weights do not exist")
     if not os.path.isdir(path):
@@ -216,9 +226,9 @@ def is_model(file) -> bool:
 
 
 def classes_of(path):
-    """The class names stored with the weights of a checkpoint, or None."""
+    """The class names that are stored with weights: in a checkpoint, or in a file (jsra.convert.origin); or None."""
     file = weights_file(path)
-    return read_state(os.path.dirname(file)).get("classes") if is_model(file) else None
+    return read_state(os.path.dirname(file)).get("classes") if is_model(file) else list(origin(file).classes) or None
 
 
 def read_arrays(path: str) -> dict:
@@ -234,10 +244,10 @@ def read_arrays(path: str) -> dict:
         raise CheckpointError(f"{path} is damaged or not a safetensors file: {error}") from None
 
 
-def _write_arrays(path, arrays):
+def _write_arrays(path, arrays, about=None):
     from safetensors.numpy import save
 
-    _write(path, save({name: np.ascontiguousarray(array) for name, array in arrays.items()}))
+    _write(path, save({name: np.ascontiguousarray(array) for name, array in arrays.items()}, about))
 
 
 def _write(path, data: bytes):

@@ -100,6 +100,8 @@ class _Saved:
     def load_state(self, arrays: dict, n_step: int):
         """Restore a state from `state()`, as NumPy arrays. Raises ValueError if the parameters are not the same."""
         current = self.state()
+        if any(name.startswith("trained.") for name in arrays):
+            raise ValueError("the checkpoint was made with ema; resume with the config that the run began with")
         if set(current) != set(arrays):
             differing = sorted(set(current) ^ set(arrays))
             raise ValueError(

@@ -11,7 +11,6 @@ import jittor as jt
 from jsra.agreement import check_agreement, summary
 from jsra.arguments import a_part, parameters
 from jsra.data.classes import check_model, check_same
-from jsra.data.paths import data_path
 from jsra.defaults import OUTPUT, differences, plain
 from jsra.detectors.feature_cache import use_features
 from jsra.detectors.fit import check_fit
@@ -20,6 +19,7 @@ from jsra.engine.groups import ParameterGroups
 from jsra.engine.lock import WorkDirLock
 from jsra.engine.log import Log
 from jsra.engine.optimizer import SGD, AdamW
+from jsra.engine.pretrained import load_pretrained
 from jsra.engine.provenance import provenance
 from jsra.engine.schedule import StepLR, scaled_lr
 from jsra.registry import ConfigError, build, nearest
@@ -245,13 +245,7 @@ def _build_run(config, resume, seed):
     _check_classes(model, dataset, evaluator, checkpoint_path)
     _check_needs(model, dataset)
     on_main(dataset.check_pictures)
-    loaded = None
-    if config.get("pretrained_weights") and checkpoint_path is None:
-        from jsra.convert.load import load_weights
-
-        files = [data_path(f) for f in _weights_files(config["pretrained_weights"])]
-        files = on_main(lambda: [checkpoint.weights_file(f) for f in files])  # also of a checkpoint folder or work_dir
-        loaded = on_main(lambda: "\n".join(f"{f}: {load_weights(model, f)}".replace("\n", "; ") for f in files))
+    loaded = load_pretrained(model, config, dataset.CLASSES) if checkpoint_path is None else None
     share_weights(model)
     if config.get("feature_cache"):
         if checkpoint_path is not None:
@@ -301,13 +295,6 @@ def _build_run(config, resume, seed):
     if checkpoint_path is not None:
         run.log.info(f"resumed from {checkpoint_path}, iteration {run.iteration}")
     return run
-
-
-def _weights_files(given) -> list:
-    files = [given] if isinstance(given, str) else given
-    if not isinstance(files, (list, tuple)) or not all(isinstance(file, str) for file in files):
-        raise ConfigError(f"pretrained_weights: expected a file or a list of files, got {given!r}")
-    return list(files)
 
 
 def _check_counts(config):

@@ -162,7 +162,7 @@ def test_masks_of_a_model_without_any(trained, capsys):
         (["train", "{config}", "--set", "optimizer.lrr=1"], "did you mean 'lr'"),
         (["train", "{config}", "--work-dir", "{tmp}/w", "--set", "dataset.train.anno_file=data/none.json"], "JSRA_DATA"),
         (["train", "{config}", "--work-dir", "{tmp}/w", "--set", "optimizer.lr=fast"], "must be a number"),
-        (["train", "{config}", "--work-dir", "{tmp}/w", "--resume", "{tmp}/none"], "not a checkpoint"),
+        (["train", "{config}", "--work-dir", "{tmp}/w", "--resume", "{tmp}/none"], "there is no such checkpoint"),
         (["test", "{config}", "absent.safetensors"], "these weights do not exist"),
         (["test", "{config}", "{config}", "--split", "holdout"], "no 'holdout'"),
         (["infer", "{config}", "{work}", "absent.jpg"], "no such picture"),

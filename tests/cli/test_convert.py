@@ -5,6 +5,7 @@ import pytest
 
 from jsra.cli import main
 from jsra.convert.files import read_weights, write_weights
+from jsra.convert.origin import origin
 from tests.toy_detector import write_config
 
 WHOLE = {"fc.weight": np.full((3, 3), 2, np.float32), "fc.bias": np.zeros(3, np.float32)}
@@ -50,3 +51,28 @@ def test_weights_that_are_not_finite(convert, value):
     """1e300 is none of float32's numbers."""
     code, said = convert({"motion.conv1.weight": np.array([1, value])}, "--from", "jsra")
     assert code == 1 and "1 weights contain NaN or infinity: motion.conv1.weight" in said
+
+
+def test_the_source_is_not_replaced(tmp_path, capsys):
+    source, link = tmp_path / "a.npz", tmp_path / "link.npz"
+    write_weights(source, WHOLE)
+    before = source.read_bytes()
+    link.symlink_to(source)
+    for target in (source, link):
+        assert main(["convert", str(source), str(target), "--from", "jsra"]) == 2
+        assert "is the input file itself, which would be overwritten: choose another name" in capsys.readouterr().err
+        assert source.read_bytes() == before
+
+
+def test_the_names_of_the_classes(tmp_path, capsys):
+    """They are written to .safetensors; for other files, and another config, there is a line about them."""
+    config = write_config(tmp_path)
+    source = tmp_path / "a.safetensors"
+    write_weights(source, WHOLE, ("green", "red"))
+    for name, words in (("b.safetensors", "2 classes: green, red; warning: "), ("b.npz", "only a .safetensors file keeps")):
+        assert main(["convert", str(source), str(tmp_path / name), "--config", config]) == 0
+        said = capsys.readouterr().out
+        assert words in said and f"{config} has other classes, or another order: red, green" in said
+    assert origin(tmp_path / "b.safetensors").classes == ("green", "red")
+    assert main(["convert", str(tmp_path / "b.npz"), str(tmp_path / "c.safetensors"), "--config", config]) == 0
+    assert "classes:" not in capsys.readouterr().out and origin(tmp_path / "c.safetensors").classes == ()

@@ -234,6 +234,8 @@ def test_what_programs_put_before_all_names(prefix):
     found = to_jsra({f"{prefix}conv1.weight": x, f"{prefix}bn1.bias": x})
     assert found.family == "backbone" and list(found.arrays) == ["backbone.conv1.weight", "backbone.bn1.bias"]
     assert list(to_jsra({f"{prefix}stem.weight": x}).arrays) == [f"{prefix}stem.weight"]  # nothing known is left
+    averaged = to_jsra({"n_averaged": np.int64([3]), f"{prefix}conv1.weight": x})  # PyTorch's AveragedModel
+    assert averaged.family == "backbone" and list(averaged.arrays) == ["backbone.conv1.weight"]
 
 
 def test_wrong_requests():

@@ -89,6 +89,22 @@ def test_objects_of_training_frameworks_are_inert(tmp_path):
         read_weights(path)
 
 
+@pytest.mark.parametrize("name", ["lightning_fabric.utilities.data\nAttributeDict", "easydict\nEasyDict"])
+def test_settings_of_other_trainers_are_inert(tmp_path, name):
+    content = b"\x80\x02}X\x10\x00\x00\x00hyper_parametersc" + name.encode() + b"\n)R}X\x01\x00\x00\x00aK\x01sbs."
+    write_zip(str(tmp_path / "a.ckpt"), content)
+    assert type(torch_file.read(str(tmp_path / "a.ckpt"))["hyper_parameters"]).__name__ == "Inert"
+
+
+def test_a_torchscript_archive_is_told(tmp_path):
+    path = tmp_path / "a.pt"
+    with zipfile.ZipFile(path, "w") as archive:
+        archive.writestr("m/data.pkl", b"\x80\x02c__torch__\nModel\n)\x81.")
+        archive.writestr("m/constants.pkl", b"\x80\x02).")
+    with pytest.raises(WeightsError, match="a TorchScript archive, which holds code: save the weights of the model"):
+        read_weights(path)
+
+
 def test_settings_dates_and_arrays_next_to_the_weights_are_inert(tmp_path):
     """What mmengine's and torchvision's training scripts write: numpy arrays, argparse.Namespace, dates, paths, dtypes."""
     named = b"}(X\x06\x00\x00\x00devicectorch\ndevice\nX\x03\x00\x00\x00cpu\x85RX\x05\x00\x00\x00dtypectorch\nfloat32\nu"
@@ -191,10 +207,10 @@ def test_cut_off_files(tmp_path, name, keep):
 def test_tensor_beyond_its_storage():
     storage = torch_file._Storage("<f4", "0", 4)
     storage.fill(np.arange(4, dtype=np.float32).tobytes())
-    np.testing.assert_array_equal(torch_file._Tensor(storage, 1, (2,), (2,)).array(), [1, 3])
+    np.testing.assert_array_equal(torch_file.Tensor(storage, 1, (2,), (2,)).array(), [1, 3])
     for offset, size, stride in ((0, (5,), (1,)), (2, (2,), (2,)), (-1, (2,), (1,)), (3, (2,), (-1,))):
         with pytest.raises(WeightsError, match="beyond its storage"):
-            torch_file._Tensor(storage, offset, size, stride).array()
+            torch_file.Tensor(storage, offset, size, stride).array()
 
 
 def test_nested_and_parallel_checkpoints(tmp_path):
@@ -204,7 +220,10 @@ def test_nested_and_parallel_checkpoints(tmp_path):
     assert list(found) == ["x"] and found["x"].dtype == np.float32
 
 
-@pytest.mark.parametrize("key, text", [("config", "dict(depth=50, style='caffe')"), ("cfg", 'style = "caffe"')])
+@pytest.mark.parametrize(
+    "key, text",
+    [("config", "dict(depth=50, style='caffe')"), ("cfg", 'style = "caffe"'), ("cfg", "{'style': 'caffe'}")],
+)
 def test_a_resnet_with_its_stride_elsewhere_is_refused(tmp_path, monkeypatch, key, text):
     """mmdet's weights in Caffe's form have the names of the others."""
     path = tmp_path / "a.pth"

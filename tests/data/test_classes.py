@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 
 import jittor as jt
 import pytest
@@ -10,6 +11,7 @@ from jittor import nn
 from jsra.cli import main
 from jsra.config import load_config
 from jsra.data.classes import check_model, check_same
+from jsra.engine import checkpoint
 from jsra.engine.run import build_run
 from jsra.registry import ConfigError, build
 from tests.toy_detector import write_config
@@ -104,5 +106,15 @@ def test_weights_of_other_classes_are_not_evaluated(tmp_path, capsys):
     run.save()
     run.close()
     change = ["--set", "dataset.test.classes=[green, red]"]
-    assert main(["test", path, str(tmp_path / "work"), *change]) == 2
-    assert "class 1 is 'green' in dataset.test and 'red' in the weights" in capsys.readouterr().err
+    converted, copied = str(tmp_path / "a.safetensors"), str(tmp_path / "b.safetensors")
+    assert main(["convert", str(tmp_path / "work"), converted, "--config", path]) == 0
+    shutil.copy(checkpoint.weights_file(str(tmp_path / "work")), copied)
+    capsys.readouterr()
+    for weights in (str(tmp_path / "work"), converted, copied):  # each file keeps the names
+        assert main(["test", path, weights, *change]) == 2
+        assert "class 1 is 'green' in dataset.test and 'red' in the weights" in capsys.readouterr().err
+    other_spelling = ["--set", "dataset.test.classes=[Red, green]"]
+    with pytest.raises(ConfigError, match="class 1 is 'Red' in a and 'red' in b"):
+        check_same(["Red", "green"], ["red", "green"], "a", "b")
+    check_same(["Traffic light", "t-shirt"], ["traffic_light", "T shirt"], "a", "b", spelling=False)
+    assert main(["test", path, str(tmp_path / "work"), *other_spelling]) == 2  # in a checkpoint they are exactly the data's

@@ -43,3 +43,27 @@ def test_targets_that_do_not_fit():
     ):
         with pytest.raises(ValueError, match=message):
             model(images, targets)
+
+
+@pytest.mark.parametrize(
+    "change, words",
+    [
+        (dict(labels=[0, 1]), r"labels must be whole numbers from 1 to 2 \(0 is the background\), not \[0, 1\]"),
+        (dict(labels=[1, 3]), "labels must be whole numbers from 1 to 2"),
+        (dict(labels=[-1, 1]), "labels must be whole numbers"),
+        (dict(labels=[1.5, 1]), "labels must be whole numbers"),
+        (dict(labels=["cat", "dog"]), "labels must be whole numbers"),
+        (dict(bboxes=[[0, 0, 1, np.nan], [0, 0, 1, 1]]), "bboxes must be finite numbers"),
+        (dict(bboxes=[[3, 0, 1, 2], [0, 0, 1, 1]]), "bboxes must be .* with x0 <= x1 and y0 <= y1"),
+        (dict(bboxes=np.zeros((4, 5)), labels=[1, 1, 1, 1]), r"bboxes must be finite numbers \[n, 4\]"),  # 20 numbers
+        (dict(bboxes_ignore=[[0, 0, np.inf, 1]]), "bboxes_ignore must be finite numbers"),
+    ],
+)
+def test_objects_that_are_none_are_refused(change, words):
+    """A label that the loss does not know would be trained as another class, or as none."""
+    model, images = Mean(Double()), jt.ones((1, 3, 4, 6))
+    model.backbone.num_classes = 2
+    target = dict(img_id=7, bboxes=[[0, 0, 1, 1], [2, 2, 2, 4]], labels=[1, 2.0])
+    assert model(images, [target])["loss_mean"].item() == pytest.approx(4)
+    with pytest.raises(ValueError, match=f"image 7: {words}"):
+        model(images, [{**target, **change}])

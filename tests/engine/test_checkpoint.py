@@ -130,6 +130,13 @@ def test_errors_name_what_differs(tmp_path):
         checkpoint.restore(path, make_run(tmp_path).model)
     with pytest.raises(FileNotFoundError, match="not a checkpoint"):
         checkpoint.restore(str(tmp_path), run.model)
+    with pytest.raises(FileNotFoundError, match="is a file; a checkpoint is a folder .* use pretrained_weights"):
+        checkpoint.check(os.path.join(path, "model.safetensors"))
+    with pytest.raises(FileNotFoundError, match="there is no such checkpoint; it is a folder"):
+        checkpoint.check(str(tmp_path / "best"))
+    for address in ("https://x/a.pth", "torchvision://resnet50"):
+        with pytest.raises(FileNotFoundError, match="this is an address, and jsra downloads nothing"):
+            checkpoint.weights_file(address)
     with pytest.raises(FileNotFoundError, match="these weights do not exist"):
         checkpoint.weights_file(tmp_path / "absent.pth")
     with pytest.raises(FileNotFoundError, match="has no checkpoint"):

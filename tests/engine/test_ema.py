@@ -65,6 +65,9 @@ def test_a_checkpoint_without_averages_is_refused(tmp_path):
     path = make_run(tmp_path).save()
     with pytest.raises(checkpoint.CheckpointError, match="made without ema"):
         averaging_run(tmp_path).resume(path)
+    path = averaging_run(tmp_path / "averaged").save()
+    with pytest.raises(checkpoint.CheckpointError, match="made with ema; resume with the config"):
+        make_run(tmp_path / "averaged").resume(path)
 
 
 def test_a_step_that_is_left_out_is_not_averaged(tmp_path):

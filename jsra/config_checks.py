@@ -1,0 +1,85 @@
+"""Checks of a config that is read and merged: its keys, the types of its values, its names."""
+
+from __future__ import annotations
+
+import datetime
+import os
+
+from jsra.arguments import short
+from jsra.registry import ConfigError, nearest
+
+COVER = "_cover_"  # the key with which a dictionary replaces one of a base
+DELETE = "_delete_"  # the key with which mmcv replaces a dictionary
+# Keys of dataset entries in earlier versions, and their replacements.
+MOVED = {
+    "metrics": "evaluator=[dict(type='COCOBoxAP')] (COCOMaskAP, VOCBoxAP) next to dataset",
+    "ap_mode": "evaluator=[dict(type='VOCBoxAP', mode=...)] next to dataset",
+}
+
+
+def checked(value, path):
+    """The value with paths as text. Raises ConfigError for types that cannot be written to logs and checkpoints."""
+    if isinstance(value, dict):
+        if DELETE in value:
+            raise ConfigError(f"{path}.{DELETE} is of another library; here {COVER}=True replaces a dictionary")
+        return {key: checked(item, f"{path}.{key}") for key, item in value.items()}
+    if type(value) in (list, tuple):
+        return type(value)(checked(item, f"{path}[{i}]") for i, item in enumerate(value))
+    if isinstance(value, os.PathLike):
+        return os.fspath(value)
+    if hasattr(value, "tolist"):  # NumPy numbers and arrays, which a Python config may compute
+        return checked(value.tolist(), path)
+    if value is None or isinstance(value, (bool, int, float, str)):
+        return value
+    if isinstance(value, (set, frozenset)):
+        raise ConfigError(f"{path}: {value!r} is a set: write a list, [...]")
+    if isinstance(value, datetime.date):
+        raise ConfigError(f"{path}: {value} is a date: write it as text, in quotes")
+    raise ConfigError(
+        f"{path}: a config contains numbers, text, lists and dictionaries, not {type(value).__name__} ({short(value)})"
+    )
+
+
+def check_keys(config, known, path):
+    """Raise ConfigError for keys at the top level, and of dataset entries, that do not exist."""
+    for key in map(str, config):
+        if key not in known and not key.startswith("_"):
+            raise ConfigError(
+                f"{path}: there is no setting {key!r}{nearest(key, known)}; helper names begin with an underscore"
+            )
+    if config.get("dataset", {}) is None:  # the same as missing: code that needs it reports it
+        del config["dataset"]
+    splits = config.get("dataset", {})
+    if not isinstance(splits, dict):
+        raise ConfigError(f"{path}: dataset: expected a dictionary of splits (train, val, ...), got {splits!r}")
+    for split, settings in splits.items():
+        if not isinstance(settings, (dict, type(None))):
+            raise ConfigError(f"{path}: dataset.{split}: expected a dataset (a dict with its type), got {settings!r}")
+        for key in MOVED:
+            if key in (settings or {}):
+                raise ConfigError(f"{path}: dataset.{split}.{key} no longer exists; write {MOVED[key]}")
+
+
+def check_empty(config, path):
+    """An empty dictionary is all defaults where a setting has them, and lacks its type where a part is expected."""
+    for key in ("amp", "ema"):
+        if config.get(key) == {}:
+            config[key] = True
+    for key in ("model", "optimizer", "scheduler", "parameter_groups_generator", "feature_cache"):
+        if config.get(key) == {}:
+            raise ConfigError(f"{path}: {key}: an empty dictionary: give its settings, or leave {key} out")
+
+
+def check_names(config, path):
+    """Check the name and the work_dir; in the work_dir, `~` becomes the user's folder."""
+    for key in ("name", "work_dir"):
+        if not isinstance(config[key], str) or not config[key]:
+            raise ConfigError(f"{path}: {key}: expected text, got {config[key]!r}")
+        if "\0" in config[key]:
+            raise ConfigError(f"{path}: {key}: {config[key]!r} has a null character: no file can have this name")
+    config["work_dir"] = os.path.expanduser(config["work_dir"])
+    if os.path.expandvars(config["work_dir"]) != config["work_dir"]:
+        raise ConfigError(
+            f"{path}: work_dir: variables such as those in {config['work_dir']!r} are not replaced: write the path itself (a "
+            "Python config can take it from os.environ)"
+        )
