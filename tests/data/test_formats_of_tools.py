@@ -157,7 +157,7 @@ def test_labels_of_yolo_that_are_none(tmp_path):
     (tmp_path / "README.txt").write_text("hello\n")
     found, _ = formats.find(str(tmp_path))
     assert sorted(boxes(found)) == ["a.jpg", "empty.jpg"]
-    assert [line for line in found.problems if "unseen.txt: no line of it is a class" in line]
+    assert [line for line in found.problems if "unseen.txt: no line of it is the number of a class" in line]
     assert not [line for line in found.problems if "README" in line]
 
 
