@@ -53,13 +53,16 @@ def check(config, progress=True):
     raise ConfigError(f"cannot check a {kind!r}, only {', '.join(KINDS)}")
 
 
-def refusal(config) -> list:
-    """An error if the data set cannot be built although its files have none: [] or a list with one problem.
+def refusal(config, training: bool = True) -> list:
+    """An error if the data set cannot be built although its files have none, or, for a training, has no object to learn: []
+    or a list with one problem.
 
     For example, a class is listed twice, or no object is of the classes.
     """
     try:
-        build({**config}, "dataset", "dataset")
+        dataset = build(config, "dataset", "dataset")
+        if training:
+            dataset.check_objects()
     except (ConfigError, DataError, OSError) as reason:
         return [error("a training refuses the data set", str(reason), "correct the config or the files")]
     return []

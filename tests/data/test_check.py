@@ -165,6 +165,16 @@ def test_what_a_training_refuses_is_an_error(tmp_path, monkeypatch, capsys, chan
     assert words in captured.out + captured.err
 
 
+@pytest.mark.parametrize("split, code", [("train", 1), ("val", 0)])
+def test_crowds_alone_are_no_training_data(tmp_path, capsys, split, code):
+    place = write_coco(str(tmp_path), [{**a, "iscrowd": 1} for a in ANNOTATIONS])
+    settings = dict(type="COCODataset", use_anno_cats=True, filter_min_size=0, **place)
+    (tmp_path / "c.py").write_text(f"dataset = dict({split}={settings!r})")
+    assert main(["data", "check", str(tmp_path / "c.py"), "--split", split]) == code
+    said = "has no object to train on: 6 are crowds (iscrowd 1) or difficult, regions that are not learned"
+    assert (said in capsys.readouterr().out) == bool(code)
+
+
 def test_only_the_listed_images_are_checked(tmp_path):
     place = write_coco(str(tmp_path))
     (tmp_path / "images" / "0003.png").unlink()

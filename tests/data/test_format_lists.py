@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from jsra.cli import main
 from jsra.data import formats, starter
 from jsra.data.image import DataError
 from jsra.data.masks import to_bitmap
@@ -131,6 +132,80 @@ def test_pictures_of_labelme_in_another_folder(tmp_path):
     labelme_files(tmp_path)
     found, _ = formats.find(str(tmp_path))
     assert stems(found) == {"all": ["p0", "p1", "p2", "p3"]} and not found.problems
+
+
+def coco_file(folder, name, files, categories=("dog",), **more):
+    images = [dict(id=i, file_name=file, width=100, height=80) for i, file in enumerate(files)]
+    annotations = [dict(id=i, image_id=i, category_id=0, bbox=[10, 20, 40, 40], **more) for i in range(len(files))]
+    categories = [dict(id=i, name=name) for i, name in enumerate(categories)]
+    (folder / name).write_text(json.dumps(dict(images=images, annotations=annotations, categories=categories)))
+
+
+def test_other_files_of_coco_give_no_classes(tmp_path):
+    """Panoptic annotations have no boxes; those of stuff have the same pictures."""
+    files = [f"p{i}.jpg" for i in range(COUNT)]
+    pictures(tmp_path, *files)
+    coco_file(tmp_path, "instances_train.json", files)
+    coco_file(tmp_path, "stuff_train.json", files, ("sky", "dog"))
+    coco_file(tmp_path, "panoptic_train.json", files, ("dog", "grass"))
+    content = json.loads((tmp_path / "panoptic_train.json").read_text())
+    content["annotations"] = [dict(image_id=0, file_name="p0.png", segments_info=[])] * 3
+    (tmp_path / "panoptic_train.json").write_text(json.dumps(content))
+    found, _ = formats.find(str(tmp_path))
+    assert found.classes == ["dog"] and stems(found) == {"train": ["p0", "p1", "p2", "p3"]}
+    panoptic, stuff = found.problems
+    assert "panoptic_train.json: none of its 3 annotations has a bbox" in panoptic
+    assert "stuff_train.json: 4 of its pictures are also in" in stuff
+
+
+def started(folder, capsys):
+    code = main(["init", str(folder), str(folder / "out")])
+    captured = capsys.readouterr()
+    return code, captured.out + captured.err
+
+
+def test_crowds_are_counted_apart(tmp_path, capsys):
+    """CVAT writes iscrowd 1 for the masks of its brush."""
+    pictures(tmp_path, "p0.jpg", "p1.jpg")
+    coco_file(tmp_path, "train.json", ["p0.jpg"], iscrowd=1)
+    coco_file(tmp_path, "val.json", ["p1.jpg"])
+    code, said = started(tmp_path, capsys)
+    assert code == 0 and "1 objects are crowds (iscrowd 1) or difficult: a training ignores these regions" in said
+    assert "dog: 0 objects to train on: it cannot be learned" in said
+    coco_file(tmp_path, "val.json", ["p1.jpg"], iscrowd=1)
+    code, said = started(tmp_path, capsys)  # refused as out/config.py exists
+    assert code and "--force" in said
+    with pytest.raises(DataError, match="no objects to train on: 2 are crowds .* or difficult, regions that are not learned"):
+        starter.read(str(tmp_path), str(tmp_path / "out"))
+
+
+def test_pictures_that_are_trained_on_and_evaluated(tmp_path, capsys):
+    files = [f"p{i}.jpg" for i in range(COUNT)]
+    pictures(tmp_path, *files)
+    coco_file(tmp_path, "train.json", files)
+    coco_file(tmp_path, "val.json", files[2:])
+    code, said = started(tmp_path, capsys)
+    assert code == 0 and f"2 pictures are in both train and val, such as {tmp_path}/p2.jpg: the AP of val is too high" in said
+
+
+@pytest.mark.parametrize("names, count", [(["c0", "n1", "n2"], 3), (["p0", "p1", "p2"], 0)])
+def test_folders_of_pictures_that_are_not_used(tmp_path, names, count):
+    """A folder of masks has the names of the pictures."""
+    yolo_files(tmp_path)
+    pictures(tmp_path, *(f"other/{name}.png" for name in names))
+    found, _ = starter.read(str(tmp_path), str(tmp_path / "out"))
+    assert [line for line in found.problems if "are not used" in line and line.startswith(f"{count} pictures")] == (
+        found.problems if count else []
+    )
+
+
+@pytest.mark.parametrize("name", ["a.tar.gz", "a.rar", "a.7z"])
+def test_other_archives(tmp_path, name):
+    (tmp_path / name).write_bytes(b"x")
+    with pytest.raises(DataError, match=f"{name}: of archives, only zip files are read; unpack it, and give the folder"):
+        starter.read(str(tmp_path / name), str(tmp_path / "out"))
+    with pytest.raises(DataError, match=f"{name}: an archive; unpack it, and give its folder"):
+        starter.read(str(tmp_path), str(tmp_path / "out"))
 
 
 def png(bitmap, mode):
