@@ -178,7 +178,8 @@ class DetectionDataset:
         if self.records and not any(len(record.boxes) for record in self.records):
             ignored = sum(len(record.ignored) for record in self.records)
             regions = f"{ignored} are crowds (iscrowd 1) or difficult, regions that are not learned"
-            raise DataError(f"{self!r} has no object to train on: {regions if ignored else 'there are none'}; correct the annotations or classes")
+            why = regions if ignored else "there are none"
+            raise DataError(f"{self!r} has no object to train on: {why}; correct the annotations or classes")
 
     def _check_classes(self):
         """Raise ConfigError if classes, category ids and labels do not agree."""
