@@ -169,7 +169,7 @@ class DetectionDataset:
 
     def _is_ours(self, *names) -> bool:
         """Whether these methods are those of the library."""
-        return all(getattr(self, name).__func__.__module__.startswith("jsra.") for name in names)
+        return all((getattr(getattr(self, name), "__module__", None) or "").startswith("jsra.") for name in names)
 
     def check_objects(self):
         """Raise DataError if no record has an object to learn: a training would end without an error, and find nothing."""
