@@ -35,6 +35,17 @@ def test_files_are_short():
     assert not long, f"over 400 lines, split by concept: {long}"
 
 
+def test_nothing_that_python_3_8_lacks():
+    newer = r"\.(removeprefix|removesuffix|bit_count|with_stem)\(|\bzip\([^\n]*strict=|functools\.cache\b|\w \| \{"
+    users = {}
+    for path in sources(".py", folders=("jsra", "tools")):
+        with open(path, encoding="utf8") as f:
+            found = [number for number, line in enumerate(f, start=1) if re.search(newer, line)]
+        if found:
+            users[os.path.relpath(path, ROOT)] = found
+    assert not users
+
+
 def test_only_the_gateway_calls_jt_code():
     callers = set()
     for path in sources(".py", folders=("jsra", "tools", "jdet_configs")):

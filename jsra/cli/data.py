@@ -65,10 +65,12 @@ def _chosen(args):
 def _check(args):
     from collections import Counter
 
-    from jsra.data.check import check
+    from jsra.data.check import check, refusal
 
     chosen = _chosen(args)[1]
     problems = check(chosen)
+    if not any(p.level == "error" for p in problems):
+        problems += refusal(chosen, args.split == "train")
     print(f"dataset.{args.split}: {chosen.get('anno_file') or chosen['root']}")
     kinds = Counter()
     for p in sorted(problems, key=lambda p: p.level):

@@ -40,6 +40,10 @@ def run(args):
     for name in found.classes:
         count = done["objects"][name]
         print(f"  {name}: {count} objects to train on" + ("" if count else ": it cannot be learned"))
+    if done["crowds"]:
+        print(f"  {done['crowds']} objects are {starter.CROWDS}: a training ignores these regions")
+    for line in done["shared"]:
+        print(f"  {line}")
     if done["unusable"]:
         print(f"  {done['unusable']} objects are {UNUSABLE}: a training leaves them out")
     levels = Counter()

@@ -9,8 +9,9 @@ from tqdm import tqdm
 
 from jsra.data.check_entries import check_box, check_image
 from jsra.data.check_vid import check_vid
-from jsra.data.coco import segmentation_problems
+from jsra.data.coco import listed_images, segmentation_problems
 from jsra.data.coco_file import file_name, of_annotation, read_coco
+from jsra.data.image import DataError
 from jsra.data.lvis import image_file as lvis_file
 from jsra.data.lvis import read_lvis
 from jsra.data.masks import area, box, to_rle
@@ -18,8 +19,9 @@ from jsra.data.paths import data_path
 from jsra.data.problems import error, warning
 from jsra.data.voc import VOC_CLASSES
 from jsra.data.voc_file import read_xml, voc_entries, voc_image, voc_sets
-from jsra.registry import ConfigError, check_settings, get, nearest
+from jsra.registry import ConfigError, build, check_settings, get, nearest
 
+KINDS = ("COCODataset", "LVISDataset", "VOCDataset", "VIDDataset")  # types of data sets that are checked
 MASK_TOLERANCE = 3.0  # pixels by which the box of a mask may differ from the annotated box
 
 
@@ -29,11 +31,14 @@ def check(config, progress=True):
     It reads the files directly, because a dataset object cannot be built from broken files.
     """
     kind = config.get("type")
-    if kind is not None:
-        check_settings(get(kind, "dataset", "dataset"), {k: v for k, v in config.items() if k != "type"}, "dataset")
+    if kind is None:
+        raise ConfigError(f"the dataset has no type: write type=..., one of {', '.join(KINDS)}")
+    check_settings(get(kind, "dataset", "dataset"), {k: v for k, v in config.items() if k != "type"}, "dataset")
     if kind in ("COCODataset", "LVISDataset"):
         read, image_file = (read_lvis, lvis_file) if kind == "LVISDataset" else (read_coco, file_name)
         file, root = read(data_path(config["anno_file"])), data_path(config["root"])
+        if config.get("image_ids"):
+            file = file._replace(images=listed_images(file.images, data_path(config["image_ids"]), file.path))
         unknown = [name for name in config.get("classes") or () if name not in file.categories.values()]
         problems = [
             error(f"class {n!r}", "is not in the file", f"correct classes{nearest(str(n), file.categories.values())}")
@@ -45,7 +50,22 @@ def check(config, progress=True):
         return check_voc(sets, config.get("classes") or VOC_CLASSES, config.get("one_based", True), progress)
     if kind == "VIDDataset":
         return check_vid(config, progress)
-    raise ConfigError(f"cannot check a {kind!r}, only COCODataset, LVISDataset, VOCDataset and VIDDataset")
+    raise ConfigError(f"cannot check a {kind!r}, only {', '.join(KINDS)}")
+
+
+def refusal(config, training: bool = True) -> list:
+    """An error if the data set cannot be built although its files have none, or, for a training, has no object to learn: []
+    or a list with one problem.
+
+    For example, a class is listed twice, or no object is of the classes.
+    """
+    try:
+        dataset = build(config, "dataset", "dataset")
+        if training:
+            dataset.check_objects()
+    except (ConfigError, DataError, OSError) as reason:
+        return [error("a training refuses the data set", str(reason), "correct the config or the files")]
+    return []
 
 
 def check_coco(root, file, image_file, progress=True, with_masks=False):

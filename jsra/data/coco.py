@@ -66,7 +66,7 @@ class COCODataset(DetectionDataset):
         self.root, self.anno_file = data_path(root), data_path(anno_file)
         file = self.read()
         if image_ids is not None:
-            file = file._replace(images=_listed(file.images, data_path(image_ids), self.anno_file))
+            file = file._replace(images=listed_images(file.images, data_path(image_ids), self.anno_file))
         by_name = {name: number for number, name in file.categories.items()}
         classes = classes or (list(by_name) if use_anno_cats else COCO_CLASSES)
         labels = label_map(classes, by_name, f"{self.anno_file}, which has {len(by_name)} categories")
@@ -141,7 +141,7 @@ def object_notes(counts) -> list:
     return lines
 
 
-def _listed(images, path, anno_file) -> dict:
+def listed_images(images, path, anno_file) -> dict:
     """The images {id: entry} whose ids a text file lists. Raises ConfigError for an id that is not among them."""
     with open(existing_file(path, "the list of image ids"), encoding="utf-8-sig") as f:
         wanted = set(f.read().split())

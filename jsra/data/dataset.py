@@ -153,7 +153,7 @@ class DetectionDataset:
 
     def check_pictures(self):
         """Raise DataError if files of records are missing. Folders are listed, which is faster than looking for each file."""
-        if not all(getattr(self, name).__func__.__module__.startswith("jsra.") for name in ("get", "picture")):
+        if not self._is_ours("get", "picture"):
             return  # a user's own data set may have pictures that are no files
         names, missing = {}, []
         for record in self.records:
@@ -166,6 +166,20 @@ class DetectionDataset:
             more = f" ({len(missing)} of {len(self.records)} are)" if len(missing) > 1 else ""
             first = f"image {missing[0].file} (image id {missing[0].img_id})"
             raise DataError(f"{first} is missing{more}; correct the dataset's root or the annotations")
+
+    def _is_ours(self, *names) -> bool:
+        """Whether these methods are those of the library."""
+        return all((getattr(getattr(self, name), "__module__", None) or "").startswith("jsra.") for name in names)
+
+    def check_objects(self):
+        """Raise DataError if no record has an object to learn: a training would end without an error, and find nothing."""
+        if not self._is_ours("get", "picture", "target"):
+            return  # a user's own data set may have objects that its records have not
+        if self.records and not any(len(record.boxes) for record in self.records):
+            ignored = sum(len(record.ignored) for record in self.records)
+            regions = f"{ignored} are crowds (iscrowd 1) or difficult, regions that are not learned"
+            why = regions if ignored else "there are none"
+            raise DataError(f"{self!r} has no object to train on: {why}; correct the annotations or classes")
 
     def _check_classes(self):
         """Raise ConfigError if classes, category ids and labels do not agree."""

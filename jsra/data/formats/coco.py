@@ -19,15 +19,25 @@ def find(folder: str):
             name = os.path.relpath(path, folder)
             files.append((split_of(os.path.basename(name)) or split_of(os.path.dirname(name)) or "all", file))
     if not files:
-        return None
-    places, splits, classes = Pictures(folder), {}, []
+        return Annotations("COCO", {}, [], problems) if problems else None
+    places, splits = Pictures(folder), {}
     # instances_val2017.json comes before person_keypoints_val2017.json: the same pictures, but all classes.
-    for split, file in sorted(files, key=lambda f: "instances" not in os.path.basename(f[1].path)):
+    files.sort(key=lambda f: "instances" not in os.path.basename(f[1].path))
+    for split, file in files:
         problems += [f"{file.path}: {p.where}: {p.what}: left out" for p in file.problems]
         splits.setdefault(split, []).extend(_pictures(places, file, problems))
+    splits = once(splits, problems)
+    return Annotations("COCO", splits, _classes(files, splits), problems)
+
+
+def _classes(files, splits) -> list:
+    """The classes of the files that are used, in the order of their ids. A file whose pictures are all in another one, such
+    as COCO's stuff_val2017.json, has no part in them."""
+    used, classes = {picture.source for pictures in splits.values() for picture in pictures}, []
+    for file in (file for _, file in files if file.path in used):
         known = sorted(file.categories.items(), key=lambda c: (isinstance(c[0], str), c[0]))
         classes += [name for _, name in known if name not in classes]
-    return Annotations("COCO", once(splits, problems), classes, problems)
+    return classes
 
 
 def _read(path, problems):
@@ -35,7 +45,13 @@ def _read(path, problems):
     content = json_of(path, problems)
     if not isinstance(content, dict) or not {"images", "categories"} <= content.keys():
         return None
-    return check_coco(path, content) if isinstance(content.get("annotations"), list) else None
+    annotations = content.get("annotations")
+    if not isinstance(annotations, list):
+        return None
+    if annotations and not any(isinstance(a, dict) and "bbox" in a for a in annotations):  # COCO's panoptic_val2017.json
+        problems.append(f"{path}: none of its {len(annotations)} annotations has a bbox, [x, y, width, height]: left out")
+        return None
+    return check_coco(path, content)
 
 
 def _pictures(places, file, problems):

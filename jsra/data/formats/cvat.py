@@ -6,6 +6,7 @@ import math
 import os
 
 from jsra.data.formats.annotations import Annotations, Object, Picture, classes_by_name, files_below, once, xml_of
+from jsra.data.formats.lists import listed_splits
 from jsra.data.formats.pictures import Pictures, size_of, split_of
 
 
@@ -16,19 +17,21 @@ def find(folder: str):
         root = xml_of(path, problems)
         if root is None or root.tag != "annotations":
             continue
-        places = places or Pictures(folder)
+        if places is None:
+            places = Pictures(folder)
+            lists, files = listed_splits(places, problems)
         if root.find("track") is not None:
             problems.append(f"{path}: it has video tracks: export the task as 'CVAT for images'; they are left out")
         listed += [e.text.strip() for e in root.iter("name") if e.text and _is_label_name(root, e)]
         for image in root.findall("image"):
             name = image.get("name") or ""
-            file, why = places.find(name, path)
+            file, why = places.find(name, path, any_ending=True)  # frames of videos have no ending here, others .jpg for .png
             size, why = size_of(file, (image.get("width"), image.get("height"))) if file else (None, why)
             if size is None:
                 problems.append(f"{path}: {name}: {why}: left out")
                 continue
             said = image.get("subset") or "", os.path.dirname(name), os.path.basename(path)
-            subset = next(filter(None, map(split_of, said)), "all")
+            subset = next(filter(None, map(split_of, said)), None) or lists.get(file, "all")
             objects = list(_objects(image, f"{path}, {name}", problems))
             splits.setdefault(subset, []).append(Picture(file, path, *size, objects))
     if places is None:
@@ -36,7 +39,7 @@ def find(folder: str):
     splits = once(splits, problems)
     names = classes_by_name(splits)
     classes = [name for name in dict.fromkeys([*listed, *names]) if name in names]
-    return Annotations("CVAT", splits, classes, problems)
+    return Annotations("CVAT", splits, classes, problems, files)
 
 
 def _is_label_name(root, element):

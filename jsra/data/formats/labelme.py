@@ -3,13 +3,20 @@ object."""
 
 from __future__ import annotations
 
+import base64
+import io
 import math
 import os
 
+import numpy as np
+from PIL import Image
+
 from jsra.arguments import short
 from jsra.data.formats.annotations import Annotations, Object, Picture, classes_by_name, files_below, json_of, once
-from jsra.data.formats.pictures import size_of, split_of
+from jsra.data.formats.lists import listed_splits
+from jsra.data.formats.pictures import Pictures, size_of, split_of
 from jsra.data.image import PICTURES
+from jsra.data.masks import encode, to_bitmap
 
 OUTLINES = ("polygon", "rotation")  # the second is a rotated box of X-AnyLabeling, given by its corners
 CORNERS = ("rectangle", "mask")  # given by two points; for a mask, the corners of its bitmap
@@ -17,49 +24,89 @@ CORNERS = ("rectangle", "mask")  # given by two points; for a mask, the corners 
 
 def find(folder: str):
     """See jsra.data.formats."""
-    splits, problems, any_file = {}, [], False
+    splits, problems, places = {}, [], None
     for path in files_below(folder, ".json"):
         content = json_of(path, problems)
         if not isinstance(content, dict) or not isinstance(content.get("shapes"), list):
             continue
-        any_file = True
-        file, why = _picture(path, content), f"its picture {content.get('imagePath')!r} is missing"
+        if places is None:
+            places = Pictures(folder)
+            lists, files = listed_splits(places, problems)
+        file, why = _picture(path, content, places)
         size, why = size_of(file, (content.get("imageWidth"), content.get("imageHeight"))) if file else (None, why)
         if size is None:
             problems.append(f"{path}: {why}: left out")
             continue
-        objects = list(_objects(path, content["shapes"], problems))
-        subset = split_of(os.path.dirname(os.path.relpath(path, folder))) or "all"
+        objects = list(_objects(path, content["shapes"], size, problems))
+        subset = lists.get(file) or split_of(os.path.dirname(os.path.relpath(path, folder))) or "all"
         splits.setdefault(subset, []).append(Picture(file, path, *size, objects))
     splits = once(splits, problems)
-    return Annotations("Labelme", splits, classes_by_name(splits), problems) if any_file else None
+    return Annotations("Labelme", splits, classes_by_name(splits), problems, files) if places is not None else None
 
 
-def _picture(path, content):
-    """The picture with the annotation's own name in the same folder (if there are several, the one with the extension that
-    the annotation names); otherwise the picture that it names. That name is often a path of another machine, or an old
-    name."""
+def _picture(path, content, places) -> tuple:
+    """(the path of the picture of an annotation file, ''), or (None, the reason why there is none).
+
+    It is the picture with the annotation's own name in the same folder (if there are several, the one with the extension that
+    the annotation names); otherwise the picture that it names, which is often a path of another machine, or an old name;
+    otherwise a picture of this name in another folder.
+    """
     named = str(content.get("imagePath") or "").replace("\\", "/")
     stem = os.path.splitext(path)[0]
-    places = [stem + ending for ending in (os.path.splitext(named)[1], *PICTURES) if ending]
-    places += [os.path.join(os.path.dirname(path), name) for name in (named, os.path.basename(named))]
-    return next((os.path.normpath(place) for place in places if os.path.isfile(place)), None)
+    near = [stem + ending for ending in (os.path.splitext(named)[1], *PICTURES) if ending]
+    near += [os.path.join(os.path.dirname(path), name) for name in (named, os.path.basename(named))]
+    file = next((os.path.normpath(place) for place in near if os.path.isfile(place)), None)
+    if file is None:
+        file = places.find(os.path.basename(stem), path, stem=True)[0] or places.find(named, path)[0]
+    return file, "" if file else f"its picture {content.get('imagePath')!r} is missing"
 
 
-def _objects(path, shapes, problems):
+def _objects(path, shapes, size, problems):
     parts = {}
     for number, shape in enumerate(shapes):
         part, why = _part(shape)
         if part is None:
             problems.append(f"{path}: {why}: left out")
             continue
+        if shape.get("shape_type") == "mask":
+            mask = _mask(shape, size)
+            if mask is None:
+                problems.append(f"{path}: the mask of {part.name!r} cannot be read: only the box is used")
+            else:
+                part.segmentation, part.box = mask
         group = shape.get("group_id")
         parts.setdefault((part.name, number if group is None else f"group {group}"), []).append(part)
     for (name, _), listed in parts.items():
         x0, y0, x1, y1 = zip(*(part.box for part in listed))
         drawn = all(part.segmentation for part in listed)
-        polygons = [polygon for part in listed for polygon in part.segmentation] if drawn else []
-        yield Object(name, (min(x0), min(y0), max(x1), max(y1)), polygons)
+        yield Object(name, (min(x0), min(y0), max(x1), max(y1)), _united(listed, size) if drawn else [])
+
+
+def _united(parts, size):
+    """The segmentation of an object of several parts: their polygons, or one RLE if a part is a bitmap."""
+    if any(isinstance(part.segmentation, dict) for part in parts):
+        return encode(np.any([to_bitmap(part.segmentation, *size) for part in parts], axis=0))
+    return [polygon for part in parts for polygon in part.segmentation]
+
+
+def _mask(shape, size):
+    """(RLE, box) of a shape that is a bitmap: a PNG in base64, and the pixel of its top left corner. None if it cannot be
+    read or has no pixel in the picture."""
+    try:
+        with Image.open(io.BytesIO(base64.b64decode(shape["mask"]))) as image:
+            bitmap = np.asarray(image.convert("L")) > 0
+        x, y = (int(v) for v in shape["points"][0])
+    except (KeyError, TypeError, ValueError, OSError, OverflowError, SyntaxError, Image.DecompressionBombError):
+        return None
+    ys, xs = np.nonzero(bitmap)
+    xs, ys = xs + x, ys + y
+    inside = (xs >= 0) & (ys >= 0) & (xs < size[0]) & (ys < size[1])
+    xs, ys = xs[inside], ys[inside]
+    if not len(xs):
+        return None
+    whole = np.zeros((size[1], size[0]), np.uint8)
+    whole[ys, xs] = 1
+    return encode(whole), (int(xs.min()), int(ys.min()), int(xs.max()) + 1, int(ys.max()) + 1)
 
 
 def _part(shape):

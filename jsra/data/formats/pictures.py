@@ -39,10 +39,11 @@ class Pictures:
             self._by_name.setdefault(_composed(name), []).append(path)
             self._by_stem.setdefault(_composed(os.path.splitext(name)[0]), []).append(path)
 
-    def find(self, name: str, source: str, stem: bool = False):
+    def find(self, name: str, source: str, stem: bool = False, any_ending: bool = False):
         """(the path of the picture that an annotation in the file `source` names, the reason if there is none).
 
-        name: a path or a file name; with stem, without its ending. If several pictures have this file name, the one whose
+        name: a path or a file name; with stem, without its ending; with any_ending, its ending may be missing or another one
+        if there is no picture of this name. If several pictures have this file name, the one whose
         folders agree with `name` is chosen; otherwise the one of the same split; otherwise the one in the folder nearest to
         `source`. If there are still several, none is used.
         """
@@ -51,6 +52,9 @@ class Pictures:
         parts = [_composed(part) for part in re.split(split, name) if part not in ("", ".", "..")]
         candidates = known.get(parts[-1] if parts else "", [])
         ranked = sorted(((self._rank(path, parts[:-1], source), path) for path in candidates), reverse=True)
+        if not ranked and any_ending:
+            start, ending = os.path.splitext(name)
+            return self.find(start if ending.lower() in (*PICTURES, *OTHERS) else name, source, stem=True)
         if not ranked:
             return None, self._absent(parts[-1] if parts else name, stem) or f"the picture {name!r} is not in {self.folder}"
         if len(ranked) > 1 and ranked[0][0] == ranked[1][0]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 
 from jsra.data.formats.annotations import Annotations, Object, Picture, classes_by_name, files_below, once, xml_of
+from jsra.data.formats.lists import listed_splits
 from jsra.data.formats.pictures import Pictures, size_of, split_of
 from jsra.data.voc_file import read_listing, read_objects
 
@@ -26,9 +27,11 @@ def find(folder: str):
         found[os.path.normpath(path)] = Picture(picture, path, *size, list(_objects(root, path, problems)))
     if places is None:
         return None
-    lists = _lists(folder)
-    splits = once(_splits(lists, found, problems) or _splits_of_folders(folder, found), problems)
-    return Annotations("Pascal VOC", splits, classes_by_name(splits), problems, list(lists))
+    main = _lists(folder)
+    listed, files = listed_splits(places, problems)
+    splits = _splits(main, found, problems) or _splits_of_folders(folder, found, listed)
+    splits = once(splits, problems)
+    return Annotations("Pascal VOC", splits, classes_by_name(splits), problems, [*main, *files])
 
 
 def _objects(root, path, problems):
@@ -39,15 +42,18 @@ def _objects(root, path, problems):
         if x0 > x1 or y0 > y1:  # equal coordinates: one pixel wide
             problems.append(f"{path}: the object {item['name']!r} has the box ({x0:g}, {y0:g}, {x1:g}, {y1:g}): left out")
             continue
-        # VOC counts pixels from 1 and includes the last one.
-        yield Object(item["name"], (x0 - 1, y0 - 1, x1, y1), ignored=item["difficult"])
+        # VOC counts pixels from 1 and includes the last one. Many programs count from 0: their first pixel stays at 0.
+        x0, y0 = (max(v - 1, min(v, 0)) for v in (x0, y0))
+        yield Object(item["name"], (x0, y0, x1, y1), ignored=item["difficult"])
 
 
-def _splits_of_folders(folder, found):
-    """The splits from the words train, val and test in the folders of the annotation files."""
+def _splits_of_folders(folder, found, listed):
+    """The splits from other lists, {picture: split}, and the words train, val and test in the folders of the annotation
+    files."""
     splits = {}
     for path, picture in found.items():
-        splits.setdefault(split_of(os.path.dirname(os.path.relpath(path, folder))) or "all", []).append(picture)
+        split = listed.get(picture.file) or split_of(os.path.dirname(os.path.relpath(path, folder))) or "all"
+        splits.setdefault(split, []).append(picture)
     return splits
 
 

@@ -9,10 +9,15 @@ import re
 import yaml
 
 from jsra.arguments import short
-from jsra.data.formats.annotations import Annotations, Object, Picture, files_below
+from jsra.data.formats.annotations import Annotations, Object, Picture, files_below, text_of
+from jsra.data.formats.lists import listed_splits
 from jsra.data.formats.pictures import Pictures, size_of, split_of
 
-_LISTS = ("classes.txt", "obj.names", "names.txt", "classes.names")
+# Files with the names of the classes, one a line, in the order in which they are looked for: endings, or whole names.
+_LISTS = (
+    "classes.txt", "obj.names", "names.txt", "classes.names", "labels.txt", "label_list.txt", "_darknet.labels", ".names",
+)  # fmt: skip
+_WHOLE = ("labels.txt", "label_list.txt")  # a train_labels.txt is no such file
 _OF_YOLO = ("train", "val", "nc", "path", "kpt_shape")  # keys of a data.yaml
 _SPLITS = {"train": "train", "val": "val", "valid": "val", "test": "test"}  # keys of a data.yaml for pictures, and our names
 _MOST_CLASSES = 100_000
@@ -21,15 +26,21 @@ MOST_OF_BOX, MOST_OF_POLYGON = 2, 1.5  # largest coordinates; 2 in a polygon is 
 
 def find(folder: str):
     """See jsra.data.formats."""
-    lines = {p: _lines(p) for p in files_below(folder, ".txt") if os.path.basename(p) not in _LISTS}
-    if not any(all(map(_is_sound, words)) for words in lines.values()):
+    lines = {p: _lines(p) for p in files_below(folder, ".txt")}
+    lines = {p: words for p, words in lines.items() if os.path.basename(p) not in _LISTS or any(map(_is_sound, words))}
+    if not lines:
         return None
     places, problems = Pictures(folder), []
+    if not any(all(map(_is_sound, words)) for words in lines.values()):
+        own = [path for path in lines if places.find(_stem(path), path, stem=True)[0]]
+        if not any(any(map(_is_sound, lines[path])) for path in own):
+            return Annotations("YOLO", {}, [], [_not_labels(path, lines[path]) for path in own])
     names, settings, (source, *copies) = _settings(folder, problems)
     more = None if "kpt_shape" in settings else _after_the_box(lines)
-    boxes_only, (listed, lists) = "kpt_shape" in settings or more is not None, _listed(settings, source, places)
+    boxes_only, (listed, files) = "kpt_shape" in settings or more is not None, _listed(settings, source, places)
     if more:
         problems.append(f"{folder}: each label has a box and {more}, which are left out")
+    lists, more_files = listed_splits(places, problems, {path for path, words in lines.items() if any(map(_is_sound, words))})
     splits, largest = {}, -1
     for file, path in _labels(places, lines, problems).items():
         size, why = size_of(file)
@@ -39,7 +50,7 @@ def find(folder: str):
         numbered = list(_objects(path, lines[path], size, boxes_only, problems))
         largest = max([largest, *(number for number, _, _ in numbered)])
         objects = [Object(number, box, polygons) for number, box, polygons in numbered]
-        subset = listed.get(file) or split_of(os.path.dirname(os.path.relpath(file, folder))) or "all"
+        subset = listed.get(file) or lists.get(file) or split_of(os.path.dirname(os.path.relpath(file, folder))) or "all"
         splits.setdefault(subset, []).append(Picture(file, path, *size, objects))
     if largest >= len(names):
         if names:
@@ -51,7 +62,7 @@ def find(folder: str):
                 o.name = names[o.name]
     twice = [name for name in dict.fromkeys(names) if names.count(name) > 1]
     problems += [f"{source}: {names.count(name)} classes are called {name!r}: they become one class" for name in twice]
-    return Annotations("YOLO", splits, list(dict.fromkeys(names)), problems, [source, *copies, *lists])
+    return Annotations("YOLO", splits, list(dict.fromkeys(names)), problems, [source, *copies, *files, *more_files])
 
 
 def _after_the_box(lines):
@@ -71,10 +82,10 @@ def _labels(places, lines, problems) -> dict:
     not annotated."""
     found = {}
     for path, words in lines.items():
-        picture, why = places.find(os.path.splitext(os.path.basename(path))[0], path, stem=True)
+        picture, why = places.find(_stem(path), path, stem=True)
         if words and not any(map(_is_sound, words)):
             if picture is not None:  # otherwise it is another kind of text file
-                problems.append(f"{path}: no line of it is a class and four numbers: left out")
+                problems.append(_not_labels(path, words))
         elif picture is None:
             problems.append(f"{path}: {why}: left out")
         else:
@@ -87,10 +98,18 @@ def _labels(places, lines, problems) -> dict:
     return chosen
 
 
+def _stem(path) -> str:
+    return os.path.splitext(os.path.basename(path))[0]
+
+
+def _not_labels(path, words) -> str:
+    """The line about a text file of a picture in another format."""
+    return f"{path}: no line of it is the number of a class and four numbers ({' '.join(words[0])[:40]}): left out"
+
+
 def _lines(path) -> list:
     """A list of the words of each non-empty line."""
-    with open(path, encoding="utf-8-sig", errors="replace") as f:
-        return [line.split() for line in f if line.strip()]
+    return [line.split() for line in text_of(path).splitlines() if line.strip()]
 
 
 def _is_sound(words) -> bool:
@@ -119,10 +138,12 @@ def _settings(folder, problems) -> tuple:
         if names:
             found.append((names, content, path))
     found.sort(key=lambda one: not any(key in one[1] for key in _OF_YOLO))  # stable: equal ones keep their order
-    for path in (path for name in _LISTS for path in files_below(folder, name) if not found or not found[0][1]):
-        with open(path, encoding="utf-8-sig", errors="replace") as f:
-            # The number of the line is the number of the class, so empty lines count.
-            names = [line.strip() for line in f.read().rstrip().splitlines()]
+    for path in _lists_of_names(folder):
+        # The number of the line is the number of the class, so empty lines count.
+        names = [line.strip() for line in text_of(path).rstrip().splitlines()]
+        if "\ufffd" in "".join(names):
+            problems.append(f"{path}: not text in UTF-8 or UTF-16; save it as UTF-8: left out")
+            continue
         found.append(([text or f"class {i}" for i, text in enumerate(names)], {}, path))
     for names, _, path in found[1:]:
         if names != found[0][0]:
@@ -131,6 +152,12 @@ def _settings(folder, problems) -> tuple:
         return [], {}, [folder]
     names, content, _ = found[0]
     return names, content, [path for listed, _, path in found if listed == names]
+
+
+def _lists_of_names(folder) -> list:
+    """The paths of the files with the names of the classes, each once; not those that are labels of a picture."""
+    paths = [p for name in _LISTS for p in files_below(folder, name) if name not in _WHOLE or os.path.basename(p) == name]
+    return [p for p in dict.fromkeys(paths) if not any(map(_is_sound, _lines(p)))]
 
 
 def _listed(settings, source, places) -> tuple:
