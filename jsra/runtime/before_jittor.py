@@ -2,6 +2,7 @@
 
 - NumPy 2: with it Jittor 1.3 finds no boxes, writes wrong weights and crashes in operators, so the import is refused.
 - Jittor compiles with g++ and Python's headers, also when it is already compiled itself: without them the import is refused.
+- Jittor starts processes that share a semaphore, which needs /dev/shm: without it the import is refused.
 - Under a limit of memory (`ulimit -v`) that is too small for it, Jittor crashes or waits without end: the import is refused.
 - When a part of its cache is out of date (the home folder was moved), Jittor compiles that part and ends the process with
   exit code 0 and without a word: here it is an ImportError.
@@ -13,6 +14,7 @@
 from __future__ import annotations
 
 import importlib.machinery
+import multiprocessing
 import os
 import random
 import shutil
@@ -50,6 +52,7 @@ class _BeforeJittor:
             return None
         _refuse_numpy_2()
         _refuse_without_compiler()
+        _refuse_without_semaphores()
         _refuse_little_memory()
         _announce_compile()
         spec = importlib.machinery.PathFinder.find_spec(name, path)
@@ -64,6 +67,16 @@ def _refuse_numpy_2():
             f"NumPy {np.__version__} is installed, and Jittor computes wrong results with NumPy 2: {CURE} "
             f"(in {sys.prefix}; OpenCV must be 'opencv-python-headless<4.11' then)"
         )
+
+
+def _refuse_without_semaphores():
+    try:
+        _ = [multiprocessing.get_context("fork").Lock() for _ in range(8)]  # at the same time, as Jittor's pool has them
+    except OSError as error:
+        raise ImportError(
+            f"no semaphore can be made ({error.strerror}), which Jittor and data workers need: /dev/shm must exist, be "
+            "writable and have room (docker: --shm-size=1g)"
+        ) from None
 
 
 def compiler():

@@ -53,6 +53,11 @@ def writable_home() -> str:
     Jittor stores its compiled operators in <home>/.cache/jittor and the path of this home in ~/.cache/jittor: both must be
     writable. Otherwise raises OSError, which says what to do.
     """
+    if os.path.expanduser("~") == "~":
+        raise OSError(
+            "the home directory is unknown: HOME is not set, and this user has no entry in /etc/passwd. Set HOME to a "
+            "directory that can be written (docker: -e HOME=/tmp)."
+        )
     chosen, _ = place()
     _check_writable(
         cache(chosen),

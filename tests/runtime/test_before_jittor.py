@@ -7,6 +7,8 @@ import sys
 
 import pytest
 
+from jsra.runtime import before_jittor
+
 CONFIG = "jdet_configs/faster_rcnn_r50_fpn_sra_1x_coco.py"
 
 
@@ -139,3 +141,13 @@ def test_signals_stay_with_python():
     )
     done = run(code)
     assert done.stdout == "-9\ninterrupted\n" and done.stderr == ""
+
+
+def test_a_place_for_semaphores(monkeypatch):
+    def fails(*args):
+        raise OSError(30, "Read-only file system")
+
+    before_jittor._refuse_without_semaphores()
+    monkeypatch.setattr("multiprocessing.synchronize._multiprocessing.SemLock", fails)
+    with pytest.raises(ImportError, match=r"no semaphore can be made \(Read-only file system\).*: /dev/shm must exist"):
+        before_jittor._refuse_without_semaphores()

@@ -43,6 +43,17 @@ def test_a_home_that_cannot_be_written(user, monkeypatch):
         home.writable_home()
 
 
+def test_a_user_without_a_home(user, monkeypatch):
+    """Such as `docker run --user 1234`: Jittor would end with a traceback, and a folder named ~ would be made."""
+    monkeypatch.chdir(user)
+    monkeypatch.setattr("os.path.expanduser", lambda path: path)
+    for place in ("", str(user / "cache")):
+        monkeypatch.setenv("JITTOR_HOME", place)
+        with pytest.raises(OSError, match="the home directory is unknown: HOME is not set.* Set HOME to"):
+            home.writable_home()
+    assert os.listdir(user) == []
+
+
 def test_jittors_note_needs_the_home_directory_too(user, monkeypatch):
     (user / "file").write_text("")
     monkeypatch.setenv("HOME", str(user / "file"))
