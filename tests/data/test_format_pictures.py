@@ -312,7 +312,8 @@ def test_a_missing_picture_is_not_replaced_by_another_of_its_name(tmp_path, form
     other = next(folder for folder in folders if folder != gone)
     assert widths == {f"{gone}/1.jpg": 40, f"{other}/0.jpg": 20, f"{other}/1.jpg": 20}
     assert len(all_pictures(found)) == 3
-    assert any("is missing; " in line and line.endswith(": left out") for line in found.problems)
+    (line,) = (line for line in found.problems if "1 of its pictures are not where they should be" in line)
+    assert f"({tmp_path}/{other}/0.jpg is that of " in line
 
 
 @pytest.mark.parametrize("form", [coco, voc, labelme, cvat], ids=lambda f: f.__name__)

@@ -38,7 +38,7 @@ class Picture:
     """file: its path. source: the path of its annotations. objects: those of this picture; the list may be empty.
 
     fit: how well the file agrees with the name and the place of the annotations (Pictures.fit); larger is better. named: the
-    path in the annotations, if they name the file.
+    path that they give for it, '' for none.
     """
 
     file: str
@@ -141,24 +141,26 @@ def once(splits: dict, problems: list) -> dict:
 
 
 def _own(splits, problems):
-    """The splits without pictures that are those of other annotations: a picture that is missing was replaced by one of the
-    same name in another folder. Annotations of another split count only if this split has a folder of its own."""
+    """The splits without pictures that are those of other annotations: for a missing picture, one of the same name in another
+    folder was found. Annotations of another split count only if this split has a folder of its own."""
     best, placed = {}, {name for name, pictures in splits.items() if any(p.fit[:2] > (0, False) for p in pictures)}
     for name, pictures in splits.items():
         for key, picture in ((key, p) for p in pictures for key in ((name, p.file), (None, p.file))):
             if key not in best or picture.fit > best[key].fit:
                 best[key] = picture
-    kept = {}
+    kept, missing = {}, {}
     for name, pictures in splits.items():
         kept[name] = []
         for picture in pictures:
             better = best[None if name in placed else name, picture.file]
-            if picture.fit >= better.fit:
+            if picture.fit[:2] > (0, False) or picture.fit >= better.fit:
                 kept[name].append(picture)
-                continue
-            missing = f"the picture {picture.named!r}" if picture.named else "its picture"
-            whose = better.source if better.source != picture.source else repr(better.named)
-            problems.append(f"{picture.source}: {missing} is missing; {picture.file} is that of {whose}: left out")
+            else:
+                whose = better.source if better.source != picture.source else repr(better.named)
+                such = f", such as {picture.named!r}" if picture.named else ""
+                missing.setdefault(picture.source, []).append(f"{such} ({picture.file} is that of {whose})")
+    for source, there in missing.items():
+        problems.append(f"{source}: {len(there)} of its pictures are not where they should be{there[0]}: left out")
     return kept
 
 
