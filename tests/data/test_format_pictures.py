@@ -331,3 +331,19 @@ def test_splits_of_the_folders_of_pictures(tmp_path, form):
     assert {name: [os.path.basename(p.file) for p in listed] for name, listed in found.splits.items()} == {
         "val": ["a.jpg"], "train": ["empty.jpg"]
     }  # fmt: skip
+
+
+@pytest.mark.parametrize("form", ["coco", "cvat"])
+def test_a_missing_picture_is_not_replaced_by_one_without_annotations(tmp_path, form):
+    names = ("cat/0.jpg", "cat/1.jpg", "dog/1.jpg", "/old/machine/2.jpg")
+    pictures(tmp_path, "cat/1.jpg", "dog/0.jpg", "dog/1.jpg", "2.jpg")
+    images = [dict(id=i, file_name=name, width=100, height=80) for i, name in enumerate(names)]
+    annotations = [dict(id=i, image_id=i, category_id=1, bbox=[0, 0, 20, 20]) for i in range(len(names))]
+    lines = [f'<image name="{n}"><box label="x" xtl="0" ytl="0" xbr="20" ybr="20"/></image>' for n in names]
+    content = dict(images=images, annotations=annotations, categories=[dict(id=1, name="x")])
+    text = json.dumps(content) if form == "coco" else f"<annotations>{''.join(lines)}</annotations>"
+    (tmp_path / ("a.json" if form == "coco" else "a.xml")).write_text(text)
+    found, _ = formats.find(str(tmp_path))
+    assert sorted(p.file[len(str(tmp_path)) + 1 :] for p in all_pictures(found)) == ["2.jpg", "cat/1.jpg", "dog/1.jpg"]
+    (line,) = found.problems
+    assert f"such as 'cat/0.jpg' ({tmp_path}/dog/0.jpg is in the folder of other ones): left out" in line

@@ -5,6 +5,7 @@ from __future__ import annotations
 import codecs
 import math
 import os
+import re
 import xml.etree.ElementTree as ElementTree
 from collections import Counter
 from dataclasses import dataclass, field
@@ -143,6 +144,8 @@ def once(splits: dict, problems: list) -> dict:
 def _own(splits, problems):
     """The splits without pictures that are those of other annotations: for a missing picture, one of the same name in another
     folder was found. Annotations of another split count only if this split has a folder of its own."""
+    folders = {(p.source, os.path.dirname(p.file)) for listed in splits.values() for p in listed if p.fit[:1] > (0,)}
+    found = {(source, os.path.basename(folder)) for source, folder in folders}
     best, placed = {}, {name for name, pictures in splits.items() if any(p.fit[:2] > (0, False) for p in pictures)}
     for name, pictures in splits.items():
         for key, picture in ((key, p) for p in pictures for key in ((name, p.file), (None, p.file))):
@@ -153,12 +156,15 @@ def _own(splits, problems):
         kept[name] = []
         for picture in pictures:
             better = best[None if name in placed else name, picture.file]
-            if picture.fit[:2] > (0, False) or picture.fit >= better.fit:
+            own = (picture.source, re.split(r"[/\\]", f"/{picture.named}")[-2])  # the folder in its name, if others are there
+            elsewhere = own in found and (picture.source, os.path.dirname(picture.file)) in folders
+            if picture.fit[:2] > (0, False) or (picture.fit >= better.fit and not elsewhere):
                 kept[name].append(picture)
             else:
                 whose = better.source if better.source != picture.source else repr(better.named)
+                why = "in the folder of other ones" if better is picture else f"that of {whose}"
                 such = f", such as {picture.named!r}" if picture.named else ""
-                missing.setdefault(picture.source, []).append(f"{such} ({picture.file} is that of {whose})")
+                missing.setdefault(picture.source, []).append(f"{such} ({picture.file} is {why})")
     for source, there in missing.items():
         problems.append(f"{source}: {len(there)} of its pictures are not where they should be{there[0]}: left out")
     return kept
