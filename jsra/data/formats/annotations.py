@@ -210,7 +210,7 @@ def to_coco(pictures, classes, root: str) -> dict:
         images.append(dict(id=len(images) + 1, file_name=name, width=picture.width, height=picture.height))
         for o in picture.objects:
             x0, y0, x1, y1 = (float(v) for v in o.box)
-            covered = _covered(o.segmentation, picture)
+            covered = 0 if "area" in o.marks else _covered(o.segmentation, picture)
             annotation = dict(
                 id=len(annotations) + 1, image_id=len(images), category_id=number[o.name], bbox=[x0, y0, x1 - x0, y1 - y0],
                 area=covered or (x1 - x0) * (y1 - y0), iscrowd=int(o.ignored), segmentation=o.segmentation,
