@@ -44,6 +44,8 @@ def run(args):
         print(f"  {done['crowds']} objects are {starter.CROWDS}: a training ignores these regions")
     for line in done["shared"]:
         print(f"  {line}")
+    if done["small"]:
+        print(f"  {done['small']} pictures have a side below {starter.LEAST_SIDE} pixels: a training leaves them out")
     if done["unusable"]:
         print(f"  {done['unusable']} objects are {UNUSABLE}: a training leaves them out")
     levels = Counter()

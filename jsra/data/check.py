@@ -11,6 +11,7 @@ from jsra.data.check_entries import check_box, check_image
 from jsra.data.check_vid import check_vid
 from jsra.data.coco import listed_images, segmentation_problems
 from jsra.data.coco_file import file_name, of_annotation, read_coco
+from jsra.data.formats.annotations import rotation
 from jsra.data.image import DataError
 from jsra.data.lvis import image_file as lvis_file
 from jsra.data.lvis import read_lvis
@@ -106,6 +107,8 @@ def _check_annotation(a, size, with_masks):
     where = of_annotation(a)
     x, y, w, h = bbox = a["bbox"]
     yield from check_box((x, y, x + w, y + h), size, where)
+    attributes = a.get("attributes")
+    yield from _check_rotation(attributes.get("rotation") if isinstance(attributes, dict) else None, where)
     if a.get("area") is not None and a["area"] <= 0:
         yield warning(where, f"area is {a['area']}; training ignores it", "give the mask's area in pixels")
     if not a.get("segmentation"):
@@ -128,6 +131,14 @@ def _check_annotation(a, size, with_masks):
         mine = f"[{mx:g}, {my:g}, {mw:g}, {mh:g}]"
         what = f"box and mask differ by {difference:.0f} pixels: the mask's box is {mine}, not {bbox}"
         yield warning(where, what, "use the mask's box, or draw the mask again")
+
+
+def _check_rotation(attribute, where):
+    """A problem of a rotated box of CVAT, of which the file has the box before the rotation."""
+    angle = rotation(attribute)
+    if angle:
+        what = f"is rotated by {angle:g} degrees, but the box is that before the rotation"
+        yield warning(where, what, "`jsra init` turns such boxes; or draw an upright box")
 
 
 def check_voc(sets, classes, one_based=True, progress=True):
@@ -154,5 +165,5 @@ def check_voc(sets, classes, one_based=True, progress=True):
                 problems.append(warning(here, f"{what}; it is left out", "correct it, or add it to classes"))
             x0, y0, x1, y1 = item["box"]
             shift = 1 if one_based else 0
-            problems += check_box((x0 - shift, y0 - shift, x1, y1), size, here)
+            problems += [*check_box((x0 - shift, y0 - shift, x1, y1), size, here), *_check_rotation(item["rotation"], here)]
     return problems

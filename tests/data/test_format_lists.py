@@ -4,6 +4,7 @@ import base64
 import io
 import json
 import os
+import zipfile
 
 import numpy as np
 import pytest
@@ -236,3 +237,64 @@ def test_bitmaps_of_labelme(tmp_path, mode):
     expected[10:20, 10:20] = 1
     assert group.box == (10, 10, 100, 75) and (to_bitmap(group.segmentation, 100, 80) == expected).all()
     assert unread.box == (80, 60, 110, 80) and unread.segmentation == []
+
+
+def test_a_list_of_the_training_alone(tmp_path):
+    """The rest is for validation, if it is not larger."""
+    yolo_files(tmp_path)
+    (tmp_path / "train.txt").write_text("p0.jpg\np1.jpg\np3.jpg\n")
+    splits, rule = starter.split(formats.find(str(tmp_path))[0])
+    assert {name: [os.path.basename(p.file) for p in listed] for name, listed in splits.items()} == {
+        "train": ["p0.jpg", "p1.jpg", "p3.jpg"], "val": ["p2.jpg"]
+    }  # fmt: skip
+    assert rule == "a split for training: 3 pictures; the other 1 are for validation"
+    (tmp_path / "train.txt").write_text("p0.jpg\n")
+    splits, rule = starter.split(formats.find(str(tmp_path))[0])
+    assert [len(listed) for listed in splits.values()] == [3, 1] and rule.startswith("only 1 pictures have a split, train: ")
+
+
+@pytest.mark.parametrize("place", ["/other/machine/{}", "C:\\data\\{}", "../{}", "./{}/*.jpg"])
+def test_folders_of_another_machine_in_a_data_yaml(tmp_path, place):
+    for name in ("one", "two"):
+        pictures(tmp_path, *(f"{name}/{name}{i}.jpg" for i in range(2)))
+        for i in range(2):
+            (tmp_path / name / f"{name}{i}.txt").write_text("0 0.5 0.5 0.2 0.4\n")
+    (tmp_path / "data.yaml").write_text(f"names: [x]\ntrain: '{place.format('one')}'\nval: '{place.format('two')}'\n")
+    found, _ = formats.find(str(tmp_path))
+    assert {name: [os.path.basename(p.file) for p in listed] for name, listed in found.splits.items()} == {
+        "train": ["one0.jpg", "one1.jpg"], "val": ["two0.jpg", "two1.jpg"]
+    }  # fmt: skip
+
+
+def test_too_few_pictures_have_a_reason(tmp_path, capsys):
+    yolo_files(tmp_path / "d", "[0.5, 0.5, 0.2, 0.4, 0]\n")
+    (tmp_path / "d" / "JPEGImages" / "p0.txt").write_text("0 0.5 0.5 0.2 0.4\n")
+    assert main(["init", str(tmp_path / "d"), str(tmp_path / "out")]) != 0
+    text = capsys.readouterr().err
+    assert "at least two" in text and "p1.txt: no line of it is the number of a class and four numbers" in text
+
+
+def test_small_pictures_are_counted(tmp_path, capsys):
+    yolo_files(tmp_path / "d")
+    Image.new("RGB", (31, 40)).save(tmp_path / "d" / "JPEGImages" / "p0.jpg")
+    assert main(["init", str(tmp_path / "d"), str(tmp_path / "out")]) == 0
+    text = capsys.readouterr().out
+    assert "1 pictures have a side below 32 pixels: a training leaves them out" in text
+    assert "class 0: 2 objects to train on" in text  # of 3
+
+
+def test_a_zip_file_over_another_one(tmp_path):
+    """Its files are not mixed with those of an earlier one."""
+    for name in "ab":
+        with zipfile.ZipFile(tmp_path / f"{name}.zip", "w") as archive:
+            for i in range(3):
+                picture = io.BytesIO()
+                Image.new("RGB", (64, 64)).save(picture, "PNG")
+                archive.writestr(f"d/{name}{i}.png", picture.getvalue())
+                archive.writestr(f"d/{name}{i}.txt", "0 0.5 0.5 0.5 0.5\n")
+    folder = str(tmp_path / "out")
+    for _ in range(2):
+        assert len(starter.read(str(tmp_path / "a.zip"), folder)[0].splits["all"]) == 3
+    with pytest.raises(DataError, match="has 6 files that are not in .*b.zip, such as .*remove that folder, or choose"):
+        starter.read(str(tmp_path / "b.zip"), folder)
+    assert sorted(os.listdir(f"{folder}/data/d")) == [f"a{i}.{ending}" for i in range(3) for ending in ("png", "txt")]

@@ -1,6 +1,9 @@
 """The picture, size and split that an annotation of another program means: found correctly, or left out."""
 
+import dataclasses
 import json
+import os
+import re
 
 import pytest
 from PIL import Image
@@ -22,7 +25,8 @@ def all_pictures(found):
 @pytest.mark.parametrize(
     "text, split",
     [("instances_val2017.json", "val"), ("valid/images", "val"), ("train", "train"), ("Test-set", "test"),
-     ("train_01/testing", "test"), ("valve1", None), ("latest", None), ("trainers/value", None), ("trainval", None)],
+     ("train_01/testing", "test"), ("valve1", None), ("latest", None), ("trainers/value", None), ("trainval", None),
+     ("eval", "val"), ("valset/x", "val"), ("test_set", "test"), ("trainset", "train"), ("validate", "val"), ("evals", None)],
 )  # fmt: skip
 def test_words_of_splits(text, split):
     assert split_of(text) == split
@@ -112,7 +116,11 @@ def test_what_is_of_no_split(tmp_path):
     assert splits == {"train": [one], "test": [empty], "val": [empty]} and "test is the same as the validation split" in rule
     found.splits = {"all": [one, empty], "train": [one], "val": [empty]}
     splits, rule = starter.split(found)
-    assert list(splits) == ["train", "val"] and rule.endswith("2 pictures without a split are not used")
+    assert list(splits) == ["train", "val"] and rule == "existing splits: train 1, val 1"
+    other = dataclasses.replace(one, file=str(tmp_path / "c.png"))
+    found.splits = {"all": [one, other], "train": [one], "val": [empty]}
+    splits, rule = starter.split(found)
+    assert splits == {"train": [one], "val": [empty]} and rule.endswith("; 1 pictures without a split are not used")
 
 
 def test_yolo_lines_and_names(tmp_path):
@@ -188,7 +196,8 @@ def test_pictures_that_cannot_be_read_have_a_reason(tmp_path, form):
     path = tmp_path / "images" / "a.jpg"
     Image.new("1", (14000, 14000)).save(path, "PNG")
     found = formats.find(str(tmp_path))[0]
-    assert any("a.jpg" in line and "cannot be read (Image size (196000000 pixels) exceeds" in line for line in found.problems)
+    why = "it has more than 178 million pixels, the most that are read; cut it into parts"
+    assert any("a.jpg" in line and why in line for line in found.problems)
     path.rename(tmp_path / "images" / "a.heic")
     if form is coco:
         (tmp_path / "instances.json").write_text((tmp_path / "instances.json").read_text().replace("a.jpg", "a.heic"))
@@ -268,3 +277,73 @@ def test_annotations_of_which_none_can_be_used_say_why(tmp_path):
         path.unlink()
     with pytest.raises(DataError, match=r"(?s)no annotations in a known format.*'a.jpg' is not in"):
         starter.read(str(tmp_path), str(tmp_path / "out"))
+
+
+@pytest.mark.parametrize("form", ["coco", "voc", "cvat", "labelme"])
+@pytest.mark.parametrize("folders", [("cat", "dog"), ("train", "val")], ids=" ".join)
+def test_a_missing_picture_is_not_replaced_by_another_of_its_name(tmp_path, form, folders):
+    """a/0.jpg is missing, b/0.jpg is there, or the other way round: 0.jpg keeps its own boxes."""
+    gone = folders[0] if folders[0] == "cat" else folders[1]
+    entries = [(folder, i) for folder in folders for i in range(2)]
+    pictures(tmp_path, *(f"{folder}/{i}.jpg" for folder, i in entries if (folder, i) != (gone, 0)))
+    content, lines = {}, []
+    for number, (folder, i) in enumerate(entries):
+        width = 40 if folder == gone else 20
+        split = folder if folder in ("train", "val") else "all"
+        own = content.setdefault(split, dict(images=[], annotations=[], categories=[dict(id=1, name="x")]))
+        name = f"{folder}/{i}.jpg" if split == "all" else f"{i}.jpg"
+        own["images"].append(dict(id=number, file_name=name, width=100, height=80))
+        own["annotations"].append(dict(id=number, image_id=number, category_id=1, bbox=[0, 0, width, 20]))
+        lines.append(f'<image name="{folder}/{i}.jpg"><box label="x" xtl="0" ytl="0" xbr="{width}" ybr="20"/></image>')
+        corners = f"<xmin>1</xmin><ymin>1</ymin><xmax>{width}</xmax><ymax>20</ymax>"
+        if form == "voc":
+            xml = f"<annotation><object><name>x</name><bndbox>{corners}</bndbox></object></annotation>"
+            (tmp_path / folder / f"{i}.xml").write_text(xml)
+        if form == "labelme":
+            shape = dict(label="x", shape_type="rectangle", points=[[0, 0], [width, 20]])
+            (tmp_path / folder / f"{i}.json").write_text(json.dumps(dict(shapes=[shape], imagePath=f"{i}.jpg")))
+    if form == "cvat":
+        (tmp_path / "annotations.xml").write_text(f"<annotations>{''.join(lines)}</annotations>")
+    if form == "coco":
+        for split, one in content.items():
+            (tmp_path / f"{split}.json").write_text(json.dumps(one))
+    found, _ = formats.find(str(tmp_path))
+    widths = {p.file[len(str(tmp_path)) + 1 :]: p.objects[0].box[2] for p in all_pictures(found)}
+    other = next(folder for folder in folders if folder != gone)
+    assert widths == {f"{gone}/1.jpg": 40, f"{other}/0.jpg": 20, f"{other}/1.jpg": 20}
+    assert len(all_pictures(found)) == 3
+    (line,) = (line for line in found.problems if "1 of its pictures are not where they should be" in line)
+    assert f"({tmp_path}/{other}/0.jpg is that of " in line
+
+
+@pytest.mark.parametrize("form", [coco, voc, labelme, cvat], ids=lambda f: f.__name__)
+def test_splits_of_the_folders_of_pictures(tmp_path, form):
+    """Annotations in one place, pictures in train and val."""
+    form(tmp_path)
+    for path in [*tmp_path.rglob("a.jpg"), *tmp_path.rglob("empty.jpg")]:
+        place = tmp_path / ("val" if path.name == "a.jpg" else "train")
+        place.mkdir(exist_ok=True)
+        path.rename(place / path.name)
+    if form is cvat:
+        (path,) = tmp_path.rglob("*.xml")
+        path.write_text(re.sub(r'subset="\w*"', "", path.read_text()))
+    found, _ = formats.find(str(tmp_path))
+    assert {name: [os.path.basename(p.file) for p in listed] for name, listed in found.splits.items()} == {
+        "val": ["a.jpg"], "train": ["empty.jpg"]
+    }  # fmt: skip
+
+
+@pytest.mark.parametrize("form", ["coco", "cvat"])
+def test_a_missing_picture_is_not_replaced_by_one_without_annotations(tmp_path, form):
+    names = ("cat/0.jpg", "cat/1.jpg", "dog/1.jpg", "/old/machine/2.jpg")
+    pictures(tmp_path, "cat/1.jpg", "dog/0.jpg", "dog/1.jpg", "2.jpg")
+    images = [dict(id=i, file_name=name, width=100, height=80) for i, name in enumerate(names)]
+    annotations = [dict(id=i, image_id=i, category_id=1, bbox=[0, 0, 20, 20]) for i in range(len(names))]
+    lines = [f'<image name="{n}"><box label="x" xtl="0" ytl="0" xbr="20" ybr="20"/></image>' for n in names]
+    content = dict(images=images, annotations=annotations, categories=[dict(id=1, name="x")])
+    text = json.dumps(content) if form == "coco" else f"<annotations>{''.join(lines)}</annotations>"
+    (tmp_path / ("a.json" if form == "coco" else "a.xml")).write_text(text)
+    found, _ = formats.find(str(tmp_path))
+    assert sorted(p.file[len(str(tmp_path)) + 1 :] for p in all_pictures(found)) == ["2.jpg", "cat/1.jpg", "dog/1.jpg"]
+    (line,) = found.problems
+    assert f"such as 'cat/0.jpg' ({tmp_path}/dog/0.jpg is in the folder of other ones): left out" in line

@@ -6,6 +6,7 @@ import os
 import pytest
 
 from jsra.data import formats, starter
+from jsra.data.formats.annotations import to_coco
 from jsra.registry import build
 from tests.data.test_formats import CAT, DOG, coco, cvat, labelme, pictures, voc, yolo
 
@@ -37,7 +38,7 @@ def test_what_coco_says_of_an_object_is_kept(tmp_path):
     file = str(tmp_path / "out" / "annotations" / "train.json")
     with open(file, encoding="utf8") as f:
         dog, cat = json.load(f)["annotations"]
-    assert (dog["ignore"], dog["area"], cat["area"], cat["segmentation"]) == (1, 123.5, 2000, rle)
+    assert (dog["ignore"], dog["area"], cat["area"], cat["segmentation"]) == (1, 123.5, 4000, rle)
     (record,) = build(dict(type="COCODataset", root=data, anno_file=file, use_anno_cats=True), "x", "dataset").records
     assert record.boxes.tolist() == [list(CAT)]
 
@@ -190,3 +191,61 @@ def test_lists_that_are_used_are_not_counted(tmp_path):
     test_splits_that_a_data_yaml_says(tmp_path, True)
     found, _ = starter.read(str(tmp_path), str(tmp_path / "out"))
     assert found.problems == []
+
+
+@pytest.mark.parametrize("angle, box", [("0.0", (10, 20, 50, 40)), ("90.0", (20, 10, 40, 50)), ("x", (10, 20, 50, 40))])
+def test_rotated_boxes_of_cvat(tmp_path, angle, box):
+    """CVAT's COCO and VOC files have the box before the rotation, and the angle as an attribute."""
+    for name, form in (("coco", coco), ("voc", voc)):
+        (tmp_path / name).mkdir()
+        form(tmp_path / name)
+    path = tmp_path / "coco" / "instances.json"
+    content = json.loads(path.read_text())
+    number = float(angle) if angle != "x" else angle
+    content["annotations"][0].update(bbox=[10, 20, 40, 20], attributes=dict(occluded=False, rotation=number))
+    path.write_text(json.dumps(content))
+    attribute = f"<attributes><attribute><name>rotation</name><value>{angle}</value></attribute></attributes>"
+    path = tmp_path / "voc" / "Annotations" / "a.xml"
+    changed(path, "<name> dog </name>", f"<name> dog </name>{attribute}")
+    changed(path, "<ymax>60</ymax>", "<ymax>40</ymax>")
+    for name in ("coco", "voc"):
+        found, _ = formats.find(str(tmp_path / name))
+        assert boxes(found)["a.jpg"] == {("dog", box), ("cat", CAT)}
+        dog = next(o for listed in found.splits.values() for p in listed for o in p.objects if o.name == "dog")
+        assert bool(dog.segmentation) == (angle == "90.0")
+
+
+def test_several_boxes_in_one_object_of_voc(tmp_path):
+    voc(tmp_path)
+    more = "<bndbox><xmin>2</xmin><ymin>3</ymin><xmax>9</xmax><ymax>8</ymax></bndbox></object>"
+    changed(tmp_path / "Annotations" / "a.xml", "</bndbox></object><object><name> cat", f"</bndbox>{more}<object><name> cat")
+    found, _ = formats.find(str(tmp_path))
+    assert boxes(found)["a.jpg"] == {("dog", DOG), ("dog", (1, 2, 9, 8)), ("cat", CAT)}
+    (tmp_path / "ImageSets" / "Main").mkdir(parents=True)
+    (tmp_path / "ImageSets" / "Main" / "trainval.txt").write_text("a\n")
+    changed(tmp_path / "Annotations" / "a.xml", "<object><name>x</name></object>", "")
+    size = "<size><width>100</width><height>80</height></size>"
+    changed(tmp_path / "Annotations" / "a.xml", "</annotation>", f"{size}</annotation>")
+    dataset = build(dict(type="VOCDataset", root=str(tmp_path), classes=("dog", "cat")), "dataset", "dataset")
+    assert dataset.records[0].boxes.tolist() == [[10, 20, 50, 60], [1, 2, 9, 8], [40, 0, 90, 40]]
+    assert dataset.records[0].labels.tolist() == [1, 1, 2]
+
+
+def test_difficult_shapes_of_anylabeling(tmp_path):
+    pictures(tmp_path, "a.jpg")
+    shape = dict(label="x", shape_type="rectangle", points=[[1, 2], [30, 40]])
+    shapes = [{**shape, "difficult": True}, {**shape, "difficult": False}, shape]
+    (tmp_path / "a.json").write_text(json.dumps(dict(shapes=shapes, imagePath="a.jpg")))
+    found, _ = formats.find(str(tmp_path))
+    assert [o.ignored for o in found.splits["all"][0].objects] == [True, False, False]
+
+
+def test_the_area_of_an_object_with_a_mask(tmp_path):
+    """It is that of the mask, as in COCO: AP by size depends on it."""
+    pictures(tmp_path, "a.jpg")
+    square = dict(label="x", shape_type="polygon", points=[[10, 10], [30, 10], [30, 20], [20, 20], [20, 30], [10, 30]])
+    shapes = [square, dict(label="x", shape_type="rectangle", points=[[10, 10], [30, 30]])]
+    (tmp_path / "a.json").write_text(json.dumps(dict(shapes=shapes, imagePath="a.jpg")))
+    found, _ = formats.find(str(tmp_path))
+    content = to_coco(found.splits["all"], found.classes, str(tmp_path))
+    assert [a["area"] for a in content["annotations"]] == [300, 400]

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import codecs
+import math
 import os
+import re
 import xml.etree.ElementTree as ElementTree
 from collections import Counter
 from dataclasses import dataclass, field
 
 from jsra.data.coco_file import parse_json
 from jsra.data.image import DataError
+from jsra.data.masks import area, mask_problem, to_rle
 from jsra.data.voc_file import parse_xml
 from jsra.folders import is_file, walk
 
@@ -33,13 +36,19 @@ class Object:
 
 @dataclass
 class Picture:
-    """file: its path. source: the path of its annotations. objects: those of this picture; the list may be empty."""
+    """file: its path. source: the path of its annotations. objects: those of this picture; the list may be empty.
+
+    fit: how well the file agrees with the name and the place of the annotations (Pictures.fit); larger is better. named: the
+    path that they give for it, '' for none.
+    """
 
     file: str
     source: str
     width: int
     height: int
     objects: list
+    fit: tuple = ()
+    named: str = ""
 
 
 @dataclass
@@ -118,7 +127,7 @@ def text_of(path: str) -> str:
 def once(splits: dict, problems: list) -> dict:
     """The splits with each picture once. If two annotations are for it, the first is used, and `problems` gets a line."""
     kept, left = {}, Counter()
-    for name, pictures in splits.items():
+    for name, pictures in _own(splits, problems).items():
         first = {}
         for picture in pictures:
             used = first.setdefault(picture.file, picture)
@@ -132,13 +141,68 @@ def once(splits: dict, problems: list) -> dict:
     return kept
 
 
+def _own(splits, problems):
+    """The splits without pictures that are those of other annotations: for a missing picture, one of the same name in another
+    folder was found. Annotations of another split count only if this split has a folder of its own."""
+    folders = {(p.source, os.path.dirname(p.file)) for listed in splits.values() for p in listed if p.fit[:1] > (0,)}
+    found = {(source, os.path.basename(folder)) for source, folder in folders}
+    best, placed = {}, {name for name, pictures in splits.items() if any(p.fit[:2] > (0, False) for p in pictures)}
+    for name, pictures in splits.items():
+        for key, picture in ((key, p) for p in pictures for key in ((name, p.file), (None, p.file))):
+            if key not in best or picture.fit > best[key].fit:
+                best[key] = picture
+    kept, missing = {}, {}
+    for name, pictures in splits.items():
+        kept[name] = []
+        for picture in pictures:
+            better = best[None if name in placed else name, picture.file]
+            own = (picture.source, re.split(r"[/\\]", f"/{picture.named}")[-2])  # the folder in its name, if others are there
+            elsewhere = own in found and (picture.source, os.path.dirname(picture.file)) in folders
+            if picture.fit[:2] > (0, False) or (picture.fit >= better.fit and not elsewhere):
+                kept[name].append(picture)
+            else:
+                whose = better.source if better.source != picture.source else repr(better.named)
+                why = "in the folder of other ones" if better is picture else f"that of {whose}"
+                such = f", such as {picture.named!r}" if picture.named else ""
+                missing.setdefault(picture.source, []).append(f"{such} ({picture.file} is {why})")
+    for source, there in missing.items():
+        problems.append(f"{source}: {len(there)} of its pictures are not where they should be{there[0]}: left out")
+    return kept
+
+
+def turned(box, degrees) -> list:
+    """x, y of the corners of a box (x0, y0, x1, y1) that is rotated clockwise about its centre."""
+    x0, y0, x1, y1 = box
+    cx, cy, cos, sin = (x0 + x1) / 2, (y0 + y1) / 2, math.cos(math.radians(degrees)), math.sin(math.radians(degrees))
+    corners = ((x0 - cx, y0 - cy), (x1 - cx, y0 - cy), (x1 - cx, y1 - cy), (x0 - cx, y1 - cy))
+    return [round(v, 3) for x, y in corners for v in (cx + x * cos - y * sin, cy + x * sin + y * cos)]
+
+
+def rotation(value) -> float:
+    """The angle in the attribute 'rotation' of a box, as CVAT writes it; 0 if it is no number."""
+    try:
+        angle = float(value)
+    except (TypeError, ValueError):
+        return 0.0
+    return angle if math.isfinite(angle) else 0.0
+
+
 def classes_by_name(splits: dict) -> list:
     """The names of all objects, sorted."""
     return sorted({o.name for pictures in splits.values() for picture in pictures for o in picture.objects})
 
 
+def _covered(segmentation, picture) -> float:
+    """The area of a mask in pixels; 0 if there is none, or if it is not valid (a check of the data reports it)."""
+    size = picture.width, picture.height
+    return area(to_rle(segmentation, *size)) if segmentation and not mask_problem(segmentation, *size) else 0
+
+
 def to_coco(pictures, classes, root: str) -> dict:
-    """The content of a COCO annotation file for pictures; file names are relative to `root`."""
+    """The content of a COCO annotation file for pictures; file names are relative to `root`.
+
+    As in COCO, the area of an object with a mask is that of the mask.
+    """
     number = {name: i + 1 for i, name in enumerate(classes)}
     images, annotations = [], []
     for picture in pictures:
@@ -146,9 +210,10 @@ def to_coco(pictures, classes, root: str) -> dict:
         images.append(dict(id=len(images) + 1, file_name=name, width=picture.width, height=picture.height))
         for o in picture.objects:
             x0, y0, x1, y1 = (float(v) for v in o.box)
+            covered = 0 if "area" in o.marks else _covered(o.segmentation, picture)
             annotation = dict(
                 id=len(annotations) + 1, image_id=len(images), category_id=number[o.name], bbox=[x0, y0, x1 - x0, y1 - y0],
-                area=(x1 - x0) * (y1 - y0), iscrowd=int(o.ignored), segmentation=o.segmentation,
+                area=covered or (x1 - x0) * (y1 - y0), iscrowd=int(o.ignored), segmentation=o.segmentation,
             )  # fmt: skip
             annotations.append({**annotation, **o.marks})
     categories = [dict(id=i, name=name) for name, i in number.items()]

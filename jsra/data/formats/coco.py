@@ -6,7 +6,7 @@ import os
 
 from jsra.data.coco import segmentation_problems
 from jsra.data.coco_file import check_coco
-from jsra.data.formats.annotations import Annotations, Object, Picture, files_below, json_of, once
+from jsra.data.formats.annotations import Annotations, Object, Picture, files_below, json_of, once, rotation, turned
 from jsra.data.formats.pictures import Pictures, size_of, split_of
 
 
@@ -17,7 +17,7 @@ def find(folder: str):
         file = _read(path, problems)
         if file is not None:
             name = os.path.relpath(path, folder)
-            files.append((split_of(os.path.basename(name)) or split_of(os.path.dirname(name)) or "all", file))
+            files.append((split_of(os.path.basename(name)) or split_of(os.path.dirname(name)), file))
     if not files:
         return Annotations("COCO", {}, [], problems) if problems else None
     places, splits = Pictures(folder), {}
@@ -25,7 +25,8 @@ def find(folder: str):
     files.sort(key=lambda f: "instances" not in os.path.basename(f[1].path))
     for split, file in files:
         problems += [f"{file.path}: {p.where}: {p.what}: left out" for p in file.problems]
-        splits.setdefault(split, []).extend(_pictures(places, file, problems))
+        for picture in _pictures(places, file, problems):
+            splits.setdefault(split or places.split(picture.file) or "all", []).append(picture)
     splits = once(splits, problems)
     return Annotations("COCO", splits, _classes(files, splits), problems)
 
@@ -70,6 +71,11 @@ def _pictures(places, file, problems):
             problems += [f"{file.path}: {p.where}: {p.what}: only the box is used" for p in wrong]
             name = file.categories[a["category_id"]]
             marks = {key: a[key] for key in ("area", "ignore") if a.get(key) is not None}
-            box = (x, y, x + w, y + h)
-            objects.append(Object(name, box, [] if wrong else segmentation, bool(a.get("iscrowd")), marks))
-        yield Picture(place, file.path, *size, objects)
+            box, segmentation = (x, y, x + w, y + h), [] if wrong else segmentation
+            attributes = a.get("attributes")
+            angle = rotation(attributes.get("rotation")) if isinstance(attributes, dict) else 0
+            if angle and not segmentation:
+                points = turned(box, angle)
+                box, segmentation = (min(points[0::2]), min(points[1::2]), max(points[0::2]), max(points[1::2])), [points]
+            objects.append(Object(name, box, segmentation, bool(a.get("iscrowd")), marks))
+        yield Picture(place, file.path, *size, objects, places.fit(place, file.path, image["file_name"]), image["file_name"])

@@ -5,7 +5,16 @@ from __future__ import annotations
 import math
 import os
 
-from jsra.data.formats.annotations import Annotations, Object, Picture, classes_by_name, files_below, once, xml_of
+from jsra.data.formats.annotations import (
+    Annotations,
+    Object,
+    Picture,
+    classes_by_name,
+    files_below,
+    once,
+    turned,
+    xml_of,
+)
 from jsra.data.formats.lists import listed_splits
 from jsra.data.formats.pictures import Pictures, size_of, split_of
 
@@ -31,9 +40,9 @@ def find(folder: str):
                 problems.append(f"{path}: {name}: {why}: left out")
                 continue
             said = image.get("subset") or "", os.path.dirname(name), os.path.basename(path)
-            subset = next(filter(None, map(split_of, said)), None) or lists.get(file, "all")
+            subset = next(filter(None, map(split_of, said)), None) or lists.get(file) or places.split(file) or "all"
             objects = list(_objects(image, f"{path}, {name}", problems))
-            splits.setdefault(subset, []).append(Picture(file, path, *size, objects))
+            splits.setdefault(subset, []).append(Picture(file, path, *size, objects, places.fit(file, path, name), name))
     if places is None:
         return None
     splits = once(splits, problems)
@@ -55,7 +64,7 @@ def _objects(image, where, problems):
                 polygons = []
                 angle = float(element.get("rotation") or 0)
                 if angle:
-                    points = _turned(points, angle)
+                    points = turned(points, angle)
                     polygons = [points]
             elif element.tag == "polygon":
                 points = [float(v) for pair in element.get("points").split(";") for v in pair.split(",")]
@@ -76,11 +85,3 @@ def _objects(image, where, problems):
             problems.append(f"{where}: the {element.tag} {name!r} has no name or no size: left out")
             continue
         yield Object(name, box, polygons)
-
-
-def _turned(box, degrees) -> list:
-    """x, y of the corners of a box that is rotated clockwise about its centre."""
-    x0, y0, x1, y1 = box
-    cx, cy, cos, sin = (x0 + x1) / 2, (y0 + y1) / 2, math.cos(math.radians(degrees)), math.sin(math.radians(degrees))
-    corners = ((x0 - cx, y0 - cy), (x1 - cx, y0 - cy), (x1 - cx, y1 - cy), (x0 - cx, y1 - cy))
-    return [round(v, 3) for x, y in corners for v in (cx + x * cos - y * sin, cy + x * sin + y * cos)]

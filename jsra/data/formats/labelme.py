@@ -38,8 +38,8 @@ def find(folder: str):
             problems.append(f"{path}: {why}: left out")
             continue
         objects = list(_objects(path, content["shapes"], size, problems))
-        subset = lists.get(file) or split_of(os.path.dirname(os.path.relpath(path, folder))) or "all"
-        splits.setdefault(subset, []).append(Picture(file, path, *size, objects))
+        subset = lists.get(file) or split_of(os.path.dirname(os.path.relpath(path, folder))) or places.split(file) or "all"
+        splits.setdefault(subset, []).append(Picture(file, path, *size, objects, places.fit(file, path)))
     splits = once(splits, problems)
     return Annotations("Labelme", splits, classes_by_name(splits), problems, files) if places is not None else None
 
@@ -79,7 +79,8 @@ def _objects(path, shapes, size, problems):
     for (name, _), listed in parts.items():
         x0, y0, x1, y1 = zip(*(part.box for part in listed))
         drawn = all(part.segmentation for part in listed)
-        yield Object(name, (min(x0), min(y0), max(x1), max(y1)), _united(listed, size) if drawn else [])
+        box, ignored = (min(x0), min(y0), max(x1), max(y1)), all(part.ignored for part in listed)
+        yield Object(name, box, _united(listed, size) if drawn else [], ignored)
 
 
 def _united(parts, size):
@@ -128,4 +129,5 @@ def _part(shape):
     if not all(map(math.isfinite, xs + ys)):
         return None, f"a {kind} {label!r} has a coordinate that is not a number"
     polygons = [[v for p in points for v in p]] if kind in OUTLINES and len(points) > 2 else []
-    return Object(str(label).strip(), (min(xs), min(ys), max(xs), max(ys)), polygons), ""
+    difficult = shape.get("difficult") is True  # a mark of X-AnyLabeling
+    return Object(str(label).strip(), (min(xs), min(ys), max(xs), max(ys)), polygons, difficult), ""

@@ -12,7 +12,9 @@ from jsra.data.formats.annotations import files_below
 from jsra.data.image import PICTURES, open_image
 
 OTHERS = (".gif", ".heic", ".heif", ".avif", ".jp2", ".jxl", ".ppm", ".pgm", ".dng", ".svg")  # pictures that are not read
-_SPLITS = re.compile(r"(?<![a-z])(?:(train(?:ing)?)|(val|valid|validation|dev)|(test|testing))(?![a-z])")
+_SPLITS = re.compile(
+    r"(?<![a-z])(?:(train(?:ing|set)?)|(val|valid|validation|validate|valset|dev|eval|evaluation)|(test(?:ing|set)?))(?![a-z])"
+)
 # Folder names that only separate pictures from annotations.
 _KINDS = ("images", "labels", "annotations", "jpegimages", "img", "imgs", "ann", "xml", "xmls", "json")
 
@@ -68,9 +70,11 @@ class Pictures:
         there = next((p for start, p in self._others.items() if _composed(os.path.basename(start)) == name), None)
         return there and f"{there} is in a format that is not read; convert it ({', '.join(PICTURES)})"
 
-    def nearness(self, path: str, source: str) -> tuple:
-        """How near a picture is to an annotation file; larger means nearer."""
-        return self._rank(path, [], source)
+    def fit(self, path: str, source: str, name: str = "") -> tuple:
+        """How near a picture is to an annotation file, and how well it agrees with the folders of `name`, the path that the
+        file gives; larger means nearer."""
+        folders = [_composed(part) for part in re.split(r"[/\\]", name) if part not in ("", ".", "..")][:-1]
+        return self._rank(path, folders, source)
 
     def _rank(self, path, folders, source):
         own, near = self._folders(path), self._folders(source)
@@ -79,6 +83,10 @@ class Pictures:
         of_split = wanted is not None and split_of("/".join(own)) == wanted
         own, near = _without_kinds(own), _without_kinds(near)
         return same, of_split, sum(1 for _ in _while_equal(own, near)), -len(own)
+
+    def split(self, path: str):
+        """The split that the folders of a picture name, or None."""
+        return split_of(os.path.dirname(os.path.relpath(path, self.folder)))
 
     def _folders(self, path):
         return _composed(os.path.dirname(os.path.relpath(path, self.folder))).split(os.sep)

@@ -4,9 +4,19 @@ from __future__ import annotations
 
 import os
 
-from jsra.data.formats.annotations import Annotations, Object, Picture, classes_by_name, files_below, once, xml_of
+from jsra.data.formats.annotations import (
+    Annotations,
+    Object,
+    Picture,
+    classes_by_name,
+    files_below,
+    once,
+    rotation,
+    turned,
+    xml_of,
+)
 from jsra.data.formats.lists import listed_splits
-from jsra.data.formats.pictures import Pictures, size_of, split_of
+from jsra.data.formats.pictures import Pictures, size_of
 from jsra.data.voc_file import read_listing, read_objects
 
 
@@ -24,12 +34,13 @@ def find(folder: str):
         if size is None:
             problems.append(f"{path}: {why}: left out")
             continue
-        found[os.path.normpath(path)] = Picture(picture, path, *size, list(_objects(root, path, problems)))
+        objects = list(_objects(root, path, problems))
+        found[os.path.normpath(path)] = Picture(picture, path, *size, objects, places.fit(picture, path))
     if places is None:
         return None
     main = _lists(folder)
     listed, files = listed_splits(places, problems)
-    splits = _splits(main, found, problems) or _splits_of_folders(folder, found, listed)
+    splits = _splits(main, found, problems) or _splits_of_folders(places, found, listed)
     splits = once(splits, problems)
     return Annotations("Pascal VOC", splits, classes_by_name(splits), problems, [*main, *files])
 
@@ -44,15 +55,19 @@ def _objects(root, path, problems):
             continue
         # VOC counts pixels from 1 and includes the last one. Many programs count from 0: their first pixel stays at 0.
         x0, y0 = (max(v - 1, min(v, 0)) for v in (x0, y0))
-        yield Object(item["name"], (x0, y0, x1, y1), ignored=item["difficult"])
+        box, polygons, angle = (x0, y0, x1, y1), [], rotation(item["rotation"])
+        if angle:
+            points = turned(box, angle)
+            box, polygons = (min(points[0::2]), min(points[1::2]), max(points[0::2]), max(points[1::2])), [points]
+        yield Object(item["name"], box, polygons, item["difficult"])
 
 
-def _splits_of_folders(folder, found, listed):
+def _splits_of_folders(places, found, listed):
     """The splits from other lists, {picture: split}, and the words train, val and test in the folders of the annotation
-    files."""
+    files or the pictures."""
     splits = {}
     for path, picture in found.items():
-        split = listed.get(picture.file) or split_of(os.path.dirname(os.path.relpath(path, folder))) or "all"
+        split = listed.get(picture.file) or places.split(path) or places.split(picture.file) or "all"
         splits.setdefault(split, []).append(picture)
     return splits
 

@@ -92,7 +92,7 @@ def _labels(places, lines, problems) -> dict:
             found.setdefault(picture, []).append(path)
     chosen = {}
     for picture in (p for p in places.paths if p in found):
-        paths = sorted(found[picture], key=lambda path: places.nearness(picture, path), reverse=True)
+        paths = sorted(found[picture], key=lambda path: places.fit(picture, path), reverse=True)
         problems += [f"{path}: {picture} also has labels in {paths[0]}, which is closer: left out" for path in paths[1:]]
         chosen[picture] = paths[0]
     return chosen
@@ -167,9 +167,11 @@ def _listed(settings, source, places) -> tuple:
     for key, split in _SPLITS.items():
         entries = settings.get(key)
         for entry in [entries] if isinstance(entries, str) else entries or ():
-            inside = re.sub(r"^(\.{1,2}/)+", "", str(entry))  # paths in Roboflow's files have one ../ too many
+            entry = re.sub(r"/[^/]*\*[^/]*$", "", str(entry).replace("\\", "/"))  # 'images/*.png' means its folder
+            inside = re.sub(r"^(\.{1,2}/)+", "", entry)  # paths in Roboflow's files have one ../ too many
+            ends = inside.strip("/").split("/")  # of a path of another machine, the longest end that is in this folder
             tried = [(base, str(settings.get("path", "")), entry), (base, entry), (places.folder, entry)]
-            tried += [(base, inside), (places.folder, inside)]
+            tried += [(base, inside), *((places.folder, *ends[i:]) for i in range(len(ends)))]
             place = next((p for p in (os.path.join(*map(str, t)) for t in tried) if os.path.exists(p)), None)
             if place is not None:
                 found.append((os.path.abspath(place), split))
