@@ -3,6 +3,7 @@ from __future__ import annotations
 
 import os
 import stat
+import sys
 
 
 def walk(folder: str):
@@ -31,12 +32,13 @@ def _around(outer: str, inner: str) -> bool:
 
 
 def exists(path: str) -> bool:
-    """os.path.exists, except that what is in a folder that may not be entered raises PermissionError: exists says False."""
+    """os.path.exists, except that what is in a folder that may not be entered raises PermissionError, and a name for which
+    the encoding of file names has no letters UnicodeEncodeError: os.path.exists says False."""
     return _mode(path) is not None
 
 
 def is_file(path: str) -> bool:
-    """os.path.isfile, with the exception of `exists`."""
+    """os.path.isfile, with the exceptions of `exists`."""
     mode = _mode(path)
     return mode is not None and stat.S_ISREG(mode)
 
@@ -46,5 +48,9 @@ def _mode(path):
         return os.stat(path).st_mode
     except PermissionError:
         raise
+    except UnicodeEncodeError:
+        if sys.getfilesystemencoding() != "utf-8":
+            raise  # it may exist: the locale's encoding has no letters for it
+        return None
     except (OSError, ValueError):
         return None
