@@ -32,8 +32,8 @@ def _around(outer: str, inner: str) -> bool:
 
 
 def exists(path: str) -> bool:
-    """os.path.exists, except that what is in a folder that may not be entered raises PermissionError, and a name for which
-    the encoding of file names has no letters UnicodeEncodeError: os.path.exists says False."""
+    """os.path.exists, except that what is in a folder that may not be entered raises PermissionError, and a name that
+    the encoding of file names cannot write raises OSError: os.path.exists says False."""
     return _mode(path) is not None
 
 
@@ -43,14 +43,22 @@ def is_file(path: str) -> bool:
     return mode is not None and stat.S_ISREG(mode)
 
 
+def no_letters(error: UnicodeEncodeError) -> str:
+    """The message for a file name that cannot be written in the encoding of file names, which the locale gives."""
+    return (
+        f"file names are in {sys.getfilesystemencoding()} here, which has no letters for {error.object!r}: set PYTHONUTF8=1, "
+        "or another locale (LC_ALL=C.UTF-8)"
+    )
+
+
 def _mode(path):
     try:
         return os.stat(path).st_mode
     except PermissionError:
         raise
-    except UnicodeEncodeError:
-        if sys.getfilesystemencoding() != "utf-8":
-            raise  # it may exist: the locale's encoding has no letters for it
-        return None
+    except UnicodeEncodeError as error:
+        if sys.getfilesystemencoding() == "utf-8":
+            return None
+        raise OSError(no_letters(error)) from None  # it may exist
     except (OSError, ValueError):
         return None
