@@ -97,7 +97,7 @@ def _refuse_lines_of_programs():
         if lines:
             raise ImportError(
                 f"every program that is started here prints {lines[0]!r}, which Jittor takes for a part of its compiler's "
-                "commands: correct LD_PRELOAD (or unset it), or the locale (LC_ALL)"
+                "commands: correct what it names, such as LD_PRELOAD (or unset it), the locale (LC_ALL), the current folder"
             )
 
 

@@ -39,7 +39,7 @@ def test_lines_that_every_program_prints():
     done = run(code, {**os.environ, "LD_PRELOAD": "/no/such.so"})
     assert done.returncode == 2
     line = done.stderr.splitlines()[-1]
-    assert line.startswith("jsra cost: every program") and "/no/such.so" in line and "correct LD_PRELOAD" in line
+    assert line.startswith("jsra cost: every program") and "/no/such.so" in line and "LD_PRELOAD (or unset it)" in line
 
 
 def test_a_missing_compiler_is_said_in_one_line():
