@@ -23,6 +23,7 @@ import yaml
 from jsra import resources
 from jsra.config_checks import COVER, check_empty, check_keys, check_names, checked
 from jsra.folders import exists
+from jsra.output import visible
 from jsra.registry import ConfigError, nearest
 from jsra.yaml_values import ValueDumper, ValueLoader
 
@@ -318,6 +319,11 @@ def override(config: Config, text: str):
         raise ConfigError(
             f"override {text!r}: {keys[0]} is a helper, which was used when the file was executed: set the values that were "
             "made from it (`jsra config` prints them), or change the file"
+        )
+    if visible(value) != value:
+        raise ConfigError(
+            f"override {visible(text)!r}: the value has bytes that are not letters in the encoding of this locale: rename "
+            "the file or folder, or set another locale (LC_ALL=C.UTF-8)"
         )
     try:
         value = yaml.load(value, Loader=ValueLoader)

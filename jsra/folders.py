@@ -3,6 +3,7 @@ from __future__ import annotations
 
 import os
 import stat
+import sys
 
 
 def walk(folder: str):
@@ -31,14 +32,23 @@ def _around(outer: str, inner: str) -> bool:
 
 
 def exists(path: str) -> bool:
-    """os.path.exists, except that what is in a folder that may not be entered raises PermissionError: exists says False."""
+    """os.path.exists, except that what is in a folder that may not be entered raises PermissionError, and a name that
+    the encoding of file names cannot write raises OSError: os.path.exists says False."""
     return _mode(path) is not None
 
 
 def is_file(path: str) -> bool:
-    """os.path.isfile, with the exception of `exists`."""
+    """os.path.isfile, with the exceptions of `exists`."""
     mode = _mode(path)
     return mode is not None and stat.S_ISREG(mode)
+
+
+def no_letters(error: UnicodeEncodeError) -> str:
+    """The message for a file name that cannot be written in the encoding of file names, which the locale gives."""
+    return (
+        f"file names are in {sys.getfilesystemencoding()} here, which has no letters for {error.object!r}: set PYTHONUTF8=1, "
+        "or another locale (LC_ALL=C.UTF-8)"
+    )
 
 
 def _mode(path):
@@ -46,5 +56,9 @@ def _mode(path):
         return os.stat(path).st_mode
     except PermissionError:
         raise
+    except UnicodeEncodeError as error:
+        if sys.getfilesystemencoding() == "utf-8":
+            return None
+        raise OSError(no_letters(error)) from None  # it may exist
     except (OSError, ValueError):
         return None

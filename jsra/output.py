@@ -76,6 +76,12 @@ def open_streams():
             setattr(sys, name, open(os.devnull, mode, encoding="utf8"))
 
 
+def visible(text: str) -> str:
+    """The text with surrogates written as \\udc85: they stand for bytes of a name that are not UTF-8 (or for half of an emoji
+    in JSON), and neither a UTF-8 file nor matplotlib takes them."""
+    return str(text).encode("utf-8", "backslashreplace").decode("utf-8")
+
+
 def json_text(content, indent=None) -> str:
     """The content as standard JSON: NaN and infinities, which JSON does not have, become null."""
     try:

@@ -164,6 +164,7 @@ def test_overrides(write, text, read, value):
         ("seed", "key.key=value"),
         ("=3", "key.key=value"),
         ("seed=[1", "not valid YAML"),
+        ("work_dir=caf\udce9", r"caf..udce9.*bytes that are not letters in the encoding"),
     ],
 )
 def test_wrong_overrides_are_refused(write, text, words):

@@ -1,6 +1,7 @@
 """Folders that this user may not see: refused by name, never taken for empty. Simulated, because CI runs as root."""
 
 import os
+import sys
 
 import pytest
 
@@ -44,6 +45,20 @@ def test_a_file(tmp_path, hide):
     hide(tmp_path)
     with pytest.raises(PermissionError, match="/b"):
         is_file(str(tmp_path / "b"))
+
+
+def test_letters_that_the_locale_lacks(tmp_path, monkeypatch):
+    """A file that exists is not called missing because the encoding of file names has no letters for it."""
+
+    def stat(path, *args, **kwargs):
+        return os.fspath(path).encode("ascii")
+
+    monkeypatch.setattr(os, "stat", stat)
+    monkeypatch.setattr(sys, "getfilesystemencoding", lambda: "ascii")
+    with pytest.raises(OSError, match="in ascii here, which has no letters for .*PYTHONUTF8=1"):
+        is_file("标注.json")
+    monkeypatch.undo()
+    assert not exists("half an emoji \ud83d.json")
 
 
 @pytest.mark.parametrize(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 
 import numpy as np
 
@@ -14,6 +15,7 @@ from jsra.visualize.detections import color, draw_detections
 from jsra.visualize.literal import literal
 
 MOST_CLASSES = 20  # classes in a figure; the table has all
+WORST = re.compile(r"worst_\d+\.(jpg|png)")
 
 
 def precision_recall(curves: dict, names, path) -> str:
@@ -101,6 +103,8 @@ def worst(images, names, folder, count: int, threshold: float) -> list:
     listed = [(image, faults(image)) for image in images]
     listed = sorted((pair for pair in listed if pair[1]), key=lambda pair: -len(pair[1]))[:count]
     os.makedirs(folder, exist_ok=True)
+    for name in filter(WORST.fullmatch, os.listdir(folder)):  # of an earlier analysis, which may have had more
+        os.unlink(os.path.join(folder, name))
     drawn = []
     for number, (image, wrong) in enumerate(listed, start=1):
         errors = draw_errors(image, names, threshold)

@@ -6,6 +6,8 @@ import base64
 import html
 import os
 
+from jsra.output import visible
+
 STYLE = """
 body { font: 15px/1.5 system-ui, sans-serif; max-width: 1100px; margin: 2em auto; padding: 0 1em; color: #222; }
 table { border-collapse: collapse; margin: 1em 0; }
@@ -38,4 +40,5 @@ def page(title, parts) -> str:
     """parts: [(heading, HTML)]."""
     body = "".join(f"<h2>{html.escape(heading)}</h2>{content}" for heading, content in parts)
     head = f'<meta charset="utf-8"><title>{html.escape(title)}</title><style>{STYLE}</style>'
-    return f"<!doctype html><html lang=\"en\"><head>{head}</head><body><h1>{html.escape(title)}</h1>{body}</body></html>\n"
+    body = f"<h1>{html.escape(title)}</h1>{body}"
+    return visible(f"<!doctype html><html lang=\"en\"><head>{head}</head><body>{body}</body></html>\n")

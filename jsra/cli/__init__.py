@@ -6,6 +6,7 @@ import os
 import sys
 import traceback
 
+from jsra.folders import no_letters
 from jsra.output import cure, open_streams, silence
 from jsra.runtime.leave import leave, several
 from jsra.runtime.memory import lacks_memory, no_memory
@@ -96,11 +97,9 @@ def _run(argv):
             silence(1)  # otherwise the rest of the buffer would fail again at exit
         return 2
     except UnicodeEncodeError as error:
-        encoding = sys.getfilesystemencoding()
-        if encoding == "utf-8":
+        if sys.getfilesystemencoding() == "utf-8":
             raise
-        what = f"file names are in {encoding} here, which has no letters for {error.object!r}"
-        print(f"{command}: {what}: set PYTHONUTF8=1, or another locale (LC_ALL=C.UTF-8)", file=sys.stderr)
+        print(f"{command}: {no_letters(error)}", file=sys.stderr)
         return 2
     except (MemoryError, RuntimeError) as error:
         if not lacks_memory(error):

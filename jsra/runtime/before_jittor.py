@@ -3,6 +3,8 @@
 - NumPy 2: with it Jittor 1.3 finds no boxes, writes wrong weights and crashes in operators, so the import is refused.
 - Jittor compiles with g++ and Python's headers, also when it is already compiled itself: without them the import is refused.
 - Jittor starts processes that share a semaphore, which needs /dev/shm: without it the import is refused.
+- Jittor takes what programs print, errors included, into the commands of its compiler. If every program prints a line here
+  (LD_PRELOAD names a library that is missing; bash does not know the locale), the import is refused.
 - Under a limit of memory (`ulimit -v`) that is too small for it, Jittor crashes or waits without end: the import is refused.
 - When a part of its cache is out of date (the home folder was moved), Jittor compiles that part and ends the process with
   exit code 0 and without a word: here it is an ImportError.
@@ -13,11 +15,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import importlib.machinery
 import multiprocessing
 import os
 import random
 import shutil
+import subprocess
 import sys
 
 import numpy as np
@@ -53,6 +57,7 @@ class _BeforeJittor:
         _refuse_numpy_2()
         _refuse_without_compiler()
         _refuse_without_semaphores()
+        _refuse_lines_of_programs()
         _refuse_little_memory()
         _announce_compile()
         spec = importlib.machinery.PathFinder.find_spec(name, path)
@@ -94,6 +99,19 @@ def _refuse_without_compiler():
         missing.append(f"Python.h is not installed (apt-get install {python_config.PACKAGE})")
     if missing:
         raise ImportError(f"{', and '.join(missing)}, and Jittor compiles operators; `jsra doctor` shows what is missing")
+
+
+def _refuse_lines_of_programs():
+    if not sys.platform.startswith("linux"):
+        return
+    with contextlib.suppress(OSError):  # no shell, no process left: Jittor will say so
+        said = subprocess.run(":", shell=True, stdin=subprocess.DEVNULL, capture_output=True, errors="replace")
+        lines = (said.stdout + said.stderr).strip().splitlines()
+        if lines:
+            raise ImportError(
+                f"every program that is started here prints {lines[0]!r}, which Jittor takes for a part of its compiler's "
+                "commands: correct what it names, such as LD_PRELOAD (or unset it), the locale (LC_ALL), the current folder"
+            )
 
 
 def _refuse_little_memory():

@@ -9,6 +9,7 @@ import pytest
 from PIL import Image as Picture
 
 from jsra.analysis import errors
+from jsra.analysis.analyze import analyze
 from jsra.analysis.confusion import confusion
 from jsra.analysis.figures import draw_errors
 from jsra.analysis.matching import Image, images_of
@@ -157,6 +158,21 @@ def test_the_page(scattered, capsys):
     file.write_text(json.dumps([{**row, "bbox": [1, 2, 3, 4]}, {**row, "bbox": [40, 30, 60, 40]}]))
     assert main(["analyze", str(folder / "run"), "--config", str(config)]) == 0
     assert "1 of 2 boxes exceed their image by more than a pixel" in capsys.readouterr().err
+
+
+def test_again_with_fewer_pictures_and_names_that_are_not_utf8(scattered):
+    """The pictures of an earlier analysis do not stay among those of this one; other files do."""
+    folder, path, detections = scattered
+    dataset = COCODataset(root=str(folder / "images"), anno_file=path, use_anno_cats=True, filter_min_size=1)
+    dataset.CLASSES = ["cat \ud83d", *dataset.CLASSES[1:]]
+    out = folder / "again"
+    analyze(dataset, detections, str(out), "first", worst=3)
+    (out / "worst" / "mine.jpg").write_text("")
+    assert len(list((out / "worst").iterdir())) == 4
+    analyze(dataset, detections, str(out), "run caf\udce9", worst=1)
+    assert sorted(os.listdir(out / "worst")) == ["mine.jpg", "worst_01.jpg"]
+    page = (out / "index.html").read_text(encoding="utf8")
+    assert r"<h1>run caf\udce9</h1>" in page and r"cat \ud83d" in page
 
 
 def test_a_picture_annotated_as_it_is_stored_is_drawn_so(scattered):

@@ -35,6 +35,15 @@ def test_commands_say_it_in_one_line():
     assert run(code.replace(f"'cost', '{CONFIG}'", "'doctor'")).returncode == 0
 
 
+def test_lines_that_every_program_prints():
+    """Jittor would put the loader's line into the name of a file that it compiles."""
+    code = f"from jsra.cli import main; raise SystemExit(main(['cost', '{CONFIG}']))"
+    done = run(code, {**os.environ, "LD_PRELOAD": "/no/such.so"})
+    assert done.returncode == 2
+    line = done.stderr.splitlines()[-1]
+    assert line.startswith("jsra cost: every program") and "/no/such.so" in line and "LD_PRELOAD (or unset it)" in line
+
+
 def test_a_missing_compiler_is_said_in_one_line():
     code = f"from jsra.cli import main; raise SystemExit(main(['cost', '{CONFIG}']))"
     environment = {name: value for name, value in os.environ.items() if name != "cc_path"}  # Jittor sets it

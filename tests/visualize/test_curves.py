@@ -59,14 +59,14 @@ def test_names_that_matplotlib_would_read_otherwise(tmp_path):
     pytest.importorskip("matplotlib", reason="needs matplotlib: pip install 'jsra[dev]'")
     from matplotlib import pyplot
 
-    runs = [make_run(tmp_path / name, [3.0, 2.0]) for name in ("$a_{b$", "_c")]
+    runs = [make_run(tmp_path / name, [3.0, 2.0]) for name in ("$a_{b$", "_c", "caf\udce9")]
     figures = []
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(pyplot, "close", figures.append)
         plot(runs, str(tmp_path / "curves.png"))
     legend = [text.get_text() for text in figures[0].axes[0].get_legend().get_texts()]
     pyplot.close(figures[0])
-    assert legend == [r"\$a_{b\$", " _c"]
+    assert legend == [r"\$a_{b\$", " _c", r"caf\udce9"]  # bytes of a name that are not UTF-8, as numbers
 
 
 def fresh(code, **environment):
