@@ -61,8 +61,9 @@ def _line(path, found, cure):
 
 def _normalize(config, order):
     """The first Normalize of the first of these splits that has transforms, with its defaults; None without one."""
-    splits = config.get("dataset") or {}
-    lists = ((splits.get(split) or {}).get("transforms") for split in order)
+    splits = config.get("dataset")
+    entries = [splits.get(split) for split in order] if isinstance(splits, dict) else []
+    lists = (entry.get("transforms") for entry in entries if isinstance(entry, dict))
     transforms = next((t for t in lists if isinstance(t, (list, tuple))), ())
     found = (t for t in transforms if isinstance(t, dict) and t.get("type") == "Normalize")
     return plain(completed(next(found, None)))
@@ -102,10 +103,10 @@ def _anchors(generators) -> set:
     found = set()
     for settings in generators:
         scales, base, steps = (settings.get(key) for key in ("scales", "octave_base_scale", "scales_per_octave"))
-        if not scales and base and steps:
+        if not scales and isinstance(base, (int, float)) and isinstance(steps, (int, float)):
             scales = [base * 2 ** (i / steps) for i in range(int(steps))]
         for key, numbers in (("scales", scales), ("ratios", settings.get("ratios"))):
-            if numbers:
+            if isinstance(numbers, (list, tuple)) and numbers:
                 found.add((key, tuple(_rounded(numbers))))
     return found
 

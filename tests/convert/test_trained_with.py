@@ -62,6 +62,8 @@ def test_a_run_with_other_settings(settings, override, said):
     notes = run_notes("run/checkpoints/iter_00000001", saved, settings(override))
     assert len(notes) == (said is not None)
     assert said is None or (said in notes[0] and "run/checkpoints/iter_00000001 was trained with other settings" in notes[0])
+    for damaged in ({}, {"model": 3, "dataset": [1]}, {"dataset": {"train": "x"}}):
+        assert all("Normalize was null" in note for note in run_notes("run", damaged, settings()))
     assert run_notes("run", None, settings()) == run_notes("run", saved, settings()) == []
 
 
@@ -74,6 +76,7 @@ def test_a_run_with_other_settings(settings, override, said):
         (TEXT.replace("0.1, 0.1, 0.2", "0.2, 0.2, 0.2"), MODEL, "target_stds [0.2, 0.2, 0.2, 0.2]"),
         (OCTAVES, RETINANET, None),
         (OCTAVES.replace("scale': 4", "scale': 8"), RETINANET, "scales [8.0, 10.0794, 12.6992]"),
+        ("anchor_generator=dict(scales=8, ratios=1.0, octave_base_scale=[4], scales_per_octave=3)", MODEL, None),
         ("", MODEL, None),
     ],
 )
