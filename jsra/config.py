@@ -13,7 +13,6 @@ same file; but a missing attribute is an error, not None, and YAML's numbers are
 from __future__ import annotations
 
 import copy
-import inspect
 import os
 import re
 import sys
@@ -21,13 +20,23 @@ import sys
 import yaml
 
 from jsra import resources
-from jsra.config_checks import COVER, check_empty, check_keys, check_names, checked
+from jsra.config_checks import (
+    BASE,
+    COVER,
+    check_base,
+    check_code,
+    check_empty,
+    check_keys,
+    check_names,
+    checked,
+    is_code,
+)
 from jsra.folders import exists
 from jsra.output import visible
 from jsra.registry import ConfigError, nearest
 from jsra.yaml_values import ValueDumper, ValueLoader
 
-BASE, SHIPPED = "_base_", "jsra:"
+SHIPPED = "jsra:"
 # The keys at the top level of a config. Names that begin with an underscore are helpers of a file.
 KEYS = (
     "name", "work_dir", "seed", "model", "pretrained_weights", "feature_cache", "dataset", "evaluator", "best_metric",
@@ -161,6 +170,7 @@ def _read_with_bases(path, chain, read=None):
         circle = " -> ".join(os.path.basename(p) for p in (*chain, absolute))
         raise ConfigError(f"{path}: {BASE} refers to itself ({circle})")
     content = (read or _read)(path, chain)
+    check_base(content, path)
     if BASE not in content:
         return content
     bases = content.pop(BASE)
@@ -230,8 +240,11 @@ def _run(path, wanted):
             file = getattr(sys.modules[name], "__file__", None)
             if file and os.path.dirname(os.path.abspath(file)) == folder:
                 del sys.modules[name]
-    content = {key: value for key, value in scope.items() if not key.startswith("__") and not _is_code(value)}
+    content = {key: value for key, value in scope.items() if not key.startswith("__") and not is_code(value)}
     _check_size(content, f"{path}{wanted}")
+    for key, value in content.items():
+        if not key.startswith("_"):
+            check_code(value, key, f"{path}{wanted}")
     return _drop_code(content)
 
 
@@ -270,16 +283,12 @@ def _line_of(error, path):
     return f", line {line}" if line else ""
 
 
-def _is_code(value):
-    return inspect.ismodule(value) or inspect.isroutine(value) or inspect.isclass(value)
-
-
 def _drop_code(value):
     """The value without modules, functions and classes."""
     if isinstance(value, dict):
-        return {key: _drop_code(item) for key, item in value.items() if not _is_code(item)}
+        return {key: _drop_code(item) for key, item in value.items() if not is_code(item)}
     if type(value) in (list, tuple):
-        return type(value)(_drop_code(item) for item in value if not _is_code(item))
+        return type(value)(_drop_code(item) for item in value if not is_code(item))
     return value
 
 
@@ -351,7 +360,9 @@ def _assign(node, keys, value, adds, text, done):
         raise ConfigError(f"override {text!r}: {place} is {node!r}, which has no keys")
     key = next((k for k in node if str(k) == key), key)  # a YAML config may have numbers as keys
     if key not in node and not (adds and not rest):
-        hint = f"{nearest(key, map(str, node))}; to add a new key, write +{'.'.join((*done, *keys))}=..."
+        whole = "{" + f"{'.'.join(rest)}: {value}" + "}" if adds and len(rest) == 1 else "..."
+        new = (*done, key) if adds else (*done, *keys)  # what + adds is the last key alone
+        hint = f"{nearest(key, map(str, node))}; to add a new key, write +{'.'.join(new)}={whole}"
         raise ConfigError(f"override {text!r}: {place} has no {key!r}{hint}")
     node[key] = _assign(node[key], rest, value, adds, text, (*done, str(key))) if rest else value
     return node

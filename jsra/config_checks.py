@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import datetime
+import inspect
 import os
 
 from jsra.arguments import short
 from jsra.registry import ConfigError, nearest
 
+BASE = "_base_"  # the key of a config's bases
 COVER = "_cover_"  # the key with which a dictionary replaces one of a base
 DELETE = "_delete_"  # the key with which mmcv replaces a dictionary
 # Keys of dataset entries in earlier versions, and their replacements.
@@ -15,6 +17,34 @@ MOVED = {
     "metrics": "evaluator=[dict(type='COCOBoxAP')] (COCOMaskAP, VOCBoxAP) next to dataset",
     "ap_mode": "evaluator=[dict(type='VOCBoxAP', mode=...)] next to dataset",
 }
+
+
+def check_base(content, path):
+    """Raise ConfigError for a key with file names that is meant to be BASE, as it is spelled in other libraries."""
+    near = {str(k): v for k, v in content.items() if str(k).startswith("_") and str(k).lower().strip("_") == "base"}
+    files = {k: v[0] if isinstance(v, (list, tuple)) and v else v for k, v in near.items() if k != BASE}
+    wrong = next((k for k, v in files.items() if isinstance(v, str)), None)
+    if wrong:
+        raise ConfigError(f"{path}: {wrong!r} is not read: the bases of a config are in {BASE}, written in this way")
+
+
+def is_code(value) -> bool:
+    """Whether a value of a Python file is a module, a function or a class."""
+    return inspect.ismodule(value) or inspect.isroutine(value) or inspect.isclass(value)
+
+
+def check_code(value, place, path):
+    """Raise ConfigError for modules, functions and classes inside a setting: a part is named by text."""
+    if is_code(value):
+        name = getattr(value, "__name__", "")
+        raise ConfigError(
+            f"{path}: {place}: a config contains numbers, text, lists and dictionaries, not the "
+            f"{'module' if inspect.ismodule(value) else 'class' if inspect.isclass(value) else 'function'} {name}: "
+            f"a part is named by text, {place.split('.')[-1]}={name!r}"
+        )
+    if isinstance(value, (dict, list, tuple)):
+        for key, item in value.items() if isinstance(value, dict) else enumerate(value):
+            check_code(item, f"{place}.{key}", path)
 
 
 def checked(value, path):

@@ -129,16 +129,20 @@ def load_model(config, weights=None):
 def _load(model, weights, config):
     from jsra.convert.load import load_weights
     from jsra.convert.origin import colour_notes
+    from jsra.convert.trained_with import file_notes, run_notes
     from jsra.engine import checkpoint
 
     path = checkpoint.weights_file(weights)
     if checkpoint.is_model(path):
-        checkpoint.restore(os.path.dirname(path), model)
-        return
-    load_weights(model, path, strict=True)
-    splits = config.get("dataset") or {}
-    split = next((s for s in ("test", "val") if (splits.get(s) or {}).get("transforms")), None)
-    for line in colour_notes(path, splits[split]["transforms"], f"dataset.{split}.transforms") if split else ():
+        folder = os.path.dirname(path)
+        lines = run_notes(folder, checkpoint.restore(folder, model).get("config"), config)
+    else:
+        load_weights(model, path, strict=True)
+        splits = config.get("dataset") or {}
+        split = next((s for s in ("test", "val") if (splits.get(s) or {}).get("transforms")), None)
+        colours = colour_notes(path, splits[split]["transforms"], f"dataset.{split}.transforms") if split else []
+        lines = colours + file_notes(path, config)
+    for line in lines:
         print(line, file=sys.stderr)
 
 

@@ -349,3 +349,41 @@ def test_the_users_folder(write, monkeypatch):
         with pytest.raises(ConfigError, match="work_dir: variables such as those in .* are not replaced"):
             load_checked(write("b.yaml", f"work_dir: {text}"))
     assert load_checked(write("c.yaml", "work_dir: runs/$no_such_variable")).work_dir == "runs/$no_such_variable"
+
+
+def test_code_inside_a_setting_is_refused(tmp_path):
+    """It was left out without a word; a helper may have any value."""
+    path = tmp_path / "c.py"
+    for value, words in (
+        ("dict(type=dict)", r"model.type: .*, not the class dict: a part is named by text, type='dict'"),
+        ("dict(type='X', act=len)", "model.act: .*, not the function len"),
+        ("dict(type='X', layers=[1, os])", "model.layers.1: .*, not the module os"),
+        ("dict(type='X', f=lambda x: x)", "model.f: .*, not the function <lambda>"),
+    ):
+        path.write_text(f"import os\nmodel = {value}\n")
+        with pytest.raises(ConfigError, match=words):
+            load_config(str(path))
+    path.write_text("import os\n_helper = dict(f=len, m=os)\ndef f():\n    return 3\nmax_epoch = f()\n")
+    assert load_config(str(path))["max_epoch"] == 3
+
+
+@pytest.mark.parametrize("key", ["_BASE_", "__base__", "_base", "_Base_"])
+def test_bases_spelled_as_in_other_libraries(tmp_path, key):
+    (tmp_path / "c.yaml").write_text(f"{key}: b.yaml\nmax_epoch: 1\n")
+    with pytest.raises(ConfigError, match=f"'{key}' is not read: the bases of a config are in _base_"):
+        load_config(str(tmp_path / "c.yaml"))
+    (tmp_path / "c.yaml").write_text(f"{key}: {{batch_size: 2}}\nmax_epoch: 1\n")  # a helper
+    assert load_config(str(tmp_path / "c.yaml"))["max_epoch"] == 1
+
+
+def test_an_override_below_a_key_that_is_not_there(tmp_path):
+    (tmp_path / "c.yaml").write_text("optimizer: {type: SGD}\n")
+    for text, cure in (
+        ("+optimizer.grad_clip.max_norm=35", r"write \+optimizer.grad_clip=\{max_norm: 35\}$"),
+        ("+a.b.c.d=1", r"write \+a=\.\.\.$"),
+        ("optimizer.lr=1", r"write \+optimizer.lr=\.\.\.$"),
+    ):
+        with pytest.raises(ConfigError, match=cure):
+            load_config(str(tmp_path / "c.yaml"), [text])
+    config = load_config(str(tmp_path / "c.yaml"), ["+optimizer.grad_clip={max_norm: 35}"])
+    assert config["optimizer"]["grad_clip"]["max_norm"] == 35

@@ -34,12 +34,14 @@ def add_parser(subparsers):
 
 
 def run(args):
+    from jsra.config import load_config
     from jsra.convert.check import incomplete_parts
     from jsra.convert.convert import from_jsra, to_jsra
     from jsra.convert.files import WRITTEN, read_weights, write_weights
     from jsra.convert.load import match, misplaced, not_finite
     from jsra.convert.names import CLASSIFIERS, known
     from jsra.convert.position_tables import fitted
+    from jsra.convert.trained_with import file_notes
     from jsra.data.coco import COCO_CLASSES
     from jsra.engine.checkpoint import classes_of, weights_file
     from jsra.output import check_distinct, output_file
@@ -61,6 +63,8 @@ def run(args):
         report = match(shapes, converted)
     lacking, other = report.missing + list(report.mismatched), misplaced(shapes, converted, report)
     print(report)
+    for line in file_notes(file, load_config(args.config, args.overrides) if args.config else {}):
+        print(line)
     arrays = converted.arrays
     if args.to != "jsra":
         back = from_jsra(arrays, args.to)

@@ -10,7 +10,7 @@ import numpy as np
 
 from jsra.convert.convert import to_jsra
 from jsra.convert.files import read_weights
-from jsra.convert.names import ADDED, CLASSIFIERS, DETECTORS
+from jsra.convert.names import ADDED, CLASSIFIERS, DETECTORS, from_ours
 from jsra.convert.position_tables import fitted
 from jsra.convert.torch_file import WeightsError
 
@@ -76,8 +76,16 @@ def misplaced(shapes: dict, converted, report: Report) -> list:
     """The names in a file which show that it belongs to another model than one of {name: shape}: a deeper backbone, another
     neck, an extractor with weights. These are all names that the model does not have, except whole parts of _SPARE."""
     parts = {_part(name) for name in shapes}
-    foreign = () if converted.family in DETECTORS else converted.unexpected
+    foreign = () if converted.family in DETECTORS else set(converted.unexpected) - set(_inside(converted))
     return [n for n in report.unexpected if n not in foreign and (not _SPARE.match(n) or _part(n) in parts)]
+
+
+def _inside(converted) -> list:
+    """The unexpected names of a classifier's file inside its backbone: layers that our backbone lacks."""
+    family = converted.family
+    theirs = [from_ours(name, family) for name in converted.arrays] if family in CLASSIFIERS else []
+    parts = {name.split(".")[0] for name in theirs if name}
+    return [name for name in converted.unexpected if name.split(".")[0] in parts]
 
 
 def _part(name):
@@ -132,10 +140,11 @@ def load_arrays(model, arrays, path, strict=False, classes=None, family=None) ->
             f"{path}: {len(needed)} weights that the model needs are missing or of another shape\n{report}"
         )
     deeper = [n for n in converted.arrays if n.startswith("backbone.") and n not in state]
+    deeper += _inside(converted)
     if deeper and not strict:
         raise WeightsError(
             f"{path}: {len(deeper)} weights of its backbone do not exist in the model's, which is different (another "
-            f"depth?): use weights of the model's backbone, or the model of this file\n{report}"
+            f"depth or kind?): use weights of the model's backbone, or the model of this file\n{report}"
         )
     other = misplaced(shapes, converted, report) if strict else []
     if other:

@@ -20,12 +20,15 @@ _MOST_HEADER = 100 * 2**20  # bytes, the limit of the safetensors library
 
 class Origin(NamedTuple):
     """classes: the names of labels 1, 2, ...; () if the file does not have them. mean, std: how images were normalised, lists
-    of three numbers; bgr: whether their channels were in the order blue, green, red. None: unknown."""
+    of three numbers; bgr: whether their channels were in the order blue, green, red. None: unknown. text, version: the config
+    and the version of mmdet."""
 
     classes: tuple = ()
     mean: list | None = None
     std: list | None = None
     bgr: bool | None = None
+    text: str = ""
+    version: str = ""
 
 
 def origin(path) -> Origin:
@@ -67,7 +70,9 @@ def _of_checkpoint(content) -> Origin:
     text = next((meta[key] for key in ("config", "cfg") if isinstance(meta.get(key), str)), "")
     mean, std = (_only(_numbers(key, text)) for key in ("mean", "std"))
     bgr = _only({word.lower() == "false" for word in _values(r"(?:bgr_)?to_rgb", r"(True|False)", text)})
-    return Origin(names if _fit(names, content.get("state_dict")) else (), mean and list(mean), std and list(std), bgr)
+    version = meta["mmdet_version"] if isinstance(meta.get("mmdet_version"), str) else ""
+    names = names if _fit(names, content.get("state_dict")) else ()
+    return Origin(names, mean and list(mean), std and list(std), bgr, text, version)
 
 
 def _names(found) -> tuple:

@@ -65,7 +65,11 @@ def check(path: str) -> str:
             "state. To start a new run from the weights in a file, use pretrained_weights"
         )
     if not is_file(os.path.join(path, STATE)):
-        raise FileNotFoundError(f"{path} is not a checkpoint: it has no {STATE}")
+        inside = saved(os.path.dirname(os.path.abspath(path)))  # of a work_dir's folder of checkpoints
+        last = f"; its last one is {inside[-1]}" if inside and os.path.samefile(os.path.dirname(inside[-1]), path) else ""
+        raise FileNotFoundError(
+            f"{path} is not a checkpoint: it has no {STATE}; give a work_dir or a folder {FOLDER}/iter_... of it{last}"
+        )
     return path
 
 

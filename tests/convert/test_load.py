@@ -165,3 +165,26 @@ def test_frozen_parameters_stay_frozen(tmp_path):
     assert model.backbone.conv1.weight.is_stop_grad()
     assert not model.roi_head.box.head.cls.weight.is_stop_grad()
     jt.sync_all()
+
+
+def test_a_classifier_with_layers_that_the_backbone_lacks(tmp_path, capsys):
+    """EfficientNet-B0 has the names of EfficientNet-Lite0, and squeeze-and-excitation layers."""
+    from jsra.cli import main
+
+    model = nn.Module()
+    model.backbone = nn.Module()
+    model.backbone.stem_conv = nn.Conv2d(3, 4, 1, bias=False)
+    model.backbone.blocks = nn.ModuleList([nn.Module()])
+    model.backbone.blocks[0].project_conv = nn.Conv2d(4, 4, 1, bias=False)
+    arrays = {
+        "_conv_stem.weight": np.ones((4, 3, 1, 1), np.float32), "_fc.bias": np.ones(5, np.float32),
+        "_blocks.0._project_conv.weight": np.ones((4, 4, 1, 1), np.float32),
+    }  # fmt: skip
+    path = tmp_path / "lite.npz"
+    write_weights(path, arrays)
+    assert len(load_weights(model, path).matched) == 2
+    write_weights(path, {**arrays, "_blocks.0._se_reduce.weight": np.ones((1, 4, 1, 1), np.float32)})
+    with pytest.raises(WeightsError, match="1 weights of its backbone do not exist in the model's.*kind"):
+        load_weights(model, path)
+    assert main(["convert", str(path), str(tmp_path / "b.npz")]) == 1
+    assert "no place in" in capsys.readouterr().out and not (tmp_path / "b.npz").exists()

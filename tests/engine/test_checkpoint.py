@@ -155,6 +155,16 @@ def test_weights_of_another_type_are_refused(tmp_path, kind):
     assert all(np.array_equal(before[name], value) for name, value in everything(run).items())
 
 
+def test_the_folder_of_checkpoints_is_none(tmp_path):
+    for iteration in (3, 12):
+        (tmp_path / "checkpoints" / f"iter_{iteration:08d}").mkdir(parents=True)
+        (tmp_path / "checkpoints" / f"iter_{iteration:08d}" / "state.json").write_text("{}")
+    with pytest.raises(FileNotFoundError, match="give a work_dir or a folder .*; its last one is .*iter_00000012"):
+        checkpoint.check(str(tmp_path / "checkpoints"))
+    with pytest.raises(FileNotFoundError, match=r"no state.json; give a work_dir or a folder checkpoints/iter_\.\.\. of it$"):
+        checkpoint.check(str(tmp_path / "checkpoints" / ".."))
+
+
 def test_keep_zero_keeps_all(tmp_path):
     run = make_run(tmp_path)
     for run.iteration in (1, 2, 3):
