@@ -57,9 +57,16 @@ def main(argv=None) -> int:
     return code
 
 
+class _Parser(argparse.ArgumentParser):
+    def _print_message(self, message, file=None):
+        """As argparse's, which says nothing if the message cannot be written (--help on a full disk)."""
+        if message:
+            (file or sys.stderr).write(message)
+
+
 def make_parser() -> argparse.ArgumentParser:
     """The parser of all commands."""
-    parser = argparse.ArgumentParser(prog="jsra", description="Semantic RoI Align and its peers for Jittor.")
+    parser = _Parser(prog="jsra", description="Semantic RoI Align and its peers for Jittor.")
     parser.add_argument("--version", action="version", version=f"jsra {__version__}")
     subparsers = parser.add_subparsers(dest="command", metavar="COMMAND", required=True)
     for name in COMMANDS:

@@ -40,9 +40,12 @@ def test_a_reader_that_goes_away():
 
 
 @pytest.mark.skipif(not os.path.exists("/dev/full"), reason="needs /dev/full, which Linux has")
-def test_standard_output_on_a_full_disk():
+@pytest.mark.parametrize("argument", ["table", "--help", "--version"])
+@pytest.mark.parametrize("unbuffered", ["", "1"])
+def test_standard_output_on_a_full_disk(monkeypatch, argument, unbuffered):
+    monkeypatch.setenv("PYTHONUNBUFFERED", unbuffered)
     with open("/dev/full", "w") as full:
-        run = jsra("table", stdout=full, stderr=subprocess.PIPE)
+        run = jsra(argument, stdout=full, stderr=subprocess.PIPE)
     assert run.returncode == 2 and run.stderr.count("\n") == 1 and "there is no room on the disk" in run.stderr
 
 
