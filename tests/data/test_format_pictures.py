@@ -347,3 +347,16 @@ def test_a_missing_picture_is_not_replaced_by_one_without_annotations(tmp_path, 
     assert sorted(p.file[len(str(tmp_path)) + 1 :] for p in all_pictures(found)) == ["2.jpg", "cat/1.jpg", "dog/1.jpg"]
     (line,) = found.problems
     assert f"such as 'cat/0.jpg' ({tmp_path}/dog/0.jpg is in the folder of other ones): left out" in line
+
+
+def test_frames_of_videos_have_the_names_of_their_folders(tmp_path):
+    """ImageNet VID's folders: Data/VID/train/<video>/<frame>, Annotations/VID/train/<video>/<frame>."""
+    for number, video in enumerate(("train/a", "train/b", "val/c")):
+        pictures(tmp_path, f"Data/VID/{video}/000000.JPEG")
+        place = tmp_path / "Annotations" / "VID" / video
+        place.mkdir(parents=True)
+        box = f"<bndbox><xmin>{number + 1}</xmin><ymin>1</ymin><xmax>50</xmax><ymax>40</ymax></bndbox>"
+        (place / "000000.xml").write_text(f"<annotation><object><name>dog</name>{box}</object></annotation>")
+    found, _ = formats.find(str(tmp_path))
+    boxes = {name: {p.file.split(os.sep)[-2]: p.objects[0].box[0] for p in listed} for name, listed in found.splits.items()}
+    assert boxes == {"train": {"a": 0, "b": 1}, "val": {"c": 2}} and not found.problems

@@ -16,7 +16,7 @@ _SPLITS = re.compile(
     r"(?<![a-z])(?:(train(?:ing|set)?)|(val|valid|validation|validate|valset|dev|eval|evaluation)|(test(?:ing|set)?))(?![a-z])"
 )
 # Folder names that only separate pictures from annotations.
-_KINDS = ("images", "labels", "annotations", "jpegimages", "img", "imgs", "ann", "xml", "xmls", "json")
+_KINDS = ("data", "images", "labels", "annotations", "jpegimages", "img", "imgs", "ann", "xml", "xmls", "json")
 
 
 def split_of(text: str):
