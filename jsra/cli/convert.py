@@ -1,6 +1,5 @@
 """`jsra convert SRC DST`: converts weights of mmdet, torchvision and JDet to this package's names, and back."""
 
-
 FAMILIES = (
     "jsra", "mmdet", "torchvision", "jdet", "dynamic_head", "backbone", "efficientnet_lite", "swin", "timm_swin", "pvt",
     "timm_pvt", "deit", "internimage", "flownet", "mmtrack",
@@ -50,6 +49,7 @@ def run(args):
     file = weights_file(args.source)
     check_distinct(args.target, file, "DST")
     source = read_weights(file)
+    config = load_config(args.config, args.overrides) if args.config else {}
     shapes = model_shapes(args.config, args.overrides) if args.config else None
     converted = to_jsra(source, args.family, args.classes, shapes or ())
     if shapes is None:
@@ -63,7 +63,7 @@ def run(args):
         report = match(shapes, converted)
     lacking, other = report.missing + list(report.mismatched), misplaced(shapes, converted, report)
     print(report)
-    for line in file_notes(file, load_config(args.config, args.overrides) if args.config else {}):
+    for line in file_notes(file, config):
         print(line)
     arrays = converted.arrays
     if args.to != "jsra":
@@ -93,20 +93,18 @@ def run(args):
     write_weights(args.target, arrays, classes)
     print(f"{args.target}: {len(arrays)} weights with {args.to} names")
     if classes:
-        print(_about_classes(classes, args))
+        print(_about_classes(classes, args, config))
     return 0
 
 
-def _about_classes(classes, args) -> str:
+def _about_classes(classes, args, config) -> str:
     """A line about the names of the classes, which only some files have."""
-    from jsra.config import load_config
     from jsra.data.classes import equal_names, listed
     from jsra.inference import class_names
 
     line = f"{len(classes)} classes: {listed(classes)}"
     if not args.target.lower().endswith(".safetensors"):
         line += "; only a .safetensors file keeps their names: give the same classes in this order where it is used"
-    config = load_config(args.config, args.overrides) if args.config else {}
     ours = class_names(config) if config.get("dataset") else ()
     if ours and not equal_names(ours, classes):
         line += f"; warning: {args.config} has other classes, or another order: {listed(ours)}"

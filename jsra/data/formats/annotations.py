@@ -178,6 +178,11 @@ def turned(box, degrees) -> list:
     return [round(v, 3) for x, y in corners for v in (cx + x * cos - y * sin, cy + x * sin + y * cos)]
 
 
+def bounds(points) -> tuple:
+    """The box (x0, y0, x1, y1) around points x, y, x, y, ..."""
+    return min(points[0::2]), min(points[1::2]), max(points[0::2]), max(points[1::2])
+
+
 def rotation(value) -> float:
     """The angle in the attribute 'rotation' of a box, as CVAT writes it; 0 if it is no number."""
     try:

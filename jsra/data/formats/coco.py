@@ -6,7 +6,17 @@ import os
 
 from jsra.data.coco import segmentation_problems
 from jsra.data.coco_file import check_coco
-from jsra.data.formats.annotations import Annotations, Object, Picture, files_below, json_of, once, rotation, turned
+from jsra.data.formats.annotations import (
+    Annotations,
+    Object,
+    Picture,
+    bounds,
+    files_below,
+    json_of,
+    once,
+    rotation,
+    turned,
+)
 from jsra.data.formats.pictures import Pictures, size_of, split_of
 
 
@@ -76,6 +86,6 @@ def _pictures(places, file, problems):
             angle = rotation(attributes.get("rotation")) if isinstance(attributes, dict) else 0
             if angle and not segmentation:
                 points = turned(box, angle)
-                box, segmentation = (min(points[0::2]), min(points[1::2]), max(points[0::2]), max(points[1::2])), [points]
+                box, segmentation = bounds(points), [points]
             objects.append(Object(name, box, segmentation, bool(a.get("iscrowd")), marks))
         yield Picture(place, file.path, *size, objects, places.fit(place, file.path, image["file_name"]), image["file_name"])

@@ -9,6 +9,7 @@ from jsra.data.formats.annotations import (
     Annotations,
     Object,
     Picture,
+    bounds,
     classes_by_name,
     files_below,
     once,
@@ -80,7 +81,7 @@ def _objects(image, where, problems):
         if len(xs) != len(ys) or not all(map(math.isfinite, points)):
             problems.append(f"{where}: a {element.tag} {name!r} whose coordinates are not pairs of numbers: left out")
             continue
-        box = (min(xs), min(ys), max(xs), max(ys))
+        box = bounds(points)
         if not (name and box[0] < box[2] and box[1] < box[3]):
             problems.append(f"{where}: the {element.tag} {name!r} has no name or no size: left out")
             continue

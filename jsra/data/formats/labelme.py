@@ -14,7 +14,7 @@ from PIL import Image
 from jsra.arguments import short
 from jsra.data.formats.annotations import Annotations, Object, Picture, classes_by_name, files_below, json_of, once
 from jsra.data.formats.lists import listed_splits
-from jsra.data.formats.pictures import Pictures, size_of, split_of
+from jsra.data.formats.pictures import Pictures, size_of
 from jsra.data.image import PICTURES
 from jsra.data.masks import encode, to_bitmap
 
@@ -38,7 +38,7 @@ def find(folder: str):
             problems.append(f"{path}: {why}: left out")
             continue
         objects = list(_objects(path, content["shapes"], size, problems))
-        subset = lists.get(file) or split_of(os.path.dirname(os.path.relpath(path, folder))) or places.split(file) or "all"
+        subset = lists.get(file) or places.split(path) or places.split(file) or "all"
         splits.setdefault(subset, []).append(Picture(file, path, *size, objects, places.fit(file, path)))
     splits = once(splits, problems)
     return Annotations("Labelme", splits, classes_by_name(splits), problems, files) if places is not None else None

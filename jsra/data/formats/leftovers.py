@@ -7,7 +7,7 @@ import re
 from collections import Counter
 
 from jsra.data.formats.annotations import files_below
-from jsra.data.formats.pictures import Pictures
+from jsra.data.formats.pictures import Pictures, stem_of
 from jsra.data.image import PICTURES
 
 # Names of files without annotations: hidden files, documents, programs, caches.
@@ -18,11 +18,11 @@ def pictures_not_used(found, folder) -> list:
     """A line if there are pictures that are not used. Folders do not count if all their pictures are called like used ones:
     masks, or smaller copies."""
     used = {p.file for listed in found.splits.values() for p in listed}
-    places, names = {os.path.dirname(file) for file in used}, set(map(_name, used))
+    places, names = {os.path.dirname(file) for file in used}, set(map(stem_of, used))
     own = {}
     for path in (p for p in Pictures(folder).paths if p not in used):
         own.setdefault(os.path.dirname(path), []).append(path)
-    others = (paths for place, paths in own.items() if place in places or not names.issuperset(map(_name, paths)))
+    others = (paths for place, paths in own.items() if place in places or not names.issuperset(map(stem_of, paths)))
     left = [path for paths in others for path in paths]
     if not left:
         return []
@@ -44,8 +44,3 @@ def files_not_used(found, folder) -> list:
     kinds = Counter(os.path.splitext(p)[1].lower() or "without an ending" for p in left)
     counts = ", ".join(f"{count} {kind}" for kind, count in kinds.most_common(4))
     return [f"{len(left)} files, such as {left[0]}, are not used ({counts}); annotations, names or lists in them are missing"]
-
-
-def _name(path) -> str:
-    """The name of a picture, without folder and ending."""
-    return os.path.splitext(os.path.basename(path))[0]

@@ -6,11 +6,10 @@ follow: 'JPEGImages/a.jpg Annotations/a.xml', '/other/machine/a.jpg 1,2,30,40,0'
 
 from __future__ import annotations
 
-import os
 import re
 
 from jsra.data.formats.annotations import files_below, text_of
-from jsra.data.formats.pictures import split_of
+from jsra.data.formats.pictures import split_of, stem_of
 from jsra.data.image import PICTURES
 
 _PICTURE = re.compile(rf"^(.*?({'|'.join(map(re.escape, PICTURES))}))(\s|,|$)", re.IGNORECASE)
@@ -26,7 +25,7 @@ def listed_splits(places, problems, skip=()) -> tuple:
     """
     found = {}
     for path in files_below(places.folder, ".txt"):
-        split = split_of(os.path.splitext(os.path.basename(path))[0])
+        split = split_of(stem_of(path))
         if split is not None and path not in skip:
             names = _names(path)
             pictures = [places.find(name, path, stem=stem)[0] for name, stem in names or ()]

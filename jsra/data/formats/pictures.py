@@ -28,6 +28,11 @@ def split_of(text: str):
     return ("train", "val", "test")[found[-1] - 1] if found else None
 
 
+def stem_of(path: str) -> str:
+    """The name of a file, without folder and ending."""
+    return os.path.splitext(os.path.basename(path))[0]
+
+
 class Pictures:
     """All pictures below a folder, without hidden files, such as macOS writes into zip files ('._a.jpg')."""
 

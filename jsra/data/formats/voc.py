@@ -8,6 +8,7 @@ from jsra.data.formats.annotations import (
     Annotations,
     Object,
     Picture,
+    bounds,
     classes_by_name,
     files_below,
     once,
@@ -16,7 +17,7 @@ from jsra.data.formats.annotations import (
     xml_of,
 )
 from jsra.data.formats.lists import listed_splits
-from jsra.data.formats.pictures import Pictures, size_of
+from jsra.data.formats.pictures import Pictures, size_of, stem_of
 from jsra.data.voc_file import read_listing, read_objects
 
 
@@ -29,7 +30,7 @@ def find(folder: str):
             continue
         places = places or Pictures(folder)
         # The name of the XML file decides: <filename> is often from another machine, or of another picture.
-        picture, why = places.find(os.path.splitext(os.path.basename(path))[0], path, stem=True)
+        picture, why = places.find(stem_of(path), path, stem=True)
         size, why = size_of(picture, [root.findtext(f"size/{k}") for k in ("width", "height")]) if picture else (None, why)
         if size is None:
             problems.append(f"{path}: {why}: left out")
@@ -58,7 +59,7 @@ def _objects(root, path, problems):
         box, polygons, angle = (x0, y0, x1, y1), [], rotation(item["rotation"])
         if angle:
             points = turned(box, angle)
-            box, polygons = (min(points[0::2]), min(points[1::2]), max(points[0::2]), max(points[1::2])), [points]
+            box, polygons = bounds(points), [points]
         yield Object(item["name"], box, polygons, item["difficult"])
 
 
@@ -74,7 +75,7 @@ def _splits_of_folders(places, found, listed):
 
 def _lists(folder) -> dict:
     """{path: name} of the lists in ImageSets/Main."""
-    named = {path: os.path.splitext(os.path.basename(path))[0] for path in files_below(folder, ".txt")}
+    named = {path: stem_of(path) for path in files_below(folder, ".txt")}
     known = ("train", "val", "test", "trainval")
     return {p: n for p, n in named.items() if n in known and os.path.basename(os.path.dirname(p)) == "Main"}
 

@@ -11,7 +11,7 @@ import yaml
 from jsra.arguments import short
 from jsra.data.formats.annotations import Annotations, Object, Picture, files_below, text_of
 from jsra.data.formats.lists import listed_splits
-from jsra.data.formats.pictures import Pictures, size_of, split_of
+from jsra.data.formats.pictures import Pictures, size_of, stem_of
 
 # Files with the names of the classes, one a line, in the order in which they are looked for: endings, or whole names.
 _LISTS = (
@@ -32,7 +32,7 @@ def find(folder: str):
         return None
     places, problems = Pictures(folder), []
     if not any(all(map(_is_sound, words)) for words in lines.values()):
-        own = [path for path in lines if places.find(_stem(path), path, stem=True)[0]]
+        own = [path for path in lines if places.find(stem_of(path), path, stem=True)[0]]
         if not any(any(map(_is_sound, lines[path])) for path in own):
             return Annotations("YOLO", {}, [], [_not_labels(path, lines[path]) for path in own])
     names, settings, (source, *copies) = _settings(folder, problems)
@@ -50,7 +50,7 @@ def find(folder: str):
         numbered = list(_objects(path, lines[path], size, boxes_only, problems))
         largest = max([largest, *(number for number, _, _ in numbered)])
         objects = [Object(number, box, polygons) for number, box, polygons in numbered]
-        subset = listed.get(file) or lists.get(file) or split_of(os.path.dirname(os.path.relpath(file, folder))) or "all"
+        subset = listed.get(file) or lists.get(file) or places.split(file) or "all"
         splits.setdefault(subset, []).append(Picture(file, path, *size, objects))
     if largest >= len(names):
         if names:
@@ -82,7 +82,7 @@ def _labels(places, lines, problems) -> dict:
     not annotated."""
     found = {}
     for path, words in lines.items():
-        picture, why = places.find(_stem(path), path, stem=True)
+        picture, why = places.find(stem_of(path), path, stem=True)
         if words and not any(map(_is_sound, words)):
             if picture is not None:  # otherwise it is another kind of text file
                 problems.append(_not_labels(path, words))
@@ -96,10 +96,6 @@ def _labels(places, lines, problems) -> dict:
         problems += [f"{path}: {picture} also has labels in {paths[0]}, which is closer: left out" for path in paths[1:]]
         chosen[picture] = paths[0]
     return chosen
-
-
-def _stem(path) -> str:
-    return os.path.splitext(os.path.basename(path))[0]
 
 
 def _not_labels(path, words) -> str:
