@@ -48,6 +48,9 @@ setup(
     license="Apache-2.0",
     python_requires=">=3.8,<3.13",
     packages=find_packages(include=["jsra", "jsra.*"]),
+    # With "" here, `pip install -e` puts the clone on the path. Otherwise a script above a clone named jsra imports the
+    # folder of the clone, as an empty package.
+    package_dir={"": "."},
     package_data={"jsra": ["**/*.json", "**/*.csv", "**/*.txt", "runtime/cuda_shims/**/*", "runtime/*.cc"]},
     cmdclass={"build_py": BuildWithResources},
     entry_points={"console_scripts": ["jsra = jsra.cli:main"]},

@@ -11,11 +11,16 @@ ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 
 
 @pytest.fixture(scope="module")
-def wheel(tmp_path_factory):
+def source(tmp_path_factory):
+    """A copy of the checkout, so that no build folder is left in it."""
+    out = str(tmp_path_factory.mktemp("source") / "jsra")
+    subprocess.run(["git", "checkout-index", "-a", "--prefix", out + os.sep], cwd=ROOT, check=True)
+    return out
+
+
+@pytest.fixture(scope="module")
+def wheel(source, tmp_path_factory):
     out = tmp_path_factory.mktemp("wheel")
-    # Built from a copy, so that no build folder is left in the checkout.
-    source = str(out / "source")
-    subprocess.run(["git", "checkout-index", "-a", "--prefix", source + os.sep], cwd=ROOT, check=True)
     command = [sys.executable, "-m", "pip", "wheel", "--no-deps", "--no-build-isolation", "-q", "-w", str(out), source]
     subprocess.run(command, check=True)
     return str(next(out.glob("jsra-*.whl")))
@@ -55,3 +60,21 @@ def test_wheel_runs_alone(wheel, tmp_path):
     value, place = run.stdout.split()
     assert float(value) == 1.0
     assert place == str(tmp_path / "jsra" / "cuda_src")
+
+
+@pytest.mark.skipif(
+    not os.path.isdir(os.path.join(ROOT, ".git")), reason="copies the files that git tracks: run in a checkout"
+)
+def test_editable_installation_is_found_from_the_folder_above(source, tmp_path):
+    """A clone is named jsra, like the package: a script beside it must not import the clone's folder as an empty package."""
+    code = "import sys; from setuptools import build_meta; build_meta.build_editable(sys.argv[1])"
+    subprocess.run([sys.executable, "-c", code, str(tmp_path)], cwd=source, check=True, capture_output=True)
+    with zipfile.ZipFile(next(tmp_path.glob("*.whl"))) as archive:
+        archive.extractall(tmp_path / "site")
+    code = (
+        "import importlib.util, site, sys; site.addsitedir(sys.argv[1]); print(importlib.util.find_spec('jsra').origin)"
+    )
+    command = [sys.executable, "-S", "-c", code, str(tmp_path / "site")]  # -S: without this environment's own installation
+    environment = {key: value for key, value in os.environ.items() if key != "PYTHONPATH"}
+    run = subprocess.run(command, cwd=os.path.dirname(source), env=environment, capture_output=True, text=True)
+    assert run.stdout.strip() == os.path.join(source, "jsra", "__init__.py"), run.stderr
