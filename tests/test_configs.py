@@ -11,7 +11,7 @@ from jsra.backbones.resnet import DEPTHS
 from jsra.config import load_config
 from jsra.data.masks import InstanceMasks
 from jsra.detectors.fit import check_fit
-from jsra.engine.run import build_optimizer
+from jsra.engine.build import build_optimizer
 from jsra.engine.train import total_loss
 from jsra.paper import rows
 from jsra.registry import build, check_settings, get

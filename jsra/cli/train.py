@@ -32,8 +32,8 @@ def add_set(parser):
 
 def run(args):
     from jsra.config import load_config
+    from jsra.engine.build import build_run
     from jsra.engine.interrupt import Interrupted
-    from jsra.engine.run import build_run
     from jsra.engine.train import train
     from jsra.runtime.device import use_best_device
 

@@ -2,7 +2,7 @@
 `package:NAME/FILE` is a file of an installed Python package.
 
 A path in a config is resolved once, where it is read from the config (the datasets' constructors, jsra.data.check and
-jsra.engine.run for weights). All other code gets the resolved path.
+jsra.engine.pretrained for weights). All other code gets the resolved path.
 """
 
 from __future__ import annotations

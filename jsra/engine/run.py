@@ -1,31 +1,16 @@
-"""A training run: everything that the training loop needs, built from a config, and the actions at its intervals."""
+"""The state of a training run, and the actions at its intervals: saving, evaluating, resuming."""
 from __future__ import annotations
 
 import dataclasses
 import math
-import os
 import sys
 
-import jittor as jt
-
-from jsra.agreement import check_agreement, summary
-from jsra.arguments import a_part, parameters
-from jsra.data.classes import check_model, check_same
 from jsra.defaults import OUTPUT, differences, plain
-from jsra.detectors.feature_cache import use_features
-from jsra.detectors.fit import check_fit
-from jsra.engine import amp, checkpoint, ema
-from jsra.engine.groups import ParameterGroups
-from jsra.engine.lock import WorkDirLock
+from jsra.engine import checkpoint, ema
 from jsra.engine.log import Log
-from jsra.engine.optimizer import SGD, AdamW
-from jsra.engine.pretrained import load_pretrained
 from jsra.engine.provenance import provenance
-from jsra.engine.schedule import StepLR, scaled_lr
-from jsra.registry import ConfigError, build, nearest
-from jsra.runtime.arithmetic import arithmetic_of, set_arithmetic
-from jsra.runtime.distributed import is_main, on_main, rank, share_weights, world_size
-from jsra.runtime.seed import MOST_SEED, set_seed
+from jsra.registry import ConfigError, nearest
+from jsra.runtime.distributed import is_main, on_main, world_size
 
 
 @dataclasses.dataclass
@@ -183,199 +168,6 @@ class Run:
         self.log.record("run", iteration=self.iteration, total=self.total, **about)
 
 
-def build_run(config, resume=None, seed=None) -> Run:
-    """The run that a config describes (jsra.config.load_config).
-
-    Args:
-        resume: None, 'auto' (the latest checkpoint of work_dir, if there is one) or the path of a checkpoint.
-        seed: overrides config.seed (0 if that is absent too).
-
-    Intervals are in epochs with max_epoch, in iterations with max_iter. config.amp, config.ema: True, or a dict of the
-    settings of jsra.engine.amp.enable and jsra.engine.ema; config.tf32 and config.deterministic: those of
-    jsra.runtime.arithmetic. Raises ConfigError, and FileNotFoundError for missing data, weights or checkpoints.
-    The work_dir is locked until `Run.close`.
-    """
-    check_agreement("settings", lambda: {"config": plain(config), "resume": resume, "seed": seed})
-    lock = _locked(config["work_dir"])
-    try:
-        run = _build_run(config, resume, seed)
-    except BaseException:
-        if lock is not None:
-            lock.release()
-        raise
-    run.lock = lock
-    return run
-
-
-def _locked(work_dir):
-    """The WorkDirLock in process 0, None in the others."""
-    held = []
-    on_main(lambda: held.append(WorkDirLock(work_dir)))
-    return held[0] if held else None
-
-
-def _build_run(config, resume, seed):
-    from jsra.evaluation.evaluator import Evaluator
-
-    _check_counts(config)
-    seed = int(config.get("seed") or 0) if seed is None else int(seed)
-    if seed > MOST_SEED:
-        raise ConfigError(f"seed: expected a whole number of at most {MOST_SEED}, got {seed}")
-    if (config.get("max_epoch") is None) == (config.get("max_iter") is None):
-        raise ConfigError("a config must set either max_epoch or max_iter")
-    for key in ("model", "dataset", "optimizer"):
-        if not config.get(key):
-            raise ConfigError(f"the config has no {key!r}")
-    if not config["dataset"].get("train"):
-        raise ConfigError("the config has no 'train' in dataset")
-    arithmetic = set_arithmetic(**arithmetic_of(config))
-    if not isinstance(config.get("amp"), (bool, dict, type(None))):
-        raise ConfigError(f"amp: expected True, False or a dictionary of its settings, got {config['amp']!r}")
-    work_dir = config["work_dir"]
-    checkpoint_path = on_main(lambda: _checkpoint(resume, work_dir))
-    set_seed(seed)
-    dataset = build({"seed": seed, **config["dataset"]["train"]}, "dataset.train", "dataset")
-    dataset.check_objects()
-    data = summary(dataset)
-    check_agreement("data in dataset.train", lambda: data)
-    loader = dataset.loader(rank(), world_size(), joint=True)
-    model = build(config["model"], "model", "detector")
-    jt.sync_all()  # initial weights are drawn lazily: draw them now, before another seed is set
-    check_fit(model)
-    evaluator = Evaluator(config, "val") if config["dataset"].get("val") else None
-    _check_classes(model, dataset, evaluator, checkpoint_path)
-    _check_needs(model, dataset)
-    on_main(dataset.check_pictures)
-    loaded = load_pretrained(model, config, dataset.CLASSES) if checkpoint_path is None else None
-    share_weights(model)
-    if config.get("feature_cache"):
-        if checkpoint_path is not None:
-            checkpoint.restore(checkpoint_path, model)  # features must be computed with its backbone
-        use_features(config, "train", dataset, model, is_main())
-        if evaluator is not None:
-            use_features(config, "val", evaluator.dataset, model, is_main())
-    optimizer, lr_line = build_optimizer(config, model, dataset.batch_size)
-    if config.get("amp"):
-        model, optimizer = amp.enable(model, optimizer, **({} if config["amp"] is True else config["amp"]))
-    if config.get("ema"):
-        optimizer = ema.enable(optimizer, model, config["ema"])
-    unit = 1 if config.get("max_iter") else len(loader)
-    run = Run(
-        model=model,
-        optimizer=optimizer,
-        scheduler=build(config["scheduler"], "scheduler", "scheduler") if config.get("scheduler") else StepLR(),
-        loader=loader,
-        total=(config.get("max_iter") or config["max_epoch"]) * unit,
-        work_dir=work_dir,
-        seed=seed,
-        batch_size=dataset.batch_size,
-        classes=dataset.CLASSES,
-        config=config.to_dict() if hasattr(config, "to_dict") else dict(config),
-        data=data,
-        evaluate=evaluator,
-        eval_interval=(config.get("eval_interval") or 0) * unit,
-        checkpoint_interval=(config.get("checkpoint_interval") or 0) * unit,
-        keep=config.get("checkpoint_keep") or 3,
-        score=config.get("best_metric"),
-        log_interval=config.get("log_interval") or 20,
-    )
-    if checkpoint_path is not None:
-        run.resume(checkpoint_path)
-    run.start_log()
-    run.log.info(f"{work_dir}: {len(loader)} batches an epoch, {run.total} iterations; {lr_line}")
-    notes = [f"dataset.train: {line}" for line in dataset.notes]
-    if evaluator is not None:
-        notes += [f"dataset.val: {line}" for line in (*evaluator.dataset.notes, *_shared_images(dataset, evaluator.dataset))]
-    if hasattr(run.scheduler, "notes"):
-        notes += run.scheduler.notes(run.total, run.epoch_length)
-    if config.get("logger"):
-        notes.append("logger: only JDet's runner uses it (docs/jdet.md); this run writes its own log")
-    for line in (*notes, arithmetic, loaded):
-        if line:
-            run.log.info(line)
-    if checkpoint_path is not None:
-        run.log.info(f"resumed from {checkpoint_path}, iteration {run.iteration}")
-    return run
-
-
-def _check_counts(config):
-    """Check the settings at the top level that are counts."""
-    least = {"max_epoch": 1, "max_iter": 1, "eval_interval": 0, "checkpoint_interval": 0, "checkpoint_keep": 1,
-             "log_interval": 1, "scale_lr_base_batch": 1, "seed": 0}  # fmt: skip
-    for key, low in least.items():
-        value = config.get(key)
-        if value is not None and (not isinstance(value, int) or isinstance(value, bool) or value < low):
-            raise ConfigError(f"{key}: expected a whole number of at least {low}, got {value!r}")
-
-
-def _check_classes(model, dataset, evaluator, checkpoint_path):
-    check_model(model, dataset.CLASSES, "dataset.train")
-    if evaluator is not None:
-        evaluator.check_model(model)
-        check_same(dataset.CLASSES, evaluator.dataset.CLASSES, "dataset.train", "dataset.val")
-    saved = on_main(lambda: checkpoint.classes_of(checkpoint_path)) if checkpoint_path is not None else None
-    if saved:
-        check_same(dataset.CLASSES, saved, "dataset.train", f"the checkpoint {checkpoint_path}")
-
-
-def _check_needs(model, dataset):
-    """Raise ConfigError if the training data lacks something that a branch is trained on (Branch.needs), e.g. masks."""
-    needs = {need: name for name, module in model.named_modules() for need in getattr(module, "needs", ())}
-    target = dataset.target(dataset.records[0]) if needs else {}
-    for need, name in needs.items():
-        if target.get(need) is None and dataset.get(0)[1].get(need) is None:  # a user's transform may add it
-            kind = type(dataset)
-            with_masks = need == "masks" and "with_masks" in parameters(kind)
-            cure = "set dataset.train.with_masks=True" if with_masks else f"use a data set with {need}"
-            raise ConfigError(
-                f"model{name and '.'}{name} is trained on {need}, and dataset.train ({kind.__name__}) gives none: {cure}, or "
-                "remove it from the model"
-            )
-
-
-def _shared_images(train, val) -> list:
-    """A list with a line for the log if the same images are used for training and evaluation, else []."""
-    seen = {os.path.abspath(record.file) for record in train.records}
-    both = sum(os.path.abspath(record.file) in seen for record in val.records)
-    if not both:
-        return []
-    return [f"{both} of {len(val.records)} images are in dataset.train too: its AP says little about new images"]
-
-
 def _settings(config) -> dict:
     """The settings of a run's config that can change its result, except its length, as JSON data."""
     return plain({key: value for key, value in config.items() if key not in (*OUTPUT, "max_epoch", "max_iter")})
-
-
-def build_optimizer(config, model, batch_size: int) -> tuple:
-    """(optimiser, a line for the log that explains its learning rate)."""
-    if not isinstance(config["optimizer"], dict):
-        raise ConfigError(f"optimizer: expected {a_part('optimizer')}, got {config['optimizer']!r}")
-    settings = dict(config["optimizer"])
-    base_batch = config.get("scale_lr_base_batch")
-    written = settings.get("lr")
-    if not isinstance(written, (int, float)) or not 0 <= written < math.inf:
-        raise ConfigError(f"optimizer.lr must be a number of at least 0, it is {written!r}")
-    settings["lr"] = scaled_lr(written, batch_size, base_batch)
-    rules = config.get("parameter_groups_generator")
-    rules = build(rules, "parameter_groups_generator", "parameter_groups") if rules else ParameterGroups()
-    optimizer = build(settings, "optimizer", "optimizer", params=rules.groups(model))
-    if not isinstance(optimizer, (SGD, AdamW)):
-        raise ConfigError(f"optimizer.type: {settings['type']!r} is not an optimiser; known: SGD, AdamW")
-    processes = f" over {world_size()} processes" if world_size() > 1 else ""
-    scaling = f"lr {written:g} for batch {base_batch} x {batch_size}/{base_batch} = " if base_batch else "lr "
-    return optimizer, f"batch {batch_size}{processes}, {scaling}{settings['lr']:g}"
-
-
-def _checkpoint(resume, work_dir):
-    if resume in (None, False):
-        earlier = checkpoint.latest(work_dir)
-        if earlier:
-            raise ConfigError(
-                f"{work_dir} already has a run ({os.path.basename(earlier)}): continue it with --resume, or choose another "
-                "work_dir (--set work_dir=...) or delete it"
-            )
-        return None
-    if resume == "auto":
-        return checkpoint.latest(work_dir)
-    return checkpoint.check(checkpoint.latest(resume) or resume)

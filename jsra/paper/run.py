@@ -111,7 +111,7 @@ class Run:
         return found
 
     def _train(self):
-        from jsra.engine.run import build_run
+        from jsra.engine.build import build_run
         from jsra.engine.train import train
         from jsra.runtime.device import use_best_device
         from jsra.runtime.distributed import on_main

@@ -12,7 +12,7 @@ from jsra.cli import main
 from jsra.config import load_config
 from jsra.data.classes import check_model, check_same
 from jsra.engine import checkpoint
-from jsra.engine.run import build_run
+from jsra.engine.build import build_run
 from jsra.registry import ConfigError, build
 from tests.toy_detector import write_config
 

@@ -10,7 +10,7 @@ from jsra import resources
 from jsra.config import load_config
 from jsra.data.puppets.generate import generate
 from jsra.engine import log
-from jsra.engine.run import build_run
+from jsra.engine.build import build_run
 from jsra.engine.train import train
 from tests.conftest import shared
 

@@ -6,7 +6,7 @@ import pytest
 
 from jsra.config import load_config
 from jsra.engine import checkpoint
-from jsra.engine.run import build_run
+from jsra.engine.build import build_run
 from jsra.engine.train import train
 from tests.toy_detector import COLORS, make_dataset
 

@@ -6,7 +6,7 @@ import pytest
 from PIL import Image
 
 from jsra.config import load_config
-from jsra.engine.run import build_run
+from jsra.engine.build import build_run
 from jsra.registry import ConfigError
 from tests.toy_detector import ToyDetector, write_config
 

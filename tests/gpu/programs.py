@@ -116,7 +116,7 @@ def losses_of(model, images, targets, seed=0) -> dict:
 def training_step(name="faster_rcnn_r50_fpn_sra_1x_coco", amp=None):
     """One step of the optimiser on one image."""
     from jsra.engine.amp import enable
-    from jsra.engine.run import build_optimizer
+    from jsra.engine.build import build_optimizer
     from jsra.engine.train import total_loss
     from jsra.runtime.arithmetic import set_arithmetic
 

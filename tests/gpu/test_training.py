@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from jsra.engine.amp import enable
-from jsra.engine.run import build_optimizer
+from jsra.engine.build import build_optimizer
 from jsra.engine.train import total_loss
 from jsra.runtime.arithmetic import set_arithmetic
 from tests.gpu.programs import batch, detector, losses_of

@@ -14,7 +14,7 @@ import pytest
 
 from jsra import registry, resources
 from jsra.config import load_config
-from jsra.engine.run import build_run
+from jsra.engine.build import build_run
 from jsra.engine.train import train
 from jsra.ops import roi_align, roi_align_rotated
 from jsra.registry import ConfigError, build

@@ -117,7 +117,7 @@ def test_on_a_gpu_the_log_says_it(gpu):
 
 @pytest.mark.parametrize("key", ["tf32", "deterministic"])
 def test_a_wrong_setting_of_a_config(key, tmp_path):
-    from jsra.engine.run import build_run
+    from jsra.engine.build import build_run
 
     parts = dict(model=dict(type="FasterRCNN"), dataset=dict(train=dict(type="COCODataset")), optimizer=dict(type="SGD"))
     config = dict(**parts, max_iter=1, work_dir=str(tmp_path))
