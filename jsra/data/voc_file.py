@@ -60,7 +60,8 @@ def read_objects(root) -> tuple:
     others).
 
     An <object> with several <bndbox> is as many objects. rotation: the text of CVAT's attribute, None if there is none.
-    polygon: [x1, y1, x2, ...] as Roboflow writes it, [] for none. An object with an <ignore> or <crowd> of 1 is difficult.
+    polygon: [x1, y1, x2, ...] as Roboflow writes it, [] for none, None if it is not valid. An object with an <ignore> or
+    <crowd> of 1 is difficult.
     """
     objects, wrong = [], []
     nodes = enumerate(root.findall("object"), start=1)
@@ -98,11 +99,12 @@ def _attribute(node, name):
 
 
 def _polygon(node):
-    """The coordinates in <polygon><x1/><y1/><x2/>..., [] if there are none or not all are numbers."""
+    """The coordinates in <polygon><x1/><y1/><x2/>...; [] if there are none, None if they are not pairs of numbers."""
     found = {child.tag: _number(child.text) for child in node.findall("polygon/*")}
     count = len(found) // 2
     points = [found.get(f"{axis}{i}") for i in range(1, count + 1) for axis in "xy"]
-    return points if count > 2 and all(v is not None and abs(v) < FARTHEST for v in points) else []
+    sound = count > 2 and len(found) == 2 * count and all(v is not None and abs(v) < FARTHEST for v in points)
+    return points if sound or not found else None
 
 
 def _number(text):

@@ -75,6 +75,8 @@ def _objects(root, path, problems):
         if angle:
             points = turned(box, angle)
             box, polygons = bounds(points), [points]
+        elif item["polygon"] is None:
+            problems.append(f"{path}: the polygon of {item['name']!r} is not <x1>, <y1>, <x2>, ...: only the box is used")
         elif item["polygon"]:
             polygons = [item["polygon"]]
         yield Object(item["name"], box, polygons, item["difficult"])
