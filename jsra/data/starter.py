@@ -90,6 +90,7 @@ def _unpack(path, target):
         with zipfile.ZipFile(path) as archive:
             inside = os.path.realpath(target)
             for entry in archive.infolist():
+                entry.filename = _name(entry)
                 if entry.create_system == WINDOWS:  # old programs write its separator, although a zip file has only /
                     entry.filename = entry.filename.replace("\\", "/")
                 name = entry.filename
@@ -107,6 +108,14 @@ def _unpack(path, target):
     except (zipfile.BadZipFile, zlib.error, EOFError, RuntimeError) as error:  # RuntimeError: a password is needed
         raise DataError(f"{path} cannot be unpacked ({error}); copy it again, or unpack it and give the folder") from None
     return target
+
+
+def _name(entry) -> str:
+    """The name of an entry of a zip file. Programs of macOS write UTF-8, but not the mark for it."""
+    try:
+        return entry.filename if entry.flag_bits & 0x800 else entry.filename.encode("cp437").decode("utf-8")
+    except UnicodeError:
+        return entry.filename
 
 
 def split(found: Annotations) -> tuple:
@@ -137,7 +146,11 @@ def split(found: Annotations) -> tuple:
     val = pictures[every - 1 :: every]
     train = [p for i, p in enumerate(pictures) if i % every != every - 1]
     named = len(splits.get("train", ()))
-    why = f"only {named} pictures have a split, train" if rest and named else "no split was found"
+    why = "no split was found"
+    if rest and named:
+        why = f"only {named} pictures have a split, train"
+    elif splits:
+        why = f"no split for {'validation' if named else 'training'} was found"
     return {"train": train, "val": val}, f"{why}: every {every}th picture, by file name, is for validation"
 
 

@@ -1,6 +1,7 @@
 """What `jsra init` does not use is named: hidden files apart, other formats, entries without use, folders of pictures."""
 
 import json
+import zipfile
 
 import pytest
 
@@ -81,3 +82,35 @@ def test_pictures_called_like_used_ones_are_said(tmp_path, form):
     found, _ = starter.read(str(tmp_path / "d"), str(tmp_path / "out"))
     (line,) = starter.pictures_not_used(found, str(tmp_path))[-1:]
     assert f"2 pictures, such as {tmp_path}/other/a.png, are not used: they have no annotations of their own" in line
+
+
+@pytest.mark.parametrize("encoding", ["utf-8", "cp437"])
+def test_names_in_zip_files_without_a_mark_of_their_encoding(tmp_path, encoding):
+    """macOS writes UTF-8, DOS its own code page."""
+    pictures(tmp_path, "a.jpg")
+    (tmp_path / "a.txt").write_text("0 0.5 0.5 0.5 0.5\n")
+    raw = {ending: "ü.".encode(encoding) + ending.encode() for ending in ("jpg", "txt")}
+    plain = {ending: "x" * (len(name) - 4) + f".{ending}" for ending, name in raw.items()}
+    with zipfile.ZipFile(tmp_path / "a.zip", "w") as archive:
+        for ending, name in plain.items():
+            archive.write(tmp_path / f"a.{ending}", name)
+    content = (tmp_path / "a.zip").read_bytes()
+    for ending, name in plain.items():
+        content = content.replace(name.encode(), raw[ending])
+    (tmp_path / "a.zip").write_bytes(content)
+    found, data = starter.read(str(tmp_path / "a.zip"), str(tmp_path / "out"))
+    assert [p.file for p in found.splits["all"]] == [f"{data}/ü.jpg"]
+
+
+@pytest.mark.parametrize(
+    "folders, words",
+    [(("val", "test"), "no split for training"), (("train",), "no split for validation"), (("x",), "no split")],
+)
+def test_what_is_missing_of_the_splits(tmp_path, folders, words):
+    for folder in folders:
+        pictures(tmp_path, *(f"{folder}/{folder}{i}.jpg" for i in range(3)))
+        for i in range(3):
+            (tmp_path / folder / f"{folder}{i}.txt").write_text("0 0.5 0.5 0.5 0.5\n")
+    found, _ = formats.find(str(tmp_path))
+    splits, rule = starter.split(found)
+    assert rule.startswith(f"{words} was found: every ") and set(splits) == {"train", "val"}

@@ -148,3 +148,11 @@ def test_labels_in_their_own_folder_come_before_old_ones(tmp_path):
     found, _ = found_in(tmp_path)
     assert found.splits["all"][0].source == f"{tmp_path}/labels/a.txt"
     assert any(f"{tmp_path}/backup/a.txt: " in line for line in found.problems)
+
+
+@pytest.mark.parametrize("more", [" 0.1", " 0.1 0.2 0.3"])
+def test_a_polygon_with_an_odd_number_of_coordinates_is_no_box(tmp_path, more):
+    labelled(tmp_path, "a", line=f"{BOX}0 0.1 0.1 0.3 0.1 0.3 0.3{more}\n")
+    found, of = found_in(tmp_path)
+    assert of["a"] == ("all", "class 0")
+    assert any("a.txt, line 2: " in line and "neither a box (4) nor a polygon" in line for line in found.problems)

@@ -140,10 +140,14 @@ def _objects(path, lines, size, boxes_only, problems):
         if not _is_sound(words):
             problems.append(f"{path}, line {number}: not a class and four numbers ({' '.join(words)[:40]}): left out")
             continue
-        values = [float(w) for w in words[1:]]
-        polygons = []
+        values, polygons = [float(w) for w in words[1:]], []
         if len(values) == 5 and not 0 <= values[4] <= 1:
-            problems.append(f"{path}, line {number}: a box with a fifth number, {words[5]}, that is no score: left out")
+            what = f"a box with a fifth number, {words[5]}, that is no score; remove it, or write the corners of a turned box"
+            problems.append(f"{path}, line {number}: {what}: left out")
+            continue
+        if len(values) > 5 and len(values) % 2 and not boxes_only:
+            what = f"{len(values)} numbers after the class are neither a box (4) nor a polygon (x and y of each point)"
+            problems.append(f"{path}, line {number}: {what}: left out")
             continue
         if len(values) >= 6 and len(values) % 2 == 0 and not boxes_only:
             xs, ys = [v * width for v in values[0::2]], [v * height for v in values[1::2]]
