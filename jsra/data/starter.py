@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib.util
 import os
+import re
 import zipfile
 import zlib
 from collections import Counter
@@ -14,7 +15,7 @@ from jsra.data.formats.annotations import CONFIG, MARK, Annotations, Folder, fil
 from jsra.data.formats.leftovers import ARCHIVES, files_not_used, pictures_not_used
 from jsra.data.image import DataError
 from jsra.data.paths import absolute
-from jsra.data.problems import first_lines
+from jsra.data.problems import MOST, first_lines
 from jsra.folders import exists
 from jsra.output import write_json
 from jsra.registry import ConfigError
@@ -46,6 +47,8 @@ def read(data: str, folder: str) -> tuple:
         data = _unpack(data, os.path.join(folder, "data"))
     pictures = Folder(absolute(data))
     found, lines = formats.find(pictures)
+    if found is not None:
+        found.problems = _kinds_first(found.problems)
     if found is None:
         kinds = "COCO (.json), Pascal VOC (.xml), YOLO (.txt), CVAT (.xml), Labelme (.json)"
         what = f"{data}: no annotations in a known format with their pictures were found; known: {kinds}"
@@ -60,8 +63,21 @@ def read(data: str, folder: str) -> tuple:
             what += f" to train on: {objects - unusable} are {CROWDS}, regions that are not learned; set these marks to 0"
             what += f"; {unusable} are {UNUSABLE}" if unusable else ""
         raise DataError("\n  ".join([what, *first_lines(found.problems)]))
-    found.problems += [*pictures_not_used(found, pictures), *files_not_used(found, pictures)]
+    others = pictures_not_used(found, pictures) + files_not_used(found, pictures)
+    found.problems = _kinds_first([*found.problems, *others])
     return found, str(pictures)
+
+
+def _kinds_first(lines) -> list:
+    """The lines; if there are more than are shown, one of each kind (equal but for names and numbers) comes first."""
+    if len(lines) <= MOST:
+        return lines
+    counts, ranked = Counter(), []
+    for line in lines:
+        kind = re.sub(r"""/\S+|'[^']*'|"[^"]*"|\d[\d.]*""", "", line)
+        ranked.append((counts[kind], line))
+        counts[kind] += 1
+    return [line for _, line in sorted(ranked, key=lambda one: one[0])]
 
 
 def _unusable(picture) -> int:

@@ -8,6 +8,7 @@ import pytest
 from jsra.data import formats, starter
 from jsra.data.formats.annotations import Folder, files_below
 from jsra.data.image import DataError
+from jsra.data.problems import MOST
 from tests.data.test_formats import coco, cvat, labelme, pictures, voc, yolo
 
 FORMS = [coco, voc, yolo, labelme, cvat]
@@ -114,3 +115,37 @@ def test_what_is_missing_of_the_splits(tmp_path, folders, words):
     found, _ = formats.find(str(tmp_path))
     splits, rule = starter.split(found)
     assert rule.startswith(f"{words} was found: every ") and set(splits) == {"train", "val"}
+
+
+def test_many_lines_of_one_kind_do_not_hide_the_others(tmp_path):
+    coco(tmp_path)
+    content = json.loads((tmp_path / "instances.json").read_text())
+    content["images"] += [dict(id=100 + i, file_name=f"gone{i}.jpg", width=100, height=80) for i in range(40)]
+    content["annotations"][0]["keypoints"] = [1, 1, 2]
+    (tmp_path / "instances.json").write_text(json.dumps(content))
+    (tmp_path / "other.csv").touch()
+    found, _ = starter.read(str(tmp_path), str(tmp_path / "out"))
+    shown = found.problems[:MOST]
+    assert len(found.problems) == 44 and sum("gone" in line for line in shown) > 10
+    for words in ("'keypoints' (1)", "other.csv", "category 8 is not listed"):
+        assert any(words in line for line in shown), words
+
+
+@pytest.mark.parametrize("form, name", [(cvat, "tag.blurry"), (labelme, "flags.bad of a picture")], ids=["cvat", "labelme"])
+def test_marks_of_pictures_are_named(tmp_path, form, name):
+    form(tmp_path)
+    (path,) = [p for p in tmp_path.rglob("*.*") if p.name in ("annotations.xml", "a.json")]
+    text = path.read_text().replace("<box", '<tag label="blurry"/><box')
+    path.write_text(text.replace('"shapes"', '"flags": {"bad": true}, "shapes"'))
+    found, _ = formats.find(str(tmp_path))
+    assert any(f"entries that are not used: {name!r} (1)" in line for line in found.problems)
+
+
+@pytest.mark.parametrize("form", FORMS, ids=lambda f: f.__name__)
+def test_a_picture_with_other_capital_letters_is_named(tmp_path, form):
+    form(tmp_path)
+    pictures(tmp_path, "more/GONE.jpg")
+    (tmp_path / "more" / "gone.txt").write_text("0 0.5 0.5 0.5 0.5\n")
+    found, _ = formats.find(str(tmp_path))
+    hint = f"; {tmp_path}/more/GONE.jpg has other capital letters: rename one of them: left out"
+    assert any(line.endswith(hint) for line in found.problems)

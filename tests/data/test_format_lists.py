@@ -317,7 +317,7 @@ def test_lists_of_voc(tmp_path, lists, train, val, test, form):
     pictures(tmp_path, *(f"JPEGImages/{i}.jpg" for i in range(5)))
     (tmp_path / "Annotations").mkdir()
     for i in range(5):
-        (tmp_path / "Annotations" / f"{i}.xml").write_text("<annotation/>")
+        (tmp_path / "Annotations" / f"{i}.{'XML' if i == 1 else 'xml'}").write_text("<annotation/>")
     for name, stems in lists.items():
         path = tmp_path / ("ImageSets" if "/" in name else ".") / f"{name}.txt"
         path.parent.mkdir(parents=True, exist_ok=True)

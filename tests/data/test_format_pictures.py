@@ -26,7 +26,8 @@ def all_pictures(found):
     "text, split",
     [("instances_val2017.json", "val"), ("valid/images", "val"), ("train", "train"), ("Test-set", "test"),
      ("train_01/testing", "test"), ("valve1", None), ("latest", None), ("trainers/value", None), ("trainval", None),
-     ("eval", "val"), ("valset/x", "val"), ("test_set", "test"), ("trainset", "train"), ("validate", "val"), ("evals", None)],
+     ("eval", "val"), ("valset/x", "val"), ("test_set", "test"), ("trainset", "train"), ("validate", "val"), ("evals", None),
+     ("instances_train_val.json", None), ("train-val/x", None), ("train_test_split/train", "train"), ("train/val", "val")],
 )  # fmt: skip
 def test_words_of_splits(text, split):
     assert split_of(text) == split

@@ -45,12 +45,13 @@ def find(folder: str):
             said = image.get("subset") or "", os.path.dirname(name), os.path.basename(path)
             subset = next(filter(None, map(split_of, said)), None) or lists.get(file) or places.split(file) or "all"
             objects = list(_united(_objects(image, f"{path}, {name}", problems)))
+            attributes.update(f"tag.{tag.get('label')}" for tag in image.findall("tag"))
             attributes.update(a.get("name") for a in image.iter("attribute") if (a.text or "").strip() not in ("", "false"))
             splits.setdefault(subset, []).append(Picture(file, path, *size, objects, places.fit(file, path, name), name))
     if places is None:
         return None
     splits = once(splits, problems)
-    problems += without_use(folder, "attributes", attributes)
+    problems += without_use(folder, "pictures and objects", attributes)
     names = classes_by_name(splits)
     classes = [name for name in dict.fromkeys([*listed, *names]) if name in names]
     return Annotations("CVAT", splits, classes, problems, files)

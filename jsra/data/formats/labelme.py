@@ -56,6 +56,8 @@ def find(folder: str):
             continue
         objects = list(_objects(path, content["shapes"], size, problems))
         unused.update(key for shape in content["shapes"] if isinstance(shape, dict) for key in _not_used(shape))
+        marks = content.get("flags")
+        unused.update(f"flags.{key} of a picture" for key in marks if marks[key]) if isinstance(marks, dict) else None
         subset = lists.get(file) or places.split(path) or places.split(file) or "all"
         splits.setdefault(subset, []).append(Picture(file, path, *size, objects, places.fit(file, path)))
     splits = once(splits, problems)
@@ -79,7 +81,8 @@ def _picture(path, content, places) -> tuple:
     if file is None:
         file = places.find(os.path.basename(stem), path, stem=True)[0] or places.find(named, path)[0]
     if file is None:
-        why = places.absent(os.path.basename(stem)) or f"its picture {content.get('imagePath')!r} is missing"
+        missing = f"its picture {content.get('imagePath')!r} is missing"
+        why = places.absent(os.path.basename(stem)) or missing + places.other_case(os.path.basename(stem))
     return file, "" if file else why
 
 

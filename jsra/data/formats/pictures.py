@@ -15,6 +15,7 @@ OTHERS = (".gif", ".heic", ".heif", ".avif", ".jp2", ".jxl", ".ppm", ".pgm", ".d
 _SPLITS = re.compile(
     r"(?<![a-z])(?:(train(?:ing|set)?)|(val|valid|validation|validate|valset|dev|eval|evaluation)|(test(?:ing|set)?))(?![a-z])"
 )
+_BOTH = re.compile(r"(?<![a-z])train(?:ing|set)?(?:[-_+& ]+(?:val|valid|validation|dev|test|testing))+(?![a-z])")  # train_val
 # Folder names that only separate pictures from annotations.
 _KINDS = ("data", "images", "labels", "annotations", "jpegimages", "img", "imgs", "ann", "xml", "xmls", "json")
 
@@ -22,9 +23,10 @@ _KINDS = ("data", "images", "labels", "annotations", "jpegimages", "img", "imgs"
 def split_of(text: str):
     """'train', 'val' or 'test' if a word of the path says so ('instances_val2017', 'valid/images'), else None.
 
-    A part of a word does not count: 'valve', 'trainers', 'latest'. Of several words the last one counts.
+    A part of a word does not count: 'valve', 'trainers', 'latest'; nor do several together, 'train_val'. Of several words the
+    last one counts.
     """
-    found = [next(i for i in (1, 2, 3) if match[i]) for match in _SPLITS.finditer(text.lower())]
+    found = [next(i for i in (1, 2, 3) if match[i]) for match in _SPLITS.finditer(_BOTH.sub("", text.lower()))]
     return ("train", "val", "test")[found[-1] - 1] if found else None
 
 
@@ -44,7 +46,7 @@ class Pictures:
     def __init__(self, folder: str):
         self.folder = folder
         self.paths = files_below(folder, PICTURES)
-        self._by_name, self._by_stem = {}, {}
+        self._by_name, self._by_stem, self._by_lower = {}, {}, None
         self._others = {os.path.splitext(p)[0]: p for p in files_below(folder, OTHERS)}
         for path in self.paths:
             name = os.path.basename(path)
@@ -67,11 +69,19 @@ class Pictures:
             return self.find(start if ending.lower() in (*PICTURES, *OTHERS) else name, source, stem=True)
         if not ranked:
             start = parts[-1] if stem else os.path.splitext(parts[-1])[0]
-            return None, self.absent(start) or f"the picture {name!r} is not in {self.folder}"
+            return None, self.absent(start) or f"the picture {name!r} is not in {self.folder}{self.other_case(parts[-1])}"
         if len(ranked) > 1 and ranked[0][0] == ranked[1][0]:
             some = ", ".join(os.path.relpath(path, self.folder) for _, path in ranked[:2])
             return None, f"{name!r} matches {len(ranked)} pictures of that name ({some}, ...)"
         return ranked[0][1], ""
+
+    def other_case(self, name: str) -> str:
+        """A hint if there is a picture whose name differs only in capital letters: on Windows it is the same one."""
+        if self._by_lower is None:
+            named = {known.lower(): paths[0] for known, paths in self._by_name.items()}
+            self._by_lower = {**{known.lower(): paths[0] for known, paths in self._by_stem.items()}, **named}
+        path = self._by_lower.get(name.lower())
+        return f"; {path} has other capital letters: rename one of them" if path else ""
 
     def absent(self, name: str):
         """The reason if there is a picture of this name, without its ending, in a format that is not read; None otherwise."""

@@ -93,11 +93,11 @@ def _lists(folder) -> dict:
 def _splits(main, found, places, listed, problems) -> dict:
     """{split: pictures} from ImageSets/Main (see _lists). Pictures that are not there are in a split of other lists,
     {picture: split}; or, if there are no lists, that of the words train, val and test in their folders."""
-    splits, used = {}, set()
+    splits, used, starts = {}, set(), {os.path.splitext(path)[0]: path for path in found}
     for folder in dict.fromkeys(map(os.path.dirname, main)):
         own = {}
         for path in (path for path in main if os.path.dirname(path) == folder):
-            own.setdefault(main[path], []).extend(_of_list(path, found, problems))
+            own.setdefault(main[path], []).extend(_of_list(path, starts, problems))
         both = own.pop("trainval", ())
         for name, other in (("train", "val"), ("val", "train")):
             others = set(own.get(other, ()))
@@ -115,13 +115,14 @@ def _splits(main, found, places, listed, problems) -> dict:
     return {name: pictures for name, pictures in splits.items() if pictures}
 
 
-def _of_list(path, found, problems) -> list:
-    """The annotation files that a list in ImageSets/Main names, with or without folders and endings, if they are there."""
+def _of_list(path, starts, problems) -> list:
+    """The annotation files that a list in ImageSets/Main names, with or without folders and endings, if they are there.
+    starts: {the path of an annotation file without its ending: its path}."""
     annotations = os.path.normpath(os.path.join(os.path.dirname(path), "..", "..", "Annotations"))
     files, missing = [], []
     for name in read_listing(path, annotations):
         short = stem_of(name.replace("\\", "/")) if name.lower().endswith((*PICTURES, ".xml")) else name
-        file = next((f for f in (os.path.join(annotations, f"{n}.xml") for n in (name, short)) if f in found), None)
+        file = starts.get(os.path.join(annotations, name)) or starts.get(os.path.join(annotations, short))
         (files if file else missing).append(file or name)
     if missing:
         problems.append(f"{path}: {len(missing)} of its pictures are missing, such as {missing[0]}: left out")
