@@ -67,7 +67,7 @@ def test_a_data_yaml_comes_before_a_list_of_names(tmp_path):
         ("train: images/a\nval: /x/held\n", {"a": "train", "b": "all", "c": "all"}, "val: '/x/held' is not in "),
         ("train: images/a\nval: images/a\n", {"a": "train", "b": "all", "c": "all"}, "val: 'images/a' is also for train"),
         ("train: one.txt\nval: images/b\n", {"a": "train", "b": "val", "c": "all"}, "one.txt: 1 of its pictures are missing"),
-        ("nc: 3\ntrain: images\n", {"a": "train", "b": "train", "c": "train"}, "nc is 3, but names has 1"),
+        ("nc: 3\ntrain: images\n", {"a": "train", "b": "train", "c": "train"}, "nc is 3, but there are 1 names"),
     ],
 )
 def test_every_entry_of_a_data_yaml_is_used_or_said(tmp_path, settings, splits, line):
@@ -117,9 +117,10 @@ def test_data_files_of_darknet(tmp_path):
     (tmp_path / "all.txt").write_text("data/images/a.jpg\n")
     (tmp_path / "5k.txt").write_text("data/images/b.jpg\n")
     (tmp_path / "my.list").write_text("bolt\n")
-    (tmp_path / "x.data").write_text("classes = 1\ntrain  = data/all.txt\nvalid=data/5k.txt\nnames = data/my.list\n")
+    (tmp_path / "x.data").write_text("classes = 2\ntrain  = data/all.txt\nvalid=data/5k.txt\nnames = data/my.list\n")
     found, of = found_in(tmp_path)
-    assert of == {"a": ("train", "bolt"), "b": ("val", "bolt")} and not found.problems
+    assert of == {"a": ("train", "bolt"), "b": ("val", "bolt")}
+    assert found.problems == [f"{tmp_path}/x.data: classes is 2, but there are 1 names, which are used"]
     assert {os.path.basename(path) for path in found.files} == {"x.data", "all.txt", "5k.txt"}
 
 

@@ -274,6 +274,8 @@ def test_entries_of_coco_that_are_not_used(tmp_path):
         ("<ignore>1</ignore>", [], True, None),
         ("<crowd>0</crowd>", [], False, None),
         ("<color>red</color>", [], False, "objects have entries that are not used: 'color' (1)"),
+        ("<attributes><attribute><name>wet</name><value>true</value></attribute></attributes>", [], False,
+         "are not used: 'attributes.wet' (1)"),
         ("<part><name>tail</name><bndbox><xmin>1</xmin></bndbox></part>", [], False, None),
     ],
 )  # fmt: skip

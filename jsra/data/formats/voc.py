@@ -28,6 +28,7 @@ _OF_OBJECT = {
     "name", "bndbox", "difficult", "pose", "truncated", "occluded", "trackid", "generated", "polygon", "part", "actions",
     "id", "type", "attributes", "ignore", "crowd", "iscrowd", "view", "deleted", "verified", "date", "confidence", "score",
 }  # fmt: skip
+_OF_ATTRIBUTES = ("rotation", "keyframe", "track_id")
 
 
 def find(folder: str):
@@ -49,7 +50,7 @@ def find(folder: str):
             problems.append(f"{path}: it has objects in <{inside[0].tag}>, another format: left out")
             continue
         objects = list(_objects(root, path, problems))
-        unused.update(child.tag for o in root.findall("object") for child in o if child.tag not in _OF_OBJECT)
+        unused.update(key for o in root.findall("object") for key in _not_used(o))
         found[os.path.normpath(path)] = Picture(picture, path, *size, objects, places.fit(picture, path))
     if places is None:
         return None
@@ -59,6 +60,15 @@ def find(folder: str):
     splits = once(_splits(main, found, places, listed, problems), problems)
     problems += without_use(folder, "objects", unused)
     return Annotations("Pascal VOC", splits, classes_by_name(splits), problems, [*main, *others, *files])
+
+
+def _not_used(node):
+    """The entries of an <object> that are not used: those that are unknown, and attributes of CVAT that are set."""
+    yield from (child.tag for child in node if child.tag not in _OF_OBJECT)
+    for attribute in node.findall("attributes/attribute"):
+        name, value = attribute.findtext("name"), (attribute.findtext("value") or "").strip().lower()
+        if name not in _OF_ATTRIBUTES and value not in ("", "0", "false"):
+            yield f"attributes.{name}"
 
 
 def _objects(root, path, problems):

@@ -130,21 +130,27 @@ def _read_yaml(path, folder, problems) -> tuple:
             return [], {}
     if not isinstance(content, dict):
         return [], {}
-    names, count = _named(content.get("names")), content.get("nc")
+    names = _named(content.get("names"))
     if content.get("names") and not names:
         problems.append(f"{path}: names is {short(content['names'])}; write a list of names: left out")
-    if names and isinstance(count, str) and count.isdecimal() and int(count) != len(names):
-        problems.append(f"{path}: nc is {count}, but names has {len(names)}, which are used")
+    _compare(path, "nc", content.get("nc"), names, problems)
     return names, content
+
+
+def _compare(path, key, count, names, problems):
+    """Report a number of classes that is not that of the names."""
+    if names and isinstance(count, str) and count.isdecimal() and int(count) != len(names):
+        problems.append(f"{path}: {key} is {count}, but there are {len(names)} names, which are used")
 
 
 def _read_data(path, folder, problems) -> tuple:
     """(names, content) of Darknet's .data file, with lines `train = train.txt`; ([], {}) for another file."""
-    content = dict(re.findall(r"^\s*(train|valid|test|names)\s*=\s*(.*?)\s*$", text_of(path), re.MULTILINE))
-    content["path"] = ""
+    content = dict(re.findall(r"^\s*(train|valid|test|names|classes)\s*=\s*(.*?)\s*$", text_of(path), re.MULTILINE))
+    count = content.pop("classes", None)
     place = _place(Source(path, [], {}), content.pop("names", "") or "?", folder)
     names = _names_of_lines(place, problems) if place and os.path.isfile(place) else []
-    return names, content if len(content) > 1 or names else {}
+    _compare(path, "classes", count, names, problems)
+    return names, content
 
 
 def _names_of_lines(path, problems) -> list:
