@@ -47,6 +47,7 @@ def read(data: str, folder: str) -> tuple:
         data = _unpack(data, os.path.join(folder, "data"))
     pictures = Folder(absolute(data))
     found, lines = formats.find(pictures)
+    lines = _kinds_first(lines)
     if found is not None:
         found.problems = _kinds_first(found.problems)
     if found is None:

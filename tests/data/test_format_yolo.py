@@ -67,6 +67,7 @@ def test_a_data_yaml_comes_before_a_list_of_names(tmp_path):
         ("train: images/a\nval: /x/held\n", {"a": "train", "b": "all", "c": "all"}, "val: '/x/held' is not in "),
         ("train: images/a\nval: images/a\n", {"a": "train", "b": "all", "c": "all"}, "val: 'images/a' is also for train"),
         ("train: one.txt\nval: images/b\n", {"a": "train", "b": "val", "c": "all"}, "one.txt: 1 of its pictures are missing"),
+        ("train: data.yaml\n", {"a": "all", "b": "all", "c": "all"}, "data.yaml: not a list of pictures: left out"),
         ("nc: 3\ntrain: images\n", {"a": "train", "b": "train", "c": "train"}, "nc is 3, but there are 1 names"),
     ],
 )

@@ -12,8 +12,6 @@ from jsra.data.image import PICTURES
 
 # Names of files without annotations: hidden files, documents, programs, caches.
 _NO_DATA = re.compile(r"^(\.|__|readme|licen[sc]e|requirements)|\.(md|py|pyc|sh|ipynb|html?|pdf|cache|log|db)$", re.I)
-
-
 ARCHIVES = (".zip", ".tar", ".gz", ".tgz", ".bz2", ".xz", ".7z", ".rar")
 # Entries by which a JSON file of another program is known.
 _PROGRAMS = {

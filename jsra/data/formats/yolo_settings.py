@@ -20,6 +20,7 @@ LISTS = (
 _WHOLE = ("labels.txt", "label_list.txt")  # a train_labels.txt is no such file
 _OF_YOLO = ("train", "val", "nc", "path", "kpt_shape")  # keys of a data.yaml
 MOST_CLASSES = 100_000
+MOST_BYTES = 100_000  # of a .data file of Darknet; larger ones are something else
 
 
 class Source(NamedTuple):
@@ -69,8 +70,9 @@ def listed(found: list, places, problems: list) -> tuple:
     """({picture: split}, the files that are used for them) from the settings of Sources."""
     pictures, files = {}, []
     having = [one for one in found if one.settings]
+    several = sum(bool(one.names) for one in having) > 1
     for source in having:
-        if len(having) > 1 and places.split(source.path):  # one in each of train and valid: their folders say the split
+        if several and split_called(os.path.basename(os.path.dirname(source.path))):  # one in train, one in valid
             continue
         own = _splits_of(source, places, problems, files)
         other = sum(pictures.get(picture, split) != split for picture, split in own.items())
@@ -96,6 +98,7 @@ def _splits_of(source, places, problems, files) -> dict:
     if found or source.names:
         problems += missing
     lists = {place: pictures_of(place, places) for place in found if os.path.isfile(place)}
+    problems += [f"{place}: not a list of pictures: left out" for place, pictures in lists.items() if pictures is None]
     files += [source.path, *lists] if found else []
     in_lists = {}
     for place, pictures in lists.items():
@@ -145,6 +148,8 @@ def _compare(path, key, count, names, problems):
 
 def _read_data(path, folder, problems) -> tuple:
     """(names, content) of Darknet's .data file, with lines `train = train.txt`; ([], {}) for another file."""
+    if os.path.getsize(path) > MOST_BYTES:
+        return [], {}
     content = dict(re.findall(r"^\s*(train|valid|test|names|classes)\s*=\s*(.*?)\s*$", text_of(path), re.MULTILINE))
     count = content.pop("classes", None)
     place = _place(Source(path, [], {}), content.pop("names", "") or "?", folder)
