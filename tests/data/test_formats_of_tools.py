@@ -249,3 +249,99 @@ def test_the_area_of_an_object_with_a_mask(tmp_path):
     found, _ = formats.find(str(tmp_path))
     content = to_coco(found.splits["all"], found.classes, str(tmp_path))
     assert [a["area"] for a in content["annotations"]] == [300, 400]
+
+
+def test_entries_of_coco_that_are_not_used(tmp_path):
+    coco(tmp_path)
+    content = json.loads((tmp_path / "instances.json").read_text())
+    content["images"][0].update(neg_category_ids=[1], license=3, flickr_url="x", not_exhaustive_category_ids=[])
+    content["annotations"][0].update(keypoints=[1, 1, 2], num_keypoints=1, attributes={"occluded": True, "rotation": 0.0})
+    (tmp_path / "instances.json").write_text(json.dumps(content))
+    found, _ = formats.find(str(tmp_path))
+    lines = [line.partition("instances.json: ")[2] for line in found.problems if "not used" in line]
+    assert lines == [
+        "images have entries that are not used: 'neg_category_ids' (1)",
+        "annotations have entries that are not used: 'keypoints' (1), 'attributes.occluded' (1)",
+    ]
+
+
+@pytest.mark.parametrize(
+    "more, segmentation, ignored, line",
+    [
+        ("<polygon><x1>10</x1><y1>20</y1><x2>50</x2><y2>20</y2><x3>50</x3><y3>60</y3></polygon>",
+         [[10, 20, 50, 20, 50, 60]], False, None),  # Roboflow
+        ("<polygon><x1>10</x1><y1>20</y1><x2>50</x2></polygon>", [], False, "the polygon of 'dog' is not <x1>, <y1>"),
+        ("<ignore>1</ignore>", [], True, None),
+        ("<crowd>0</crowd>", [], False, None),
+        ("<color>red</color>", [], False, "objects have entries that are not used: 'color' (1)"),
+        ("<attributes><attribute><name>wet</name><value>true</value></attribute></attributes>", [], False,
+         "are not used: 'attributes.wet' (1)"),
+        ("<part><name>tail</name><bndbox><xmin>1</xmin></bndbox></part>", [], False, None),
+    ],
+)  # fmt: skip
+def test_more_in_an_object_of_voc(tmp_path, more, segmentation, ignored, line):
+    voc(tmp_path)
+    changed(tmp_path / "Annotations" / "a.xml", "<name> dog </name>", f"<name>dog</name>{more}")
+    found, _ = formats.find(str(tmp_path))
+    dog = found.splits["all"][0].objects[0]
+    assert (dog.name, dog.box, dog.segmentation, dog.ignored) == ("dog", DOG, segmentation, ignored)
+    assert not line or any(line in text for text in found.problems)
+
+
+def test_objects_that_are_not_where_voc_has_them(tmp_path):
+    """FAIR1M: its pictures are no backgrounds."""
+    voc(tmp_path)
+    (tmp_path / "Annotations" / "empty.xml").write_text("<annotation><objects><object/></objects></annotation>")
+    found, _ = formats.find(str(tmp_path))
+    assert [os.path.basename(p.file) for p in found.splits["all"]] == ["a.jpg"]
+    assert any("empty.xml: it has objects in <objects>, another format" in line for line in found.problems)
+
+
+@pytest.mark.parametrize(
+    "change, boxes, line",
+    [
+        (dict(label="__ignore__"), {("cat", CAT)}, "a rectangle '__ignore__' is a region, not an object"),
+        (dict(label="_background_"), {("cat", CAT)}, "a rectangle '_background_' is a region, not an object"),
+        (dict(flags={"bad": True, "good": False}), {("dog", DOG), ("cat", CAT)}, "are not used: 'flags.bad' (1)"),
+        (dict(score=0.5, kie_linking=[]), {("dog", DOG), ("cat", CAT)}, "shapes have entries that are not used: 'score' (1)"),
+    ],
+)
+def test_shapes_of_labelme(tmp_path, change, boxes, line):
+    labelme(tmp_path)
+    content = json.loads((tmp_path / "a.json").read_text())
+    content["shapes"][0].update(change)
+    (tmp_path / "a.json").write_text(json.dumps(content))
+    found, _ = formats.find(str(tmp_path))
+    assert {(o.name, o.box) for o in found.splits["all"][0].objects} == boxes
+    assert any(line in text for text in found.problems)
+
+
+def test_an_empty_group_of_labelme_is_none(tmp_path):
+    labelme(tmp_path)
+    content = json.loads((tmp_path / "a.json").read_text())
+    content["shapes"] = [{**content["shapes"][0], "group_id": ""}, {**content["shapes"][0], "group_id": ""}]
+    (tmp_path / "a.json").write_text(json.dumps(content))
+    found, _ = formats.find(str(tmp_path))
+    assert len(found.splits["all"][0].objects) == 2
+
+
+def test_pictures_of_labelme_in_a_format_that_is_not_read(tmp_path):
+    labelme(tmp_path)
+    (tmp_path / "gone.heic").write_bytes(b"heic")
+    changed(tmp_path / "gone.json", "gone.jpg", "gone.heic")
+    found, _ = formats.find(str(tmp_path))
+    assert any(f"{tmp_path}/gone.heic is in a format that is not read" in line for line in found.problems)
+
+
+def test_polygons_of_a_group_of_cvat_are_one_object(tmp_path):
+    cvat(tmp_path)
+    polygon = '<polygon label="{}" group_id="{}" points="{}"/>'
+    parts = [("cat", 1, "0,0;10,0;10,10"), ("cat", 1, "20,0;30,0;30,20"), ("dog", 1, "0,0;10,0;10,10")]
+    parts += [("cat", 0, "0,0;5,0;5,5"), ("cat", 0, "0,0;6,0;6,6")]
+    text = "".join(polygon.format(*part) for part in parts)
+    changed(tmp_path / "annotations.xml", '<points label="dog" points="1,1"/>', text)
+    found, _ = formats.find(str(tmp_path))
+    (picture,) = [p for listed in found.splits.values() for p in listed if p.file.endswith("a.jpg")]
+    assert [(o.name, o.box, len(o.segmentation)) for o in picture.objects[2:]] == [
+        ("cat", (0, 0, 30, 20), 2), ("dog", (0, 0, 10, 10), 1), ("cat", (0, 0, 5, 5), 1), ("cat", (0, 0, 6, 6), 1)
+    ]  # fmt: skip

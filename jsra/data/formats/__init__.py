@@ -7,7 +7,8 @@ None if the folder has nothing in that format.
 from __future__ import annotations
 
 from jsra.data.formats import coco, cvat, labelme, voc, yolo
-from jsra.data.formats.annotations import files_below, json_of, xml_of
+from jsra.data.formats.annotations import Folder
+from jsra.data.formats.leftovers import unknown_files
 
 FORMATS = (coco, voc, yolo, cvat, labelme)
 
@@ -17,13 +18,10 @@ def find(folder: str):
 
     Returns (Annotations, []), or (None, lines) with the reason: a line for each file that cannot be read or used.
     """
-    lines = []
+    folder, lines = folder if isinstance(folder, Folder) else Folder(folder), []
     for form in FORMATS:
         found = form.find(folder)
         if found is not None and found.splits:
             return found, []
         lines += found.problems if found is not None else []
-    for ending, read in ((".json", json_of), (".xml", xml_of)):
-        for path in files_below(folder, ending):
-            read(path, lines)
-    return None, list(dict.fromkeys(lines))
+    return None, unknown_files(folder, list(dict.fromkeys(lines)))

@@ -9,6 +9,7 @@ import re
 import xml.etree.ElementTree as ElementTree
 from collections import Counter
 from dataclasses import dataclass, field
+from functools import cached_property
 
 from jsra.data.coco_file import parse_json
 from jsra.data.image import DataError
@@ -20,6 +21,8 @@ CONFIG, MARK = "config.py", "# Written by `jsra init`"  # the config of a projec
 # What `jsra init` and a training write into a project's folder, which may also be the folder of the data.
 WRITTEN = tuple(os.path.join("annotations", f"{split}.json") for split in ("train", "val", "test"))
 RUN = "run"
+# Folders of operating systems and disks, with copies, thumbnails or deleted files, besides those that begin with a dot.
+NO_DATA = ("__MACOSX", "@eaDir", "#recycle", "$RECYCLE.BIN", "System Volume Information", "lost+found")
 
 
 @dataclass
@@ -50,6 +53,11 @@ class Picture:
     fit: tuple = ()
     named: str = ""
 
+    @property
+    def certain(self) -> bool:
+        """Whether the folders of its name, or its split, say that `file` is meant."""
+        return self.fit[:2] > (0, False)
+
 
 @dataclass
 class Annotations:
@@ -67,12 +75,25 @@ class Annotations:
     files: list = field(default_factory=list)
 
 
+class Folder(str):
+    """The path of a folder. Its files are listed once, at the first call of `files_below`."""
+
+    @cached_property
+    def files(self):
+        return _files(str(self))
+
+
 def files_below(folder: str, ending) -> list:
-    """The sorted paths of all files below a folder with this ending (or one of several), except those of `jsra init` and of
-    trainings of its configs.
+    """The sorted paths of all files below a folder (maybe a `Folder`) with this ending (or one of several), except hidden
+    ones, and those of `jsra init` and of trainings of its configs.
 
     Raises OSError for a folder that may not be read: its files would be missing in the data set.
     """
+    files = folder.files if isinstance(folder, Folder) else _files(folder)
+    return [path for path in files if path.lower().endswith(ending)]
+
+
+def _files(folder):
     found, written = [], []
     for place, folders, names in walk(folder):
         if place == folder and is_project(place):
@@ -81,8 +102,8 @@ def files_below(folder: str, ending) -> list:
         elif is_project(place):
             folders.clear()
             continue
-        folders.sort()
-        found += [os.path.join(place, name) for name in sorted(names) if name.lower().endswith(ending)]
+        folders[:] = sorted(name for name in folders if not name.startswith(".") and name not in NO_DATA)
+        found += [os.path.join(place, name) for name in sorted(names) if not name.startswith(".")]
     return [path for path in found if path not in written and is_file(path)]  # no pipes, no broken links
 
 
@@ -125,16 +146,19 @@ def text_of(path: str) -> str:
 
 
 def once(splits: dict, problems: list) -> dict:
-    """The splits with each picture once. If two annotations are for it, the first is used, and `problems` gets a line."""
+    """The splits with each picture once. If two annotations are for it, the nearer one (Picture.fit) is used, or the first,
+    and `problems` gets a line."""
     kept, left = {}, Counter()
     for name, pictures in _own(splits, problems).items():
-        first = {}
+        chosen = {}
         for picture in pictures:
-            used = first.setdefault(picture.file, picture)
+            used = chosen.setdefault(picture.file, picture)
             if used is not picture:
+                if picture.fit > used.fit:
+                    chosen[picture.file], picture, used = picture, used, picture
                 left[(picture.source, used.source)] += 1
-        if first:
-            kept[name] = list(first.values())
+        if chosen:
+            kept[name] = list(chosen.values())
     for (source, used), count in left.items():
         where = f"also in {used}, which" if source != used else "listed twice in it, of which the first"
         problems.append(f"{source}: {count} of its pictures are {where} is used: left out")
@@ -143,31 +167,52 @@ def once(splits: dict, problems: list) -> dict:
 
 def _own(splits, problems):
     """The splits without pictures that are those of other annotations: for a missing picture, one of the same name in another
-    folder was found. Annotations of another split count only if this split has a folder of its own."""
-    folders = {(p.source, os.path.dirname(p.file)) for listed in splits.values() for p in listed if p.fit[:1] > (0,)}
-    found = {(source, os.path.basename(folder)) for source, folder in folders}
-    best, placed = {}, {name for name, pictures in splits.items() if any(p.fit[:2] > (0, False) for p in pictures)}
-    for name, pictures in splits.items():
-        for key, picture in ((key, p) for p in pictures for key in ((name, p.file), (None, p.file))):
-            if key not in best or picture.fit > best[key].fit:
-                best[key] = picture
+    folder was found.
+
+    A picture is one of its annotations if the folders of its name or its split say so (Picture.certain). Otherwise it must
+    not be nearer to other annotations, and not be in a folder of other entries of the same file while its own folder is
+    another one that was found.
+    """
+    nearest = _nearest(splits)
+    sure = [p for pictures in splits.values() for p in pictures if p.fit[:1] > (0,)]  # the folders of their names agree
+    folders = {(p.source, os.path.dirname(p.file)) for p in sure}
+    called = {(source, os.path.basename(folder)) for source, folder in folders}
     kept, missing = {}, {}
     for name, pictures in splits.items():
         kept[name] = []
         for picture in pictures:
-            better = best[None if name in placed else name, picture.file]
-            own = (picture.source, re.split(r"[/\\]", f"/{picture.named}")[-2])  # the folder in its name, if others are there
-            elsewhere = own in found and (picture.source, os.path.dirname(picture.file)) in folders
-            if picture.fit[:2] > (0, False) or (picture.fit >= better.fit and not elsewhere):
+            other = nearest[name, picture.file]
+            named = (picture.source, re.split(r"[/\\]", f"/{picture.named}")[-2])  # the last folder in its name
+            elsewhere = named in called and (picture.source, os.path.dirname(picture.file)) in folders
+            if picture.certain or (picture.fit[:4] >= other.fit[:4] and not elsewhere):
                 kept[name].append(picture)
             else:
-                whose = better.source if better.source != picture.source else repr(better.named)
-                why = "in the folder of other ones" if better is picture else f"that of {whose}"
+                whose = other.source if other.source != picture.source else repr(other.named)
+                why = "in the folder of other ones" if other is picture else f"that of {whose}"
                 such = f", such as {picture.named!r}" if picture.named else ""
                 missing.setdefault(picture.source, []).append(f"{such} ({picture.file} is {why})")
     for source, there in missing.items():
         problems.append(f"{source}: {len(there)} of its pictures are not where they should be{there[0]}: left out")
     return kept
+
+
+def _nearest(splits) -> dict:
+    """{(split, file): the picture of this file whose annotations are nearest}. Those of other splits count only if the split
+    has a folder of its own, that is if some of its pictures are certain."""
+    everywhere, nearest = {}, {}
+    for name, pictures in splits.items():
+        for picture in pictures:
+            for known, key in ((everywhere, picture.file), (nearest, (name, picture.file))):
+                if key not in known or picture.fit > known[key].fit:
+                    known[key] = picture
+    placed = {name for name, pictures in splits.items() if any(p.certain for p in pictures)}
+    return {(name, file): everywhere[file] if name in placed else own for (name, file), own in nearest.items()}
+
+
+def without_use(path: str, what: str, counts: Counter) -> list:
+    """A line about entries of `what` (such as 'annotations') that are not used. counts: {the entry's name: how often}."""
+    listed = ", ".join(f"{name!r} ({count})" for name, count in counts.most_common(8))
+    return [f"{path}: {what} have entries that are not used: {listed}"] if counts else []
 
 
 def turned(box, degrees) -> list:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections import Counter
 
 from jsra.data.coco import segmentation_problems
 from jsra.data.coco_file import check_coco
@@ -16,8 +17,20 @@ from jsra.data.formats.annotations import (
     once,
     rotation,
     turned,
+    without_use,
 )
 from jsra.data.formats.pictures import Pictures, size_of, split_of
+
+# The entries of images and annotations that are used, or that say nothing about the objects. Others are named.
+_OF_IMAGE = {
+    "id", "file_name", "width", "height", "license", "flickr_url", "coco_url", "date_captured", "extra", "date", "url",
+    "path",
+}  # fmt: skip
+_OF_ANNOTATION = {
+    "id", "image_id", "category_id", "bbox", "area", "segmentation", "iscrowd", "ignore", "attributes", "supercategory",
+    "num_keypoints", "category_name", "isbbox",
+}  # fmt: skip
+_OF_ATTRIBUTES = {"rotation", "keyframe", "track_id"}
 
 
 def find(folder: str):
@@ -38,6 +51,8 @@ def find(folder: str):
         for picture in _pictures(places, file, problems):
             splits.setdefault(split or places.split(picture.file) or "all", []).append(picture)
     splits = once(splits, problems)
+    used = {picture.source for pictures in splits.values() for picture in pictures}
+    problems += [line for _, file in files if file.path in used for line in _not_used(file)]
     return Annotations("COCO", splits, _classes(files, splits), problems)
 
 
@@ -51,14 +66,29 @@ def _classes(files, splits) -> list:
     return classes
 
 
+def _not_used(file) -> list:
+    """Lines about the entries of a file that are not used, such as key points."""
+    images, annotations = Counter(), Counter()
+    for entry in file.images.values():
+        images.update(key for key in entry.keys() - _OF_IMAGE if entry[key])
+    for entry in (a for listed in file.annotations.values() for a in listed):
+        annotations.update(key for key in entry.keys() - _OF_ANNOTATION if entry[key])
+        marks = entry.get("attributes")
+        if isinstance(marks, dict):
+            annotations.update(f"attributes.{key}" for key in marks.keys() - _OF_ATTRIBUTES if marks[key])
+    return without_use(file.path, "images", images) + without_use(file.path, "annotations", annotations)
+
+
 def _read(path, problems):
     """The annotation file if it is in COCO's format and has annotations, else None."""
     content = json_of(path, problems)
-    if not isinstance(content, dict) or not {"images", "categories"} <= content.keys():
+    parts = ("images", "categories", "annotations")
+    missing = [key for key in parts if not isinstance(content, dict) or not isinstance(content.get(key), list)]
+    if len(missing) == 1:  # a part of COCO (image_info_test2017.json, captions_val2017.json), or another format like it
+        problems.append(f"{path}: it has no list of {missing[0]}: left out")
+    if missing:
         return None
-    annotations = content.get("annotations")
-    if not isinstance(annotations, list):
-        return None
+    annotations = content["annotations"]
     if annotations and not any(isinstance(a, dict) and "bbox" in a for a in annotations):  # COCO's panoptic_val2017.json
         problems.append(f"{path}: none of its {len(annotations)} annotations has a bbox, [x, y, width, height]: left out")
         return None

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import os
+from collections import Counter
 
 from jsra.data.formats.annotations import (
     Annotations,
@@ -14,6 +15,7 @@ from jsra.data.formats.annotations import (
     files_below,
     once,
     turned,
+    without_use,
     xml_of,
 )
 from jsra.data.formats.lists import listed_splits
@@ -22,7 +24,7 @@ from jsra.data.formats.pictures import Pictures, size_of, split_of
 
 def find(folder: str):
     """See jsra.data.formats."""
-    splits, problems, listed, places = {}, [], [], None
+    splits, problems, listed, places, attributes = {}, [], [], None, Counter()
     for path in files_below(folder, ".xml"):
         root = xml_of(path, problems)
         if root is None or root.tag != "annotations":
@@ -42,11 +44,14 @@ def find(folder: str):
                 continue
             said = image.get("subset") or "", os.path.dirname(name), os.path.basename(path)
             subset = next(filter(None, map(split_of, said)), None) or lists.get(file) or places.split(file) or "all"
-            objects = list(_objects(image, f"{path}, {name}", problems))
+            objects = list(_united(_objects(image, f"{path}, {name}", problems)))
+            attributes.update(f"tag.{tag.get('label')}" for tag in image.findall("tag"))
+            attributes.update(a.get("name") for a in image.iter("attribute") if (a.text or "").strip() not in ("", "false"))
             splits.setdefault(subset, []).append(Picture(file, path, *size, objects, places.fit(file, path, name), name))
     if places is None:
         return None
     splits = once(splits, problems)
+    problems += without_use(folder, "pictures and objects", attributes)
     names = classes_by_name(splits)
     classes = [name for name in dict.fromkeys([*listed, *names]) if name in names]
     return Annotations("CVAT", splits, classes, problems, files)
@@ -56,7 +61,18 @@ def _is_label_name(root, element):
     return any(element in list(label) for label in root.iter("label"))
 
 
+def _united(objects):
+    """The Objects of (group, Object): polygons of one name and group are parts of one object."""
+    united = {}
+    for number, (group, o) in enumerate(objects):
+        united.setdefault((o.name, group) if group and o.segmentation else number, []).append(o)
+    for parts in united.values():
+        boxes = [v for part in parts for v in part.box]
+        yield Object(parts[0].name, bounds(boxes), [polygon for part in parts for polygon in part.segmentation])
+
+
 def _objects(image, where, problems):
+    """(its group, Object) for each box and polygon of an image; the group is '' for none."""
     for element in image:
         name = (element.get("label") or "").strip()
         try:
@@ -85,4 +101,5 @@ def _objects(image, where, problems):
         if not (name and box[0] < box[2] and box[1] < box[3]):
             problems.append(f"{where}: the {element.tag} {name!r} has no name or no size: left out")
             continue
-        yield Object(name, box, polygons)
+        group = element.get("group_id") if element.tag == "polygon" else None
+        yield "" if group in (None, "0") else group, Object(name, box, polygons)

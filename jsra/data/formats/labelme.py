@@ -7,12 +7,22 @@ import base64
 import io
 import math
 import os
+from collections import Counter
 
 import numpy as np
 from PIL import Image
 
 from jsra.arguments import short
-from jsra.data.formats.annotations import Annotations, Object, Picture, classes_by_name, files_below, json_of, once
+from jsra.data.formats.annotations import (
+    Annotations,
+    Object,
+    Picture,
+    classes_by_name,
+    files_below,
+    json_of,
+    once,
+    without_use,
+)
 from jsra.data.formats.lists import listed_splits
 from jsra.data.formats.pictures import Pictures, size_of
 from jsra.data.image import PICTURES
@@ -21,10 +31,17 @@ from jsra.data.masks import encode, to_bitmap
 OUTLINES = ("polygon", "rotation")  # the second is a rotated box of X-AnyLabeling, given by its corners
 CORNERS = ("rectangle", "mask")  # given by two points; for a mask, the corners of its bitmap
 
+NO_OBJECTS = ("__ignore__", "_background_", "__background__")  # labels of regions: the first entries of Labelme's lists
+# The entries of a shape that are used, or that say nothing about the object. Others are named.
+_OF_SHAPE = {
+    "label", "points", "group_id", "shape_type", "mask", "difficult", "description", "text", "line_color", "fill_color",
+    "direction", "other_data", "flags", "attributes",
+}  # fmt: skip
+
 
 def find(folder: str):
     """See jsra.data.formats."""
-    splits, problems, places = {}, [], None
+    splits, problems, places, unused = {}, [], None, Counter()
     for path in files_below(folder, ".json"):
         content = json_of(path, problems)
         if not isinstance(content, dict) or not isinstance(content.get("shapes"), list):
@@ -38,9 +55,13 @@ def find(folder: str):
             problems.append(f"{path}: {why}: left out")
             continue
         objects = list(_objects(path, content["shapes"], size, problems))
+        unused.update(key for shape in content["shapes"] if isinstance(shape, dict) for key in _not_used(shape))
+        marks = content.get("flags")
+        unused.update(f"flags.{key} of a picture" for key in marks if marks[key]) if isinstance(marks, dict) else None
         subset = lists.get(file) or places.split(path) or places.split(file) or "all"
         splits.setdefault(subset, []).append(Picture(file, path, *size, objects, places.fit(file, path)))
     splits = once(splits, problems)
+    problems += without_use(folder, "shapes", unused)
     return Annotations("Labelme", splits, classes_by_name(splits), problems, files) if places is not None else None
 
 
@@ -55,10 +76,22 @@ def _picture(path, content, places) -> tuple:
     stem = os.path.splitext(path)[0]
     near = [stem + ending for ending in (os.path.splitext(named)[1], *PICTURES) if ending]
     near += [os.path.join(os.path.dirname(path), name) for name in (named, os.path.basename(named))]
-    file = next((os.path.normpath(place) for place in near if os.path.isfile(place)), None)
+    near = (place for place in near if place.lower().endswith(PICTURES) and os.path.isfile(place))
+    file = next(map(os.path.normpath, near), None)
     if file is None:
         file = places.find(os.path.basename(stem), path, stem=True)[0] or places.find(named, path)[0]
-    return file, "" if file else f"its picture {content.get('imagePath')!r} is missing"
+    if file is None:
+        missing = f"its picture {content.get('imagePath')!r} is missing"
+        why = places.absent(os.path.basename(stem)) or missing + places.other_case(os.path.basename(stem))
+    return file, "" if file else why
+
+
+def _not_used(shape):
+    """The entries of a shape that are not used: those that are unknown, and marks that are set."""
+    yield from (key for key in shape.keys() - _OF_SHAPE if shape[key])
+    for part in ("flags", "attributes"):
+        marks = shape.get(part)
+        yield from (f"{part}.{key}" for key in marks if marks[key]) if isinstance(marks, dict) else ()
 
 
 def _objects(path, shapes, size, problems):
@@ -75,7 +108,7 @@ def _objects(path, shapes, size, problems):
             else:
                 part.segmentation, part.box = mask
         group = shape.get("group_id")
-        parts.setdefault((part.name, number if group is None else f"group {group}"), []).append(part)
+        parts.setdefault((part.name, number if group in (None, "") else f"group {group}"), []).append(part)
     for (name, _), listed in parts.items():
         x0, y0, x1, y1 = zip(*(part.box for part in listed))
         drawn = all(part.segmentation for part in listed)
@@ -126,6 +159,8 @@ def _part(shape):
     label = shape.get("label")
     if label is None or not str(label).strip():
         return None, f"a {kind} without a label"
+    if str(label).strip() in NO_OBJECTS:
+        return None, f"a {kind} {label!r} is a region, not an object"
     if not all(map(math.isfinite, xs + ys)):
         return None, f"a {kind} {label!r} has a coordinate that is not a number"
     polygons = [[v for p in points for v in p]] if kind in OUTLINES and len(points) > 2 else []

@@ -27,10 +27,20 @@ def listed_splits(places, problems, skip=()) -> tuple:
     for path in files_below(places.folder, ".txt"):
         split = split_of(stem_of(path))
         if split is not None and path not in skip:
-            names = _names(path)
-            pictures = [places.find(name, path, stem=stem)[0] for name, stem in names or ()]
-            if any(pictures):
+            pictures = pictures_of(path, places)
+            if pictures is not None and any(pictures):
                 found.setdefault(split, []).append((path, pictures))
+    return assigned(found, problems), [path for listed in found.values() for path, _ in listed]
+
+
+def pictures_of(path, places):
+    """The pictures that a text file lists, each a path, or None if it is missing; None for a file that is no list."""
+    names = _names(path)
+    return None if names is None else [places.find(name, path, stem=stem)[0] for name, stem in names]
+
+
+def assigned(found: dict, problems: list) -> dict:
+    """{picture: split} from lists, {split: [(path, pictures)]}; see ORDER."""
     splits = {}
     for split in (name for name in ORDER if name in found):
         for path, pictures in found[split]:
@@ -44,7 +54,7 @@ def listed_splits(places, problems, skip=()) -> tuple:
                 problems.append(f"{path}: {count} of its pictures are also listed for {names}: left out")
             for picture in filter(None, pictures):
                 splits.setdefault(picture, split)
-    return splits, [path for listed in found.values() for path, _ in listed]
+    return splits
 
 
 def _names(path):

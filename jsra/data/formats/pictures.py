@@ -15,6 +15,7 @@ OTHERS = (".gif", ".heic", ".heif", ".avif", ".jp2", ".jxl", ".ppm", ".pgm", ".d
 _SPLITS = re.compile(
     r"(?<![a-z])(?:(train(?:ing|set)?)|(val|valid|validation|validate|valset|dev|eval|evaluation)|(test(?:ing|set)?))(?![a-z])"
 )
+_BOTH = re.compile(r"(?<![a-z])train(?:ing|set)?(?:[-_+& ]+(?:val|valid|validation|dev|test|testing))+(?![a-z])")  # train_val
 # Folder names that only separate pictures from annotations.
 _KINDS = ("data", "images", "labels", "annotations", "jpegimages", "img", "imgs", "ann", "xml", "xmls", "json")
 
@@ -22,10 +23,16 @@ _KINDS = ("data", "images", "labels", "annotations", "jpegimages", "img", "imgs"
 def split_of(text: str):
     """'train', 'val' or 'test' if a word of the path says so ('instances_val2017', 'valid/images'), else None.
 
-    A part of a word does not count: 'valve', 'trainers', 'latest'. Of several words the last one counts.
+    A part of a word does not count: 'valve', 'trainers', 'latest'; nor do several together, 'train_val'. Of several words the
+    last one counts.
     """
-    found = [next(i for i in (1, 2, 3) if match[i]) for match in _SPLITS.finditer(text.lower())]
+    found = [next(i for i in (1, 2, 3) if match[i]) for match in _SPLITS.finditer(_BOTH.sub("", text.lower()))]
     return ("train", "val", "test")[found[-1] - 1] if found else None
+
+
+def split_called(name: str):
+    """'train', 'val' or 'test' if the name is one of the words for it ('valid'), else None."""
+    return split_of(name) if _SPLITS.fullmatch(name.lower()) else None
 
 
 def stem_of(path: str) -> str:
@@ -34,12 +41,12 @@ def stem_of(path: str) -> str:
 
 
 class Pictures:
-    """All pictures below a folder, without hidden files, such as macOS writes into zip files ('._a.jpg')."""
+    """All pictures below a folder."""
 
     def __init__(self, folder: str):
         self.folder = folder
-        self.paths = [p for p in files_below(folder, PICTURES) if not os.path.basename(p).startswith("._")]
-        self._by_name, self._by_stem = {}, {}
+        self.paths = files_below(folder, PICTURES)
+        self._by_name, self._by_stem, self._by_lower = {}, {}, None
         self._others = {os.path.splitext(p)[0]: p for p in files_below(folder, OTHERS)}
         for path in self.paths:
             name = os.path.basename(path)
@@ -55,31 +62,42 @@ class Pictures:
         `source`. If there are still several, none is used.
         """
         known = self._by_stem if stem else self._by_name
-        split = r"/" if _composed(name.split("/")[-1]) in known else r"[/\\]"  # paths of Windows; but a name may contain \
-        parts = [_composed(part) for part in re.split(split, name) if part not in ("", ".", "..")]
-        candidates = known.get(parts[-1] if parts else "", [])
-        ranked = sorted(((self._rank(path, parts[:-1], source), path) for path in candidates), reverse=True)
+        parts = self._parts(name, known)
+        ranked = sorted(((self._rank(path, parts[:-1], source), path) for path in known.get(parts[-1], [])), reverse=True)
         if not ranked and any_ending:
             start, ending = os.path.splitext(name)
             return self.find(start if ending.lower() in (*PICTURES, *OTHERS) else name, source, stem=True)
         if not ranked:
-            return None, self._absent(parts[-1] if parts else name, stem) or f"the picture {name!r} is not in {self.folder}"
+            start = parts[-1] if stem else os.path.splitext(parts[-1])[0]
+            return None, self.absent(start) or f"the picture {name!r} is not in {self.folder}{self.other_case(parts[-1])}"
         if len(ranked) > 1 and ranked[0][0] == ranked[1][0]:
             some = ", ".join(os.path.relpath(path, self.folder) for _, path in ranked[:2])
             return None, f"{name!r} matches {len(ranked)} pictures of that name ({some}, ...)"
         return ranked[0][1], ""
 
-    def _absent(self, name, stem):
-        """The reason if there is a picture of this name in a format that is not read; None otherwise."""
-        name = name if stem else os.path.splitext(name)[0]
-        there = next((p for start, p in self._others.items() if _composed(os.path.basename(start)) == name), None)
+    def other_case(self, name: str) -> str:
+        """A hint if there is a picture whose name differs only in capital letters: on Windows it is the same one."""
+        if self._by_lower is None:
+            named = {known.lower(): paths[0] for known, paths in self._by_name.items()}
+            self._by_lower = {**{known.lower(): paths[0] for known, paths in self._by_stem.items()}, **named}
+        path = self._by_lower.get(name.lower())
+        return f"; {path} has other capital letters: rename one of them" if path else ""
+
+    def absent(self, name: str):
+        """The reason if there is a picture of this name, without its ending, in a format that is not read; None otherwise."""
+        there = next((p for start, p in self._others.items() if _composed(os.path.basename(start)) == _composed(name)), None)
         return there and f"{there} is in a format that is not read; convert it ({', '.join(PICTURES)})"
 
     def fit(self, path: str, source: str, name: str = "") -> tuple:
         """How near a picture is to an annotation file, and how well it agrees with the folders of `name`, the path that the
         file gives; larger means nearer."""
-        folders = [_composed(part) for part in re.split(r"[/\\]", name) if part not in ("", ".", "..")][:-1]
-        return self._rank(path, folders, source)
+        return self._rank(path, self._parts(name, self._by_name)[:-1], source)
+
+    @staticmethod
+    def _parts(name, known):
+        """The folders in a name, and what follows them; known: names of pictures, which may contain a backslash."""
+        split = r"/" if _composed(name.split("/")[-1]) in known else r"[/\\]"  # paths of Windows
+        return [_composed(part) for part in re.split(split, name) if part not in ("", ".", "..")] or [""]
 
     def _rank(self, path, folders, source):
         own, near = self._folders(path), self._folders(source)
@@ -87,7 +105,7 @@ class Pictures:
         same = sum(1 for _ in _while_equal(reversed(own), reversed(folders)))
         of_split = wanted is not None and split_of("/".join(own)) == wanted
         own, near = _without_kinds(own), _without_kinds(near)
-        return same, of_split, sum(1 for _ in _while_equal(own, near)), -len(own)
+        return same, of_split, sum(1 for _ in _while_equal(own, near)), -len(own), -len(near)
 
     def split(self, path: str):
         """The split that the folders of a picture name, or None."""
@@ -95,6 +113,12 @@ class Pictures:
 
     def _folders(self, path):
         return _composed(os.path.dirname(os.path.relpath(path, self.folder))).split(os.sep)
+
+
+def own_folders(path: str, folder: str) -> list:
+    """The folders of a path below `folder` that are parts of the data: not 'images', 'labels', 'train' and the like."""
+    folders = os.path.dirname(os.path.relpath(path, folder)).split(os.sep)
+    return [name for name in _without_kinds(folders) if not split_of(name)]
 
 
 def _composed(name: str) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections import Counter
 
 from jsra.data.formats.annotations import (
     Annotations,
@@ -14,16 +15,25 @@ from jsra.data.formats.annotations import (
     once,
     rotation,
     turned,
+    without_use,
     xml_of,
 )
 from jsra.data.formats.lists import listed_splits
-from jsra.data.formats.pictures import Pictures, size_of, stem_of
+from jsra.data.formats.pictures import Pictures, size_of, split_called, stem_of
+from jsra.data.image import PICTURES
 from jsra.data.voc_file import read_listing, read_objects
+
+# What an <object> may have that is used, or that says nothing about its box. Others are named.
+_OF_OBJECT = {
+    "name", "bndbox", "difficult", "pose", "truncated", "occluded", "trackid", "generated", "polygon", "part", "actions",
+    "id", "type", "attributes", "ignore", "crowd", "iscrowd", "view", "deleted", "verified", "date", "confidence", "score",
+}  # fmt: skip
+_OF_ATTRIBUTES = ("rotation", "keyframe", "track_id")
 
 
 def find(folder: str):
     """See jsra.data.formats."""
-    found, problems, places = {}, [], None  # annotation file -> Picture
+    found, problems, places, unused = {}, [], None, Counter()  # found: annotation file -> Picture
     for path in files_below(folder, ".xml"):
         root = xml_of(path, problems)
         if root is None or root.tag != "annotation":
@@ -35,15 +45,30 @@ def find(folder: str):
         if size is None:
             problems.append(f"{path}: {why}: left out")
             continue
+        inside = [child for child in root if child.tag != "object" and child.find(".//object") is not None]
+        if inside:  # FAIR1M; as a picture without objects it would be a background
+            problems.append(f"{path}: it has objects in <{inside[0].tag}>, another format: left out")
+            continue
         objects = list(_objects(root, path, problems))
+        unused.update(key for o in root.findall("object") for key in _not_used(o))
         found[os.path.normpath(path)] = Picture(picture, path, *size, objects, places.fit(picture, path))
     if places is None:
         return None
     main = _lists(folder)
-    listed, files = listed_splits(places, problems)
-    splits = _splits(main, found, problems) or _splits_of_folders(places, found, listed)
-    splits = once(splits, problems)
-    return Annotations("Pascal VOC", splits, classes_by_name(splits), problems, [*main, *files])
+    others = [p for p in files_below(folder, ".txt") if main and "ImageSets" in p.split(os.sep)]  # of VOC's other tasks
+    listed, files = listed_splits(places, problems, others)
+    splits = once(_splits(main, found, places, listed, problems), problems)
+    problems += without_use(folder, "objects", unused)
+    return Annotations("Pascal VOC", splits, classes_by_name(splits), problems, [*main, *others, *files])
+
+
+def _not_used(node):
+    """The entries of an <object> that are not used: those that are unknown, and attributes of CVAT that are set."""
+    yield from (child.tag for child in node if child.tag not in _OF_OBJECT)
+    for attribute in node.findall("attributes/attribute"):
+        name, value = attribute.findtext("name"), (attribute.findtext("value") or "").strip().lower()
+        if name not in _OF_ATTRIBUTES and value not in ("", "0", "false"):
+            yield f"attributes.{name}"
 
 
 def _objects(root, path, problems):
@@ -60,38 +85,55 @@ def _objects(root, path, problems):
         if angle:
             points = turned(box, angle)
             box, polygons = bounds(points), [points]
+        elif item["polygon"] is None:
+            problems.append(f"{path}: the polygon of {item['name']!r} is not <x1>, <y1>, <x2>, ...: only the box is used")
+        elif item["polygon"]:
+            polygons = [item["polygon"]]
         yield Object(item["name"], box, polygons, item["difficult"])
 
 
-def _splits_of_folders(places, found, listed):
-    """The splits from other lists, {picture: split}, and the words train, val and test in the folders of the annotation
-    files or the pictures."""
-    splits = {}
-    for path, picture in found.items():
-        split = listed.get(picture.file) or places.split(path) or places.split(picture.file) or "all"
-        splits.setdefault(split, []).append(picture)
-    return splits
-
-
 def _lists(folder) -> dict:
-    """{path: name} of the lists in ImageSets/Main."""
-    named = {path: stem_of(path) for path in files_below(folder, ".txt")}
-    known = ("train", "val", "test", "trainval")
-    return {p: n for p, n in named.items() if n in known and os.path.basename(os.path.dirname(p)) == "Main"}
+    """{path: name} of the lists in ImageSets/Main; name: train, val, test or trainval."""
+    paths = [p for p in files_below(folder, ".txt") if os.path.basename(os.path.dirname(p)) == "Main"]
+    names = {p: stem_of(p).lower() for p in paths}
+    names = {p: "trainval" if name == "trainval" else split_called(name) for p, name in names.items()}
+    return {p: name for p, name in names.items() if name}
 
 
-def _splits(lists, found, problems):
-    """The splits from `lists` (see _lists)."""
-    splits = {}
-    for path, name in lists.items():
-        annotations = os.path.normpath(os.path.join(os.path.dirname(path), "..", "..", "Annotations"))
-        stems = read_listing(path, annotations)
-        files = [os.path.join(annotations, f"{stem}.xml") for stem in stems]
-        missing = [stem for stem, file in zip(stems, files) if file not in found]
-        if missing:
-            problems.append(f"{path}: {len(missing)} of its pictures are missing, such as {missing[0]}: left out")
-        splits.setdefault(name, []).extend(found[file] for file in files if file in found)
-    trainval = splits.pop("trainval", None)
-    if trainval and not splits.get("train"):
-        splits["train"] = trainval
-    return {name: listed for name, listed in splits.items() if listed}
+def _splits(main, found, places, listed, problems) -> dict:
+    """{split: pictures} from ImageSets/Main (see _lists). Pictures that are not there are in a split of other lists,
+    {picture: split}; or, if there are no lists, that of the words train, val and test in their folders."""
+    splits, used, starts = {}, set(), {os.path.splitext(path)[0]: path for path in found}
+    for folder in dict.fromkeys(map(os.path.dirname, main)):
+        own = {}
+        for path in (path for path in main if os.path.dirname(path) == folder):
+            own.setdefault(main[path], []).extend(_of_list(path, starts, problems))
+        both = own.pop("trainval", ())
+        for name, other in (("train", "val"), ("val", "train")):
+            others = set(own.get(other, ()))
+            if not own.get(name):
+                own[name] = [file for file in both if file not in others]
+        for name, files in own.items():
+            splits.setdefault(name, []).extend(found[file] for file in files)
+            used.update(files)
+    for path, picture in found.items():
+        split = listed.get(picture.file)
+        if not used:
+            split = split or places.split(path) or places.split(picture.file) or "all"
+        if split and path not in used:
+            splits.setdefault(split, []).append(picture)
+    return {name: pictures for name, pictures in splits.items() if pictures}
+
+
+def _of_list(path, starts, problems) -> list:
+    """The annotation files that a list in ImageSets/Main names, with or without folders and endings, if they are there.
+    starts: {the path of an annotation file without its ending: its path}."""
+    annotations = os.path.normpath(os.path.join(os.path.dirname(path), "..", "..", "Annotations"))
+    files, missing = [], []
+    for name in read_listing(path, annotations):
+        short = stem_of(name.replace("\\", "/")) if name.lower().endswith((*PICTURES, ".xml")) else name
+        file = starts.get(os.path.join(annotations, name)) or starts.get(os.path.join(annotations, short))
+        (files if file else missing).append(file or name)
+    if missing:
+        problems.append(f"{path}: {len(missing)} of its pictures are missing, such as {missing[0]}: left out")
+    return files

@@ -4,30 +4,19 @@ picture."""
 from __future__ import annotations
 
 import os
-import re
 
-import yaml
-
-from jsra.arguments import short
 from jsra.data.formats.annotations import Annotations, Object, Picture, files_below, text_of
 from jsra.data.formats.lists import listed_splits
 from jsra.data.formats.pictures import Pictures, size_of, stem_of
+from jsra.data.formats.yolo_settings import LISTS, MOST_CLASSES, listed, nearest, sources
 
-# Files with the names of the classes, one a line, in the order in which they are looked for: endings, or whole names.
-_LISTS = (
-    "classes.txt", "obj.names", "names.txt", "classes.names", "labels.txt", "label_list.txt", "_darknet.labels", ".names",
-)  # fmt: skip
-_WHOLE = ("labels.txt", "label_list.txt")  # a train_labels.txt is no such file
-_OF_YOLO = ("train", "val", "nc", "path", "kpt_shape")  # keys of a data.yaml
-_SPLITS = {"train": "train", "val": "val", "valid": "val", "test": "test"}  # keys of a data.yaml for pictures, and our names
-_MOST_CLASSES = 100_000
 MOST_OF_BOX, MOST_OF_POLYGON = 2, 1.5  # largest coordinates; 2 in a polygon is the visibility of a key point
 
 
 def find(folder: str):
     """See jsra.data.formats."""
     lines = {p: _lines(p) for p in files_below(folder, ".txt")}
-    lines = {p: words for p, words in lines.items() if os.path.basename(p) not in _LISTS or any(map(_is_sound, words))}
+    lines = {p: words for p, words in lines.items() if os.path.basename(p) not in LISTS or any(map(_is_sound, words))}
     if not lines:
         return None
     places, problems = Pictures(folder), []
@@ -35,34 +24,61 @@ def find(folder: str):
         own = [path for path in lines if places.find(stem_of(path), path, stem=True)[0]]
         if not any(any(map(_is_sound, lines[path])) for path in own):
             return Annotations("YOLO", {}, [], [_not_labels(path, lines[path]) for path in own])
-    names, settings, (source, *copies) = _settings(folder, problems)
-    more = None if "kpt_shape" in settings else _after_the_box(lines)
-    boxes_only, (listed, files) = "kpt_shape" in settings or more is not None, _listed(settings, source, places)
+    labels = _labels(places, lines, problems)
+    found = sources(folder, _is_sound, problems)
+    named, own = [one for one in found if one.names], {}
+    for place in dict.fromkeys(map(os.path.dirname, labels.values())):
+        own[place] = nearest(named, place, folder)
+    names = [one.names for one in own.values() if one]
+    found = [one for one in found if not one.names or one.names in names]
+    more = "key points" if any("kpt_shape" in one.settings for one in own.values() if one) else _after_the_box(lines)
     if more:
         problems.append(f"{folder}: each label has a box and {more}, which are left out")
-    lists, more_files = listed_splits(places, problems, {path for path, words in lines.items() if any(map(_is_sound, words))})
-    splits, largest = {}, -1
-    for file, path in _labels(places, lines, problems).items():
+    of_settings, files = listed(found, places, problems)
+    sound = {path for path, words in lines.items() if any(map(_is_sound, words))}
+    of_lists, more_files = listed_splits(places, problems, {*sound, *files})
+    splits, numbered, scores = {}, [], 0
+    for file, path in labels.items():
         size, why = size_of(file)
         if size is None:
             problems.append(f"{file}: {why}: left out")
             continue
-        numbered = list(_objects(path, lines[path], size, boxes_only, problems))
-        largest = max([largest, *(number for number, _, _ in numbered)])
-        objects = [Object(number, box, polygons) for number, box, polygons in numbered]
-        subset = listed.get(file) or lists.get(file) or places.split(file) or "all"
+        objects = [Object(*o) for o in _objects(path, lines[path], size, more is not None, problems)]
+        scores += 0 if more else sum(len(words) == 6 for words in lines[path] if _is_sound(words))
+        numbered.append((objects, own[os.path.dirname(path)]))
+        subset = of_settings.get(file) or of_lists.get(file) or places.split(file) or "all"
         splits.setdefault(subset, []).append(Picture(file, path, *size, objects))
-    if largest >= len(names):
-        if names:
-            problems.append(f"labels up to {largest}, but only {len(names)} names: the others are called 'class <number>'")
-        names = names + [f"class {i}" for i in range(len(names), largest + 1)]
-    for pictures in splits.values():
-        for picture in pictures:
-            for o in picture.objects:
-                o.name = names[o.name]
-    twice = [name for name in dict.fromkeys(names) if names.count(name) > 1]
-    problems += [f"{source}: {names.count(name)} classes are called {name!r}: they become one class" for name in twice]
-    return Annotations("YOLO", splits, list(dict.fromkeys(names)), problems, [source, *copies, *files, *more_files])
+    if scores:
+        problems.append(f"{folder}: {scores} labels have a fifth number (a score, or an angle), which is left out")
+    files = [*files, *more_files, *(one.path for one in found if one.names)]
+    return Annotations("YOLO", splits, _name(numbered, named, problems), problems, files)
+
+
+def _name(numbered, named, problems) -> list:
+    """The names of all classes. Replaces the numbers of objects by names.
+
+    numbered: (objects of a picture, the Source of its names or None). named: all Sources with names.
+    """
+    classes, used = [], []
+    for source in [*named, None]:
+        objects = [o for objects, own in numbered if own is source for o in objects]
+        if not objects:
+            continue
+        names, largest = list(source.names) if source else [], max(o.name for o in objects)
+        if largest >= len(names) > 0:
+            what = f"labels up to {largest}, but only {len(names)} names: the others are called 'class <number>'"
+            problems.append(f"{source.path}: {what}" if len(named) > 1 else what)
+        for name in (name for name in dict.fromkeys(names) if names.count(name) > 1):
+            problems.append(f"{source.path}: {names.count(name)} classes are called {name!r}: they become one class")
+        used += [source] if source else []
+        names += [f"class {i}" for i in range(len(names), largest + 1)]
+        for o in objects:
+            o.name = names[o.name]
+        classes += names
+    for one in named:
+        if used and one.names not in [source.names for source in used]:
+            problems.append(f"{one.path}: other class names than in {used[0].path}, which are used: left out")
+    return list(dict.fromkeys(classes))
 
 
 def _after_the_box(lines):
@@ -117,85 +133,6 @@ def _is_sound(words) -> bool:
     return len(words) >= 5 and numbers[0] >= 0 and numbers[0].is_integer()
 
 
-def _settings(folder, problems) -> tuple:
-    """(names of the classes, content of their data.yaml or {} for a file with a list of names, paths of the files with these
-    names)."""
-    found = []
-    for path in files_below(folder, (".yaml", ".yml")):
-        with open(path, "rb") as f:
-            try:
-                content = yaml.load(f, Loader=yaml.BaseLoader)  # everything is read as text: a class may be called no or 1.0
-            except (yaml.YAMLError, UnicodeDecodeError) as error:
-                problems.append(f"{path}: not valid YAML ({' '.join(str(error).split())}); correct it: left out")
-                continue
-        names = _named(content.get("names")) if isinstance(content, dict) else []
-        if isinstance(content, dict) and content.get("names") and not names:
-            problems.append(f"{path}: names is {short(content['names'])}; write a list of names: left out")
-        if names:
-            found.append((names, content, path))
-    found.sort(key=lambda one: not any(key in one[1] for key in _OF_YOLO))  # stable: equal ones keep their order
-    for path in _lists_of_names(folder):
-        # The number of the line is the number of the class, so empty lines count.
-        names = [line.strip() for line in text_of(path).rstrip().splitlines()]
-        if "\ufffd" in "".join(names):
-            problems.append(f"{path}: not text in UTF-8 or UTF-16; save it as UTF-8: left out")
-            continue
-        found.append(([text or f"class {i}" for i, text in enumerate(names)], {}, path))
-    for names, _, path in found[1:]:
-        if names != found[0][0]:
-            problems.append(f"{path}: other class names than in {found[0][2]}, which are used: left out")
-    if not found:
-        return [], {}, [folder]
-    names, content, _ = found[0]
-    return names, content, [path for listed, _, path in found if listed == names]
-
-
-def _lists_of_names(folder) -> list:
-    """The paths of the files with the names of the classes, each once; not those that are labels of a picture."""
-    paths = [p for name in _LISTS for p in files_below(folder, name) if name not in _WHOLE or os.path.basename(p) == name]
-    return [p for p in dict.fromkeys(paths) if not any(map(_is_sound, _lines(p)))]
-
-
-def _listed(settings, source, places) -> tuple:
-    """({picture: split}, the files with lists of pictures) from a data.yaml at `source`, with folders or such lists, often
-    paths of another machine."""
-    base, found = os.path.dirname(source), []
-    for key, split in _SPLITS.items():
-        entries = settings.get(key)
-        for entry in [entries] if isinstance(entries, str) else entries or ():
-            entry = re.sub(r"/[^/]*\*[^/]*$", "", str(entry).replace("\\", "/"))  # 'images/*.png' means its folder
-            inside = re.sub(r"^(\.{1,2}/)+", "", entry)  # paths in Roboflow's files have one ../ too many
-            ends = inside.strip("/").split("/")  # of a path of another machine, the longest end that is in this folder
-            tried = [(base, str(settings.get("path", "")), entry), (base, entry), (places.folder, entry)]
-            tried += [(base, inside), *((places.folder, *ends[i:]) for i in range(len(ends)))]
-            place = next((p for p in (os.path.join(*map(str, t)) for t in tried) if os.path.exists(p)), None)
-            if place is not None:
-                found.append((os.path.abspath(place), split))
-    pictures = {}
-    for place, split in sorted(found, key=lambda one: -len(one[0])):  # a folder comes before its parent folder
-        if os.path.isfile(place):
-            with open(place, encoding="utf-8-sig", errors="replace") as f:
-                named = [places.find(line.strip(), place)[0] for line in f if line.strip()]
-        else:
-            named = [p for p in places.paths if os.path.abspath(p).startswith(place + os.sep)]
-        for path in filter(None, named):
-            pictures.setdefault(path, split)
-    return pictures, [place for place, _ in found if os.path.isfile(place)]
-
-
-def _named(names) -> list:
-    """The names in a data.yaml (a list, or a dictionary by number) as a list; [] for anything else."""
-    if isinstance(names, dict):
-        try:
-            numbered = {int(number): name for number, name in names.items()}
-        except (TypeError, ValueError):
-            return []
-        largest = max(numbered, default=-1)
-        names = [numbered.get(i, f"class {i}") for i in range(largest + 1)] if largest < _MOST_CLASSES else []
-    sound = isinstance(names, list) and all(isinstance(name, str) for name in names)
-    return [name.strip() or f"class {i}" for i, name in enumerate(names)] if sound else []
-
-
 def _objects(path, lines, size, boxes_only, problems):
     """(class number, box, polygons) of each line."""
     width, height = size
@@ -203,8 +140,15 @@ def _objects(path, lines, size, boxes_only, problems):
         if not _is_sound(words):
             problems.append(f"{path}, line {number}: not a class and four numbers ({' '.join(words)[:40]}): left out")
             continue
-        values = [float(w) for w in words[1:]]
-        polygons = []
+        values, polygons = [float(w) for w in words[1:]], []
+        if len(values) == 5 and not 0 <= values[4] <= 1:
+            what = f"a box with a fifth number, {words[5]}, that is no score; remove it, or write the corners of a turned box"
+            problems.append(f"{path}, line {number}: {what}: left out")
+            continue
+        if len(values) > 5 and len(values) % 2 and not boxes_only:
+            what = f"{len(values)} numbers after the class are neither a box (4) nor a polygon (x and y of each point)"
+            problems.append(f"{path}, line {number}: {what}: left out")
+            continue
         if len(values) >= 6 and len(values) % 2 == 0 and not boxes_only:
             xs, ys = [v * width for v in values[0::2]], [v * height for v in values[1::2]]
             polygons = [[round(v, 2) for point in zip(xs, ys) for v in point]]
@@ -218,7 +162,7 @@ def _objects(path, lines, size, boxes_only, problems):
             kind = "polygon (nor a box: that has four numbers)" if polygons else "box"
             problems.append(f"{path}, line {number}: not a {kind} in fractions of the picture size: left out")
             continue
-        if float(words[0]) >= _MOST_CLASSES:
+        if float(words[0]) >= MOST_CLASSES:
             problems.append(f"{path}, line {number}: {words[0]} is not the number of a class: left out")
             continue
         yield int(float(words[0])), box, polygons

@@ -1,0 +1,151 @@
+"""What `jsra init` does not use is named: hidden files apart, other formats, entries without use, folders of pictures."""
+
+import json
+import zipfile
+
+import pytest
+
+from jsra.data import formats, starter
+from jsra.data.formats.annotations import Folder, files_below
+from jsra.data.image import DataError
+from jsra.data.problems import MOST
+from tests.data.test_formats import coco, cvat, labelme, pictures, voc, yolo
+
+FORMS = [coco, voc, yolo, labelme, cvat]
+
+
+@pytest.mark.parametrize("form", FORMS, ids=lambda f: f.__name__)
+@pytest.mark.parametrize("place", [".ipynb_checkpoints", "__MACOSX", "@eaDir", "images/.thumbnails"])
+def test_copies_in_hidden_folders_are_no_data(tmp_path, form, place):
+    (tmp_path / place).mkdir(parents=True)
+    form(tmp_path / place)
+    form(tmp_path)
+    for path in [p for p in tmp_path.rglob("*.*") if p.is_file() and place not in str(p)]:
+        (path.parent / f"._{path.name}").write_bytes(b"\0\5\x16\7 of macOS")
+    found, _ = formats.find(str(tmp_path))
+    assert sum(map(len, found.splits.values())) == 2
+    found.problems += starter.files_not_used(found, str(tmp_path))
+    assert not any(place in line or "._" in line for line in found.problems)
+
+
+def test_a_folder_is_listed_once(tmp_path):
+    (tmp_path / "a.txt").touch()
+    folder = Folder(tmp_path)
+    assert files_below(folder, ".txt") == [f"{tmp_path}/a.txt"]
+    (tmp_path / "b.txt").touch()
+    assert files_below(folder, ".txt") == [f"{tmp_path}/a.txt"]
+    assert files_below(str(tmp_path), ".txt") == [f"{tmp_path}/a.txt", f"{tmp_path}/b.txt"]
+
+
+@pytest.mark.parametrize(
+    "name, content, line",
+    [
+        ("via.json", {"a.jpg12": {"filename": "a.jpg", "regions": []}}, "JSON with 'a.jpg12', as of VGG Image Annotator"),
+        ("a.json", [{"image": "a.jpg", "annotations": [{"label": "x", "coordinates": {"x": 1}}]}], "as of CreateML"),
+        ("p.json", [{"id": 1, "annotations": [{"result": []}], "data": {}}], "as of Label Studio"),
+        ("a.json", {"size": {}, "objects": [{"classTitle": "x"}]}, "JSON with 'size', 'objects', as of Supervisely"),
+        ("a.json", {"info": {}, "own": []}, "JSON with 'info', 'own', which is none of these formats"),
+        ("a.json", [], "a list of entries with nothing, which is none of these formats"),
+        ("a.json", {"images": [], "categories": []}, "it has no list of annotations"),
+        ("a.json", {"images": [], "annotations": []}, "it has no list of categories"),
+        ("a.json", {"videos": [], "categories": [], "annotations": []}, "it has no list of images"),
+        ("a.json", {"images": [], "categories": [], "annotations": {}}, "it has no list of annotations"),
+        ("a.xml", "<HRSC_Image/>", "XML with <HRSC_Image>, which is none of these formats"),
+        ("labels.csv", "a.jpg,1,2,3,4,x\n", "not in one of these formats (1 .csv)"),
+        ("train.jsonl", "{}\n", "not in one of these formats (1 .jsonl)"),
+        ("gt.txt", "1,1,10,20,30,40,1,1,1\n", "not in one of these formats (1 .txt)"),
+    ],
+)
+def test_other_formats_are_named(tmp_path, name, content, line):
+    pictures(tmp_path, "a.jpg")
+    (tmp_path / "in").mkdir()
+    (tmp_path / "in" / name).write_text(content if isinstance(content, str) else json.dumps(content))
+    with pytest.raises(DataError) as error:
+        starter.read(str(tmp_path), str(tmp_path / "out"))
+    first, last = str(error.value).splitlines()
+    assert "no annotations in a known format" in first and last.startswith(f"  {tmp_path}/in/{name}: ") and line in last
+
+
+def test_files_of_one_form_have_one_line(tmp_path):
+    pictures(tmp_path, "a.jpg")
+    for i in range(3):
+        (tmp_path / f"{i}.json").write_text('{"objects": []}')
+    _, lines = formats.find(str(tmp_path))
+    assert len(lines) == 1 and lines[0].startswith(f"3 files, such as {tmp_path}/0.json: JSON with 'objects'")
+
+
+@pytest.mark.parametrize("form", FORMS, ids=lambda f: f.__name__)
+def test_pictures_called_like_used_ones_are_said(tmp_path, form):
+    """Masks, or a part of the data whose annotations are missing."""
+    (tmp_path / "d").mkdir()
+    form(tmp_path / "d")
+    pictures(tmp_path, "other/a.png", "other/empty.png")
+    found, _ = starter.read(str(tmp_path / "d"), str(tmp_path / "out"))
+    (line,) = starter.pictures_not_used(found, str(tmp_path))[-1:]
+    assert f"2 pictures, such as {tmp_path}/other/a.png, are not used: they have no annotations of their own" in line
+
+
+@pytest.mark.parametrize("encoding", ["utf-8", "cp437"])
+def test_names_in_zip_files_without_a_mark_of_their_encoding(tmp_path, encoding):
+    """macOS writes UTF-8, DOS its own code page."""
+    pictures(tmp_path, "a.jpg")
+    (tmp_path / "a.txt").write_text("0 0.5 0.5 0.5 0.5\n")
+    raw = {ending: "ü.".encode(encoding) + ending.encode() for ending in ("jpg", "txt")}
+    plain = {ending: "x" * (len(name) - 4) + f".{ending}" for ending, name in raw.items()}
+    with zipfile.ZipFile(tmp_path / "a.zip", "w") as archive:
+        for ending, name in plain.items():
+            archive.write(tmp_path / f"a.{ending}", name)
+    content = (tmp_path / "a.zip").read_bytes()
+    for ending, name in plain.items():
+        content = content.replace(name.encode(), raw[ending])
+    (tmp_path / "a.zip").write_bytes(content)
+    found, data = starter.read(str(tmp_path / "a.zip"), str(tmp_path / "out"))
+    assert [p.file for p in found.splits["all"]] == [f"{data}/ü.jpg"]
+
+
+@pytest.mark.parametrize(
+    "folders, words",
+    [(("val", "test"), "no split for training"), (("train",), "no split for validation"), (("x",), "no split")],
+)
+def test_what_is_missing_of_the_splits(tmp_path, folders, words):
+    for folder in folders:
+        pictures(tmp_path, *(f"{folder}/{folder}{i}.jpg" for i in range(3)))
+        for i in range(3):
+            (tmp_path / folder / f"{folder}{i}.txt").write_text("0 0.5 0.5 0.5 0.5\n")
+    found, _ = formats.find(str(tmp_path))
+    splits, rule = starter.split(found)
+    assert rule.startswith(f"{words} was found: every ") and set(splits) == {"train", "val"}
+
+
+def test_many_lines_of_one_kind_do_not_hide_the_others(tmp_path):
+    coco(tmp_path)
+    content = json.loads((tmp_path / "instances.json").read_text())
+    content["images"] += [dict(id=100 + i, file_name=f"gone{i}.jpg", width=100, height=80) for i in range(40)]
+    content["annotations"][0]["keypoints"] = [1, 1, 2]
+    (tmp_path / "instances.json").write_text(json.dumps(content))
+    (tmp_path / "other.csv").touch()
+    found, _ = starter.read(str(tmp_path), str(tmp_path / "out"))
+    shown = found.problems[:MOST]
+    assert len(found.problems) == 44 and sum("gone" in line for line in shown) > 10
+    for words in ("'keypoints' (1)", "other.csv", "category 8 is not listed"):
+        assert any(words in line for line in shown), words
+
+
+@pytest.mark.parametrize("form, name", [(cvat, "tag.blurry"), (labelme, "flags.bad of a picture")], ids=["cvat", "labelme"])
+def test_marks_of_pictures_are_named(tmp_path, form, name):
+    form(tmp_path)
+    (path,) = [p for p in tmp_path.rglob("*.*") if p.name in ("annotations.xml", "a.json")]
+    text = path.read_text().replace("<box", '<tag label="blurry"/><box')
+    path.write_text(text.replace('"shapes"', '"flags": {"bad": true}, "shapes"'))
+    found, _ = formats.find(str(tmp_path))
+    assert any(f"entries that are not used: {name!r} (1)" in line for line in found.problems)
+
+
+@pytest.mark.parametrize("form", FORMS, ids=lambda f: f.__name__)
+def test_a_picture_with_other_capital_letters_is_named(tmp_path, form):
+    form(tmp_path)
+    pictures(tmp_path, "more/GONE.jpg")
+    (tmp_path / "more" / "gone.txt").write_text("0 0.5 0.5 0.5 0.5\n")
+    found, _ = formats.find(str(tmp_path))
+    hint = f"; {tmp_path}/more/GONE.jpg has other capital letters: rename one of them: left out"
+    assert any(line.endswith(hint) for line in found.problems)
