@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import re
 
+from jsra.convert.mmdet_config import other_settings
 from jsra.convert.origin import origin
 from jsra.defaults import completed, differences, plain
 
@@ -47,6 +48,7 @@ def file_notes(path: str, config) -> list:
         "target_stds": {tuple(_floats(t)) for t in re.findall(r"\btarget_stds['\"]?\s*[=:]\s*[\[(]([^\])]*)", about.text)},
     }
     found = [f"{key} {_text(theirs[key] - ours[key])}" for key in ours if ours[key] and theirs[key] - ours[key]]
+    found += other_settings(about.text, model) if model else []
     if found:
         lines.append(_line(path, "its config has " + "; ".join(found), "set the same in the model"))
     return lines
