@@ -1,7 +1,10 @@
 """Runs a model on a dataset, collects the results and computes the metrics of the config's evaluators."""
 from __future__ import annotations
 
+import sys
+
 from jsra.agreement import check_agreement, summary
+from jsra.data.transforms import Compose, check_fixed, drawn
 from jsra.detectors.feature_cache import use_features
 from jsra.evaluation.dataset_evaluator import build_evaluators, evaluator_settings
 from jsra.evaluation.report import evaluate
@@ -15,7 +18,8 @@ class Evaluator:
 
     Each process of an MPI run handles its share of the images; process 0 computes the metrics, and all processes get them.
     The constructor reads the dataset, so that its errors are reported before a training begins. Each image is tested once,
-    also if `repeat` or `oversample_threshold` of the dataset repeat images in training. work_dir: folder for the
+    also if `repeat` or `oversample_threshold` of the dataset repeat images in training; images of dataset.train whose
+    transforms are drawn for each image get those of dataset.test or dataset.val. work_dir: folder for the
     result JSON (default: that of the config; None: not written). flip: use mirrored images too (jsra.test_time).
     """
 
@@ -30,10 +34,25 @@ class Evaluator:
             raise ConfigError(f"best_metric: the evaluators give no {best!r}{nearest(str(best), self.names)}")
         self.dataset = build(config["dataset"][split], f"dataset.{split}", "dataset")
         self.dataset.repeat, self.dataset.order = 1, None
+        if split == "train" and drawn(_steps(self.dataset)):
+            self._use_transforms_of_inference()
+        check_fixed(_steps(self.dataset), f"dataset.{split}.transforms")
         check_agreement(f"data in dataset.{split}", lambda: summary(self.dataset))
         on_main(self.dataset.check_pictures)
         for evaluator in self.evaluators:
             evaluator.check(self.dataset)
+
+    def _use_transforms_of_inference(self):
+        """Replace the training's transforms of dataset.train, here and in the config (for cached features)."""
+        from jsra.inference import test_transforms
+
+        splits = self.config["dataset"]
+        if is_main():
+            names = ", ".join(drawn(_steps(self.dataset)))
+            print(f"dataset.train: the transforms of dataset.test or dataset.val are used, without {names}", file=sys.stderr)
+        train = {**splits["train"], "transforms": test_transforms(self.config)}
+        self.config = {**self.config, "dataset": {**splits, "train": train}}
+        self.dataset.transforms = Compose(build(train["transforms"], "dataset.test.transforms"))
 
     @property
     def names(self) -> list:
@@ -64,6 +83,11 @@ class Evaluator:
         finally:
             loader.close()
         return [result for share in gather(results) for result in share]
+
+
+def _steps(dataset):
+    """The transforms of a data set; a user's own class may have none."""
+    return getattr(getattr(dataset, "transforms", None), "transforms", ())
 
 
 def detect(model, loader, title=None, flip=False):
