@@ -44,7 +44,10 @@ def run(args):
     from jsra.data.coco import COCO_CLASSES
     from jsra.engine.checkpoint import classes_of, weights_file
     from jsra.output import check_distinct, output_file
+    from jsra.registry import ConfigError
 
+    if args.overrides and not args.config:
+        raise ConfigError("--set changes the settings of a config: give it with --config")
     output_file(args.target, WRITTEN, "DST")
     file = weights_file(args.source)
     check_distinct(args.target, file, "DST")
@@ -72,6 +75,8 @@ def run(args):
             print(f"written as {name}: {note}")
         if back.unexpected:
             print(f"{len(back.unexpected)} weights have no name in {args.to}, left out: {', '.join(back.unexpected[:12])}")
+        if back.ignored:
+            print(f"{len(back.ignored)} weights are not of the backbone, left out: {', '.join(back.ignored[:12])}")
         arrays = back.arrays
     model = f"the model of {args.config}" if args.config else "the detectors of jsra"
     broken = not_finite(arrays)
