@@ -42,7 +42,7 @@ def run(args):
     from jsra.convert.position_tables import fitted
     from jsra.convert.trained_with import file_notes
     from jsra.data.coco import COCO_CLASSES
-    from jsra.engine.checkpoint import classes_of, weights_file
+    from jsra.engine.checkpoint import classes_of, config_of, weights_file
     from jsra.output import check_distinct, output_file
     from jsra.registry import ConfigError
 
@@ -95,7 +95,8 @@ def run(args):
         print(f"not written: {reason}")
         return 1
     classes = () if args.to in CLASSIFIERS else COCO_CLASSES if args.classes else classes_of(args.source) or ()
-    write_weights(args.target, arrays, classes)
+    settings = None if args.to in CLASSIFIERS else config_of(args.source)
+    write_weights(args.target, arrays, classes, settings)
     print(f"{args.target}: {len(arrays)} weights with {args.to} names")
     if classes:
         print(_about_classes(classes, args, config))

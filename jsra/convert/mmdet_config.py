@@ -117,11 +117,11 @@ def other_settings(text: str, model) -> list:
     lines = []
     for their_path, our_path in _PARTS:
         kind = their_path.rpartition(".")[2].replace("bbox_roi_", "").replace("mask_roi_", "")
-        for part in _all(theirs, their_path):
-            for own in _all(model, our_path):
+        for part in values(theirs, their_path):
+            for own in values(model, our_path):
                 lines += _compared(their_path, kind, part, own)
     for path, harmless in _ONLY_THEIRS:
-        for value in _all(theirs, path):
+        for value in values(theirs, path):
             if value is not None and value not in harmless:
                 lines.append(f"{path} is {json.dumps(plain(value))}, which ours does not have")
     return list(dict.fromkeys(lines))
@@ -152,11 +152,11 @@ def _flat(value):
 
 
 def _first(value, path, default):
-    return next(iter(_all(value, path)), default)
+    return next(iter(values(value, path)), default)
 
 
-def _all(value, path) -> list:
-    """The values at a path of keys; lists on the way, and the key *, stand for all of their items."""
+def values(value, path) -> list:
+    """All values at a path of keys; lists on the way, and the key *, stand for all of their items."""
     found = [value]
     for key in path.split("."):
         found = [item for v in found for item in (v if isinstance(v, list) else [v]) if isinstance(item, dict)]

@@ -2,11 +2,15 @@
 
 import json
 
+import numpy as np
 import pytest
 
 from jsra.cli import main
 from jsra.config import load_config
+from jsra.convert import torch_file
+from jsra.convert.files import write_weights
 from jsra.convert.mmdet_config import read_model
+from jsra.convert.origin import origin
 from jsra.convert.trained_with import file_notes, run_notes
 from jsra.inference import Detector
 from tests.convert.test_origin import write_checkpoint
@@ -162,6 +166,40 @@ def test_the_boxes_of_mmdet_1(tmp_path, settings, version, legacy, capsys):
     assert len(notes) == legacy and (not legacy or f"was trained by mmdet {version}: the boxes of mmdet 1.x are" in notes[0])
     main(["convert", path, str(tmp_path / "a.npz")])  # the new file does not have the version
     assert ("one pixel larger" in capsys.readouterr().out) == legacy
+
+
+@pytest.mark.parametrize("nested", [False, True])
+def test_torchvisions_detectors_have_other_settings(tmp_path, settings, nested):
+    path, arrays = str(tmp_path / "a.pth"), {"backbone.body.conv1.weight": np.zeros((1, 1, 1, 1), np.float32)}
+    torch_file.write(path, {f"module.{name}": array for name, array in arrays.items()} if nested else arrays)
+    (note,) = file_notes(path, settings())
+    assert "torchvision has rpn.anchor_generator.round_sides true, roi_head.box.extractor.roi_layer.aligned false" in note
+    assert "roi_layer.sampling_ratio 2. The weights fit" in note and "faster_rcnn_r50_fpn_torchvision.py" in note
+    for base in ("faster", "mask"):
+        assert file_notes(path, settings(base=f"jsra:_base_/models/{base}_rcnn_r50_fpn_torchvision.py")) == []
+    assert file_notes(path, settings(base=RETINANET)) == []
+
+
+def test_a_run_s_settings_stay_with_its_weights(tmp_path, settings, capsys):
+    config, other = settings(), settings("model.rpn.anchor_generator.scales=[4]")
+    path = str(tmp_path / "a.safetensors")
+    write_weights(path, {"a.weight": np.zeros(1, np.float32)}, ["cat"], config)
+    assert file_notes(path, config) == []
+    assert file_notes(path, settings("model.roi_head.box.test.score_thr=0.5")) == []
+    (note,) = file_notes(path, other)
+    assert f"{path} was trained with other settings" in note and "scales.0 was 8, now it is 4" in note
+    assert origin(path).classes == ("cat",)
+    assert main(["convert", path, str(tmp_path / "b.safetensors"), "--from", "jsra"]) == 0
+    assert "scales.0 was 8" in file_notes(str(tmp_path / "b.safetensors"), other)[0]
+    for damaged in ("3", "[", '{"model": 3}', '{"model": {"rpn": [1]}, "dataset": 4}'):
+        assert file_notes(_with_metadata(tmp_path / "c.safetensors", damaged), settings()) is not None
+
+
+def _with_metadata(path, text):
+    from safetensors.numpy import save_file
+
+    save_file({"a.weight": np.zeros(1, np.float32)}, str(path), {"settings": text})
+    return str(path)
 
 
 def test_a_detector_says_it(tmp_path, capsys):
