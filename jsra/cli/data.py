@@ -93,7 +93,7 @@ def _browse(args):
     from jsra.visualize.browse import browse
 
     config, chosen = _chosen(args)
-    dataset = build(with_masks(all_images(chosen)), f"dataset.{args.split}", "dataset")
+    dataset = build(with_masks(all_images(chosen, f"dataset.{args.split}")), f"dataset.{args.split}", "dataset")
     folder = args.out or os.path.join(config.work_dir, "browse", args.split)
     paths = browse(dataset, folder, args.count, args.seed, args.transformed)
     print(f"{len(paths)} pictures in {folder}")
