@@ -13,6 +13,7 @@ from collections import deque
 import numpy as np
 
 from jsra.config import Config, load_config
+from jsra.data.transforms import test_transforms
 from jsra.registry import ConfigError, build
 
 
@@ -145,17 +146,6 @@ def _load(model, weights, config):
         lines = colours + file_notes(path, config)
     for line in lines:
         print(line, file=sys.stderr)
-
-
-def test_transforms(config):
-    """The settings of the transforms for inference."""
-    for split in ("test", "val"):
-        transforms = (config["dataset"].get(split) or {}).get("transforms")
-        if transforms and not isinstance(transforms, (list, tuple)):
-            raise ConfigError(f"dataset.{split}.transforms: expected a list, got {transforms!r}")
-        if transforms:
-            return transforms
-    raise ConfigError("inference needs transforms in dataset.test or dataset.val, but the config has none")
 
 
 def class_names(config, weights=None) -> tuple:

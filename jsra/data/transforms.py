@@ -83,6 +83,17 @@ class Compose:
         return image, target
 
 
+def test_transforms(config):
+    """The settings of the transforms for inference."""
+    for split in ("test", "val"):
+        transforms = (config["dataset"].get(split) or {}).get("transforms")
+        if transforms and not isinstance(transforms, (list, tuple)):
+            raise ConfigError(f"dataset.{split}.transforms: expected a list, got {transforms!r}")
+        if transforms:
+            return transforms
+    raise ConfigError("inference needs transforms in dataset.test or dataset.val, but the config has none")
+
+
 def check_fixed(transforms, where: str):
     """Raise ConfigError for transforms (built) that draw how they change an image.
 

@@ -5,7 +5,7 @@ import sys
 
 from jsra.agreement import check_agreement, summary
 from jsra.data.dataset import all_images
-from jsra.data.transforms import Compose, check_fixed, drawn
+from jsra.data.transforms import Compose, check_fixed, drawn, test_transforms
 from jsra.detectors.feature_cache import use_features
 from jsra.evaluation.dataset_evaluator import build_evaluators, evaluator_settings
 from jsra.evaluation.report import evaluate
@@ -46,8 +46,6 @@ class Evaluator:
 
     def _use_transforms_of_inference(self):
         """Replace the training's transforms of dataset.train, here and in the config (for cached features)."""
-        from jsra.inference import test_transforms
-
         splits = self.config["dataset"]
         if is_main():
             names = ", ".join(drawn(_steps(self.dataset)))

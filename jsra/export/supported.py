@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import importlib.util
 
-from jsra.inference import test_transforms
+from jsra.data.transforms import test_transforms
 from jsra.registry import ConfigError
 
 EXTRACTORS = ("FPNRoIExtractor", "SingleRoIExtractor")
