@@ -340,6 +340,7 @@ def override(config: Config, text: str):
         why = " ".join(str(error).split())
         raise ConfigError(f"override {text!r}: the value is not valid YAML: {why}") from None
     _check_size(value, f"override {text!r}")
+    value = _without_cover(value)  # an override always replaces a dictionary
     _assign(config, keys, value, adds, text, ())
 
 

@@ -13,6 +13,7 @@ from collections import deque
 import numpy as np
 
 from jsra.config import Config, load_config
+from jsra.data.transforms import test_transforms
 from jsra.registry import ConfigError, build
 
 
@@ -32,13 +33,14 @@ class Detector:
 
     def __init__(self, config, weights=None, overrides=(), classes=None, flip=False):
         from jsra.data.classes import check_model
-        from jsra.data.transforms import Compose
+        from jsra.data.transforms import Compose, check_fixed
         from jsra.runtime.device import use_best_device
         from jsra.test_time import inference
 
         self.config = config if isinstance(config, Config) else load_config(config, overrides)
         self.device = use_best_device(self.config)
         self.transforms = Compose(build(test_transforms(self.config), "dataset.test.transforms"))
+        check_fixed(self.transforms.transforms, "the transforms of dataset.test, or else dataset.val")
         self.model = load_model(self.config, weights)
         self._run, self._flip = inference(self.model, flip), flip
         if isinstance(classes, str):
@@ -144,17 +146,6 @@ def _load(model, weights, config):
         lines = colours + file_notes(path, config)
     for line in lines:
         print(line, file=sys.stderr)
-
-
-def test_transforms(config):
-    """The settings of the transforms for inference."""
-    for split in ("test", "val"):
-        transforms = (config["dataset"].get(split) or {}).get("transforms")
-        if transforms and not isinstance(transforms, (list, tuple)):
-            raise ConfigError(f"dataset.{split}.transforms: expected a list, got {transforms!r}")
-        if transforms:
-            return transforms
-    raise ConfigError("inference needs transforms in dataset.test or dataset.val, but the config has none")
 
 
 def class_names(config, weights=None) -> tuple:

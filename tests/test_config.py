@@ -139,6 +139,7 @@ BASE = "model = dict(head=dict(lr=1, t=(1, 2)), items=[dict(size=3), 4])\nseed =
         ("model.head.lr=a=b", lambda c: c.model.head.lr, "a=b"),
         ("model.head.lr='5'", lambda c: c.model.head.lr, "5"),
         ("model.head={type: X, a: [1, 2]}", lambda c: c.model.head.a, [1, 2]),
+        ("model.head={_cover_: true, a: {_cover_: 1, b: 2}}", lambda c: c.model.head.to_dict(), {"a": {"b": 2}}),
         ("model.items.0.size=9", lambda c: c.model["items"][0].size, 9),
         ("model.items.-1=7", lambda c: c.model["items"][1], 7),
         ("model.head.t.1=7", lambda c: c.model.head.t, (1, 7)),

@@ -9,6 +9,7 @@ from jsra.arguments import short
 from jsra.config import Config, load_config
 from jsra.data.coco import goes_beyond
 from jsra.data.coco_file import is_id, is_number, parse_json
+from jsra.data.dataset import all_images
 from jsra.engine import checkpoint
 from jsra.folders import exists, is_file
 from jsra.registry import ConfigError, build
@@ -33,7 +34,7 @@ def load(run: str, config=None, split: str | None = None):
     entry = (settings.get("dataset") or {}).get(split)
     if not entry:
         raise ConfigError(f"the config of {run} has no dataset.{split}")
-    dataset = build({**entry, "filter_empty_gt": False}, f"dataset.{split}", "dataset")
+    dataset = build(all_images(entry, f"dataset.{split}"), f"dataset.{split}", "dataset")
     detections = parse_json(path)
     _check_rows(detections, set(dataset.cat_ids), path)
     unknown = {d["image_id"] for d in detections} - set(dataset.img_ids)

@@ -42,9 +42,12 @@ def run(args):
     from jsra.convert.position_tables import fitted
     from jsra.convert.trained_with import file_notes
     from jsra.data.coco import COCO_CLASSES
-    from jsra.engine.checkpoint import classes_of, weights_file
+    from jsra.engine.checkpoint import classes_of, config_of, weights_file
     from jsra.output import check_distinct, output_file
+    from jsra.registry import ConfigError
 
+    if args.overrides and not args.config:
+        raise ConfigError("--set changes the settings of a config: give it with --config")
     output_file(args.target, WRITTEN, "DST")
     file = weights_file(args.source)
     check_distinct(args.target, file, "DST")
@@ -72,6 +75,8 @@ def run(args):
             print(f"written as {name}: {note}")
         if back.unexpected:
             print(f"{len(back.unexpected)} weights have no name in {args.to}, left out: {', '.join(back.unexpected[:12])}")
+        if back.ignored:
+            print(f"{len(back.ignored)} weights are not of the backbone, left out: {', '.join(back.ignored[:12])}")
         arrays = back.arrays
     model = f"the model of {args.config}" if args.config else "the detectors of jsra"
     broken = not_finite(arrays)
@@ -90,7 +95,8 @@ def run(args):
         print(f"not written: {reason}")
         return 1
     classes = () if args.to in CLASSIFIERS else COCO_CLASSES if args.classes else classes_of(args.source) or ()
-    write_weights(args.target, arrays, classes)
+    settings = None if args.to in CLASSIFIERS else config_of(args.source)
+    write_weights(args.target, arrays, classes, settings)
     print(f"{args.target}: {len(arrays)} weights with {args.to} names")
     if classes:
         print(_about_classes(classes, args, config))

@@ -88,12 +88,12 @@ def _check(args):
 def _browse(args):
     import os
 
-    from jsra.data.dataset import with_masks
+    from jsra.data.dataset import all_images, with_masks
     from jsra.registry import build
     from jsra.visualize.browse import browse
 
     config, chosen = _chosen(args)
-    dataset = build(with_masks({**chosen, "filter_empty_gt": False}), f"dataset.{args.split}", "dataset")
+    dataset = build(with_masks(all_images(chosen, f"dataset.{args.split}")), f"dataset.{args.split}", "dataset")
     folder = args.out or os.path.join(config.work_dir, "browse", args.split)
     paths = browse(dataset, folder, args.count, args.seed, args.transformed)
     print(f"{len(paths)} pictures in {folder}")

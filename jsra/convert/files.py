@@ -41,9 +41,9 @@ def read_weights(path) -> dict:
         raise FileNotFoundError(f"{path}: there is no such weights file")
     _check_start(path)
     extension = os.path.splitext(path)[1].lower()
-    if extension in TORCH:
+    if extension in TORCH and not jittor_file.has_mark(path):
         arrays = _state_dict(torch_file.read(path), path)
-    elif extension == ".pkl":
+    elif extension in (*TORCH, ".pkl"):
         arrays = _state_dict(jittor_file.read(path), path)
     elif extension == ".safetensors":
         arrays = _read_safetensors(path)
@@ -79,8 +79,9 @@ def _check_start(path):
         raise WeightsError(f"{path}: this is text (JSON), not weights: the download returned an error, or it is another file")
 
 
-def write_weights(path, arrays: dict, classes=()):
-    """Write {name: array} as .pth, .pt, .pkl, .safetensors or .npz, atomically. Only .safetensors keeps the classes."""
+def write_weights(path, arrays: dict, classes=(), config=None):
+    """Write {name: array} as .pth, .pt, .pkl, .safetensors or .npz, atomically. Only .safetensors keeps the names of the
+    classes, and the settings of the model in the config of the run."""
     path = os.fspath(path)
     extension = os.path.splitext(path)[1].lower()
     if extension not in WRITTEN:
@@ -97,7 +98,7 @@ def write_weights(path, arrays: dict, classes=()):
             from safetensors.numpy import save
 
             with open(unfinished, "wb") as f:
-                f.write(save({name: np.ascontiguousarray(a) for name, a in arrays.items()}, metadata(classes)))
+                f.write(save({name: np.ascontiguousarray(a) for name, a in arrays.items()}, metadata(classes, config)))
         os.replace(unfinished, path)
     except BaseException:
         if os.path.exists(unfinished):
@@ -115,6 +116,13 @@ def _state_dict(content, path) -> dict:
             content = content[key]
     if not isinstance(content, dict):
         raise WeightsError(f"{path}: holds {type(content).__name__}, not a dictionary of tensors")
+    unread = [str(name) for name, value in content.items() if isinstance(value, torch_file.Unread)]
+    if unread:
+        raise WeightsError(
+            f"{path}: {len(unread)} tensors are of a kind that is not supported (sparse, quantised, of another device than "
+            f"CPU and GPU), such as {unread[0]}: save them in PyTorch as dense tensors on the CPU, "
+            "torch.save({name: tensor.cpu() for name, tensor in model.state_dict().items()}, 'weights.pth')"
+        )
     arrays = {str(name): value for name, value in content.items() if isinstance(value, np.ndarray)}
     if not arrays:
         raise WeightsError(f"{path}: no tensors in it; its keys are {', '.join(map(str, list(content)[:8]))}")

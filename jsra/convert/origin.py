@@ -9,10 +9,14 @@ import struct
 from typing import NamedTuple
 
 from jsra.convert import torch_file
+from jsra.convert.names import family_of, unwrapped
 from jsra.convert.torch_file import WeightsError
+from jsra.defaults import plain
 from jsra.folders import is_file
 
-CLASSES = "classes"  # the key of the names, a JSON list, in the metadata of our .safetensors files
+# The keys in the metadata of our .safetensors files: the names of classes, a JSON list, and the settings of the run's config
+# that matter for its weights, a JSON dictionary.
+CLASSES, SETTINGS = "classes", "settings"
 # The layers of mmdet's detectors with rows for each class, and whether one row more is the background.
 _HEADS = (("fc_cls.weight", True), ("retina_cls.weight", False))
 _MOST_HEADER = 100 * 2**20  # bytes, the limit of the safetensors library
@@ -21,7 +25,8 @@ _MOST_HEADER = 100 * 2**20  # bytes, the limit of the safetensors library
 class Origin(NamedTuple):
     """classes: the names of labels 1, 2, ...; () if the file does not have them. mean, std: how images were normalised, lists
     of three numbers; bgr: whether their channels were in the order blue, green, red. None: unknown. text, version: the config
-    and the version of mmdet."""
+    and the version of mmdet. settings: `model` and the transforms of `dataset` of our config, or None. family: of the names
+    of the weights (jsra.convert.names), if they are in the format of PyTorch."""
 
     classes: tuple = ()
     mean: list | None = None
@@ -29,6 +34,8 @@ class Origin(NamedTuple):
     bgr: bool | None = None
     text: str = ""
     version: str = ""
+    settings: dict | None = None
+    family: str = ""
 
 
 def origin(path) -> Origin:
@@ -42,15 +49,24 @@ def origin(path) -> Origin:
         return Origin()
     try:
         if extension == ".safetensors":
-            return Origin(_names(json.loads(_metadata(path).get(CLASSES, "[]"))))
+            about = _metadata(path)
+            settings = json.loads(about.get(SETTINGS, "null"))
+            return Origin(
+                _names(json.loads(about.get(CLASSES, "[]"))), settings=settings if isinstance(settings, dict) else None
+            )
         return _of_checkpoint(torch_file.read_header(path))
     except (WeightsError, ValueError, TypeError, AttributeError, RecursionError):
         return Origin()
 
 
-def metadata(classes) -> dict | None:
-    """The metadata of a .safetensors file whose model has these classes."""
-    return {CLASSES: json.dumps(list(map(str, classes)))} if classes else None
+def metadata(classes, config=None) -> dict | None:
+    """The metadata of a .safetensors file whose model has these classes, and was trained with this config."""
+    found = {CLASSES: json.dumps(list(map(str, classes)))} if classes else {}
+    if config and config.get("model"):
+        splits = config.get("dataset") if isinstance(config.get("dataset"), dict) else {}
+        steps = {name: {"transforms": s.get("transforms")} for name, s in splits.items() if isinstance(s, dict)}
+        found[SETTINGS] = json.dumps(plain({"model": config["model"], "dataset": steps}))
+    return found or None
 
 
 def _metadata(path) -> dict:
@@ -63,7 +79,7 @@ def _metadata(path) -> dict:
 def _of_checkpoint(content) -> Origin:
     meta = content.get("meta") if isinstance(content, dict) else None
     if not isinstance(meta, dict):
-        return Origin()
+        return Origin(family=_family(content))
     dataset = meta.get("dataset_meta") if isinstance(meta.get("dataset_meta"), dict) else {}
     found = next((d[key] for d in (meta, dataset) for key in ("CLASSES", "classes") if d.get(key)), ())
     names = _names(found)
@@ -73,6 +89,13 @@ def _of_checkpoint(content) -> Origin:
     version = meta["mmdet_version"] if isinstance(meta.get("mmdet_version"), str) else ""
     names = names if _fit(names, content.get("state_dict")) else ()
     return Origin(names, mean and list(mean), std and list(std), bgr, text, version)
+
+
+def _family(content) -> str:
+    if not isinstance(content, dict):
+        return ""
+    state = next((content[key] for key in ("model", "state_dict") if isinstance(content.get(key), dict)), content)
+    return family_of(unwrapped({str(n): t for n, t in state.items() if isinstance(t, torch_file.Tensor)}))
 
 
 def _names(found) -> tuple:

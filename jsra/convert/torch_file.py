@@ -84,8 +84,17 @@ class Inert:
     __setstate__ = __setitem__ = append = extend = update = add = _ignore
 
 
+class Unread(Inert):
+    """Replaces a tensor of a kind that is not supported: sparse, quantised, or saved from another kind of device."""
+
+
 def _rebuild_parameter(data, *_):
     return data
+
+
+def _rebuild_from_type(function, _type, args, *_):
+    """A tensor or parameter with attributes of its own, which are left out."""
+    return function(*args) if function in (Tensor, _rebuild_parameter) else Unread()
 
 
 # Modules of objects that training programs save with weights: settings, dates, logs, random states. Submodules are included.
@@ -118,8 +127,12 @@ class Unpickler(pickle.Unpickler):
             return collections.OrderedDict
         if (module, name) == ("torch._utils", "_rebuild_tensor_v2"):
             return Tensor
-        if (module, name) == ("torch._utils", "_rebuild_parameter"):
+        if module == "torch._utils" and name in ("_rebuild_parameter", "_rebuild_parameter_with_state"):
             return _rebuild_parameter
+        if (module, name) == ("torch._tensor", "_rebuild_from_type_v2"):
+            return _rebuild_from_type
+        if module in ("torch._utils", "torch._tensor") and name.startswith("_rebuild_"):
+            return Unread
         if module in ("torch", "torch.storage") and name in _DTYPES:
             return _DTYPES[name]
         if module == "torch" and name == "Size":

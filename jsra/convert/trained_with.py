@@ -3,8 +3,10 @@ normalisation of images. With other ones the weights load, but the detections ar
 
 from __future__ import annotations
 
+import json
 import re
 
+from jsra.convert.mmdet_config import other_settings, values
 from jsra.convert.origin import origin
 from jsra.defaults import completed, differences, plain
 
@@ -31,10 +33,23 @@ def run_notes(path: str, saved: dict, config) -> list:
     return [_line(path, found, "use the config of its run")] if found else []
 
 
+# Settings of torchvision's detectors in which mmdet's and this package's own configs differ from them.
+_TORCHVISION = (
+    ("rpn.anchor_generator.round_sides", True),
+    ("roi_head.box.extractor.roi_layer.aligned", False),
+    ("roi_head.box.extractor.roi_layer.sampling_ratio", 2),
+)
+
+
 def file_notes(path: str, config) -> list:
-    """The same for a weights file of mmdet, which contains the text of its config and mmdet's version."""
+    """The same for a weights file: of mmdet, which contains the text of its config and mmdet's version; of torchvision, whose
+    detectors have few settings; or a .safetensors file of a run, which contains the settings of its model."""
     about, model = origin(path), completed(config.get("model"))
-    lines = []
+    lines = run_notes(path, about.settings, config) if model else []
+    if about.family == "torchvision":
+        found = [f"{key} {json.dumps(theirs)}" for key, theirs in _TORCHVISION for v in values(model, key) if v != theirs]
+        cure = "use a model with _base_ = 'jsra:_base_/models/faster_rcnn_r50_fpn_torchvision.py' or mask_rcnn_..."
+        lines += [_line(path, "torchvision has " + ", ".join(found), cure)] if found else []
     if _LEGACY.match(about.version):
         lines.append(
             f"warning: {path} was trained by mmdet {about.version}: the boxes of mmdet 1.x are one pixel larger than those "
@@ -47,6 +62,7 @@ def file_notes(path: str, config) -> list:
         "target_stds": {tuple(_floats(t)) for t in re.findall(r"\btarget_stds['\"]?\s*[=:]\s*[\[(]([^\])]*)", about.text)},
     }
     found = [f"{key} {_text(theirs[key] - ours[key])}" for key in ours if ours[key] and theirs[key] - ours[key]]
+    found += other_settings(about.text, model) if model else []
     if found:
         lines.append(_line(path, "its config has " + "; ".join(found), "set the same in the model"))
     return lines

@@ -286,6 +286,15 @@ def with_masks(settings: dict) -> dict:
     return {**settings, "with_masks": True} if "with_masks" in parameters(cls) else settings
 
 
+def all_images(settings: dict, path: str = "dataset") -> dict:
+    """The settings of a dataset with no image left out, if its type leaves out any: for everything but training.
+
+    Detections in images without objects are false, and an AP without these images is too high.
+    """
+    known = parameters(get(settings.get("type"), path, "dataset"))
+    return {**settings, **{key: False for key in ("filter_empty_gt", "drop_last") if key in known}}
+
+
 def label_map(wanted, known, where):
     """{category name: 1-based label} in the order of `wanted`. Raises ConfigError for a name that is not in `known`."""
     for name in wanted:

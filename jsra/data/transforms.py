@@ -83,6 +83,35 @@ class Compose:
         return image, target
 
 
+def test_transforms(config):
+    """The settings of the transforms for inference."""
+    for split in ("test", "val"):
+        transforms = (config["dataset"].get(split) or {}).get("transforms")
+        if transforms and not isinstance(transforms, (list, tuple)):
+            raise ConfigError(f"dataset.{split}.transforms: expected a list, got {transforms!r}")
+        if transforms:
+            return transforms
+    raise ConfigError("inference needs transforms in dataset.test or dataset.val, but the config has none")
+
+
+def check_fixed(transforms, where: str):
+    """Raise ConfigError for transforms (built) that draw how they change an image.
+
+    In evaluation and inference, boxes are only brought back through Resize: those in a mirrored or cropped image are wrong.
+    """
+    found = drawn(transforms)
+    if found:
+        raise ConfigError(
+            f"{where}: {', '.join(found)} is drawn for each image, which is for training: detections would be compared with, "
+            "or drawn on, an image that is not the one they were found in. Leave it out here (Resize: give one min_size)"
+        )
+
+
+def drawn(transforms) -> list:
+    """The names of the built transforms that draw how they change an image."""
+    return [type(t).__name__ for t in transforms if getattr(t, "is_drawn", False)]
+
+
 @register("transform")
 class Resize:
     """Resize so that the short side is `min_size`, or the long side is `max_size` if that gives a smaller image.
@@ -99,6 +128,8 @@ class Resize:
         if not self.min_size or min(*self.min_size, max_size) < 1 or max(*self.min_size, max_size) > MOST_PIXELS:
             sizes = f"min_size={min_size}, max_size={max_size}"
             raise ConfigError(f"Resize: sizes must be at least 1 and at most {MOST_PIXELS} pixels, not {sizes}")
+
+    is_drawn = property(lambda self: len(self.min_size) > 1)
 
     def size(self, width, height, rng):
         """The (width, height) to which an image of width x height pixels is resized."""
@@ -138,6 +169,8 @@ class RandomFlip:
         self.prob = prob
         self.direction = direction
 
+    is_drawn = property(lambda self: self.prob > 0)
+
     def __call__(self, image, target, rng):
         image = _pixels(image)
         target["flip"] = None
@@ -168,6 +201,8 @@ class RandomCrop:
     'absolute_range': height and width are drawn separately from a..b. Without allow_negative_crop, a window without a box
     is drawn again, up to 50 times; after that the image is not cropped.
     """
+
+    is_drawn = True
 
     def __init__(
         self, crop_size: tuple[int, int], crop_type: str = "absolute", allow_negative_crop: bool = False
@@ -220,6 +255,8 @@ class RandomCrop:
 @register("transform")
 class RandomChoice:
     """Applies one of `pipelines`, lists of transforms, drawn per sample with probabilities `prob` (default: equal)."""
+
+    is_drawn = True
 
     def __init__(self, pipelines: list[list[part.transform]], prob: tuple[float, ...] | None = None):
         if not pipelines:

@@ -34,6 +34,7 @@ def check_fit(model):
         with jt.no_grad():
             maps = _maps(model)
             _check_readers(model, maps)
+            _check_masks(model)
             within(model, lambda: _dense_heads(model, maps))
     finally:
         if training:
@@ -93,6 +94,17 @@ def _check_readers(model, maps):
             channels = [m.shape[1] for m in maps[: len(strides)]]
             if any(c != getattr(module, "out_channels", c) for c in channels):
                 raise ConfigError(f"{where}.out_channels is {module.out_channels}, but the maps have {channels} channels")
+
+
+def _check_masks(model):
+    """Masks are pasted and compared with their targets as squares."""
+    for name, module in model.named_modules():
+        layer = getattr(getattr(module, "extractor", None), "roi_layer", None)
+        size = getattr(layer, "output_size", None)
+        if hasattr(module, "mask_thr") and isinstance(size, (list, tuple)) and len(set(size)) > 1:
+            raise ConfigError(
+                f"model.{name}.extractor.roi_layer.output_size is {list(size)}: masks are squares, so give one number"
+            )
 
 
 def _compare(strides, maps, where):

@@ -85,6 +85,8 @@ def _build_run(config, resume, seed):
     jt.sync_all()  # initial weights are drawn lazily: draw them now, before another seed is set
     check_fit(model)
     evaluator = Evaluator(config, "val") if config["dataset"].get("val") else None
+    if evaluator is not None:
+        evaluator.check_objects()
     _check_classes(model, dataset, evaluator, checkpoint_path)
     _check_needs(model, dataset)
     on_main(dataset.check_pictures)

@@ -127,7 +127,7 @@ def save(work_dir: str, model, optimizer, state: dict) -> str:
     try:
         shutil.rmtree(unfinished, ignore_errors=True)  # left by a crash
         os.makedirs(unfinished)
-        _write_arrays(os.path.join(unfinished, MODEL), weights, metadata(state.get("classes")))
+        _write_arrays(os.path.join(unfinished, MODEL), weights, metadata(state.get("classes"), state.get("config")))
         _write_arrays(os.path.join(unfinished, OPTIMIZER), moments)
         _write(os.path.join(unfinished, STATE), json_text({**state, "n_step": optimizer.n_step}, indent=1).encode())
         if os.path.isdir(target):  # the same iteration was saved before: an interruption right after a save
@@ -233,6 +233,12 @@ def classes_of(path):
     """The class names that are stored with weights: in a checkpoint, or in a file (jsra.convert.origin); or None."""
     file = weights_file(path)
     return read_state(os.path.dirname(file)).get("classes") if is_model(file) else list(origin(file).classes) or None
+
+
+def config_of(path):
+    """The settings of the run (at least its model and transforms) that are stored with weights, as in classes_of; or None."""
+    file = weights_file(path)
+    return read_state(os.path.dirname(file)).get("config") if is_model(file) else origin(file).settings
 
 
 def read_arrays(path: str) -> dict:

@@ -6,6 +6,7 @@ multiplier x factor. Names and arguments of the schedules are JDet's.
 from __future__ import annotations
 
 import math
+import numbers
 
 from jsra.registry import ConfigError, register
 
@@ -79,6 +80,18 @@ class StepLR:
         if self.warmup == "exp":
             return self.warmup_ratio ** (1 - done)
         return 1 - (1 - done) * (1 - self.warmup_ratio)
+
+
+def rate_factor(scheduler, iteration: int, epoch: int) -> float:
+    """The factor of a schedule. Raises ConfigError for one that is no number of at least 0, as a user's schedule may give
+    after its end."""
+    factor = scheduler.factor(iteration, epoch)
+    if not isinstance(factor, numbers.Real) or not 0 <= factor < math.inf:
+        raise ConfigError(
+            f"scheduler: {type(scheduler).__name__}.factor({iteration}, {epoch}) gives {factor!r}; the factor of the "
+            "learning rate must be a number of at least 0"
+        )
+    return float(factor)
 
 
 def scaled_lr(lr: float, batch_size: int, base_batch: int | None) -> float:

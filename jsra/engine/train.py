@@ -18,6 +18,7 @@ from jsra.detectors.fit import within
 from jsra.detectors.results import check_losses
 from jsra.engine.interrupt import Interrupted, Interruptions
 from jsra.engine.log import is_loss
+from jsra.engine.schedule import rate_factor
 from jsra.registry import ConfigError
 from jsra.runtime.after_jittor import end_compilers
 from jsra.runtime.distributed import all_reduce, rank, world_size
@@ -43,8 +44,7 @@ def train(run) -> dict:
             for images, targets in _until_signal(run, signals):
                 waited = time.monotonic() - before
                 set_seed(seed_of(run.seed, run.iteration))
-                factor = run.scheduler.factor(run.iteration, run.iteration // run.epoch_length)
-                run.optimizer.set_lr_factor(factor)
+                run.optimizer.set_lr_factor(rate_factor(run.scheduler, run.iteration, run.iteration // run.epoch_length))
                 inputs = model_input(images, targets)
                 losses = run.model(inputs, targets) if followed else _first_losses(run.model, inputs, targets)
                 run.optimizer.step(total_loss(check_losses(run.model, losses)))

@@ -55,15 +55,16 @@ def evaluator_settings(config, split: str) -> list:
     """The list of evaluator configs for the entry `split` of config.dataset."""
     settings = config.get("evaluator")
     if settings is None:
-        settings = default_evaluators(config["dataset"][split]["type"]) if config["dataset"].get(split) else []
+        entry = config["dataset"].get(split)
+        settings = default_evaluators(entry["type"], f"dataset.{split}") if entry else []
     if not isinstance(settings, (dict, list, tuple)):
         raise ConfigError(f"evaluator: expected a list of evaluators, [dict(type=...)], got {settings!r}")
     return [settings] if isinstance(settings, dict) else list(settings)
 
 
-def default_evaluators(dataset_type: str) -> list:
+def default_evaluators(dataset_type: str, path: str = "dataset") -> list:
     """The evaluator configs of a dataset type, for configs without the key `evaluator`."""
-    return [{"type": get(dataset_type, "dataset").default_evaluator}]
+    return [{"type": get(dataset_type, path).default_evaluator}]
 
 
 def build_evaluators(settings) -> list:

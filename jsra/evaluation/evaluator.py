@@ -1,7 +1,11 @@
 """Runs a model on a dataset, collects the results and computes the metrics of the config's evaluators."""
 from __future__ import annotations
 
+import sys
+
 from jsra.agreement import check_agreement, summary
+from jsra.data.dataset import all_images
+from jsra.data.transforms import Compose, check_fixed, drawn, test_transforms
 from jsra.detectors.feature_cache import use_features
 from jsra.evaluation.dataset_evaluator import build_evaluators, evaluator_settings
 from jsra.evaluation.report import evaluate
@@ -15,7 +19,9 @@ class Evaluator:
 
     Each process of an MPI run handles its share of the images; process 0 computes the metrics, and all processes get them.
     The constructor reads the dataset, so that its errors are reported before a training begins. Each image is tested once,
-    also if `repeat` or `oversample_threshold` of the dataset repeat images in training. work_dir: folder for the
+    also if `repeat` or `oversample_threshold` of the dataset repeat images in training, or `filter_empty_gt` or `drop_last`
+    leave some out; images of dataset.train whose
+    transforms are drawn for each image get those of dataset.test or dataset.val. work_dir: folder for the
     result JSON (default: that of the config; None: not written). flip: use mirrored images too (jsra.test_time).
     """
 
@@ -28,17 +34,39 @@ class Evaluator:
         best = config.get("best_metric")
         if split == "val" and best is not None and best not in self.names:
             raise ConfigError(f"best_metric: the evaluators give no {best!r}{nearest(str(best), self.names)}")
-        self.dataset = build(config["dataset"][split], f"dataset.{split}", "dataset")
+        self.dataset = build(all_images(config["dataset"][split], f"dataset.{split}"), f"dataset.{split}", "dataset")
         self.dataset.repeat, self.dataset.order = 1, None
+        if split == "train" and drawn(_steps(self.dataset)):
+            self._use_transforms_of_inference()
+        check_fixed(_steps(self.dataset), f"dataset.{split}.transforms")
         check_agreement(f"data in dataset.{split}", lambda: summary(self.dataset))
         on_main(self.dataset.check_pictures)
         for evaluator in self.evaluators:
             evaluator.check(self.dataset)
 
+    def _use_transforms_of_inference(self):
+        """Replace the training's transforms of dataset.train, here and in the config (for cached features)."""
+        splits = self.config["dataset"]
+        if is_main():
+            names = ", ".join(drawn(_steps(self.dataset)))
+            print(f"dataset.train: the transforms of dataset.test or dataset.val are used, without {names}", file=sys.stderr)
+        train = {**splits["train"], "transforms": test_transforms(self.config)}
+        self.config = {**self.config, "dataset": {**splits, "train": train}}
+        self.dataset.transforms = Compose(build(train["transforms"], "dataset.test.transforms"))
+
     @property
     def names(self) -> list:
         """The names of the metrics, the main one first."""
         return [name for evaluator in self.evaluators for name in evaluator.names]
+
+    def check_objects(self):
+        """Raise ConfigError if no image has an annotated object."""
+        records = self.dataset.records
+        if records and not any(len(record.boxes) + len(record.ignored) for record in records):
+            raise ConfigError(
+                f"dataset.{self.split}: {self.dataset!r} has no image with an object: there is nothing to evaluate; correct "
+                "its annotations or classes, or leave it out"
+            )
 
     def check_model(self, model):
         """Raise ConfigError if the model does not predict what is evaluated."""
@@ -64,6 +92,11 @@ class Evaluator:
         finally:
             loader.close()
         return [result for share in gather(results) for result in share]
+
+
+def _steps(dataset):
+    """The transforms of a data set; a user's own class may have none."""
+    return getattr(getattr(dataset, "transforms", None), "transforms", ())
 
 
 def detect(model, loader, title=None, flip=False):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import importlib.util
 
-from jsra.inference import test_transforms
+from jsra.data.transforms import test_transforms
 from jsra.registry import ConfigError
 
 EXTRACTORS = ("FPNRoIExtractor", "SingleRoIExtractor")
@@ -66,7 +66,10 @@ def _parts(model):
 
 
 def _transforms(config):
-    for transform in test_transforms(config):
-        kind = transform.get("type") if isinstance(transform, dict) else transform
+    kinds = [t.get("type") if isinstance(t, dict) else t for t in test_transforms(config)]
+    for kind in kinds:
         if kind not in TRANSFORMS:
             yield f"the test transform {kind}; it must be {' or '.join(TRANSFORMS)}"
+    if "Resize" in kinds[1:]:
+        names = ", ".join(map(str, kinds))
+        yield f"the test transforms {names}: Resize is not in the file; it must be the first, and occur once"

@@ -39,6 +39,18 @@ def test_weights_of_another_model(convert, tmp_path):
     assert code == 1 and "not written: 1 needed weights are missing or of another shape" in said
 
 
+def test_settings_without_their_config(tmp_path, capsys):
+    write_weights(tmp_path / "a.npz", WHOLE)
+    assert main(["convert", str(tmp_path / "a.npz"), str(tmp_path / "b.npz"), "--set", "model.depth=18"]) == 2
+    assert "--set changes the settings of a config: give it with --config" in capsys.readouterr().err
+
+
+def test_what_is_not_of_the_backbone_is_told(convert):
+    arrays = {"backbone.conv1.weight": np.ones((1, 1, 1, 1), np.float32), "motion.a.weight": np.ones(2, np.float32)}
+    code, said = convert(arrays, "--from", "jsra", "--to", "backbone")
+    assert "1 weights are not of the backbone, left out: motion.a.weight" in said
+
+
 def test_names_of_no_scheme(convert):
     arrays = {"encoder.stem.weight": np.ones(2, np.float32)}
     code, said = convert(arrays)

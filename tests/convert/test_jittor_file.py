@@ -29,6 +29,13 @@ def test_a_checkpoint_of_jdets_form(tmp_path, rng):
     np.testing.assert_array_equal(arrays["fc.weight"], weight)
 
 
+@pytest.mark.parametrize("extension", [".pkl", ".ckpt"])  # with PyTorch, it writes .pth, .pt and .bin in PyTorch's format
+def test_what_jittor_saves_is_read_under_every_extension(tmp_path, extension):
+    path = str(tmp_path / f"a{extension}")
+    jt.save({"model": {"fc.weight": jt.array([[1.0, 2.0]])}}, path)
+    np.testing.assert_array_equal(read_weights(path)["fc.weight"], [[1.0, 2.0]])
+
+
 @pytest.mark.parametrize("protocol", [2, 4])
 def test_arrays_of_every_order_and_protocol(tmp_path, rng, protocol):
     arrays = {

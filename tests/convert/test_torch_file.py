@@ -96,6 +96,39 @@ def test_settings_of_other_trainers_are_inert(tmp_path, name):
     assert type(torch_file.read(str(tmp_path / "a.ckpt"))["hyper_parameters"]).__name__ == "Inert"
 
 
+def wrapped(tmp_path, before, after, arguments=False):
+    """A file with the parameter 'a', [1, 2], whose pickled tensor (or the arguments of its function) stands between two
+    pieces of a pickle."""
+    path, function = str(tmp_path / "a.pth"), b"ctorch._utils\n_rebuild_tensor_v2\n"
+    torch_file.write(path, {"a": np.float32([1, 2])})
+    with zipfile.ZipFile(path) as archive:
+        parts = {name: archive.read(name) for name in archive.namelist()}
+    start, tensor = parts["archive/data.pkl"][:-2].split(function)
+    inside = tensor[:-1] if arguments else function + tensor
+    parts["archive/data.pkl"] = start + before + inside + after + b"u."
+    with zipfile.ZipFile(path, "w") as archive:
+        for name, content in parts.items():
+            archive.writestr(name, content)
+    return path
+
+
+STATE = b"}X\x07\x00\x00\x00lr_multK\x02s"  # {"lr_mult": 2}
+
+
+def test_tensors_with_attributes_are_read(tmp_path):
+    before, after = b"ctorch._utils\n_rebuild_parameter_with_state\n(", b"\x88ccollections\nOrderedDict\n)R" + STATE + b"tR"
+    np.testing.assert_array_equal(read_weights(wrapped(tmp_path, before, after))["a"], [1, 2])
+    before = b"ctorch._tensor\n_rebuild_from_type_v2\n(ctorch._utils\n_rebuild_tensor_v2\nctorch\nTensor\n"
+    np.testing.assert_array_equal(read_weights(wrapped(tmp_path, before, STATE + b"tR", arguments=True))["a"], [1, 2])
+
+
+@pytest.mark.parametrize("name", ["_rebuild_device_tensor_from_numpy", "_rebuild_qtensor", "_rebuild_sparse_tensor"])
+def test_tensors_of_other_kinds_are_told(tmp_path, name):
+    path = wrapped(tmp_path, b"ctorch._utils\n" + name.encode() + b"\n(", b"tR")
+    with pytest.raises(WeightsError, match="1 tensors are of a kind that is not supported .* such as a: save them in"):
+        read_weights(path)
+
+
 def test_a_torchscript_archive_is_told(tmp_path):
     path = tmp_path / "a.pt"
     with zipfile.ZipFile(path, "w") as archive:

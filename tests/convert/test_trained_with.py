@@ -2,10 +2,15 @@
 
 import json
 
+import numpy as np
 import pytest
 
 from jsra.cli import main
 from jsra.config import load_config
+from jsra.convert import torch_file
+from jsra.convert.files import write_weights
+from jsra.convert.mmdet_config import read_model
+from jsra.convert.origin import origin
 from jsra.convert.trained_with import file_notes, run_notes
 from jsra.inference import Detector
 from tests.convert.test_origin import write_checkpoint
@@ -86,6 +91,74 @@ def test_mmdets_config_has_other_settings(tmp_path, settings, text, base, said):
     assert len(notes) == (said is not None) and (said is None or said in notes[0])
 
 
+FULL = """model = dict(
+    backbone=dict(type='ResNet', depth=50, norm_cfg=dict(type='BN', requires_grad=True)),
+    neck=dict(type='FPN', num_outs=5),
+    rpn_head=dict(
+        anchor_generator=dict(type='AnchorGenerator', scales=[8], ratios=[0.5, 1.0, 2.0], strides=[4, 8, 16, 32, 64]),
+        bbox_coder=dict(type='DeltaXYWHBBoxCoder', target_means=[.0, .0, .0, .0], target_stds=[1.0, 1.0, 1.0, 1.0])),
+    roi_head=dict(
+        bbox_roi_extractor=dict(
+            type='SingleRoIExtractor', roi_layer=dict(type='RoIAlign', output_size=7, sampling_ratio=0),
+            featmap_strides=[4, 8, 16, 32]),
+        bbox_head=dict(
+            num_classes=80, bbox_coder=dict(target_means=[0., 0., 0., 0.], target_stds=[0.1, 0.1, 0.2, 0.2]))))
+"""
+
+
+@pytest.mark.parametrize(
+    "old, new, said",
+    [
+        ("", "", None),
+        ("sampling_ratio=0", "sampling_ratio=0, aligned=True, pool_mode='avg'", None),
+        ("depth=50", "depth=50, strides=(1, 2, 2, 2), frozen_stages=2, with_cp=True", None),
+        ("'BN'", "'SyncBN', eps=1e-05", None),
+        ("[4, 8, 16, 32, 64])", "[(4, 4), (8, 8), (16, 16), (32, 32), (64, 64)], base_sizes=[4, 8, 16, 32, 64])", None),
+        ("num_outs=5", "num_outs=5, add_extra_convs=False, upsample_cfg=dict(mode='nearest'), act_cfg=None", None),
+        ("'RoIAlign'", "'RoIPool'", 'bbox_roi_extractor.roi_layer.type is "RoIPool", ours "RoIAlign"'),
+        ("sampling_ratio=0", "sampling_ratio=2", "roi_layer.sampling_ratio is 2, ours 0"),
+        ("sampling_ratio=0", "aligned=False", "roi_layer.aligned is false, ours true"),
+        ("sampling_ratio=0", "pool_mode='max'", 'roi_layer.pool_mode is "max", ours "avg"'),
+        ("'SingleRoI", "'GenericRoI", 'bbox_roi_extractor.type is "GenericRoIExtractor", which ours does not have'),
+        ("strides=[4, 8, 16, 32])", "strides=[4, 8, 16, 32], finest_scale=28)", "finest_scale is 28, ours 56"),
+        ("num_classes=80", "cls_predictor_cfg=dict(type='NormedLinear')", 'cls_predictor_cfg.type is "NormedLinear", which'),
+        ("bbox_coder=dict(target", "bbox_coder=dict(type='LegacyDeltaXYWHBBoxCoder', target", "LegacyDelta"),
+        ("[0., 0., 0., 0.]", "[0.1, 0., 0., 0.]", "bbox_head.bbox_coder.target_means is [0.1, 0, 0, 0], ours [0, 0, 0, 0]"),
+        ("'AnchorGenerator',", "'AnchorGenerator', center_offset=0.5,", "center_offset is 0.5, ours 0"),
+        ("[4, 8, 16, 32, 64]", "[8, 16, 32, 64, 128]", "anchor_generator.strides is [8, 16, 32, 64, 128], ours [4, 8"),
+        ("[4, 8, 16, 32, 64]", "[4, 8, 16, 32, 64], base_sizes=[8, 8, 8, 8, 8]", "base_sizes is [8, 8, 8, 8, 8], ours [4, 8"),
+        ("depth=50", "depth=50, dilations=(1, 1, 1, 2)", "backbone.dilations is [1, 1, 1, 2], ours [1, 1, 1, 1]"),
+        ("depth=50", "depth=50, conv_cfg=dict(type='ConvWS')", 'backbone.conv_cfg.type is "ConvWS"'),
+        ("requires_grad=True", "eps=0.001", "backbone.norm_cfg.eps is 0.001, ours 1e-05"),
+        ("num_outs=5", "add_extra_convs='on_output'", 'neck.add_extra_convs is "on_output", ours "pool"'),
+        ("num_outs=5", "add_extra_convs=True", 'neck.add_extra_convs is "on_input", ours "pool"'),
+        ("num_outs=5", "upsample_cfg=dict(mode='bilinear')", 'neck.upsample_cfg.mode is "bilinear"'),
+        ("num_outs=5", "act_cfg=dict(type='ReLU')", 'neck.act_cfg is {"type": "ReLU"}'),
+    ],
+)
+def test_settings_in_the_whole_text_of_mmdets_config(tmp_path, settings, old, new, said):
+    text = FULL.replace(old, new, 1)
+    for key, written in (("config", text), ("cfg", json.dumps({"model": read_model(text)}))):
+        notes = file_notes(write_checkpoint(tmp_path / "a.pth", {key: written}), settings())
+        assert len(notes) == (said is not None) and (said is None or said in notes[0])
+
+
+@pytest.mark.parametrize(
+    "text, model",
+    [
+        ("", {}),
+        ("model = 3", {}),
+        ("model = dict(", {}),
+        ("model = dict(a=f(3))", {}),
+        ("import os\nn = 3\nmodel = {**dict(a=n), 'b': -1.5}", {"a": 3, "b": -1.5}),
+        ("model = dict(type='FGFA', detector=dict(neck=(1, 2)))", {"neck": [1, 2]}),
+        ('{"model": {"a": null}}', {"a": None}),
+    ],
+)
+def test_the_model_in_the_text_of_a_config(text, model):
+    assert read_model(text) == model
+
+
 @pytest.mark.parametrize("version, legacy", [("1.2.0+0f33c08", True), ("0.6.0", True), ("2.3.0", False), ("3.1.0", False)])
 def test_the_boxes_of_mmdet_1(tmp_path, settings, version, legacy, capsys):
     path = write_checkpoint(tmp_path / "a.pth", dict(mmdet_version=version))
@@ -93,6 +166,40 @@ def test_the_boxes_of_mmdet_1(tmp_path, settings, version, legacy, capsys):
     assert len(notes) == legacy and (not legacy or f"was trained by mmdet {version}: the boxes of mmdet 1.x are" in notes[0])
     main(["convert", path, str(tmp_path / "a.npz")])  # the new file does not have the version
     assert ("one pixel larger" in capsys.readouterr().out) == legacy
+
+
+@pytest.mark.parametrize("nested", [False, True])
+def test_torchvisions_detectors_have_other_settings(tmp_path, settings, nested):
+    path, arrays = str(tmp_path / "a.pth"), {"backbone.body.conv1.weight": np.zeros((1, 1, 1, 1), np.float32)}
+    torch_file.write(path, {f"module.{name}": array for name, array in arrays.items()} if nested else arrays)
+    (note,) = file_notes(path, settings())
+    assert "torchvision has rpn.anchor_generator.round_sides true, roi_head.box.extractor.roi_layer.aligned false" in note
+    assert "roi_layer.sampling_ratio 2. The weights fit" in note and "faster_rcnn_r50_fpn_torchvision.py" in note
+    for base in ("faster", "mask"):
+        assert file_notes(path, settings(base=f"jsra:_base_/models/{base}_rcnn_r50_fpn_torchvision.py")) == []
+    assert file_notes(path, settings(base=RETINANET)) == []
+
+
+def test_a_run_s_settings_stay_with_its_weights(tmp_path, settings, capsys):
+    config, other = settings(), settings("model.rpn.anchor_generator.scales=[4]")
+    path = str(tmp_path / "a.safetensors")
+    write_weights(path, {"a.weight": np.zeros(1, np.float32)}, ["cat"], config)
+    assert file_notes(path, config) == []
+    assert file_notes(path, settings("model.roi_head.box.test.score_thr=0.5")) == []
+    (note,) = file_notes(path, other)
+    assert f"{path} was trained with other settings" in note and "scales.0 was 8, now it is 4" in note
+    assert origin(path).classes == ("cat",)
+    assert main(["convert", path, str(tmp_path / "b.safetensors"), "--from", "jsra"]) == 0
+    assert "scales.0 was 8" in file_notes(str(tmp_path / "b.safetensors"), other)[0]
+    for damaged in ("3", "[", '{"model": 3}', '{"model": {"rpn": [1]}, "dataset": 4}'):
+        assert file_notes(_with_metadata(tmp_path / "c.safetensors", damaged), settings()) is not None
+
+
+def _with_metadata(path, text):
+    from safetensors.numpy import save_file
+
+    save_file({"a.weight": np.zeros(1, np.float32)}, str(path), {"settings": text})
+    return str(path)
 
 
 def test_a_detector_says_it(tmp_path, capsys):

@@ -4,7 +4,17 @@ from PIL import Image
 
 from jsra.data.image import new_target
 from jsra.data.masks import InstanceMasks
-from jsra.data.transforms import Compose, Normalize, Pad, RandomChoice, RandomCrop, RandomFlip, Resize
+from jsra.data.transforms import (
+    Compose,
+    Normalize,
+    Pad,
+    RandomChoice,
+    RandomCrop,
+    RandomFlip,
+    Resize,
+    check_fixed,
+    drawn,
+)
 from jsra.registry import ConfigError, build
 
 
@@ -150,6 +160,15 @@ def test_pad_before_and_after_normalize(rng):
     assert np.asarray(after["masks"]).shape == (2, 64, 64)
     normalized, after = Compose([Normalize([1, 1, 1], [1, 1, 1]), Pad(32)])(image, dict(target))
     assert normalized.shape == (3, 64, 64) and not normalized[:, 40:].any()
+
+
+def test_transforms_that_are_drawn_are_for_training():
+    fixed = [Resize(8, 16), Resize([8], 16), RandomFlip(0.0), Normalize([0] * 3, [1] * 3), Pad(), lambda *sample: sample]
+    check_fixed(fixed, "dataset.val.transforms")
+    random = [RandomFlip(1.0), Resize([8, 9], 16), RandomCrop((4, 4)), RandomChoice([[Pad()]])]
+    assert drawn([*fixed, *random]) == ["RandomFlip", "Resize", "RandomCrop", "RandomChoice"]
+    with pytest.raises(ConfigError, match="dataset.val.transforms: RandomFlip is drawn for each image, which is for"):
+        check_fixed([*fixed, random[0]], "dataset.val.transforms")
 
 
 def test_compose_takes_pillow_images(rng):

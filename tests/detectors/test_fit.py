@@ -18,7 +18,7 @@ def model(name, *overrides):
 
 
 MASK = np.ones((1, 64, 64), np.uint8)
-FASTER, RETINA = "puppets_r18_fpn_roi_align", "puppets_retinanet_r18_fpn"
+FASTER, RETINA, MASKED = "puppets_r18_fpn_roi_align", "puppets_retinanet_r18_fpn", "puppets_mask_r18_fpn_roi_align"
 
 
 FITTING = (FASTER, "puppets_r18_fpn_sra", "puppets_faster_rcnn_r18_c4", RETINA, "puppets_aligndet_r18_fpn_3x3")
@@ -52,6 +52,8 @@ def test_what_fits(name):
          r"^model.roi_head.box.extractor.out_channels is 32, but the maps have \[64, 64, 64, 64\] channels"),
         (RETINA, "model.head.anchor_generator.strides=[4, 8, 16, 32, 64]", "^model.head.anchor_generator.strides is"),
         (RETINA, "model.head.in_channels=32", "^model.head.*: conv2d: input has"),
+        (MASKED, "model.roi_head.branches.mask.extractor.roi_layer.output_size=[14, 10]",
+         r"^model.roi_head.mask.extractor.roi_layer.output_size is \[14, 10\]: masks are squares, so give one number"),
     ],
 )  # fmt: skip
 def test_what_does_not_fit(name, override, words):

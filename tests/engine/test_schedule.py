@@ -1,6 +1,8 @@
+import re
+
 import pytest
 
-from jsra.engine.schedule import StepLR, scaled_lr
+from jsra.engine.schedule import StepLR, rate_factor, scaled_lr
 from jsra.registry import ConfigError
 
 
@@ -26,6 +28,18 @@ def test_wrong_arguments():
         StepLR(milestones=[11, 8])
     with pytest.raises(ConfigError, match="'linear'"):
         StepLR(warmup="lin")
+
+
+@pytest.mark.parametrize("power, named", [(1, "Poly.factor(5, 0) gives -0.25"), (0.5, "gives (3"), (None, "gives None")])
+def test_a_users_schedule_after_its_end(power, named):
+    class Poly:
+        def factor(self, iteration, epoch):
+            return power and (1 - iteration / 4) ** power  # a fraction of a negative number is complex
+
+    if power:
+        assert rate_factor(Poly(), 3, 0) == 0.25**power
+    with pytest.raises(ConfigError, match=re.escape(named) + ".*; the factor of the learning rate must be a number of at"):
+        rate_factor(Poly(), 5, 0)
 
 
 def test_rate_for_the_batch():

@@ -1,3 +1,4 @@
+import json
 import os
 
 import jittor as jt
@@ -10,6 +11,7 @@ from jsra.evaluation.coco_boxes import COCOBoxAP
 from jsra.evaluation.coco_masks import COCOMaskAP
 from jsra.evaluation.evaluator import Evaluator, detect
 from jsra.heads.mask_branch import MaskResults
+from jsra.inference import Detector as Inference
 from jsra.registry import ConfigError
 from tests.toy_detector import ToyDetector, write_config
 
@@ -50,6 +52,42 @@ def test_images_that_training_repeats_are_tested_once(tmp_path):
     config = load_config(write_config(tmp_path), ["+dataset.val.repeat=3"])
     results = Evaluator(config, "val", progress=False).results(knowing())
     assert [r["img_id"] for r in results] == list(range(8))
+
+
+def test_images_are_not_mirrored_where_detections_are_evaluated(tmp_path, capsys):
+    flip = "[{type: RandomFlip, prob: 1.0}, {type: Normalize, mean: [128, 128, 128], std: [100, 100, 100]}]"
+    overrides = [f"dataset.{split}.transforms={flip}" for split in ("train", "val")]
+    config = load_config(write_config(tmp_path), overrides)
+    with pytest.raises(ConfigError, match="dataset.val.transforms: RandomFlip is drawn for each image"):
+        Evaluator(config, "val")
+    assert Evaluator(config, "train", progress=False)(knowing())["bbox_mAP"] == pytest.approx(1.0)
+    said = "dataset.train: the transforms of dataset.test or dataset.val are used, without RandomFlip"
+    assert said in capsys.readouterr().err
+    assert config["dataset"]["train"]["transforms"][0]["type"] == "RandomFlip"
+    del config["dataset"]["test"]
+    with pytest.raises(ConfigError, match="the transforms of dataset.test, or else dataset.val: RandomFlip is drawn"):
+        Inference(config)
+
+
+def test_images_that_training_leaves_out_are_tested(tmp_path):
+    """Image 3 has no object, and 8 images are not a whole number of batches of 5."""
+    path = write_config(tmp_path)
+    settings = ["+dataset.val.filter_empty_gt=true", "+dataset.val.drop_last=true", "dataset.val.batch_size=5"]
+    annotations = load_config(path)["dataset"]["val"]["anno_file"]
+    with open(annotations) as file:
+        content = json.load(file)
+    content["annotations"] = [a for a in content["annotations"] if a["image_id"] != 3]
+    with open(annotations, "w") as file:
+        json.dump(content, file)
+    evaluator = Evaluator(load_config(path, settings), "val", progress=False)
+    assert [r["img_id"] for r in evaluator.results(knowing())] == list(range(8))
+    assert evaluator(knowing())["bbox_mAP"] < 1  # what is found in image 3 is false
+    evaluator.check_objects()
+    content["annotations"] = []
+    with open(annotations, "w") as file:
+        json.dump(content, file)
+    with pytest.raises(ConfigError, match="dataset.val: .* has no image with an object: there is nothing to evaluate"):
+        Evaluator(load_config(path), "val").check_objects()
 
 
 def test_memory_of_the_graph_is_released(evaluator):

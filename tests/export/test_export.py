@@ -145,6 +145,12 @@ def test_what_cannot_be_exported_is_listed():
     config["dataset"]["test"]["transforms"].append(dict(type="RandomFlip"))
     with pytest.raises(ConfigError, match="the test transform RandomFlip; it must be Resize or"):
         check_supported(config, "mine.py")
+    resize, *others = load_config(path_of(CONFIGS[0]))["dataset"]["test"]["transforms"]
+    assert resize["type"] == "Resize"
+    for order in ([dict(type="Pad"), resize, *others], [resize, resize, *others], [*others, resize]):
+        config["dataset"]["test"]["transforms"] = order
+        with pytest.raises(ConfigError, match="Resize is not in the file; it must be the first, and occur once"):
+            check_supported(config, "mine.py")
     for name in CONFIGS:
         check_supported(load_config(path_of(name)), name)
 

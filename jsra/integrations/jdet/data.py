@@ -8,6 +8,7 @@ import numpy as np
 from jdet.config import get_cfg
 from jdet.utils.registry import DATASETS, TRANSFORMS
 
+from jsra.data.dataset import all_images
 from jsra.data.masks import InstanceMasks
 from jsra.engine.train import seed_of
 from jsra.evaluation.dataset_evaluator import build_evaluators, default_evaluators
@@ -42,7 +43,8 @@ class Dataset:
 
     def _open(self):
         if self._parts is None:
-            dataset = build(self._settings, self._settings["type"])
+            settings = self._settings if self._training else all_images(self._settings)
+            dataset = build(settings, self._settings["type"])
             self._parts = dataset, dataset.loader(rank(), world_size(), joint=self._training)
         return self._parts
 
