@@ -32,13 +32,15 @@ class Detector:
 
     def __init__(self, config, weights=None, overrides=(), classes=None, flip=False):
         from jsra.data.classes import check_model
-        from jsra.data.transforms import Compose
+        from jsra.data.transforms import Compose, in_place
         from jsra.runtime.device import use_best_device
         from jsra.test_time import inference
 
         self.config = config if isinstance(config, Config) else load_config(config, overrides)
         self.device = use_best_device(self.config)
-        self.transforms = Compose(build(test_transforms(self.config), "dataset.test.transforms"))
+        self.transforms, names = in_place(Compose(build(test_transforms(self.config), "dataset.test.transforms")))
+        if names:
+            print(f"dataset.test.transforms: without {' and '.join(names)}: the whole picture is used", file=sys.stderr)
         self.model = load_model(self.config, weights)
         self._run, self._flip = inference(self.model, flip), flip
         if isinstance(classes, str):

@@ -124,3 +124,15 @@ def test_another_file_in_the_folder_of_a_checkpoint(config, tmp_path):
     for name in ("state.json", "optimizer.safetensors"):
         with pytest.raises((ValueError, RuntimeError)):
             load_model(load_config(config), f"{made}/{name}")
+
+
+def test_the_transforms_of_a_training_are_not_used_where_they_move_objects(config, capsys):
+    """Boxes in a mirrored or cropped picture would be drawn at a wrong place."""
+    changed = load_config(config)
+    random = [dict(type="RandomCrop", crop_size=(9, 9)), dict(type="RandomFlip", prob=1.0)]
+    changed["dataset"]["test"]["transforms"] = [*random, *changed["dataset"]["test"]["transforms"]]
+    detector = Detector(changed)
+    pixels = np.zeros((30, 40, 3), np.uint8)
+    (found, (target,)), (plain, (expected,)) = detector.prepare(pixels), Detector(config).prepare(pixels)
+    assert found.shape == plain.shape and target["img_size"] == expected["img_size"] and target["flip"] is None
+    assert "dataset.test.transforms: without RandomCrop and RandomFlip" in capsys.readouterr().err

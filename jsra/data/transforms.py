@@ -233,6 +233,22 @@ class RandomChoice:
         return self.pipelines[int(rng.choice(len(self.pipelines), p=self.prob))](image, target, rng)
 
 
+def in_place(transforms: Compose) -> tuple:
+    """(Compose, names): the transforms without RandomFlip and RandomCrop, also in RandomChoice, and the names of those that
+    were left out. The boxes that a model finds would be places in a mirrored or cropped picture."""
+    kept, names = [], []
+    for transform in transforms.transforms:
+        if isinstance(transform, RandomCrop) or (isinstance(transform, RandomFlip) and transform.prob > 0):
+            names.append(type(transform).__name__)
+            continue
+        if isinstance(transform, RandomChoice):
+            parts, left = zip(*map(in_place, transform.pipelines))
+            names += [name for found in left for name in found]
+            transform = RandomChoice([part.transforms for part in parts], transform.prob)
+        kept.append(transform)
+    return Compose(kept), list(dict.fromkeys(names))
+
+
 @register("transform")
 class Normalize:
     """(image - mean) / std per channel -> float32 [3, H, W], RGB (to_bgr=True: BGR, with mean and std in this order)."""
@@ -282,3 +298,14 @@ class Pad:
                 target["masks"] = target["masks"].pad(right, down)
         target["pad_shape"] = (width + right, height + down)
         return image, target
+
+
+def other_colours(training, evaluation) -> list:
+    """A list with a line for the log if the Normalize of these transforms (Compose) differ, else []."""
+    both = [next((t for t in one.transforms if isinstance(t, Normalize)), None) for one in (training, evaluation)]
+    if None in both or all(np.array_equal(value, vars(both[1])[key]) for key, value in vars(both[0]).items()):
+        return []
+    return [
+        "warning: dataset.val.transforms has another Normalize than dataset.train.transforms: AP will be low, because the "
+        "model is trained on images with other colours; give both the same mean, std and to_bgr"
+    ]

@@ -2,6 +2,8 @@
 from __future__ import annotations
 
 from jsra.agreement import check_agreement, summary
+from jsra.data.loader import collate
+from jsra.data.transforms import Compose, in_place
 from jsra.detectors.feature_cache import use_features
 from jsra.evaluation.dataset_evaluator import build_evaluators, evaluator_settings
 from jsra.evaluation.report import evaluate
@@ -15,8 +17,9 @@ class Evaluator:
 
     Each process of an MPI run handles its share of the images; process 0 computes the metrics, and all processes get them.
     The constructor reads the dataset, so that its errors are reported before a training begins. Each image is tested once,
-    also if `repeat` or `oversample_threshold` of the dataset repeat images in training. work_dir: folder for the
-    result JSON (default: that of the config; None: not written). flip: use mirrored images too (jsra.test_time).
+    also if `repeat`, `oversample_threshold` or `drop_last` of the dataset repeat or leave out images in training, as a whole
+    and not mirrored. work_dir: folder for the result JSON (default: that of the config; None: not written). flip: use
+    mirrored images too (jsra.test_time).
     """
 
     def __init__(self, config, split: str = "val", work_dir="", progress: bool = True, flip: bool = False):
@@ -29,11 +32,20 @@ class Evaluator:
         if split == "val" and best is not None and best not in self.names:
             raise ConfigError(f"best_metric: the evaluators give no {best!r}{nearest(str(best), self.names)}")
         self.dataset = build(config["dataset"][split], f"dataset.{split}", "dataset")
-        self.dataset.repeat, self.dataset.order = 1, None
+        self.dataset.each_once()
+        self._leave_out_random_places()
         check_agreement(f"data in dataset.{split}", lambda: summary(self.dataset))
         on_main(self.dataset.check_pictures)
         for evaluator in self.evaluators:
             evaluator.check(self.dataset)
+        collate([self.dataset.get(0)])  # wrong transforms should not be found after the first epoch
+
+    def _leave_out_random_places(self):
+        """Leave out transforms after which detections would not fit the picture, e.g. if the training data is evaluated."""
+        if isinstance(self.dataset.transforms, Compose):
+            self.dataset.transforms, names = in_place(self.dataset.transforms)
+            if names:
+                self.dataset.notes.append(f"evaluated without {' and '.join(names)}: on the whole pictures, not mirrored")
 
     @property
     def names(self) -> list:

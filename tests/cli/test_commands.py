@@ -103,6 +103,18 @@ def test_test(trained, tmp_path, capsys):
     assert {"image_id", "category_id", "bbox", "score"} == set(rows[0])
 
 
+def test_test_says_what_is_left_out(trained, tmp_path, capsys):
+    folder, config = trained
+    normalize = "{type: Normalize, mean: [128, 128, 128], std: [100, 100, 100]}"
+    flip = f"dataset.test.transforms=[{{type: RandomFlip}}, {normalize}]"
+    arguments = ["--set", flip, "--set", "dataset.test.filter_min_size=101", "--out", str(tmp_path)]
+    assert main(["test", config, str(folder / "work"), *arguments]) == 2
+    assert "8 of 8 images are left out" in capsys.readouterr().err
+    assert main(["test", config, str(folder / "work"), "--set", flip, "--out", str(tmp_path)]) == 0
+    assert "dataset.test: evaluated without RandomFlip: on the whole pictures" in capsys.readouterr().err
+    assert json.load(open(tmp_path / "metrics.json"))["metrics"]["bbox_mAP_50"] > 0.9
+
+
 def test_test_without_annotations_writes_the_submission_only(trained, tmp_path, capsys):
     folder, config = trained
     path = folder / "data" / "info.json"

@@ -4,7 +4,17 @@ from PIL import Image
 
 from jsra.data.image import new_target
 from jsra.data.masks import InstanceMasks
-from jsra.data.transforms import Compose, Normalize, Pad, RandomChoice, RandomCrop, RandomFlip, Resize
+from jsra.data.transforms import (
+    Compose,
+    Normalize,
+    Pad,
+    RandomChoice,
+    RandomCrop,
+    RandomFlip,
+    Resize,
+    in_place,
+    other_colours,
+)  # fmt: skip
 from jsra.registry import ConfigError, build
 
 
@@ -237,3 +247,21 @@ def test_a_transform_that_takes_no_random_generator():
     with pytest.raises(ConfigError, match=r"transforms\[0\], Own: must be called as t\(image, target, rng\)"):
         Compose([Own()])
     Compose([lambda image, target, rng=None: (image, target)])
+
+
+def test_transforms_for_an_evaluation_leave_pictures_in_their_place():
+    size, crop = Resize(20, 40), RandomCrop((9, 9))
+    never = RandomFlip(0.0)
+    one, names = in_place(Compose([never, RandomFlip(), RandomChoice([[size], [size, crop, size]], (0.2, 0.8)), crop]))
+    assert names == ["RandomFlip", "RandomCrop"] and one.transforms[0] is never and len(one.transforms) == 2
+    choice = one.transforms[1]
+    assert choice.prob == (0.2, 0.8) and [p.transforms for p in choice.pipelines] == [[size], [size, size]]
+    assert in_place(Compose([size, Pad(32)]))[1] == []
+
+
+def test_another_normalize_is_named():
+    one = Compose([Resize(20, 40), Normalize([1, 2, 3], [4, 5, 6])])
+    assert other_colours(one, Compose([Normalize([1, 2, 3], [4, 5, 6])])) == [] == other_colours(one, Compose([]))
+    for change in (dict(mean=[3, 2, 1]), dict(std=[1, 1, 1]), dict(to_bgr=True)):
+        (line,) = other_colours(one, Compose([Normalize(**{"mean": [1, 2, 3], "std": [4, 5, 6], **change})]))
+        assert line.startswith("warning: dataset.val.transforms has another Normalize")
