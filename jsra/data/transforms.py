@@ -121,7 +121,10 @@ class Resize:
                 target[key] = _clip(target[key] * ratio, width, height)
         if target.get("masks") is not None:
             target["masks"] = target["masks"].resize(width, height)
-        target["img_size"] = target["pad_shape"] = (width, height)
+        # Of a picture that is already padded, img_size stays the part that is no padding: detections are moved back by it.
+        part = target.get("img_size", (old_width, old_height))
+        target["img_size"] = tuple(min(max(1, int(p * r + 0.5)), s) for p, r, s in zip(part, ratio, (width, height)))
+        target["pad_shape"] = (width, height)
         target["scale_factor"] = target.get("scale_factor", np.ones(4, np.float32)) * ratio
         return image, target
 
@@ -157,6 +160,8 @@ class RandomFlip:
         if target.get("masks") is not None:
             target["masks"] = target["masks"].flip(self.direction != "vertical", self.direction != "horizontal")
         target["flip"] = self.direction
+        if "img_size" in target:
+            target["img_size"] = (width, height)  # padding is now at the left or the top: the whole picture counts
         return np.ascontiguousarray(image), target
 
 
