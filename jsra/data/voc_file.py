@@ -120,8 +120,9 @@ def read_listing(path, annotations) -> list:
 
 def _stem(name, annotations):
     """The name without the folder or the ending of a file if only then it has an annotation; else unchanged."""
-    base, ending = os.path.splitext(name)
-    shorter = (base, os.path.basename(base)) if ending.lower() in (*PICTURES, ".xml") else (os.path.basename(name),)
+    base, ending = os.path.splitext(name.replace("\\", "/"))
+    base = base if ending.lower() in (*PICTURES, ".xml") else base + ending
+    shorter = base, os.path.basename(base)
     found = (one for one in (name, *shorter) if os.path.isfile(os.path.join(annotations, f"{one}.xml")))
     return next(found, name)
 

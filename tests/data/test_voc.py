@@ -242,7 +242,10 @@ def test_blood_cells():
     assert len(VOCDataset(root, "val", classes=["RBC", "WBC", "Platelets"])) == 87
 
 
-@pytest.mark.parametrize("line", ["{}.jpg", "{}.png 1", "JPEGImages/{}.jpg", "Annotations/{}.xml", "/VOC/JPEGImages/{}.JPG"])
+@pytest.mark.parametrize(
+    "line",
+    ["{}.jpg", "{}.png 1", "JPEGImages/{}.jpg", "Annotations/{}.xml", "/VOC/JPEGImages/{}.JPG", "JPEGImages\\{}"],
+)
 def test_lists_that_name_files(root, line):
     path = Path(root, "ImageSets", "Main", "trainval.txt")
     path.write_text("".join(f"{line.format(name)}\n" for name in ("0001", "0002")))
