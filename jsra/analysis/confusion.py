@@ -12,16 +12,17 @@ def confusion(images, num_classes: int, threshold: float) -> np.ndarray:
     is for objects that were not detected.
 
     Detections with a score of at least `threshold` are used. Detections and objects are paired one to one, whatever their
-    classes; the pair with the largest IoU comes first.
+    classes; the pair with the largest IoU comes first, of equal ones a pair of one class: two objects may have the same box.
     """
     matrix = np.zeros((num_classes + 1, num_classes + 1), int)
     for image in images:
         kept = np.flatnonzero(image.scores >= threshold)
         ious = image.ious[kept]
         pairs = np.argwhere(ious >= HIT)
-        order = np.argsort(-ious[tuple(pairs.T)], kind="stable") if len(pairs) else ()
+        other = image.found_labels[kept[pairs[:, 0]]] != image.labels[pairs[:, 1]]
+        order = np.lexsort((other, -ious[tuple(pairs.T)]))
         found, objects = set(), set()
-        for d, n in pairs[list(order)]:
+        for d, n in pairs[order]:
             if d not in found and n not in objects:
                 found.add(d)
                 objects.add(n)

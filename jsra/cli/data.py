@@ -52,6 +52,7 @@ def _add_config(parser):
 
 def _chosen(args):
     """The config and its dataset entry args.split."""
+    from jsra.arguments import short
     from jsra.config import load_config
     from jsra.registry import ConfigError, nearest
 
@@ -59,6 +60,8 @@ def _chosen(args):
     splits = config.get("dataset") or {}
     if args.split not in splits:
         raise ConfigError(f"{args.config}: dataset has no split {args.split!r}{nearest(args.split, splits)}")
+    if not isinstance(splits[args.split], dict):
+        raise ConfigError(f"{args.config}: dataset.{args.split} is {short(splits[args.split])}, no settings of a data set")
     return config, splits[args.split]
 
 
@@ -103,6 +106,7 @@ def _browse(args):
 def _vid(args):
     from jsra.data.paths import data_path
     from jsra.data.problems import refuse
+    from jsra.data.vid import refuse_numbers
     from jsra.data.vid_devkit import read_devkit
     from jsra.output import output_file, write_json
 
@@ -110,6 +114,7 @@ def _vid(args):
     root = data_path(args.root)
     content, problems = read_devkit(root, args.sets, args.classes, not args.key_frames, progress=True)
     refuse(root, problems)
+    refuse_numbers(root, content)
     write_json(args.out, content, indent=None)
     counts = ", ".join(f"{len(content[key])} {key}" for key in ("videos", "images", "annotations"))
     print(f"{args.out}: {counts}")

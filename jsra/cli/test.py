@@ -28,6 +28,7 @@ def add_flip(parser):
 
 def run(args):
     import os
+    import sys
 
     from jsra.agreement import check_agreement
     from jsra.config import load_config
@@ -51,6 +52,8 @@ def run(args):
     use_best_device(config)
     evaluator = Evaluator(config, split, work_dir=out, flip=args.flip)
     dataset = evaluator.dataset
+    for line in dataset.notes if is_main() else ():
+        print(f"dataset.{split}: {line}", file=sys.stderr)
     saved = on_main(lambda: classes_of(weights))
     if saved:
         own = is_model(weights)  # other programs may spell the names differently

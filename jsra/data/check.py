@@ -7,7 +7,7 @@ from collections import Counter
 
 from tqdm import tqdm
 
-from jsra.data.check_entries import check_box, check_image
+from jsra.data.check_entries import check_box, check_copies, check_image
 from jsra.data.check_vid import check_vid
 from jsra.data.coco import listed_images, segmentation_problems
 from jsra.data.coco_file import file_name, of_annotation, read_coco
@@ -82,14 +82,9 @@ def check_coco(root, file, image_file, progress=True, with_masks=False):
         problems += check_image(os.path.join(root, image_file(image)), size, where)
         if not file.annotations[img_id]:
             problems.append(warning(where, "has no annotations", "fine for a background image; else annotate it"))
-        seen = Counter()
         for a in file.annotations[img_id]:
             problems += _check_annotation(a, size, with_masks)
-            seen[(a["category_id"], *a["bbox"])] += 1
-        for (category, *bbox), count in seen.items():
-            if count > 1:
-                what = f"the box {bbox} of category {category} appears {count} times"
-                problems.append(warning(where, what, "remove the copies"))
+        problems += check_copies([(a["category_id"], tuple(a["bbox"])) for a in file.annotations[img_id]], where)
     return problems
 
 
@@ -112,6 +107,7 @@ def _check_annotation(a, size, with_masks):
     if a.get("area") is not None and a["area"] <= 0:
         yield warning(where, f"area is {a['area']}; training ignores it", "give the mask's area in pixels")
     if not a.get("segmentation"):
+        yield from _check_area(a.get("area"), max(w, 0) * max(h, 0), "the box has", where, least=0)
         if with_masks:
             yield warning(where, "has no segmentation; a mask model learns only its box", "draw its mask")
         return
@@ -120,6 +116,7 @@ def _check_annotation(a, size, with_masks):
     if found:
         return
     rle = to_rle(a["segmentation"], *size)
+    yield from _check_area(a.get("area"), area(rle), "the mask covers", where)
     if area(rle) == 0:
         yield warning(where, "the mask does not cover a pixel", "draw the mask again, or remove the annotation")
         return
@@ -131,6 +128,14 @@ def _check_annotation(a, size, with_masks):
         mine = f"[{mx:g}, {my:g}, {mw:g}, {mh:g}]"
         what = f"box and mask differ by {difference:.0f} pixels: the mask's box is {mine}, not {bbox}"
         yield warning(where, what, "use the mask's box, or draw the mask again")
+
+
+def _check_area(stated, found, what, where, least=0.5):
+    """A problem of an `area` that is less than `least` or more than twice the area that was found, by which AP_s, AP_m and
+    AP_l sort objects."""
+    if stated is not None and stated > 0 < found and abs(stated - found) > 16 and not least * found <= stated <= 2 * found:
+        cure = "write the mask's area in pixels: AP by size uses it"
+        yield warning(where, f"area is {stated:g}, {what} {found:g} pixels", cure)
 
 
 def _check_rotation(attribute, where):
@@ -166,4 +171,5 @@ def check_voc(sets, classes, one_based=True, progress=True):
             x0, y0, x1, y1 = item["box"]
             shift = 1 if one_based else 0
             problems += [*check_box((x0 - shift, y0 - shift, x1, y1), size, here), *_check_rotation(item["rotation"], here)]
+        problems += check_copies([(item["name"], tuple(item["box"])) for item in content["objects"]], where)
     return problems

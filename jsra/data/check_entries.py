@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections import Counter
+
 from PIL import ImageOps
 
 from jsra.data.image import open_image, rgb_pixels
@@ -34,6 +36,13 @@ def check_image(path, size, where):
             where, f"{path} is {found[0]} x {found[1]} pixels, annotated as {size[0]} x {size[1]}",
             "correct width and height, or scale the boxes to the file",
         )  # fmt: skip
+
+
+def check_copies(boxes, where):
+    """Problems of the boxes of an image that are listed several times: pairs of a class and a tuple of numbers."""
+    for (name, box), count in Counter(boxes).items():
+        if count > 1:
+            yield warning(where, f"the box {list(box)} of category {name} appears {count} times", "remove the copies")
 
 
 def check_box(xyxy, size, where):

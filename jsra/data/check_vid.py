@@ -7,7 +7,7 @@ from collections import defaultdict
 
 from tqdm import tqdm
 
-from jsra.data.check_entries import check_box, check_image
+from jsra.data.check_entries import check_box, check_copies, check_image
 from jsra.data.coco_file import read_coco
 from jsra.data.paths import data_path
 from jsra.data.problems import error, warning
@@ -61,3 +61,4 @@ def _check_video(root, frames, own, video):
             if track in tracks and track >= 0:
                 yield error(where, f"two objects have the track id {track}", "give each object of a video its own")
             tracks.add(track)
+        yield from check_copies([(a["category_id"], tuple(a["bbox"])) for a in own[frame["id"]]], where)

@@ -6,8 +6,9 @@ import os
 from collections import Counter
 
 from jsra.arguments import part
-from jsra.data.coco_file import of_annotation, read_sound_coco
+from jsra.data.coco_file import checksum, of_annotation, read_sound_coco
 from jsra.data.dataset import DetectionDataset, Record, label_map
+from jsra.data.image import DataError
 from jsra.data.masks import is_empty, mask_problem
 from jsra.data.paths import data_path, existing_file
 from jsra.data.problems import error, refuse
@@ -65,6 +66,7 @@ class COCODataset(DetectionDataset):
         grouping = shuffle if aspect_ratio_grouping is None else aspect_ratio_grouping
         self.root, self.anno_file = data_path(root), data_path(anno_file)
         file = self.read()
+        self._checksum = checksum(self.anno_file)
         if image_ids is not None:
             file = file._replace(images=listed_images(file.images, data_path(image_ids), self.anno_file))
         by_name = {name: number for number, name in file.categories.items()}
@@ -122,6 +124,13 @@ class COCODataset(DetectionDataset):
         return {}
 
     def ground_truth(self):
+        """The content of the annotation file, which is read again: in memory it takes gigabytes. Raises DataError if it has
+        been changed, because its ids and classes may be others."""
+        if checksum(self.anno_file) != self._checksum:
+            raise DataError(
+                f"{self.anno_file} was changed after this program had read it: its annotations do not fit the results; start "
+                "again (`jsra train --resume` continues), or bring the file back"
+            )
         return self.read().content
 
 

@@ -102,6 +102,15 @@ def parse_json(path):
         raise DataError(f"{path}: not valid JSON: {reason}; correct it") from None
 
 
+def checksum(path) -> int:
+    """The CRC-32 of a file's bytes."""
+    found = 0
+    with open(existing_file(path, "the annotation file"), "rb") as f:
+        while block := f.read(2**24):
+            found = zlib.crc32(block, found)
+    return found
+
+
 def of_annotation(entry, number=None) -> str:
     """The name of an annotation in messages: its ids, or its number in the list if it has none."""
     image, own = entry.get("image_id"), entry.get("id")

@@ -201,6 +201,14 @@ class DetectionDataset:
     def __len__(self):
         return (len(self.records) if self.order is None else len(self.order)) * self.repeat
 
+    def each_once(self):
+        """Let an epoch have every record once, for everything but training: without repeat, oversampling and drop_last."""
+        self.repeat, self.order, self.drop_last = 1, None, False
+
+    def first_sample(self, place):
+        """The first sample of record number `place` in an epoch."""
+        return place if self.order is None else self.order.index(place)
+
     @property
     def img_ids(self):
         """The image ids of all records, in order."""

@@ -86,7 +86,7 @@ class FeatureFiles:
         try:
             with np.load(path, allow_pickle=False) as stored:
                 return tuple(stored[name].astype(np.float32) for name in stored.files)
-        except (OSError, ValueError, zipfile.BadZipFile) as error:
+        except (OSError, ValueError, EOFError, zipfile.BadZipFile) as error:  # EOFError: 0 bytes, after a power cut
             raise DataError(
                 f"cached features of {record.file} (image id {record.img_id}): {path}: {error}; delete this file "
                 "and start again: missing features are computed"

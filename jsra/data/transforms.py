@@ -152,7 +152,10 @@ class Resize:
                 target[key] = _clip(target[key] * ratio, width, height)
         if target.get("masks") is not None:
             target["masks"] = target["masks"].resize(width, height)
-        target["img_size"] = target["pad_shape"] = (width, height)
+        # Of a picture that is already padded, img_size stays the part that is no padding: detections are moved back by it.
+        part = target.get("img_size", (old_width, old_height))
+        target["img_size"] = tuple(min(max(1, int(p * r + 0.5)), s) for p, r, s in zip(part, ratio, (width, height)))
+        target["pad_shape"] = (width, height)
         target["scale_factor"] = target.get("scale_factor", np.ones(4, np.float32)) * ratio
         return image, target
 
@@ -190,6 +193,8 @@ class RandomFlip:
         if target.get("masks") is not None:
             target["masks"] = target["masks"].flip(self.direction != "vertical", self.direction != "horizontal")
         target["flip"] = self.direction
+        if "img_size" in target:
+            target["img_size"] = (width, height)  # padding is now at the left or the top: the whole picture counts
         return np.ascontiguousarray(image), target
 
 
@@ -319,3 +324,14 @@ class Pad:
                 target["masks"] = target["masks"].pad(right, down)
         target["pad_shape"] = (width + right, height + down)
         return image, target
+
+
+def other_colours(training, evaluation) -> list:
+    """A list with a line for the log if the Normalize of these transforms (Compose) differ, else []."""
+    both = [next((t for t in one.transforms if isinstance(t, Normalize)), None) for one in (training, evaluation)]
+    if None in both or all(np.array_equal(value, vars(both[1])[key]) for key, value in vars(both[0]).items()):
+        return []
+    return [
+        "warning: dataset.val.transforms has another Normalize than dataset.train.transforms: AP will be low, because the "
+        "model is trained on images with other colours; give both the same mean, std and to_bgr"
+    ]

@@ -70,7 +70,7 @@ class VIDDataset(DetectionDataset):
         if anno_file is not None:
             where = data_path(anno_file)
             content = read_sound_coco(where).content
-            refuse(where, number_problems(content["images"], content.get("annotations", ())))
+            refuse_numbers(where, content, self.references is not None)
             broken = gaps(content["images"])
             if broken:
                 self.notes.append(f"the frame numbers of {len(broken)} videos have gaps: {GAP}")
@@ -78,6 +78,7 @@ class VIDDataset(DetectionDataset):
             where = self.root
             content, problems = read_devkit(where, sets, classes, every_frame=not key_frames)
             refuse(where, problems)
+            refuse_numbers(where, content, self.references is not None)
             rest = "more warnings: `jsra data check` lists them"
             self.notes += first_lines([f"{p.where}: {p.what}" for p in problems], MOST_NOTES, rest)
         by_name = {category["name"]: category["id"] for category in content["categories"]}
@@ -158,6 +159,19 @@ class VIDDataset(DetectionDataset):
         return image
 
 
+def refuse_numbers(where, content, one_size=False):
+    """Raise DataError for wrong numbers of videos, frames and tracks in a COCO content with videos, or, with one_size, for a
+    video whose frames have several sizes: a frame and its references must have one."""
+    refuse(where, number_problems(content["images"], content.get("annotations", ())))
+    sizes = {}
+    for image in content["images"] if one_size else ():
+        if image.get("video_id", -1) >= 0:
+            sizes.setdefault(image["video_id"], {})[image["width"], image["height"]] = image["file_name"]
+    cure = "give them one size, or leave out references"
+    wrong = [(video, found) for video, found in sizes.items() if len(found) > 1]
+    refuse(where, [error(f"video {video}", f"its frames have several sizes: {found}", cure) for video, found in wrong])
+
+
 def number_problems(images, annotations) -> list:
     """Errors in the numbers of videos, frames and tracks in a COCO file with videos. Two frames with one number, or two
     objects of one track in a frame, would make the order of frames and the motion of objects a matter of chance."""
@@ -181,10 +195,11 @@ def number_problems(images, annotations) -> list:
             problems.append(error(f"image id {image['id']}", what, "give every frame of a video its number, from 0"))
         seen.add((video, frame))
     tracks = Counter((a["image_id"], a["instance_id"]) for a in annotations if a.get("instance_id", -1) >= 0)
+    files = {image["id"]: image["file_name"] for image in images}
     for (img_id, track), count in tracks.items():
         if count > 1:
-            what = f"{count} objects have the track id {track}"
-            problems.append(error(f"image id {img_id}", what, "give each object of a video its own"))
+            where, what = f"image id {img_id} ({files.get(img_id)})", f"{count} objects have the track id {track}"
+            problems.append(error(where, what, "give each object of a video its own"))
     return problems
 
 

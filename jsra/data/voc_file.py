@@ -117,7 +117,8 @@ def _number(text):
 def read_listing(path, annotations) -> list:
     """The names in an image set; annotations: the folder of their XML files.
 
-    A name may contain spaces; in lists of one class a mark follows it (1, -1 or 0), which is ignored.
+    A name may contain spaces; in lists of one class a mark follows it (1, -1 or 0), which is ignored. Lists of other programs
+    name files (0.jpg, JPEGImages/0.jpg, Annotations/0.xml): the annotation of that file is used.
     """
     names = []
     with open(path, encoding="utf-8-sig", errors="surrogateescape") as f:
@@ -127,14 +128,24 @@ def read_listing(path, annotations) -> list:
             if marked and not os.path.isfile(os.path.join(annotations, f"{name}.xml")):
                 name = marked[1]
             if name:
-                names.append(name)
+                names.append(_stem(name, annotations))
     return names
+
+
+def _stem(name, annotations):
+    """The name without the folder or the ending of a file if only then it has an annotation; else unchanged."""
+    base, ending = os.path.splitext(name.replace("\\", "/"))
+    base = base if ending.lower() in (*PICTURES, ".xml") else base + ending
+    shorter = base, os.path.basename(base)
+    found = (one for one in (name, *shorter) if os.path.isfile(os.path.join(annotations, f"{one}.xml")))
+    return next(found, name)
 
 
 def voc_sets(root, image_set):
     """[(folder, image set)] from the arguments of a VOCDataset."""
     roots = [data_path(r) for r in ([root] if isinstance(root, str) else root)]
     sets = [image_set] * len(roots) if isinstance(image_set, str) else list(image_set)
+    sets = [name[:-4] if name.endswith(".txt") else name for name in sets]
     if len(sets) != len(roots):
         raise ConfigError(f"VOCDataset: {len(roots)} roots and {len(sets)} image sets")
     return list(zip(roots, sets))

@@ -9,6 +9,7 @@ import jittor as jt
 from jsra.agreement import check_agreement, summary
 from jsra.arguments import a_part, parameters
 from jsra.data.classes import check_model, check_same
+from jsra.data.transforms import other_colours
 from jsra.defaults import plain
 from jsra.detectors.feature_cache import use_features
 from jsra.detectors.fit import check_fit
@@ -130,6 +131,7 @@ def _build_run(config, resume, seed):
     notes = [f"dataset.train: {line}" for line in dataset.notes]
     if evaluator is not None:
         notes += [f"dataset.val: {line}" for line in (*evaluator.dataset.notes, *_shared_images(dataset, evaluator.dataset))]
+        notes += other_colours(dataset.transforms, evaluator.dataset.transforms)
     if hasattr(run.scheduler, "notes"):
         notes += run.scheduler.notes(run.total, run.epoch_length)
     if config.get("logger"):

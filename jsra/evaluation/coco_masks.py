@@ -22,9 +22,11 @@ class COCOMaskAP(COCOBoxAP):
     columns = {f"mask_{column}": f"segm_{value}" for column, value in COLUMNS.items()}
 
     def check(self, dataset):
-        content = dataset.ground_truth()
+        content, images, categories = dataset.ground_truth(), set(dataset.img_ids), set(dataset.cat_ids)
         sizes, problems = {image["id"]: (int(image["width"]), int(image["height"])) for image in content["images"]}, []
         for a in content.get("annotations", ()):
+            if a["image_id"] not in images or a["category_id"] not in categories:
+                continue  # not evaluated
             if a.get("segmentation"):
                 problems += segmentation_problems(a, *sizes[a["image_id"]])
             else:

@@ -5,6 +5,7 @@ import sys
 
 from jsra.agreement import check_agreement, summary
 from jsra.data.dataset import all_images
+from jsra.data.loader import collate
 from jsra.data.transforms import Compose, check_fixed, drawn, test_transforms
 from jsra.detectors.feature_cache import use_features
 from jsra.evaluation.dataset_evaluator import build_evaluators, evaluator_settings
@@ -20,9 +21,9 @@ class Evaluator:
     Each process of an MPI run handles its share of the images; process 0 computes the metrics, and all processes get them.
     The constructor reads the dataset, so that its errors are reported before a training begins. Each image is tested once,
     also if `repeat` or `oversample_threshold` of the dataset repeat images in training, or `filter_empty_gt` or `drop_last`
-    leave some out; images of dataset.train whose
-    transforms are drawn for each image get those of dataset.test or dataset.val. work_dir: folder for the
-    result JSON (default: that of the config; None: not written). flip: use mirrored images too (jsra.test_time).
+    leave some out; images of dataset.train whose transforms are drawn for each image get those of dataset.test or
+    dataset.val. work_dir: folder for the result JSON (default: that of the config; None: not written). flip: use mirrored
+    images too (jsra.test_time).
     """
 
     def __init__(self, config, split: str = "val", work_dir="", progress: bool = True, flip: bool = False):
@@ -35,7 +36,7 @@ class Evaluator:
         if split == "val" and best is not None and best not in self.names:
             raise ConfigError(f"best_metric: the evaluators give no {best!r}{nearest(str(best), self.names)}")
         self.dataset = build(all_images(config["dataset"][split], f"dataset.{split}"), f"dataset.{split}", "dataset")
-        self.dataset.repeat, self.dataset.order = 1, None
+        self.dataset.each_once()
         if split == "train" and drawn(_steps(self.dataset)):
             self._use_transforms_of_inference()
         check_fixed(_steps(self.dataset), f"dataset.{split}.transforms")
@@ -43,6 +44,7 @@ class Evaluator:
         on_main(self.dataset.check_pictures)
         for evaluator in self.evaluators:
             evaluator.check(self.dataset)
+        collate([self.dataset.get(0)])  # wrong transforms should not be found after the first epoch
 
     def _use_transforms_of_inference(self):
         """Replace the training's transforms of dataset.train, here and in the config (for cached features)."""

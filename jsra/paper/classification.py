@@ -22,6 +22,7 @@ def measure(model, config, split: str = "val") -> dict:
     """{accuracy, log_loss, per_image: {image id: [objects, correctly classified, sum of the log losses]}}. Raises ConfigError
     if the split has no annotated boxes."""
     dataset = build(config["dataset"][split], f"dataset.{split}", "dataset")
+    dataset.each_once()
     use_features(config, split, dataset, model, progress=False)
     images = {}
     model.eval()

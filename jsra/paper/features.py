@@ -28,6 +28,7 @@ class Objects:
         self.rest = transforms[cut:]
         settings.update(transforms=transforms[:cut], filter_empty_gt=False)
         self.dataset = build(with_masks(settings), f"dataset.{split}")
+        self.dataset.each_once()
         self.limit = limit
         self._after = Compose(build(list(self.rest), f"dataset.{split}.transforms"))
 

@@ -81,9 +81,9 @@ def _place(dataset, strip) -> str:
 
 def _sample(dataset, index, transformed):
     if not transformed:
-        record = dataset.record(index)
+        record = dataset.records[index]
         return read_image(record.file, (record.width, record.height), record.img_id), dataset.target(record)
-    image, target = dataset.get(index)
+    image, target = dataset.get(dataset.first_sample(index))
     return as_picture(dataset, image), target
 
 

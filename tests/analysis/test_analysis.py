@@ -211,3 +211,12 @@ def test_metrics_that_say_nothing(tmp_path, capsys, text):
     (tmp_path / "metrics.json").write_text(text)
     assert main(["analyze", str(tmp_path)]) == 2
     assert capsys.readouterr().err.startswith(f"jsra analyze: {tmp_path}")
+
+
+def test_two_objects_with_one_box_are_not_confused():
+    """A rider and a bicycle, say: both are found with their class, the second one with the better score."""
+    boxes = np.array([[0, 0, 10, 10], [0, 0, 10, 10]], float)
+    found = [([0, 0, 10, 10], 0.9, 2, "", -1), ([0, 0, 10, 10], 0.8, 1, "", -1)]
+    assert confusion([image(found, boxes)], 2, 0.3).tolist() == [[1, 0, 0], [0, 1, 0], [0, 0, 0]]
+    assert confusion([image(found[:1], boxes)], 2, 0.3).tolist() == [[0, 0, 1], [0, 1, 0], [0, 0, 0]]
+    assert confusion([image([], boxes)], 2, 0.3).tolist() == [[0, 0, 1], [0, 0, 1], [0, 0, 0]]

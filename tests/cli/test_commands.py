@@ -103,6 +103,16 @@ def test_test(trained, tmp_path, capsys):
     assert {"image_id", "category_id", "bbox", "score"} == set(rows[0])
 
 
+def test_test_says_what_is_left_out(trained, tmp_path, capsys):
+    folder, config = trained
+    content = json.load(open(folder / "data" / "annotations.json"))
+    content["annotations"].append(dict(id=99, image_id=0, category_id=1, bbox=[5, 5, 0, 9]))
+    (tmp_path / "a.json").write_text(json.dumps(content))
+    arguments = ["--set", f"dataset.test.anno_file={tmp_path}/a.json", "--out", str(tmp_path)]
+    assert main(["test", config, str(folder / "work"), *arguments]) == 0
+    assert "dataset.test: 1 of 9 objects are" in capsys.readouterr().err
+
+
 def test_test_without_annotations_writes_the_submission_only(trained, tmp_path, capsys):
     folder, config = trained
     path = folder / "data" / "info.json"

@@ -195,3 +195,33 @@ def test_command_browse(config, tmp_path, capsys):
     with Image.open(out / "0005.jpg") as picture:
         assert picture.size == (60, 44)
     assert "3 pictures" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    "segmentation, stated, said",
+    [
+        ([[1, 1, 11, 1, 11, 11, 1, 11]], 1.0, "area is 1, the mask covers 100 pixels"),
+        ([[1, 1, 11, 1, 11, 11, 1, 11]], 9000, "area is 9000, the mask covers 100 pixels"),
+        (None, 9000, "area is 9000, the box has 100 pixels"),
+        ([[1, 1, 11, 1, 11, 11, 1, 11]], 80, None),
+        (None, 30, None),  # of a mask that the file does not have
+    ],
+)
+def test_an_area_that_does_not_fit(tmp_path, segmentation, stated, said):
+    extra = annotation(7, 4, 20, (1, 1, 10, 10), segmentation=segmentation, area=stated)
+    found = [words for _, words in problems_of(write_coco(str(tmp_path), [*ANNOTATIONS, extra])) if "area" in words]
+    assert found == ([] if said is None else [f"image id 4, annotation 7: {said}"])
+
+
+def test_copies_of_an_object_in_voc(tmp_path):
+    twice = [voc_object("cat", (1, 1, 20, 20))] * 2
+    root = write_voc(str(tmp_path / "VOC"), {1: [*twice, voc_object("dog", (1, 1, 20, 20))]})
+    problems = check({"type": "VOCDataset", "root": root, "classes": ["cat", "dog"]}, progress=False)
+    assert [p.what for p in problems] == ["the box [1.0, 1.0, 20.0, 20.0] of category cat appears 2 times"]
+
+
+def test_a_split_without_a_data_set(tmp_path, capsys):
+    path = write_coco_config(str(tmp_path))
+    for command in ("check", "browse"):
+        assert main(["data", command, path, "--split", "val", "--set", "+dataset.val=None"]) == 2
+        assert "dataset.val is None, no settings of a data set" in capsys.readouterr().err

@@ -8,6 +8,7 @@ from PIL import Image
 from jsra.data.check import check
 from jsra.data.coco import COCODataset
 from jsra.data.image import DataError
+from jsra.data.masks import encode
 from jsra.evaluation.coco_boxes import COCOBoxAP
 from jsra.evaluation.coco_masks import COCOMaskAP
 from jsra.evaluation.report import evaluate
@@ -289,3 +290,33 @@ def test_real_images():
     assert min(target["img_size"]) == 800 or max(target["img_size"]) == 1333
     ratio = np.asarray(target["masks"]).sum((1, 2)) / ((target["bboxes"][:, 2:] - target["bboxes"][:, :2]).prod(1))
     assert ((ratio > 0.05) & (ratio <= 1.05)).all()
+
+
+def test_an_annotation_file_that_changes_during_a_run(place):
+    """Its ids may have another meaning now: AP would be wrong, or a result would have no image."""
+    dataset = COCODataset(**place, use_anno_cats=True, filter_empty_gt=False)
+    results = [dict(img_id=r.img_id, boxes=r.boxes, labels=r.labels, scores=np.ones(len(r.labels))) for r in dataset.records]
+    with open(place["anno_file"]) as f:
+        before = f.read()
+    with open(place["anno_file"], "w") as f:
+        f.write(before.replace('"name": "cat"', '"name": "cow"'))
+    with pytest.raises(DataError, match="was changed after this program had read it"):
+        evaluate([COCOBoxAP()], dataset, results)
+    with open(place["anno_file"], "w") as f:
+        f.write(before)  # the same bytes at another time
+    assert evaluate([COCOBoxAP()], dataset, results)["bbox_mAP"] == pytest.approx(1)
+
+
+def test_masks_are_needed_only_of_what_is_evaluated(place, tmp_path):
+    """Annotations of other classes and of images that are not evaluated may have none."""
+    bare = [{**a, "segmentation": None} if a["category_id"] != 30 or a["image_id"] == 5 else a for a in ANNOTATIONS]
+    place = write_coco(str(tmp_path / "bare"), bare)
+    listed = tmp_path / "ids.txt"
+    listed.write_text("3")
+    with pytest.raises(DataError, match="annotation 6: has no segmentation"):
+        COCOMaskAP().check(COCODataset(**place, classes=["person"], filter_min_size=0))
+    dataset = COCODataset(**place, classes=["person"], filter_min_size=0, image_ids=str(listed), with_masks=True)
+    COCOMaskAP().check(dataset)
+    mask = encode(np.asarray(dataset[0][1]["masks"])[0])
+    results = [dict(img_id=3, boxes=[[10, 10, 30, 25]], labels=[1], scores=[1.0], masks=[mask])]
+    assert evaluate([COCOMaskAP()], dataset, results)["segm_mAP"] == pytest.approx(1)

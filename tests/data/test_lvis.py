@@ -156,3 +156,10 @@ def test_real_annotations(tmp_path):
     image, target = dataset[0]
     assert max(image.shape) == 320 and len(target["masks"]) == len(target["labels"])
     assert not [p for p in check({"type": "LVISDataset", **place}, progress=False) if "is missing" in p.what]
+
+
+def test_the_studies_take_every_image_once(place):
+    settings = dict(type="LVISDataset", oversample_threshold=1.0, filter_min_size=0, transforms=[], **place)
+    objects = Objects({"dataset": {"val": settings}})
+    assert objects.dataset.order is None
+    assert [image.shape[1::-1] for image, *_ in objects] == [SIZES[i] for i in (1, 2, 3, 5)]

@@ -14,6 +14,7 @@ from jsra.data.transforms import (
     Resize,
     check_fixed,
     drawn,
+    other_colours,
 )
 from jsra.registry import ConfigError, build
 
@@ -256,3 +257,24 @@ def test_a_transform_that_takes_no_random_generator():
     with pytest.raises(ConfigError, match=r"transforms\[0\], Own: must be called as t\(image, target, rng\)"):
         Compose([Own()])
     Compose([lambda image, target, rng=None: (image, target)])
+
+
+def test_another_normalize_is_named():
+    one = Compose([Resize(20, 40), Normalize([1, 2, 3], [4, 5, 6])])
+    assert other_colours(one, Compose([Normalize([1, 2, 3], [4, 5, 6])])) == [] == other_colours(one, Compose([]))
+    for change in (dict(mean=[3, 2, 1]), dict(std=[1, 1, 1]), dict(to_bgr=True)):
+        (line,) = other_colours(one, Compose([Normalize(**{"mean": [1, 2, 3], "std": [4, 5, 6], **change})]))
+        assert line.startswith("warning: dataset.val.transforms has another Normalize")
+
+
+def test_a_padded_picture_is_resized_and_mirrored(rng):
+    """img_size stays the part with the picture: detections are clipped to it, and moved back by its ratio to the original."""
+    image, target = np.zeros((80, 100, 3), np.uint8), new_target((100, 80))
+    target.update(bboxes=np.array([[60, 40, 100, 80]], np.float32), labels=np.ones(1, np.int32))
+    steps = [Pad(128), Resize(256, 256)]
+    padded, found = Compose(steps)(image, target, rng)
+    assert padded.shape == (256, 256, 3) and found["bboxes"].tolist() == [[120, 80, 200, 160]]
+    assert found["img_size"] == (200, 160) and found["pad_shape"] == (256, 256)
+    mirrored, found = Compose([RandomFlip(1.0)])(padded, found, rng)
+    assert found["bboxes"].tolist() == [[56, 80, 136, 160]] and found["img_size"] == (256, 256)
+    assert Compose([Resize(30, 40), Pad(64), Resize(32, 32)])(image, new_target((100, 80)), rng)[1]["img_size"] == (19, 15)

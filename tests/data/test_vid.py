@@ -192,7 +192,7 @@ def test_numbers_that_do_not_order_the_frames(tmp_path):
     for wrong, words in ((1, "image id 2: frame_id 1 appears twice in video 1"), (-1, "image id 2: has no frame_id")):
         with pytest.raises(DataError, match=words):
             read([*images[:2], {**images[2], "frame_id": wrong}])
-    with pytest.raises(DataError, match="image id 1: 2 objects have the track id 4"):
+    with pytest.raises(DataError, match=r"image id 1 \(.*\): 2 objects have the track id 4"):
         read(annotations=[*objects[:2], {**objects[2], "image_id": 1}])
     assert read([*images[:2], {**images[2], "frame_id": 20}]).notes[0].startswith("the frame numbers of 1 videos have gaps")
     found = check(dict(type="VIDDataset", root=str(tmp_path), anno_file=str(path)), progress=False)
@@ -306,3 +306,27 @@ def test_real_clips():
     metrics = evaluator.evaluate(val, results, evaluator.submission(val, results))
     assert len(val) == 384 and metrics["bbox_mAP"] > 0.999
     assert evaluator.columns["vid_AP50"] == "bbox_mAP_50"
+
+
+def test_two_objects_of_one_track_in_a_frame_are_refused_from_folders_too(root, tmp_path, capsys):
+    """Otherwise `jsra data vid` would write a file that cannot be read, and the motion would be that of either object."""
+    foxes = [vid_object("n02118333", (x, 3, 30, 20)) for x in (2, 5)]
+    write_frame(root, "VID/train/b/000001", foxes)
+    with pytest.raises(DataError, match=r"VID/train/b/000001.JPEG\): 2 objects have the track id 0"):
+        make(root)
+    assert main(["data", "vid", root, str(tmp_path / "a.json"), "--sets", "VID/train_videos"]) == 2
+    assert "2 objects have the track id 0" in capsys.readouterr().err and not (tmp_path / "a.json").exists()
+
+
+def test_copies_in_a_frame_are_named(root):
+    fox = vid_object("n02118333", (2, 3, 30, 20), 0), vid_object("n02118333", (2, 3, 30, 20), 1)
+    write_frame(root, "VID/train/b/000001", fox)
+    found = [p.what for p in check({"type": "VIDDataset", "root": root, "image_set": "VID/train_videos"}, progress=False)]
+    assert any("appears 2 times" in what for what in found)
+
+
+def test_frames_of_several_sizes_need_no_epoch_to_be_found(root):
+    write_frame(root, "VID/train/b/000001", [], size=(30, 30))
+    make(root)
+    with pytest.raises(DataError, match="video 2: its frames have several sizes: .*40, 30.*30, 30.*leave out references"):
+        make(root, references=dict(num=2, frame_range=2))

@@ -240,3 +240,17 @@ def test_blood_cells():
     boxes = np.concatenate([r.boxes for r in dataset.records])
     assert len(boxes) == 2805 and (boxes[:, 2:] > boxes[:, :2]).all() and boxes.min() >= 0
     assert len(VOCDataset(root, "val", classes=["RBC", "WBC", "Platelets"])) == 87
+
+
+@pytest.mark.parametrize(
+    "line",
+    ["{}.jpg", "{}.png 1", "JPEGImages/{}.jpg", "Annotations/{}.xml", "/VOC/JPEGImages/{}.JPG", "JPEGImages\\{}"],
+)
+def test_lists_that_name_files(root, line):
+    path = Path(root, "ImageSets", "Main", "trainval.txt")
+    path.write_text("".join(f"{line.format(name)}\n" for name in ("0001", "0002")))
+    for image_set in ("trainval", "trainval.txt"):
+        assert make(root, image_set=image_set).img_ids == ["0001", "0002"]
+    Path(root, "Annotations", "0002.xml").unlink()
+    with pytest.raises(DataError, match=r"0002.*\.xml is missing"):
+        make(root)

@@ -170,12 +170,13 @@ def test_killed_while_it_wrote(config, monkeypatch):
     assert written and dataset.features is None and not stored(config)
 
 
-def test_a_broken_file_is_named(config):
+@pytest.mark.parametrize("content", [b"PK\x03\x04 half", b""])  # nothing: the power failed
+def test_a_broken_file_is_named(config, content):
     dataset, model = parts(config)
     use_features(config, "train", dataset, model, progress=False)
     for path in stored(config):
         with open(path, "wb") as file:
-            file.write(b"PK\x03\x04 half")
+            file.write(content)
     with pytest.raises(DataError, match="cached features of .*image id .*delete this file"):
         dataset.get(0)
     image, _ = dataset.picture(0)  # what the data look like is drawn from images

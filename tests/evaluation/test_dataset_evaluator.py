@@ -17,7 +17,7 @@ from jsra.evaluation.evaluator import Evaluator
 from jsra.evaluation.report import evaluate
 from jsra.evaluation.voc_boxes import VOCBoxAP
 from jsra.registry import ConfigError, registered
-from tests.data.tiny import ANNOTATIONS, write_coco
+from tests.data.tiny import ANNOTATIONS, NORMALIZE, write_coco
 from tests.test_configs import LEAVES, ROOT
 from tests.toy_detector import write_config
 
@@ -68,7 +68,7 @@ def test_masks_are_evaluated_only_where_the_annotations_have_them(tmp_path):
     without = [{**ANNOTATIONS[0], "segmentation": []}, *ANNOTATIONS[1:]]
     for annotations, raises in ((ANNOTATIONS, False), (without, True)):
         place = write_coco(str(tmp_path), annotations)
-        settings = dict(type="COCODataset", **place, use_anno_cats=True, filter_empty_gt=False)
+        settings = dict(type="COCODataset", **place, use_anno_cats=True, filter_empty_gt=False, transforms=[NORMALIZE])
         made = {"dataset": {"val": settings}, "work_dir": None, "evaluator": [dict(type="COCOMaskAP")]}
         if raises:
             with pytest.raises(DataError, match="image id 1, annotation 1: has no segmentation; evaluate only boxes"):

@@ -4,6 +4,7 @@ import os
 import jittor as jt
 import numpy as np
 import pytest
+from PIL import Image
 
 from jsra.config import load_config
 from jsra.detectors.detector import Detector
@@ -120,3 +121,50 @@ def test_masks_of_a_detector_that_makes_none_are_refused_before_it_runs():
         COCOMaskAP().check_model(model)
     model.mask = MaskResults(mask_thr=0.5)
     COCOMaskAP().check_model(model)
+
+
+FLIP, CROP = dict(type="RandomFlip", prob=1.0), dict(type="RandomCrop", crop_size=(20, 20))
+
+
+def whole(images, targets):
+    """The results of a detector that finds the place of the white pixels and moves it back to the size of the picture."""
+    for image, target in zip(images, targets):
+        rows, columns = np.nonzero(image[0] > 127)
+        ratio = np.array(target["ori_img_size"] * 2) / np.array(target["img_size"] * 2)
+        box = np.array([columns.min(), rows.min(), columns.max() + 1, rows.max() + 1]) * ratio
+        yield dict(img_id=target["img_id"], boxes=box[None], scores=[1.0], labels=[1])
+
+
+@pytest.mark.parametrize("steps", [[], [FLIP], [CROP], [dict(type="RandomChoice", pipelines=[[FLIP], [CROP]])]])
+def test_the_data_of_a_training_can_be_evaluated(tmp_path, steps):
+    """Detections in a mirrored or cropped picture would not fit the annotations; every image counts."""
+    plain = dict(type="Normalize", mean=[0, 0, 0], std=[1, 1, 1])
+    images, annotations = [], []
+    for i in range(3):
+        pixels = np.zeros((40, 50, 3), np.uint8)
+        pixels[5:15, 3 + i : 23 + i] = 255
+        Image.fromarray(pixels).save(tmp_path / f"{i}.png")
+        images.append(dict(id=i, file_name=f"{i}.png", width=50, height=40))
+        annotations.append(dict(id=i, image_id=i, category_id=1, bbox=[3 + i, 5, 20, 10]))
+    content = dict(images=images, annotations=annotations, categories=[dict(id=1, name="a")])
+    (tmp_path / "a.json").write_text(json.dumps(content))
+    data = dict(
+        type="COCODataset", root=str(tmp_path), anno_file=str(tmp_path / "a.json"), use_anno_cats=True, batch_size=2,
+        shuffle=True, drop_last=True, transforms=[*steps, dict(type="Resize", min_size=80, max_size=200), plain],
+    )  # fmt: skip
+    val = dict(transforms=data["transforms"][len(steps) :])
+    evaluator = Evaluator(dict(dataset=dict(train=data, val=val), work_dir=None), "train")
+    results = [result for batch in evaluator.dataset.loader() for result in whole(*batch)]
+    assert evaluator.evaluate(results)["bbox_mAP"] == pytest.approx(1) and len(results) == 3
+
+
+@pytest.mark.parametrize(
+    "transforms, words", [("[]", "add Normalize"), ("[dict(type='RandomFlip', prob=0.0)]", "add Normalize"), ("[_n, _r]", "only Pad")]
+)
+def test_wrong_transforms_are_found_before_the_first_epoch(tmp_path, transforms, words):
+    path = write_config(tmp_path)
+    with open(path, "a") as f:
+        f.write("\n_n = dict(type='Normalize', mean=[0, 0, 0], std=[1, 1, 1])\n_r = dict(type='RandomFlip', prob=0.0)\n")
+        f.write(f"dataset['val']['transforms'] = {transforms}\ndel _n, _r\n")
+    with pytest.raises(ConfigError, match=words):
+        Evaluator(load_config(path), "val")

@@ -1,6 +1,7 @@
 import os
 
 import numpy as np
+import pytest
 from PIL import Image
 
 from jsra.data.coco import COCODataset
@@ -8,7 +9,7 @@ from jsra.data.vid import VIDDataset
 from jsra.registry import build
 from jsra.visualize.browse import browse, draw_truth
 from tests.data.small_vid import write_vid
-from tests.data.tiny import ANNOTATIONS, NORMALIZE, write_coco
+from tests.data.tiny import ANNOTATIONS, NORMALIZE, SIZES, write_coco
 
 
 def test_boxes_masks_and_crowds_are_drawn(tmp_path):
@@ -49,3 +50,13 @@ def test_videos_are_strips_of_frames(tmp_path):
         with Image.open(path) as picture:
             sizes[os.path.basename(path)] = picture.size
     assert sizes == {"fox.jpg": (40, 30), "a.jpg": (240, 30), "b.jpg": (120, 30)}
+
+
+@pytest.mark.parametrize("transformed", [False, True])
+def test_each_picture_has_the_name_of_its_file_if_training_repeats_images(tmp_path, transformed):
+    dataset = COCODataset(**write_coco(str(tmp_path)), use_anno_cats=True, filter_empty_gt=False)
+    dataset.order = [0, 0, 1, 2, 2, 2, 3, 4]
+    paths = browse(dataset, str(tmp_path / "out"), transformed=transformed, progress=False)
+    for path, (width, height) in zip(paths, SIZES.values()):
+        with Image.open(path) as picture:
+            assert picture.size == (width, height), path
