@@ -140,6 +140,7 @@ def _expected() -> tuple:
         ("jsra.engine.train", "NonFiniteLoss"),
         ("jsra.engine.checkpoint", "CheckpointError"),
         ("jsra.convert.torch_file", "WeightsError"),
+        ("jsra.data.workers", "WorkerError"),
     ):
         if module in sys.modules:
             found.append(getattr(sys.modules[module], name))
