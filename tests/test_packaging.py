@@ -55,3 +55,9 @@ def test_wheel_runs_alone(wheel, tmp_path):
     value, place = run.stdout.split()
     assert float(value) == 1.0
     assert place == str(tmp_path / "jsra" / "cuda_src")
+
+
+def test_a_source_distribution_has_what_the_wheel_is_built_from():
+    with open(os.path.join(ROOT, "MANIFEST.in"), encoding="utf8") as f:
+        lines = f.read().splitlines()
+    assert {"graft cuda_src", "graft jdet_configs"} <= set(lines)
