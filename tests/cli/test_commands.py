@@ -2,6 +2,7 @@
 import json
 import os
 import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -101,6 +102,14 @@ def test_test(trained, tmp_path, capsys):
     assert content["metrics"]["bbox_mAP_50"] > 0.9 and content["commit"] and content["split"] == "test"
     rows = json.load(open(tmp_path / "detections" / "test.bbox.json"))
     assert {"image_id", "category_id", "bbox", "score"} == set(rows[0])
+
+
+def test_paths_and_numbers_from_python(trained, tmp_path, capsys):
+    """main takes what a script has, not only texts."""
+    folder, config = trained
+    assert main(["infer", Path(config), folder / "work", folder / "data" / "images" / "0.png", "--out", tmp_path / "found",
+                 "--threshold", 0.5]) == 0  # fmt: skip
+    assert (tmp_path / "found" / "0.jpg").is_file()
 
 
 def test_test_without_annotations_writes_the_submission_only(trained, tmp_path, capsys):
