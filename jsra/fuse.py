@@ -6,6 +6,8 @@ while the model runs and has the same result, up to rounding. Classes without a 
 
 from __future__ import annotations
 
+import os
+import threading
 import types
 
 import jittor as jt
@@ -20,6 +22,18 @@ from jsra.ops.conv import Conv2d
 from jsra.ops.fused_conv import available, conv_norm_relu, fused_conv, fused_modules
 
 _RULES = []  # (class, name of the method, the original method, its replacement)
+
+
+# Threads take turns: Jittor's no_grad is one flag of the process, and one thread would leave it set for all later trainings.
+_turn = threading.RLock()
+
+
+def _new_turn():
+    global _turn
+    _turn = threading.RLock()
+
+
+os.register_at_fork(after_in_child=_new_turn)  # another thread may have had its turn at the fork
 
 
 def rule(cls, method: str):
@@ -52,14 +66,15 @@ class FusedModel:
         return self.run(self.model, *args)
 
     def run(self, function, *args):
-        try:
-            for module, method, rule in self._rules:
-                setattr(module, method, rule)
-            with jt.no_grad():
-                return function(*args)
-        finally:
-            for module, method, _ in self._rules:
-                module.__dict__.pop(method, None)
+        with _turn:
+            try:
+                for module, method, rule in self._rules:
+                    setattr(module, method, rule)
+                with jt.no_grad():
+                    return function(*args)
+            finally:
+                for module, method, _ in self._rules:
+                    module.__dict__.pop(method, None)
 
 
 @rule(Conv2d, "execute")

@@ -43,9 +43,7 @@ class Detector:
         check_fixed(self.transforms.transforms, "the transforms of dataset.test, or else dataset.val")
         self.model = load_model(self.config, weights)
         self._run, self._flip = inference(self.model, flip), flip
-        if isinstance(classes, str):
-            raise ConfigError(f"classes: expected a list of names, got the text {classes!r}")
-        self.classes = tuple(classes or class_names(self.config, weights))
+        self.classes = (() if classes is None else _names(classes)) or class_names(self.config, weights)
         if self.classes:
             check_model(self.model, self.classes, "the list of names")
 
@@ -80,6 +78,8 @@ class Detector:
         """
         if isinstance(image, (list, tuple)):
             return [self(one) for one in image]
+        if self.model.is_training():  # the user trained it in between
+            self.model.eval()
         batch, targets = self.prepare(image)
         return self._named(self._run(batch, targets)[0])
 
@@ -106,6 +106,14 @@ class Detector:
     def name(self, label: int) -> str:
         """The class name of a 1-based label."""
         return self.classes[label - 1] if 0 < label <= len(self.classes) else f"class {label}"
+
+
+def _names(classes) -> tuple:
+    """A user's names of labels 1, 2, ... as a tuple. Raises ConfigError for anything but texts in an order."""
+    names = list(classes) if isinstance(classes, (list, tuple, np.ndarray)) else None
+    if names is None or not all(isinstance(name, str) for name in names):
+        raise ConfigError(f"classes: expected a list of names, in the order of labels 1, 2, ..., got {classes!r}")
+    return tuple(str(name) for name in names)
 
 
 def load_model(config, weights=None):

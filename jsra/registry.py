@@ -43,6 +43,8 @@ def register(kind: str, name: str | None = None):
     The same class of the same file replaces its earlier form: a helper of a config is executed at each load, and a cell of a
     notebook again. Raises ValueError for another class with a registered name.
     """
+    if not isinstance(kind, str):
+        raise ValueError(f"register needs a kind, such as @register('detector'), got {kind!r}; known: {', '.join(KINDS)}")
     if kind not in KINDS:
         raise ValueError(f"unknown registry kind {kind!r}{nearest(kind, KINDS)}")
 

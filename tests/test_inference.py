@@ -1,3 +1,4 @@
+from concurrent.futures import ThreadPoolExecutor
 from types import SimpleNamespace
 
 import jittor as jt
@@ -46,7 +47,7 @@ def test_classes_of_the_config_or_of_the_dataset_type(config):
 def test_names_that_are_not_the_models(config):
     from jsra.registry import ConfigError
 
-    with pytest.raises(ConfigError, match="expected a list of names, got the text 'red'"):
+    with pytest.raises(ConfigError, match="expected a list of names, in the order of labels 1, 2, ..., got 'red'"):
         Detector(config, classes="red")
     with pytest.raises(ConfigError, match="the config has no 'dataset'"):
         Detector(config, overrides=["dataset=null"])
@@ -124,3 +125,34 @@ def test_another_file_in_the_folder_of_a_checkpoint(config, tmp_path):
     for name in ("state.json", "optimizer.safetensors"):
         with pytest.raises((ValueError, RuntimeError)):
             load_model(load_config(config), f"{made}/{name}")
+
+
+def test_names_in_another_form(config):
+    """A dict of names (number: name) was taken for its numbers."""
+    from jsra.registry import ConfigError
+
+    for names in ({0: "a", 1: "b"}, [1, 2], {"a", "b"}, 5):
+        with pytest.raises(ConfigError, match="expected a list of names, in the order of labels 1, 2, ..., got"):
+            Detector(config, classes=names)
+    assert Detector(config, classes=np.array(["a", "b"])).classes == ("a", "b")
+    assert Detector(config, classes=[]).classes == ("red", "green")
+
+
+def test_a_model_in_training_mode_detects_too(config, tmp_path):
+    detector = Detector(config)
+    path = str(tmp_path / "data" / "images" / "3.png")
+    boxes = detector(path)["boxes"]
+    detector.model.train()
+    np.testing.assert_array_equal(detector(path)["boxes"], boxes)
+
+
+def test_threads_leave_gradients_as_they_were(config, tmp_path):
+    """One thread took another's no_grad for the state before it: nothing could be trained afterwards."""
+    detector = Detector(config)
+    picture = np.asarray(Image.open(tmp_path / "data" / "images" / "3.png"))
+    boxes = detector(picture)["boxes"]
+    for _ in range(5):
+        with ThreadPoolExecutor(8) as threads:
+            found = list(threads.map(detector, [picture] * 100))
+        assert not jt.flags.no_grad
+        assert all(np.array_equal(result["boxes"], boxes) for result in found)

@@ -3,6 +3,7 @@
 import os
 import subprocess
 import sys
+import tarfile
 import zipfile
 
 import pytest
@@ -78,3 +79,14 @@ def test_editable_installation_is_found_from_the_folder_above(source, tmp_path):
     environment = {key: value for key, value in os.environ.items() if key != "PYTHONPATH"}
     run = subprocess.run(command, cwd=os.path.dirname(source), env=environment, capture_output=True, text=True)
     assert run.stdout.strip() == os.path.join(source, "jsra", "__init__.py"), run.stderr
+
+
+@pytest.mark.skipif(
+    not os.path.isdir(os.path.join(ROOT, ".git")), reason="copies the files that git tracks: run in a checkout"
+)
+def test_a_source_distribution_has_what_the_wheel_is_built_from(source, tmp_path):
+    code = "import sys; from setuptools import build_meta; build_meta.build_sdist(sys.argv[1])"
+    subprocess.run([sys.executable, "-c", code, str(tmp_path)], cwd=source, check=True, capture_output=True)
+    with tarfile.open(next(tmp_path.glob("*.tar.gz"))) as archive:
+        names = {name.partition("/")[2] for name in archive.getnames()}
+    assert not {path for folder in ("cuda_src", "jdet_configs", "jsra") for path in tracked(folder)} - names

@@ -56,6 +56,11 @@ def test_kinds(entry):
     assert get("TestOnlyBox") is entry
     with pytest.raises(ValueError, match="did you mean 'loss'"):
         register("los")
+    with pytest.raises(ValueError, match="register needs a kind, such as @register.'detector'., got <class"):
+
+        @register
+        class WithoutKind:
+            pass
 
 
 def test_a_name_is_taken_once(entry):

@@ -82,7 +82,8 @@ def _run(argv):
     command = "jsra"
     try:
         try:
-            args = _with_home(make_parser().parse_args(argv))
+            words = None if argv is None else [str(word) for word in argv]  # a caller may give paths and numbers
+            args = _with_home(make_parser().parse_args(words))
             command = f"jsra {args.command}"
             _check_current_folder()
             return args.run(args) or 0
@@ -140,6 +141,7 @@ def _expected() -> tuple:
         ("jsra.engine.train", "NonFiniteLoss"),
         ("jsra.engine.checkpoint", "CheckpointError"),
         ("jsra.convert.torch_file", "WeightsError"),
+        ("jsra.data.workers", "WorkerError"),
     ):
         if module in sys.modules:
             found.append(getattr(sys.modules[module], name))

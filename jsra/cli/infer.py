@@ -30,6 +30,7 @@ def run(args):
 
     from jsra.inference import Detector
     from jsra.output import check_folder
+    from jsra.runtime.distributed import is_main
     from jsra.visualize.media import find_inputs, infer_all
 
     # Checked before the model is built: a wrong path should be reported immediately.
@@ -37,6 +38,8 @@ def run(args):
     check_folder(args.out, inputs)
     os.makedirs(args.out, exist_ok=True)
     detector = Detector(args.config, args.weights, args.overrides, flip=args.flip)
+    if not is_main():
+        return 0  # with mpirun: the first process detects and writes
     done = infer_all(detector, inputs, args.out, args.threshold)
     for path, reason in done.failed.items():
         print(f"failed: {path}: {reason}", file=sys.stderr)

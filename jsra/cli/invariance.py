@@ -1,5 +1,7 @@
 """`jsra invariance CONFIG WEIGHTS`: how stable RoI features are when the image or the box changes (table 11)."""
 
+import sys
+
 from jsra.cli.numbers import angle, count, whole
 
 
@@ -58,4 +60,6 @@ def load(args):
     if args.split not in config["dataset"]:
         raise ConfigError(f"{args.config}: dataset has no {args.split!r}{nearest(args.split, config['dataset'])}")
     use_best_device(config)
+    if args.weights is None:
+        print("no weights are given: these are the numbers of random weights", file=sys.stderr)
     return load_model(config, args.weights), config

@@ -24,6 +24,10 @@ from jsra.runtime.errors import portable
 _SHARED_MIN = 1 << 16  # arrays of at least this many bytes are passed in a memory file
 
 
+class WorkerError(RuntimeError):
+    """A worker was killed, or gives no results; the message says what it was reading and what to do."""
+
+
 class WorkerPool:
     """`workers` forked processes that compute function(*task).
 
@@ -82,7 +86,7 @@ class WorkerPool:
     def _receive(self, process, pipe, task):
         ready = connection.wait([pipe, process.sentinel], self._timeout)
         if not ready:
-            raise RuntimeError(
+            raise WorkerError(
                 f"data worker {process.pid} gave no result for {self._timeout} s while it was reading "
                 f"{self._describe(*task)}; is the disk or network stuck? num_workers=0 loads in the main process"
             )
@@ -101,7 +105,7 @@ class WorkerPool:
         process.join(5)
         code = process.exitcode
         how = f"killed by {signal.Signals(-code).name}" if code is not None and code < 0 else f"ended with code {code}"
-        raise RuntimeError(
+        raise WorkerError(
             f"data worker {process.pid} was {how} while it was reading {self._describe(*task)}; if memory ran out, "
             "lower num_workers or batch_size; num_workers=0 loads in the main process"
         ) from None

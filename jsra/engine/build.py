@@ -126,6 +126,7 @@ def _build_run(config, resume, seed):
     )
     if checkpoint_path is not None:
         run.resume(checkpoint_path)
+    aside = on_main(lambda: checkpoint.set_aside(work_dir, run.iteration)) if checkpoint_path is not None else []
     run.start_log()
     run.log.info(f"{work_dir}: {len(loader)} batches an epoch, {run.total} iterations; {lr_line}")
     notes = [f"dataset.train: {line}" for line in dataset.notes]
@@ -141,6 +142,9 @@ def _build_run(config, resume, seed):
             run.log.info(line)
     if checkpoint_path is not None:
         run.log.info(f"resumed from {checkpoint_path}, iteration {run.iteration}")
+    if aside:
+        names = ", ".join(os.path.basename(path) for path in aside)
+        run.log.info(f"later checkpoints of {work_dir} do not belong to this run any more; they are kept as {names}")
     return run
 
 

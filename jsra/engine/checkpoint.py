@@ -161,6 +161,20 @@ def prune(work_dir: str, keep: int):
             shutil.rmtree(path)
 
 
+def set_aside(work_dir: str, iteration: int) -> list:
+    """Rename the checkpoints of a run that are later than `iteration`, because the run goes on from there: they would count
+    as its latest and best ones. Returns the new paths."""
+    found = []
+    for path in saved(work_dir):
+        if int(_NAME.match(os.path.basename(path))[1]) > iteration:
+            target, number = f"{path}.replaced", 2
+            while os.path.lexists(target):
+                target, number = f"{path}.replaced{number}", number + 1
+            os.rename(path, target)
+            found.append(target)
+    return found
+
+
 def restore(path: str, model, optimizer=None) -> dict:
     """Set the model (and the optimiser) exactly to a checkpoint; returns its state. Process 0 reads it for all processes.
 

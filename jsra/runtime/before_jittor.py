@@ -57,10 +57,11 @@ class _BeforeJittor:
         _refuse_numpy_2()
         _refuse_without_compiler()
         _refuse_without_semaphores()
+        spec = importlib.machinery.PathFinder.find_spec(name, path)
+        _refuse_spaces(sys.executable, spec and spec.origin)
         _refuse_lines_of_programs()
         _refuse_little_memory()
         _announce_compile()
-        spec = importlib.machinery.PathFinder.find_spec(name, path)
         if spec is not None and spec.origin:
             spec.loader = _Loader(name, spec.origin)
         return spec
@@ -99,6 +100,16 @@ def _refuse_without_compiler():
         missing.append(f"Python.h is not installed (apt-get install {python_config.PACKAGE})")
     if missing:
         raise ImportError(f"{', and '.join(missing)}, and Jittor compiles operators; `jsra doctor` shows what is missing")
+
+
+def _refuse_spaces(python, jittor):
+    """Jittor starts programs by both paths, and does not quote them."""
+    for what, path in (("Python", python), ("Jittor", jittor)):
+        if path and " " in path:
+            raise ImportError(
+                f"the path of {what} has a space ({path}), and Jittor could not compile any operator: make the virtual "
+                "environment in a folder without spaces"
+            )
 
 
 def _refuse_lines_of_programs():

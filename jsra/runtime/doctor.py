@@ -109,7 +109,10 @@ def _cuda():
     said = prepare().get("cuda") or prepare().get("skipped")
     gpu = driver.query()
     wanted = not gpu.problem and os.environ.get("nvcc_path") == "" and said.startswith("off")
-    yield Row("CUDA", "missing" if wanted else "ok" if said.startswith("on") else "-", said)
+    if os.environ.get("nvcc_path") and not os.path.isfile(os.environ["nvcc_path"]):
+        yield Row("CUDA", "missing", said, "nvcc_path names no file: correct it, or unset it")
+    else:
+        yield Row("CUDA", "missing" if wanted else "ok" if said.startswith("on") else "-", said)
     if gpu.problem:
         yield Row("  driver", "-", gpu.problem)
     else:

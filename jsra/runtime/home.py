@@ -10,7 +10,7 @@ import tempfile
 def place() -> tuple:
     """(the directory that Jittor will use, the reason): $JITTOR_HOME, else an earlier $JITTOR_HOME, else the user's home."""
     if os.environ.get("JITTOR_HOME"):
-        return os.path.abspath(os.environ["JITTOR_HOME"]), "$JITTOR_HOME"
+        return os.path.abspath(os.path.expanduser(os.environ["JITTOR_HOME"])), "$JITTOR_HOME"
     user = os.path.expanduser("~")
     note = os.path.join(user, ".cache", "jittor", "config.json")
     try:
@@ -21,6 +21,12 @@ def place() -> tuple:
     if os.path.abspath(remembered) == os.path.abspath(user):
         return user, "in the home directory"
     return os.path.abspath(remembered), f"an earlier $JITTOR_HOME, noted by Jittor in {note}: delete that file to forget it"
+
+
+def expand():
+    """Replace `~` in $JITTOR_HOME, which a shell does, but not a Dockerfile: Jittor would make a folder of this name."""
+    if os.environ.get("JITTOR_HOME", "").startswith("~"):
+        os.environ["JITTOR_HOME"] = place()[0]
 
 
 def cache(directory: str) -> str:

@@ -37,6 +37,7 @@ def prepare() -> dict:
         return prepared
     before_jittor.watch()
     before = dict(os.environ)
+    home.expand()
     place = home.writable_home()
     own = os.path.join(place, ".cache", "jittor", "jsra")
     for name, value in _DEFAULTS.items():

@@ -12,6 +12,7 @@ import numpy as np
 from jsra.data.image import PICTURES, DataError, read_image
 from jsra.folders import exists, is_file, walk
 from jsra.output import check_folder, cure, distinct_names, json_text, new_file, picture_ending, write_picture
+from jsra.registry import ConfigError
 from jsra.visualize.detections import draw_detections
 from jsra.visualize.video import VIDEOS, is_video, open_video
 
@@ -83,6 +84,11 @@ def infer_all(detector, inputs, out: str, threshold: float = 0.5) -> Inferred:
             interrupted = True
         finally:
             results.close()
+        if not os.path.exists(path) or not os.path.samestat(os.fstat(f.fileno()), os.stat(path)):
+            raise ConfigError(
+                f"{path} was replaced or deleted while this run wrote it, and its results are lost: give each run its own "
+                "folder (--out)"
+            )
     return Inferred(path, failed, interrupted)
 
 
@@ -148,6 +154,7 @@ def _video(detector, path, target, threshold, results):
             results.add_frames(path, detect(lines))
     finally:
         write(None)
+    video.check()
 
 
 def as_json(result) -> dict:

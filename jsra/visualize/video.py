@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import sys
 from typing import Callable, Iterator, NamedTuple
 
 import numpy as np
@@ -21,13 +22,16 @@ OPENCV = "'opencv-python-headless<4.11' 'numpy<2'"
 class Video(NamedTuple):
     """frames: an iterator of uint8 RGB [H, W, 3]. ending: extension of the file that `writer` writes.
 
-    writer(path, (width, height)) -> write(frame); write(None) ends the file. count: number of frames, None if unknown.
+    writer(path, (width, height)) -> write(frame); write(None) ends the file, and raises DataError if it is not whole. count:
+    number of frames, None if unknown. check(): called after the last frame; says so if frames are missing at the end, and
+    raises DataError if the file is certainly damaged.
     """
 
     frames: Iterator
     ending: str
     writer: Callable
     count: int | None = None
+    check: Callable = lambda: None
 
 
 def open_video(path: str) -> Video:
@@ -77,6 +81,7 @@ def _opencv(cv2, path):
         raise DataError(f"{path}: OpenCV cannot read this video")
     rate = capture.get(cv2.CAP_PROP_FPS) or 25.0
     count = int(capture.get(cv2.CAP_PROP_FRAME_COUNT))
+    read, seconds = [0], [0.0]
 
     def frames():
         while True:
@@ -84,13 +89,31 @@ def _opencv(cv2, path):
             if not good:
                 capture.release()
                 return
+            read[0] += 1
+            seconds[0] = max(seconds[0], capture.get(cv2.CAP_PROP_POS_MSEC) / 1000)
             yield np.ascontiguousarray(frame[:, :, ::-1])
 
     def writer(target, size):
-        video = cv2.VideoWriter(new_file(target), cv2.VideoWriter_fourcc(*"mp4v"), rate, tuple(int(v) for v in size))
-        return lambda frame: video.release() if frame is None else video.write(np.ascontiguousarray(frame[:, :, ::-1]))
+        sides = tuple(_even(int(side)) for side in size)
+        video = cv2.VideoWriter(new_file(target), cv2.VideoWriter_fourcc(*"mp4v"), rate, sides)
+        if not video.isOpened():
+            raise DataError(f"{target}: OpenCV cannot write this video; does this OpenCV have FFmpeg (pip install {OPENCV})?")
 
-    return Video(frames(), ".mp4", writer, count if count > 0 else None)
+        def write(frame):
+            if frame is not None:
+                return video.write(np.ascontiguousarray(_padded(frame)[:, :, ::-1]))
+            video.release()
+            written = cv2.VideoCapture(target)
+            whole = written.isOpened() and written.read()[0]
+            written.release()
+            return _check_written(target, whole)
+
+        return write
+
+    def check():
+        _check_end(path, read[0], count, max(count / rate - max(seconds[0], read[0] / rate), 0.0))
+
+    return Video(frames(), ".mp4", writer, count if count > 0 else None, check)
 
 
 def _imageio(path):
@@ -105,13 +128,70 @@ def _imageio(path):
         ) from None
     except (OSError, RuntimeError) as error:
         raise DataError(f"{path}: imageio cannot read this video ({error})") from None
-    rate = reader.get_meta_data().get("fps", 25.0)
+    about = reader.get_meta_data()
+    rate = about.get("fps") or 25.0
+    read = [0]
+
+    def frames():
+        for frame in reader:
+            read[0] += 1
+            yield np.ascontiguousarray(np.asarray(frame)[:, :, :3])
 
     def writer(target, size):
         video = imageio.get_writer(new_file(target), fps=rate, macro_block_size=1)
-        return lambda frame: video.close() if frame is None else video.append_data(frame)
 
-    return Video((np.ascontiguousarray(np.asarray(frame)[:, :, :3]) for frame in reader), ".mp4", writer)
+        def write(frame):
+            if frame is not None:
+                return video.append_data(_padded(frame))
+            video.close()
+            try:
+                imageio.get_reader(target).close()
+            except (OSError, RuntimeError, ValueError):
+                return _check_written(target, False)
+
+        return write
+
+    def check():
+        seconds = about.get("duration") or 0.0
+        count = _frames_of_avi(path) or round(seconds * rate)
+        _check_end(path, read[0], count, max(seconds, count / rate) - read[0] / rate)
+
+    return Video(frames(), ".mp4", writer, None, check)
+
+
+def _even(side: int) -> int:
+    return side + side % 2
+
+
+def _padded(frame):
+    """The frame with even width and height, which MPEG-4 needs: the last row or column is repeated."""
+    height, width = frame.shape[:2]
+    return np.pad(frame, ((0, height % 2), (0, width % 2), (0, 0)), mode="edge")
+
+
+def _check_written(target, whole: bool):
+    if not whole:
+        raise DataError(f"{target}: the drawn video is not whole: is there room on the disk?")
+
+
+def _frames_of_avi(path) -> int:
+    """The number of frames in the header of an AVI file; 0 if it has none."""
+    with open(path, "rb") as f:
+        head = f.read(4096)
+    at = head.find(b"avih")
+    # after the name: the size, microseconds per frame, bytes per second, padding, flags, frames
+    return int.from_bytes(head[at + 24 : at + 28], "little") if at >= 0 and head.startswith(b"RIFF") else 0
+
+
+def _check_end(path, read: int, count: int, missing: float):
+    """Say that frames at the end are missing. The header of an AVI file has their number; those of others may be wrong (a
+    trimmed video) or only have the duration, also of the sound: then it is a warning. missing: seconds."""
+    if read >= count or missing < 1:
+        return
+    text = f"{read} of {count} frames could be read, the last {missing:.1f} s are missing: the file is damaged or was cut"
+    if _frames_of_avi(path) == count:
+        raise DataError(f"{path}: only {text}; the results of these frames are kept")
+    print(f"warning: {path}: {text}, or its header is wrong", file=sys.stderr)
 
 
 def is_video(path) -> bool:

@@ -2,6 +2,7 @@
 import json
 import os
 import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -111,6 +112,14 @@ def test_test_says_what_is_left_out(trained, tmp_path, capsys):
     arguments = ["--set", f"dataset.test.anno_file={tmp_path}/a.json", "--out", str(tmp_path)]
     assert main(["test", config, str(folder / "work"), *arguments]) == 0
     assert "dataset.test: 1 of 9 objects are" in capsys.readouterr().err
+
+
+def test_paths_and_numbers_from_python(trained, tmp_path, capsys):
+    """main takes what a script has, not only texts."""
+    folder, config = trained
+    assert main(["infer", Path(config), folder / "work", folder / "data" / "images" / "0.png", "--out", tmp_path / "found",
+                 "--threshold", 0.5]) == 0  # fmt: skip
+    assert (tmp_path / "found" / "0.jpg").is_file()
 
 
 def test_test_without_annotations_writes_the_submission_only(trained, tmp_path, capsys):

@@ -8,10 +8,12 @@ import time
 import numpy as np
 import pytest
 
+from jsra.cli import _expected
 from jsra.data.coco import COCODataset
 from jsra.data.image import DataError
 from jsra.data.loader import DataLoader, collate
 from jsra.data.sampler import epoch_order, make_batches, shard, share
+from jsra.data.workers import WorkerError
 from jsra.registry import ConfigError, build
 from jsra.runtime.after_jittor import give_signals_back
 from tests.data.tiny import NORMALIZE, write_coco
@@ -222,6 +224,7 @@ def test_killed_worker_is_noticed_and_named():
         for _, targets in loader.epoch(0):
             seen.append(targets[0]["img_id"])
     assert seen == [0, 1, 2] and time.time() - start < 5
+    assert WorkerError in _expected()  # the command ends with this line, without a traceback
     loader.close()
 
 

@@ -7,11 +7,15 @@ import numpy as np
 import pytest
 from safetensors.numpy import save_file
 
+from jsra.config import load_config
 from jsra.convert.load import load_weights
 from jsra.engine import checkpoint
 from jsra.engine.checkpoint import CheckpointError
 from jsra.engine.optimizer import SGD
+from jsra.engine.build import build_run
+from jsra.engine.train import train
 from tests.engine.toy import everything, make_run
+from tests.toy_detector import write_config
 
 
 def test_files_and_names(tmp_path, seed):
@@ -212,3 +216,26 @@ def test_a_checkpoint_under_earlier_names(tmp_path):
     model, optimizer = make()
     assert len(load_weights(model, os.path.join(path, "model.safetensors"), strict=True).matched) == 4
     np.testing.assert_array_equal(model.roi_head.box.head.weight.numpy(), expected["roi_head.box.head.weight"])
+
+
+def test_later_checkpoints_of_a_run_that_goes_back(tmp_path):
+    """A run that goes on from an earlier checkpoint: the later ones are not its latest or best ones, and are not deleted."""
+    work = str(tmp_path / "work")
+    path = write_config(tmp_path)
+    settings = [f"work_dir={work}", "checkpoint_interval=1", "eval_interval=1", "+checkpoint_keep=9"]
+    run = build_run(load_config(path, settings))
+    train(run)
+    run.close()
+    folder = os.path.join(work, "checkpoints")
+    assert sorted(os.listdir(folder)) == [f"iter_{i:08d}" for i in (4, 8, 12, 16, 20)]
+    back = checkpoint.path_of(work, 8)
+    run = build_run(load_config(path, [*settings, "max_epoch=3", "optimizer.lr=0.01"]), resume=back)
+    kept = [f"iter_{i:08d}.replaced" for i in (12, 16, 20)]
+    assert sorted(os.listdir(folder)) == ["iter_00000004", "iter_00000008", *kept]
+    assert checkpoint.latest(work) == back
+    train(run)
+    run.close()
+    assert checkpoint.read_state(checkpoint.latest(work))["lr"] == 0.01
+    checkpoint.prune(work, 1)
+    assert set(kept) < set(os.listdir(folder))
+    assert checkpoint.set_aside(work, 8) == [checkpoint.path_of(work, 12) + ".replaced2"]

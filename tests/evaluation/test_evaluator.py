@@ -159,7 +159,8 @@ def test_the_data_of_a_training_can_be_evaluated(tmp_path, steps):
 
 
 @pytest.mark.parametrize(
-    "transforms, words", [("[]", "add Normalize"), ("[dict(type='RandomFlip', prob=0.0)]", "add Normalize"), ("[_n, _r]", "only Pad")]
+    "transforms, words",
+    [("[]", "add Normalize"), ("[dict(type='RandomFlip', prob=0.0)]", "add Normalize"), ("[_n, _r]", "only Pad")],
 )
 def test_wrong_transforms_are_found_before_the_first_epoch(tmp_path, transforms, words):
     path = write_config(tmp_path)

@@ -160,3 +160,32 @@ def test_a_place_for_semaphores(monkeypatch):
     monkeypatch.setattr("multiprocessing.synchronize._multiprocessing.SemLock", fails)
     with pytest.raises(ImportError, match=r"no semaphore can be made \(Read-only file system\).*: /dev/shm must exist"):
         before_jittor._refuse_without_semaphores()
+
+
+def test_a_path_with_a_space_is_refused_before_jittor_is_loaded():
+    """Jittor does not quote these paths: its first operator would fail, after minutes of compiling."""
+    with pytest.raises(ImportError, match="the path of Python has a space .*/my env/bin/python.*folder without spaces"):
+        before_jittor._refuse_spaces("/a/my env/bin/python", "/a/jittor/__init__.py")
+    with pytest.raises(ImportError, match="the path of Jittor has a space"):
+        before_jittor._refuse_spaces("/usr/bin/python", "/a b/jittor/__init__.py")
+    before_jittor._refuse_spaces("/usr/bin/python", None)
+
+
+@pytest.mark.parametrize(
+    "change, line",
+    [
+        ("sys.modules['numpy'] = None", "`pip install .` in the folder of jsra's source installs it in"),
+        ("sys.version_info = (3, 7, 1)", "jsra needs Python 3.8 to 3.12, and this is"),
+    ],
+)
+def test_what_is_missing_at_the_import(change, line):
+    done = run(f"import sys; {change}; sys.argv[0] = 'jsra'; import jsra")
+    assert done.returncode == 2 and line in done.stderr and len(done.stderr.splitlines()) == 1
+    assert f"ImportError: {'jsra' if '3, 7' in change else ''}" in run(f"import sys; {change}; import jsra").stderr
+
+
+def test_an_old_python_can_read_the_first_file():
+    """It must be able to say that it is too old: no f-strings and nothing else that is newer than Python 2."""
+    with open("jsra/__init__.py", encoding="utf8") as f:
+        text = f.read()
+    assert 'f"' not in text and "from None" not in text and "print(" not in text

@@ -71,3 +71,9 @@ def test_a_numpy_that_is_too_new(monkeypatch):
     report = doctor.report()
     assert rows(report)["NumPy"] == ("missing", "2.1.0") and "pip install 'numpy<2'" in report
     assert rows(report)["Jittor"] == ("missing", "not installed")
+
+
+def test_an_nvcc_that_is_not_there(monkeypatch):
+    monkeypatch.setenv("nvcc_path", "/no/such/nvcc")
+    report = doctor.report()
+    assert rows(report)["CUDA"][0] == "missing" and "-> nvcc_path names no file: correct it, or unset it" in report

@@ -22,6 +22,13 @@ def test_the_environment_decides(user, monkeypatch):
     assert home.writable_home() == str(user / "other")
 
 
+def test_a_tilde_that_no_shell_has_replaced(user, monkeypatch):
+    """As in a Dockerfile's ENV: Jittor would make a folder named ~ in the current one."""
+    monkeypatch.setenv("JITTOR_HOME", "~/other")
+    home.expand()
+    assert os.environ["JITTOR_HOME"] == str(user / "other") == home.writable_home()
+
+
 def test_what_jittor_remembers(user):
     os.makedirs(user / ".cache" / "jittor")
     with open(user / ".cache" / "jittor" / "config.json", "w", encoding="utf8") as f:

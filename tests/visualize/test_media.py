@@ -1,6 +1,7 @@
 import json
 import os
 import sys
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -220,3 +221,85 @@ def test_video_without_a_reader_says_what_to_install(tmp_path, monkeypatch):
     open(path, "wb").close()
     done = infer_all(detector, [path], str(tmp_path / "out"))
     assert "pip install 'opencv-python-headless<4.11' 'numpy<2'" in done.failed[path]
+
+
+class FakeOpenCV:
+    """Has what is used of OpenCV. A video: an AVI header with a number of frames, and the frames that can be read."""
+
+    CAP_PROP_FPS, CAP_PROP_FRAME_COUNT, CAP_PROP_POS_MSEC = 5, 7, 0
+
+    def __init__(self, readable, size=(63, 65), writes=True, keeps=True):
+        self.readable, self.size, self.writes, self.keeps, self.written = readable, size, writes, keeps, []
+
+    def VideoCapture(self, path):
+        width, height = self.size
+        left = [self.readable if path.endswith("clip.avi") or path.endswith("clip.mkv") else self.keeps]
+
+        def read():
+            left[0] -= 1
+            return left[0] >= 0, np.full((height, width, 3), left[0] % 256, np.uint8)
+
+        values = {self.CAP_PROP_FPS: 10.0, self.CAP_PROP_FRAME_COUNT: 30.0, self.CAP_PROP_POS_MSEC: 0.0}
+        return SimpleNamespace(isOpened=lambda: True, get=values.get, read=read, release=lambda: None)
+
+    def VideoWriter(self, path, code, rate, size):
+        def write(frame):
+            self.written.append((rate, size, frame))
+
+        return SimpleNamespace(isOpened=lambda: self.writes, write=write, release=lambda: None)
+
+    @staticmethod
+    def VideoWriter_fourcc(*letters):
+        return 0
+
+
+def fake_video(tmp_path, monkeypatch, name, **options):
+    """infer_all of a video of 30 frames by its header; returns (its result, its path, the fake)."""
+    fake = FakeOpenCV(**options)
+    monkeypatch.setitem(sys.modules, "cv2", fake)
+    header = b"RIFF\0\0\0\0AVI LIST\0\0\0\0hdrlavih" + b"".join(n.to_bytes(4, "little") for n in (56, 100000, 0, 0, 0, 30))
+    (tmp_path / name).write_bytes(header if name.endswith(".avi") else b"")
+    return infer_all(detector, [str(tmp_path / name)], str(tmp_path / "out")), str(tmp_path / name), fake
+
+
+def test_a_video_of_an_odd_size_is_drawn_as_a_whole(tmp_path, monkeypatch):
+    """MPEG-4 needs even sides: without a row and a column more, OpenCV cuts one off, and imageio writes nothing."""
+    done, path, fake = fake_video(tmp_path, monkeypatch, "clip.avi", readable=30)
+    assert done.failed == {} and len(json.load(open(done.path))[path]) == 30
+    assert {(rate, size, frame.shape) for rate, size, frame in fake.written} == {(10.0, (64, 66), (66, 64, 3))}
+    frame = fake.written[0][2]
+    assert (frame[65] == frame[64]).all() and (frame[:, 63] == frame[:, 62]).all()
+
+
+def test_a_video_that_was_cut_is_said(tmp_path, monkeypatch, capsys):
+    """OpenCV ends it like any other. An AVI file states its number of frames; for others it is only a warning."""
+    words = "11 of 30 frames could be read, the last 1.9 s are missing: the file is damaged or was cut"
+    done, path, _ = fake_video(tmp_path, monkeypatch, "clip.avi", readable=11)
+    assert done.failed == {path: f"{path}: only {words}; the results of these frames are kept"}
+    assert len(json.load(open(done.path))[path]) == 11
+    done, path, _ = fake_video(tmp_path, monkeypatch, "clip.mkv", readable=11)
+    assert done.failed == {} and len(json.load(open(done.path))[path]) == 11
+    assert f"warning: {path}: {words}, or its header is wrong\n" in capsys.readouterr().err
+    done, path, _ = fake_video(tmp_path, monkeypatch, "clip.mkv", readable=25)
+    assert done.failed == {} and "warning" not in capsys.readouterr().err  # half a second: the header may count otherwise
+
+
+def test_a_video_that_cannot_be_written_has_failed(tmp_path, monkeypatch):
+    done, path, _ = fake_video(tmp_path, monkeypatch, "clip.avi", readable=30, writes=False)
+    assert "clip.mp4: OpenCV cannot write this video" in done.failed[path]
+    done, path, _ = fake_video(tmp_path, monkeypatch, "clip.avi", readable=30, keeps=False)
+    assert "clip.mp4: the drawn video is not whole: is there room on the disk?" in done.failed[path]
+
+
+def test_two_runs_into_one_folder(folder, tmp_path):
+    """The second run replaces the file of the first, which must not end as if its results were there."""
+    out, inputs = str(tmp_path / "out"), [str(folder / "two.bmp")]
+
+    @OneByOne
+    def second_starts(pixels):
+        infer_all(detector, inputs, out)
+        return detector(pixels)
+
+    with pytest.raises(ConfigError, match="detections.json was replaced or deleted.*give each run its own folder"):
+        infer_all(second_starts, inputs, out)
+    assert list(json.load(open(os.path.join(out, "detections.json")))) == inputs
