@@ -10,9 +10,9 @@ from safetensors.numpy import save_file
 from jsra.config import load_config
 from jsra.convert.load import load_weights
 from jsra.engine import checkpoint
+from jsra.engine.build import build_run
 from jsra.engine.checkpoint import CheckpointError
 from jsra.engine.optimizer import SGD
-from jsra.engine.build import build_run
 from jsra.engine.train import train
 from tests.engine.toy import everything, make_run
 from tests.toy_detector import write_config
