@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections import Counter
 from typing import NamedTuple
 
 import jittor as jt
@@ -22,6 +23,7 @@ WHOLE = ("backbone", "motion")  # parts that a file must have all of if it has a
 _SPARE = re.compile(
     r"(motion|aggregator|semantic_head)\.|roi_heads\.keypoint_|roi_head\.(mask_iou_head|(?!\w+_(head|extractor)\.)\w+)\."
 )
+_COUNTERS = "num_batches_tracked"  # PyTorch's batch norms have one each
 
 
 class Report(NamedTuple):
@@ -40,11 +42,20 @@ class Report(NamedTuple):
         lines = [f"{len(self.matched)} weights matched ({self.family} names)"]
         for title, names in (("missing", self.missing), ("unexpected", self.unexpected), ("ignored", self.ignored)):
             if names:
-                lines.append(f"{len(names)} {title}: {_shortened(names)}")
+                lines.append(f"{len(names)} {title}: {_by_layers(names)}")
         for title, notes in (("of another shape", self.mismatched), ("reshaped", self.reshaped)):
             if notes:
                 lines.append(f"{len(notes)} {title}: {_shortened([f'{k} ({v})' for k, v in notes.items()])}")
         return "\n".join(lines)
+
+
+def _by_layers(names, most=12) -> str:
+    """The names; if they are more than `most`, the modules that they belong to, with the number of names of each."""
+    for depth in (99, 3, 2, 1):
+        groups = Counter(_COUNTERS if n.endswith(_COUNTERS) else ".".join(n.split(".")[:depth]) for n in names)
+        if len(groups) <= most:
+            return ", ".join(f"{group} ({count})" if count > 1 else group for group, count in groups.items())
+    return _shortened(names, most)
 
 
 def _shortened(names, most=12) -> str:

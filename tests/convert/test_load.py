@@ -6,7 +6,7 @@ import pytest
 from jittor import nn
 
 from jsra.convert.files import write_weights
-from jsra.convert.load import load_weights
+from jsra.convert.load import Report, load_weights
 from jsra.convert.torch_file import WeightsError
 
 
@@ -188,3 +188,18 @@ def test_a_classifier_with_layers_that_the_backbone_lacks(tmp_path, capsys):
         load_weights(model, path)
     assert main(["convert", str(path), str(tmp_path / "b.npz")]) == 1
     assert "no place in" in capsys.readouterr().out and not (tmp_path / "b.npz").exists()
+
+
+def test_many_names_are_told_by_their_modules():
+    neck = [f"neck.fpn_convs.{i}.{part}" for i in range(9) for part in ("weight", "bias")]
+    counters = [f"backbone.bn{i}.num_batches_tracked" for i in range(14)]
+    report = Report("mmdet", [], [*neck, "head.cls.weight"], counters[:2], {}, {}, [*counters, "fc.bias"])
+    assert str(report).splitlines() == [
+        "0 weights matched (mmdet names)",
+        "19 missing: " + ", ".join(f"neck.fpn_convs.{i} (2)" for i in range(9)) + ", head.cls.weight",
+        "2 unexpected: num_batches_tracked (2)",
+        "15 ignored: num_batches_tracked (14), fc.bias",
+    ]
+    assert str(report._replace(missing=neck * 2, unexpected=[], ignored=[])).endswith("fpn_convs.8 (4)")
+    many = [f"part{i}.weight" for i in range(13)]
+    assert str(report._replace(missing=many)).splitlines()[1].endswith("part11.weight, ... and 1 more")
