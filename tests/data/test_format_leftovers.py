@@ -1,10 +1,13 @@
 """What `jsra init` does not use is named: hidden files apart, other formats, entries without use, folders of pictures."""
 
 import json
+import shlex
 import zipfile
 
 import pytest
+from PIL import Image
 
+from jsra.cli import main
 from jsra.data import formats, starter
 from jsra.data.formats.annotations import Folder, files_below
 from jsra.data.image import DataError
@@ -82,7 +85,7 @@ def test_pictures_called_like_used_ones_are_said(tmp_path, form):
     pictures(tmp_path, "other/a.png", "other/empty.png")
     found, _ = starter.read(str(tmp_path / "d"), str(tmp_path / "out"))
     (line,) = starter.pictures_not_used(found, str(tmp_path))[-1:]
-    assert f"2 pictures, such as {tmp_path}/other/a.png, are not used: they have no annotations of their own" in line
+    assert f"2 pictures, such as {tmp_path}/other/a.png, are not used: {found.form} annotations are only for other" in line
 
 
 @pytest.mark.parametrize("encoding", ["utf-8", "cp437"])
@@ -149,3 +152,75 @@ def test_a_picture_with_other_capital_letters_is_named(tmp_path, form):
     found, _ = formats.find(str(tmp_path))
     hint = f"; {tmp_path}/more/GONE.jpg has other capital letters: rename one of them: left out"
     assert any(line.endswith(hint) for line in found.problems)
+
+
+def test_a_zip_file_with_backslashes_of_any_system(tmp_path):
+    """Programs of Windows write them, not all with the mark of Windows."""
+    yolo(tmp_path)
+    with zipfile.ZipFile(tmp_path / "a.zip", "w") as archive:
+        for path in files_below(str(tmp_path), (".jpg", ".yaml", ".txt")):
+            entry = zipfile.ZipInfo("top\\" + path[len(str(tmp_path)) + 1 :].replace("/", "\\"))
+            entry.create_system = 3
+            with open(path, "rb") as f:
+                archive.writestr(entry, f.read())
+    found, data = starter.read(str(tmp_path / "a.zip"), str(tmp_path / "out"))
+    (pictures_,) = found.splits.values()
+    assert [p.file for p in pictures_] == [f"{data}/top/images/a.jpg", f"{data}/top/images/empty.jpg"]
+    assert found.classes == ["cat", "dog"]
+
+
+def test_copies_of_roboflow_are_in_one_split(tmp_path):
+    names = [f"{i}_jpg.rf.{k}{i:031d}" for i in range(4) for k in range(3)]
+    pictures(tmp_path, *(f"train/{name}.jpg" for name in names))
+    for name in names:
+        (tmp_path / "train" / f"{name}.txt").write_text("0 0.5 0.5 0.2 0.4\n")
+    splits, rule = starter.split(formats.find(str(tmp_path))[0])
+    originals = {name: {p.file.split("/")[-1][0] for p in listed} for name, listed in splits.items()}
+    assert originals == {"train": {"0", "1", "2"}, "val": {"3"}} and len(splits["val"]) == 3
+    assert rule.endswith("every 4th picture, by file name, is for validation, with its copies by Roboflow")
+
+
+@pytest.mark.parametrize("count, words", [(2, "every 2nd picture"), (3, "every 3rd picture"), (4, "every 4th picture")])
+def test_ordinal_numbers(tmp_path, count, words):
+    pictures(tmp_path, *(f"{i}.jpg" for i in range(count)))
+    for i in range(count):
+        (tmp_path / f"{i}.txt").write_text("0 0.5 0.5 0.2 0.4\n")
+    assert words in starter.split(formats.find(str(tmp_path))[0])[1]
+
+
+def test_pictures_of_equal_content_in_two_splits_are_said(tmp_path, capsys):
+    for split, name, color in (("train", "a", 1), ("train", "b", 2), ("val", "c", 3), ("val", "d", 2), ("val", "e", 4)):
+        (tmp_path / "data" / split).mkdir(parents=True, exist_ok=True)
+        Image.new("RGB", (40, 40), (color, 9, 9)).save(tmp_path / "data" / split / f"{name}.bmp")
+        (tmp_path / "data" / split / f"{name}.txt").write_text("0 0.5 0.5 0.2 0.4\n")
+    assert main(["init", str(tmp_path / "data"), str(tmp_path / "out")]) == 0
+    such = f"{tmp_path}/data/val/d.bmp and {tmp_path}/data/train/b.bmp"
+    line = f"  1 picture of val with the content of one of train, such as {such}"
+    assert f"{line}: the AP of val is too high\n" in capsys.readouterr().out
+
+
+def test_a_folder_of_pictures_is_no_folder_for_the_config(tmp_path, capsys):
+    """`jsra init train valid`: the second folder would be written to, and its pictures not be read."""
+    for split in ("train", "valid"):
+        pictures(tmp_path / split, "a.jpg", "b.jpg")
+        for name in "ab":
+            (tmp_path / split / f"{name}.txt").write_text("0 0.5 0.5 0.2 0.4\n")
+    assert main(["init", str(tmp_path / "train"), str(tmp_path / "valid")]) == 2
+    assert f"but it has pictures, such as {tmp_path}/valid/a.jpg; put all data into one folder" in capsys.readouterr().err
+    assert sorted(p.name for p in (tmp_path / "valid").iterdir()) == ["a.jpg", "a.txt", "b.jpg", "b.txt"]
+    for folder in (tmp_path / "train", tmp_path, tmp_path / "train" / "project"):  # that of the data, one above, one below
+        starter.check_folder(str(folder), str(tmp_path / "train"))
+
+
+def test_commands_and_places_that_init_prints(tmp_path, capsys):
+    """A user copies the commands into a shell; an error names the picture and its annotation file."""
+    data = tmp_path / "it's $1"
+    pictures(data, "a.jpg", "b.jpg")
+    (data / "a.txt").write_text("0 0.5 0.5 0.2 0.4\n")
+    (data / "b.txt").write_text("0 1.5 0.5 0.2 0.4\n")
+    assert main(["init", str(data), str(data / "out")]) == 1
+    said = capsys.readouterr().out
+    path = shlex.quote(str(data / "out" / "config.py"))
+    assert f"1 error, 0 warnings: `jsra data check {path}` lists them" in said and f"\n  jsra train {path}\n" in said
+    assert f"error: {data}/b.jpg (annotated in {data}/b.txt): the box (140, 24, 160, 56) is outside the image" in said
+    assert "these are numbers, as no names were found" in said and "\n  val: 1 picture, 1 object\n" in said

@@ -47,7 +47,8 @@ def find(folder: str):
             objects = list(_united(_objects(image, f"{path}, {name}", problems)))
             attributes.update(f"tag.{tag.get('label')}" for tag in image.findall("tag"))
             attributes.update(a.get("name") for a in image.iter("attribute") if (a.text or "").strip() not in ("", "false"))
-            splits.setdefault(subset, []).append(Picture(file, path, *size, objects, places.fit(file, path, name), name))
+            picture = Picture(file, path, *size, objects, places.fit(file, path, name), name, bool(why))
+            splits.setdefault(subset, []).append(picture)
     if places is None:
         return None
     splits = once(splits, problems)

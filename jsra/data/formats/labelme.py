@@ -59,7 +59,7 @@ def find(folder: str):
         marks = content.get("flags")
         unused.update(f"flags.{key} of a picture" for key in marks if marks[key]) if isinstance(marks, dict) else None
         subset = lists.get(file) or places.split(path) or places.split(file) or "all"
-        splits.setdefault(subset, []).append(Picture(file, path, *size, objects, places.fit(file, path)))
+        splits.setdefault(subset, []).append(Picture(file, path, *size, objects, places.fit(file, path), as_stored=bool(why)))
     splits = once(splits, problems)
     problems += without_use(folder, "shapes", unused)
     return Annotations("Labelme", splits, classes_by_name(splits), problems, files) if places is not None else None
@@ -82,7 +82,7 @@ def _picture(path, content, places) -> tuple:
         file = places.find(os.path.basename(stem), path, stem=True)[0] or places.find(named, path)[0]
     if file is None:
         missing = f"its picture {content.get('imagePath')!r} is missing"
-        why = places.absent(os.path.basename(stem)) or missing + places.other_case(os.path.basename(stem))
+        why = places.absent(os.path.basename(stem)) or missing + places.other_case(os.path.basename(stem), stem=True)
     return file, "" if file else why
 
 

@@ -34,12 +34,12 @@ def pictures_not_used(found, folder) -> list:
     for place, paths in own.items():
         (left if place in places or not names.issuperset(map(stem_of, paths)) else copies).extend(paths)
     if left:
-        reason = "no usable annotations, or no list of a split names them"
+        reason = f"no usable {found.form} annotations, or no list of a split names them"
         hint = "; an empty .txt makes one a background" if found.form == "YOLO" else ""
-        lines.append(f"{len(left)} pictures, such as {left[0]}, are not used: {reason}{hint}")
+        lines.append(f"{_such(left, 'picture')} not used: {reason}{hint}")
     if copies:
-        reason = "they have no annotations of their own, and the names of others that have: masks or copies?"
-        lines.append(f"{len(copies)} pictures, such as {copies[0]}, are not used: {reason}")
+        reason = f"{found.form} annotations are only for other pictures with the same names; these may be masks or copies"
+        lines.append(f"{_such(copies, 'picture')} not used: {reason}")
     return lines
 
 
@@ -51,8 +51,8 @@ def files_not_used(found, folder) -> list:
     left = _others(folder, used)
     if not left:
         return []
-    what = f"{len(left)} files, such as {left[0]}, are not used ({_kinds(left)})"
-    return [f"{what}; annotations, names or lists in them are missing"]
+    what = f"{_such(left, 'file')} not used ({_kinds(left)}), as the annotations that were found are {found.form}"
+    return [f"{what}; if these are other annotations that you want, give their folder alone to `jsra init`"]
 
 
 def unknown_files(folder, lines) -> list:
@@ -96,6 +96,10 @@ def _others(folder, used) -> list:
     used = {os.path.normpath(path) for path in used}
     others = [p for p in files_below(folder, "") if not p.lower().endswith(PICTURES)]
     return [p for p in others if os.path.normpath(p) not in used and not _NO_DATA.search(os.path.basename(p))]
+
+
+def _such(paths, noun) -> str:
+    return f"the {noun} {paths[0]} is" if len(paths) == 1 else f"{len(paths)} {noun}s, such as {paths[0]}, are"
 
 
 def _counted(paths) -> str:
