@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 import re
 
@@ -15,33 +16,31 @@ def original(path: str) -> str:
 
 
 def copied(pictures, others) -> list:
-    """[(path, path of the copy)] of the files in `pictures` that have the content of one in `others`, another file."""
-    by_size = {}
-    for path in others:
-        by_size.setdefault(_size(path), []).append(path)
-    pairs = []
-    for path in pictures:
-        equal = (other for other in by_size.get(_size(path), ()) if other != path and _equal(path, other))
-        pairs += [(path, other) for other in [next(equal, None)] if other]
-    return pairs
+    """[(path, path of the copy)] of the files in `pictures` that have the content of one in `others`, another file.
+
+    Only files of equal size are opened, and only those with an equal beginning are read to their end: each once.
+    """
+    groups = {None: (list(pictures), list(others))}
+    for key in (os.path.getsize, lambda path: _digest(path, _PART), lambda path: _digest(path, -1)):
+        finer = {}
+        for own, theirs in (pair for pair in groups.values() if all(pair)):
+            divided = {}
+            for side, paths in enumerate((own, theirs)):
+                for path in paths:
+                    divided.setdefault(key(path), ([], []))[side].append(path)
+            finer.update({(len(finer), value): pair for value, pair in divided.items()})
+        groups = finer
+    return sorted((path, theirs[0]) for own, theirs in groups.values() if theirs for path in own)
 
 
-def _size(path):
-    try:
-        return os.path.getsize(path)
-    except OSError:
-        return None
-
-
-def _equal(first, second) -> bool:
-    """Whether two files of one size have the same content."""
-    try:
-        with open(first, "rb") as one, open(second, "rb") as other:
-            while True:
-                part = one.read(_PART)
-                if part != other.read(_PART):
-                    return False
-                if not part:
-                    return True
-    except OSError:
-        return False
+def _digest(path, most) -> bytes:
+    """A digest of the first bytes of a file, -1 for all."""
+    digest, left = hashlib.blake2b(digest_size=16), most
+    with open(path, "rb") as f:
+        while left:
+            part = f.read(_PART if left < 0 else left)
+            if not part:
+                break
+            digest.update(part)
+            left -= len(part) if left > 0 else 0
+    return digest.digest()
