@@ -224,3 +224,23 @@ def test_commands_and_places_that_init_prints(tmp_path, capsys):
     assert f"1 error, 0 warnings: `jsra data check {path}` lists them" in said and f"\n  jsra train {path}\n" in said
     assert f"error: {data}/b.jpg (annotated in {data}/b.txt): the box (140, 24, 160, 56) is outside the image" in said
     assert "these are numbers, as no names were found" in said and "\n  val: 1 picture, 1 object\n" in said
+
+
+@pytest.mark.parametrize(
+    "data, why",
+    [
+        (b"version https://git-lfs.github.com/spec/v1\noid", "a Git LFS pointer: fetch the pictures with `git lfs pull`"),
+        (b"<!DOCTYPE html><html>", "it is a web page: download the picture again"),
+        (bytes(99), "it is empty or has only zeros: copy it again"),
+        (b"12 34", "it is damaged, or no picture in a known format"),
+    ],
+)
+@pytest.mark.parametrize("form", [coco, voc, yolo, labelme, cvat], ids=lambda f: f.__name__)
+def test_files_that_are_no_pictures_have_one_line(tmp_path, form, data, why):
+    form(tmp_path)
+    (file,) = tmp_path.rglob("a.jpg")
+    file.write_bytes(data)
+    found, _ = formats.find(str(tmp_path))
+    lines = [*found.problems, *starter.pictures_not_used(found, str(tmp_path)), *starter.files_not_used(found, str(tmp_path))]
+    (line,) = [line for line in lines if "a.jpg" in line or line.endswith("a.txt") or "a.txt," in line]
+    assert f"the picture {file} cannot be read" in line and why in line

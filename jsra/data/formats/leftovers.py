@@ -12,6 +12,7 @@ from jsra.data.image import PICTURES
 
 # Names of files without annotations: hidden files, documents, programs, caches.
 _NO_DATA = re.compile(r"^(\.|__|readme|licen[sc]e|requirements)|\.(md|py|pyc|sh|ipynb|html?|pdf|cache|log|db)$", re.I)
+_UNREADABLE = re.compile(r"the picture (.+?) cannot be read \(")  # a line of size_of
 ARCHIVES = (".zip", ".tar", ".gz", ".tgz", ".bz2", ".xz", ".7z", ".rar")
 # Entries by which a JSON file of another program is known.
 _PROGRAMS = {
@@ -26,9 +27,10 @@ def pictures_not_used(found, folder) -> list:
     """Lines if there are pictures that are not used: for those in folders where all are called like used ones (masks, smaller
     copies, or a part of the data without annotations), and for the others."""
     used = {p.file for listed in found.splits.values() for p in listed}
+    told = used | {match[1] for match in map(_UNREADABLE.search, found.problems) if match}
     places, names = {os.path.dirname(file) for file in used}, set(map(stem_of, used))
     own = {}
-    for path in (p for p in Pictures(folder).paths if p not in used):
+    for path in (p for p in Pictures(folder).paths if p not in told):
         own.setdefault(os.path.dirname(path), []).append(path)
     left, copies, lines = [], [], []
     for place, paths in own.items():

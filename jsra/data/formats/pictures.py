@@ -147,7 +147,7 @@ def size_of(path: str, stated=(None, None)):
         with open_image(path) as image:
             stored, shown = image.size, ImageOps.exif_transpose(image).size
     except (OSError, ValueError, SyntaxError, Image.DecompressionBombError) as error:
-        return None, f"the picture cannot be read ({error})"
+        return None, f"the picture {path} cannot be read ({error})"
     try:
         width, height = (int(float(v or 0)) for v in stated)
     except (TypeError, ValueError, OverflowError):

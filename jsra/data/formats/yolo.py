@@ -42,7 +42,7 @@ def find(folder: str):
     for file, path in labels.items():
         size, why = size_of(file)
         if size is None:
-            problems.append(f"{file}: {why}: left out")
+            problems.append(f"{path}: {why}: left out")
             continue
         objects = [Object(*o) for o in _objects(path, lines[path], size, more is not None, problems)]
         scores += 0 if more else sum(len(words) == 6 for words in lines[path] if _is_sound(words))
