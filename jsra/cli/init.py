@@ -44,7 +44,7 @@ def run(args):
         count = done["objects"][name]
         print(f"  {name}: {counted(count, 'object')} to train on" + ("" if count else ": it cannot be learned"))
     if found.form == "YOLO" and all(re.fullmatch(r"class \d+", name) for name in found.classes):
-        print("  these are numbers, as no names were found: write them into DATA/classes.txt, one a line, and init again")
+        print("  no names of classes were found: write them into DATA/classes.txt, one a line, and use --force")
     if done["crowds"]:
         print(f"  {counted(done['crowds'], 'object')} {starter.CROWDS}: a training ignores these regions")
     for line in done["shared"]:

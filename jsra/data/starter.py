@@ -127,7 +127,10 @@ def _unpack(path, target):
                 archive.extract(entry, target)
     except DataError:
         raise
-    except (zipfile.BadZipFile, zlib.error, EOFError, RuntimeError) as error:  # RuntimeError: a password is needed
+    except RuntimeError as error:  # a password is needed, or it is compressed in another way
+        why = error if isinstance(error, NotImplementedError) else "a password is needed"
+        raise DataError(f"{path} cannot be unpacked here ({why}); unpack it, and give the folder") from None
+    except (zipfile.BadZipFile, zlib.error, EOFError) as error:
         raise DataError(f"{path} cannot be unpacked ({error}); copy it again, or unpack it and give the folder") from None
     return target
 
@@ -163,7 +166,8 @@ def split(found: Annotations) -> tuple:
     rest = [p for p in rest if p.file not in held]
     if list(splits) == ["train"] and 0 < len(rest) <= len(splits["train"]):
         splits["val"] = rest
-        return splits, f"a split for training: {len(splits['train'])} pictures; the other {len(rest)} are for validation"
+        trained = counted(len(splits["train"]), "picture")
+        return splits, f"a split for training: {trained}; the rest for validation: {len(rest)}"
     if splits.get("train") and len(splits) > 1:
         rule = "existing splits: " + ", ".join(f"{name} {len(pictures)}" for name, pictures in splits.items())
         unused = "is" if len(rest) == 1 else "are"

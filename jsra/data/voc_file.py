@@ -76,7 +76,7 @@ def read_objects(root) -> tuple:
         elif not any(texts):
             what = "has no <bndbox>"
         elif not all(v is not None and abs(v) < FARTHEST for v in box):
-            what = f"has a box that is not four numbers of pixels: {', '.join(map(str, texts))}"
+            what = f"has a box that is not four numbers of pixels: {', '.join(text or 'nothing' for text in texts)}"
         elif max(box) <= 1 and not all(v.is_integer() for v in box):
             what = f"has a box in fractions of the picture ({', '.join(map(str, texts))}), not in pixels"
         elif difficult.lower() not in DIFFICULT:

@@ -223,7 +223,7 @@ def test_commands_and_places_that_init_prints(tmp_path, capsys):
     path = shlex.quote(str(data / "out" / "config.py"))
     assert f"1 error, 0 warnings: `jsra data check {path}` lists them" in said and f"\n  jsra train {path}\n" in said
     assert f"error: {data}/b.jpg (annotated in {data}/b.txt): the box (140, 24, 160, 56) is outside the image" in said
-    assert "these are numbers, as no names were found" in said and "\n  val: 1 picture, 1 object\n" in said
+    assert "no names of classes were found" in said and "\n  val: 1 picture, 1 object\n" in said
 
 
 @pytest.mark.parametrize(
@@ -244,3 +244,17 @@ def test_files_that_are_no_pictures_have_one_line(tmp_path, form, data, why):
     lines = [*found.problems, *starter.pictures_not_used(found, str(tmp_path)), *starter.files_not_used(found, str(tmp_path))]
     (line,) = [line for line in lines if "a.jpg" in line or line.endswith("a.txt") or "a.txt," in line]
     assert f"the picture {file} cannot be read" in line and why in line
+
+
+@pytest.mark.parametrize("mark, words", [("password", "a password is needed"), ("method", "compression method is not supported")])
+def test_zip_files_that_python_does_not_read(tmp_path, mark, words):
+    """A password, and Deflate64 of Windows Explorer: another copy would not help."""
+    with zipfile.ZipFile(tmp_path / "a.zip", "w") as archive:
+        archive.writestr("a.txt", "0 0.5 0.5 0.2 0.4\n")
+    data = bytearray((tmp_path / "a.zip").read_bytes())
+    for start, flags, method in ((b"PK\3\4", 6, 8), (b"PK\1\2", 8, 10)):
+        place = data.index(start)
+        data[place + (flags if mark == "password" else method)] = 1 if mark == "password" else 9
+    (tmp_path / "a.zip").write_bytes(data)
+    with pytest.raises(DataError, match=f"cannot be unpacked here .*{words}.*; unpack it, and give the folder"):
+        starter.read(str(tmp_path / "a.zip"), str(tmp_path / "out"))

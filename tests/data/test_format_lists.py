@@ -248,7 +248,7 @@ def test_a_list_of_the_training_alone(tmp_path):
     assert {name: [os.path.basename(p.file) for p in listed] for name, listed in splits.items()} == {
         "train": ["p0.jpg", "p1.jpg", "p3.jpg"], "val": ["p2.jpg"]
     }  # fmt: skip
-    assert rule == "a split for training: 3 pictures; the other 1 are for validation"
+    assert rule == "a split for training: 3 pictures; the rest for validation: 1"
     (tmp_path / "train.txt").write_text("p0.jpg\n")
     splits, rule = starter.split(formats.find(str(tmp_path))[0])
     assert [len(listed) for listed in splits.values()] == [3, 1] and rule.startswith("only 1 pictures have a split, train: ")

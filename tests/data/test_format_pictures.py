@@ -243,7 +243,7 @@ def test_labelme_shapes_without_a_label(tmp_path):
     content["shapes"] += [dict(shape_type="rectangle", points=[[1, 1], [9, 9]], **more) for more in ({}, dict(label=None))]
     (tmp_path / "a.json").write_text(json.dumps(content))
     found, _ = formats.find(str(tmp_path))
-    assert found.classes == ["cat", "dog"] and sum("without a label" in line for line in found.problems) == 2
+    assert found.classes == ["cat", "dog"] and sum("has no label" in line for line in found.problems) == 2
 
 
 def test_nothing_of_the_data_is_written_over_or_read_again(tmp_path):

@@ -269,7 +269,7 @@ def test_pictures_annotated_before_they_are_turned_are_said(tmp_path, form):
     found, _ = formats.find(str(tmp_path))
     one = next(p for listed in found.splits.values() for p in listed if p.file == str(file))
     assert (one.width, one.height) == (100, 80)
-    assert f"1 picture, such as {file}, turned by its EXIF orientation" in found.problems[-1]
+    assert f"1 picture with an EXIF orientation, such as {file}: the annotations have the width" in found.problems[-1]
 
 
 @pytest.mark.parametrize(
@@ -278,6 +278,8 @@ def test_pictures_annotated_before_they_are_turned_are_said(tmp_path, form):
         ("<annotation><name>\u88c2\u7f1d</name></annotation>".encode("gbk"), "it is not text in UTF-8: save it as UTF-8"),
         (b"<annotation><name>nuts & bolts</name></annotation>", "correct it; in XML, & is written &amp;"),
         (b"<annotation><name>nuts</na", "it ends in the middle: copy or write it again"),
+        (b"<annotation><name>nuts</name>\n", "it ends in the middle: copy or write it again"),
+        (b"\n<?xml version='1.0'?><annotation/>", "remove what is before <?xml"),
     ],
 )
 def test_what_to_do_about_an_xml_file(tmp_path, data, cure):

@@ -10,6 +10,7 @@ import xml.etree.ElementTree as ElementTree
 from collections import Counter
 from dataclasses import dataclass, field
 from functools import cached_property
+from xml.parsers.expat import errors
 
 from jsra.data.coco_file import parse_json
 from jsra.data.image import DataError
@@ -133,11 +134,11 @@ def xml_of(path: str, problems: list):
     except OSError as error:
         problems.append(f"{error}: left out")
     except (ElementTree.ParseError, ValueError, LookupError) as error:
-        problems.append(f"{path}: not valid XML ({error}); {_cure_of_xml(path)}: left out")
+        problems.append(f"{path}: not valid XML ({error}); {_cure_of_xml(path, error)}: left out")
     return None
 
 
-def _cure_of_xml(path) -> str:
+def _cure_of_xml(path, error) -> str:
     """What to do about an XML file that cannot be read."""
     with open(path, "rb") as f:
         data = f.read()
@@ -145,7 +146,10 @@ def _cure_of_xml(path) -> str:
         text = data.decode("utf-16" if data.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)) else "utf-8").rstrip()
     except UnicodeDecodeError:
         return "it is not text in UTF-8: save it as UTF-8"
-    if not text.endswith(">"):
+    code = errors.messages.get(getattr(error, "code", None))
+    if code == errors.XML_ERROR_MISPLACED_XML_PI:
+        return "remove what is before <?xml"
+    if code == errors.XML_ERROR_NO_ELEMENTS or not text.endswith(">"):
         return "it ends in the middle: copy or write it again"
     return "correct it; in XML, & is written &amp; and < is written &lt;"
 

@@ -89,14 +89,14 @@ def _objects(image, where, problems):
                 polygons = [points]
             else:
                 if element.tag not in ("tag", "attribute"):
-                    problems.append(f"{where}: a {element.tag} {name!r} is neither a box nor a polygon: left out")
+                    problems.append(f"{where}: the {element.tag} {name!r} is neither a box nor a polygon: left out")
                 continue
         except (TypeError, ValueError, AttributeError):
-            problems.append(f"{where}: a {element.tag} {name!r} whose coordinates are not numbers: left out")
+            problems.append(f"{where}: the coordinates of the {element.tag} {name!r} are not numbers: left out")
             continue
         xs, ys = points[0::2], points[1::2]
         if len(xs) != len(ys) or not all(map(math.isfinite, points)):
-            problems.append(f"{where}: a {element.tag} {name!r} whose coordinates are not pairs of numbers: left out")
+            problems.append(f"{where}: the coordinates of the {element.tag} {name!r} are not pairs of numbers: left out")
             continue
         box = bounds(points)
         if not (name and box[0] < box[2] and box[1] < box[3]):

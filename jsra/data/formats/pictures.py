@@ -168,6 +168,6 @@ def turned_pictures(splits) -> list:
     files = sorted({p.file for pictures in splits.values() for p in pictures if p.as_stored})
     if not files:
         return []
-    what = f"{counted(len(files), 'picture')}, such as {files[0]}, turned by its EXIF orientation, but annotated"
+    what = f"{counted(len(files), 'picture')} with an EXIF orientation, such as {files[0]}: the annotations have the width"
     cure = "if `jsra data browse` shows boxes in wrong places, exchange width and height in the annotations"
-    return [f"{what} with the width and height before that: used unturned; {cure}"]
+    return [f"{what} and height that it has before it is turned, so it is used unturned; {cure}"]

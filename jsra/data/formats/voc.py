@@ -78,7 +78,8 @@ def _objects(root, path, problems):
     for item in objects:
         x0, y0, x1, y1 = item["box"]
         if x0 > x1 or y0 > y1:  # equal coordinates: one pixel wide
-            problems.append(f"{path}: the object {item['name']!r} has the box ({x0:g}, {y0:g}, {x1:g}, {y1:g}): left out")
+            what = f"the object {item['name']!r} has xmin > xmax or ymin > ymax: ({x0:g}, {y0:g}, {x1:g}, {y1:g})"
+            problems.append(f"{path}: {what}: left out")
             continue
         # VOC counts pixels from 1 and includes the last one. Many programs count from 0: their first pixel stays at 0.
         x0, y0 = (max(v - 1, min(v, 0)) for v in (x0, y0))
