@@ -53,16 +53,18 @@ def run(args):
         print(f"  {counted(done['small'], 'picture')} with a side below {starter.LEAST_SIDE} pixels: not trained on")
     if done["unusable"]:
         print(f"  {counted(done['unusable'], 'object')} {UNUSABLE}: not trained on")
-    levels = Counter()
+    levels, others = Counter(), Counter()  # others: of other splits than train
     for name in done["counts"]:
         for problem in check({"type": "COCODataset", "root": data, "anno_file": f"{args.folder}/annotations/{name}.json"}):
             levels[problem.level] += 1
+            others.update([name] if name != "train" else ())
             if problem.level == "error":
                 picture = done["pictures"][name].get(problem.where.split(",")[0])
                 where = f"{picture.file} (annotated in {picture.source})" if picture else f"{name}: {problem.where}"
                 print(f"error: {where}: {problem.what}; {problem.cure}")
     path, listed = quote(done["path"]), [counted(levels[level], level) for level in ("error", "warning")]
-    print(f"{', '.join(listed)}: `jsra data check {path}` lists them")
+    more = "".join(f"; those of {name}: --split {name}" for name in others)
+    print(f"{', '.join(listed)}: `jsra data check {path}` lists them{more}")
     print(
         "backbone: EfficientNet-Lite0 with ImageNet weights"
         if pretrained

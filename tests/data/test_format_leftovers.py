@@ -8,6 +8,7 @@ import pytest
 from PIL import Image
 
 from jsra.cli import main
+from jsra.config import load_config
 from jsra.data import formats, starter
 from jsra.data.formats.annotations import Folder, files_below
 from jsra.data.image import DataError
@@ -221,7 +222,8 @@ def test_commands_and_places_that_init_prints(tmp_path, capsys):
     assert main(["init", str(data), str(data / "out")]) == 1
     said = capsys.readouterr().out
     path = shlex.quote(str(data / "out" / "config.py"))
-    assert f"1 error, 0 warnings: `jsra data check {path}` lists them" in said and f"\n  jsra train {path}\n" in said
+    assert f"1 error, 0 warnings: `jsra data check {path}` lists them; those of val: --split val\n" in said
+    assert f"\n  jsra train {path}\n" in said
     assert f"error: {data}/b.jpg (annotated in {data}/b.txt): the box (140, 24, 160, 56) is outside the image" in said
     assert "no names of classes were found" in said and "\n  val: 1 picture, 1 object\n" in said
 
@@ -246,7 +248,7 @@ def test_files_that_are_no_pictures_have_one_line(tmp_path, form, data, why):
     assert f"the picture {file} cannot be read" in line and why in line
 
 
-@pytest.mark.parametrize("mark, words", [("password", "a password is needed"), ("method", "compression method is not supported")])
+@pytest.mark.parametrize("mark, words", [("password", "a password is needed"), ("method", "method is not supported")])
 def test_zip_files_that_python_does_not_read(tmp_path, mark, words):
     """A password, and Deflate64 of Windows Explorer: another copy would not help."""
     with zipfile.ZipFile(tmp_path / "a.zip", "w") as archive:
@@ -258,3 +260,12 @@ def test_zip_files_that_python_does_not_read(tmp_path, mark, words):
     (tmp_path / "a.zip").write_bytes(data)
     with pytest.raises(DataError, match=f"cannot be unpacked here .*{words}.*; unpack it, and give the folder"):
         starter.read(str(tmp_path / "a.zip"), str(tmp_path / "out"))
+
+
+def test_a_folder_with_the_sign_of_a_variable(tmp_path):
+    """`jsra init` writes the path of such a folder into its config, which `jsra train` reads."""
+    pictures(tmp_path / "a $HOME", "a.jpg", "b.jpg")
+    for name in "ab":
+        (tmp_path / "a $HOME" / f"{name}.txt").write_text("0 0.5 0.5 0.2 0.4\n")
+    assert main(["init", str(tmp_path / "a $HOME"), str(tmp_path / "a $HOME" / "p")]) == 0
+    assert load_config(str(tmp_path / "a $HOME" / "p" / "config.py"))["work_dir"] == str(tmp_path / "a $HOME" / "p" / "run")
