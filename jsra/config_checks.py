@@ -108,7 +108,9 @@ def check_names(config, path):
         if "\0" in config[key]:
             raise ConfigError(f"{path}: {key}: {config[key]!r} has a null character: no file can have this name")
     config["work_dir"] = os.path.expanduser(config["work_dir"])
-    if os.path.expandvars(config["work_dir"]) != config["work_dir"]:
+    folder, _, rest = config["work_dir"].rpartition("$")
+    above = os.path.isdir(f"{folder}${rest.split('/')[0]}") and "/" in rest  # a folder whose name has a $
+    if os.path.expandvars(config["work_dir"]) != config["work_dir"] and not above:
         raise ConfigError(
             f"{path}: work_dir: variables such as those in {config['work_dir']!r} are not replaced: write the path itself (a "
             "Python config can take it from os.environ)"

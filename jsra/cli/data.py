@@ -69,6 +69,7 @@ def _check(args):
     from collections import Counter
 
     from jsra.data.check import check, refusal
+    from jsra.data.problems import counted
 
     chosen = _chosen(args)[1]
     problems = check(chosen)
@@ -84,7 +85,7 @@ def _check(args):
     if hidden:
         print(f"... and {hidden} more (--max 0 lists all)")
     errors = sum(p.level == "error" for p in problems)
-    print(f"dataset.{args.split}: {errors} errors, {len(problems) - errors} warnings")
+    print(f"dataset.{args.split}: {counted(errors, 'error')}, {counted(len(problems) - errors, 'warning')}")
     return 1 if errors else 0
 
 

@@ -16,45 +16,55 @@ def add_parser(subparsers):
 
 def run(args):
     import os
+    import re
     from collections import Counter
+    from shlex import quote
 
     from jsra.data import starter
     from jsra.data.check import check
     from jsra.data.coco import UNUSABLE
-    from jsra.data.problems import first_lines
+    from jsra.data.problems import counted, first_lines
     from jsra.registry import ConfigError
     from jsra.runtime import prepare
 
     if os.path.exists(os.path.join(args.folder, "config.py")) and not args.force:
         raise ConfigError(f"{args.folder}/config.py exists: choose another folder, or overwrite it with --force")
+    starter.check_folder(args.folder, args.data)
     found, data = starter.read(args.data, args.folder)
     gpu = prepare().get("cuda", "").startswith("on")
     pretrained = starter.has_weights()
     done = starter.write(found, data, args.folder, gpu, pretrained)
     for line in first_lines(found.problems):
-        print(f"left out: {line}")
+        print(f"note: {line}")
     noun = "class" if len(found.classes) == 1 else "classes"
     print(f"{found.form} annotations in {data}: {len(found.classes)} {noun}; {done['rule']}")
     for name, (pictures, objects) in done["counts"].items():
-        print(f"  {name}: {pictures} pictures, {objects} objects")
+        print(f"  {name}: {counted(pictures, 'picture')}, {counted(objects, 'object')}")
     for name in found.classes:
         count = done["objects"][name]
-        print(f"  {name}: {count} objects to train on" + ("" if count else ": it cannot be learned"))
+        print(f"  {name}: {counted(count, 'object')} to train on" + ("" if count else ": it cannot be learned"))
+    if found.form == "YOLO" and all(re.fullmatch(r"class \d+", name) for name in found.classes):
+        print("  no names of classes were found: write them into DATA/classes.txt, one a line, and use --force")
     if done["crowds"]:
-        print(f"  {done['crowds']} objects are {starter.CROWDS}: a training ignores these regions")
+        print(f"  {counted(done['crowds'], 'object')} {starter.CROWDS}: a training ignores these regions")
     for line in done["shared"]:
         print(f"  {line}")
     if done["small"]:
-        print(f"  {done['small']} pictures have a side below {starter.LEAST_SIDE} pixels: a training leaves them out")
+        print(f"  {counted(done['small'], 'picture')} with a side below {starter.LEAST_SIDE} pixels: not trained on")
     if done["unusable"]:
-        print(f"  {done['unusable']} objects are {UNUSABLE}: a training leaves them out")
-    levels = Counter()
+        print(f"  {counted(done['unusable'], 'object')} {UNUSABLE}: not trained on")
+    levels, others = Counter(), Counter()  # others: of other splits than train
     for name in done["counts"]:
         for problem in check({"type": "COCODataset", "root": data, "anno_file": f"{args.folder}/annotations/{name}.json"}):
             levels[problem.level] += 1
+            others.update([name] if name != "train" else ())
             if problem.level == "error":
-                print(f"error: {name}: {problem.where}: {problem.what}; {problem.cure}")
-    print(f"{levels['error']} errors, {levels['warning']} warnings: `jsra data check {done['path']}` lists them")
+                picture = done["pictures"][name].get(problem.where.split(",")[0])
+                where = f"{picture.file} (annotated in {picture.source})" if picture else f"{name}: {problem.where}"
+                print(f"error: {where}: {problem.what}; {problem.cure}")
+    path, listed = quote(done["path"]), [counted(levels[level], level) for level in ("error", "warning")]
+    more = "".join(f"; those of {name}: --split {name}" for name in others)
+    print(f"{', '.join(listed)}: `jsra data check {path}` lists them{more}")
     print(
         "backbone: EfficientNet-Lite0 with ImageNet weights"
         if pretrained
@@ -62,7 +72,7 @@ def run(args):
     )
     machine = "a GPU" if gpu else "the CPU; without a GPU expect an hour for a few hundred pictures"
     print(f"{done['path']} is for {machine}. Next:")
-    print(f"  jsra data browse {done['path']}")
-    print(f"  jsra train {done['path']}")
-    print(f"  jsra infer {done['path']} {args.folder}/run PICTURE...")
+    print(f"  jsra data browse {path}")
+    print(f"  jsra train {path}")
+    print(f"  jsra infer {path} {quote(args.folder + '/run')} PICTURE...")
     return 1 if levels["error"] else 0

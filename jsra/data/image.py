@@ -6,7 +6,7 @@ import os
 import warnings
 
 import numpy as np
-from PIL import Image, ImageOps
+from PIL import Image, ImageOps, UnidentifiedImageError
 
 from jsra.runtime.memory import no_memory
 
@@ -34,6 +34,21 @@ def open_image(path):
     except Image.DecompressionBombError:
         most = f"{2 * Image.MAX_IMAGE_PIXELS // 10**6} million pixels"
         raise ValueError(f"it has more than {most}, the most that are read; cut it into parts") from None
+    except UnidentifiedImageError:
+        raise UnidentifiedImageError(_what_it_is(path)) from None
+
+
+def _what_it_is(path) -> str:
+    """What a file is that is no picture, and what to do."""
+    with open(path, "rb") as f:
+        start = f.read(512).strip(b"\0 \t\r\n")
+    if not start:
+        return "it is empty or has only zeros: copy it again"
+    if start.startswith(b"version https://git-lfs"):
+        return "it is a Git LFS pointer: fetch the pictures with `git lfs pull`"
+    if start[:9].lower().startswith((b"<!doctype", b"<html")):
+        return "it is a web page: download the picture again"
+    return "it is damaged, or no picture in a known format"
 
 
 def read_image(path, size=None, img_id=None):

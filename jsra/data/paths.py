@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import importlib.util
 import os
+import unicodedata
 
 from jsra.data.image import DataError, is_special
 from jsra.folders import exists
@@ -27,6 +28,11 @@ def data_path(path) -> str:
     if base and (path == "data" or path.startswith("data/")):
         return absolute(os.path.join(os.path.expanduser(base), path[len("data/") :].lstrip("/")))
     return path
+
+
+def composed(name: str) -> str:
+    """The text with accented letters in the form that most programs write; file names of macOS have another form."""
+    return unicodedata.normalize("NFC", name)
 
 
 def absolute(path: str) -> str:
@@ -49,8 +55,12 @@ def existing_file(path, what: str) -> str:
     pipe or a device."""
     if not exists(path):
         base = os.environ.get("JSRA_DATA")
-        hint = f"JSRA_DATA is {base}: correct it" if base else "set JSRA_DATA to the folder that replaces data/"
-        raise FileNotFoundError(f"{what} does not exist: {os.path.abspath(path)}; {hint}, or correct the path in the config")
+        cure = "correct the path in the config"
+        if not os.path.isabs(path):
+            cure = f"set JSRA_DATA to the folder that replaces data/, or {cure}"
+        elif base:
+            cure = f"JSRA_DATA is {base}: correct it, or {cure}"
+        raise FileNotFoundError(f"{what} does not exist: {os.path.abspath(path)}; {cure}")
     if is_special(path):
         raise DataError(f"{path} is not a regular file (a device or a pipe): give a file as {what}")
     return path

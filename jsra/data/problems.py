@@ -22,6 +22,11 @@ def warning(where, what, cure) -> Problem:
     return Problem("warning", where, what, cure)
 
 
+def counted(number: int, noun: str) -> str:
+    """'1 picture', '2 pictures'."""
+    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
+
+
 def first_lines(lines, most=MOST, rest="more") -> list:
     """The first lines, and one with the number of further ones, which `rest` names."""
     more = len(lines) - most

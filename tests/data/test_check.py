@@ -134,7 +134,7 @@ def test_command_check(config, tmp_path, capsys):
     assert main(["data", "check", config]) == 0
     out = capsys.readouterr().out
     assert "warning: image id 4: has no annotations; fine for a background image" in out
-    assert "dataset.train: 0 errors, 1 warnings" in out
+    assert "dataset.train: 0 errors, 1 warning\n" in out
     content = json.loads((tmp_path / "annotations.json").read_text())
     content["annotations"][0]["bbox"] = [100, 100, 5, 5]
     (tmp_path / "annotations.json").write_text(json.dumps(content))

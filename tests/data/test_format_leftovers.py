@@ -1,10 +1,14 @@
 """What `jsra init` does not use is named: hidden files apart, other formats, entries without use, folders of pictures."""
 
 import json
+import shlex
 import zipfile
 
 import pytest
+from PIL import Image
 
+from jsra.cli import main
+from jsra.config import load_config
 from jsra.data import formats, starter
 from jsra.data.formats.annotations import Folder, files_below
 from jsra.data.image import DataError
@@ -82,7 +86,7 @@ def test_pictures_called_like_used_ones_are_said(tmp_path, form):
     pictures(tmp_path, "other/a.png", "other/empty.png")
     found, _ = starter.read(str(tmp_path / "d"), str(tmp_path / "out"))
     (line,) = starter.pictures_not_used(found, str(tmp_path))[-1:]
-    assert f"2 pictures, such as {tmp_path}/other/a.png, are not used: they have no annotations of their own" in line
+    assert f"2 pictures, such as {tmp_path}/other/a.png, are not used: {found.form} annotations are only for other" in line
 
 
 @pytest.mark.parametrize("encoding", ["utf-8", "cp437"])
@@ -149,3 +153,119 @@ def test_a_picture_with_other_capital_letters_is_named(tmp_path, form):
     found, _ = formats.find(str(tmp_path))
     hint = f"; {tmp_path}/more/GONE.jpg has other capital letters: rename one of them: left out"
     assert any(line.endswith(hint) for line in found.problems)
+
+
+def test_a_zip_file_with_backslashes_of_any_system(tmp_path):
+    """Programs of Windows write them, not all with the mark of Windows."""
+    yolo(tmp_path)
+    with zipfile.ZipFile(tmp_path / "a.zip", "w") as archive:
+        for path in files_below(str(tmp_path), (".jpg", ".yaml", ".txt")):
+            entry = zipfile.ZipInfo("top\\" + path[len(str(tmp_path)) + 1 :].replace("/", "\\"))
+            entry.create_system = 3
+            with open(path, "rb") as f:
+                archive.writestr(entry, f.read())
+    found, data = starter.read(str(tmp_path / "a.zip"), str(tmp_path / "out"))
+    (pictures_,) = found.splits.values()
+    assert [p.file for p in pictures_] == [f"{data}/top/images/a.jpg", f"{data}/top/images/empty.jpg"]
+    assert found.classes == ["cat", "dog"]
+
+
+def test_copies_of_roboflow_are_in_one_split(tmp_path):
+    names = [f"{i}_jpg.rf.{k}{i:031d}" for i in range(4) for k in range(3)]
+    pictures(tmp_path, *(f"train/{name}.jpg" for name in names))
+    for name in names:
+        (tmp_path / "train" / f"{name}.txt").write_text("0 0.5 0.5 0.2 0.4\n")
+    splits, rule = starter.split(formats.find(str(tmp_path))[0])
+    originals = {name: {p.file.split("/")[-1][0] for p in listed} for name, listed in splits.items()}
+    assert originals == {"train": {"0", "1", "2"}, "val": {"3"}} and len(splits["val"]) == 3
+    assert rule.endswith("every 4th picture, by file name, is for validation, with its copies by Roboflow")
+
+
+@pytest.mark.parametrize("count, words", [(2, "every 2nd picture"), (3, "every 3rd picture"), (4, "every 4th picture")])
+def test_ordinal_numbers(tmp_path, count, words):
+    pictures(tmp_path, *(f"{i}.jpg" for i in range(count)))
+    for i in range(count):
+        (tmp_path / f"{i}.txt").write_text("0 0.5 0.5 0.2 0.4\n")
+    assert words in starter.split(formats.find(str(tmp_path))[0])[1]
+
+
+def test_pictures_of_equal_content_in_two_splits_are_said(tmp_path, capsys):
+    for split, name, color in (("train", "a", 1), ("train", "b", 2), ("val", "c", 3), ("val", "d", 2), ("val", "e", 4)):
+        (tmp_path / "data" / split).mkdir(parents=True, exist_ok=True)
+        Image.new("RGB", (40, 40), (color, 9, 9)).save(tmp_path / "data" / split / f"{name}.bmp")
+        (tmp_path / "data" / split / f"{name}.txt").write_text("0 0.5 0.5 0.2 0.4\n")
+    assert main(["init", str(tmp_path / "data"), str(tmp_path / "out")]) == 0
+    such = f"{tmp_path}/data/val/d.bmp and {tmp_path}/data/train/b.bmp"
+    line = f"  1 picture of val with the content of one of train, such as {such}"
+    assert f"{line}: the AP of val is too high\n" in capsys.readouterr().out
+
+
+def test_a_folder_of_pictures_is_no_folder_for_the_config(tmp_path, capsys):
+    """`jsra init train valid`: the second folder would be written to, and its pictures not be read."""
+    for split in ("train", "valid"):
+        pictures(tmp_path / split, "a.jpg", "b.jpg")
+        for name in "ab":
+            (tmp_path / split / f"{name}.txt").write_text("0 0.5 0.5 0.2 0.4\n")
+    assert main(["init", str(tmp_path / "train"), str(tmp_path / "valid")]) == 2
+    assert f"but it has pictures, such as {tmp_path}/valid/a.jpg; put all data into one folder" in capsys.readouterr().err
+    assert sorted(p.name for p in (tmp_path / "valid").iterdir()) == ["a.jpg", "a.txt", "b.jpg", "b.txt"]
+    for folder in (tmp_path / "train", tmp_path, tmp_path / "train" / "project"):  # that of the data, one above, one below
+        starter.check_folder(str(folder), str(tmp_path / "train"))
+
+
+def test_commands_and_places_that_init_prints(tmp_path, capsys):
+    """A user copies the commands into a shell; an error names the picture and its annotation file."""
+    data = tmp_path / "it's $1"
+    pictures(data, "a.jpg", "b.jpg")
+    (data / "a.txt").write_text("0 0.5 0.5 0.2 0.4\n")
+    (data / "b.txt").write_text("0 1.5 0.5 0.2 0.4\n")
+    assert main(["init", str(data), str(data / "out")]) == 1
+    said = capsys.readouterr().out
+    path = shlex.quote(str(data / "out" / "config.py"))
+    assert f"1 error, 0 warnings: `jsra data check {path}` lists them; those of val: --split val\n" in said
+    assert f"\n  jsra train {path}\n" in said
+    assert f"error: {data}/b.jpg (annotated in {data}/b.txt): the box (140, 24, 160, 56) is outside the image" in said
+    assert "no names of classes were found" in said and "\n  val: 1 picture, 1 object\n" in said
+
+
+@pytest.mark.parametrize(
+    "data, why",
+    [
+        (b"version https://git-lfs.github.com/spec/v1\noid", "a Git LFS pointer: fetch the pictures with `git lfs pull`"),
+        (b"<!DOCTYPE html><html>", "it is a web page: download the picture again"),
+        (bytes(99), "it is empty or has only zeros: copy it again"),
+        (b"12 34", "it is damaged, or no picture in a known format"),
+    ],
+)
+@pytest.mark.parametrize("form", [coco, voc, yolo, labelme, cvat], ids=lambda f: f.__name__)
+def test_files_that_are_no_pictures_have_one_line(tmp_path, form, data, why):
+    form(tmp_path)
+    (file,) = tmp_path.rglob("a.jpg")
+    file.write_bytes(data)
+    found, _ = formats.find(str(tmp_path))
+    lines = [*found.problems, *starter.pictures_not_used(found, str(tmp_path)), *starter.files_not_used(found, str(tmp_path))]
+    (line,) = [line for line in lines if "a.jpg" in line or line.endswith("a.txt") or "a.txt," in line]
+    assert f"the picture {file} cannot be read" in line and why in line
+
+
+@pytest.mark.parametrize("mark, words", [("password", "a password is needed"), ("method", "method is not supported")])
+def test_zip_files_that_python_does_not_read(tmp_path, mark, words):
+    """A password, and Deflate64 of Windows Explorer: another copy would not help."""
+    with zipfile.ZipFile(tmp_path / "a.zip", "w") as archive:
+        archive.writestr("a.txt", "0 0.5 0.5 0.2 0.4\n")
+    data = bytearray((tmp_path / "a.zip").read_bytes())
+    for start, flags, method in ((b"PK\3\4", 6, 8), (b"PK\1\2", 8, 10)):
+        place = data.index(start)
+        data[place + (flags if mark == "password" else method)] = 1 if mark == "password" else 9
+    (tmp_path / "a.zip").write_bytes(data)
+    with pytest.raises(DataError, match=f"cannot be unpacked here .*{words}.*; unpack it, and give the folder"):
+        starter.read(str(tmp_path / "a.zip"), str(tmp_path / "out"))
+
+
+def test_a_folder_with_the_sign_of_a_variable(tmp_path):
+    """`jsra init` writes the path of such a folder into its config, which `jsra train` reads."""
+    pictures(tmp_path / "a $HOME", "a.jpg", "b.jpg")
+    for name in "ab":
+        (tmp_path / "a $HOME" / f"{name}.txt").write_text("0 0.5 0.5 0.2 0.4\n")
+    assert main(["init", str(tmp_path / "a $HOME"), str(tmp_path / "a $HOME" / "p")]) == 0
+    assert load_config(str(tmp_path / "a $HOME" / "p" / "config.py"))["work_dir"] == str(tmp_path / "a $HOME" / "p" / "run")

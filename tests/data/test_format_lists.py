@@ -171,12 +171,13 @@ def test_crowds_are_counted_apart(tmp_path, capsys):
     coco_file(tmp_path, "train.json", ["p0.jpg"], iscrowd=1)
     coco_file(tmp_path, "val.json", ["p1.jpg"])
     code, said = started(tmp_path, capsys)
-    assert code == 0 and "1 objects are crowds (iscrowd 1) or difficult: a training ignores these regions" in said
+    assert code == 0
+    assert "1 object marked as crowd (iscrowd 1) or difficult: a training ignores these regions" in said
     assert "dog: 0 objects to train on: it cannot be learned" in said
     coco_file(tmp_path, "val.json", ["p1.jpg"], iscrowd=1)
     code, said = started(tmp_path, capsys)  # refused as out/config.py exists
     assert code and "--force" in said
-    with pytest.raises(DataError, match="no objects to train on: 2 are crowds .* or difficult, regions that are not learned"):
+    with pytest.raises(DataError, match="no objects to train on: 2 are marked as crowd .* or difficult, regions that"):
         starter.read(str(tmp_path), str(tmp_path / "out"))
 
 
@@ -247,7 +248,7 @@ def test_a_list_of_the_training_alone(tmp_path):
     assert {name: [os.path.basename(p.file) for p in listed] for name, listed in splits.items()} == {
         "train": ["p0.jpg", "p1.jpg", "p3.jpg"], "val": ["p2.jpg"]
     }  # fmt: skip
-    assert rule == "a split for training: 3 pictures; the other 1 are for validation"
+    assert rule == "a split for training: 3 pictures; the rest for validation: 1"
     (tmp_path / "train.txt").write_text("p0.jpg\n")
     splits, rule = starter.split(formats.find(str(tmp_path))[0])
     assert [len(listed) for listed in splits.values()] == [3, 1] and rule.startswith("only 1 pictures have a split, train: ")
@@ -279,7 +280,7 @@ def test_small_pictures_are_counted(tmp_path, capsys):
     Image.new("RGB", (31, 40)).save(tmp_path / "d" / "JPEGImages" / "p0.jpg")
     assert main(["init", str(tmp_path / "d"), str(tmp_path / "out")]) == 0
     text = capsys.readouterr().out
-    assert "1 pictures have a side below 32 pixels: a training leaves them out" in text
+    assert "1 picture with a side below 32 pixels: not trained on" in text and "val: 1 picture, 1 object\n" in text
     assert "class 0: 2 objects to train on" in text  # of 3
 
 

@@ -112,14 +112,14 @@ def test_what_is_of_no_split(tmp_path):
     one, empty = found.splits["all"]
     found.splits = {"all": [one, empty], "test": [empty]}
     splits, rule = starter.split(found)
-    assert splits == {"train": [one], "test": [empty], "val": [empty]} and "test is the same as the validation split" in rule
+    assert splits == {"train": [one], "test": [empty], "val": [empty]} and "validation uses the test split" in rule
     found.splits = {"all": [one, empty], "train": [one], "val": [empty]}
     splits, rule = starter.split(found)
     assert list(splits) == ["train", "val"] and rule == "existing splits: train 1, val 1"
     other = dataclasses.replace(one, file=str(tmp_path / "c.png"))
     found.splits = {"all": [one, other], "train": [one], "val": [empty]}
     splits, rule = starter.split(found)
-    assert splits == {"train": [one], "val": [empty]} and rule.endswith("; 1 pictures without a split are not used")
+    assert splits == {"train": [one], "val": [empty]} and rule.endswith("; 1 picture without a split is not used")
 
 
 def test_yolo_lines_and_names(tmp_path):
@@ -184,7 +184,8 @@ def test_pictures_that_are_not_used_are_said(tmp_path, form):
     for name in ("z1.jpg", "z2.jpg"):
         (place / name).write_bytes((place / "a.jpg").read_bytes())
     found, _ = starter.read(str(tmp_path), str(tmp_path / "out"))
-    (line,) = [line for line in found.problems if "no usable annotations, or no list of a split names them" in line]
+    reason = f"no usable {found.form} annotations, or no list of a split names them"
+    (line,) = [line for line in found.problems if reason in line]
     assert line.startswith(f"{3 if form is yolo else 2} pictures, such as {place}")
     assert ("empty .txt" in line) == (form is yolo)
 
@@ -242,7 +243,7 @@ def test_labelme_shapes_without_a_label(tmp_path):
     content["shapes"] += [dict(shape_type="rectangle", points=[[1, 1], [9, 9]], **more) for more in ({}, dict(label=None))]
     (tmp_path / "a.json").write_text(json.dumps(content))
     found, _ = formats.find(str(tmp_path))
-    assert found.classes == ["cat", "dog"] and sum("without a label" in line for line in found.problems) == 2
+    assert found.classes == ["cat", "dog"] and sum("has no label" in line for line in found.problems) == 2
 
 
 def test_nothing_of_the_data_is_written_over_or_read_again(tmp_path):

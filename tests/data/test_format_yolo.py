@@ -1,6 +1,7 @@
 """Names of classes and splits from YOLO's other files: data.yaml, Darknet's .data, lists of names."""
 
 import os
+import unicodedata
 
 import pytest
 
@@ -158,3 +159,49 @@ def test_a_polygon_with_an_odd_number_of_coordinates_is_no_box(tmp_path, more):
     found, of = found_in(tmp_path)
     assert of["a"] == ("all", "class 0")
     assert any("a.txt, line 2: " in line and "neither a box (4) nor a polygon" in line for line in found.problems)
+
+
+def test_names_of_macos_in_a_data_yaml(tmp_path):
+    """macOS writes 'é' in the names of files as two characters."""
+    for split, name in (("été", "a"), ("hiver é", "b")):
+        labelled(tmp_path / unicodedata.normalize("NFD", split), name)
+    (tmp_path / "data.yaml").write_text("train: été\nval: hiver é\nnames: [x]\n", encoding="utf8")
+    found, _ = formats.find(str(tmp_path))
+    assert {split: len(listed) for split, listed in found.splits.items()} == {"train": 1, "val": 1} and not found.problems
+
+
+@pytest.mark.parametrize(
+    "text, classes, line",
+    [
+        ("names: [old]\nnames: [new]\n", ["new"], "'names' is there 2 times, of which only the last is used"),
+        ("Names: [a, b]\nNC: 2\n", ["a", "b"], None),
+    ],
+)
+def test_keys_of_a_data_yaml_written_by_hand(tmp_path, text, classes, line):
+    labelled(tmp_path, "a")
+    (tmp_path / "data.yaml").write_text(text)
+    found, _ = formats.find(str(tmp_path))
+    assert found.classes == classes
+    assert found.problems == [] if line is None else f"{tmp_path}/data.yaml: {line}" in found.problems[0]
+
+
+def test_pictures_that_a_data_yaml_does_not_list_are_said(tmp_path):
+    for folder in ("dataset", "dataset_backup"):
+        for split in ("train", "val"):
+            labelled(tmp_path / folder / split, "a", "b")
+    (tmp_path / "data.yaml").write_text("path: dataset\ntrain: train\nval: val\nnames: [x]\n")
+    found, _ = formats.find(str(tmp_path))
+    (line,) = found.problems
+    assert len(found.splits["train"]) == 4
+    assert line.startswith(f"{tmp_path}/data.yaml: pictures that this file does not list are used too, 4, such as")
+    assert f"{tmp_path}/dataset_backup/train/images/a.jpg for train" in line
+    (tmp_path / "dataset_backup").rename(tmp_path / ".backup")
+    found, _ = formats.find(str(tmp_path))
+    assert len(found.splits["train"]) == 2 and not found.problems
+
+
+def test_names_that_are_too_few_are_said_with_their_file(tmp_path):
+    labelled(tmp_path, "a", line="2 0.5 0.5 0.2 0.4\n")
+    (tmp_path / "classes.txt").write_text("pills\n")
+    (line,) = formats.find(str(tmp_path))[0].problems
+    assert line.startswith(f"{tmp_path}/classes.txt: it has 1 name, but there are labels up to 2")

@@ -2,6 +2,7 @@
 
 import json
 import os
+import unicodedata
 
 import pytest
 from PIL import Image
@@ -221,3 +222,90 @@ def test_a_zip_file(tmp_path):
     with pytest.raises(DataError, match="points outside the folder"):
         starter.read(str(tmp_path / "bad.zip"), str(tmp_path / "out2"))
     assert not (tmp_path / "outside.txt").exists()
+
+
+@pytest.mark.parametrize("lists", ["NFC", "NFD"])
+def test_lists_of_voc_with_names_of_macos(tmp_path, lists):
+    voc(tmp_path)
+    files = "NFD" if lists == "NFC" else "NFC"
+    for place in tmp_path.glob("*/*.*"):  # 'é 1' is no name with VOC's mark
+        place.rename(place.with_name(unicodedata.normalize(files, place.name.replace("a.", "é 1.").replace("empty", "é 0"))))
+    (tmp_path / "ImageSets" / "Main").mkdir(parents=True)
+    for split, name in (("train", "é 1"), ("val", "é 0")):
+        text = unicodedata.normalize(lists, name) + "\n"
+        (tmp_path / "ImageSets" / "Main" / f"{split}.txt").write_text(text, encoding="utf8")
+    found, _ = formats.find(str(tmp_path))
+    assert [len(p.objects) for p in found.splits["train"]] == [2] and [len(p.objects) for p in found.splits["val"]] == [0]
+
+
+def test_class_names_that_look_equal(tmp_path):
+    """One class for the two forms of an accented letter; a line for names that differ in what is easily overlooked."""
+    names = ["caf\u00e9", "cafe\u0301", "car", "Car", "hard hat", "hard\u00a0hat", "hard_hat", "hardhat", "hard hat\u200b"]
+    pictures(tmp_path, *(f"{i}.jpg" for i in range(len(names))))
+    for i, name in enumerate(names):
+        shape = dict(label=name, shape_type="rectangle", points=[[1, 1], [9, 9]])
+        (tmp_path / f"{i}.json").write_text(json.dumps(dict(shapes=[shape], imagePath=f"{i}.jpg")))
+    found, _ = formats.find(str(tmp_path))
+    assert found.classes == ["Car", "caf\u00e9", "car", "hard hat", "hard hat\u200b", "hard_hat", "hardhat", "hard\u00a0hat"]
+    assert [p.objects[0].name for p in found.splits["all"][:2]] == ["caf\u00e9", "caf\u00e9"]
+    cars, hats = found.problems
+    assert cars.startswith("the classes 'Car', 'car' differ only in capital letters, spaces, _ or -: if they are one class")
+    assert hats.startswith(r"the classes 'hard hat', 'hard hat\u200b', 'hard_hat', 'hard\xa0hat' differ only in")
+
+
+@pytest.mark.parametrize("form", [coco, voc, labelme, cvat], ids=lambda f: f.__name__)
+def test_pictures_annotated_before_they_are_turned_are_said(tmp_path, form):
+    form(tmp_path)
+    (file,) = tmp_path.rglob("a.jpg")
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    Image.new("RGB", (100, 80)).save(file, exif=exif)
+    for path in (*tmp_path.glob("Annotations/a.xml"), *tmp_path.glob("**/a.json")):
+        text = path.read_text()
+        text = text.replace("</annotation>", "<size><width>100</width><height>80</height></size></annotation>")
+        if path.suffix == ".json":
+            text = json.dumps({**json.loads(text), "imageWidth": 100, "imageHeight": 80})
+        path.write_text(text)
+    found, _ = formats.find(str(tmp_path))
+    one = next(p for listed in found.splits.values() for p in listed if p.file == str(file))
+    assert (one.width, one.height) == (100, 80)
+    assert f"1 picture with an EXIF orientation, such as {file}: the annotations have the width" in found.problems[-1]
+
+
+@pytest.mark.parametrize(
+    "data, cure",
+    [
+        ("<annotation><name>\u88c2\u7f1d</name></annotation>".encode("gbk"), "it is not text in UTF-8: save it as UTF-8"),
+        (b"<annotation><name>nuts & bolts</name></annotation>", "correct it; in XML, & is written &amp;"),
+        (b"<annotation><name>nuts</na", "it ends in the middle: copy or write it again"),
+        (b"<annotation><name>nuts</name>\n", "it ends in the middle: copy or write it again"),
+        (b"\n<?xml version='1.0'?><annotation/>", "remove what is before <?xml"),
+    ],
+)
+def test_what_to_do_about_an_xml_file(tmp_path, data, cure):
+    (tmp_path / "a.xml").write_bytes(data)
+    found, lines = formats.find(str(tmp_path))
+    assert found is None and lines[0].startswith(f"{tmp_path}/a.xml: not valid XML (") and cure in lines[0]
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["https://host/b/my%20a.jpg?key=1", "/data/local-files/?d=b%2Fmy%20a.jpg", "my%20a.jpg", "my a", "..\\x\\my a.jpg"],
+)
+def test_names_that_other_programs_write_into_coco(tmp_path, name):
+    coco(tmp_path)
+    (tmp_path / "images" / "a.jpg").rename(tmp_path / "images" / "my a.jpg")
+    text = (tmp_path / "instances.json").read_text()
+    (tmp_path / "instances.json").write_text(text.replace('"a.jpg"', json.dumps(name)))
+    found, _ = formats.find(str(tmp_path))
+    assert [(os.path.basename(p.file), len(p.objects)) for p in found.splits["all"]] == [("my a.jpg", 2), ("empty.jpg", 0)]
+
+
+def test_a_category_that_was_joined_by_hand(tmp_path):
+    coco(tmp_path)
+    content = json.loads((tmp_path / "instances.json").read_text())
+    content["categories"].append(dict(id=8, name="dog"))  # of the third annotation
+    (tmp_path / "instances.json").write_text(json.dumps(content))
+    found, _ = formats.find(str(tmp_path))
+    assert found.classes == ["cat", "dog"] and [o.name for o in found.splits["all"][0].objects] == ["dog", "cat", "dog"]
+    assert "category 'dog' has the ids 3 and 8: they are taken as one class" in found.problems[0]

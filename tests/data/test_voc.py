@@ -158,7 +158,7 @@ def rewritten(root, number, change):
             lambda text: re.sub(r"<(.m..)>(\d+)<", lambda m: f"<{m[1]}>{int(m[2]) / 50}<", text),
             r"object 1 \(dog\): has a box in fractions of the picture \(0\.1, 0\.1, .*\), not in pixels",
         ),
-        (lambda text: text.replace("<ymin>5</ymin>", ""), "not four numbers of pixels: 5, None"),
+        (lambda text: text.replace("<ymin>5</ymin>", ""), "not four numbers of pixels: 5, nothing"),
         (lambda text: text.replace("<difficult>0", "<difficult>maybe", 1), r"<difficult> is 'maybe', not 0 or 1"),
     ],
 )

@@ -9,6 +9,8 @@ from __future__ import annotations
 from jsra.data.formats import coco, cvat, labelme, voc, yolo
 from jsra.data.formats.annotations import Folder
 from jsra.data.formats.leftovers import unknown_files
+from jsra.data.formats.names import compose_classes, look_alikes
+from jsra.data.formats.pictures import turned_pictures
 
 FORMATS = (coco, voc, yolo, cvat, labelme)
 
@@ -22,6 +24,8 @@ def find(folder: str):
     for form in FORMATS:
         found = form.find(folder)
         if found is not None and found.splits:
+            compose_classes(found)
+            found.problems += look_alikes(found.classes) + turned_pictures(found.splits)
             return found, []
         lines += found.problems if found is not None else []
     return None, unknown_files(folder, list(dict.fromkeys(lines)))

@@ -10,6 +10,7 @@ import xml.etree.ElementTree as ElementTree
 from collections import Counter
 from dataclasses import dataclass, field
 from functools import cached_property
+from xml.parsers.expat import errors
 
 from jsra.data.coco_file import parse_json
 from jsra.data.image import DataError
@@ -42,7 +43,7 @@ class Picture:
     """file: its path. source: the path of its annotations. objects: those of this picture; the list may be empty.
 
     fit: how well the file agrees with the name and the place of the annotations (Pictures.fit); larger is better. named: the
-    path that they give for it, '' for none.
+    path that they give for it, '' for none. as_stored: whether its size is that before its EXIF orientation is applied.
     """
 
     file: str
@@ -52,6 +53,7 @@ class Picture:
     objects: list
     fit: tuple = ()
     named: str = ""
+    as_stored: bool = False
 
     @property
     def certain(self) -> bool:
@@ -132,8 +134,24 @@ def xml_of(path: str, problems: list):
     except OSError as error:
         problems.append(f"{error}: left out")
     except (ElementTree.ParseError, ValueError, LookupError) as error:
-        problems.append(f"{path}: not valid XML ({error}); if it ends in the middle, copy or write it again: left out")
+        problems.append(f"{path}: not valid XML ({error}); {_cure_of_xml(path, error)}: left out")
     return None
+
+
+def _cure_of_xml(path, error) -> str:
+    """What to do about an XML file that cannot be read."""
+    with open(path, "rb") as f:
+        data = f.read()
+    try:
+        text = data.decode("utf-16" if data.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)) else "utf-8").rstrip()
+    except UnicodeDecodeError:
+        return "it is not text in UTF-8: save it as UTF-8"
+    code = errors.messages.get(getattr(error, "code", None))
+    if code == errors.XML_ERROR_MISPLACED_XML_PI:
+        return "remove what is before <?xml"
+    if code == errors.XML_ERROR_NO_ELEMENTS or not text.endswith(">"):
+        return "it ends in the middle: copy or write it again"
+    return "correct it; in XML, & is written &amp; and < is written &lt;"
 
 
 def text_of(path: str) -> str:

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import os
+import urllib.parse
 from collections import Counter
 
 from jsra.data.coco import segmentation_problems
-from jsra.data.coco_file import check_coco
+from jsra.data.coco_file import check_coco, is_id
 from jsra.data.formats.annotations import (
     Annotations,
     Object,
@@ -19,7 +20,8 @@ from jsra.data.formats.annotations import (
     turned,
     without_use,
 )
-from jsra.data.formats.pictures import Pictures, size_of, split_of
+from jsra.data.formats.pictures import OTHERS, Pictures, size_of, split_of
+from jsra.data.image import PICTURES
 
 # The entries of images and annotations that are used, or that say nothing about the objects. Others are named.
 _OF_IMAGE = {
@@ -92,12 +94,35 @@ def _read(path, problems):
     if annotations and not any(isinstance(a, dict) and "bbox" in a for a in annotations):  # COCO's panoptic_val2017.json
         problems.append(f"{path}: none of its {len(annotations)} annotations has a bbox, [x, y, width, height]: left out")
         return None
-    return check_coco(path, content)
+    return check_coco(path, _merged(path, content, problems))
+
+
+def _merged(path, content, problems) -> dict:
+    """The content with each name of a category once, as files that were joined by hand often have not: annotations of the
+    others get the id of the first."""
+    entries = [c for c in content["categories"] if isinstance(c, dict) and is_id(c.get("id"))]
+    entries = [c for c in entries if isinstance(c.get("name"), str)]
+    first = {}
+    same = {c["id"]: first[c["name"]] for c in entries if first.setdefault(c["name"], c["id"]) != c["id"]}
+    if not same or len({c["id"] for c in entries}) < len(entries):
+        return content
+    for c in (c for c in entries if c["id"] in same):
+        what = f"category {c['name']!r} has the ids {first[c['name']]!r} and {c['id']!r}: they are taken as one class"
+        problems.append(f"{path}: {what}")
+    kept = [c for c in content["categories"] if c not in entries or c["id"] not in same]
+    annotations = [
+        {**a, "category_id": same[a["category_id"]]}
+        if isinstance(a, dict) and is_id(a.get("category_id")) and a["category_id"] in same
+        else a
+        for a in content["annotations"]
+    ]
+    return {**content, "categories": kept, "annotations": annotations}
 
 
 def _pictures(places, file, problems):
     for img_id, image in file.images.items():
-        place, why = places.find(image["file_name"], file.path)
+        name = image["file_name"]
+        place, why = _place(places, name, file.path)
         stated = int(image["width"]), int(image["height"])
         size, why = size_of(place, stated) if place else (None, why)
         if size is None:
@@ -109,7 +134,7 @@ def _pictures(places, file, problems):
             segmentation = a.get("segmentation") or []
             wrong = segmentation_problems(a, *size) if segmentation else []
             problems += [f"{file.path}: {p.where}: {p.what}: only the box is used" for p in wrong]
-            name = file.categories[a["category_id"]]
+            label = file.categories[a["category_id"]]
             marks = {key: a[key] for key in ("area", "ignore") if a.get(key) is not None}
             box, segmentation = (x, y, x + w, y + h), [] if wrong else segmentation
             attributes = a.get("attributes")
@@ -117,5 +142,16 @@ def _pictures(places, file, problems):
             if angle and not segmentation:
                 points = turned(box, angle)
                 box, segmentation = bounds(points), [points]
-            objects.append(Object(name, box, segmentation, bool(a.get("iscrowd")), marks))
-        yield Picture(place, file.path, *size, objects, places.fit(place, file.path, image["file_name"]), image["file_name"])
+            objects.append(Object(label, box, segmentation, bool(a.get("iscrowd")), marks))
+        yield Picture(place, file.path, *size, objects, places.fit(place, file.path, name), name, bool(why))
+
+
+def _place(places, name, source) -> tuple:
+    """What Pictures.find says for a file name, also for one that is an address, as Label Studio and Labelbox write it
+    ('https://host/my%20pictures/a.jpg?key=1'), and for one without its ending."""
+    ending = os.path.splitext(name)[1].lower()
+    place, why = places.find(name, source, any_ending=ending not in (*PICTURES, *OTHERS))
+    if place is None and ("%" in name or "://" in name):
+        plain = urllib.parse.unquote(urllib.parse.urlsplit(name).path if "://" in name else name)
+        place = places.find(plain, source)[0]
+    return place, why

@@ -47,7 +47,8 @@ def find(folder: str):
             objects = list(_united(_objects(image, f"{path}, {name}", problems)))
             attributes.update(f"tag.{tag.get('label')}" for tag in image.findall("tag"))
             attributes.update(a.get("name") for a in image.iter("attribute") if (a.text or "").strip() not in ("", "false"))
-            splits.setdefault(subset, []).append(Picture(file, path, *size, objects, places.fit(file, path, name), name))
+            picture = Picture(file, path, *size, objects, places.fit(file, path, name), name, bool(why))
+            splits.setdefault(subset, []).append(picture)
     if places is None:
         return None
     splits = once(splits, problems)
@@ -88,14 +89,14 @@ def _objects(image, where, problems):
                 polygons = [points]
             else:
                 if element.tag not in ("tag", "attribute"):
-                    problems.append(f"{where}: a {element.tag} {name!r} is neither a box nor a polygon: left out")
+                    problems.append(f"{where}: the {element.tag} {name!r} is neither a box nor a polygon: left out")
                 continue
         except (TypeError, ValueError, AttributeError):
-            problems.append(f"{where}: a {element.tag} {name!r} whose coordinates are not numbers: left out")
+            problems.append(f"{where}: the coordinates of the {element.tag} {name!r} are not numbers: left out")
             continue
         xs, ys = points[0::2], points[1::2]
         if len(xs) != len(ys) or not all(map(math.isfinite, points)):
-            problems.append(f"{where}: a {element.tag} {name!r} whose coordinates are not pairs of numbers: left out")
+            problems.append(f"{where}: the coordinates of the {element.tag} {name!r} are not pairs of numbers: left out")
             continue
         box = bounds(points)
         if not (name and box[0] < box[2] and box[1] < box[3]):

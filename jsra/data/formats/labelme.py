@@ -27,6 +27,7 @@ from jsra.data.formats.lists import listed_splits
 from jsra.data.formats.pictures import Pictures, size_of
 from jsra.data.image import PICTURES
 from jsra.data.masks import encode, to_bitmap
+from jsra.data.problems import counted
 
 OUTLINES = ("polygon", "rotation")  # the second is a rotated box of X-AnyLabeling, given by its corners
 CORNERS = ("rectangle", "mask")  # given by two points; for a mask, the corners of its bitmap
@@ -59,7 +60,7 @@ def find(folder: str):
         marks = content.get("flags")
         unused.update(f"flags.{key} of a picture" for key in marks if marks[key]) if isinstance(marks, dict) else None
         subset = lists.get(file) or places.split(path) or places.split(file) or "all"
-        splits.setdefault(subset, []).append(Picture(file, path, *size, objects, places.fit(file, path)))
+        splits.setdefault(subset, []).append(Picture(file, path, *size, objects, places.fit(file, path), as_stored=bool(why)))
     splits = once(splits, problems)
     problems += without_use(folder, "shapes", unused)
     return Annotations("Labelme", splits, classes_by_name(splits), problems, files) if places is not None else None
@@ -82,7 +83,7 @@ def _picture(path, content, places) -> tuple:
         file = places.find(os.path.basename(stem), path, stem=True)[0] or places.find(named, path)[0]
     if file is None:
         missing = f"its picture {content.get('imagePath')!r} is missing"
-        why = places.absent(os.path.basename(stem)) or missing + places.other_case(os.path.basename(stem))
+        why = places.absent(os.path.basename(stem)) or missing + places.other_case(os.path.basename(stem), stem=True)
     return file, "" if file else why
 
 
@@ -97,7 +98,7 @@ def _not_used(shape):
 def _objects(path, shapes, size, problems):
     parts = {}
     for number, shape in enumerate(shapes):
-        part, why = _part(shape)
+        part, why = _part(shape, number)
         if part is None:
             problems.append(f"{path}: {why}: left out")
             continue
@@ -143,8 +144,8 @@ def _mask(shape, size):
     return encode(whole), (int(xs.min()), int(ys.min()), int(xs.max()) + 1, int(ys.max()) + 1)
 
 
-def _part(shape):
-    """(the object of a shape, ''), or (None, the reason why there is none)."""
+def _part(shape, number):
+    """(the object of a shape, ''), or (None, the reason why there is none). number: of the shape, from 0."""
     try:
         kind, points = shape.get("shape_type") or "polygon", [[float(x), float(y)] for x, y in shape.get("points") or []]
     except (AttributeError, TypeError, ValueError):
@@ -155,14 +156,14 @@ def _part(shape):
     xs, ys = [p[0] for p in points], [p[1] for p in points]
     known = kind in (*OUTLINES, *CORNERS, "circle")
     if not known or not points or not (min(xs) < max(xs) and min(ys) < max(ys)):
-        return None, f"a {kind} {shape.get('label')!r} with {len(points)} points is not an object"
+        return None, f"the {kind} {shape.get('label')!r} with {counted(len(points), 'point')} is not an object"
     label = shape.get("label")
     if label is None or not str(label).strip():
-        return None, f"a {kind} without a label"
+        return None, f"the {kind} number {number + 1} has no label"
     if str(label).strip() in NO_OBJECTS:
-        return None, f"a {kind} {label!r} is a region, not an object"
+        return None, f"the {kind} {label!r} is a region, not an object"
     if not all(map(math.isfinite, xs + ys)):
-        return None, f"a {kind} {label!r} has a coordinate that is not a number"
+        return None, f"the {kind} {label!r} has a coordinate that is not a number"
     polygons = [[v for p in points for v in p]] if kind in OUTLINES and len(points) > 2 else []
     difficult = shape.get("difficult") is True  # a mark of X-AnyLabeling
     return Object(str(label).strip(), (min(xs), min(ys), max(xs), max(ys)), polygons, difficult), ""

@@ -12,6 +12,7 @@ from jsra.data.image import PICTURES
 
 # Names of files without annotations: hidden files, documents, programs, caches.
 _NO_DATA = re.compile(r"^(\.|__|readme|licen[sc]e|requirements)|\.(md|py|pyc|sh|ipynb|html?|pdf|cache|log|db)$", re.I)
+_UNREADABLE = re.compile(r"the picture (.+?) cannot be read \(")  # a line of size_of
 ARCHIVES = (".zip", ".tar", ".gz", ".tgz", ".bz2", ".xz", ".7z", ".rar")
 # Entries by which a JSON file of another program is known.
 _PROGRAMS = {
@@ -26,20 +27,21 @@ def pictures_not_used(found, folder) -> list:
     """Lines if there are pictures that are not used: for those in folders where all are called like used ones (masks, smaller
     copies, or a part of the data without annotations), and for the others."""
     used = {p.file for listed in found.splits.values() for p in listed}
+    told = used | {match[1] for match in map(_UNREADABLE.search, found.problems) if match}
     places, names = {os.path.dirname(file) for file in used}, set(map(stem_of, used))
     own = {}
-    for path in (p for p in Pictures(folder).paths if p not in used):
+    for path in (p for p in Pictures(folder).paths if p not in told):
         own.setdefault(os.path.dirname(path), []).append(path)
     left, copies, lines = [], [], []
     for place, paths in own.items():
         (left if place in places or not names.issuperset(map(stem_of, paths)) else copies).extend(paths)
     if left:
-        reason = "no usable annotations, or no list of a split names them"
+        reason = f"no usable {found.form} annotations, or no list of a split names them"
         hint = "; an empty .txt makes one a background" if found.form == "YOLO" else ""
-        lines.append(f"{len(left)} pictures, such as {left[0]}, are not used: {reason}{hint}")
+        lines.append(f"{_such(left, 'picture')} not used: {reason}{hint}")
     if copies:
-        reason = "they have no annotations of their own, and the names of others that have: masks or copies?"
-        lines.append(f"{len(copies)} pictures, such as {copies[0]}, are not used: {reason}")
+        reason = f"{found.form} annotations are only for other pictures with the same names; these may be masks or copies"
+        lines.append(f"{_such(copies, 'picture')} not used: {reason}")
     return lines
 
 
@@ -51,8 +53,8 @@ def files_not_used(found, folder) -> list:
     left = _others(folder, used)
     if not left:
         return []
-    what = f"{len(left)} files, such as {left[0]}, are not used ({_kinds(left)})"
-    return [f"{what}; annotations, names or lists in them are missing"]
+    what = f"{_such(left, 'file')} not used ({_kinds(left)}), as the annotations that were found are {found.form}"
+    return [f"{what}; if these are other annotations that you want, give their folder alone to `jsra init`"]
 
 
 def unknown_files(folder, lines) -> list:
@@ -96,6 +98,10 @@ def _others(folder, used) -> list:
     used = {os.path.normpath(path) for path in used}
     others = [p for p in files_below(folder, "") if not p.lower().endswith(PICTURES)]
     return [p for p in others if os.path.normpath(p) not in used and not _NO_DATA.search(os.path.basename(p))]
+
+
+def _such(paths, noun) -> str:
+    return f"the {noun} {paths[0]} is" if len(paths) == 1 else f"{len(paths)} {noun}s, such as {paths[0]}, are"
 
 
 def _counted(paths) -> str:

@@ -46,7 +46,7 @@ def assigned(found: dict, problems: list) -> dict:
         for path, pictures in found[split]:
             missing = sum(picture is None for picture in pictures)
             if missing:
-                problems.append(f"{path}: {missing} of its pictures are missing, or their names are not unique: left out")
+                problems.append(f"{path}: {missing} of its pictures are missing, or several have their names: left out")
             other = {splits[picture] for picture in pictures if picture in splits} - {split}
             if other:
                 count = sum(splits.get(picture, split) != split for picture in pictures)

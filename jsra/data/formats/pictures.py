@@ -4,18 +4,20 @@ from __future__ import annotations
 
 import os
 import re
-import unicodedata
 
 from PIL import Image, ImageOps
 
 from jsra.data.formats.annotations import files_below
 from jsra.data.image import PICTURES, open_image
+from jsra.data.paths import composed
+from jsra.data.problems import counted
 
 OTHERS = (".gif", ".heic", ".heif", ".avif", ".jp2", ".jxl", ".ppm", ".pgm", ".dng", ".svg")  # pictures that are not read
 _SPLITS = re.compile(
     r"(?<![a-z])(?:(train(?:ing|set)?)|(val|valid|validation|validate|valset|dev|eval|evaluation)|(test(?:ing|set)?))(?![a-z])"
 )
 _BOTH = re.compile(r"(?<![a-z])train(?:ing|set)?(?:[-_+& ]+(?:val|valid|validation|dev|test|testing))+(?![a-z])")  # train_val
+AS_STORED = "as stored"
 # Folder names that only separate pictures from annotations.
 _KINDS = ("data", "images", "labels", "annotations", "jpegimages", "img", "imgs", "ann", "xml", "xmls", "json")
 
@@ -46,12 +48,12 @@ class Pictures:
     def __init__(self, folder: str):
         self.folder = folder
         self.paths = files_below(folder, PICTURES)
-        self._by_name, self._by_stem, self._by_lower = {}, {}, None
+        self._by_name, self._by_stem, self._by_lower = {}, {}, {}
         self._others = {os.path.splitext(p)[0]: p for p in files_below(folder, OTHERS)}
         for path in self.paths:
             name = os.path.basename(path)
-            self._by_name.setdefault(_composed(name), []).append(path)
-            self._by_stem.setdefault(_composed(os.path.splitext(name)[0]), []).append(path)
+            self._by_name.setdefault(composed(name), []).append(path)
+            self._by_stem.setdefault(composed(os.path.splitext(name)[0]), []).append(path)
 
     def find(self, name: str, source: str, stem: bool = False, any_ending: bool = False):
         """(the path of the picture that an annotation in the file `source` names, the reason if there is none).
@@ -69,23 +71,25 @@ class Pictures:
             return self.find(start if ending.lower() in (*PICTURES, *OTHERS) else name, source, stem=True)
         if not ranked:
             start = parts[-1] if stem else os.path.splitext(parts[-1])[0]
-            return None, self.absent(start) or f"the picture {name!r} is not in {self.folder}{self.other_case(parts[-1])}"
+            missing = f"the picture {name!r} is not in {self.folder}"
+            return None, self.absent(start) or missing + self.other_case(parts[-1], stem)
         if len(ranked) > 1 and ranked[0][0] == ranked[1][0]:
             some = ", ".join(os.path.relpath(path, self.folder) for _, path in ranked[:2])
             return None, f"{name!r} matches {len(ranked)} pictures of that name ({some}, ...)"
         return ranked[0][1], ""
 
-    def other_case(self, name: str) -> str:
-        """A hint if there is a picture whose name differs only in capital letters: on Windows it is the same one."""
-        if self._by_lower is None:
-            named = {known.lower(): paths[0] for known, paths in self._by_name.items()}
-            self._by_lower = {**{known.lower(): paths[0] for known, paths in self._by_stem.items()}, **named}
-        path = self._by_lower.get(name.lower())
+    def other_case(self, name: str, stem: bool = False) -> str:
+        """A hint if there is a picture whose name differs only in capital letters: on Windows it is the same one. stem: the
+        name is one without its ending."""
+        if stem not in self._by_lower:
+            known = self._by_stem if stem else self._by_name
+            self._by_lower[stem] = {composed(one).lower(): paths[0] for one, paths in known.items()}
+        path = self._by_lower[stem].get(composed(name).lower())
         return f"; {path} has other capital letters: rename one of them" if path else ""
 
     def absent(self, name: str):
         """The reason if there is a picture of this name, without its ending, in a format that is not read; None otherwise."""
-        there = next((p for start, p in self._others.items() if _composed(os.path.basename(start)) == _composed(name)), None)
+        there = next((p for start, p in self._others.items() if composed(os.path.basename(start)) == composed(name)), None)
         return there and f"{there} is in a format that is not read; convert it ({', '.join(PICTURES)})"
 
     def fit(self, path: str, source: str, name: str = "") -> tuple:
@@ -96,8 +100,8 @@ class Pictures:
     @staticmethod
     def _parts(name, known):
         """The folders in a name, and what follows them; known: names of pictures, which may contain a backslash."""
-        split = r"/" if _composed(name.split("/")[-1]) in known else r"[/\\]"  # paths of Windows
-        return [_composed(part) for part in re.split(split, name) if part not in ("", ".", "..")] or [""]
+        split = r"/" if composed(name.split("/")[-1]) in known else r"[/\\]"  # paths of Windows
+        return [composed(part) for part in re.split(split, name) if part not in ("", ".", "..")] or [""]
 
     def _rank(self, path, folders, source):
         own, near = self._folders(path), self._folders(source)
@@ -112,18 +116,13 @@ class Pictures:
         return split_of(os.path.dirname(os.path.relpath(path, self.folder)))
 
     def _folders(self, path):
-        return _composed(os.path.dirname(os.path.relpath(path, self.folder))).split(os.sep)
+        return composed(os.path.dirname(os.path.relpath(path, self.folder))).split(os.sep)
 
 
 def own_folders(path: str, folder: str) -> list:
     """The folders of a path below `folder` that are parts of the data: not 'images', 'labels', 'train' and the like."""
     folders = os.path.dirname(os.path.relpath(path, folder)).split(os.sep)
     return [name for name in _without_kinds(folders) if not split_of(name)]
-
-
-def _composed(name: str) -> str:
-    """The text with accented letters in the form that most programs write; file names of macOS have another form."""
-    return unicodedata.normalize("NFC", name)
 
 
 def _while_equal(first, second):
@@ -141,13 +140,14 @@ def size_of(path: str, stated=(None, None)):
     """((width, height), '') of the picture to which the annotations belong; (None, reason) if it cannot be used.
 
     stated: the size in the annotation, None or 0 if it has none. It can be the size of the picture as stored, or as shown
-    (after its EXIF orientation); annotations without a size are for the picture as shown.
+    (after its EXIF orientation); annotations without a size are for the picture as shown. If the two differ and it is that
+    of the picture as stored, AS_STORED takes the place of ''.
     """
     try:
         with open_image(path) as image:
             stored, shown = image.size, ImageOps.exif_transpose(image).size
     except (OSError, ValueError, SyntaxError, Image.DecompressionBombError) as error:
-        return None, f"the picture cannot be read ({error})"
+        return None, f"the picture {path} cannot be read ({error})"
     try:
         width, height = (int(float(v or 0)) for v in stated)
     except (TypeError, ValueError, OverflowError):
@@ -155,8 +155,19 @@ def size_of(path: str, stated=(None, None)):
     if width <= 0 or height <= 0:
         return shown, ""
     if (width, height) in (stored, shown):
-        return (width, height), ""
+        return (width, height), AS_STORED if (width, height) != shown else ""
     return None, (
         f"annotated as a picture of {width} x {height} pixels, it has {shown[0]} x {shown[1]}: give the picture that was "
         "annotated, or correct the size in the annotation"
     )
+
+
+def turned_pictures(splits) -> list:
+    """A line if there are pictures that are shown turned, but annotated in their size before that: some programs write this
+    size, and boxes of the turned picture."""
+    files = sorted({p.file for pictures in splits.values() for p in pictures if p.as_stored})
+    if not files:
+        return []
+    what = f"{counted(len(files), 'picture')} with an EXIF orientation, such as {files[0]}: the annotations have the width"
+    cure = "if `jsra data browse` shows boxes in wrong places, exchange width and height in the annotations"
+    return [f"{what} and height that it has before it is turned, so it is used unturned; {cure}"]

@@ -21,6 +21,7 @@ from jsra.data.formats.annotations import (
 from jsra.data.formats.lists import listed_splits
 from jsra.data.formats.pictures import Pictures, size_of, split_called, stem_of
 from jsra.data.image import PICTURES
+from jsra.data.paths import composed
 from jsra.data.voc_file import read_listing, read_objects
 
 # What an <object> may have that is used, or that says nothing about its box. Others are named.
@@ -51,7 +52,7 @@ def find(folder: str):
             continue
         objects = list(_objects(root, path, problems))
         unused.update(key for o in root.findall("object") for key in _not_used(o))
-        found[os.path.normpath(path)] = Picture(picture, path, *size, objects, places.fit(picture, path))
+        found[os.path.normpath(path)] = Picture(picture, path, *size, objects, places.fit(picture, path), as_stored=bool(why))
     if places is None:
         return None
     main = _lists(folder)
@@ -77,7 +78,8 @@ def _objects(root, path, problems):
     for item in objects:
         x0, y0, x1, y1 = item["box"]
         if x0 > x1 or y0 > y1:  # equal coordinates: one pixel wide
-            problems.append(f"{path}: the object {item['name']!r} has the box ({x0:g}, {y0:g}, {x1:g}, {y1:g}): left out")
+            what = f"the object {item['name']!r} has xmin > xmax or ymin > ymax: ({x0:g}, {y0:g}, {x1:g}, {y1:g})"
+            problems.append(f"{path}: {what}: left out")
             continue
         # VOC counts pixels from 1 and includes the last one. Many programs count from 0: their first pixel stays at 0.
         x0, y0 = (max(v - 1, min(v, 0)) for v in (x0, y0))
@@ -103,7 +105,7 @@ def _lists(folder) -> dict:
 def _splits(main, found, places, listed, problems) -> dict:
     """{split: pictures} from ImageSets/Main (see _lists). Pictures that are not there are in a split of other lists,
     {picture: split}; or, if there are no lists, that of the words train, val and test in their folders."""
-    splits, used, starts = {}, set(), {os.path.splitext(path)[0]: path for path in found}
+    splits, used, starts = {}, set(), {composed(os.path.splitext(path)[0]): path for path in found}
     for folder in dict.fromkeys(map(os.path.dirname, main)):
         own = {}
         for path in (path for path in main if os.path.dirname(path) == folder):
@@ -127,12 +129,13 @@ def _splits(main, found, places, listed, problems) -> dict:
 
 def _of_list(path, starts, problems) -> list:
     """The annotation files that a list in ImageSets/Main names, with or without folders and endings, if they are there.
-    starts: {the path of an annotation file without its ending: its path}."""
+    starts: {the path of an annotation file without its ending, `composed`: its path}."""
     annotations = os.path.normpath(os.path.join(os.path.dirname(path), "..", "..", "Annotations"))
     files, missing = [], []
     for name in read_listing(path, annotations):
         short = stem_of(name.replace("\\", "/")) if name.lower().endswith((*PICTURES, ".xml")) else name
-        file = starts.get(os.path.join(annotations, name)) or starts.get(os.path.join(annotations, short))
+        tried = (starts.get(composed(os.path.join(annotations, start))) for start in (name, short))
+        file = next(filter(None, tried), None)
         (files if file else missing).append(file or name)
     if missing:
         problems.append(f"{path}: {len(missing)} of its pictures are missing, such as {missing[0]}: left out")

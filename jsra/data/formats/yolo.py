@@ -9,6 +9,7 @@ from jsra.data.formats.annotations import Annotations, Object, Picture, files_be
 from jsra.data.formats.lists import listed_splits
 from jsra.data.formats.pictures import Pictures, size_of, stem_of
 from jsra.data.formats.yolo_settings import LISTS, MOST_CLASSES, listed, nearest, sources
+from jsra.data.problems import counted
 
 MOST_OF_BOX, MOST_OF_POLYGON = 2, 1.5  # largest coordinates; 2 in a polygon is the visibility of a key point
 
@@ -37,19 +38,25 @@ def find(folder: str):
     of_settings, files = listed(found, places, problems)
     sound = {path for path, words in lines.items() if any(map(_is_sound, words))}
     of_lists, more_files = listed_splits(places, problems, {*sound, *files})
-    splits, numbered, scores = {}, [], 0
+    splits, numbered, scores, unlisted = {}, [], 0, []
     for file, path in labels.items():
         size, why = size_of(file)
         if size is None:
-            problems.append(f"{file}: {why}: left out")
+            problems.append(f"{path}: {why}: left out")
             continue
         objects = [Object(*o) for o in _objects(path, lines[path], size, more is not None, problems)]
         scores += 0 if more else sum(len(words) == 6 for words in lines[path] if _is_sound(words))
         numbered.append((objects, own[os.path.dirname(path)]))
         subset = of_settings.get(file) or of_lists.get(file) or places.split(file) or "all"
+        if of_settings and file not in of_settings and file not in of_lists and subset != "all":
+            unlisted.append((file, subset))
         splits.setdefault(subset, []).append(Picture(file, path, *size, objects))
     if scores:
         problems.append(f"{folder}: {scores} labels have a fifth number (a score, or an angle), which is left out")
+    if unlisted:
+        file, subset = unlisted[0]
+        what = f"pictures that this file does not list are used too, {len(unlisted)}, such as {file} for {subset}"
+        problems.append(f"{files[0]}: {what}; if they are old copies, move them to another place")
     files = [*files, *more_files, *(one.path for one in found if one.names)]
     return Annotations("YOLO", splits, _name(numbered, named, problems), problems, files)
 
@@ -66,8 +73,9 @@ def _name(numbered, named, problems) -> list:
             continue
         names, largest = list(source.names) if source else [], max(o.name for o in objects)
         if largest >= len(names) > 0:
-            what = f"labels up to {largest}, but only {len(names)} names: the others are called 'class <number>'"
-            problems.append(f"{source.path}: {what}" if len(named) > 1 else what)
+            what = f"it has {counted(len(names), 'name')}, but there are labels up to {largest}"
+            what += ": the other classes are called 'class <number>'; add their names"
+            problems.append(f"{source.path}: {what}")
         for name in (name for name in dict.fromkeys(names) if names.count(name) > 1):
             problems.append(f"{source.path}: {names.count(name)} classes are called {name!r}: they become one class")
         used += [source] if source else []

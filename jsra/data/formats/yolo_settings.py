@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+from collections import Counter
 from typing import NamedTuple
 
 import yaml
@@ -12,6 +13,7 @@ from jsra.arguments import short
 from jsra.data.formats.annotations import files_below, text_of
 from jsra.data.formats.lists import assigned, pictures_of
 from jsra.data.formats.pictures import own_folders, split_called
+from jsra.data.paths import composed
 
 # Files with the names of the classes, one a line, in the order in which they are looked for: endings, or whole names.
 LISTS = (
@@ -120,7 +122,15 @@ def _place(source, entry, folder):
     tried += [(folder, *ends[i:]) for i in range(len(ends))]
     here = os.path.abspath(folder) + os.sep
     places = [os.path.abspath(os.path.join(*parts)) for parts in tried]
-    return next((p for p in places if os.path.isfile(p) or (os.path.isdir(p) and f"{p}{os.sep}".startswith(here))), None)
+    found = next((p for p in places if os.path.isfile(p) or (os.path.isdir(p) and f"{p}{os.sep}".startswith(here))), None)
+    if found is None and not entry.isascii():  # names of macOS have another form
+        known = {}
+        for path in map(os.path.abspath, files_below(folder, "")):
+            while path.startswith(here) and composed(path) not in known:  # the file, and the folders above it
+                known[composed(path)] = path
+                path = os.path.dirname(path)
+        found = next((known[p] for p in map(composed, places) if p in known), None)
+    return found
 
 
 def _read_yaml(path, folder, problems) -> tuple:
@@ -133,6 +143,10 @@ def _read_yaml(path, folder, problems) -> tuple:
             return [], {}
     if not isinstance(content, dict):
         return [], {}
+    content = {key.lower() if isinstance(key, str) else key: value for key, value in content.items()}  # Names:, Train:
+    for key, count in Counter(re.findall(r"^(names|nc|train|val|test|path)\s*:", text_of(path), re.M | re.I)).items():
+        if count > 1:
+            problems.append(f"{path}: {key!r} is there {count} times, of which only the last is used; remove the others")
     names = _named(content.get("names"))
     if content.get("names") and not names:
         problems.append(f"{path}: names is {short(content['names'])}; write a list of names: left out")
