@@ -10,6 +10,10 @@ import pytest
 
 ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 
+in_a_checkout = pytest.mark.skipif(
+    not os.path.isdir(os.path.join(ROOT, ".git")), reason="takes the files that git tracks: run in a checkout"
+)
+
 
 @pytest.fixture(scope="module")
 def source(tmp_path_factory):
@@ -27,14 +31,18 @@ def wheel(source, tmp_path_factory):
     return str(next(out.glob("jsra-*.whl")))
 
 
+def packed(source, how, folder):
+    """Let setuptools write the file of `how` (build_sdist, build_editable) into a folder."""
+    code = f"import sys; from setuptools import build_meta; build_meta.{how}(sys.argv[1])"
+    subprocess.run([sys.executable, "-c", code, str(folder)], cwd=source, check=True, capture_output=True)
+
+
 def tracked(folder):
     listed = subprocess.run(["git", "ls-files", folder], cwd=ROOT, check=True, capture_output=True, text=True).stdout
     return listed.split()
 
 
-@pytest.mark.skipif(
-    not os.path.isdir(os.path.join(ROOT, ".git")), reason="lists the files that git tracks: run in a checkout"
-)
+@in_a_checkout
 def test_wheel_holds_every_kernel_and_config(wheel):
     with zipfile.ZipFile(wheel) as archive:
         names = set(archive.namelist())
@@ -44,9 +52,7 @@ def test_wheel_holds_every_kernel_and_config(wheel):
     assert not missing, f"not in the wheel: {missing}"
 
 
-@pytest.mark.skipif(
-    not os.path.isdir(os.path.join(ROOT, ".git")), reason="lists the files that git tracks: run in a checkout"
-)
+@in_a_checkout
 def test_wheel_runs_alone(wheel, tmp_path):
     with zipfile.ZipFile(wheel) as archive:
         archive.extractall(tmp_path)
@@ -63,13 +69,10 @@ def test_wheel_runs_alone(wheel, tmp_path):
     assert place == str(tmp_path / "jsra" / "cuda_src")
 
 
-@pytest.mark.skipif(
-    not os.path.isdir(os.path.join(ROOT, ".git")), reason="copies the files that git tracks: run in a checkout"
-)
+@in_a_checkout
 def test_editable_installation_is_found_from_the_folder_above(source, tmp_path):
     """A clone is named jsra, like the package: a script beside it must not import the clone's folder as an empty package."""
-    code = "import sys; from setuptools import build_meta; build_meta.build_editable(sys.argv[1])"
-    subprocess.run([sys.executable, "-c", code, str(tmp_path)], cwd=source, check=True, capture_output=True)
+    packed(source, "build_editable", tmp_path)
     with zipfile.ZipFile(next(tmp_path.glob("*.whl"))) as archive:
         archive.extractall(tmp_path / "site")
     code = (
@@ -81,12 +84,9 @@ def test_editable_installation_is_found_from_the_folder_above(source, tmp_path):
     assert run.stdout.strip() == os.path.join(source, "jsra", "__init__.py"), run.stderr
 
 
-@pytest.mark.skipif(
-    not os.path.isdir(os.path.join(ROOT, ".git")), reason="copies the files that git tracks: run in a checkout"
-)
+@in_a_checkout
 def test_a_source_distribution_has_what_the_wheel_is_built_from(source, tmp_path):
-    code = "import sys; from setuptools import build_meta; build_meta.build_sdist(sys.argv[1])"
-    subprocess.run([sys.executable, "-c", code, str(tmp_path)], cwd=source, check=True, capture_output=True)
+    packed(source, "build_sdist", tmp_path)
     with tarfile.open(next(tmp_path.glob("*.tar.gz"))) as archive:
         names = {name.partition("/")[2] for name in archive.getnames()}
     assert not {path for folder in ("cuda_src", "jdet_configs", "jsra") for path in tracked(folder)} - names
