@@ -11,8 +11,9 @@ def confusion(images, num_classes: int, threshold: float) -> np.ndarray:
     """int [C + 1, C + 1]: rows are true classes, columns are detected classes; the last row is background, the last column
     is for objects that were not detected.
 
-    Detections with a score of at least `threshold` are used, without those that evaluation ignores. Detections and objects are paired one to one, whatever their
-    classes; the pair with the largest IoU comes first, of equal ones a pair of one class: two objects may have the same box.
+    Detections with a score of at least `threshold` are used, without those that evaluation ignores. Detections and objects
+    are paired one to one, whatever their classes; the pair with the largest IoU comes first, of equal ones a pair of one
+    class: two objects may have the same box.
     """
     matrix = np.zeros((num_classes + 1, num_classes + 1), int)
     for image in images:
