@@ -13,6 +13,7 @@ from jsra.analysis.errors import costs, precisions
 from jsra.analysis.matching import images_of
 from jsra.analysis.page import page, picture, table
 from jsra.evaluation.coco_ap import coco_ap
+from jsra.evaluation.lvis_ap import lvis_ap
 from jsra.output import whole_or_not, write_json
 
 SIZES = {"small": "mAP_s", "medium": "mAP_m", "large": "mAP_l"}
@@ -34,8 +35,10 @@ def analyze(dataset, detections, out: str, title: str, worst: int = 12, threshol
     """
     os.makedirs(out, exist_ok=True)
     names = list(dataset.CLASSES)
-    images = images_of(dataset, detections)
-    values, per_class, _ = coco_ap(dataset.ground_truth(), detections, dataset.cat_ids, dataset.img_ids)
+    truth = dataset.ground_truth()
+    images = images_of(dataset, detections, truth)
+    ap = lvis_ap if hasattr(dataset, "frequencies") else coco_ap
+    values, per_class, *_ = ap(truth, detections, dataset.cat_ids, dataset.img_ids)
     found = {
         "AP": {key: _number(value) for key, value in values.items()},
         "classes": {
@@ -72,9 +75,10 @@ def _parts(found, images, names, out, worst):
 
     ap, errors, classes = found["AP"], found["errors"], found["classes"]
     objects = sum(len(image.boxes) for image in images)
-    head = ("images", "objects", "detections", "AP", "AP50", "AP75", "AR100")
+    recall = next(key for key in ("AR_100", "AR_300") if key in ap)
+    head = ("images", "objects", "detections", "AP", "AP50", "AP75", recall.replace("_", ""))
     counts = len(images), objects, sum(len(image.scores) for image in images)
-    yield "Result", table(head, [(*counts, *(_percent(ap[key]) for key in ("mAP", "mAP_50", "mAP_75", "AR_100")))])
+    yield "Result", table(head, [(*counts, *(_percent(ap[key]) for key in ("mAP", "mAP_50", "mAP_75", recall)))])
     kinds = table(
         ("error", "means", "how often", "AP50 without it"),
         [(kind, SAID[kind], e["count"], f"+{_percent(e['cost'])}") for kind, e in errors.items()],

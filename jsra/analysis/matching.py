@@ -21,6 +21,7 @@ KINDS = ("class", "place", "both", "twice", "background", "missed")
 RIGHT, IGNORED = "right", "ignored"
 HIT, NEAR = 0.5, 0.1
 MOST = 100  # detections of each class in an image, as in COCO's evaluation
+MOST_LVIS = 300  # detections of all classes in an image, as in that of LVIS
 
 
 @dataclasses.dataclass
@@ -42,10 +43,14 @@ class Image:
     scores: np.ndarray
     found_labels: np.ndarray
     size: tuple | None = None  # (width, height) in which the annotations are made, as jsra.data.image.read_image takes it
+    complete: tuple | None = None  # labels whose objects are all annotated, where not all are (LVIS); None: all labels
 
     def __post_init__(self):
         order = np.argsort(-self.scores, kind="stable")
-        order = order[_first(self.found_labels[order], MOST)]
+        if self.complete is None:
+            order = order[_first(self.found_labels[order], MOST)]
+        else:
+            order = order[:MOST_LVIS]
         self.found_boxes, self.scores = self.found_boxes[order], self.scores[order]
         self.found_labels = self.found_labels[order]
         self.ious = overlaps(self.found_boxes, self.boxes)
@@ -67,6 +72,8 @@ class Image:
             self.kinds[d] = RIGHT
         elif crowds.size and crowds.max() >= HIT:
             self.kinds[d] = IGNORED
+        elif self.complete is not None and self.found_labels[d] not in self.complete:
+            self.kinds[d] = IGNORED  # it may be right: nobody looked for all objects of this class here
         else:
             self.kinds[d] = self._error(d, same)
 
@@ -100,23 +107,41 @@ def overlaps(found, boxes, crowd=False) -> np.ndarray:
     return np.asarray(coco_mask.iou(*sides, [int(crowd)] * len(boxes)))
 
 
-def images_of(dataset, detections) -> list:
-    """The Images for a dataset (jsra.data) and detections in COCO's result format."""
-    rows = {record.img_id: [] for record in dataset.records}
+def images_of(dataset, detections, truth=None) -> list:
+    """The Images for a dataset (jsra.data) and detections in COCO's result format.
+
+    truth: dataset.ground_truth(), which has all objects that count in AP, also those that a training leaves out.
+    """
+    truth = dataset.ground_truth() if truth is None else truth
+    found, own, crowds = ({record.img_id: [] for record in dataset.records} for _ in range(3))
     label = {category: i + 1 for i, category in enumerate(dataset.cat_ids)}
     for d in detections:
-        rows[d["image_id"]].append((d["bbox"], d["score"], label[d["category_id"]]))
+        found[d["image_id"]].append((d["bbox"], label[d["category_id"]], d["score"]))
+    for a in truth.get("annotations", ()):
+        if a["image_id"] in own and a["category_id"] in label:
+            (crowds if a.get("iscrowd") else own)[a["image_id"]].append((a["bbox"], label[a["category_id"]], 1.0))
     images = []
     for record in dataset.records:
-        xywh = np.array([box for box, _, _ in rows[record.img_id]], float).reshape(-1, 4)
-        images.append(
-            Image(
-                record.img_id, record.file, *(np.asarray(a) for a in (record.boxes, record.labels)),
-                np.asarray(record.ignored).reshape(-1, 4), np.asarray(record.ignored_labels),
-                np.concatenate([xywh[:, :2], xywh[:, :2] + xywh[:, 2:]], axis=1),
-                np.array([score for _, score, _ in rows[record.img_id]], float),
-                np.array([number for _, _, number in rows[record.img_id]], int),
-                (record.width, record.height),
-            )
-        )  # fmt: skip
+        boxes, labels, _ = _arrays(own[record.img_id])
+        ignored, ignored_labels, _ = _arrays(crowds[record.img_id])
+        found_boxes, found_labels, scores = _arrays(found[record.img_id])
+        objects = boxes, labels, ignored, ignored_labels, found_boxes, scores, found_labels
+        size = record.width, record.height
+        images.append(Image(record.img_id, record.file, *objects, size, _complete(record, labels)))
     return images
+
+
+def _arrays(rows) -> tuple:
+    """(boxes xyxy [n, 4], labels [n], scores [n]) of [(box xywh, label, score)]."""
+    xywh = np.array([box for box, _, _ in rows], float).reshape(-1, 4)
+    labels, scores = np.array([row[1] for row in rows], int), np.array([row[2] for row in rows], float)
+    return np.concatenate([xywh[:, :2], xywh[:, :2] + xywh[:, 2:]], axis=1), labels, scores
+
+
+def _complete(record, labels):
+    """The labels of which every object is annotated, if the record says so (LVIS: jsra.data.dataset.FIELDS), else None."""
+    fields = record.fields or {}
+    if "negative_labels" not in fields:
+        return None
+    known = {*map(int, labels), *fields["negative_labels"]}
+    return tuple(known - set(fields.get("not_exhaustive_labels") or ()))

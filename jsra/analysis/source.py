@@ -11,6 +11,7 @@ from jsra.data.coco import goes_beyond
 from jsra.data.coco_file import is_id, is_number, parse_json
 from jsra.data.dataset import all_images
 from jsra.engine import checkpoint
+from jsra.evaluation.report import IDS, changed_ids
 from jsra.folders import exists, is_file
 from jsra.registry import ConfigError, build
 
@@ -26,7 +27,7 @@ def load(run: str, config=None, split: str | None = None):
     """
     folder, settings, split = _settings(run, config, split)
     found = os.path.join(folder, "detections")
-    names = sorted(os.listdir(found)) if os.path.isdir(found) else []
+    names = sorted(n for n in os.listdir(found) if not n.endswith(IDS)) if os.path.isdir(found) else []
     wanted = [name for name in (f"{split}.bbox.json", "result.bbox.json") if name in names]
     if not wanted:
         raise FileNotFoundError(_no_boxes(found, split, names, tested=is_file(os.path.join(folder, METRICS))))
@@ -37,6 +38,7 @@ def load(run: str, config=None, split: str | None = None):
     dataset = build(all_images(entry, f"dataset.{split}"), f"dataset.{split}", "dataset")
     detections = parse_json(path)
     _check_rows(detections, set(dataset.cat_ids), path)
+    _check_ids(os.path.join(found, wanted[0].partition(".")[0] + IDS), dataset, path)
     unknown = {d["image_id"] for d in detections} - set(dataset.img_ids)
     if unknown:
         raise ConfigError(
@@ -63,6 +65,27 @@ def notes(dataset, detections) -> list:
     if not count:
         return []
     return [f"{count} of {len(boxes)} boxes exceed their image by more than a pixel: a bbox is [x, y, width, height]"]
+
+
+def newer_checkpoint(run: str):
+    """The last checkpoint of a work_dir if it is newer than the test there that `load` takes; else None."""
+    metrics = os.path.join(run, "test", METRICS)
+    last = None if is_file(os.path.join(run, METRICS)) or not is_file(metrics) else checkpoint.latest(run)
+    return last if last and os.path.getmtime(last) > os.path.getmtime(metrics) else None
+
+
+def _check_ids(path, dataset, detections):
+    """Raise ConfigError if ids have another meaning than when the detections were made. path: the file that says it."""
+    then = parse_json(path) if is_file(path) else None  # versions before had none
+    try:
+        found = changed_ids(then, dataset) if then else ""
+    except (TypeError, KeyError, ValueError):
+        raise ConfigError(f"{path} is damaged: remove it, or write it again with `jsra test`") from None
+    if found:
+        raise ConfigError(
+            f"the annotations have changed since {detections} was written: {found}; run `jsra test` again, or bring the "
+            "annotation file back"
+        )
 
 
 def _check_rows(rows, categories, path):

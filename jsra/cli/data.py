@@ -100,7 +100,8 @@ def _browse(args):
     dataset = build(with_masks(all_images(chosen, f"dataset.{args.split}")), f"dataset.{args.split}", "dataset")
     folder = args.out or os.path.join(config.work_dir, "browse", args.split)
     paths = browse(dataset, folder, args.count, args.seed, args.transformed)
-    print(f"{len(paths)} pictures in {folder}")
+    others = len(set(os.listdir(folder)) - set(map(os.path.basename, paths)))
+    print(f"{len(paths)} pictures in {folder}{f' (and {others} other files, from before)' if others else ''}")
     return 0
 
 

@@ -67,6 +67,8 @@ def run(args):
     if args.format_only or not any(len(r.boxes) + len(r.ignored) for r in dataset.records):
         for path in submit(evaluator.evaluators, dataset, results, out, split):
             print(f"{len(results)} images; submission file: {path}")
+        if os.path.exists(os.path.join(out, "metrics.json")):
+            print(f"{os.path.join(out, 'metrics.json')} is of an earlier test", file=sys.stderr)
         return 0
     metrics = evaluator.evaluate(results, split)
     print(metrics.table)

@@ -43,8 +43,7 @@ def run(args):
     use_best_device()
     training = build_run(config, resume=args.resume, seed=args.seed)
     try:
-        if not args.no_pictures:
-            _show_data(training)
+        _show_data(training, not args.no_pictures)
         metrics = train(training)
     except Interrupted as stop:
         training.log.info(str(stop))
@@ -59,12 +58,13 @@ def run(args):
     return 0
 
 
-def _show_data(training):
+def _show_data(training, pictures):
     from jsra.visualize.training import draw_batches, label_lines
 
     if training.main and training.iteration == 0:
         for line in label_lines(training.loader.dataset):
             training.log.info(line)
+    if training.main and training.iteration == 0 and pictures:
         paths = draw_batches(training.loader, training.work_dir)
         training.log.info(f"first batches as the model sees them: {paths[0]} to {paths[-1]}")
 

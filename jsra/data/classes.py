@@ -41,10 +41,11 @@ def check_same(first, second, where_first, where_second, spelling=True):
 
 def equal_names(first, second) -> bool:
     """Whether two lists of class names are the same, except for their spelling (see `check_same`)."""
-    return list(map(_plain, first)) == list(map(_plain, second))
+    return list(map(plain, first)) == list(map(plain, second))
 
 
-def _plain(name):
+def plain(name):
+    """A name without its spelling: capitals, and `_` or `-` for a space."""
     return " ".join(str(name).replace("_", " ").replace("-", " ").casefold().split())
 
 

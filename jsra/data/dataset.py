@@ -303,11 +303,12 @@ def all_images(settings: dict, path: str = "dataset") -> dict:
     return {**settings, **{key: False for key in ("filter_empty_gt", "drop_last") if key in known}}
 
 
-def label_map(wanted, known, where):
-    """{category name: 1-based label} in the order of `wanted`. Raises ConfigError for a name that is not in `known`."""
+def label_map(wanted, known, where, cure=""):
+    """{category name: 1-based label} in the order of `wanted`. Raises ConfigError for a name that is not in `known`, with
+    `cure` at the end of its message."""
     for name in wanted:
         if name not in known:
-            raise ConfigError(f"{where}: there is no class {name!r}{nearest(name, known)}")
+            raise ConfigError(f"{where}: there is no class {name!r}{nearest(name, known)}{cure}")
     if len(set(wanted)) != len(wanted):
         raise ConfigError(f"{where}: a class appears twice in {list(wanted)}")
     return {name: i + 1 for i, name in enumerate(wanted)}

@@ -45,7 +45,7 @@ def coco_ap(ground_truth, detections, category_ids, image_ids=None, iou_type="bb
         return (*undefined(VALUES, category_ids), name)
     # The tools modify the detections, need numbers as ids of images (VOC's are names) and of categories, and use other
     # entries of a detection: e.g. the area of a box next to a mask would decide what is small or large.
-    number = {image["id"]: i for i, image in enumerate(ground_truth["images"], start=1)}
+    number = image_numbers(ground_truth["images"])
     category = {c["id"]: i for i, c in enumerate(ground_truth["categories"], start=1)}
     shape = "segmentation" if iou_type == "segm" else "bbox"
     detections = [
@@ -91,6 +91,15 @@ def coco_ap(ground_truth, detections, category_ids, image_ids=None, iou_type="bb
         for c in category_ids
     }
     return values, per_class, name
+
+
+def image_numbers(images) -> dict:
+    """{id: number from 1} of images. The tools go through the images in this order, which decides where scores are equal: it
+    is that of the ids, as if the tools were given the ids themselves; that of the list if an id is text."""
+    ids = [image["id"] for image in images]
+    if all(isinstance(i, int) for i in ids):
+        ids.sort()
+    return {img_id: number for number, img_id in enumerate(ids, start=1)}
 
 
 def numbered(ground_truth, number):

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections import Counter
+
 import numpy as np
 
-from jsra.evaluation.coco_ap import VALUES, coco_ap, tools
+from jsra.evaluation.coco_ap import MAX_DETECTIONS, VALUES, coco_ap, tools
 from jsra.evaluation.dataset_evaluator import DatasetEvaluator, Metrics
 from jsra.evaluation.tables import percent, text_table
 from jsra.registry import register
@@ -43,14 +45,32 @@ class COCOBoxAP(DatasetEvaluator):
         return {}
 
     def evaluate(self, dataset, results, submission):
+        truth = dataset.ground_truth()
         values, per_class, backend = coco_ap(
-            dataset.ground_truth(), submission, dataset.cat_ids, list(results), self.key, backend=self.backend
+            truth, submission, dataset.cat_ids, list(results), self.key, backend=self.backend
         )
         names = dict(zip(dataset.cat_ids, dataset.CLASSES))
         rows = [(names[c], percent(v["mAP"]), percent(v["mAP_50"])) for c, v in per_class.items()]
         head = "  ".join(f"{key.replace('mAP', 'AP')} {percent(v)}" for key, v in values.items() if "mAP" in key)
         table = f"{self.key} (COCO, {backend}): {head}\n" + text_table(("class", "AP", "AP50"), rows)
+        table += crowded(truth, results, names)
         by_metric = {
             f"{self.key}_{value}": {names[c]: v[value] for c, v in per_class.items()} for value in ("mAP", "mAP_50")
         }
         return Metrics({f"{self.key}_{key}": v for key, v in values.items()}, per_class=by_metric, table=table)
+
+
+def crowded(truth, images, categories) -> str:
+    """A line for the table if images have more objects of a class than COCO's AP counts detections; else ''."""
+    counts = Counter(
+        (a["image_id"], a["category_id"]) for a in truth.get("annotations", ())
+        if not a.get("iscrowd") and a["image_id"] in images and a["category_id"] in categories
+    )  # fmt: skip
+    most = MAX_DETECTIONS[-1]
+    found = {image for (image, _), count in counts.items() if count > most}
+    if not found:
+        return ""
+    return (
+        f"\n{len(found)} images have more than {most} objects of a class: COCO's AP counts the best {most} detections of a "
+        "class in an image, so no detector reaches 100 (VOCBoxAP has no such limit)"
+    )

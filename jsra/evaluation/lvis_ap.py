@@ -12,7 +12,7 @@ from unittest import mock
 
 import numpy as np
 
-from jsra.evaluation.coco_ap import mean_of_existing, numbered, undefined
+from jsra.evaluation.coco_ap import image_numbers, mean_of_existing, numbered, undefined
 
 # {name here: name in the package}; r, c, f: classes that are rare, common or frequent in the training set.
 VALUES = {
@@ -49,7 +49,7 @@ def lvis_ap(ground_truth, detections, category_ids, image_ids=None, iou_type="bb
     LVIS, LVISResults, LVISEval = lvis_package()
     if image_ids is not None and not len(image_ids):
         return undefined(VALUES, category_ids)
-    number = {image["id"]: i for i, image in enumerate(ground_truth["images"], start=1)}
+    number = image_numbers(ground_truth["images"])
     category = {c["id"]: i for i, c in enumerate(ground_truth["categories"], start=1)}
     dropped = "bbox" if iou_type == "segm" else None  # if present, the package uses the area of the box, as COCO's tools do
     found = [

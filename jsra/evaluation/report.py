@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import numbers
 import os
 
@@ -11,7 +12,10 @@ from jsra.arguments import short
 from jsra.detectors.results import check_result
 from jsra.evaluation.dataset_evaluator import Metrics
 from jsra.output import write_json
-from jsra.registry import ConfigError
+from jsra.registry import ConfigError, registered
+
+IDS = ".ids.json"  # end of the name of the file that says what the ids in submissions mean
+KINDS = {"categories": "category", "images": "image"}
 
 
 def evaluate(evaluators, dataset, results, work_dir=None, name=None) -> Metrics:
@@ -25,10 +29,10 @@ def evaluate(evaluators, dataset, results, work_dir=None, name=None) -> Metrics:
     out, parts = Metrics(), []
     if len(results) < len(dataset.records):
         parts.append(f"evaluated on {len(results)} of {len(dataset.records)} images")
-    for evaluator in evaluators:
-        submission = evaluator.submission(dataset, results)
-        if work_dir is not None and submission is not None:
-            write_submission(submission, work_dir, "result" if name is None else name, evaluator.key)
+    submissions = [(evaluator.key, evaluator.submission(dataset, results)) for evaluator in evaluators]
+    if work_dir is not None:
+        write_submissions(dataset, submissions, work_dir, "result" if name is None else name)
+    for evaluator, (_, submission) in zip(evaluators, submissions):
         found = _check(evaluator, evaluator.evaluate(dataset, results, submission))
         out.update(found)
         out.per_class.update(found.per_class)
@@ -54,8 +58,7 @@ def _check(evaluator, found) -> Metrics:
 def submit(evaluators, dataset, results, work_dir, name) -> list:
     """Write the submission of each evaluator that has one, without evaluating; returns the paths."""
     results = by_image(dataset, results)
-    written = [(e.key, e.submission(dataset, results)) for e in evaluators]
-    return [write_submission(content, work_dir, name, key) for key, content in written if content is not None]
+    return write_submissions(dataset, [(e.key, e.submission(dataset, results)) for e in evaluators], work_dir, name)
 
 
 def by_image(dataset, results):
@@ -81,6 +84,34 @@ def by_image(dataset, results):
     return ordered
 
 
-def write_submission(submission, work_dir, name, key) -> str:
-    """Write work_dir/detections/<name>.<key>.json and return its path."""
-    return write_json(os.path.join(work_dir, "detections", f"{name}.{key}.json"), submission, indent=None)
+def write_submissions(dataset, submissions, work_dir, name) -> list:
+    """Write work_dir/detections/<name>.<key>.json for each (key, content) with a content, and <name>.ids.json, what their ids
+    mean; returns the paths of the former. Files of the same name from an earlier evaluation, by other evaluators, are
+    removed: they are of other detections."""
+    folder = os.path.join(work_dir, "detections")
+    written = [(key, content) for key, content in submissions if content is not None]
+    stale = {getattr(cls, "key", "") for cls in registered("evaluator").values()} - {key for key, _ in written}
+    for key in stale if os.path.isdir(folder) else ():
+        with contextlib.suppress(FileNotFoundError):
+            os.remove(os.path.join(folder, f"{name}.{key}.json"))
+    if written:
+        write_json(os.path.join(folder, f"{name}{IDS}"), meaning(dataset), indent=None)
+    return [write_json(os.path.join(folder, f"{name}.{key}.json"), content, indent=None) for key, content in written]
+
+
+def meaning(dataset) -> dict:
+    """What the ids in a submission mean: {categories: [[id, name]], images: [[id, file name]]}."""
+    return {
+        "categories": [[i, name] for i, name in zip(dataset.cat_ids, dataset.CLASSES)],
+        "images": [[record.img_id, os.path.basename(record.file)] for record in dataset.records],
+    }
+
+
+def changed_ids(then, dataset) -> str:
+    """What ids that `meaning` gave earlier mean now, if it is something else; else ''."""
+    for key, now in meaning(dataset).items():
+        now = dict(map(tuple, now))
+        for known, name in then[key]:
+            if now.get(known, name) != name:
+                return f"{KINDS[key]} id {known} was {name!r} then, and is {now[known]!r} now"
+    return ""

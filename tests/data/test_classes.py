@@ -11,9 +11,11 @@ from jittor import nn
 from jsra.cli import main
 from jsra.config import load_config
 from jsra.data.classes import check_model, check_same
+from jsra.data.coco import COCODataset
 from jsra.engine import checkpoint
 from jsra.engine.build import build_run
 from jsra.registry import ConfigError, build
+from tests.data.tiny import write_coco
 from tests.toy_detector import write_config
 
 
@@ -118,3 +120,9 @@ def test_weights_of_other_classes_are_not_evaluated(tmp_path, capsys):
         check_same(["Red", "green"], ["red", "green"], "a", "b")
     check_same(["Traffic light", "t-shirt"], ["traffic_light", "T shirt"], "a", "b", spelling=False)
     assert main(["test", path, str(tmp_path / "work"), *other_spelling]) == 2  # in a checkpoint they are exactly the data's
+
+
+def test_a_class_that_the_categories_lack(tmp_path):
+    """A validation file, say, of which no picture has an object of the class: exports list only what they have."""
+    with pytest.raises(ConfigError, match="no class 'bird'.*; add it to the categories of this file"):
+        COCODataset(**write_coco(str(tmp_path)), classes=["cat", "bird"])

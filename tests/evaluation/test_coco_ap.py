@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from jsra.evaluation.coco_ap import coco_ap
+from jsra.evaluation.coco_boxes import crowded
 
 
 def truth(boxes, image=1, category=1):
@@ -147,3 +148,21 @@ def test_backends_agree(rng):
 def test_unknown_backend():
     with pytest.raises(ValueError, match="auto, pycocotools, faster-coco-eval"):
         coco_ap(world([]), [], [1], backend="x")
+
+
+@pytest.mark.parametrize("ids", [(1, 2), (2, 1)])
+def test_equal_scores_in_the_order_of_the_ids(ids):
+    """As pycocotools, whatever the order in the file: the wrong detection, in image 1, comes first."""
+    annotations = truth([(0, 0, 10, 10)], image=2)
+    rows = [found((0, 0, 10, 10), image=2), found((0, 0, 10, 10), image=1)]
+    assert coco_ap(world(annotations, images=ids), rows, [1])[0]["mAP"] == pytest.approx(0.5)
+
+
+def test_more_objects_than_detections_count():
+    boxes = [(8 * x, 8 * y, 7, 7) for x in range(12) for y in range(10)]
+    content = world(truth(boxes), images=(1, 2))
+    assert "1 images have more than 100 objects of a class" in crowded(content, [1, 2], [1])
+    assert crowded(content, [2], [1]) == "" == crowded(content, [1], [7])
+    assert crowded(world(truth(boxes[:100])), [1], [1]) == ""
+    values, _, _ = coco_ap(content, [found(b) for b in boxes], [1])
+    assert values["mAP"] == pytest.approx(84 / 101)  # 100 of 120 objects: recall 0.83

@@ -234,7 +234,7 @@ def same_detections(bench, what, folder, metrics) -> list:
 
 
 def read_detections(folder):
-    paths = [os.path.join(folder, name) for name in os.listdir(folder)]
+    paths = [os.path.join(folder, name) for name in os.listdir(folder) if not name.endswith(".ids.json")]
     with open(max(paths, key=os.path.getmtime), encoding="utf8") as file:
         return json.load(file)
 

@@ -4,12 +4,13 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from jsra.cli import main
 from jsra.data.coco import COCODataset
 from jsra.data.vid import VIDDataset
 from jsra.registry import build
 from jsra.visualize.browse import browse, draw_truth
 from tests.data.small_vid import write_vid
-from tests.data.tiny import ANNOTATIONS, NORMALIZE, SIZES, write_coco
+from tests.data.tiny import ANNOTATIONS, NORMALIZE, SIZES, write_coco, write_coco_config
 
 
 def test_boxes_masks_and_crowds_are_drawn(tmp_path):
@@ -60,3 +61,12 @@ def test_each_picture_has_the_name_of_its_file_if_training_repeats_images(tmp_pa
     for path, (width, height) in zip(paths, SIZES.values()):
         with Image.open(path) as picture:
             assert picture.size == (width, height), path
+
+
+def test_pictures_from_before_are_counted(tmp_path, capsys):
+    config = write_coco_config(str(tmp_path))
+    out = str(tmp_path / "out")
+    assert main(["data", "browse", config, "--out", out]) == 0
+    assert "from before" not in capsys.readouterr().out
+    assert main(["data", "browse", config, "--out", out, "--count", "1"]) == 0
+    assert f"1 pictures in {out} (and {len(os.listdir(out)) - 1} other files, from before)" in capsys.readouterr().out

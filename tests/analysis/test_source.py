@@ -1,0 +1,165 @@
+"""The detections that `jsra analyze` takes are those of this data set and of the last test."""
+
+import json
+import os
+
+import numpy as np
+import pytest
+
+from jsra.analysis.analyze import analyze
+from jsra.analysis.source import newer_checkpoint
+from jsra.cli import main
+from jsra.data.coco import COCODataset
+from jsra.data.lvis import LVISDataset
+from jsra.evaluation.dataset_evaluator import build_evaluators
+from jsra.evaluation.lvis_ap import lvis_package
+from jsra.evaluation.report import evaluate, meaning
+from tests.data.tiny import ANNOTATIONS, annotation, write_coco
+
+try:
+    lvis_package()
+except ImportError:
+    needs_lvis = pytest.mark.skip(reason="needs the package lvis: pip install --no-deps lvis")
+else:
+    needs_lvis = pytest.mark.filterwarnings("default")
+
+
+def perfect(dataset):
+    return [
+        dict(img_id=r.img_id, boxes=r.boxes, scores=np.full(len(r.boxes), 0.9), labels=r.labels) for r in dataset.records
+    ]  # fmt: skip
+
+
+@pytest.fixture
+def run(tmp_path):
+    """(folder of a run with perfect detections, path of its annotation file, a function that evaluates again)."""
+    place = write_coco(str(tmp_path / "data"))
+    entry = dict(type="COCODataset", **place, use_anno_cats=True, filter_empty_gt=False)
+    folder = tmp_path / "run"
+
+    def test(*types):
+        dataset = COCODataset(**{k: v for k, v in entry.items() if k != "type"})
+        evaluate(build_evaluators([dict(type=t) for t in types]), dataset, perfect(dataset), str(folder), "val")
+
+    test("COCOBoxAP")
+    (folder / "metrics.json").write_text(json.dumps({"split": "val", "config": {"dataset": {"val": entry}}}))
+    return folder, place["anno_file"], test
+
+
+def rewrite(path, change):
+    with open(path) as f:
+        content = json.load(f)
+    change(content)
+    with open(path, "w") as f:
+        json.dump(content, f)
+
+
+def other_images(content):
+    names = [image["file_name"] for image in content["images"]]
+    for image, name in zip(content["images"], names[1:] + names[:1]):
+        image["file_name"] = name
+
+
+def other_categories(content):
+    first, second = content["categories"][:2]
+    first["name"], second["name"] = second["name"], first["name"]
+
+
+@pytest.mark.parametrize("change, words", [
+    (other_images, "image id 1 was '0001.png' then, and is '0002.png' now"),
+    (other_categories, "category id 20 was 'cat' then, and is 'dog' now"),
+])  # fmt: skip
+def test_ids_that_mean_something_else(run, capsys, change, words):
+    """The annotations were exported again after the test."""
+    folder, path, test = run
+    assert main(["analyze", str(folder), "--worst", "0"]) == 0
+    assert json.loads((folder / "analysis" / "analysis.json").read_text())["AP"]["mAP"] == pytest.approx(1)
+    rewrite(path, change)
+    assert main(["analyze", str(folder), "--worst", "0"]) == 2
+    assert words in capsys.readouterr().err
+    test("COCOBoxAP")
+    assert main(["analyze", str(folder), "--worst", "0"]) == 0
+
+
+def test_corrected_boxes_and_new_images_are_no_other_ids(run):
+    folder, path, _ = run
+
+    def change(content):
+        content["annotations"][0]["bbox"] = [1, 1, 9, 9]
+        content["images"].append(dict(id=9, file_name="0009.png", width=20, height=20))
+
+    rewrite(path, change)
+    assert main(["analyze", str(folder), "--worst", "0"]) == 0
+
+
+def test_boxes_of_an_earlier_test_do_not_stay(run, capsys):
+    folder, _, test = run
+    test("VOCBoxAP")
+    assert main(["analyze", str(folder), "--worst", "0"]) == 2
+    assert "add dict(type='COCOBoxAP')" in capsys.readouterr().err
+
+
+def test_a_damaged_list_of_ids(run, capsys):
+    folder, _, _ = run
+    (folder / "detections" / "val.ids.json").write_text('{"images": 5}')
+    assert main(["analyze", str(folder)]) == 2
+    assert "val.ids.json is damaged" in capsys.readouterr().err
+
+
+def test_a_training_that_went_on_after_its_test(run, tmp_path):
+    folder, _, _ = run
+    work = tmp_path / "work"
+    os.makedirs(work / "checkpoints" / "iter_00000004")
+    (work / "checkpoints" / "iter_00000004" / "state.json").write_text("{}")
+    os.rename(folder, work / "test")
+    for age, newer in ((10, True), (-10, False)):
+        checkpoints = work / "checkpoints" / "iter_00000004"
+        time = os.path.getmtime(work / "test" / "metrics.json") + age
+        os.utime(checkpoints, (time, time))
+        assert (newer_checkpoint(str(work)) == str(checkpoints)) is newer
+    assert newer_checkpoint(str(work / "test")) is None
+
+
+def test_objects_that_a_training_leaves_out_count(tmp_path):
+    """As in AP: one is marked ignore, one has no area."""
+    odd = [annotation(7, 1, 20, (20, 0, 9, 9), ignore=1), annotation(8, 4, 10, (2, 2, 9, 9), area=0)]
+    dataset = COCODataset(
+        **write_coco(str(tmp_path), [*ANNOTATIONS, *odd]), use_anno_cats=True, filter_empty_gt=False
+    )  # fmt: skip
+    rows = [
+        dict(image_id=a["image_id"], category_id=a["category_id"], bbox=a["bbox"], score=0.9)
+        for a in [*ANNOTATIONS, *odd] if not a["iscrowd"]
+    ]  # fmt: skip
+    found = analyze(dataset, rows, str(tmp_path / "out"), "odd", worst=0)
+    assert found["AP"]["mAP"] == pytest.approx(1) and found["classes"]["cat"]["objects"] == 2
+    assert not any(kind["count"] for kind in found["errors"].values())
+
+
+@needs_lvis
+@pytest.mark.parametrize("key, errors", [(None, 1), ("neg_category_ids", 2), ("not_exhaustive_category_ids", 0)])
+def test_classes_that_are_not_annotated_in_an_image(tmp_path, key, errors):
+    """Of LVIS: a cat where there are cats is an error, a person where nobody looked for one is not."""
+    place = write_coco(str(tmp_path), ANNOTATIONS[:1])
+
+    def federated(content):
+        for category in content["categories"]:
+            category["frequency"] = "f"
+        for image in content["images"]:
+            image.update(neg_category_ids=[], not_exhaustive_category_ids=[], coco_url=f"http://x/images/{image['file_name']}")
+        content["images"][0].update({key: [30] if key == "neg_category_ids" else [20]} if key else {})
+
+    rewrite(place["anno_file"], federated)
+    dataset = LVISDataset(str(tmp_path), place["anno_file"], filter_empty_gt=False)
+    rows = [
+        dict(image_id=1, category_id=c, bbox=box, score=score)
+        for c, box, score in ((20, [5, 5, 10, 10], 0.5), (20, [25, 15, 10, 10], 0.9), (30, [25, 15, 10, 10], 0.8))
+    ]  # fmt: skip
+    found = analyze(dataset, rows, str(tmp_path / "out"), "lvis", worst=0)
+    assert found["AP"]["mAP"] == pytest.approx(0.5 if errors else 1) and "AR_300" in found["AP"]
+    assert found["errors"]["background"]["count"] == errors == sum(found["confusion"][-1])
+
+
+def test_the_meaning_of_ids(tmp_path):
+    dataset = COCODataset(**write_coco(str(tmp_path)), use_anno_cats=True, filter_empty_gt=False)
+    found = meaning(dataset)
+    assert found["categories"] == [[20, "cat"], [10, "dog"], [30, "person"]] and found["images"][0] == [1, "0001.png"]
