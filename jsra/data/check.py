@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import os
-import unicodedata
 from collections import Counter
 
 from tqdm import tqdm
 
 from jsra.data.check_entries import check_box, check_copies, check_image
 from jsra.data.check_vid import check_vid
-from jsra.data.classes import plain
+from jsra.data.classes import look_alikes
 from jsra.data.coco import listed_images, segmentation_problems
 from jsra.data.coco_file import file_name, of_annotation, read_coco
 from jsra.data.formats.annotations import rotation
@@ -76,7 +75,9 @@ def check_coco(root, file, image_file, progress=True, with_masks=False):
 
     image_file: a function from an image's entry to its file. with_masks: every object should have a mask.
     """
-    problems = [*file.problems, *_twice(file, image_file), *_alike(file.categories.values())]
+    problems = [*file.problems, *_twice(file, image_file)]
+    alike = look_alikes(file.categories.values())
+    problems += [warning("categories", what, "if they are one class, give them one name") for what in alike]
     with_masks = with_masks or any(a.get("segmentation") for listed in file.annotations.values() for a in listed)
     for img_id, image in tqdm(file.images.items(), "checking", disable=not progress or None, leave=False):
         where = f"image id {img_id}"
@@ -98,17 +99,6 @@ def _twice(file, image_file):
         for value, count in counts.items():
             if count > 1:
                 yield warning(f"{what} {value}", f"appears {count} times", "give every entry its own")
-
-
-def _alike(names):
-    """Classes whose names differ only in spelling: usually one class, whose objects are divided between two labels."""
-    found = {}
-    for name in names:
-        found.setdefault(plain(unicodedata.normalize("NFKC", name)), []).append(name)
-    for same in found.values():
-        if len(same) > 1:
-            what = f"differ only in capital letters, spaces or signs: {', '.join(map(repr, same))}"
-            yield warning("categories", what, "give objects of one class one name")
 
 
 def _check_annotation(a, size, with_masks):

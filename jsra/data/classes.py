@@ -5,7 +5,13 @@ Labels are numbers: with different classes, results would be wrong without an er
 
 from __future__ import annotations
 
+import re
+import unicodedata
+
 from jsra.registry import ConfigError
+
+# Characters without a width: a zero-width space and joiners, a mark of the byte order, a soft hyphen.
+_UNSEEN = re.compile("[\u200b-\u200d\u2060\ufeff\u00ad]")
 
 
 def check_model(model, classes, where):
@@ -45,8 +51,25 @@ def equal_names(first, second) -> bool:
 
 
 def plain(name):
-    """A name without its spelling: capitals, and `_` or `-` for a space."""
-    return " ".join(str(name).replace("_", " ").replace("-", " ").casefold().split())
+    """A name without its spelling: capitals, `_` or `-` for a space, unseen characters."""
+    return " ".join(re.sub("[_-]", " ", _printed(str(name))).casefold().split())
+
+
+def look_alikes(classes) -> list:
+    """Texts about classes whose names differ only in spelling: usually one class, whose objects get several labels."""
+    groups = {}
+    for name in classes:
+        groups.setdefault(plain(name), []).append(name)
+    lines = []
+    for names in (names for names in groups.values() if len(names) > 1):
+        shown = map(ascii if len(set(map(_printed, names))) < len(names) else repr, names)
+        lines.append(f"the classes {', '.join(shown)} differ only in capital letters, spaces, _ or -")
+    return lines
+
+
+def _printed(name: str) -> str:
+    """What a reader sees of a name in quotes: Python writes unseen characters as escapes, but not all spaces."""
+    return unicodedata.normalize("NFKC", _UNSEEN.sub("", name))
 
 
 def listed(classes) -> str:

@@ -6,11 +6,12 @@ None if the folder has nothing in that format.
 
 from __future__ import annotations
 
+from jsra.data.classes import look_alikes
 from jsra.data.formats import coco, cvat, labelme, voc, yolo
 from jsra.data.formats.annotations import Folder
 from jsra.data.formats.leftovers import unknown_files
-from jsra.data.formats.names import compose_classes, look_alikes
 from jsra.data.formats.pictures import turned_pictures
+from jsra.data.paths import composed
 
 FORMATS = (coco, voc, yolo, cvat, labelme)
 
@@ -24,8 +25,19 @@ def find(folder: str):
     for form in FORMATS:
         found = form.find(folder)
         if found is not None and found.splits:
-            compose_classes(found)
-            found.problems += look_alikes(found.classes) + turned_pictures(found.splits)
+            _compose_classes(found)
+            cure = "if they are one class, give them one name in the annotations"
+            found.problems += [f"{what}: {cure}" for what in look_alikes(found.classes)] + turned_pictures(found.splits)
             return found, []
         lines += found.problems if found is not None else []
     return None, unknown_files(folder, list(dict.fromkeys(lines)))
+
+
+def _compose_classes(found):
+    """Give the classes and objects of Annotations the form of `composed`: 'café' can be written in two ways."""
+    if all(name.isascii() for name in found.classes):
+        return
+    found.classes = list(dict.fromkeys(map(composed, found.classes)))
+    for picture in (p for pictures in found.splits.values() for p in pictures):
+        for o in picture.objects:
+            o.name = composed(o.name)
