@@ -138,8 +138,7 @@ def load_model(config, weights=None):
 
 def _load(model, weights, config):
     from jsra.convert.load import load_weights
-    from jsra.convert.origin import colour_notes
-    from jsra.convert.trained_with import file_notes, run_notes
+    from jsra.convert.trained_with import run_notes, weights_notes
     from jsra.engine import checkpoint
 
     path = checkpoint.weights_file(weights)
@@ -148,10 +147,7 @@ def _load(model, weights, config):
         lines = run_notes(folder, checkpoint.restore(folder, model).get("config"), config)
     else:
         load_weights(model, path, strict=True)
-        splits = config.get("dataset") or {}
-        split = next((s for s in ("test", "val") if (splits.get(s) or {}).get("transforms")), None)
-        colours = colour_notes(path, splits[split]["transforms"], f"dataset.{split}.transforms") if split else []
-        lines = colours + file_notes(path, config)
+        lines = weights_notes(path, config)
     for line in lines:
         print(line, file=sys.stderr)
 

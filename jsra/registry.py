@@ -49,10 +49,13 @@ def register(kind: str, name: str | None = None):
         raise ValueError(f"unknown registry kind {kind!r}{nearest(kind, KINDS)}")
 
     def add(cls):
+        if not cls.__module__.startswith("jsra."):
+            _load_all()  # a user's part must not take a name before the part of this package that has it
         key = name or cls.__name__
         if key in _entries and _origin(_entries[key][0]) != _origin(cls):
             raise ValueError(
-                f"{key!r} is already registered as {_entries[key][0].__module__}.{_entries[key][0].__name__}"
+                f"{key!r} is already registered as {_entries[key][0].__module__}.{_entries[key][0].__name__}: choose another "
+                f"name, such as @register({kind!r}, 'My{key}')"
             )
         _entries[key] = (cls, kind)
         return cls

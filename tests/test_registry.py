@@ -1,3 +1,6 @@
+import subprocess
+import sys
+
 import pytest
 
 from jsra import registry
@@ -67,6 +70,17 @@ def test_a_name_is_taken_once(entry):
     with pytest.raises(ValueError, match="already registered"):
         register("sampler", "TestOnlyBox")(type("Other", (), {}))
     assert register("sampler", "TestOnlyBox")(entry) is entry
+
+
+def test_a_name_of_this_package_is_taken_from_the_beginning():
+    """Also by a script that registers its part before anything else of the package is imported."""
+    code = (
+        "from jsra.registry import register\n"
+        "try:\n    register('backbone')(type('ResNet', (), {}))\n"
+        "except ValueError as error:\n    print(error)"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    assert "'ResNet' is already registered as jsra.backbones.resnet.ResNet: choose another name" in done.stdout, done.stderr
 
 
 PART = """

@@ -33,6 +33,10 @@ class AnchorGenerator:
         center_offset: float = 0.0,
         round_sides: bool = False,
     ):
+        if scales is not None and (octave_base_scale is not None or scales_per_octave is not None):
+            raise ValueError(
+                "AnchorGenerator: scales, or octave_base_scale and scales_per_octave, not both: set the others to None"
+            )
         if scales is None:
             if octave_base_scale is None or scales_per_octave is None:
                 raise ValueError("AnchorGenerator needs scales, or octave_base_scale together with scales_per_octave")

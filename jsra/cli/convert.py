@@ -39,8 +39,9 @@ def run(args):
     from jsra.convert.files import WRITTEN, read_weights, write_weights
     from jsra.convert.load import match, misplaced, not_finite
     from jsra.convert.names import CLASSIFIERS, known
+    from jsra.convert.origin import origin, said
     from jsra.convert.position_tables import fitted
-    from jsra.convert.trained_with import file_notes
+    from jsra.convert.trained_with import weights_notes
     from jsra.data.coco import COCO_CLASSES
     from jsra.engine.checkpoint import classes_of, config_of, weights_file
     from jsra.output import check_distinct, output_file
@@ -51,10 +52,10 @@ def run(args):
     output_file(args.target, WRITTEN, "DST")
     file = weights_file(args.source)
     check_distinct(args.target, file, "DST")
-    source = read_weights(file)
+    stored = read_weights(file)
     config = load_config(args.config, args.overrides) if args.config else {}
     shapes = model_shapes(args.config, args.overrides) if args.config else None
-    converted = to_jsra(source, args.family, args.classes, shapes or ())
+    converted = to_jsra(stored, args.family, args.classes, shapes or ())
     if shapes is None:
         shapes = {name: array.shape for name, array in converted.arrays.items()}
         report = match(shapes, converted)._replace(missing=incomplete_parts(converted.arrays))
@@ -66,7 +67,7 @@ def run(args):
         report = match(shapes, converted)
     lacking, other = report.missing + list(report.mismatched), misplaced(shapes, converted, report)
     print(report)
-    for line in file_notes(file, config):
+    for line in weights_notes(file, config):
         print(line)
     arrays = converted.arrays
     if args.to != "jsra":
@@ -87,7 +88,7 @@ def run(args):
         (broken, f"{len(broken)} weights contain NaN or infinity: {', '.join(broken[:12])}"),
         (
             not (args.config or args.family or known(converted.arrays)),
-            f"the names ({', '.join(list(source)[:3])}, ...) follow no known scheme; --from jsra keeps them as they are",
+            f"the names ({', '.join(list(stored)[:3])}, ...) follow no known scheme; --from jsra keeps them as they are",
         ),
     )
     reason = next((reason for wrong, reason in reasons if wrong), None)
@@ -96,8 +97,14 @@ def run(args):
         return 1
     classes = () if args.to in CLASSIFIERS else COCO_CLASSES if args.classes else classes_of(args.source) or ()
     settings = None if args.to in CLASSIFIERS else config_of(args.source)
-    write_weights(args.target, arrays, classes, settings)
+    source = said(origin(file), backbone=args.to in CLASSIFIERS)
+    write_weights(args.target, arrays, classes, settings, source)
     print(f"{args.target}: {len(arrays)} weights with {args.to} names")
+    if (source or settings) and not args.target.lower().endswith(".safetensors"):
+        print(
+            f"only a .safetensors file keeps what {args.source} says about its training (settings of the model, the "
+            "normalisation of images): where this file is used, nothing can be compared with them"
+        )
     if classes:
         print(_about_classes(classes, args, config))
     return 0

@@ -79,9 +79,9 @@ def _check_start(path):
         raise WeightsError(f"{path}: this is text (JSON), not weights: the download returned an error, or it is another file")
 
 
-def write_weights(path, arrays: dict, classes=(), config=None):
+def write_weights(path, arrays: dict, classes=(), config=None, source=None):
     """Write {name: array} as .pth, .pt, .pkl, .safetensors or .npz, atomically. Only .safetensors keeps the names of the
-    classes, and the settings of the model in the config of the run."""
+    classes, the settings of the model in the config of the run, and what the source said (jsra.convert.origin.said)."""
     path = os.fspath(path)
     extension = os.path.splitext(path)[1].lower()
     if extension not in WRITTEN:
@@ -98,7 +98,8 @@ def write_weights(path, arrays: dict, classes=(), config=None):
             from safetensors.numpy import save
 
             with open(unfinished, "wb") as f:
-                f.write(save({name: np.ascontiguousarray(a) for name, a in arrays.items()}, metadata(classes, config)))
+                about = metadata(classes, config, source)
+                f.write(save({name: np.ascontiguousarray(a) for name, a in arrays.items()}, about))
         os.replace(unfinished, path)
     except BaseException:
         if os.path.exists(unfinished):

@@ -28,7 +28,7 @@ _SAME = {
         ("strides", [1, 2, 2, 2], "strides"), ("dilations", [1, 1, 1, 1], "dilations"), ("norm_cfg.eps", 1e-5, "norm_eps"),
     ),
     "neck": (
-        ("start_level", 0, "start_level"), ("add_extra_convs", False, "extra"),
+        ("add_extra_convs", False, "extra"),
         ("relu_before_extra_convs", False, "relu_before_extra"),
     ),
     "anchor_generator": (
@@ -120,6 +120,9 @@ def other_settings(text: str, model) -> list:
         for part in values(theirs, their_path):
             for own in values(model, our_path):
                 lines += _compared(their_path, kind, part, own)
+    starts, stages = zip(_first_level(theirs), _first_level(model))
+    if None not in stages and starts[0] != starts[1] and stages[0] != stages[1]:
+        lines.append(f"neck.start_level: its pyramid begins with stage {stages[0]} of the backbone, ours with {stages[1]}")
     for path, harmless in _ONLY_THEIRS:
         for value in values(theirs, path):
             if value is not None and value not in harmless:
@@ -127,11 +130,26 @@ def other_settings(text: str, model) -> list:
     return list(dict.fromkeys(lines))
 
 
+def _first_level(model):
+    """(start_level of the neck, the stage of the backbone that it is); the stage is None if it is not known.
+
+    Which maps the neck gets depends on the backbone: stages 1 to 3 from level 0 are stages 0 to 3 from level 1.
+    """
+    start, stages = _first(model, "neck.start_level", 0), _first(model, "backbone.out_indices", [0, 1, 2, 3])
+    try:
+        return start, list(stages)[start] if _first(model, "neck", None) else None
+    except (TypeError, IndexError):
+        return start, None
+
+
 def _compared(path, kind, part, own):
     for key, default, ours in _SAME[kind]:
         old, new = _first(part, key, default), _first(own, ours, _UNSET)
         if old is _UNSET or new is _UNSET:
             continue
+        if key in ("strides", "dilations") and kind == "backbone":
+            stages = min(map(len, (old, new))) if isinstance(old, list) and isinstance(new, list) else None
+            old, new = (v[:stages] if isinstance(v, list) else v for v in (old, new))  # C4 has three stages here
         if key == "add_extra_convs" and isinstance(old, bool):
             old = _EXTRA[old] if _first(part, "extra_convs_on_inputs", True) else "on_output"
         if key == "base_sizes":  # the default of both: the strides

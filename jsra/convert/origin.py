@@ -14,9 +14,11 @@ from jsra.convert.torch_file import WeightsError
 from jsra.defaults import plain
 from jsra.folders import is_file
 
-# The keys in the metadata of our .safetensors files: the names of classes, a JSON list, and the settings of the run's config
-# that matter for its weights, a JSON dictionary.
-CLASSES, SETTINGS = "classes", "settings"
+# The keys in the metadata of our .safetensors files: the names of classes, a JSON list; the settings of the run's config that
+# matter for its weights, a JSON dictionary; and what the file said that they were converted from, a JSON dictionary of KEPT.
+CLASSES, SETTINGS, SOURCE = "classes", "settings", "source"
+KEPT = ("mean", "std", "bgr", "text", "version", "family")  # fields of Origin
+COLOURS = ("mean", "std", "bgr")
 # The layers of mmdet's detectors with rows for each class, and whether one row more is the background.
 _HEADS = (("fc_cls.weight", True), ("retina_cls.weight", False))
 _MOST_HEADER = 100 * 2**20  # bytes, the limit of the safetensors library
@@ -49,19 +51,26 @@ def origin(path) -> Origin:
         return Origin()
     try:
         if extension == ".safetensors":
-            about = _metadata(path)
-            settings = json.loads(about.get(SETTINGS, "null"))
-            return Origin(
-                _names(json.loads(about.get(CLASSES, "[]"))), settings=settings if isinstance(settings, dict) else None
-            )
+            return _of_safetensors(_header(path))
         return _of_checkpoint(torch_file.read_header(path))
     except (WeightsError, ValueError, TypeError, AttributeError, RecursionError):
         return Origin()
 
 
-def metadata(classes, config=None) -> dict | None:
-    """The metadata of a .safetensors file whose model has these classes, and was trained with this config."""
+def said(about, backbone: bool = False) -> dict:
+    """What an Origin says about the training, as plain data. backbone: only what matters for a backbone alone."""
+    facts = {key: getattr(about, key) for key in (COLOURS if backbone else KEPT)}
+    if facts.get("family") != "torchvision":  # other names say nothing
+        facts.pop("family", None)
+    return {key: value for key, value in facts.items() if value not in (None, "")}
+
+
+def metadata(classes, config=None, source=None) -> dict | None:
+    """The metadata of a .safetensors file whose model has these classes, and was trained with this config; source: `said` of
+    the file that it was converted from."""
     found = {CLASSES: json.dumps(list(map(str, classes)))} if classes else {}
+    if source:
+        found[SOURCE] = json.dumps(source)
     if config and config.get("model"):
         splits = config.get("dataset") if isinstance(config.get("dataset"), dict) else {}
         steps = {name: {"transforms": s.get("transforms")} for name, s in splits.items() if isinstance(s, dict)}
@@ -69,11 +78,28 @@ def metadata(classes, config=None) -> dict | None:
     return found or None
 
 
-def _metadata(path) -> dict:
+def _header(path) -> dict:
     with open(path, "rb") as file:
         (length,) = struct.unpack("<Q", file.read(8).ljust(8, b"\0"))
         header = file.read(length) if length <= min(_MOST_HEADER, os.path.getsize(path)) else b"{}"
-    return json.loads(header).get("__metadata__") or {}
+    return json.loads(header)
+
+
+def _of_safetensors(header) -> Origin:
+    about = header.get("__metadata__") or {}
+    settings, source = (json.loads(about.get(key, "null")) for key in (SETTINGS, SOURCE))
+    source = source if isinstance(source, dict) else {}
+    colours = {key: source.get(key) for key in ("mean", "std")}
+    texts = {key: source.get(key) for key in ("text", "version", "family")}
+    if not about and family_of(unwrapped(dict.fromkeys(header))) == "torchvision":  # not written by jsra
+        texts["family"] = "torchvision"
+    return Origin(
+        classes=_names(json.loads(about.get(CLASSES, "[]"))),
+        settings=settings if isinstance(settings, dict) else None,
+        bgr=source.get("bgr") if isinstance(source.get("bgr"), bool) else None,
+        **{key: value if isinstance(value, list) else None for key, value in colours.items()},
+        **{key: value if isinstance(value, str) else "" for key, value in texts.items()},
+    )
 
 
 def _of_checkpoint(content) -> Origin:

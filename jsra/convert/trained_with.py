@@ -7,7 +7,7 @@ import json
 import re
 
 from jsra.convert.mmdet_config import other_settings, values
-from jsra.convert.origin import origin
+from jsra.convert.origin import colour_notes, origin
 from jsra.defaults import completed, differences, plain
 
 # Settings of a model that only matter in training, for the choice of results, or for time and memory.
@@ -66,6 +66,14 @@ def file_notes(path: str, config) -> list:
     if found:
         lines.append(_line(path, "its config has " + "; ".join(found), "set the same in the model"))
     return lines
+
+
+def weights_notes(path: str, config) -> list:
+    """Lines about all that a weights file says and the config has otherwise: also the colours of its images."""
+    splits = config.get("dataset") or {}
+    split = next((s for s in ("test", "val") if (splits.get(s) or {}).get("transforms")), None)
+    colours = colour_notes(path, splits[split]["transforms"], f"dataset.{split}.transforms") if split else []
+    return colours + file_notes(path, config)
 
 
 def _line(path, found, cure):

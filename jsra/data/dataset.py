@@ -295,12 +295,14 @@ def with_masks(settings: dict) -> dict:
 
 
 def all_images(settings: dict, path: str = "dataset") -> dict:
-    """The settings of a dataset with no image left out, if its type leaves out any: for everything but training.
+    """The settings of a dataset with all of its images, in their order: for everything but training.
 
-    Detections in images without objects are false, and an AP without these images is too high.
+    Detections in images without objects are false, and an AP without these images is too high. Frames of a video must follow
+    one another.
     """
     known = parameters(get(settings.get("type"), path, "dataset"))
-    return {**settings, **{key: False for key in ("filter_empty_gt", "drop_last") if key in known}}
+    of_training = ("filter_empty_gt", "drop_last", "shuffle", "aspect_ratio_grouping", "key_frames")
+    return {**settings, **{key: False for key in of_training if key in known}}
 
 
 def label_map(wanted, known, where, cure=""):

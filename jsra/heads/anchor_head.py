@@ -14,6 +14,7 @@ from jittor import nn
 from jsra.arguments import part
 from jsra.boxes.dense_detections import DenseSelector
 from jsra.boxes.structures import take
+from jsra.losses.kinds import check_dense, check_numbers
 from jsra.ops.conv import Conv2d
 from jsra.ops.permute import permute
 
@@ -39,6 +40,8 @@ class AnchorHead(nn.Module):
         anchor_generator: part.anchor_generator | None = None,
     ):
         super().__init__()
+        check_dense(loss_cls, type(self).__name__)
+        check_numbers(loss_box, type(self).__name__)
         self.anchor_generator = anchor_generator
         self.box_coder = box_coder
         self.assigner = assigner
@@ -97,7 +100,10 @@ def by_anchor(maps, depth: int):
 
 
 def square_convs(widths, kernel=3):
-    """A ModuleList of kernel x kernel convolutions; widths: channels of the input, then of each convolution's output."""
+    """A ModuleList of kernel x kernel convolutions that keep the size of a map, so `kernel` must be odd; widths: channels of
+    the input, then of each convolution's output."""
+    if kernel % 2 == 0:
+        raise ValueError(f"the kernel of a head's convolutions (conv_kernel) must be odd, it is {kernel}")
     return nn.ModuleList([Conv2d(i, o, kernel, padding=kernel // 2) for i, o in zip(widths, widths[1:])])
 
 

@@ -12,6 +12,7 @@ import jittor as jt
 from jittor import nn
 
 from jsra.arguments import part
+from jsra.losses.kinds import check_classes, check_numbers
 from jsra.ops.dense_gather import dense_gather
 from jsra.registry import ConfigError, register
 
@@ -30,6 +31,8 @@ class BoxHead(nn.Module):
 
     def __init__(self, box_coder, loss_cls, loss_box, num_classes, reg_class_agnostic):
         super().__init__()
+        check_classes(loss_cls, type(self).__name__)
+        check_numbers(loss_box, type(self).__name__)
         self.box_coder = box_coder
         self.loss_cls = loss_cls
         self.loss_box = loss_box

@@ -12,6 +12,7 @@ from jittor import nn
 
 from jsra.arguments import part
 from jsra.losses.cross_entropy import one_hot
+from jsra.losses.kinds import check_binary
 from jsra.ops.conv import Conv2d, conv2d
 from jsra.ops.linear import linear
 from jsra.ops.permute import permute
@@ -37,8 +38,7 @@ class FCNMaskHead(nn.Module):
         class_agnostic: bool = False,
     ):
         super().__init__()
-        if not getattr(loss_mask, "use_sigmoid", True):
-            raise ValueError("FCNMaskHead: each pixel is classified separately: loss_mask needs use_sigmoid=True")
+        check_binary(loss_mask, type(self).__name__, "loss_mask")
         self.loss_mask = loss_mask
         self.num_classes = num_classes
         self.class_agnostic = class_agnostic

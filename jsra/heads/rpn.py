@@ -11,6 +11,7 @@ from jittor import nn
 
 from jsra.arguments import part
 from jsra.boxes.proposals import ProposalSelector
+from jsra.losses.kinds import check_binary, check_numbers
 from jsra.ops.conv import Conv2d
 from jsra.ops.dense_gather import dense_gather
 from jsra.registry import register
@@ -42,6 +43,8 @@ class RPNHead(nn.Module):
         allowed_border: float | None = None,
     ):
         super().__init__()
+        check_binary(loss_cls, type(self).__name__, "loss_cls")
+        check_numbers(loss_box, type(self).__name__)
         self.anchor_generator = anchor_generator
         self.box_coder = box_coder
         self.assigner = assigner

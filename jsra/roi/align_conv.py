@@ -40,6 +40,7 @@ class AlignConv(nn.Module):
         return self.kernel_size[0] // 2, self.kernel_size[1] // 2
 
     def execute(self, x, boxes, stride):
+        self.check(x)
         images, _, height, width = x.shape
         each = boxes.reshape(images, height * width, -1, 4)
         outs = []
@@ -49,6 +50,12 @@ class AlignConv(nn.Module):
         if len(outs) == 1:
             return outs[0]
         return jt.stack(outs, dim=1).reshape(-1, self.out_channels, height, width)
+
+    def check(self, x):
+        """Raise ValueError for a map with other channels; with a multiple of them it would be a convolution in groups."""
+        if x.shape[1] != self.in_channels:
+            name = type(self).__name__
+            raise ValueError(f"{name}: built for {self.in_channels} channels, got {x.shape[1]}: set in_channels")
 
     def offset(self, x, boxes, stride):
         """boxes [B, H * W, 4] -> offsets [B, 2 T, H, W] for jsra.ops.deform_conv2d: y, then x of each tap, in cells."""
@@ -60,6 +67,7 @@ class PlainConv(AlignConv):
     """No alignment: an ordinary convolution, which reads the same cells for every box (RefineDet; table 4 (a))."""
 
     def execute(self, x, boxes, stride):
+        self.check(x)
         out = conv2d(x, self.weight, self.bias, padding=self.padding)
         count = boxes.shape[1] // (x.shape[2] * x.shape[3])
         return out if count == 1 else jt.stack([out] * count, dim=1).reshape(-1, *out.shape[1:])

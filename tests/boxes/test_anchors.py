@@ -50,3 +50,9 @@ def test_wrong_arguments():
         AnchorGenerator(strides=[4, 8], scales=[8], ratios=[1.0]).grids([(1, 1)])
     with pytest.raises(ValueError, match="base_sizes"):
         AnchorGenerator(strides=[4, 8], scales=[8], ratios=[1.0], base_sizes=[4])
+
+
+@pytest.mark.parametrize("octaves", [dict(octave_base_scale=4, scales_per_octave=3), dict(octave_base_scale=4)])
+def test_scales_and_octaves_exclude_one_another(octaves):
+    with pytest.raises(ValueError, match="scales, or octave_base_scale and scales_per_octave, not both"):
+        AnchorGenerator(strides=[8], scales=[4], ratios=[1.0], **octaves)

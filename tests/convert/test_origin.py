@@ -7,10 +7,14 @@ import jittor as jt
 import numpy as np
 import pytest
 
-from jsra.config import Config
+from jsra import resources
+from jsra.cli import main
+from jsra.config import Config, load_config
+from jsra.convert.convert import from_jsra
 from jsra.convert.files import write_weights
 from jsra.convert.origin import Origin, colour_notes, metadata, origin
 from jsra.engine.pretrained import load_pretrained
+from jsra.registry import build
 from tests.convert.test_load import Model
 
 NAMES = ("cat", "dog")
@@ -108,3 +112,54 @@ def test_pretrained_weights_of_other_classes_are_said(tmp_path, names, said):
     assert not any("rows of other classes" in line for line in lines)
     assert load_pretrained(model, Config(), names) is None
     jt.sync_all()
+
+
+@pytest.fixture(scope="module")
+def detector():
+    """The weights of a small detector, by our names."""
+    model = load_config(f"{resources.folder('jdet_configs')}/mini/puppets_r18_fpn_roi_align.py")["model"]
+    return {name: var.numpy() for name, var in build(model, "model", "detector").state_dict().items()}
+
+
+@pytest.mark.parametrize("target", ["jsra", "mmdet", "backbone"])
+def test_what_a_file_says_stays_with_its_weights(tmp_path, target, detector, capsys):
+    meta = dict(mmdet_version="2.25.0", config=f"model = dict(neck=dict(start_level=1))\n{BGR}")
+    source = write_checkpoint(tmp_path / "a.pth", meta, extra=from_jsra(detector, "mmdet").arrays)
+    first, second = str(tmp_path / "a.safetensors"), str(tmp_path / "b.safetensors")
+    for path, kind in ((first, target), (second, "jsra")):
+        assert main(["convert", source, path, "--to", kind, "--from", "mmdet" if path == first else target]) == 0
+        source = path
+        about, theirs = origin(path), origin(str(tmp_path / "a.pth"))
+        assert (about.mean, about.std, about.bgr) == (theirs.mean, theirs.std, True)
+        assert (about.text, about.version) == (("", "") if target == "backbone" else (theirs.text, "2.25.0"))
+        assert "to_bgr" in colour_notes(path, [NORMALIZE], "dataset.test.transforms")[0]
+    capsys.readouterr()
+    main(["convert", first, str(tmp_path / "c.npz"), "--from", target])
+    assert "only a .safetensors file keeps what" in capsys.readouterr().out
+
+
+def test_torchvisions_detectors_are_known_after_a_conversion(tmp_path, detector):
+    from safetensors.numpy import save_file
+
+    path = str(tmp_path / "a.safetensors")
+    save_file(from_jsra(detector, "torchvision").arrays, path)
+    assert main(["convert", path, str(tmp_path / "b.safetensors")]) == 0
+    assert origin(path).family == origin(str(tmp_path / "b.safetensors")).family == "torchvision"
+    for damaged in ("3", "[]", '{"mean": 3, "bgr": "x", "text": 4}'):
+        save_file({"a": np.zeros(1, np.float32)}, path, {"source": damaged})
+        assert origin(path) == Origin()
+
+
+def test_weights_that_are_frozen_must_be_loaded(tmp_path):
+    from jsra.backbones.resnet import ResNet
+
+    config = Config(dataset=dict(train=dict(transforms=[NORMALIZE])))
+    model = ResNet(18, out_indices=(3,), base_channels=4, frozen_stages=1)
+    note = load_pretrained(model, config, NAMES)
+    assert "weights are frozen and keep their random values (conv1.weight, ...)" in note and "set pretrained_weights" in note
+    assert load_pretrained(ResNet(18, out_indices=(3,), base_channels=4), config, NAMES) is None
+    norms = load_pretrained(ResNet(18, out_indices=(3,), base_channels=4, norm_eval=True), config, NAMES)
+    assert "20 norms are frozen and keep the mean 0" in norms
+    whole = str(tmp_path / "whole.safetensors")
+    write_weights(whole, {name: var.numpy() for name, var in model.state_dict().items()})
+    assert "warning" not in load_pretrained(model, Config(pretrained_weights=whole, **config), NAMES)

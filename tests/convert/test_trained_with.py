@@ -129,6 +129,9 @@ FULL = """model = dict(
         ("[4, 8, 16, 32, 64]", "[4, 8, 16, 32, 64], base_sizes=[8, 8, 8, 8, 8]", "base_sizes is [8, 8, 8, 8, 8], ours [4, 8"),
         ("depth=50", "depth=50, dilations=(1, 1, 1, 2)", "backbone.dilations is [1, 1, 1, 2], ours [1, 1, 1, 1]"),
         ("depth=50", "depth=50, conv_cfg=dict(type='ConvWS')", 'backbone.conv_cfg.type is "ConvWS"'),
+        ("depth=50", "depth=50, num_stages=3, strides=(1, 2, 2), dilations=(1, 1, 1)", None),  # of C4
+        ("depth=50", "depth=50, out_indices=(1, 2, 3)", None),
+        ("num_outs=5", "start_level=1, num_outs=5", "neck.start_level: its pyramid begins with stage 1"),
         ("requires_grad=True", "eps=0.001", "backbone.norm_cfg.eps is 0.001, ours 1e-05"),
         ("num_outs=5", "add_extra_convs='on_output'", 'neck.add_extra_convs is "on_output", ours "pool"'),
         ("num_outs=5", "add_extra_convs=True", 'neck.add_extra_convs is "on_input", ours "pool"'),
@@ -141,6 +144,15 @@ def test_settings_in_the_whole_text_of_mmdets_config(tmp_path, settings, old, ne
     for key, written in (("config", text), ("cfg", json.dumps({"model": read_model(text)}))):
         notes = file_notes(write_checkpoint(tmp_path / "a.pth", {key: written}), settings())
         assert len(notes) == (said is not None) and (said is None or said in notes[0])
+
+
+def test_the_same_levels_of_a_pyramid_in_two_ways(tmp_path, settings):
+    """mmdet's RetinaNet with Swin gives the neck three maps, which begin with the second stage."""
+    for indices, start, count in (("(1, 2, 3)", 0, 0), ("(0, 1, 2, 3)", 1, 0), ("(0, 1, 2, 3)", 0, 1)):
+        neck = f"dict(start_level={start}, add_extra_convs='on_input')"
+        text = f"model = dict(backbone=dict(out_indices={indices}), neck={neck})"
+        path = write_checkpoint(tmp_path / "a.pth", dict(config=text))
+        assert len(file_notes(path, settings(base=RETINANET))) == count
 
 
 @pytest.mark.parametrize(

@@ -330,3 +330,16 @@ def test_frames_of_several_sizes_need_no_epoch_to_be_found(root):
     make(root)
     with pytest.raises(DataError, match="video 2: its frames have several sizes: .*40, 30.*30, 30.*leave out references"):
         make(root, references=dict(num=2, frame_range=2))
+
+
+def test_frames_are_evaluated_all_and_in_order(root):
+    """Also if dataset.val was copied from dataset.train: a detector of several frames takes neighbours from their order."""
+    from jsra.data.dataset import all_images
+    from jsra.registry import build
+
+    entry = dict(type="VIDDataset", root=str(root), image_set="VID/train_videos")
+    copied = {**entry, "shuffle": True, "key_frames": True, "aspect_ratio_grouping": True, "drop_last": True, "batch_size": 3}
+    expected = build(all_images(entry, "dataset.val"), "dataset.val", "dataset")
+    dataset = build(all_images(copied, "dataset.val"), "dataset.val", "dataset")
+    assert dataset.img_ids == expected.img_ids and len(dataset) == 23
+    assert [i for batch in dataset.loader(0, 1).batches(0) for i in batch] == list(range(23))

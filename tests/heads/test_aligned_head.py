@@ -13,6 +13,7 @@ from jsra.boxes.structures import Targets
 from jsra.detectors.aligndet import AlignDet
 from jsra.detectors.retinanet import RetinaNet
 from jsra.heads.aligned_head import AlignedHead
+from jsra.heads.anchor_head import square_convs
 from jsra.heads.retina_head import RetinaHead
 from jsra.losses.focal import FocalLoss
 from jsra.losses.l1 import SmoothL1Loss
@@ -107,3 +108,10 @@ def test_refusals(model):
         RetinaNet(Given(), model.adm)
     with pytest.raises(ValueError, match="dpm must be a RetinaHead and adm an AlignedHead"):
         AlignDet(Given(), model.dpm, model.dpm)
+
+
+def test_convolutions_keep_the_size_of_a_map():
+    for kernel in (2, 4):
+        with pytest.raises(ValueError, match=f"conv_kernel.* must be odd, it is {kernel}"):
+            square_convs([3, 3], kernel)
+    assert list(square_convs([3, 2], 5)[0](jt.zeros((1, 3, 6, 7))).shape) == [1, 2, 6, 7]

@@ -83,3 +83,46 @@ def test_nothing_to_learn_from_is_zero_and_has_a_gradient(loss, shape):
     result = loss(empty, targets)
     assert value(result) == 0
     np.testing.assert_array_equal(jt.grad(result, logits).numpy(), np.zeros((2, shape[1])))
+
+
+def test_a_loss_is_of_the_kind_that_its_place_needs():
+    from jsra.losses.kinds import check_binary, check_classes, check_dense, check_numbers
+
+    softmax, sigmoid, focal, box = CrossEntropyLoss(), CrossEntropyLoss(use_sigmoid=True), FocalLoss(), L1Loss()
+    refused = [
+        *((check_classes, loss, ("H",), "is no loss for classes") for loss in (box,)),
+        *((check_dense, loss, ("H",), "use FocalLoss") for loss in (softmax, sigmoid, box)),
+        *((check_binary, loss, ("H", "loss_cls"), "loss_cls needs use_sigmoid=True") for loss in (softmax, focal)),
+        *((check_numbers, loss, ("H",), "use L1Loss or SmoothL1Loss") for loss in (softmax, sigmoid, focal)),
+    ]
+    for check, loss, about, words in refused:
+        with pytest.raises(ValueError, match=words):
+            check(loss, *about)
+    for check, loss, about in (
+        *((check_classes, loss, ("H",)) for loss in (softmax, sigmoid, focal)),
+        (check_dense, focal, ("H",)), (check_binary, sigmoid, ("H", "loss_cls")), (check_numbers, box, ("H",)),
+    ):  # fmt: skip
+        check(loss, *about)
+
+
+@pytest.mark.parametrize(
+    "place, loss, words",
+    [
+        ("rpn.loss_cls", dict(type="CrossEntropyLoss"), "model.rpn: RPNHead: loss_cls needs use_sigmoid"),
+        ("rpn.loss_box", dict(type="FocalLoss"), "model.rpn: RPNHead: loss_box is FocalLoss"),
+        ("roi_head.box.head.loss_cls", dict(type="L1Loss"), "loss_cls is L1Loss"),
+        ("roi_head.box.head.loss_box", dict(type="CrossEntropyLoss"), "loss_box is CrossEntropyLoss"),
+    ],
+)
+def test_heads_refuse_a_loss_of_another_kind(place, loss, words):
+    from jsra.config import load_config
+    from jsra.registry import ConfigError, build
+    from tests.test_configs import ROOT
+
+    model = load_config(f"{ROOT}/mini/puppets_r18_fpn_roi_align.py")["model"]
+    part = model
+    for key in place.split(".")[:-1]:
+        part = part[key]
+    part[place.split(".")[-1]] = loss
+    with pytest.raises(ConfigError, match=words):
+        build(model, "model", "detector")

@@ -123,3 +123,10 @@ def test_anchor_guided_offsets_know_the_size_alone(rng):
 def test_an_even_kernel_is_refused():
     with pytest.raises(ValueError, match="RoIConv: kernel_size must be odd, got 4"):
         RoIConv(2, 2, 4)
+
+
+@pytest.mark.parametrize("kind", [PlainConv, LearnedOffsetConv, AnchorGuidedConv, RoIConv])
+def test_maps_of_other_channels_are_refused(kind, rng):
+    """With a multiple of the channels, the operator would compute a convolution in groups."""
+    with pytest.raises(ValueError, match=f"{kind.__name__}: built for 3 channels, got 6: set in_channels"):
+        kind(3, 2)(features(rng, 1, 6, 4, 4), jt.zeros((1, 16, 4)), 8)
