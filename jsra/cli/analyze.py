@@ -28,10 +28,10 @@ def run(args):
     import os
 
     from jsra.analysis.analyze import analyze
-    from jsra.analysis.source import load, notes
+    from jsra.analysis.source import load, notes, outdated
 
     dataset, detections, path = load(args.folder, args.config, args.split)
-    for line in notes(dataset, detections):
+    for line in (*notes(dataset, detections), *outdated(args.folder)):
         print(f"warning: {line}", file=sys.stderr)
     out = args.out or os.path.join(args.folder, "analysis")
     found = analyze(dataset, detections, out, f"Analysis of {path}", args.worst, args.threshold)
