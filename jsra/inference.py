@@ -24,7 +24,7 @@ class Detector:
         config: a config file or a loaded Config.
         weights: a .safetensors, .pth or .pt file, a checkpoint folder or a work_dir (its latest checkpoint); None keeps
             the random initial weights.
-        overrides: strings 'a.b=c' for the config.
+        overrides: strings 'a.b=c' for a config file.
         classes: names of labels 1, 2, ...; default: those of the checkpoint, otherwise those of the config.
         flip: also detect in the mirrored image, and merge both results (jsra.test_time).
 
@@ -37,6 +37,8 @@ class Detector:
         from jsra.runtime.device import use_best_device
         from jsra.test_time import inference
 
+        if isinstance(config, Config) and overrides:
+            raise ConfigError("overrides are for a config file: give them to load_config, which has read this config")
         self.config = config if isinstance(config, Config) else load_config(config, overrides)
         self.device = use_best_device(self.config)
         self.transforms = Compose(build(test_transforms(self.config), "dataset.test.transforms"))

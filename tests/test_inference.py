@@ -8,6 +8,7 @@ from PIL import Image
 
 from jsra import Detector
 from jsra.config import load_config
+from jsra.registry import ConfigError
 from tests.toy_detector import write_config
 
 
@@ -45,8 +46,6 @@ def test_classes_of_the_config_or_of_the_dataset_type(config):
 
 
 def test_names_that_are_not_the_models(config):
-    from jsra.registry import ConfigError
-
     with pytest.raises(ConfigError, match="expected a list of names, in the order of labels 1, 2, ..., got 'red'"):
         Detector(config, classes="red")
     with pytest.raises(ConfigError, match="the config has no 'dataset'"):
@@ -129,8 +128,6 @@ def test_another_file_in_the_folder_of_a_checkpoint(config, tmp_path):
 
 def test_names_in_another_form(config):
     """A dict of names (number: name) was taken for its numbers."""
-    from jsra.registry import ConfigError
-
     for names in ({0: "a", 1: "b"}, [1, 2], {"a", "b"}, 5):
         with pytest.raises(ConfigError, match="expected a list of names, in the order of labels 1, 2, ..., got"):
             Detector(config, classes=names)
@@ -156,3 +153,8 @@ def test_threads_leave_gradients_as_they_were(config, tmp_path):
             found = list(threads.map(detector, [picture] * 100))
         assert not jt.flags.no_grad
         assert all(np.array_equal(result["boxes"], boxes) for result in found)
+
+
+def test_overrides_of_a_config_that_is_read_are_refused(config):
+    with pytest.raises(ConfigError, match="give them to load_config"):
+        Detector(load_config(config), overrides=["max_epoch=1"])

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import os
+import re
 
 from jsra.arguments import short
 from jsra.config import Config, load_config
@@ -11,6 +12,7 @@ from jsra.data.coco import goes_beyond
 from jsra.data.coco_file import is_id, is_number, parse_json
 from jsra.data.dataset import all_images
 from jsra.engine import checkpoint
+from jsra.engine.log import FILE, read
 from jsra.evaluation.report import IDS, changed_ids
 from jsra.folders import exists, is_file
 from jsra.registry import ConfigError, build
@@ -67,11 +69,25 @@ def notes(dataset, detections) -> list:
     return [f"{count} of {len(boxes)} boxes exceed their image by more than a pixel: a bbox is [x, y, width, height]"]
 
 
-def newer_checkpoint(run: str):
-    """The last checkpoint of a work_dir if it is newer than the test there that `load` takes; else None."""
+def outdated(run: str) -> list:
+    """A list with a line if the work_dir `run` has a later checkpoint than the one whose detections are read; else []."""
+    last = checkpoint.latest(run)
+    if last is None:
+        return []
     metrics = os.path.join(run, "test", METRICS)
-    last = None if is_file(os.path.join(run, METRICS)) or not is_file(metrics) else checkpoint.latest(run)
-    return last if last and os.path.getmtime(last) > os.path.getmtime(metrics) else None
+    if is_file(metrics):
+        said = parse_json(metrics)
+        weights = said.get("weights") if isinstance(said, dict) else None
+        found = re.search(r"iter_(\d{8,})", weights) if isinstance(weights, str) else None
+        what, cure = f"the test in {os.path.dirname(metrics)}", "run `jsra test` again"
+    else:
+        evaluated = read(run)["val"] if is_file(os.path.join(run, FILE)) else []
+        found = re.match(r"(\d+)", str(evaluated[-1]["iteration"])) if evaluated else None
+        what, cure = "the last evaluation", "`jsra test` evaluates the last checkpoint"
+    iteration = checkpoint.read_state(last).get("iteration")
+    if found is None or not isinstance(iteration, int) or int(found[1]) >= iteration:
+        return []
+    return [f"{what} is of iteration {int(found[1])}, and {run} has one of iteration {iteration}: {cure}"]
 
 
 def _check_ids(path, dataset, detections):

@@ -58,6 +58,20 @@ def main(argv=None) -> int:
 
 
 class _Parser(argparse.ArgumentParser):
+    _words = ()
+
+    def parse_known_args(self, args=None, namespace=None):
+        self._words = sys.argv[1:] if args is None else args
+        return super().parse_known_args(args, namespace)
+
+    def error(self, message):
+        """As argparse's; also names the options that have taken the words after them, such as `--resume CONFIG`."""
+        taking = [o for action in self._actions if action.nargs in ("?", "*", "+") for o in action.option_strings]
+        given = [word for word in self._words if word in taking]
+        if given and ("required" in message or "invalid" in message):
+            message += f"; {', '.join(given)} also takes the words after it: write the others before it"
+        super().error(message)
+
     def _print_message(self, message, file=None):
         """As argparse's, which says nothing if the message cannot be written (--help on a full disk)."""
         if message:

@@ -28,14 +28,11 @@ def run(args):
     import os
 
     from jsra.analysis.analyze import analyze
-    from jsra.analysis.source import load, newer_checkpoint, notes
+    from jsra.analysis.source import load, notes, outdated
 
     dataset, detections, path = load(args.folder, args.config, args.split)
-    for line in notes(dataset, detections):
+    for line in (*notes(dataset, detections), *outdated(args.folder)):
         print(f"warning: {line}", file=sys.stderr)
-    newer = newer_checkpoint(args.folder)
-    if newer:
-        print(f"warning: {path} is of a test before the training went on to {newer}: `jsra test` it again", file=sys.stderr)
     print(f"detections: {path}")
     out = args.out or os.path.join(args.folder, "analysis")
     found = analyze(dataset, detections, out, f"Analysis of {path}", args.worst, args.threshold)

@@ -1,5 +1,7 @@
 """`jsra diversity CONFIG WEIGHTS`: how the masks of an RoI differ from each other and from the object (figure 7)."""
 
+import sys
+
 
 def add_parser(subparsers):
     from jsra.cli.invariance import add_arguments
@@ -21,7 +23,10 @@ def run(args):
     from jsra.cli.invariance import load
     from jsra.output import figure_file, json_text
     from jsra.paper import diversity
+    from jsra.registry import ConfigError
 
+    if args.history and args.plot:
+        raise ConfigError("--plot: a histogram is of one checkpoint: leave --history out, and name a checkpoint")
     if args.history:
         return history(args)
     if args.plot:
@@ -31,7 +36,7 @@ def run(args):
     print(json_text(found, indent=1) if args.json else line(found))
     if args.plot:
         pairs = diversity.collect(model, config, args.split, args.images)["similarity"]
-        print(diversity.histogram(pairs, args.plot, config["name"]))
+        print(diversity.histogram(pairs, args.plot, config["name"]), file=sys.stderr if args.json else sys.stdout)
     return 0
 
 

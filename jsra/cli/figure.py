@@ -19,15 +19,28 @@ def add_parser(subparsers):
     parser.add_argument("--preset", choices=PRESETS, default="paper", help="default: %(default)s")
     parser.add_argument("--root", default="work_dirs", help="folder of the runs (default: %(default)s)")
     parser.add_argument("--split", default="val", help="dataset entry of the configs (default: %(default)s)")
-    parser.add_argument("--images", type=count, default=20, help="align: number of pictures (default: %(default)s)")
-    parser.add_argument("--image", type=whole, default=0, help="which picture of the split (default: %(default)s)")
-    parser.add_argument("--angles", type=finite, nargs="*", default=[90.0], help="angles of the turned views (default: 90)")
-    parser.add_argument("--parts", type=count, default=5, help="number of features drawn separately (default: %(default)s)")
+    parser.add_argument("--images", type=count, help="align: number of pictures (default: 20)")
+    parser.add_argument("--image", type=whole, help="sampling: which picture of the split (default: 0)")
+    parser.add_argument("--angles", type=finite, nargs="*", help="sampling: angles of the turned views (default: 90)")
+    parser.add_argument("--parts", type=count, help="sampling: number of features drawn separately (default: 5)")
     parser.add_argument("--out", default="figure.png", help="the figure (default: %(default)s)")
     parser.set_defaults(run=run)
 
 
+DEFAULTS = {"align": {"images": 20}, "sampling": {"image": 0, "angles": [90.0], "parts": 5}}
+
+
 def run(args):
+    from jsra.paper.run import check_root
+    from jsra.registry import ConfigError
+
+    check_root(args.root)
+    for figure, defaults in DEFAULTS.items():
+        for name, value in defaults.items():
+            if figure != args.figure and getattr(args, name) is not None:
+                raise ConfigError(f"--{name} is of `jsra figure {figure}`, this is {args.figure}: leave it out")
+            if getattr(args, name) is None:
+                setattr(args, name, value)
     return align(args) if args.figure == "align" else sampling(args)
 
 

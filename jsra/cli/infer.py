@@ -43,6 +43,13 @@ def run(args):
     done = infer_all(detector, inputs, args.out, args.threshold)
     for path, reason in done.failed.items():
         print(f"failed: {path}: {reason}", file=sys.stderr)
+    if done.several:
+        path, frames = next(iter(done.several.items()))
+        print(
+            f"warning: {len(done.several)} of the pictures have several frames or pages, of which only the first was used, "
+            f"such as {path} ({frames}): save them as a GIF or a video",
+            file=sys.stderr,
+        )
     ended = ", interrupted" if done.interrupted else ""
     print(f"{len(inputs)} inputs, {len(done.failed)} failed{ended}; detections: {done.path}")
     return 130 if done.interrupted else 1 if done.failed else 0

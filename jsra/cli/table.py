@@ -45,8 +45,12 @@ def run(args):
 
     from jsra.engine.interrupt import Interrupted
     from jsra.output import figure_file
+    from jsra.paper.run import check_root
     from jsra.paper.side_by_side import TrainingFailed
 
+    check_root(args.root)
+    if args.table is None:
+        _check_listed(args)
     if args.other_settings and not args.no_train:
         raise ConfigError("--other-settings: use it with --no-train: new trainings always use the current settings")
     try:
@@ -64,6 +68,20 @@ def run(args):
     except TrainingFailed as error:
         print(f"jsra table: {error}", file=sys.stderr)
         return 1
+
+
+def _check_listed(args):
+    """Raise ConfigError for options that the list of all tables would ignore."""
+    given = {
+        "--rows": args.rows, "--plot": args.plot, "--cost-only": args.cost_only, "--jobs": args.jobs > 1,
+        "--other-settings": args.other_settings, "--set": args.overrides, "--format": args.format in ("markdown", "csv"),
+    }  # fmt: skip
+    unused = [name for name, value in given.items() if value]
+    if unused:
+        raise ConfigError(
+            f"{', '.join(unused)}: of one table, and no N is given: write it first, `jsra table 1 {unused[0]} ...` (--rows "
+            "takes all words after it)"
+        )
 
 
 def list_tables(args):

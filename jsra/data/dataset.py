@@ -18,6 +18,7 @@ from jsra.data.image import DataError, new_target, read_image
 from jsra.data.masks import InstanceMasks
 from jsra.data.transforms import Compose
 from jsra.registry import ConfigError, get, nearest
+from jsra.runtime.seed import seeded
 
 # Optional fields of a record, which are also copied to its target. For objects: track_ids int32 [n]. For the image: video_id
 # and frame_index (from 0); if not every class is annotated in every image, negative_labels (tuple of 1-based labels without
@@ -243,7 +244,12 @@ class DetectionDataset:
         """(image, target) of a sample, also if the loader delivers features."""
         record = self.record(index)
         image = read_image(record.file, (record.width, record.height), record.img_id)
-        return self.transforms(image, self.target(record), self._rng(index, epoch))
+        return self.transformed(image, record, index, epoch)
+
+    def transformed(self, image, record, index, epoch):
+        """(image, target) after the transforms, with the random numbers of this sample."""
+        with seeded(self.seed, epoch, index):
+            return self.transforms(image, self.target(record), self._rng(index, epoch))
 
     def _rng(self, index, epoch):
         return np.random.default_rng([self.seed, epoch, index])

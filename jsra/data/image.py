@@ -75,6 +75,15 @@ def read_image(path, size=None, img_id=None):
     return pixels
 
 
+def count_frames(path) -> int:
+    """The number of pictures in a file (animated WebP or PNG, pages of a TIFF), of which read_image gives the first."""
+    try:
+        with open_image(path) as image:
+            return 1 if image.format == "MPO" else getattr(image, "n_frames", 1)  # MPO: a photo and its preview or depth
+    except (OSError, ValueError, SyntaxError):
+        return 1
+
+
 def rgb_pixels(image, size=None):
     """uint8 RGB [H, W, 3] of a Pillow image.
 

@@ -18,6 +18,7 @@ from jsra.arguments import short
 from jsra.data.sampler import epoch_order, make_batches, shard, share, share_videos, video_batches
 from jsra.data.workers import WorkerPool
 from jsra.registry import ConfigError
+from jsra.runtime.seed import seeded
 
 MOST_SAMPLES = 10**8  # per epoch: their order is stored as a list
 MOST_WORKERS = 256
@@ -121,7 +122,8 @@ class DataLoader:
         return collate([self._sample(index, epoch) for index in indices])
 
     def _sample(self, index, epoch):
-        sample = self.dataset.get(index, epoch)
+        with seeded(self.dataset.seed, epoch, index):
+            sample = self.dataset.get(index, epoch)
         if not isinstance(sample, tuple) or len(sample) != 2 or not isinstance(sample[1], dict):
             who = type(self.dataset).__name__
             raise ConfigError(f"{who}.get({index}): must return (image, target), not {short(sample)}")

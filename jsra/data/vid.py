@@ -153,7 +153,7 @@ class VIDDataset(DetectionDataset):
         """Another frame of a record's video, transformed with the random numbers of the record; the boxes of the record
         decide how it is cropped."""
         pixels = read_image(self._file(name), (record.width, record.height), f"near {record.img_id}")
-        image, _ = self.transforms(pixels, self.target(record), np.random.default_rng([self.seed, epoch, index]))
+        image, _ = self.transformed(pixels, record, index, epoch)
         if image.shape != shape:
             raise DataError(f"{name}: transformed to {list(image.shape)}, its key frame {record.file} to {list(shape)}")
         return image

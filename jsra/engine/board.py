@@ -14,17 +14,19 @@ PENDING = 1000  # values that wait for the writing thread
 class Board:
     """Writes numbers for TensorBoard with the package tensorboardX, whose thread writes the file.
 
+    TensorBoard then leaves out numbers in earlier files that are later than `iteration`: the run goes on from there.
+
     If the thread ends with an error (a full disk), `failed` has it. Nothing more is written then: the queue of the thread
     would become full, and the run would wait without end.
     """
 
-    def __init__(self, folder: str):
+    def __init__(self, folder: str, iteration: int = 0):
         from tensorboardX import SummaryWriter
 
         self.failed = None
         require_room_for_a_thread()
         self._before = threading.excepthook
-        self._writer = SummaryWriter(folder, max_queue=PENDING)
+        self._writer = SummaryWriter(folder, max_queue=PENDING, purge_step=iteration + 1)
         self._events = self._writer.file_writer.event_writer
         self._thread, self._queue = self._events._worker, self._events._event_queue
         threading.excepthook = self._ended
@@ -50,9 +52,9 @@ class Board:
             threading.excepthook = self._before
 
 
-def board(work_dir: str):
-    """The Board of a run, or None if tensorboardX is not installed."""
+def board(work_dir: str, iteration: int = 0):
+    """The Board of a run that goes on from `iteration`, or None if tensorboardX is not installed."""
     try:
-        return Board(os.path.join(work_dir, "tensorboard"))
+        return Board(os.path.join(work_dir, "tensorboard"), iteration)
     except ImportError:
         return None

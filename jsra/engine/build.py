@@ -8,6 +8,7 @@ import jittor as jt
 
 from jsra.agreement import check_agreement, summary
 from jsra.arguments import a_part, parameters
+from jsra.config_checks import checked
 from jsra.data.classes import check_model, check_same
 from jsra.data.transforms import other_colours
 from jsra.defaults import plain
@@ -38,6 +39,9 @@ def build_run(config, resume=None, seed=None) -> Run:
     jsra.runtime.arithmetic. Raises ConfigError, and FileNotFoundError for missing data, weights or checkpoints.
     The work_dir is locked until `Run.close`.
     """
+    for key, value in list(config.items()):  # a caller may have set a path or an array after load_config
+        if not str(key).startswith("_"):
+            config[key] = checked(value, key)
     check_agreement("settings", lambda: {"config": plain(config), "resume": resume, "seed": seed})
     lock = _locked(config["work_dir"])
     try:
@@ -126,7 +130,10 @@ def _build_run(config, resume, seed):
     )
     if checkpoint_path is not None:
         run.resume(checkpoint_path)
-    aside = on_main(lambda: checkpoint.set_aside(work_dir, run.iteration)) if checkpoint_path is not None else []
+    aside = []
+    if checkpoint_path is not None:
+        aside = on_main(lambda: checkpoint.set_aside(work_dir, run.iteration, checkpoint_path))
+        on_main(lambda: checkpoint.adopt(checkpoint_path, work_dir, run.iteration))
     run.start_log()
     run.log.info(f"{work_dir}: {len(loader)} batches an epoch, {run.total} iterations; {lr_line}")
     notes = [f"dataset.train: {line}" for line in dataset.notes]
@@ -144,7 +151,7 @@ def _build_run(config, resume, seed):
         run.log.info(f"resumed from {checkpoint_path}, iteration {run.iteration}")
     if aside:
         names = ", ".join(os.path.basename(path) for path in aside)
-        run.log.info(f"later checkpoints of {work_dir} do not belong to this run any more; they are kept as {names}")
+        run.log.info(f"other checkpoints of {work_dir} do not belong to this run any more; they are kept as {names}")
     return run
 
 

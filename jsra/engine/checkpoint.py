@@ -11,6 +11,7 @@ iteration).
 """
 from __future__ import annotations
 
+import contextlib
 import errno
 import json
 import os
@@ -49,8 +50,12 @@ def latest(work_dir: str):
 
 
 def best(work_dir: str):
-    """The path of the existing checkpoint with the highest score, or None if none was evaluated."""
-    scored = [(read_state(path).get("score"), path) for path in saved(work_dir)]
+    """The path of the existing checkpoint with the highest score, or None if none was evaluated. One whose state.json is
+    damaged does not count: it must not end a run that does not need it."""
+    scored = []
+    for path in saved(work_dir):
+        with contextlib.suppress(CheckpointError):
+            scored.append((read_state(path).get("score"), path))
     scored = [(score, path) for score, path in scored if isinstance(score, (int, float))]
     return max(scored)[1] if scored else None
 
@@ -161,18 +166,47 @@ def prune(work_dir: str, keep: int):
             shutil.rmtree(path)
 
 
-def set_aside(work_dir: str, iteration: int) -> list:
-    """Rename the checkpoints of a run that are later than `iteration`, because the run goes on from there: they would count
-    as its latest and best ones. Returns the new paths."""
+def set_aside(work_dir: str, iteration: int, resumed: str | None = None) -> list:
+    """Rename the checkpoints of a run that do not belong to it any more, because it goes on from `iteration`: they would
+    count as its latest and best ones. Returns the new paths.
+
+    These are the later ones, and one of the same iteration that is not `resumed`, the checkpoint from which the run goes on;
+    all, if that is in another work_dir.
+    """
     found = []
     for path in saved(work_dir):
-        if int(_NAME.match(os.path.basename(path))[1]) > iteration:
+        number = int(_NAME.match(os.path.basename(path))[1])
+        other = resumed is not None and not _same(path, resumed)
+        if number > iteration or (other and (number == iteration or not _same(os.path.dirname(path), _folder(resumed)))):
             target, number = f"{path}.replaced", 2
             while os.path.lexists(target):
                 target, number = f"{path}.replaced{number}", number + 1
             os.rename(path, target)
             found.append(target)
     return found
+
+
+def adopt(path: str, work_dir: str, iteration: int):
+    """Copy the checkpoint from which a run goes on, if it is in another work_dir or was set aside, to its usual place: if the
+    run is killed before it saves, its latest checkpoint must be this one. Raises CheckpointError if the disk is full."""
+    target = path_of(work_dir, iteration)
+    if os.path.isdir(target):
+        return
+    try:
+        os.makedirs(os.path.dirname(target), exist_ok=True)
+        shutil.copytree(path, target + ".unfinished")
+        os.rename(target + ".unfinished", target)
+    except OSError as error:
+        shutil.rmtree(target + ".unfinished", ignore_errors=True)
+        raise CheckpointError(f"{path} cannot be copied to {target}: {error}") from None
+
+
+def _same(one, other) -> bool:
+    return os.path.realpath(one) == os.path.realpath(other)
+
+
+def _folder(path):
+    return os.path.dirname(os.path.realpath(path))
 
 
 def restore(path: str, model, optimizer=None) -> dict:

@@ -56,7 +56,7 @@ class Log:
             raise ConfigError(f"{path} is no file: remove it, or choose another work_dir")
         self._file = open(path, "a+", encoding="utf8", errors="replace")
         _end_last_line(self._file)
-        self._board = board(work_dir)
+        self._board = board(work_dir, iteration)
         if getattr(sys.stderr, "isatty", bool)():  # a user's stream that copies to a file may have only write and flush
             from tqdm import tqdm
 

@@ -17,7 +17,7 @@ from jsra.arguments import short
 from jsra.config import load_config
 from jsra.data.coco_file import is_number, parse_json
 from jsra.defaults import differences
-from jsra.folders import is_file
+from jsra.folders import exists, is_file
 from jsra.output import write_json
 from jsra.registry import ConfigError
 from jsra.settings import fingerprint, resolved
@@ -30,6 +30,12 @@ TRANSFORMED = "test_"  # dataset entries with this prefix are also evaluated; th
 
 class OtherSettings(ConfigError):
     """The files in a run's work_dir were made with other settings, or with an earlier version of the code."""
+
+
+def check_root(root):
+    """Raise ConfigError if the folder of the runs is no folder: otherwise each run would be 'not trained'."""
+    if exists(root) and not os.path.isdir(root):
+        raise ConfigError(f"--root {root} is a file: give the folder of the runs")
 
 
 class Run:

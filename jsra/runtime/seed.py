@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
+import random
+
 import numpy as np
 
 MOST_SEED = 2**31 - 1  # the largest seed that both NumPy's and Jittor's global generators accept
@@ -34,3 +37,20 @@ def get_rng_state() -> dict:
 def set_rng_state(state: dict):
     """Restore a state from `get_rng_state`."""
     _rng.bit_generator.state = state
+
+
+@contextlib.contextmanager
+def seeded(*numbers):
+    """Context manager: the global generators of NumPy and Python are seeded inside, and as before after it.
+
+    A user's transform may draw from them instead of its `rng`: otherwise all data workers, which are forked from one process,
+    would draw the same numbers, and a resumed run others than an uninterrupted one.
+    """
+    before = np.random.get_state(), random.getstate()
+    np.random.seed([int(number) for number in numbers])
+    random.seed(repr(numbers))
+    try:
+        yield
+    finally:
+        np.random.set_state(before[0])
+        random.setstate(before[1])

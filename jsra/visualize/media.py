@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from jsra.data.image import PICTURES, DataError, read_image
+from jsra.data.image import PICTURES, DataError, count_frames, read_image
 from jsra.folders import exists, is_file, walk
 from jsra.output import check_folder, cure, distinct_names, json_text, new_file, picture_ending, write_picture
 from jsra.registry import ConfigError
@@ -50,11 +50,13 @@ def find_inputs(paths) -> list:
 
 
 class Inferred(NamedTuple):
-    """path: of the JSON file. failed: {input: reason why it has no result}. interrupted: ended by Ctrl-C."""
+    """path: of the JSON file. failed: {input: reason why it has no result}. interrupted: ended by Ctrl-C. several: {picture
+    file with several frames, of which only the first was used: their number}."""
 
     path: str
     failed: dict
     interrupted: bool
+    several: dict
 
 
 def infer_all(detector, inputs, out: str, threshold: float = 0.5) -> Inferred:
@@ -89,7 +91,7 @@ def infer_all(detector, inputs, out: str, threshold: float = 0.5) -> Inferred:
                 f"{path} was replaced or deleted while this run wrote it, and its results are lost: give each run its own "
                 "folder (--out)"
             )
-    return Inferred(path, failed, interrupted)
+    return Inferred(path, failed, interrupted, results.several)
 
 
 class _Results:
@@ -97,7 +99,7 @@ class _Results:
     lines remain."""
 
     def __init__(self, file):
-        self.file, self.started = file, False
+        self.file, self.started, self.several = file, False, {}
         self._write("{")
 
     def _write(self, text):
@@ -128,6 +130,9 @@ def _picture(detector, path, target, threshold, results):
     pixels = read_image(path)
     result = detector(pixels)
     results.add(path, result)
+    frames = count_frames(path)
+    if frames > 1:
+        results.several[path] = frames
     write_picture(target + picture_ending(pixels), draw_detections(pixels, result, threshold), quality=92)
 
 

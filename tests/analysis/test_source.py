@@ -1,13 +1,11 @@
 """The detections that `jsra analyze` takes are those of this data set and of the last test."""
 
 import json
-import os
 
 import numpy as np
 import pytest
 
 from jsra.analysis.analyze import analyze
-from jsra.analysis.source import newer_checkpoint
 from jsra.cli import main
 from jsra.data.coco import COCODataset
 from jsra.data.lvis import LVISDataset
@@ -104,20 +102,6 @@ def test_a_damaged_list_of_ids(run, capsys):
     (folder / "detections" / "val.ids.json").write_text('{"images": 5}')
     assert main(["analyze", str(folder)]) == 2
     assert "val.ids.json is damaged" in capsys.readouterr().err
-
-
-def test_a_training_that_went_on_after_its_test(run, tmp_path):
-    folder, _, _ = run
-    work = tmp_path / "work"
-    os.makedirs(work / "checkpoints" / "iter_00000004")
-    (work / "checkpoints" / "iter_00000004" / "state.json").write_text("{}")
-    os.rename(folder, work / "test")
-    for age, newer in ((10, True), (-10, False)):
-        checkpoints = work / "checkpoints" / "iter_00000004"
-        time = os.path.getmtime(work / "test" / "metrics.json") + age
-        os.utime(checkpoints, (time, time))
-        assert (newer_checkpoint(str(work)) == str(checkpoints)) is newer
-    assert newer_checkpoint(str(work / "test")) is None
 
 
 def test_objects_that_a_training_leaves_out_count(tmp_path):

@@ -274,3 +274,40 @@ def test_a_loss_that_is_not_finite_ends_with_a_message(tmp_path, capsys):
     config = write_config(tmp_path)
     assert main(["train", config, "--set", "optimizer.lr=1e38"]) == 2
     assert "not finite" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    "words, said",
+    [
+        (["train", "--resume", "CONFIG"], "required: config; --resume also takes the words after it"),
+        (["table", "--rows", "SRA", "1"], "--rows: of one table, and no N is given"),
+        (["table", "--plot", "FILE.png", "--cost-only"], "--plot, --cost-only: of one table"),
+        (["table", "--set", "a=1", "--format", "csv"], "--set, --format: of one table"),
+        (["table", "1", "--no-train", "--root", "CONFIG"], "is a file: give the folder of the runs"),
+        (["table", "--root", "CONFIG"], "is a file: give the folder of the runs"),
+        (["figure", "align", "--root", "CONFIG"], "is a file: give the folder of the runs"),
+        (["figure", "align", "--angles", "45"], "--angles is of `jsra figure sampling`, this is align"),
+        (["figure", "--images", "5"], "--images is of `jsra figure align`, this is sampling"),
+        (["diversity", "CONFIG", "WORK", "--history", "--plot", "FILE.png"], "--plot: a histogram is of one checkpoint"),
+    ],
+)
+def test_words_that_would_be_ignored_are_refused(trained, tmp_path, capsys, words, said):
+    folder, config = trained
+    places = {"CONFIG": config, "WORK": str(folder / "work"), "FILE.png": str(tmp_path / "x.png")}
+    try:
+        code = main([places.get(word, word) for word in words])
+    except SystemExit as stop:  # of argparse
+        code = stop.code
+    assert code == 2 and said in capsys.readouterr().err and not (tmp_path / "x.png").exists()
+
+
+def test_analyze_says_that_its_test_is_old(tmp_path, capsys):
+    config, work = write_config(tmp_path), str(tmp_path / "work")
+    short = ["--set", "max_epoch=1", "--set", "eval_interval=1", "--no-pictures"]
+    assert main(["train", config, *short]) == 0 and main(["test", config, work]) == 0
+    assert main(["analyze", work, "--worst", "0"]) == 0
+    assert "iteration" not in capsys.readouterr().err.split("done:")[1]
+    assert main(["train", config, "--resume", "--set", "max_epoch=2", "--no-pictures"]) == 0
+    assert main(["analyze", work, "--worst", "0"]) == 0
+    said = capsys.readouterr().err
+    assert f"warning: the test in {work}/test is of iteration 4, and {work} has one of iteration 8: run `jsra test`" in said

@@ -1,5 +1,6 @@
 import multiprocessing
 import os
+import random
 import signal
 import subprocess
 import sys
@@ -315,3 +316,24 @@ def is_zombie(pid):
 def test_images_that_were_not_normalised_are_refused(tmp_path):
     with pytest.raises(ConfigError, match="transforms: the result must be float32"):
         make(tmp_path, transforms=[STEPS[0]]).loader().load([0], 0)
+
+
+def test_random_numbers_of_a_users_transform(tmp_path):
+    """A transform may draw from the global generators: each sample has its own numbers, whatever the number of workers."""
+
+    def draws(image, target, rng):
+        return image, {**target, "drawn": (float(np.random.rand()), random.random())}
+
+    def drawn(workers):
+        data = make(tmp_path / str(workers), transforms=[NORMALIZE], num_workers=workers)
+        data.transforms.transforms.append(draws)
+        loader = data.loader()
+        found = [t["drawn"] for number in (0, 1) for _, targets in loader.epoch(number) for t in targets]
+        loader.close()
+        return found
+
+    before = np.random.get_state()[1].tolist(), random.getstate()
+    alone = drawn(0)
+    assert len({a for a, _ in alone}) == len({b for _, b in alone}) == len(alone)
+    assert (np.random.get_state()[1].tolist(), random.getstate()) == before
+    assert drawn(2) == alone

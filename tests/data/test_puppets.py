@@ -13,7 +13,8 @@ from jsra.data.masks import to_bitmap
 from jsra.data.puppets.figures import FIGURES, parts_of, posed, random_pose
 from jsra.data.puppets.generate import generate
 from jsra.data.puppets.scene import CLASSES, FIXED, SPLITS, make_scene, project
-from jsra.registry import build
+from jsra.data.puppets.video import generate_clips
+from jsra.registry import ConfigError, build
 
 SIZE = 96
 
@@ -201,7 +202,6 @@ def test_command(tmp_path, capsys):
 def test_clips(tmp_path):
     """Clips in ImageNet VID's layout: the same for the same seed, with tracks, boxes around what moves, and a stamp."""
     from jsra.data.check import check
-    from jsra.data.puppets.video import generate_clips
     from jsra.data.vid import VIDDataset
     from jsra.evaluation.motion_ap import motion_iou
 
@@ -224,3 +224,14 @@ def test_clips(tmp_path):
     assert (same[2][0] == dataset[2][0]).all() and same.records[2].boxes.tolist() == dataset.records[2].boxes.tolist()
     with pytest.raises(ValueError, match="need 1 clip"):
         generate_clips(folder, train=0)
+
+
+@pytest.mark.parametrize("make, own", [(generate, "annotations/train.json"), (generate_clips, "Data/VID/train/a/0.JPEG")])
+def test_somebody_elses_folder_is_not_overwritten(tmp_path, make, own):
+    file = tmp_path / own
+    file.parent.mkdir(parents=True)
+    file.write_text("mine")
+    small = dict(train=1, test=1, size=64, workers=1, progress=False)
+    with pytest.raises(ConfigError, match="is not a folder of puppets, and its files would be overwritten"):
+        make(str(tmp_path), **small)
+    assert file.read_text() == "mine" and sum(len(names) for _, _, names in os.walk(tmp_path)) == 1

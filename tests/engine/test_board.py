@@ -1,3 +1,4 @@
+import struct
 import threading
 from threading import Event, excepthook
 
@@ -42,3 +43,20 @@ def test_a_disk_that_is_full_at_the_end_prints_no_traceback(tmp_path, capsys):
     finally:
         threading.excepthook = before
     assert str(board.failed) == "no space left" and "Traceback" not in capsys.readouterr().err
+
+
+def test_a_resumed_run_takes_back_later_points(tmp_path):
+    """TensorBoard leaves out the points of earlier files from the step of a START event on."""
+    pytest.importorskip("tensorboardX", reason="writes TensorBoard's files: pip install tensorboardX")
+    from tensorboardX.proto.event_pb2 import Event, SessionLog
+
+    with Log(str(tmp_path), 20, 8, interval=1) as log:
+        log.iteration(9, 1.0, 0.02, {"loss": 1.0}, 0.0, 2)
+    (file,) = (tmp_path / "tensorboard").iterdir()
+    data, events = file.read_bytes(), []
+    while data:
+        size = struct.unpack("<Q", data[:8])[0]
+        events.append(Event.FromString(data[12 : 12 + size]))
+        data = data[16 + size :]
+    assert [event.step for event in events if event.session_log.status == SessionLog.START] == [9]
+    assert {event.step for event in events if event.summary.value} == {9}

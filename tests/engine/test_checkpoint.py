@@ -1,6 +1,7 @@
 import errno
 import os
 import re
+from pathlib import Path
 
 import jittor as jt
 import numpy as np
@@ -239,3 +240,38 @@ def test_later_checkpoints_of_a_run_that_goes_back(tmp_path):
     checkpoint.prune(work, 1)
     assert set(kept) < set(os.listdir(folder))
     assert checkpoint.set_aside(work, 8) == [checkpoint.path_of(work, 12) + ".replaced2"]
+
+
+def test_going_on_from_a_checkpoint_of_another_branch_or_folder(tmp_path):
+    """The run's latest checkpoint is the one from which it goes on, also before it has saved: it may be killed."""
+    path, works = write_config(tmp_path), [str(tmp_path / name) for name in ("one", "two")]
+    settings = ["checkpoint_interval=1", "eval_interval=0", "+checkpoint_keep=9", "max_epoch=3"]
+
+    def go(work, *changes, resume=None, steps=True):
+        config = load_config(path, [*settings, *changes])
+        config["work_dir"] = Path(work)  # a caller's path, set after reading
+        run = build_run(config, resume=resume)
+        if steps:
+            train(run)
+        run.close()
+        return checkpoint.read_arrays(os.path.join(checkpoint.latest(work), "model.safetensors"))["fc.weight"]
+
+    first = go(works[0])
+    go(works[0], "optimizer.lr=0.3", resume=checkpoint.path_of(works[0], 4))
+    aside = checkpoint.path_of(works[0], 12) + ".replaced"
+    np.testing.assert_array_equal(go(works[0], resume=aside, steps=False), first)
+    folder = os.path.join(works[0], "checkpoints")
+    assert {"iter_00000012", "iter_00000012.replaced", "iter_00000012.replaced2"} < set(os.listdir(folder))
+    go(works[1], "optimizer.lr=0.3", "max_epoch=2")
+    np.testing.assert_array_equal(go(works[1], resume=checkpoint.path_of(works[0], 12), steps=False), first)
+    assert checkpoint.saved(works[1]) == [checkpoint.path_of(works[1], 12)]
+
+
+def test_a_damaged_state_of_another_checkpoint_does_not_end_a_run(tmp_path, seed):
+    run = make_run(tmp_path, seed)
+    for run.iteration, score in ((1, 0.9), (2, 0.5), (3, 0.4)):
+        checkpoint.update_state(run.save(), score=score)
+    (tmp_path / "checkpoints" / "iter_00000001" / "state.json").write_text('{"iteration": 1, "sco')
+    assert checkpoint.best(str(tmp_path)) == checkpoint.path_of(str(tmp_path), 2)
+    checkpoint.prune(str(tmp_path), 1)
+    assert [os.path.basename(path)[-1] for path in checkpoint.saved(str(tmp_path))] == ["2", "3"]

@@ -303,3 +303,13 @@ def test_two_runs_into_one_folder(folder, tmp_path):
     with pytest.raises(ConfigError, match="detections.json was replaced or deleted.*give each run its own folder"):
         infer_all(second_starts, inputs, out)
     assert list(json.load(open(os.path.join(out, "detections.json")))) == inputs
+
+
+@pytest.mark.parametrize("ending", [".webp", ".png", ".tif"])
+def test_a_picture_with_several_frames_is_counted(tmp_path, ending):
+    frames = [Image.new("RGB", (20, 16), color) for color in ("red", "green", "blue")]
+    several, one = str(tmp_path / f"several{ending}"), str(tmp_path / f"one{ending}")
+    frames[0].save(several, save_all=True, append_images=frames[1:])
+    frames[0].save(one)
+    done = infer_all(detector, [several, one], str(tmp_path / "out"))
+    assert done.failed == {} and done.several == {several: 3}

@@ -50,8 +50,7 @@ def generate(folder, train=600, test=150, size=224, seed=0, workers=None, splits
     stamp = os.path.join(folder, "puppets.json")
     if not force and read_stamp(stamp) == recipe:
         return folder
-    if os.path.exists(stamp):
-        os.remove(stamp)
+    begin(stamp, [*splits, *(os.path.join("annotations", f"{split}.json") for split in splits)], force)
     tasks = []
     for split in splits:
         os.makedirs(os.path.join(folder, split), exist_ok=True)
@@ -65,6 +64,25 @@ def generate(folder, train=600, test=150, size=224, seed=0, workers=None, splits
         write_json(os.path.join(folder, "annotations", f"{split}.json"), _coco(found[split], split), indent=None)
     write_json(stamp, recipe, indent=None)  # written last: its existence shows that the dataset is complete
     return folder
+
+
+def begin(stamp, made, force):
+    """Write a stamp that says 'unfinished' before a dataset is drawn into the folder of `stamp`.
+
+    Raises ConfigError if there is no stamp, but something at the paths `made`, relative to the folder: somebody's own data.
+    """
+    folder = os.path.dirname(stamp)
+    own = [name for name in made if _is_used(os.path.join(folder, name))]
+    if own and not force and not os.path.exists(stamp):
+        raise ConfigError(
+            f"{folder} has {own[0]}, and no {os.path.basename(stamp)}: it is not a folder of puppets, and its files would be "
+            "overwritten; choose another folder (or --force)"
+        )
+    write_json(stamp, {"unfinished": True}, indent=None)
+
+
+def _is_used(path):
+    return bool(os.listdir(path)) if os.path.isdir(path) else os.path.lexists(path)
 
 
 def read_stamp(stamp):

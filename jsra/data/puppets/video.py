@@ -14,7 +14,7 @@ from PIL import Image
 from tqdm import tqdm
 
 from jsra.data.puppets.figures import random_pose
-from jsra.data.puppets.generate import annotation, draw_all, read_stamp
+from jsra.data.puppets.generate import annotation, begin, draw_all, read_stamp
 from jsra.data.puppets.render import render
 from jsra.data.puppets.scene import CLASSES, Figure, Scene, still_life
 from jsra.output import write_json
@@ -39,8 +39,8 @@ def generate_clips(folder, train=60, test=20, frames=12, size=160, seed=0, worke
     stamp = os.path.join(folder, "puppets_video.json")
     if not force and read_stamp(stamp) == recipe:
         return folder
-    if os.path.exists(stamp):
-        os.remove(stamp)
+    places = [os.path.join(part, "VID", split) for part in ("Data", "Annotations") for split in SPLITS]
+    begin(stamp, [*places, *(os.path.join("ImageSets", "VID", f"{split}_videos.txt") for split in SPLITS)], force)
     counts = dict(zip(SPLITS, (train, test)))
     tasks = [(folder, split, i, seed, size, frames) for split in SPLITS for i in range(counts[split])]
     for _ in tqdm(draw_all(draw_clip, tasks, workers), "puppets", len(tasks), disable=not progress or None):
