@@ -112,7 +112,8 @@ class Detector:
 
 def _names(classes) -> tuple:
     """A user's names of labels 1, 2, ... as a tuple. Raises ConfigError for anything but texts in an order."""
-    names = list(classes) if isinstance(classes, (list, tuple, np.ndarray)) else None
+    ordered = hasattr(classes, "__iter__") and not isinstance(classes, (str, bytes, dict, set, frozenset))
+    names = list(classes) if ordered else None
     if names is None or not all(isinstance(name, str) for name in names):
         raise ConfigError(f"classes: expected a list of names, in the order of labels 1, 2, ..., got {classes!r}")
     return tuple(str(name) for name in names)

@@ -80,11 +80,16 @@ def outdated(run: str) -> list:
         weights = said.get("weights") if isinstance(said, dict) else None
         found = re.search(r"iter_(\d{8,})", weights) if isinstance(weights, str) else None
         what, cure = f"the test in {os.path.dirname(metrics)}", "run `jsra test` again"
+        if os.path.getmtime(metrics) > os.path.getmtime(os.path.join(last, checkpoint.STATE)):
+            return []  # an earlier checkpoint was tested on purpose
     else:
         evaluated = read(run)["val"] if is_file(os.path.join(run, FILE)) else []
         found = re.match(r"(\d+)", str(evaluated[-1]["iteration"])) if evaluated else None
         what, cure = "the last evaluation", "`jsra test` evaluates the last checkpoint"
-    iteration = checkpoint.read_state(last).get("iteration")
+    try:
+        iteration = checkpoint.read_state(last).get("iteration")
+    except checkpoint.CheckpointError:
+        return []  # damaged: it will be said where it is used
     if found is None or not isinstance(iteration, int) or int(found[1]) >= iteration:
         return []
     return [f"{what} is of iteration {int(found[1])}, and {run} has one of iteration {iteration}: {cure}"]

@@ -76,8 +76,10 @@ def check_coco(root, file, image_file, progress=True, with_masks=False):
     image_file: a function from an image's entry to its file. with_masks: every object should have a mask.
     """
     problems = [*file.problems, *_twice(file, image_file)]
-    alike = look_alikes(file.categories.values())
-    problems += [warning("categories", what, "if they are one class, give them one name") for what in alike]
+    used = {a["category_id"] for listed in file.annotations.values() for a in listed}
+    alike = look_alikes(name for category, name in file.categories.items() if category in used)
+    cure = "if they are one class, give their annotations one category_id, and remove the other category"
+    problems += [warning("categories", what, cure) for what in alike]
     with_masks = with_masks or any(a.get("segmentation") for listed in file.annotations.values() for a in listed)
     for img_id, image in tqdm(file.images.items(), "checking", disable=not progress or None, leave=False):
         where = f"image id {img_id}"

@@ -154,7 +154,7 @@ class DetectionDataset:
 
     def check_pictures(self):
         """Raise DataError if files of records are missing. Folders are listed, which is faster than looking for each file."""
-        if not self._is_ours("get", "picture"):
+        if not self.is_ours("get", "picture"):
             return  # a user's own data set may have pictures that are no files
         names, missing = {}, []
         for record in self.records:
@@ -168,13 +168,13 @@ class DetectionDataset:
             first = f"image {missing[0].file} (image id {missing[0].img_id})"
             raise DataError(f"{first} is missing{more}; correct the dataset's root or the annotations")
 
-    def _is_ours(self, *names) -> bool:
+    def is_ours(self, *names) -> bool:
         """Whether these methods are those of the library."""
         return all((getattr(getattr(self, name), "__module__", None) or "").startswith("jsra.") for name in names)
 
     def check_objects(self):
         """Raise DataError if no record has an object to learn: a training would end without an error, and find nothing."""
-        if not self._is_ours("get", "picture", "target"):
+        if not self.is_ours("get", "picture", "target"):
             return  # a user's own data set may have objects that its records have not
         if self.records and not any(len(record.boxes) for record in self.records):
             ignored = sum(len(record.ignored) for record in self.records)
@@ -307,7 +307,7 @@ def all_images(settings: dict, path: str = "dataset") -> dict:
     one another.
     """
     known = parameters(get(settings.get("type"), path, "dataset"))
-    of_training = ("filter_empty_gt", "drop_last", "shuffle", "aspect_ratio_grouping", "key_frames")
+    of_training = ("filter_empty_gt", "drop_last", "shuffle", "aspect_ratio_grouping")
     return {**settings, **{key: False for key in of_training if key in known}}
 
 

@@ -14,6 +14,7 @@ from jsra.data.coco import UNUSABLE, usable_box
 from jsra.data.formats.annotations import CONFIG, MARK, Annotations, Folder, files_below, is_project, to_coco
 from jsra.data.formats.copies import copied, original
 from jsra.data.formats.leftovers import ARCHIVES, files_not_used, pictures_not_used
+from jsra.data.formats.pictures import split_called
 from jsra.data.image import PICTURES, DataError
 from jsra.data.paths import absolute
 from jsra.data.problems import MOST, counted, first_lines
@@ -144,12 +145,21 @@ def _name(entry) -> str:
 
 
 def check_folder(folder: str, data: str):
-    """Raise ConfigError if the folder to write to has pictures of its own: a second folder of data, which is not read."""
+    """Raise ConfigError if the folder to write to is a second folder of data, which would not be read: if it has several
+    pictures, or some in folders for images or splits."""
     inside = os.path.realpath(data) + os.sep
     if is_project(folder) or inside.startswith(os.path.realpath(folder) + os.sep):
         return
-    for path in files_below(folder, PICTURES) if os.path.isdir(folder) else ():
-        if not os.path.realpath(path).startswith((inside, os.path.realpath(os.path.join(folder, "data")) + os.sep)):
+    try:
+        names = sorted(os.listdir(folder))
+        places = [os.path.join(folder, n) for n in names if n.lower() in ("images", "jpegimages") or split_called(n)]
+        found = [os.path.join(folder, name) for name in names if name.lower().endswith(PICTURES)]
+        found = found if len(found) > 1 else []
+        found += [path for place in places if os.path.isdir(place) for path in files_below(place, PICTURES)]
+    except OSError:
+        return  # it is not there yet, or may not be read
+    for path in found:
+        if not os.path.realpath(path).startswith(inside):
             what = f"{folder} is the folder for the config, but it has pictures, such as {path}"
             raise ConfigError(f"{what}; put all data into one folder and give that, or choose another folder for the config")
 

@@ -326,10 +326,15 @@ class Pad:
         return image, target
 
 
+def steps_of(dataset):
+    """The transforms of a data set; () if those of a user's own class are no Compose."""
+    return getattr(getattr(dataset, "transforms", None), "transforms", ())
+
+
 def other_colours(training, evaluation) -> list:
-    """A list with a line for the log if the Normalize of these transforms (Compose) differ, else []."""
-    both = [next((t for t in one.transforms if isinstance(t, Normalize)), None) for one in (training, evaluation)]
-    if None in both or all(np.array_equal(value, vars(both[1])[key]) for key, value in vars(both[0]).items()):
+    """A list with a line for the log if the Normalize of these data sets differ, else []."""
+    both = [next((t for t in steps_of(one) if isinstance(t, Normalize)), None) for one in (training, evaluation)]
+    if None in both or all(np.array_equal(*(getattr(one, key) for one in both)) for key in ("mean", "inverse", "to_bgr")):
         return []
     return [
         "warning: dataset.val.transforms has another Normalize than dataset.train.transforms: AP will be low, because the "

@@ -70,7 +70,7 @@ class VIDDataset(DetectionDataset):
         if anno_file is not None:
             where = data_path(anno_file)
             content = read_sound_coco(where).content
-            refuse_numbers(where, content, self.references is not None)
+            refuse_numbers(where, content)
             broken = gaps(content["images"])
             if broken:
                 self.notes.append(f"the frame numbers of {len(broken)} videos have gaps: {GAP}")
@@ -78,14 +78,19 @@ class VIDDataset(DetectionDataset):
             where = self.root
             content, problems = read_devkit(where, sets, classes, every_frame=not key_frames)
             refuse(where, problems)
-            refuse_numbers(where, content, self.references is not None)
+            # Notes, not errors: a huge data set need not be refused for an object of one frame.
+            problems += number_problems(content["images"], content.get("annotations", ()))
             rest = "more warnings: `jsra data check` lists them"
             self.notes += first_lines([f"{p.where}: {p.what}" for p in problems], MOST_NOTES, rest)
+        if self.references is not None:
+            refuse_sizes(where, content["images"])
         by_name = {category["name"]: category["id"] for category in content["categories"]}
         self.cat_ids = [by_name[name] for name in label_map(names, by_name, where)]
         self.videos = {}  # video id -> the files of its frames, in order
         self._read(content, key_frames)
         self._filter(filter_empty_gt, filter_min_size)
+        if key_frames:
+            self.notes.append(f"key_frames: {len(self.records)} frames for training are used, not all frames of the videos")
 
     def _read(self, content, key_frames):
         to_label = {category: i + 1 for i, category in enumerate(self.cat_ids)}
@@ -159,12 +164,15 @@ class VIDDataset(DetectionDataset):
         return image
 
 
-def refuse_numbers(where, content, one_size=False):
-    """Raise DataError for wrong numbers of videos, frames and tracks in a COCO content with videos, or, with one_size, for a
-    video whose frames have several sizes: a frame and its references must have one."""
+def refuse_numbers(where, content):
+    """Raise DataError for wrong numbers of videos, frames and tracks in a COCO content with videos."""
     refuse(where, number_problems(content["images"], content.get("annotations", ())))
+
+
+def refuse_sizes(where, images):
+    """Raise DataError for a video whose frames have several sizes: a frame and its references must have one."""
     sizes = {}
-    for image in content["images"] if one_size else ():
+    for image in images:
         if image.get("video_id", -1) >= 0:
             sizes.setdefault(image["video_id"], {})[image["width"], image["height"]] = image["file_name"]
     cure = "give them one size, or leave out references"

@@ -100,6 +100,9 @@ def _attribute(node, name):
 
 def _polygon(node):
     """The coordinates in <polygon><x1/><y1/><x2/>...; [] if there are none, None if they are not pairs of numbers."""
+    polygons = node.findall("polygon")
+    if len(polygons) > 1 or len(node.findall("bndbox")) > 1:
+        return None if polygons else []
     found = {child.tag: _number(child.text) for child in node.findall("polygon/*")}
     count = len(found) // 2
     points = [found.get(f"{axis}{i}") for i in range(1, count + 1) for axis in "xy"]

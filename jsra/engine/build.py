@@ -132,14 +132,13 @@ def _build_run(config, resume, seed):
         run.resume(checkpoint_path)
     aside = []
     if checkpoint_path is not None:
-        aside = on_main(lambda: checkpoint.set_aside(work_dir, run.iteration, checkpoint_path))
-        on_main(lambda: checkpoint.adopt(checkpoint_path, work_dir, run.iteration))
+        aside = on_main(lambda: checkpoint.go_on_from(checkpoint_path, work_dir, run.iteration))
     run.start_log()
     run.log.info(f"{work_dir}: {len(loader)} batches an epoch, {run.total} iterations; {lr_line}")
     notes = [f"dataset.train: {line}" for line in dataset.notes]
     if evaluator is not None:
         notes += [f"dataset.val: {line}" for line in (*evaluator.dataset.notes, *_shared_images(dataset, evaluator.dataset))]
-        notes += other_colours(dataset.transforms, evaluator.dataset.transforms)
+        notes += other_colours(dataset, evaluator.dataset)
     if hasattr(run.scheduler, "notes"):
         notes += run.scheduler.notes(run.total, run.epoch_length)
     if config.get("logger"):

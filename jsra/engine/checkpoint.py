@@ -186,19 +186,26 @@ def set_aside(work_dir: str, iteration: int, resumed: str | None = None) -> list
     return found
 
 
-def adopt(path: str, work_dir: str, iteration: int):
-    """Copy the checkpoint from which a run goes on, if it is in another work_dir or was set aside, to its usual place: if the
-    run is killed before it saves, its latest checkpoint must be this one. Raises CheckpointError if the disk is full."""
+def go_on_from(path: str, work_dir: str, iteration: int) -> list:
+    """Make `path`, from which a run goes on, the latest checkpoint of its work_dir; returns what was set aside for it.
+
+    If it is in another work_dir or was set aside itself, it is copied to its usual place: the run may be killed before it
+    saves. Raises CheckpointError, before anything is changed, if the disk is full.
+    """
     target = path_of(work_dir, iteration)
-    if os.path.isdir(target):
-        return
+    if _same(path, target):
+        return set_aside(work_dir, iteration, path)
+    copy = target + ".unfinished"
     try:
-        os.makedirs(os.path.dirname(target), exist_ok=True)
-        shutil.copytree(path, target + ".unfinished")
-        os.rename(target + ".unfinished", target)
+        shutil.rmtree(copy, ignore_errors=True)  # of a process that was killed
+        shutil.copytree(path, copy)
     except OSError as error:
-        shutil.rmtree(target + ".unfinished", ignore_errors=True)
+        shutil.rmtree(copy, ignore_errors=True)
         raise CheckpointError(f"{path} cannot be copied to {target}: {error}") from None
+    found = set_aside(work_dir, iteration, path)
+    shutil.rmtree(target, ignore_errors=True)  # without its state: deleted in part
+    os.rename(copy, target)
+    return found
 
 
 def _same(one, other) -> bool:

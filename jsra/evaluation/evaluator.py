@@ -1,12 +1,13 @@
 """Runs a model on a dataset, collects the results and computes the metrics of the config's evaluators."""
 from __future__ import annotations
 
+import copy
 import sys
 
 from jsra.agreement import check_agreement, summary
 from jsra.data.dataset import all_images
 from jsra.data.loader import collate
-from jsra.data.transforms import Compose, check_fixed, drawn, test_transforms
+from jsra.data.transforms import Compose, check_fixed, drawn, steps_of, test_transforms
 from jsra.detectors.feature_cache import use_features
 from jsra.evaluation.dataset_evaluator import build_evaluators, evaluator_settings
 from jsra.evaluation.report import evaluate
@@ -37,20 +38,22 @@ class Evaluator:
             raise ConfigError(f"best_metric: the evaluators give no {best!r}{nearest(str(best), self.names)}")
         self.dataset = build(all_images(config["dataset"][split], f"dataset.{split}"), f"dataset.{split}", "dataset")
         self.dataset.each_once()
-        if split == "train" and drawn(_steps(self.dataset)):
+        if split == "train" and drawn(steps_of(self.dataset)):
             self._use_transforms_of_inference()
-        check_fixed(_steps(self.dataset), f"dataset.{split}.transforms")
+        check_fixed(steps_of(self.dataset), f"dataset.{split}.transforms")
         check_agreement(f"data in dataset.{split}", lambda: summary(self.dataset))
         on_main(self.dataset.check_pictures)
         for evaluator in self.evaluators:
             evaluator.check(self.dataset)
-        collate([self.dataset.get(0)])  # wrong transforms should not be found after the first epoch
+        # Wrong transforms should not be found after the first epoch. A copy, because a user's data set may open a file at its
+        # first picture, and workers that are forked later must not share it.
+        collate([copy.copy(self.dataset).get(0)])
 
     def _use_transforms_of_inference(self):
         """Replace the training's transforms of dataset.train, here and in the config (for cached features)."""
         splits = self.config["dataset"]
         if is_main():
-            names = ", ".join(drawn(_steps(self.dataset)))
+            names = ", ".join(drawn(steps_of(self.dataset)))
             print(f"dataset.train: the transforms of dataset.test or dataset.val are used, without {names}", file=sys.stderr)
         train = {**splits["train"], "transforms": test_transforms(self.config)}
         self.config = {**self.config, "dataset": {**splits, "train": train}}
@@ -63,6 +66,8 @@ class Evaluator:
 
     def check_objects(self):
         """Raise ConfigError if no image has an annotated object."""
+        if not self.dataset.is_ours("get", "picture", "target", "ground_truth"):
+            return  # a user's own data set may have objects that its records have not
         records = self.dataset.records
         if records and not any(len(record.boxes) + len(record.ignored) for record in records):
             raise ConfigError(
@@ -94,11 +99,6 @@ class Evaluator:
         finally:
             loader.close()
         return [result for share in gather(results) for result in share]
-
-
-def _steps(dataset):
-    """The transforms of a data set; a user's own class may have none."""
-    return getattr(getattr(dataset, "transforms", None), "transforms", ())
 
 
 def detect(model, loader, title=None, flip=False):

@@ -90,13 +90,14 @@ def write_submissions(dataset, submissions, work_dir, name) -> list:
     removed: they are of other detections."""
     folder = os.path.join(work_dir, "detections")
     written = [(key, content) for key, content in submissions if content is not None]
-    stale = {getattr(cls, "key", "") for cls in registered("evaluator").values()} - {key for key, _ in written}
-    for key in stale if os.path.isdir(folder) else ():
-        with contextlib.suppress(FileNotFoundError):
-            os.remove(os.path.join(folder, f"{name}.{key}.json"))
     if written:
         write_json(os.path.join(folder, f"{name}{IDS}"), meaning(dataset), indent=None)
-    return [write_json(os.path.join(folder, f"{name}.{key}.json"), content, indent=None) for key, content in written]
+    paths = [write_json(os.path.join(folder, f"{name}.{key}.json"), content, indent=None) for key, content in written]
+    stale = {getattr(cls, "key", None) for cls in registered("evaluator").values()} - {key for key, _ in written}
+    for key in filter(None, stale):
+        with contextlib.suppress(FileNotFoundError, NotADirectoryError):
+            os.remove(os.path.join(folder, f"{name}.{key}.json"))
+    return paths
 
 
 def meaning(dataset) -> dict:

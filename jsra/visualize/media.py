@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 from itertools import chain
@@ -157,8 +158,11 @@ def _video(detector, path, target, threshold, results):
     try:
         with open(new_file(target + ".jsonl"), "w", encoding="utf8") as lines:
             results.add_frames(path, detect(lines))
-    finally:
-        write(None)
+    except BaseException:
+        with contextlib.suppress(Exception):  # what happened first is said
+            write(None)
+        raise
+    write(None)
     video.check()
 
 

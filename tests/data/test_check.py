@@ -230,6 +230,7 @@ def test_a_split_without_a_data_set(tmp_path, capsys):
 @pytest.mark.parametrize("other", ["Cat", "cat ", "CAT", "c\u0430t"])
 def test_one_class_under_two_names(tmp_path, other):
     """Its objects would be divided between two labels. The last one has a letter that is not Latin: another name."""
-    place = write_coco(str(tmp_path), categories=[*CATEGORIES, {"id": 40, "name": other}])
+    objects = [*ANNOTATIONS, {**ANNOTATIONS[0], "id": 99, "category_id": 40}]
+    place = write_coco(str(tmp_path), objects, [*CATEGORIES, {"id": 40, "name": other}])
     found = [what for level, what in problems_of(place) if "differ only in" in what]
     assert len(found) == (other.strip().lower() == "cat") and all(f"'cat', {other!r}" in what for what in found)

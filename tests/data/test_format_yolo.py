@@ -67,6 +67,9 @@ def test_a_data_yaml_comes_before_a_list_of_names(tmp_path):
         ("train: images/a/**/*.jpg\nval: images/b/*.jpg\n", {"a": "train", "b": "val", "c": "all"}, ""),
         ("train: images/a\nval: /x/held\n", {"a": "train", "b": "all", "c": "all"}, "val: '/x/held' is not in "),
         ("train: images/a\nval: images/a\n", {"a": "train", "b": "all", "c": "all"}, "val: 'images/a' is also for train"),
+        ("test: images/b\ntrain: images/a\nval: images/b\n", {"a": "train", "b": "val", "c": "all"}, ""),  # sorted keys
+        ("train: images/a\nval: images/b\ntest: ../held/pictures\n", {"a": "train", "b": "val", "c": "all"}, ""),
+        ("train: images/a\nval: images/b\ntest: null\n", {"a": "train", "b": "val", "c": "all"}, ""),
         ("train: one.txt\nval: images/b\n", {"a": "train", "b": "val", "c": "all"}, "one.txt: 1 of its pictures are missing"),
         ("train: data.yaml\n", {"a": "all", "b": "all", "c": "all"}, "data.yaml: not a list of pictures: left out"),
         ("nc: 3\ntrain: images\n", {"a": "train", "b": "train", "c": "train"}, "nc is 3, but there are 1 names"),
@@ -134,6 +137,14 @@ def test_a_fifth_number_is_said(tmp_path, number, boxes, line):
     labelled(tmp_path, "b")
     found, of = found_in(tmp_path)
     assert len(of["a"]) == 1 + boxes and any(line in text for text in found.problems)
+
+
+def test_tracks_are_no_scores(tmp_path):
+    """`class x y w h track`: as a program that follows objects writes it without scores."""
+    for name, track in (("a", 1), ("b", 7)):
+        labelled(tmp_path, name, line=BOX.replace("\n", f" {track}\n"))
+    found, of = found_in(tmp_path)
+    assert [len(of[name]) for name in "ab"] == [2, 2] and any("a track" in line for line in found.problems)
 
 
 def test_key_points_of_a_data_yaml_are_said(tmp_path):

@@ -271,6 +271,8 @@ def test_entries_of_coco_that_are_not_used(tmp_path):
         ("<polygon><x1>10</x1><y1>20</y1><x2>50</x2><y2>20</y2><x3>50</x3><y3>60</y3></polygon>",
          [[10, 20, 50, 20, 50, 60]], False, None),  # Roboflow
         ("<polygon><x1>10</x1><y1>20</y1><x2>50</x2></polygon>", [], False, "the polygon of 'dog' is not <x1>, <y1>"),
+        (2 * "<polygon><x1>10</x1><y1>20</y1><x2>50</x2><y2>20</y2><x3>50</x3><y3>60</y3></polygon>", [], False,
+         "the polygon of 'dog' is not"),
         ("<ignore>1</ignore>", [], True, None),
         ("<crowd>0</crowd>", [], False, None),
         ("<color>red</color>", [], False, "objects have entries that are not used: 'color' (1)"),

@@ -1,3 +1,5 @@
+from types import SimpleNamespace
+
 import numpy as np
 import pytest
 from PIL import Image
@@ -260,10 +262,12 @@ def test_a_transform_that_takes_no_random_generator():
 
 
 def test_another_normalize_is_named():
-    one = Compose([Resize(20, 40), Normalize([1, 2, 3], [4, 5, 6])])
-    assert other_colours(one, Compose([Normalize([1, 2, 3], [4, 5, 6])])) == [] == other_colours(one, Compose([]))
+    one = SimpleNamespace(transforms=Compose([Resize(20, 40), Normalize([1, 2, 3], [4, 5, 6])]))
+    for same in (Compose([Normalize([1, 2, 3], [4, 5, 6])]), Compose([]), None, len):  # len: a user's own function
+        assert other_colours(one, SimpleNamespace(transforms=same)) == []
     for change in (dict(mean=[3, 2, 1]), dict(std=[1, 1, 1]), dict(to_bgr=True)):
-        (line,) = other_colours(one, Compose([Normalize(**{"mean": [1, 2, 3], "std": [4, 5, 6], **change})]))
+        other = Compose([Normalize(**{"mean": [1, 2, 3], "std": [4, 5, 6], **change})])
+        (line,) = other_colours(one, SimpleNamespace(transforms=other))
         assert line.startswith("warning: dataset.val.transforms has another Normalize")
 
 

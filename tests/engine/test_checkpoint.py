@@ -275,3 +275,24 @@ def test_a_damaged_state_of_another_checkpoint_does_not_end_a_run(tmp_path, seed
     assert checkpoint.best(str(tmp_path)) == checkpoint.path_of(str(tmp_path), 2)
     checkpoint.prune(str(tmp_path), 1)
     assert [os.path.basename(path)[-1] for path in checkpoint.saved(str(tmp_path))] == ["2", "3"]
+
+
+def test_nothing_is_moved_before_there_is_a_copy(tmp_path, monkeypatch):
+    """On a full disk the run still has its checkpoints; what a killed process left is no obstacle."""
+    works = [str(tmp_path / name) for name in ("one", "two")]
+    own, other = checkpoint.path_of(works[0], 3), checkpoint.path_of(works[1], 2)
+    for path in (own, other, checkpoint.path_of(works[0], 2) + ".unfinished"):
+        os.makedirs(path)
+        with open(os.path.join(path, "state.json"), "w") as f:
+            f.write("{}")
+    os.makedirs(checkpoint.path_of(works[0], 2))  # deleted in part: no state
+
+    def full(*args, **kwargs):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    with monkeypatch.context() as patch, pytest.raises(CheckpointError, match="cannot be copied to .*No space left"):
+        patch.setattr("shutil.copytree", full)
+        checkpoint.go_on_from(other, works[0], 2)
+    assert checkpoint.latest(works[0]) == own
+    assert checkpoint.go_on_from(other, works[0], 2) == [own + ".replaced"]
+    assert checkpoint.saved(works[0]) == [checkpoint.path_of(works[0], 2)] and os.path.isdir(other)

@@ -7,13 +7,14 @@ import pytest
 from PIL import Image
 
 from jsra.config import load_config
+from jsra.data.coco import COCODataset
 from jsra.detectors.detector import Detector
 from jsra.evaluation.coco_boxes import COCOBoxAP
 from jsra.evaluation.coco_masks import COCOMaskAP
 from jsra.evaluation.evaluator import Evaluator, detect
 from jsra.heads.mask_branch import MaskResults
 from jsra.inference import Detector as Inference
-from jsra.registry import ConfigError
+from jsra.registry import ConfigError, register
 from tests.toy_detector import ToyDetector, write_config
 
 
@@ -169,3 +170,33 @@ def test_wrong_transforms_are_found_before_the_first_epoch(tmp_path, transforms,
         f.write(f"dataset['val']['transforms'] = {transforms}\ndel _n, _r\n")
     with pytest.raises(ConfigError, match=words):
         Evaluator(load_config(path), "val")
+
+
+@register("dataset")
+class LazyDataset(COCODataset):
+    """A user's data set that opens a file at its first picture, and has objects that its records have not."""
+
+    def picture(self, index, epoch=0):
+        self.opened = True
+        return super().picture(index, epoch)
+
+    def target(self, record):
+        return {**super().target(record), "bboxes": np.ones((1, 4), np.float32), "labels": np.ones(1, np.int32)}
+
+
+def test_a_file_that_a_users_data_set_opens_is_opened_by_each_worker(tmp_path):
+    config = load_config(write_config(tmp_path))
+    config["dataset"]["val"]["type"] = "LazyDataset"
+    dataset = Evaluator(config, "val").dataset
+    assert not hasattr(dataset, "opened")
+
+
+def test_objects_of_a_users_data_set_may_not_be_in_its_records(tmp_path):
+    path = write_config(tmp_path)
+    annotations = tmp_path / "data" / "annotations.json"
+    annotations.write_text(json.dumps({**json.loads(annotations.read_text()), "annotations": []}))
+    config = load_config(path)
+    with pytest.raises(ConfigError, match="no image with an object"):
+        Evaluator(config, "val").check_objects()
+    config["dataset"]["val"]["type"] = "LazyDataset"
+    Evaluator(config, "val").check_objects()

@@ -291,6 +291,21 @@ def test_a_video_that_cannot_be_written_has_failed(tmp_path, monkeypatch):
     assert "clip.mp4: the drawn video is not whole: is there room on the disk?" in done.failed[path]
 
 
+def test_an_interrupted_video_is_no_failed_one(tmp_path, monkeypatch):
+    """What happened first counts, not that the drawn video has no frame."""
+
+    class Stopping:
+        def follow(self, frames):
+            raise KeyboardInterrupt
+
+    monkeypatch.setitem(sys.modules, "cv2", FakeOpenCV(readable=3, keeps=False))
+    paths = [str(tmp_path / name) for name in ("clip.avi", "clip.mkv")]
+    for path in paths:
+        open(path, "w").close()
+    done = infer_all(Stopping(), paths, str(tmp_path / "out"))
+    assert done.interrupted and done.failed == {}
+
+
 def test_two_runs_into_one_folder(folder, tmp_path):
     """The second run replaces the file of the first, which must not end as if its results were there."""
     out, inputs = str(tmp_path / "out"), [str(folder / "two.bmp")]

@@ -26,8 +26,10 @@ def find(folder: str):
         found = form.find(folder)
         if found is not None and found.splits:
             _compose_classes(found)
+            names = {o.name for pictures in found.splits.values() for p in pictures for o in p.objects}
+            used = [name for name in found.classes if name in names]
             cure = "if they are one class, give them one name in the annotations"
-            found.problems += [f"{what}: {cure}" for what in look_alikes(found.classes)] + turned_pictures(found.splits)
+            found.problems += [f"{what}: {cure}" for what in look_alikes(used)] + turned_pictures(found.splits)
             return found, []
         lines += found.problems if found is not None else []
     return None, unknown_files(folder, list(dict.fromkeys(lines)))

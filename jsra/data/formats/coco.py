@@ -152,6 +152,9 @@ def _place(places, name, source) -> tuple:
     ending = os.path.splitext(name)[1].lower()
     place, why = places.find(name, source, any_ending=ending not in (*PICTURES, *OTHERS))
     if place is None and ("%" in name or "://" in name):
-        plain = urllib.parse.unquote(urllib.parse.urlsplit(name).path if "://" in name else name)
+        try:
+            plain = urllib.parse.unquote(urllib.parse.urlsplit(name).path if "://" in name else name)
+        except ValueError:  # no address
+            return place, why
         place = places.find(plain, source)[0]
     return place, why

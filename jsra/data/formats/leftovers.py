@@ -27,7 +27,7 @@ def pictures_not_used(found, folder) -> list:
     """Lines if there are pictures that are not used: for those in folders where all are called like used ones (masks, smaller
     copies, or a part of the data without annotations), and for the others."""
     used = {p.file for listed in found.splits.values() for p in listed}
-    told = used | {match[1] for match in map(_UNREADABLE.search, found.problems) if match}
+    told = used.union(match[1] for match in map(_UNREADABLE.search, found.problems) if match)
     places, names = {os.path.dirname(file) for file in used}, set(map(stem_of, used))
     own = {}
     for path in (p for p in Pictures(folder).paths if p not in told):

@@ -60,7 +60,7 @@ def find(folder: str):
     listed, files = listed_splits(places, problems, others)
     splits = once(_splits(main, found, places, listed, problems), problems)
     problems += without_use(folder, "objects", unused)
-    return Annotations("Pascal VOC", splits, classes_by_name(splits), problems, [*main, *others, *files])
+    return Annotations("Pascal VOC", splits, classes_by_name(splits), problems, [*main, *others, *files, *found])
 
 
 def _not_used(node):

@@ -48,7 +48,7 @@ def find(folder: str):
         scores += 0 if more else sum(len(words) == 6 for words in lines[path] if _is_sound(words))
         numbered.append((objects, own[os.path.dirname(path)]))
         subset = of_settings.get(file) or of_lists.get(file) or places.split(file) or "all"
-        if of_settings and file not in of_settings and file not in of_lists and subset != "all":
+        if file not in of_settings and file not in of_lists and subset in of_settings.values():
             unlisted.append((file, subset))
         splits.setdefault(subset, []).append(Picture(file, path, *size, objects))
     if scores:
@@ -97,6 +97,8 @@ def _after_the_box(lines):
         return None
     if len(rows[0]) == 6 and all(row[5].is_integer() for row in rows) and not all(row[4].is_integer() for row in rows):
         return "a score and a track"
+    if len(rows[0]) == 5 and all(row[4].is_integer() for row in rows) and any(row[4] > 1 for row in rows):
+        return "a track"
     marks = [mark for row in rows for mark in row[6::3]]
     return "key points" if len(rows[0]) % 3 == 1 and marks and set(marks) <= {0, 1, 2} else None
 
@@ -149,7 +151,7 @@ def _objects(path, lines, size, boxes_only, problems):
             problems.append(f"{path}, line {number}: not a class and four numbers ({' '.join(words)[:40]}): left out")
             continue
         values, polygons = [float(w) for w in words[1:]], []
-        if len(values) == 5 and not 0 <= values[4] <= 1:
+        if len(values) == 5 and not 0 <= values[4] <= 1 and not boxes_only:
             what = f"a box with a fifth number, {words[5]}, that is no score; remove it, or write the corners of a turned box"
             problems.append(f"{path}, line {number}: {what}: left out")
             continue

@@ -21,6 +21,7 @@ LISTS = (
 )  # fmt: skip
 _WHOLE = ("labels.txt", "label_list.txt")  # a train_labels.txt is no such file
 _OF_YOLO = ("train", "val", "nc", "path", "kpt_shape")  # keys of a data.yaml
+SPLITS = ("train", "val", "test")  # of a place that has several, the first one counts
 MOST_CLASSES = 100_000
 MOST_BYTES = 100_000  # of a .data file of Darknet; larger ones are something else
 
@@ -87,15 +88,17 @@ def listed(found: list, places, problems: list) -> tuple:
 def _splits_of(source, places, problems, files) -> dict:
     """{picture: split} of the folders and lists that a data.yaml names, often by paths of another machine."""
     found, missing = {}, []
-    for key, entries in source.settings.items():
-        split = split_called(str(key))
-        for entry in () if split is None else entries if isinstance(entries, list) else [entries]:
-            if not isinstance(entry, str) or not entry.strip():  # `test:` without a value
+    called = [(split_called(str(key)), key, entries) for key, entries in source.settings.items()]
+    for split, key, entries in sorted((one for one in called if one[0] in SPLITS), key=lambda one: SPLITS.index(one[0])):
+        for entry in entries if isinstance(entries, list) else [entries]:
+            if not isinstance(entry, str) or entry.strip().lower() in ("", "~", "null", "none"):  # `test:` without a value
                 continue
             place = _place(source, entry.strip(), places.folder)
+            if place is None and split == "test":  # often not part of what is shared
+                continue
             if place is None:
                 missing.append(f"{source.path}: {key}: {entry!r} is not in {places.folder}: left out")
-            elif found.setdefault(place, split) != split:
+            elif found.setdefault(place, split) != split and (found[place], split) != ("val", "test"):  # often the same
                 missing.append(f"{source.path}: {key}: {entry!r} is also for {found[place]}: left out")
     if found or source.names:
         problems += missing
