@@ -12,6 +12,8 @@ waits forever. Workers are forked and never use Jittor.
 
 from __future__ import annotations
 
+import contextlib
+
 import numpy as np
 
 from jsra.arguments import short
@@ -84,6 +86,9 @@ class DataLoader:
         self.num_workers = dataset.num_workers if num_workers is None else num_workers
         self.prefetch = prefetch
         self.timeout = timeout
+        # The library's data sets seed the transforms; in a user's own methods, everything may draw.
+        ours = getattr(dataset, "is_ours", None)
+        self._seeds = ours is None or not ours("get", "picture", "target", "transformed")
         self._pool = None
         self._wide = None
         self._videos = None
@@ -122,7 +127,7 @@ class DataLoader:
         return collate([self._sample(index, epoch) for index in indices])
 
     def _sample(self, index, epoch):
-        with seeded(self.dataset.seed, epoch, index):
+        with seeded(self.dataset.seed, epoch, index) if self._seeds else contextlib.nullcontext():
             sample = self.dataset.get(index, epoch)
         if not isinstance(sample, tuple) or len(sample) != 2 or not isinstance(sample[1], dict):
             who = type(self.dataset).__name__

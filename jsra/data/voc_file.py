@@ -140,11 +140,15 @@ def read_listing(path, annotations) -> list:
 
 def _stem(name, annotations):
     """The name without the folder or the ending of a file if only then it has an annotation; else unchanged."""
+    found = (one for one in names_meant(name) if os.path.isfile(os.path.join(annotations, f"{one}.xml")))
+    return next(found, name)
+
+
+def names_meant(name) -> tuple:
+    """What a line of a list may mean: the name itself, or without the ending of a file, or also without its folders."""
     base, ending = os.path.splitext(name.replace("\\", "/"))
     base = base if ending.lower() in (*PICTURES, ".xml") else base + ending
-    shorter = base, os.path.basename(base)
-    found = (one for one in (name, *shorter) if os.path.isfile(os.path.join(annotations, f"{one}.xml")))
-    return next(found, name)
+    return name, base, os.path.basename(base)
 
 
 def voc_sets(root, image_set):

@@ -128,10 +128,9 @@ def _build_run(config, resume, seed):
         score=config.get("best_metric"),
         log_interval=config.get("log_interval") or 20,
     )
-    if checkpoint_path is not None:
-        run.resume(checkpoint_path)
     aside = []
     if checkpoint_path is not None:
+        run.resume(checkpoint_path)
         aside = on_main(lambda: checkpoint.go_on_from(checkpoint_path, work_dir, run.iteration))
     run.start_log()
     run.log.info(f"{work_dir}: {len(loader)} batches an epoch, {run.total} iterations; {lr_line}")

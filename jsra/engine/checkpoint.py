@@ -175,9 +175,9 @@ def set_aside(work_dir: str, iteration: int, resumed: str | None = None) -> list
     """
     found = []
     for path in saved(work_dir):
-        number = int(_NAME.match(os.path.basename(path))[1])
+        saved_at = int(_NAME.match(os.path.basename(path))[1])
         other = resumed is not None and not _same(path, resumed)
-        if number > iteration or (other and (number == iteration or not _same(os.path.dirname(path), _folder(resumed)))):
+        if saved_at > iteration or (other and (saved_at == iteration or not _same(os.path.dirname(path), _folder(resumed)))):
             target, number = f"{path}.replaced", 2
             while os.path.lexists(target):
                 target, number = f"{path}.replaced{number}", number + 1

@@ -58,7 +58,8 @@ def find(folder: str):
         objects = list(_objects(path, content["shapes"], size, problems))
         unused.update(key for shape in content["shapes"] if isinstance(shape, dict) for key in _not_used(shape))
         marks = content.get("flags")
-        unused.update(f"flags.{key} of a picture" for key in marks if marks[key]) if isinstance(marks, dict) else None
+        if isinstance(marks, dict):
+            unused.update(f"flags.{key} of a picture" for key in marks if marks[key])
         subset = lists.get(file) or places.split(path) or places.split(file) or "all"
         splits.setdefault(subset, []).append(Picture(file, path, *size, objects, places.fit(file, path), as_stored=bool(why)))
     splits = once(splits, problems)

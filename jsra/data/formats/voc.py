@@ -20,9 +20,8 @@ from jsra.data.formats.annotations import (
 )
 from jsra.data.formats.lists import listed_splits
 from jsra.data.formats.pictures import Pictures, size_of, split_called, stem_of
-from jsra.data.image import PICTURES
 from jsra.data.paths import composed
-from jsra.data.voc_file import read_listing, read_objects
+from jsra.data.voc_file import names_meant, read_listing, read_objects
 
 # What an <object> may have that is used, or that says nothing about its box. Others are named.
 _OF_OBJECT = {
@@ -133,8 +132,7 @@ def _of_list(path, starts, problems) -> list:
     annotations = os.path.normpath(os.path.join(os.path.dirname(path), "..", "..", "Annotations"))
     files, missing = [], []
     for name in read_listing(path, annotations):
-        short = stem_of(name.replace("\\", "/")) if name.lower().endswith((*PICTURES, ".xml")) else name
-        tried = (starts.get(composed(os.path.join(annotations, start))) for start in (name, short))
+        tried = (starts.get(composed(os.path.join(annotations, start))) for start in names_meant(name))
         file = next(filter(None, tried), None)
         (files if file else missing).append(file or name)
     if missing:

@@ -91,7 +91,7 @@ def _name(numbered, named, problems) -> list:
 
 def _after_the_box(lines):
     """What follows the boxes of labels if all of them have the same number of values and these are no polygons; None if
-    nothing does: 'key points' (x, y and a visibility of 0, 1 or 2 each), or 'a score and a track'."""
+    nothing does: 'key points' (x, y and a visibility of 0, 1 or 2 each), 'a score and a track', or 'a track'."""
     rows = [[float(w) for w in words[1:]] for listed in lines.values() for words in listed if _is_sound(words)]
     if len({len(row) for row in rows}) != 1 or len(rows) < 2:
         return None
