@@ -126,7 +126,7 @@ def test_a_signal_to_the_group_does_not_end_a_process_that_compiles(tmp_path, nu
     ids=["compiles", "waits", "loads"],
 )
 def test_waiting_is_said_in_one_line(tmp_path, lock, hold):
-    """For one that compiles, for one that waits already (whoever comes later is behind it), for one with the same operator."""
+    """For one that compiles, for one that waits already (whoever comes later is behind it), for one with its operator."""
     line = f"jsra: waiting for another process that compiles operators in {tmp_path}\n"
     with open(tmp_path / lock, "w") as holder:
         hold(holder, fcntl.LOCK_EX)
@@ -190,7 +190,7 @@ namespace jittor {
 struct JitKey {} key;
 JitKey& get_jk() { return key; }
 std::string Op::get_jit_key(JitKey&) { return std::to_string((long)this); }
-std::string Op::get_filename_from_jit_key(const std::string& key, const std::string& suffix) { return "/none/" + key + suffix; }
+std::string Op::get_filename_from_jit_key(const std::string& key, const std::string& end) { return "/none/" + key + end; }
 jit_op_entry_t (*do_compile_hook)(Op*);
 jit_op_entry_t do_compile_inner(Op*) { usleep(200000); return nullptr; }
 }  // namespace jittor
