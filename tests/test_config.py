@@ -212,6 +212,11 @@ def test_any_text_is_printed_so_that_it_reads_back(write, text):
         assert load_config(write("b.yaml", printed)) == config
 
 
+def test_imports_that_are_no_settings(write):
+    lines = "from __future__ import annotations\nfrom typing import List, Optional\nfrom pathlib import Path\nseed = 3"
+    assert load_checked(write("a.py", lines)) == {"seed": 3, "name": "a", "work_dir": "work_dirs/a"}
+
+
 def test_a_file_may_replace_the_path_of_modules(write):
     assert load_config(write("a.py", "import sys\nsys.path = list(sys.path[1:])\nseed = 3")).seed == 3
 
