@@ -8,7 +8,6 @@ import pytest
 
 from jsra.config import KEYS, Config
 from jsra.config import load_config as load_checked
-from jsra.explain import explain
 from jsra.registry import ConfigError
 
 load_config = functools.partial(load_checked, known=None)  # the language; which keys there are is tested below
@@ -201,15 +200,6 @@ def test_config_behaves_as_a_dictionary():
 def test_dump_reads_back(write):
     config = load_config(write("a.py", "import numpy as np\na = dict(t=(1, 2), n=np.float32(0.5), s=None)\nlr = 1e-4"))
     assert load_config(write("b.yaml", config.dump())) == {**config, "a": {"t": [1, 2], "n": 0.5, "s": None}}
-
-
-@pytest.mark.parametrize("text", ["one\ntwo", "one\n", "\n", "a\u2028b", "  # no comment", "a: b", "#", "", "None", "1e5"])
-def test_any_text_is_printed_so_that_it_reads_back(write, text):
-    """`jsra config` wrote the name of the file into the middle of a text of two lines."""
-    path = write("a.py", f"_note = {text!r}\ndataset = dict(train=dict(classes=[{text!r}, 'b'], root={text!r}))")
-    config = load_config(path)
-    for printed in (explain(path), config.dump()):
-        assert load_config(write("b.yaml", printed)) == config
 
 
 def test_imports_that_are_no_settings(write):
