@@ -4,8 +4,9 @@
 
 An annotation is read as text, never evaluated, so it works in every Python version. It can contain int, float (also accepts
 int), bool, str, dict, None, part.<kind> (a part registered as that kind), tuple[X, ...] and list[X] (a list or tuple of any
-length), tuple[X, X] (of this length), dict[str, X], and X | Y. Other annotations are not checked. An argument without an
-annotation must have the type of its default: True or False, a number, or text.
+length), tuple[X, X] (of this length), dict[str, X], and X | Y. Other annotations (Optional[X], Literal["a"]) are not checked.
+Without an annotation, the default says what is refused: text where it is a number or True or False, a number where it is
+True or False.
 """
 
 from __future__ import annotations
@@ -23,10 +24,13 @@ _WORDS = {
     "bool": "True or False",
     "str": "text",
     "dict": "a dictionary",
+    "list": "a list",
     "None": "None",
 }
-_TYPES = {"int": numbers.Integral, "float": numbers.Real, "str": str, "dict": dict}
-# The allowed range of numbers by the argument's name, in all parts; also of each number in a list, which must not be empty.
+_TYPES = {"int": numbers.Integral, "float": numbers.Real, "str": str, "dict": dict, "list": (list, tuple)}
+_BY_DEFAULT = {bool: "bool | None", int: "float | list | None", float: "float | list | None"}
+# The allowed range of numbers by the argument's name, in all parts of jsra; also of each number in a list, which must not be
+# empty.
 _RANGES = (
     ("a number from 0 to 1", lambda v: 0 <= v <= 1, (
         "pos_iou_thr", "neg_iou_thr", "min_pos_iou", "score_thr", "nms_thr", "mask_thr", "target_thr", "pos_fraction",
@@ -83,13 +87,20 @@ def parameters(cls) -> dict:
     return found
 
 
+def is_ours(cls, name) -> bool:
+    """Whether `name` is an argument of one of jsra's classes: of cls, or of one that a user's part is a subclass of."""
+    ours = (base.__init__ for base in cls.__mro__ if base.__module__.startswith("jsra.") and "__init__" in vars(base))
+    return any(name in inspect.signature(init).parameters for init in ours)
+
+
 def expected(parameter):
-    """The type of an argument as `problem` needs it; None if there is neither an annotation nor a default of a known type."""
-    if isinstance(parameter.annotation, str):
-        return _parse(parameter.annotation)
-    if type(parameter.default) in (bool, int, float, str):
-        return _parse({"int": "float"}.get(type(parameter.default).__name__, type(parameter.default).__name__))
-    return None
+    """The type of an argument as `problem` needs it; None if nothing says it."""
+    annotation = parameter.annotation
+    if annotation is parameter.empty:
+        annotation = _BY_DEFAULT.get(type(parameter.default))
+    elif isinstance(annotation, type):
+        annotation = annotation.__name__
+    return _parse(annotation) if isinstance(annotation, str) else None
 
 
 @functools.lru_cache(maxsize=None)
@@ -108,7 +119,7 @@ def problem(node, value, path, check_part):
     if isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name) and node.value.id == part.__name__:
         return check_part(node.attr, value, path)
     if isinstance(node, ast.Subscript):
-        return _problem_within(node, value, path, check_part)
+        return _problem_within(node, value, path, check_part) if _container(node) else None
     name = node.id if isinstance(node, ast.Name) else repr(node.value) if isinstance(node, ast.Constant) else ""
     if name not in _WORDS:
         return None
@@ -152,6 +163,12 @@ def outside(name, value, path):
     return None if not isinstance(value, numbers.Real) or fits(value) else (path, said, value)
 
 
+def _container(node):
+    """tuple, list or dict for tuple[...], list[...] and dict[...], else None."""
+    name = getattr(node.value, "id", None)
+    return name if name in ("tuple", "list", "dict") else None
+
+
 def _items(node):
     inner = node.slice
     inner = getattr(inner, "value", inner) if type(inner).__name__ == "Index" else inner  # Python 3.8
@@ -168,7 +185,7 @@ def words(node) -> str:
         return f"{words(node.left)} or {words(node.right)}"
     if isinstance(node, ast.Attribute):
         return a_part(node.attr)
-    if isinstance(node, ast.Subscript):
+    if isinstance(node, ast.Subscript) and _container(node):
         items = _items(node)
         if node.value.id == "dict":
             return f"a dictionary, each value {words(items[1])}"

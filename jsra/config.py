@@ -12,6 +12,7 @@ same file; but a missing attribute is an error, not None, and YAML's numbers are
 
 from __future__ import annotations
 
+import contextlib
 import copy
 import os
 import re
@@ -235,7 +236,8 @@ def _run(path, wanted):
         raise ConfigError(f"{path}{line}{wanted}: {type(error).__name__}: {error}") from error
     finally:
         sys.dont_write_bytecode = writes_bytecode
-        sys.path.remove(folder)
+        with contextlib.suppress(ValueError):  # the file may have changed it
+            sys.path.remove(folder)
         for name in set(sys.modules) - before:
             file = getattr(sys.modules[name], "__file__", None)
             if file and os.path.dirname(os.path.abspath(file)) == folder:

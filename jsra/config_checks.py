@@ -29,8 +29,9 @@ def check_base(content, path):
 
 
 def is_code(value) -> bool:
-    """Whether a value of a Python file is a module, a function or a class."""
-    return inspect.ismodule(value) or inspect.isroutine(value) or inspect.isclass(value)
+    """Whether a value of a Python file is a module, a function or a class, or what `from __future__` and typing give."""
+    given = type(value).__module__ in ("__future__", "typing")
+    return given or inspect.ismodule(value) or inspect.isroutine(value) or inspect.isclass(value)
 
 
 def check_code(value, place, path):

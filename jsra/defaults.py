@@ -26,6 +26,11 @@ def defaults(function) -> dict:
     return {name: p.default for name, p in known.items() if p.default is not p.empty}
 
 
+def without_helpers(config) -> dict:
+    """The settings of a config: without the helpers of its file, whose names begin with an underscore."""
+    return {key: value for key, value in config.items() if not str(key).startswith("_")}
+
+
 def completed(value):
     """Settings, completed with the defaults and the version of every part in them."""
     return _complete(value, registered())

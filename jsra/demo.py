@@ -30,10 +30,8 @@ def overrides(data: str, epochs: int) -> list:
 
 
 def _split(data, name, split):
-    return [
-        f"dataset.{name}.root={os.path.join(data, split)}",
-        f"dataset.{name}.anno_file={os.path.join(data, 'annotations', split + '.json')}",
-    ]
+    places = {"root": os.path.join(data, split), "anno_file": os.path.join(data, "annotations", f"{split}.json")}
+    return [f"dataset.{name}.{key}={json.dumps(path, ensure_ascii=False)}" for key, path in places.items()]  # as text of YAML
 
 
 def demo(out: str, epochs: int, pictures: int = 4, say=print) -> str:

@@ -50,11 +50,12 @@ class FusedModel:
     """fused(*args) is model(*args) without gradients and with the rules active while it runs. fused.run(function, *args) does
     the same for any function that runs parts of the model.
 
-    The model's own weights are read at each call, so they may change between calls. The model itself is not changed.
+    The model's own weights are read at each call, so they may change between calls. The model itself is not changed. Objects
+    with a method of their own (mixed precision, a user's) keep it, and what contains them runs unchanged.
     """
 
     def __init__(self, model: nn.Module):
-        self.model = model
+        self.model, self._modules = model, model.modules()
         self._rules = [
             (module, method, types.MethodType(function, module))
             for module in model.modules()
@@ -67,14 +68,24 @@ class FusedModel:
 
     def run(self, function, *args):
         with _turn:
+            rules = self._usable()
             try:
-                for module, method, rule in self._rules:
+                for module, method, rule in rules:
                     setattr(module, method, rule)
                 with jt.no_grad():
                     return function(*args)
             finally:
-                for module, method, _ in self._rules:
+                for module, method, _ in rules:
                     module.__dict__.pop(method, None)
+
+    def _usable(self):
+        """The rules that replace no method of an object's own, and do not go round one."""
+        own = {id(module) for module in self._modules if "execute" in module.__dict__}
+        return [
+            (module, method, rule)
+            for module, method, rule in self._rules
+            if method not in module.__dict__ and not (own and any(id(inner) in own for inner in module.modules()))
+        ]
 
 
 @rule(Conv2d, "execute")

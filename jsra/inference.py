@@ -80,8 +80,7 @@ class Detector:
         """
         if isinstance(image, (list, tuple)):
             return [self(one) for one in image]
-        if self.model.is_training():  # the user trained it in between
-            self.model.eval()
+        self._stop_training()
         batch, targets = self.prepare(image)
         return self._named(self._run(batch, targets)[0])
 
@@ -95,11 +94,17 @@ class Detector:
 
         runner, waiting = FrameRunner(self.model, self._flip), deque()
         for number, frame in enumerate(frames):
+            self._stop_training()
             batch, (target,) = self.prepare(frame)
             waiting.append(frame)
             found = runner.push(batch, [{**target, "img_id": number, "video_id": 0}])
             yield from ((waiting.popleft(), self._named(result)) for result in found)
+        self._stop_training()
         yield from ((waiting.popleft(), self._named(result)) for result in runner.finish())
+
+    def _stop_training(self):
+        if self.model.is_training():  # the user trained it in between
+            self.model.eval()
 
     def _named(self, result):
         result["names"] = [self.name(label) for label in result["labels"]]

@@ -83,14 +83,17 @@ def visible(text: str) -> str:
 
 
 def json_text(content, indent=None) -> str:
-    """The content as standard JSON: NaN and infinities, which JSON does not have, become null."""
+    """The content as standard JSON: NaN and infinities, which JSON does not have, become null. Numbers and arrays of NumPy,
+    which users' parts return, become numbers and lists."""
     try:
         return json.dumps(content, indent=indent, allow_nan=False)
-    except ValueError:
+    except (TypeError, ValueError):
         return json.dumps(_finite(content), indent=indent, allow_nan=False)
 
 
 def _finite(value):
+    if hasattr(value, "tolist"):
+        value = value.tolist()
     if isinstance(value, dict):
         return {key: _finite(item) for key, item in value.items()}
     if isinstance(value, (list, tuple)):

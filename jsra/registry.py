@@ -145,11 +145,14 @@ def check_settings(cls, settings, path: str = "config", extra=()):
     for key in (*settings, *extra):
         if key not in accepted:
             raise ConfigError(f"{path}.{key}: {cls.__name__} takes no {key!r}{nearest(str(key), accepted)}")
+        if key in settings and key in extra:
+            raise ConfigError(f"{path}.{key}: not a setting: the run gives it")
     for key, value in settings.items():
         node = arguments.expected(accepted[key])
         if node is not None and value is not accepted[key].default:
             _raise(arguments.problem(node, value, f"{path}.{key}", _check_part))
-            _raise(arguments.outside(key, value, f"{path}.{key}"))
+            if arguments.is_ours(cls, key):
+                _raise(arguments.outside(key, value, f"{path}.{key}"))
     missing = [n for n, p in accepted.items() if p.default is p.empty and n not in settings and n not in extra]
     if missing:
         raise ConfigError(f"{path}: {cls.__name__} needs {', '.join(map(repr, missing))}")

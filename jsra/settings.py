@@ -14,7 +14,7 @@ from __future__ import annotations
 import hashlib
 import json
 
-from jsra.defaults import CODE, OUTPUT, completed, defaults, plain
+from jsra.defaults import CODE, OUTPUT, completed, defaults, plain, without_helpers
 
 # Defaults for keys that a config does not have.
 DEFAULTS = {"scheduler": {"type": "StepLR"}, "parameter_groups_generator": {"type": "ParameterGroups"}}
@@ -29,7 +29,7 @@ def resolved(config) -> dict:
     from jsra.evaluation.dataset_evaluator import evaluator_settings
 
     settings = {**DEFAULTS, **{k: v for k, v in config.items() if v is not None and v is not False}}
-    settings = {k: v for k, v in settings.items() if k not in OUTPUT and not str(k).startswith("_")}
+    settings = {k: v for k, v in without_helpers(settings).items() if k not in OUTPUT}
     if settings.get("dataset"):
         settings["evaluator"] = evaluator_settings(config, "val")
     if settings.get("feature_cache"):

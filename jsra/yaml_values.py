@@ -27,7 +27,12 @@ def _tuple(loader, node):
 
 
 class ValueDumper(yaml.SafeDumper):
-    """Quotes text that ValueLoader would not read as text."""
+    """Quotes text that ValueLoader would not read as text; text of several lines is written in one."""
+
+
+def _text(dumper, value):
+    several = any(character in value for character in "\n\r\x85\u2028\u2029")
+    return dumper.represent_scalar("tag:yaml.org,2002:str", value, style='"' if several else None)
 
 
 def _whole(loader, node):
@@ -49,5 +54,6 @@ for _side in (ValueLoader, ValueDumper):
         _side.add_implicit_resolver(_tag, re.compile(_form), list("-+.0123456789"))
     _side.add_implicit_resolver("tag:yaml.org,2002:null", re.compile(r"^None$"), ["N"])
     _side.add_implicit_resolver("!tuple", re.compile(r"^\((?=.*,)[-+.\deE, ]+\)$"), ["("])
+ValueDumper.add_representer(str, _text)
 ValueLoader.add_constructor("!tuple", _tuple)
 ValueLoader.add_constructor("tag:yaml.org,2002:int", _whole)

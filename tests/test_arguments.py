@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import typing
 
 import pytest
 
@@ -92,8 +93,8 @@ def entry():
         (dict(sizes=[], losses=[dict(type="FPN")]), "p.losses[0].type: 'FPN' is a neck, but must be a loss; "),
         (dict(sizes=[], losses=[dict(type="L1Loss", loss_weight="1")]), "p.losses[0].loss_weight: expected a number"),
         (dict(sizes=[], way=1.5), "p.way: expected text or a whole number, got 1.5"),
-        (dict(sizes=[], number="3"), "p.number: expected a number, got '3'"),
-        (dict(sizes=[], flag=1), "p.flag: expected True or False, got 1"),
+        (dict(sizes=[], number="3"), "p.number: expected a number or a list or None, got '3'"),
+        (dict(sizes=[], flag=1), "p.flag: expected True or False or None, got 1"),
         (dict(sizes=[], way="down"), "p: Part: way: it goes up only"),
         (dict(way="up"), "p: Part needs 'sizes'"),
     ],
@@ -155,6 +156,63 @@ def test_what_is_right_passes(entry):
     loss = build(dict(type="L1Loss"))
     for more in (dict(loss=loss), dict(losses=(loss, dict(type="L1Loss"))), dict(pair=(0, 0.5)), dict(way=2), dict(number=3)):
         assert isinstance(build(dict(type="TestOnlyPart", sizes=(1, 2), **more)), entry)
+
+
+@pytest.fixture
+def users_parts():
+    """Parts as users write them: with any annotations, and arguments that have another meaning than jsra's of this name."""
+    from jsra import registry
+
+    class Written:
+        def __init__(self, mode="a", size=1, table=(), way="up", pairs=(), alpha=0.5):
+            self.given = mode, size, table, way, pairs, alpha
+
+    class Evaluated:
+        def __init__(self, mode="a", size=1, flag=True, std=1.0, share=0.5):
+            self.given = mode, size, flag, std, share
+
+    # As with and without `from __future__ import annotations`.
+    Written.__init__.__annotations__.update(
+        mode="Optional[str]", size="typing.Union[int, str]", table="Dict[str, int]", way="Literal['up', 'down']",
+        pairs="tuple[Literal[1, 2], ...]", alpha="float",
+    )  # fmt: skip
+    Evaluated.__init__.__annotations__.update(mode=typing.Optional[str], share=float)  # noqa: UP045
+    for cls in (Written, Evaluated):
+        register("transform")(cls)
+    yield
+    for cls in (Written, Evaluated):
+        del registry._entries[cls.__name__]
+
+
+def test_arguments_of_users_parts(users_parts):
+    def given(**settings):
+        return build(settings, "p", "transform").given
+
+    settings = dict(mode=None, size="x", table={"a": 1}, way="down", pairs=[1], alpha=2.0)
+    assert given(type="Written", **settings) == (None, "x", {"a": 1}, "down", [1], 2.0)
+    assert given(type="Evaluated", mode=None, size=[640, 480], flag=None, std=0) == (None, [640, 480], None, 0, 0.5)
+    assert refused(dict(type="Written", pairs=1), "p") == "p.pairs: expected a list, each item something else, got 1"
+    assert refused(dict(type="Evaluated", share="1"), "p") == "p.share: expected a number, got '1'"
+
+
+def test_a_range_holds_for_arguments_that_jsra_defines(users_parts):
+    from jsra import registry
+    from jsra.losses.focal import FocalLoss
+
+    @register("loss")
+    class OwnFocal(FocalLoss):
+        def __init__(self, alpha: float = 0.5, **more):
+            super().__init__(alpha=alpha, **more)
+
+    try:
+        assert refused(dict(type="OwnFocal", alpha=2.0), "p") == "p.alpha: expected a number from 0 to 1, got 2.0"
+    finally:
+        del registry._entries["OwnFocal"]
+
+
+def test_what_the_run_gives_is_no_setting():
+    text = refused(dict(type="SGD", lr=0.1, params=[1]), "optimizer", params=[2])
+    assert text == "optimizer.params: not a setting: the run gives it"
 
 
 def test_arguments_that_are_passed_on_are_checked_too():

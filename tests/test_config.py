@@ -202,6 +202,15 @@ def test_dump_reads_back(write):
     assert load_config(write("b.yaml", config.dump())) == {**config, "a": {"t": [1, 2], "n": 0.5, "s": None}}
 
 
+def test_imports_that_are_no_settings(write):
+    lines = "from __future__ import annotations\nfrom typing import List, Optional\nfrom pathlib import Path\nseed = 3"
+    assert load_checked(write("a.py", lines)) == {"seed": 3, "name": "a", "work_dir": "work_dirs/a"}
+
+
+def test_a_file_may_replace_the_path_of_modules(write):
+    assert load_config(write("a.py", "import sys\nsys.path = list(sys.path[1:])\nseed = 3")).seed == 3
+
+
 def test_numbers_and_tuples_as_people_write_them_in_yaml(write):
     text = "a: {lr: 1e-4, size: '(7, 7)', none: None, quoted: '1e-4', one: !!str 1}\n"
     text += "b: (7, 7)\nc: [1E5, -2e+3, e4]\nd: (7,)\ne: (a, b)"

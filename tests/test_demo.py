@@ -3,9 +3,11 @@
 import json
 
 import numpy as np
+import pytest
 from PIL import Image
 
 from jsra import demo
+from jsra.config import Config, override
 from jsra.data.image import read_image
 
 
@@ -34,3 +36,13 @@ def test_demo_ends_with_a_table_and_pictures(tmp_path, monkeypatch):
     said.clear()
     assert demo.demo(str(tmp_path), epochs=1, pictures=1, say=said.append) == table
     assert not any("seed0" in line for line in said)
+
+
+@pytest.mark.parametrize("folder", ["a #1", "a: b", "a'b\"c", "12", "\u00fc\U0001f600"])
+def test_folders_with_letters_that_mean_something_in_yaml(folder):
+    config = Config(dataset={split: {"root": "", "anno_file": ""} for split in ("train", "val")})
+    for text in demo.overrides(folder, 2):
+        if text.startswith(("dataset.train.", "dataset.val.")):
+            override(config, text)
+    assert config.dataset.train.root == f"{folder}/train_fixed"
+    assert config.dataset.val.anno_file == f"{folder}/annotations/test_fixed.json"

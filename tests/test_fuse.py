@@ -6,6 +6,7 @@ from jsra.backbones.norm import BatchNorm2d
 from jsra.backbones.resnet import BasicBlock, ResNet
 from jsra.bench.weights import seeded
 from jsra.boxes.anchors import AnchorGenerator
+from jsra.engine.amp import halve_layers
 from jsra.fuse import FusedModel
 from jsra.heads.mask_head import FCNMaskHead
 from jsra.heads.retina_head import RetinaHead
@@ -129,3 +130,21 @@ def test_towers_of_a_dense_head(rng, monkeypatch):
     with jt.no_grad():
         plain = values(model(x))
     assert max(distance(got, expected) for got, expected in zip(fused, plain)) < 1e-5
+
+
+def test_methods_of_an_object_itself_are_left_alone(rng):
+    """Those of mixed precision were deleted by the first evaluation: the training went on without it."""
+    model = ResNet(18, out_indices=(0,)).eval()
+    x = jt.array(rng.standard_normal((1, 3, 32, 32)).astype(np.float32))
+    halve_layers(model, "float32")
+    own = {id(module): module.execute for module in model.modules() if "execute" in module.__dict__}
+    first, (block, *_) = model.conv1, model.layer1
+    del first.execute, own[id(first)]
+    own[id(block.conv2)] = block.conv2.execute = lambda x: 2 * x
+    model.stem = lambda x: 3 * x[:, :, ::4, ::4].repeat(1, 22, 1, 1)[:, :64]
+    with jt.no_grad():
+        expected = model(x)[0].numpy()
+    for _ in range(2):
+        np.testing.assert_allclose(FusedModel(model)(x)[0].numpy(), expected, rtol=1e-5, atol=1e-5)
+    assert "stem" in model.__dict__
+    assert {id(module): module.execute for module in model.modules() if "execute" in module.__dict__} == own

@@ -102,6 +102,9 @@ def test_follow_gives_each_frame_with_its_own_detections(config, tmp_path):
             np.testing.assert_allclose(result["boxes"], expected["boxes"], atol=1e-3)
             assert result["names"] == expected["names"]
     assert list(detector.follow([])) == []
+    del detector.model.stream
+    detector.model.train()  # as after a training in between
+    assert [result["names"] for _, result in detector.follow(frames)] == [expected["names"] for expected in alone]
 
 
 def test_another_file_in_the_folder_of_a_checkpoint(config, tmp_path):

@@ -8,6 +8,7 @@ import traceback
 
 from jsra.folders import no_letters
 from jsra.output import cure, open_streams, silence
+from jsra.registry import ConfigError
 from jsra.runtime.leave import leave, several
 from jsra.runtime.memory import lacks_memory, no_memory
 from jsra.version import __version__
@@ -97,8 +98,9 @@ def _run(argv):
     try:
         try:
             words = None if argv is None else [str(word) for word in argv]  # a caller may give paths and numbers
-            args = _with_home(make_parser().parse_args(words))
+            args = make_parser().parse_args(words)
             command = f"jsra {args.command}"
+            _with_home(args)
             _check_current_folder()
             return args.run(args) or 0
         finally:
@@ -131,8 +133,11 @@ def _run(argv):
 
 
 def _with_home(args):
-    """The arguments with the user's folder for `~`, which a shell leaves in --out=~/x."""
+    """The arguments with the user's folder for `~`, which a shell leaves in --out=~/x. Raises ConfigError for empty text,
+    which would count as not given."""
     for name, value in vars(args).items():
+        if value == "":
+            raise ConfigError(f"{name.replace('_', '-')}: the text is empty (a variable of the shell that is not set?)")
         if isinstance(value, str) and value.startswith("~"):
             setattr(args, name, os.path.expanduser(value))
     return args
@@ -148,7 +153,6 @@ def _check_current_folder():
 def _expected() -> tuple:
     """The exceptions whose messages tell the user what to correct."""
     from jsra.data.image import DataError
-    from jsra.registry import ConfigError
 
     found = [ConfigError, DataError, OSError, ImportError, FloatingPointError]  # the last one is of mixed precision
     for module, name in (

@@ -33,6 +33,7 @@ def run(args):
     from jsra.agreement import check_agreement
     from jsra.config import load_config
     from jsra.data.classes import check_model, check_same
+    from jsra.defaults import without_helpers
     from jsra.engine.checkpoint import classes_of, is_model, weights_file
     from jsra.evaluation.evaluator import Evaluator
     from jsra.evaluation.report import submit
@@ -45,7 +46,8 @@ def run(args):
     split = args.split or ("test" if config["dataset"].get("test") else "val")
     if not config["dataset"].get(split):
         raise ConfigError(f"{args.config}: dataset has no {split!r}")
-    given = {"config": config.to_dict(), "weights": args.weights, "split": split, "out": args.out, "flip": args.flip}
+    given = {"weights": args.weights, "split": split, "out": args.out, "flip": args.flip}
+    given["config"] = without_helpers(config.to_dict())
     check_agreement("settings", lambda: given)
     weights = on_main(lambda: weights_file(args.weights))
     out = args.out or os.path.join(config["work_dir"], "test")

@@ -32,6 +32,7 @@ def add_set(parser):
 
 def run(args):
     from jsra.config import load_config
+    from jsra.config_checks import check_names
     from jsra.engine.build import build_run
     from jsra.engine.interrupt import Interrupted
     from jsra.engine.train import train
@@ -40,6 +41,7 @@ def run(args):
     config = load_config(args.config, args.overrides)
     if args.work_dir:
         config["work_dir"] = args.work_dir
+        check_names(config, "--work-dir")
     use_best_device()
     training = build_run(config, resume=args.resume, seed=args.seed)
     try:

@@ -66,7 +66,10 @@ def read_weights(path) -> dict:
 def _check_start(path):
     """Raise WeightsError for files that are often given by mistake instead of weights."""
     with open(path, "rb") as file:
-        start = file.read(512).lstrip().lower()
+        start = file.read(512)
+    if path.lower().endswith(".safetensors") and start[8:9] == b"{":
+        return  # the length of the header, before it, may look like text
+    start = start.lstrip().lower()
     if not start:
         raise WeightsError(f"{path}: the file is empty; download it again")
     if start.startswith(b"version https://git-lfs"):

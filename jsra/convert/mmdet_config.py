@@ -177,6 +177,10 @@ def values(value, path) -> list:
     """All values at a path of keys; lists on the way, and the key *, stand for all of their items."""
     found = [value]
     for key in path.split("."):
+        lists = [v for v in found if isinstance(v, list)]
+        if key == "*" and lists:  # it stands for their items
+            found = [item for v in lists for item in v]
+            continue
         found = [item for v in found for item in (v if isinstance(v, list) else [v]) if isinstance(item, dict)]
         found = [v for item in found for v in (item.values() if key == "*" else [item[key]] if key in item else [])]
     return found

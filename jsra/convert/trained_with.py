@@ -103,6 +103,9 @@ def _common(old, new):
         return {key: pair[0] for key, pair in pairs.items()}, {key: pair[1] for key, pair in pairs.items()}
     if isinstance(old, dict) or isinstance(new, dict):
         return None, None  # only one of them has this part: its names show it
+    if isinstance(old, list) and isinstance(new, list) and len(old) == len(new):  # stages
+        pairs = [_common(*pair) for pair in zip(old, new)]
+        return [pair[0] for pair in pairs], [pair[1] for pair in pairs]
     return old, new
 
 

@@ -42,7 +42,7 @@ class Record:
         self, img_id, file, width, height, boxes=(), labels=(), ignored=(), ignored_labels=(), segmentations=None, **fields
     ):
         self.img_id = img_id
-        self.file = file
+        self.file = "" if file is None else file  # a user's own data set may have pictures that are no files
         self.width = width
         self.height = height
         self.boxes = np.asarray(boxes, np.float32).reshape(-1, 4)

@@ -11,7 +11,7 @@ from jsra.arguments import a_part, parameters
 from jsra.config_checks import checked
 from jsra.data.classes import check_model, check_same
 from jsra.data.transforms import other_colours
-from jsra.defaults import plain
+from jsra.defaults import plain, without_helpers
 from jsra.detectors.feature_cache import use_features
 from jsra.detectors.fit import check_fit
 from jsra.engine import amp, checkpoint, ema
@@ -21,7 +21,7 @@ from jsra.engine.optimizer import SGD, AdamW
 from jsra.engine.pretrained import load_pretrained
 from jsra.engine.run import Run
 from jsra.engine.schedule import StepLR, scaled_lr
-from jsra.registry import ConfigError, build
+from jsra.registry import ConfigError, build, registered
 from jsra.runtime.arithmetic import arithmetic_of, set_arithmetic
 from jsra.runtime.distributed import is_main, on_main, rank, share_weights, world_size
 from jsra.runtime.seed import MOST_SEED, set_seed
@@ -42,7 +42,7 @@ def build_run(config, resume=None, seed=None) -> Run:
     for key, value in list(config.items()):  # a caller may have set a path or an array after load_config
         if not str(key).startswith("_"):
             config[key] = checked(value, key)
-    check_agreement("settings", lambda: {"config": plain(config), "resume": resume, "seed": seed})
+    check_agreement("settings", lambda: {"config": plain(without_helpers(config)), "resume": resume, "seed": seed})
     lock = _locked(config["work_dir"])
     try:
         run = _build_run(config, resume, seed)
@@ -81,7 +81,7 @@ def _build_run(config, resume, seed):
     work_dir = config["work_dir"]
     checkpoint_path = on_main(lambda: _checkpoint(resume, work_dir))
     set_seed(seed)
-    dataset = build({"seed": seed, **config["dataset"]["train"]}, "dataset.train", "dataset")
+    dataset = _training_data(config["dataset"]["train"], seed)
     dataset.check_objects()
     data = summary(dataset)
     check_agreement("data in dataset.train", lambda: data)
@@ -132,6 +132,7 @@ def _build_run(config, resume, seed):
     if checkpoint_path is not None:
         run.resume(checkpoint_path)
         aside = on_main(lambda: checkpoint.go_on_from(checkpoint_path, work_dir, run.iteration))
+        run.last_saved = checkpoint.path_of(work_dir, run.iteration)
     run.start_log()
     run.log.info(f"{work_dir}: {len(loader)} batches an epoch, {run.total} iterations; {lr_line}")
     notes = [f"dataset.train: {line}" for line in dataset.notes]
@@ -151,6 +152,12 @@ def _build_run(config, resume, seed):
         names = ", ".join(os.path.basename(path) for path in aside)
         run.log.info(f"other checkpoints of {work_dir} do not belong to this run any more; they are kept as {names}")
     return run
+
+
+def _training_data(settings, seed):
+    """The data set of dataset.train, with the run's seed if its class takes one."""
+    takes = parameters(registered("dataset").get(str(settings.get("type")), object))
+    return build({**({"seed": seed} if "seed" in takes else {}), **settings}, "dataset.train", "dataset")
 
 
 def _check_counts(config):
@@ -190,6 +197,8 @@ def _check_needs(model, dataset):
 
 def _shared_images(train, val) -> list:
     """A list with a line for the log if the same images are used for training and evaluation, else []."""
+    if not (train.is_ours("get", "picture") and val.is_ours("get", "picture")):
+        return []  # a user's own data set may have pictures that are no files, or many of them in one
     seen = {os.path.abspath(record.file) for record in train.records}
     both = sum(os.path.abspath(record.file) in seen for record in val.records)
     if not both:

@@ -39,8 +39,13 @@ def saved(work_dir: str) -> list:
     """The paths of the complete checkpoints of a run, earliest iteration first."""
     folder = os.path.join(work_dir, FOLDER)
     names = os.listdir(folder) if exists(folder) and os.path.isdir(folder) else []
-    found = [name for name in names if _NAME.match(name) and is_file(os.path.join(folder, name, STATE))]
+    found = [name for name in names if _NAME.match(name) and complete(os.path.join(folder, name))]
     return [os.path.join(folder, name) for name in sorted(found, key=lambda name: int(_NAME.match(name)[1]))]
+
+
+def complete(path: str) -> bool:
+    """Whether a folder is a complete checkpoint: state.json is the first file that is deleted."""
+    return is_file(os.path.join(path, STATE))
 
 
 def latest(work_dir: str):
@@ -49,13 +54,17 @@ def latest(work_dir: str):
     return paths[-1] if paths else None
 
 
-def best(work_dir: str):
-    """The path of the existing checkpoint with the highest score, or None if none was evaluated. One whose state.json is
-    damaged does not count: it must not end a run that does not need it."""
+def best(work_dir: str, metric: str | None = None):
+    """The path of the existing checkpoint with the highest `metric` (None: the highest score, a metric that may have changed
+    at a resume), or None if none was evaluated. One whose state.json is damaged does not count: it must not end a run that
+    does not need it."""
     scored = []
     for path in saved(work_dir):
         with contextlib.suppress(CheckpointError):
-            scored.append((read_state(path).get("score"), path))
+            state = read_state(path)
+            metrics = state.get("metrics")
+            known = metric is not None and isinstance(metrics, dict) and metric in metrics
+            scored.append((metrics[metric] if known else state.get("score") if metric is None else None, path))
     scored = [(score, path) for score, path in scored if isinstance(score, (int, float))]
     return max(scored)[1] if scored else None
 
@@ -69,7 +78,7 @@ def check(path: str) -> str:
             f"{path} is a file; a checkpoint is a folder ({FOLDER}/iter_... of a work_dir), which also has the optimiser's "
             "state. To start a new run from the weights in a file, use pretrained_weights"
         )
-    if not is_file(os.path.join(path, STATE)):
+    if not complete(path):
         inside = saved(os.path.dirname(os.path.abspath(path)))  # of a work_dir's folder of checkpoints
         last = f"; its last one is {inside[-1]}" if inside and os.path.samefile(os.path.dirname(inside[-1]), path) else ""
         raise FileNotFoundError(
@@ -135,8 +144,8 @@ def save(work_dir: str, model, optimizer, state: dict) -> str:
         _write_arrays(os.path.join(unfinished, MODEL), weights, metadata(state.get("classes"), state.get("config")))
         _write_arrays(os.path.join(unfinished, OPTIMIZER), moments)
         _write(os.path.join(unfinished, STATE), json_text({**state, "n_step": optimizer.n_step}, indent=1).encode())
-        if os.path.isdir(target):  # the same iteration was saved before: an interruption right after a save
-            shutil.rmtree(target)
+        if os.path.isdir(target):
+            _remove(target)
         os.rename(unfinished, target)
     except OSError as error:
         shutil.rmtree(unfinished, ignore_errors=True)
@@ -151,19 +160,25 @@ def save(work_dir: str, model, optimizer, state: dict) -> str:
     return target
 
 
-def prune(work_dir: str, keep: int):
-    """Delete all checkpoints except the last `keep` and the best one (keep=0: none), and incomplete ones left by crashes."""
+def prune(work_dir: str, keep: int, metric: str | None = None):
+    """Delete all checkpoints except the last `keep` and the best one by `metric` (keep=0: none), and incomplete ones left by
+    crashes."""
     folder = os.path.join(work_dir, FOLDER)
     for name in os.listdir(folder):
         if name.endswith(".unfinished"):
             shutil.rmtree(os.path.join(folder, name))
     paths = saved(work_dir)
-    kept = {*paths[-keep:], best(work_dir)} if keep > 0 else set(paths)
+    kept = {*paths[-keep:], best(work_dir, metric)} if keep > 0 else set(paths)
     for path in paths:
         if path not in kept:
-            # state.json is deleted first: without it, a partly deleted folder does not count as a checkpoint.
-            os.remove(os.path.join(path, STATE))
-            shutil.rmtree(path)
+            _remove(path)
+
+
+def _remove(path: str):
+    """Delete a checkpoint. Without its state.json, a partly deleted folder does not count as one."""
+    with contextlib.suppress(FileNotFoundError):
+        os.remove(os.path.join(path, STATE))
+    shutil.rmtree(path)
 
 
 def set_aside(work_dir: str, iteration: int, resumed: str | None = None) -> list:

@@ -15,16 +15,20 @@ _typed = None  # the command that started this process for a part of its work
 
 @functools.lru_cache(maxsize=None)
 def commit() -> str:
-    """The commit of the checkout that contains jsra, with '+changes' if files differ from it; 'unknown' outside a checkout.
+    """The commit of the checkout that contains jsra, with '+changes' if files differ from it; 'unknown' outside a checkout,
+    also if jsra is installed into an environment inside a checkout of something else.
 
     It is read once, when a run starts, because that is the code which runs.
     """
-    folder = os.path.dirname(os.path.abspath(__file__))
+    folder, file = os.path.split(os.path.abspath(__file__))
+    found = ""
     try:
-        found = subprocess.run(
-            ["git", "-C", folder, "describe", "--always", "--abbrev=40", "--dirty=+changes", "--exclude=*"],
-            capture_output=True, text=True, timeout=10, check=True,
-        ).stdout.strip()  # fmt: skip
+        for command in (
+            ["ls-files", "--error-unmatch", file],
+            ["describe", "--always", "--abbrev=40", "--dirty=+changes", "--exclude=*"],
+        ):
+            done = subprocess.run(["git", "-C", folder, *command], capture_output=True, text=True, timeout=10, check=True)
+            found = done.stdout.strip()
     except (OSError, subprocess.SubprocessError):
         return "unknown"
     return found or "unknown"

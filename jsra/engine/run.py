@@ -5,7 +5,7 @@ import dataclasses
 import math
 import sys
 
-from jsra.defaults import OUTPUT, differences, plain
+from jsra.defaults import OUTPUT, differences, plain, without_helpers
 from jsra.engine import checkpoint, ema
 from jsra.engine.log import Log
 from jsra.engine.provenance import provenance
@@ -80,7 +80,7 @@ class Run:
             self.log.info(f"{self.iteration}/{self.total}  {'  '.join(numbers)}")
             score = self._score(self.metrics)
             on_main(lambda: checkpoint.update_state(self.last_saved, metrics=self.metrics, score=score))
-        on_main(lambda: checkpoint.prune(self.work_dir, self.keep))
+        on_main(lambda: checkpoint.prune(self.work_dir, self.keep, self._main_metric()))
 
     def evaluated(self, evaluate=None) -> dict:
         """The metrics of the model as it is saved (with ema: of the averaged weights). evaluate: default: the run's own."""
@@ -92,14 +92,19 @@ class Run:
         if self.evaluate is not None and self.iteration and not self.metrics and self._at(self.eval_interval):
             self.save_and_evaluate(signals)
 
+    def _main_metric(self):
+        """The name of the metric that decides which checkpoint is the best; None if nothing was evaluated."""
+        return self.score or next(iter(self.metrics), None)
+
     def _score(self, metrics):
-        key = self.score or next(iter(metrics))
+        key = self._main_metric()
         if key not in metrics:
             raise ConfigError(f"best_metric: the evaluation gives no {key!r}{nearest(key, metrics)}")
         return float(metrics[key]) if math.isfinite(metrics[key]) else None
 
     def save(self) -> str:
-        """Write a checkpoint now (in process 0); returns its path in all processes, after it has been written."""
+        """Write a checkpoint now (in process 0), unless that of this iteration is there already, perhaps with its metrics;
+        returns its path in all processes, after it has been written."""
         state = {
             "iteration": self.iteration,
             "epoch": self.epoch,
@@ -114,8 +119,14 @@ class Run:
             "data": self.data,
             **provenance(),
         }
+
+        def write():
+            if self.last_saved == checkpoint.path_of(self.work_dir, self.iteration) and checkpoint.complete(self.last_saved):
+                return self.last_saved
+            return checkpoint.save(self.work_dir, self.model, self.optimizer, state)
+
         with ema.averaged(self.optimizer):
-            self.last_saved = on_main(lambda: checkpoint.save(self.work_dir, self.model, self.optimizer, state))
+            self.last_saved = on_main(write)
         return self.last_saved
 
     def resume(self, path: str):
@@ -170,4 +181,5 @@ class Run:
 
 def _settings(config) -> dict:
     """The settings of a run's config that can change its result, except its length, as JSON data."""
-    return plain({key: value for key, value in config.items() if key not in (*OUTPUT, "max_epoch", "max_iter")})
+    unimportant = (*OUTPUT, "max_epoch", "max_iter")
+    return plain({key: value for key, value in without_helpers(config).items() if key not in unimportant})

@@ -34,7 +34,7 @@ def evaluate(evaluators, dataset, results, work_dir=None, name=None) -> Metrics:
         write_submissions(dataset, submissions, work_dir, "result" if name is None else name)
     for evaluator, (_, submission) in zip(evaluators, submissions):
         found = _check(evaluator, evaluator.evaluate(dataset, results, submission))
-        out.update(found)
+        out.update({key: value.item() if isinstance(value, np.generic) else value for key, value in found.items()})
         out.per_class.update(found.per_class)
         parts.append(found.table)
     out.table = "\n".join(parts)

@@ -31,7 +31,7 @@ def _outputs(g, head, features):
 
 def _scores(g, head, logits):
     """The scores [n, C] of the classes; the first column of a softmax, the background, is left out."""
-    if head.loss_cls.use_sigmoid:
+    if head.loss_cls.num_outputs(head.num_classes) == head.num_classes:
         return g("Sigmoid", logits)
     return g("Slice", g("Softmax", logits, axis=1), [1], [head.num_classes + 1], [1])
 

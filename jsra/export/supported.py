@@ -17,12 +17,15 @@ TYPES = {
     "rpn": ("RPNHead",),
     "rpn.anchor_generator": ("AnchorGenerator",),
     "rpn.box_coder": ("DeltaXYWHBBoxCoder",),
+    "rpn.test_proposals": ("ProposalSelector",),
     "roi_head": ("RoIHead",),
     "roi_head.box": ("BoxBranch",),
     "roi_head.box.extractor": EXTRACTORS,
     "roi_head.box.extractor.roi_layer": ROI_LAYERS,
     "roi_head.box.head": ("Shared2FCBBoxHead",),
     "roi_head.box.head.box_coder": ("DeltaXYWHBBoxCoder",),
+    "roi_head.box.head.loss_cls": ("CrossEntropyLoss", "FocalLoss"),
+    "roi_head.box.test": ("DetectionSelector",),
 }
 BRANCH_TYPES = {"": ("MaskBranch",), "extractor": EXTRACTORS, "extractor.roi_layer": ROI_LAYERS, "head": ("FCNMaskHead",)}
 # Settings for which only one value is supported.

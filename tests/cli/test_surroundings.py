@@ -7,6 +7,7 @@ import resource
 import subprocess
 import sys
 
+import numpy as np
 import pytest
 from PIL import Image
 
@@ -192,6 +193,8 @@ def test_json_has_no_nan():
         '{"a": null, "b": [1.5, [null, null]], "c": {"d": null}}'
     )
     assert json_text([1.5, "NaN"]) == '[1.5, "NaN"]'
+    given = {"a": np.float32(0.5), "b": [np.int64(3), np.float32(nan)], "c": np.arange(2), "d": np.bool_(True)}
+    assert json_text(given) == '{"a": 0.5, "b": [3, null], "c": [0, 1], "d": true}'
 
 
 def test_a_file_to_write(tmp_path):

@@ -6,6 +6,7 @@ import datetime
 import os
 import pathlib
 import pickle
+import struct
 import zipfile
 
 import numpy as np
@@ -302,3 +303,12 @@ def test_ordered_dict_is_the_standard_one():
         torch_file.Unpickler(open(os.devnull, "rb"), {}).find_class("collections", "OrderedDict")
         is collections.OrderedDict
     )
+
+
+@pytest.mark.parametrize("length", [0x7B20, 0x5B20, 0x8B1F])
+def test_a_length_of_a_header_that_looks_like_text(tmp_path, length):
+    """The first bytes of a .safetensors file: ' {' and ' [', as of JSON, and the mark of gzip."""
+    header = b'{"neck.x":{"dtype":"F32","shape":[1],"data_offsets":[0,4]}}'.ljust(length)
+    path = tmp_path / "weights.safetensors"
+    path.write_bytes(struct.pack("<Q", length) + header + np.float32(2.5).tobytes())
+    assert read_weights(path) == {"neck.x": np.float32([2.5])}

@@ -9,9 +9,10 @@ from jsra.cli import main
 from jsra.config import load_config
 from jsra.convert import torch_file
 from jsra.convert.files import write_weights
-from jsra.convert.mmdet_config import read_model
+from jsra.convert.mmdet_config import other_settings, read_model
 from jsra.convert.origin import origin
 from jsra.convert.trained_with import file_notes, run_notes
+from jsra.defaults import completed
 from jsra.inference import Detector
 from tests.convert.test_origin import write_checkpoint
 from tests.toy_detector import write_config
@@ -225,3 +226,20 @@ def test_a_detector_says_it(tmp_path, capsys):
     changed["dataset"]["test"]["transforms"] = [dict(type="Normalize", mean=[0, 0, 0], std=[1, 1, 1])]
     Detector(changed, run)
     assert "was trained with other settings than this config has: Normalize" in capsys.readouterr().err
+
+
+def test_stages_in_a_list(tmp_path, settings):
+    """They are compared as stages in a dictionary are: without what matters in training alone."""
+
+    def cascade(*overrides):
+        config = settings(*overrides, base="jsra:_base_/models/cascade_rcnn_r50_fpn.py")
+        box = config["model"]["roi_head"]["box"]
+        box["stages"] = list(box["stages"].values())
+        return config
+
+    old, stage = cascade().to_dict(), "model.roi_head.box.stages.s1"
+    assert run_notes("x", old, cascade(f"{stage}.assigner.pos_iou_thr=0.65", f"{stage}.head.loss_cls.loss_weight=2.0")) == []
+    (line,) = run_notes("x", old, cascade(f"{stage}.head.box_coder.stds=[0.1, 0.1, 0.2, 0.2]"))
+    assert "stages.1.head.box_coder.stds.0 was 0.05, now it is 0.1;" in line
+    text = FULL.replace("sampling_ratio=0", "sampling_ratio=2")
+    assert "roi_layer.sampling_ratio is 2, ours 0" in str(other_settings(text, completed(old["model"])))

@@ -1,13 +1,20 @@
 """Settings that a run refuses before it begins."""
 
 import json
+import os
+import shutil
 
+import numpy as np
 import pytest
 from PIL import Image
 
 from jsra.config import load_config
+from jsra.data.dataset import DetectionDataset, Record
+from jsra.engine import checkpoint
 from jsra.engine.build import build_run
-from jsra.registry import ConfigError
+from jsra.engine.interrupt import Interruptions
+from jsra.engine.train import train
+from jsra.registry import ConfigError, register
 from tests.toy_detector import ToyDetector, write_config
 
 
@@ -92,6 +99,10 @@ def test_resuming_with_other_settings_says_which(tmp_path, capsys):
     capsys.readouterr()
     build_run(load_config(path, ["max_epoch=9", "log_interval=3"]), resume="auto").close()
     assert "other settings" not in capsys.readouterr().err
+    run = load_config(path)
+    run["_helper"] = "of the file"
+    build_run(run, resume="auto").close()
+    assert "other settings" not in capsys.readouterr().err
     build_run(load_config(path, ["optimizer.lr=0.5"]), resume="auto").close()
     assert "was made with other settings: optimizer.lr was 1, now 0.5; this run" in capsys.readouterr().err
 
@@ -143,3 +154,83 @@ def test_a_stream_of_the_users_with_write_and_flush_alone(tmp_path, monkeypatch)
     monkeypatch.setattr("sys.stderr", Both())
     build_run(load_config(write_config(tmp_path))).close()
     assert any("batches an epoch" in line for line in Both.lines)
+
+
+def test_an_evaluation_that_was_stopped_changes_the_checkpoint_only_at_its_end(tmp_path, monkeypatch):
+    """It was written again before the evaluation: a process killed while the old one was deleted left half of it."""
+    config = load_config(write_config(tmp_path), ["max_epoch=1", "eval_interval=1"])
+    run = build_run(config)
+    run.iteration = run.total
+    path = run.save()
+    run.close()
+    before = {name: (tmp_path / path / name).read_bytes() for name in os.listdir(path)}
+    run = build_run(config, resume="auto")
+    monkeypatch.setattr(run, "evaluate", lambda model: {"bbox_mAP": 0.5})
+    monkeypatch.setattr(checkpoint, "_remove", lambda path: pytest.fail(f"{path} is deleted"))
+    train(run)
+    run.close()
+    after = {name: (tmp_path / path / name).read_bytes() for name in os.listdir(path)}
+    changed = {name for name in before if before[name] != after[name]}
+    assert changed == {"state.json"} and set(before) == set(after)
+    assert checkpoint.read_state(path)["score"] == 0.5
+
+
+def test_a_checkpoint_that_is_deleted_in_part_is_none(tmp_path, monkeypatch):
+    run = build_run(load_config(write_config(tmp_path)))
+    path = run.save()
+    run.close()
+
+    def killed(folder, **_):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(shutil, "rmtree", killed)
+    with pytest.raises(KeyboardInterrupt):
+        checkpoint._remove(path)
+    assert os.path.isdir(path) and checkpoint.latest(run.work_dir) is None
+
+
+@pytest.mark.parametrize("file", [None, "all.h5"])
+def test_a_users_data_set_of_pictures_that_are_no_files(tmp_path, capsys, file):
+    """Its class takes no seed. Both splits are in one file, or in none: no image is said to be in both."""
+    from jsra import registry
+
+    @register("dataset")
+    class Drawn(DetectionDataset):
+        def __init__(self, first, transforms):
+            super().__init__(["red", "green"], transforms, 2, 0, True, False, False, 7, False, 1)
+            self.cat_ids = [1, 2]
+            self.records = [Record(first + i, file, 120, 100, [[10, 10, 60, 60]], [i % 2 + 1]) for i in range(4)]
+            self._filter(False, 1)
+
+        def picture(self, index, epoch=0):
+            pixels = np.full((100, 120, 3), 128, np.uint8)
+            pixels[10:60, 10:60, index % 2] = 220
+            return self.transformed(pixels, self.record(index), index, epoch)
+
+    try:
+        config = load_config(write_config(tmp_path), ["max_epoch=1"])
+        transforms = config["dataset"]["train"]["transforms"]
+        splits = {"train": 0, "val": 100}
+        config["dataset"] = {s: dict(type="Drawn", first=i, transforms=transforms) for s, i in splits.items()}
+        run = build_run(config, seed=3)
+        metrics = train(run)
+        run.close()
+    finally:
+        del registry._entries["Drawn"]
+    assert (run.seed, run.loader.dataset.seed) == (3, 7)
+    assert set(metrics) >= {"bbox_mAP"}
+    assert "are in dataset.train too" not in capsys.readouterr().err
+
+
+def test_the_best_checkpoint_by_a_metric_that_changed_at_a_resume(tmp_path):
+    """AP 0.9 of the first one is no more than AP_50 0.6 of the second."""
+    path = write_config(tmp_path)
+    values = {4: (0.9, 0.3), 8: (0.2, 0.6), 12: (0.3, 0.5)}
+    for iteration, metric in ((4, None), (8, "bbox_mAP_50"), (12, "bbox_mAP_50")):
+        settings = ["max_epoch=3", "eval_interval=1", "+checkpoint_keep=1", f"+best_metric={metric}"]
+        run = build_run(load_config(path, settings), resume="auto")
+        run.iteration = iteration
+        run.evaluate = lambda model, found=values[iteration]: dict(zip(("bbox_mAP", "bbox_mAP_50"), found))
+        run.save_and_evaluate(Interruptions())
+        run.close()
+    assert [os.path.basename(path) for path in checkpoint.saved(run.work_dir)] == ["iter_00000008", "iter_00000012"]

@@ -114,7 +114,8 @@ class Own(DatasetEvaluator):
 )  # fmt: skip
 def test_what_a_users_evaluator_returns(tmp_path, given, message):
     dataset = Evaluator(config(tmp_path), progress=False).dataset
-    assert evaluate([Own(Metrics({"mine": np.float32(0.5)}))], dataset, []) == {"mine": 0.5}
+    metrics = evaluate([Own(Metrics({"mine": np.float32(0.5)}))], dataset, [])
+    assert metrics == {"mine": 0.5} and type(metrics["mine"]) is float  # for JSON, the log and TensorBoard
     with pytest.raises(ConfigError, match=f"Own.evaluate: .*{message}"):
         evaluate([Own(given)], dataset, [])
 

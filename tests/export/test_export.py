@@ -128,6 +128,20 @@ def test_differences_are_found():
     assert check.difference(a, none)[:2] == check.difference(none, a)[:2] == (0, 2)
 
 
+# What a user's own part decides, which is not in the file.
+OWN = {
+    "model.roi_head.box.test": "DetectionSelector", "model.rpn.test_proposals": "ProposalSelector",
+    "model.roi_head.box.head.loss_cls": "CrossEntropyLoss or FocalLoss",
+}  # fmt: skip
+
+
+def test_scores_of_focal_loss():
+    detector = detector_of(CONFIGS[0], "model.roi_head.box.head.loss_cls={type: FocalLoss}")
+    expected, found = both(detector, session_of(detector)[1], SIZES[1])
+    difference = check.difference(expected, found)
+    assert difference.both > 50 and difference.small(max(SIZES[1])), difference
+
+
 def test_what_cannot_be_exported_is_listed():
     for name, lines in {
         "mini/puppets_mask_swin_fpn_sra": ["model.backbone is SwinTransformer; it must be ResNet or "],
@@ -141,6 +155,10 @@ def test_what_cannot_be_exported_is_listed():
     config = load_config(path_of(CONFIGS[0]), ["+model.roi_head.box.extractor.roi_layer.mode=max"])
     with pytest.raises(ConfigError, match="roi_layer.mode is 'max'; it must be 'avg'"):
         check_supported(config, "mine.py")
+    for part, known in OWN.items():
+        config = load_config(path_of(CONFIGS[0]), [f"{part}={{type: Mine}}"])
+        with pytest.raises(ConfigError, match=rf"{part} is Mine; it must be {known}"):
+            check_supported(config, "mine.py")
     config = load_config(path_of(CONFIGS[0]))
     config["dataset"]["test"]["transforms"].append(dict(type="RandomFlip"))
     with pytest.raises(ConfigError, match="the test transform RandomFlip; it must be Resize or"):
