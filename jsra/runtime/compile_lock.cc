@@ -159,8 +159,22 @@ struct OperatorLock {
     }
 };
 
+// Jittor names the files of some fused operators by a key that it knows only after its tuning: links lead from the first name.
+const char* const TUNED = ".tuned";
+
 bool in_cache(const std::string& library) {  // Jittor writes the key when the compiler has finished
-    return access(library.c_str(), F_OK) == 0 && access((library + ".key").c_str(), F_OK) == 0;
+    for (const std::string& name : {library, library + TUNED})
+        if (access(name.c_str(), F_OK) == 0 && access((name + ".key").c_str(), F_OK) == 0) return true;
+    return false;
+}
+
+void remember(const std::string& library, const std::string& tuned) {
+    if (tuned == library) return;
+    for (const char* end : {".key", ""}) {
+        std::string link = library + TUNED + end;
+        unlink(link.c_str());
+        if (symlink((tuned + end).c_str(), link.c_str())) return;  // only slower
+    }
 }
 
 struct Count {
@@ -222,14 +236,17 @@ bool ended_by_signal(const std::string& error) {
 jittor::jit_op_entry_t compile(jittor::Op* op) {
     separate();
     Count count;
-    std::string key = op->get_jit_key(jittor::get_jk()), library = jittor::Op::get_filename_from_jit_key(key, ".so");
+    auto file = [op] { return jittor::Op::get_filename_from_jit_key(op->get_jit_key(jittor::get_jk()), ".so"); };
+    std::string library = file();
     std::unique_ptr<Guard> guard(in_cache(library) ? nullptr : new Guard);
-    Once once(key);
+    Once once(library);
     if (in_cache(library)) guard.reset();  // another process compiled it meanwhile
     OperatorLock lock(library);
     for (int again = 3;; again--) {
         try {
-            return jittor::do_compile_inner(op);
+            auto entry = jittor::do_compile_inner(op);
+            if (guard) remember(library, file());
+            return entry;
         } catch (const std::exception& error) {
             if (!again || !ended_by_signal(error.what())) throw;
             dprintf(out, "jsra: a compiler was ended by a signal; it runs again\n");
