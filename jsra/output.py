@@ -83,9 +83,9 @@ def visible(text: str) -> str:
 
 
 def json_text(content, indent=None) -> str:
-    """The content as standard JSON: NaN and infinities, which JSON does not have, become null."""
+    """The content as standard JSON: NaN and infinities, which JSON does not have, become null; scalars of NumPy numbers."""
     try:
-        return json.dumps(content, indent=indent, allow_nan=False)
+        return json.dumps(content, indent=indent, allow_nan=False, default=_scalar)
     except ValueError:
         return json.dumps(_finite(content), indent=indent, allow_nan=False)
 
@@ -95,7 +95,19 @@ def _finite(value):
         return {key: _finite(item) for key, item in value.items()}
     if isinstance(value, (list, tuple)):
         return [_finite(item) for item in value]
+    value = value.item() if _is_scalar(value) else value
     return None if isinstance(value, float) and not math.isfinite(value) else value
+
+
+def _scalar(value):
+    """Python's number for a scalar of NumPy, e.g. an id or a metric of a user's own part."""
+    if _is_scalar(value):
+        return value.item()
+    raise TypeError(f"{type(value).__name__} cannot be written as JSON")
+
+
+def _is_scalar(value):
+    return getattr(value, "ndim", None) == 0 and hasattr(value, "item")
 
 
 def write_json(path: str, content, indent=1) -> str:

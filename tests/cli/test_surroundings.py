@@ -7,6 +7,7 @@ import resource
 import subprocess
 import sys
 
+import numpy as np
 import pytest
 from PIL import Image
 
@@ -192,6 +193,12 @@ def test_json_has_no_nan():
         '{"a": null, "b": [1.5, [null, null]], "c": {"d": null}}'
     )
     assert json_text([1.5, "NaN"]) == '[1.5, "NaN"]'
+
+
+def test_json_of_numbers_of_numpy():
+    assert json_text({"id": np.int64(7), "of": [np.float32(0.5), np.float32("nan")]}) == '{"id": 7, "of": [0.5, null]}'
+    with pytest.raises(TypeError, match="set cannot be written as JSON"):
+        json_text({1})
 
 
 def test_a_file_to_write(tmp_path):
