@@ -5,7 +5,8 @@
 An annotation is read as text, never evaluated, so it works in every Python version. It can contain int, float (also accepts
 int), bool, str, dict, None, part.<kind> (a part registered as that kind), tuple[X, ...] and list[X] (a list or tuple of any
 length), tuple[X, X] (of this length), dict[str, X], and X | Y. Other annotations are not checked. An argument without an
-annotation must have the type of its default: True or False, a number, or text.
+annotation must have the type of its default: True or False, a number, or text. The numbers of this package's parts have
+ranges, by the names of the arguments; in a user's own part, a name may mean something else.
 """
 
 from __future__ import annotations
@@ -26,7 +27,7 @@ _WORDS = {
     "None": "None",
 }
 _TYPES = {"int": numbers.Integral, "float": numbers.Real, "str": str, "dict": dict}
-# The allowed range of numbers by the argument's name, in all parts; also of each number in a list, which must not be empty.
+# The allowed range of numbers by the argument's name; also of each number in a list, which must not be empty.
 _RANGES = (
     ("a number from 0 to 1", lambda v: 0 <= v <= 1, (
         "pos_iou_thr", "neg_iou_thr", "min_pos_iou", "score_thr", "nms_thr", "mask_thr", "target_thr", "pos_fraction",
@@ -70,6 +71,11 @@ def takes(call, count: int) -> bool:
 
 def parameters(cls) -> dict:
     """{name: inspect.Parameter} of a class's constructor, including those of the parent if it passes **kwargs on."""
+    return {name: parameter for name, (parameter, _) in declared(cls)[0].items()}
+
+
+def declared(cls) -> tuple:
+    """({name: (inspect.Parameter, whether it is of a class of this package)}, whether any other name is taken too)."""
     found = {}
     for base in cls.__mro__:
         if "__init__" not in vars(base):
@@ -77,16 +83,18 @@ def parameters(cls) -> dict:
         own = list(inspect.signature(base.__init__).parameters.values())[1:]
         for p in own:
             if p.kind not in (p.VAR_KEYWORD, p.VAR_POSITIONAL):
-                found.setdefault(p.name, p)
+                found.setdefault(p.name, (p, base.__module__.startswith("jsra.")))
         if not any(p.kind is p.VAR_KEYWORD for p in own):
-            break
-    return found
+            return found, False
+    return found, not cls.__module__.startswith("jsra.")
 
 
 def expected(parameter):
     """The type of an argument as `problem` needs it; None if there is neither an annotation nor a default of a known type."""
     if isinstance(parameter.annotation, str):
         return _parse(parameter.annotation)
+    if parameter.annotation is not parameter.empty:  # in a file without `from __future__ import annotations`
+        return _parse(parameter.annotation.__name__) if parameter.annotation in (int, float, bool, str) else None
     if type(parameter.default) in (bool, int, float, str):
         return _parse({"int": "float"}.get(type(parameter.default).__name__, type(parameter.default).__name__))
     return None
@@ -94,7 +102,10 @@ def expected(parameter):
 
 @functools.lru_cache(maxsize=None)
 def _parse(text):
-    return ast.parse(text, mode="eval").body
+    try:
+        return ast.parse(text, mode="eval").body
+    except SyntaxError:  # a user's annotation may be any text
+        return None
 
 
 def problem(node, value, path, check_part):
@@ -108,7 +119,8 @@ def problem(node, value, path, check_part):
     if isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name) and node.value.id == part.__name__:
         return check_part(node.attr, value, path)
     if isinstance(node, ast.Subscript):
-        return _problem_within(node, value, path, check_part)
+        known = isinstance(node.value, ast.Name) and node.value.id in ("tuple", "list", "dict")
+        return _problem_within(node, value, path, check_part) if known else None
     name = node.id if isinstance(node, ast.Name) else repr(node.value) if isinstance(node, ast.Constant) else ""
     if name not in _WORDS:
         return None
