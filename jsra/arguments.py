@@ -74,6 +74,11 @@ def takes(call, count: int) -> bool:
 
 def parameters(cls) -> dict:
     """{name: inspect.Parameter} of a class's constructor, including those of the parent if it passes **kwargs on."""
+    return declared(cls)[0]
+
+
+def declared(cls) -> tuple:
+    """(`parameters`, whether a user's class takes any other name too)."""
     found = {}
     for base in cls.__mro__:
         if "__init__" not in vars(base):
@@ -83,8 +88,8 @@ def parameters(cls) -> dict:
             if p.kind not in (p.VAR_KEYWORD, p.VAR_POSITIONAL):
                 found.setdefault(p.name, p)
         if not any(p.kind is p.VAR_KEYWORD for p in own):
-            break
-    return found
+            return found, False
+    return found, not cls.__module__.startswith("jsra.")
 
 
 def is_ours(cls, name) -> bool:
@@ -105,7 +110,10 @@ def expected(parameter):
 
 @functools.lru_cache(maxsize=None)
 def _parse(text):
-    return ast.parse(text, mode="eval").body
+    try:
+        return ast.parse(text, mode="eval").body
+    except SyntaxError:  # a user's annotation may be any text
+        return None
 
 
 def problem(node, value, path, check_part):

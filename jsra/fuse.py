@@ -15,11 +15,11 @@ from jittor import nn
 
 from jsra.backbones.resnet import BasicBlock, Bottleneck, ResNet
 from jsra.heads.anchor_head import AnchorHead
-from jsra.heads.mask_head import FCNMaskHead, by_parts
+from jsra.heads.mask_head import DoublingConv, FCNMaskHead, by_parts
 from jsra.heads.rpn import RPNHead
 from jsra.necks.fpn import FPN
 from jsra.ops.conv import Conv2d
-from jsra.ops.fused_conv import available, conv_norm_relu, fused_conv, fused_modules
+from jsra.ops.fused_conv import available, conv_norm_relu, fused_conv, fused_modules, hooked
 
 _RULES = []  # (class, name of the method, the original method, its replacement)
 
@@ -60,7 +60,7 @@ class FusedModel:
             (module, method, types.MethodType(function, module))
             for module in model.modules()
             for cls, method, replaced, function in _RULES
-            if isinstance(module, cls) and getattr(type(module), method) is replaced
+            if isinstance(module, cls) and getattr(type(module), method) is replaced and method not in module.__dict__
         ]
 
     def __call__(self, *args):
@@ -108,7 +108,11 @@ def _bottleneck(self, x):
 
 
 def _identity(block, x):
-    return x if block.downsample is None else conv_norm_relu(x, *block.downsample)
+    made = block.downsample
+    if made is None:
+        return x
+    known = type(made) is nn.Sequential and len(made) == 2 and not hooked(made)  # a user's own may have other parts
+    return conv_norm_relu(x, *made) if known else made(x)
 
 
 @rule(ResNet, "stem")
@@ -141,7 +145,7 @@ def _trunk(self, x):
 @rule(FCNMaskHead, "shared")
 def _mask_features(self, features):
     x = self.trunk(features)
-    if self.is_training() or not available(x):
+    if self.is_training() or not available(x) or type(self.upsample) is not DoublingConv or hooked(self.upsample):
         return nn.relu(self.upsample(x))
     return by_parts(fused_conv(x, *self.upsample.of_1x1(), relu=True))
 

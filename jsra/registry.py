@@ -141,18 +141,18 @@ def check_settings(cls, settings, path: str = "config", extra=()):
     `extra`) or of a wrong type (jsra.arguments)."""
     if not isinstance(settings, dict):
         raise ConfigError(f"{path}: expected a dictionary of settings, got {settings!r}")
-    accepted = arguments.parameters(cls)
+    accepted, any_name = arguments.declared(cls)
     for key in (*settings, *extra):
-        if key not in accepted:
+        if key not in accepted and not any_name:
             raise ConfigError(f"{path}.{key}: {cls.__name__} takes no {key!r}{nearest(str(key), accepted)}")
         if key in settings and key in extra:
             raise ConfigError(f"{path}.{key}: not a setting: the run gives it")
     for key, value in settings.items():
-        node = arguments.expected(accepted[key])
-        if node is not None and value is not accepted[key].default:
+        parameter = accepted.get(key)
+        node = None if parameter is None else arguments.expected(parameter)
+        if node is not None and value is not parameter.default:
             _raise(arguments.problem(node, value, f"{path}.{key}", _check_part))
-            if arguments.is_ours(cls, key):
-                _raise(arguments.outside(key, value, f"{path}.{key}"))
+            _raise(arguments.outside(key, value, f"{path}.{key}") if arguments.is_ours(cls, key) else None)
     missing = [n for n, p in accepted.items() if p.default is p.empty and n not in settings and n not in extra]
     if missing:
         raise ConfigError(f"{path}: {cls.__name__} needs {', '.join(map(repr, missing))}")

@@ -10,7 +10,7 @@ import pytest
 from jsra import arguments
 from jsra.arguments import _RANGE_OF, parameters, part
 from jsra.cli import main
-from jsra.registry import KINDS, ConfigError, build, register, registered
+from jsra.registry import KINDS, ConfigError, build, construct, register, registered
 from tests.toy_detector import write_config
 
 # What a run gives, not a config.
@@ -101,6 +101,47 @@ def entry():
 )
 def test_messages(entry, settings, message):
     assert refused(dict(settings, type="TestOnlyPart"), "p").startswith(message)
+
+
+class Free:
+    """Annotations and names as users write them."""
+
+    def __init__(self, one=None, two=3, three="x", four=None, five=None, width: float = 1.0, beta=0.0, **more):
+        self.more = more
+
+    __init__.__annotations__.update(
+        one="Optional[int]", two="typing.Union[int, typing.Tuple[int, int]]", three="Literal['x', 'y']",
+        four="typing.Dict[str, int]", five="a name",
+    )  # fmt: skip
+
+
+class Evaluated:
+    """As from a file without `from __future__ import annotations`."""
+
+    def __init__(self, size=640, ratio=1.0, count=2): ...
+
+    __init__.__annotations__ = {"size": typing.Any, "ratio": typing.Any, "count": int}
+
+
+@pytest.mark.parametrize(
+    "cls, settings",
+    [(Free, s) for s in (dict(one=3), dict(two=5), dict(two=[3, 4]), dict(three="y"), dict(four={"a": 1}), dict(five="x"),
+                         dict(width=0.5), dict(beta=-10.0), dict(other=1))]
+    + [(Evaluated, s) for s in (dict(size=[640, 480]), dict(ratio=None))],
+)  # fmt: skip
+def test_own_parts_with_any_annotation_name_and_further_arguments(cls, settings):
+    made = construct(cls, settings, "p")
+    assert getattr(made, "more", {}) == {key: v for key, v in settings.items() if key == "other"}
+
+
+def test_own_parts_whose_settings_are_wrong():
+    for cls, settings, words in (
+        (Evaluated, dict(count=1.5), "p.count: expected a whole number, got 1.5"),
+        (Free, dict(width="1"), "p.width: expected a number, got '1'"),
+        (Evaluated, dict(sise=1), "p.sise: Evaluated takes no 'sise'; did you mean 'size'?"),
+    ):
+        with pytest.raises(ConfigError, match=re.escape(words)):
+            construct(cls, settings, "p")
 
 
 ANCHORS = dict(type="AnchorGenerator", strides=[4], ratios=[1.0], scales=[8])

@@ -13,6 +13,7 @@ from jsra.heads.retina_head import RetinaHead
 from jsra.heads.rpn import RPNHead
 from jsra.losses.cross_entropy import CrossEntropyLoss
 from jsra.necks.fpn import FPN
+from jsra.ops.conv import Conv2d
 from tests.ops.test_fused_conv import counted, cpu_with_onednn, distance  # noqa: F401  (a fixture that skips)
 
 
@@ -97,6 +98,46 @@ def test_training_and_what_a_class_says_itself_are_left_alone(rng, monkeypatch):
     calls = counted(monkeypatch)
     FusedModel(BasicBlock(16, 16, 1, 1, 1, 64, None, BatchNorm2d))(x).sync()  # in training
     assert calls == []
+
+
+class Twice(Conv2d):
+    def execute(self, x):
+        return 2 * super().execute(x)
+
+
+class Shifted(BatchNorm2d):
+    def execute(self, x):
+        return super().execute(x) + 1
+
+
+def patched(module):
+    """The module with a method of its own."""
+    execute = module.execute
+    module.execute = lambda x: 3 * execute(x)
+    return module
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda model: setattr(model.layer1[0], "conv1", Twice(64, 64, 3, padding=1)),
+        lambda model: setattr(model.layer1[0], "bn2", Shifted(64)),
+        lambda model: setattr(model.layer1[0], "bn1", jt.nn.GroupNorm(8, 64)),
+        lambda model: patched(model.layer1[0].conv1),
+        lambda model: patched(model.layer1[0]),
+        lambda model: setattr(model.layer2[0], "downsample", jt.nn.Sequential(jt.nn.Pool(2), Conv2d(64, 128, 1))),
+        lambda model: setattr(model.layer2[0], "downsample", Conv2d(64, 128, 1, 2)),
+    ],
+)  # fmt: skip
+def test_parts_that_a_user_has_changed_run_themselves(rng, change):
+    model = ResNet(18, out_indices=(1,), zero_init_residual=False)
+    change(model)
+    model.eval()
+    images, fused = jt.array(rng.standard_normal((1, 3, 64, 64)).astype(np.float32)), FusedModel(model)
+    with jt.no_grad():
+        (plain,) = values(model(images))
+    for _ in range(2):
+        assert distance(fused(images)[0].numpy(), plain) < 1e-5
 
 
 def test_an_error_leaves_no_rule_behind(rng):

@@ -17,6 +17,8 @@ import dataclasses
 import numpy as np
 from pycocotools import mask as coco_mask
 
+from jsra.evaluation.coco_ap import image_numbers
+
 KINDS = ("class", "place", "both", "twice", "background", "missed")
 RIGHT, IGNORED = "right", "ignored"
 HIT, NEAR = 0.5, 0.1
@@ -108,7 +110,8 @@ def overlaps(found, boxes, crowd=False) -> np.ndarray:
 
 
 def images_of(dataset, detections, truth=None) -> list:
-    """The Images for a dataset (jsra.data) and detections in COCO's result format.
+    """The Images for a dataset (jsra.data) and detections in COCO's result format, in the order of COCO's AP (that of the
+    ids), which decides where scores are equal.
 
     truth: dataset.ground_truth(), which has all objects that count in AP, also those that a training leaves out.
     """
@@ -120,8 +123,8 @@ def images_of(dataset, detections, truth=None) -> list:
     for a in truth.get("annotations", ()):
         if a["image_id"] in own and a["category_id"] in label:
             (crowds if a.get("iscrowd") else own)[a["image_id"]].append((a["bbox"], label[a["category_id"]], 1.0))
-    images = []
-    for record in dataset.records:
+    images, number = [], image_numbers(truth["images"])
+    for record in sorted(dataset.records, key=lambda record: number[record.img_id]):
         boxes, labels, _ = _arrays(own[record.img_id])
         ignored, ignored_labels, _ = _arrays(crowds[record.img_id])
         found_boxes, found_labels, scores = _arrays(found[record.img_id])

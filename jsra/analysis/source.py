@@ -40,7 +40,7 @@ def load(run: str, config=None, split: str | None = None):
     dataset = build(all_images(entry, f"dataset.{split}"), f"dataset.{split}", "dataset")
     detections = parse_json(path)
     _check_rows(detections, set(dataset.cat_ids), path)
-    _check_ids(os.path.join(found, wanted[0].partition(".")[0] + IDS), dataset, path)
+    _check_ids(os.path.join(found, wanted[0][: -len(".bbox.json")] + IDS), dataset, path)
     unknown = {d["image_id"] for d in detections} - set(dataset.img_ids)
     if unknown:
         raise ConfigError(

@@ -15,7 +15,7 @@ import numpy as np
 
 from jsra import resources
 from jsra.bench.detectors import DETECTORS
-from jsra.bench.ops import Peer, machine
+from jsra.bench.ops import Peer, machine, programs_of
 from jsra.bench.weights import seeded
 from jsra.convert.convert import from_jsra
 from jsra.registry import ConfigError, nearest
@@ -123,12 +123,12 @@ def _start(stack, python_peers, folder, detector, arrays, threads):
         own = weights(config)
         process = Peer(sys.executable, threads, ("-m", "jsra.bench.model_worker"))
         stack.enter_context(contextlib.closing(process))
-        theirs = [(p, program) for p in peers for program, of in p.programs.items() if of in families]
+        theirs = [(p, program, shown) for p, program, shown in programs_of(peers) if p.programs[program] in families]
         mine = Program(process, "jsra", name, versus)
         group = [(mine, own)]
         if theirs:
             named = from_jsra(own, families[0]).arrays
-            group += [(Program(p, program, program, name), named) for p, program in theirs]
+            group += [(Program(p, program, shown, name), named) for p, program, shown in theirs]
         for program, parameters in group:
             file = os.path.join(folder, "model.npz")
             np.savez(file, **arrays, **parameters)

@@ -9,6 +9,7 @@ import statistics
 import subprocess
 import tempfile
 import time
+from collections import Counter
 
 import jittor as jt
 import numpy as np
@@ -56,6 +57,16 @@ class Peer:
         with contextlib.suppress(BrokenPipeError):
             self.process.stdin.close()
         self.process.wait()
+
+
+def programs_of(peers) -> list:
+    """[(peer, program, name for the table)]; a program that several peers have gets a number: torchvision 0.27 (2)."""
+    found, counts = [], Counter()
+    for peer in peers:
+        for program in peer.programs:
+            counts[program] += 1
+            found.append((peer, program, program if counts[program] == 1 else f"{program} ({counts[program]})"))
+    return found
 
 
 @contextlib.contextmanager
@@ -121,13 +132,13 @@ class Ours:
 
 
 class Theirs:
-    """An entry, run by a program of a peer."""
+    """An entry, run by a program of a peer. name: in the table."""
 
-    def __init__(self, peer, program):
-        self.peer, self.name = peer, program
+    def __init__(self, peer, program, name):
+        self.peer, self.program, self.name = peer, program, name
 
     def load(self, entry, file):
-        reply = self.peer.ask(self.name, load=file, call=entry.peer, settings=entry.peer_settings)
+        reply = self.peer.ask(self.program, load=file, call=entry.peer, settings=entry.peer_settings)
         self._directions = reply.get("directions", [])
         return "error" not in reply
 
@@ -135,14 +146,14 @@ class Theirs:
         return self._directions
 
     def run(self, direction, cold=False):
-        reply = self.peer.ask(self.name, run=direction)
+        reply = self.peer.ask(self.program, run=direction)
         if "error" in reply:
             raise RuntimeError(f"{self.name}: {reply['error']}")
         return reply["seconds"], reply["megabytes"]
 
     def result(self, folder):
         path = os.path.join(folder, "out.npy")
-        self.peer.ask(self.name, save=path)
+        self.peer.ask(self.program, save=path)
         return np.load(path)
 
 
@@ -153,7 +164,7 @@ def measure(entry, peers, count, repeat, folder, seed=0):
     if entry.peer and peers:
         file = os.path.join(folder, "inputs.npz")
         np.savez(file, **{f"in{i}": a for i, a in enumerate(arrays)})
-        theirs = [t for peer in peers for t in (Theirs(peer, p) for p in peer.programs) if t.load(entry, file)]
+        theirs = [t for t in (Theirs(*one) for one in programs_of(peers)) if t.load(entry, file)]
     results = []
     for direction in ours.directions():
         runners = [ours] + [t for t in theirs if direction in t.directions()]

@@ -13,7 +13,7 @@ import numpy as np
 
 from jsra import resources
 from jsra.bench.entries import SCALE, Entry, features, rois
-from jsra.bench.ops import Peer, Theirs, machine
+from jsra.bench.ops import Peer, Theirs, machine, programs_of
 from jsra.config import load_config
 from jsra.registry import ConfigError, build, nearest
 
@@ -81,7 +81,7 @@ def bench(python_peers=(), only=(), count=1000, repeat=3, seed=0, report=print) 
         with tempfile.TemporaryDirectory() as folder:
             file = os.path.join(folder, "inputs.npz")
             np.savez(file, in0=arrays[0], in1=arrays[1])
-            theirs = [t for peer in peers for t in (Theirs(peer, p) for p in peer.programs) if t.load(entry, file)]
+            theirs = [t for t in (Theirs(*one) for one in programs_of(peers)) if t.load(entry, file)]
             report(f"{threads} threads, {count} RoIs; milliseconds: median (minimum) of {repeat} alternating runs")
             report("| extractor | direction | jsra ms | roi_align of a peer |")
             report("| --- | --- | --- | --- |")

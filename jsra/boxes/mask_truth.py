@@ -35,7 +35,8 @@ def mask_truth(targets) -> MaskTruth:
                 f"{'no' if masks is None else len(masks)} masks: a mask branch trains on one for each; set "
                 "dataset.train.with_masks=True"
             )
-        masks = masks if isinstance(masks, InstanceMasks) else InstanceMasks.of_bitmaps(masks)
+        if not isinstance(masks, InstanceMasks):  # an empty list has no size
+            masks = InstanceMasks.of_bitmaps(masks) if len(masks) else InstanceMasks([], *target["img_size"])
         try:
             places, pixels = windows_of(masks.segmentations, masks.width, masks.height)
         except ValueError as error:

@@ -115,7 +115,9 @@ def answer_there(case, python, renamed=()) -> dict:
         with open(os.path.join(folder, "request.json"), "w", encoding="utf8") as file:
             json.dump(case.request, file)
         try:
-            done = subprocess.run([python, WORKER, folder], env=user_environment(), stderr=subprocess.PIPE, text=True)
+            done = subprocess.run(
+                [python, WORKER, folder], env=user_environment(), stderr=subprocess.PIPE, text=True, errors="replace"
+            )
         except OSError as error:
             raise ConfigError(f"--torch {python}: cannot be run ({error.strerror})") from None
         problem = os.path.join(folder, "error.json")

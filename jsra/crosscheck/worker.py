@@ -182,13 +182,15 @@ def answer(request, given):
         found["evaluation"] = call(module, maps_of(given, "", request)[2]).reshape(cotangent.shape)
     reset(True)
     losses = []
-    optimizer = torch.optim.SGD(module.parameters(), lr=request["lr"], momentum=0.9) if request["steps"] else None
+    weights = list(module.parameters())  # of a layer such as RoI Align: none
+    optimizer = torch.optim.SGD(weights, lr=request["lr"], momentum=0.9) if request["steps"] and weights else None
     for step in range(request["steps"]):
         out = call(module, maps_of(given, f"step{step}/", request)[2])
         loss = (out.reshape(cotangent.shape) - given[f"step{step}/target"]).square().mean()
-        optimizer.zero_grad()
-        loss.backward()
-        optimizer.step()
+        if optimizer is not None:
+            optimizer.zero_grad()
+            loss.backward()
+            optimizer.step()
         losses.append(loss.detach())
     if losses:
         found["losses"] = torch.stack(losses)

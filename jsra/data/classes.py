@@ -10,18 +10,24 @@ import unicodedata
 
 from jsra.registry import ConfigError
 
+_OTHERS = {"backbone", "neck", "rpn", "rpn_backbone", "rpn_neck"}  # parts of a detector that do not depend on the classes
 # Characters without a width: a zero-width space and joiners, a mark of the byte order, a soft hyphen.
 _UNSEEN = re.compile("[\u200b-\u200d\u2060\ufeff\u00ad]")
 
 
-def check_model(model, classes, where):
-    """Raise ConfigError if a part of a model has another number of classes than a dataset.
-
-    A part of a model that depends on the classes has an attribute `num_classes`, without background.
-    """
+def counted(model):
+    """(name, number of classes without background) of the parts of a model that depend on the classes: they have an
+    attribute `num_classes`. That of a backbone, neck or RPN is of something else, e.g. the 1,000 classes of ImageNet."""
     for name, part in model.named_modules():
         count = getattr(part, "num_classes", None)
-        if isinstance(count, int) and count != len(classes):
+        if isinstance(count, int) and not _OTHERS.intersection(name.split(".")):
+            yield name, count
+
+
+def check_model(model, classes, where):
+    """Raise ConfigError if a part of a model has another number of classes than a dataset."""
+    for name, count in counted(model):
+        if count != len(classes):
             raise ConfigError(
                 f"model{name and '.'}{name}: num_classes is {count}, and {where} has {len(classes)} classes "
                 f"({listed(classes)}): set num_classes={len(classes)}, or select classes of the data (classes=[...])"

@@ -10,6 +10,7 @@ from jittor import nn
 
 from jsra.arguments import short
 from jsra.boxes.structures import Targets
+from jsra.data.classes import counted
 from jsra.data.loader import LEAST_SIDE
 
 
@@ -57,8 +58,8 @@ class Detector(nn.Module):
 
         images [B, 3, H, W] normalised and padded; targets: one dict per image; sizes are (width, height) in pixels.
         Evaluation needs img_size, ori_img_size (default: the size of the images) and img_id; training also needs bboxes xyxy
-        [n, 4] in pixels of the input, labels [n] (1-based) and bboxes_ignore [m, 4]. Raises ValueError for targets that do
-        not fit.
+        [n, 4] in pixels of the input, labels [n] (1-based) and bboxes_ignore [m, 4], each an array or a Var. Raises
+        ValueError for targets that do not fit.
         """
         batch, _, height, width = images.shape
         if targets is None:
@@ -69,6 +70,7 @@ class Detector(nn.Module):
             raise ValueError(f"{batch} images but {len(targets)} targets")
         complete = []
         for i, target in enumerate(targets):
+            target = {key: value.numpy() if isinstance(value, jt.Var) else value for key, value in target.items()}
             size = target.get("img_size", (width, height))
             target = {"img_id": i, **target, "img_size": size, "ori_img_size": target.get("ori_img_size", size)}
             if self.is_training():
@@ -84,10 +86,9 @@ class Detector(nn.Module):
         return Targets(complete, self.is_training())
 
     def _number_of_classes(self):
-        """The number of classes, without background, of the parts that have one (jsra.data.classes.check_model), or None."""
+        """The number of classes, without background, of the parts that have one (jsra.data.classes.counted), or None."""
         if not hasattr(self, "_classes"):
-            counts = [getattr(part, "num_classes", None) for part in self.modules()]
-            self._classes = min((count for count in counts if isinstance(count, int)), default=None)
+            self._classes = min((count for _, count in counted(self)), default=None)
         return self._classes
 
     def _check_objects(self, target):

@@ -10,11 +10,16 @@ from __future__ import annotations
 
 import os
 import sys
+import traceback
 
 import jittor as jt
+import numpy as np
 
+import jsra
 from jsra.detectors.detector import Detector
+from jsra.heads.mask_branch import MaskResults
 from jsra.registry import ConfigError
+from jsra.roi.extractor import FPNRoIExtractor
 
 SIZE = 256  # pixels: maps of stride 64 have 4 x 4 cells
 _TOLERANCE = 1.5  # a stride may differ by this factor, because maps without padding are smaller
@@ -24,7 +29,7 @@ _NEEDED = ("features", "forward_heads")  # of a detector
 def check_fit(model):
     """Raise ConfigError if a map has other channels, or another stride, than the part that reads it was built for.
 
-    Detectors without `features` and `forward_heads` are not checked.
+    Detectors without `features` and `forward_heads` are not checked; of a user's own parts, only what they promise.
     """
     if not all(hasattr(model, name) for name in _NEEDED):
         return
@@ -36,6 +41,10 @@ def check_fit(model):
             _check_readers(model, maps)
             _check_masks(model)
             within(model, lambda: _dense_heads(model, maps))
+    except Exception as error:
+        if isinstance(error, ConfigError) or _in_package(error):
+            raise
+        # A user's own part may need images of another size than SIZE. Its faults end the first iteration.
     finally:
         if training:
             model.train()
@@ -45,13 +54,20 @@ def _maps(model):
     """The maps of one image, after a check that they are maps."""
     backbone, neck = getattr(model, "backbone", None), getattr(model, "neck", None)
     images = jt.zeros((1, 3, SIZE, SIZE))
-    if backbone is not None:
+    if backbone is not None and _is_ours(model, "features"):
         made = within(model, lambda: backbone(images))
-        _check_maps(made, f"model.backbone ({type(backbone).__name__})")
+        if neck is None or _is_ours(neck, "execute"):  # a user's own neck may read anything
+            _check_maps(made, f"model.backbone ({type(backbone).__name__})")
         if neck is not None:
             made = within(model, lambda: neck(made))
             _check_maps(made, f"model.neck ({type(neck).__name__})")
     return within(model, lambda: model.features(images))
+
+
+def _is_ours(part, *names):
+    """Whether these methods of a part, where it has them, are those of this package."""
+    methods = (getattr(type(part), name, None) for name in names)
+    return all(method is None or method.__module__.startswith("jsra.") for method in methods)
 
 
 def _check_maps(maps, who):
@@ -75,24 +91,26 @@ def _dense_maps(model, maps):
 
 
 def _check_readers(model, maps):
-    """Compare strides and channels in the config with those of the maps."""
+    """Compare strides and channels in the config with those of the maps. A detector with its own `execute` may give a part
+    any of the maps."""
+    known = _is_ours(model, "execute", "found")
     for name, module in model.named_modules():
         generator, strides = getattr(module, "anchor_generator", None), getattr(module, "featmap_strides", None)
         where = f"model.{name}" if name else "model"
         if generator is not None and hasattr(generator, "strides"):
             read = _dense_maps(model, maps)
-            if len(generator.strides) != len(read):
+            if known and len(generator.strides) != len(read):
                 raise ConfigError(
                     f"{where}.anchor_generator.strides: {len(generator.strides)} strides {list(generator.strides)} for "
                     f"{len(read)} maps (num_outs of the neck, out_indices of the backbone): give one for each map"
                 )
-            _compare(generator.strides, read, f"{where}.anchor_generator.strides")
+            _compare(generator.strides, read if known else maps, f"{where}.anchor_generator.strides", known)
         if strides is not None:
-            if len(strides) > len(maps):
+            if known and len(strides) > len(maps):
                 raise ConfigError(f"{where}.featmap_strides: {len(strides)} strides for {len(maps)} maps")
-            _compare(strides, maps, f"{where}.featmap_strides")
+            _compare(strides, maps, f"{where}.featmap_strides", known)
             channels = [m.shape[1] for m in maps[: len(strides)]]
-            if any(c != getattr(module, "out_channels", c) for c in channels):
+            if known and isinstance(module, FPNRoIExtractor) and any(c != module.out_channels for c in channels):
                 raise ConfigError(f"{where}.out_channels is {module.out_channels}, but the maps have {channels} channels")
 
 
@@ -101,17 +119,18 @@ def _check_masks(model):
     for name, module in model.named_modules():
         layer = getattr(getattr(module, "extractor", None), "roi_layer", None)
         size = getattr(layer, "output_size", None)
-        if hasattr(module, "mask_thr") and isinstance(size, (list, tuple)) and len(set(size)) > 1:
+        if isinstance(module, MaskResults) and isinstance(size, (list, tuple)) and len(set(size)) > 1:
             raise ConfigError(
                 f"model.{name}.extractor.roi_layer.output_size is {list(size)}: masks are squares, so give one number"
             )
 
 
-def _compare(strides, maps, where):
-    real = [SIZE / max(m.shape[2:]) for m in maps]
-    wrong = [i for i, (given, true) in enumerate(zip(strides, real)) if max(given / true, true / given) > _TOLERANCE]
-    if wrong:
-        shown = ", ".join(f"{true:g}" for true in real[: len(strides)])
+def _compare(strides, maps, where, ordered):
+    """Raise ConfigError unless the strides are those of the maps: one by one if `ordered`, otherwise of any of them."""
+    given, real = np.array([np.max(stride) for stride in strides]), np.array([SIZE / max(m.shape[2:]) for m in maps])
+    apart = np.abs(np.log(given[:, None] / real)) > np.log(_TOLERANCE)
+    if np.diag(apart).any() if ordered else apart.all(axis=1).any():
+        shown = ", ".join(f"{true:g}" for true in (real[: len(strides)] if ordered else real))
         raise ConfigError(
             f"{where} is {list(strides)}, but the strides of the maps are {shown}: boxes would be at wrong places; correct "
             "it, or the maps (out_indices of the backbone, num_outs of the neck)"
@@ -125,17 +144,16 @@ def within(model, run):
     except ConfigError:
         raise
     except (ValueError, NotImplementedError) as error:  # the latter is Jittor's, for a module without `execute`
-        if isinstance(error, ValueError) and not _of_this_package(error):  # a fault in a user's own part keeps its traceback
+        if isinstance(error, ValueError) and not _in_package(error):  # a fault in a user's own part keeps its traceback
             raise
         raise ConfigError(f"{_running(model)}: {error}; correct this part of the config, or the one before it") from error
 
 
-def _of_this_package(error):
-    trace = error.__traceback__
-    while trace.tb_next is not None:
-        trace = trace.tb_next
-    folder = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
-    return os.path.abspath(trace.tb_frame.f_code.co_filename).startswith(folder + os.sep)
+def _in_package(error):
+    """Whether an exception comes from this package: from its code, or from Jittor where this code has called it."""
+    ours, jittor = (os.path.dirname(os.path.abspath(file)) + os.sep for file in (jsra.__file__, jt.__file__))
+    files = [os.path.abspath(frame.f_code.co_filename) for frame, _ in traceback.walk_tb(error.__traceback__)]
+    return next(file for file in reversed(files) if not file.startswith(jittor)).startswith(ours)
 
 
 def _running(model):

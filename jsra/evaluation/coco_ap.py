@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import importlib.util
 import io
+import numbers
 
 import numpy as np
 
@@ -97,7 +98,7 @@ def image_numbers(images) -> dict:
     """{id: number from 1} of images. The tools go through the images in this order, which decides where scores are equal: it
     is that of the ids, as if the tools were given the ids themselves; that of the list if an id is text."""
     ids = [image["id"] for image in images]
-    if all(isinstance(i, int) for i in ids):
+    if all(isinstance(i, numbers.Integral) for i in ids):
         ids.sort()
     return {img_id: number for number, img_id in enumerate(ids, start=1)}
 

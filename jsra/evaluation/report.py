@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import numbers
 import os
+import re
 
 import numpy as np
 
@@ -86,10 +87,15 @@ def by_image(dataset, results):
 
 def write_submissions(dataset, submissions, work_dir, name) -> list:
     """Write work_dir/detections/<name>.<key>.json for each (key, content) with a content, and <name>.ids.json, what their ids
-    mean; returns the paths of the former. Files of the same name from an earlier evaluation, by other evaluators, are
-    removed: they are of other detections."""
+    mean; returns the paths of the former. If two evaluators with one key have different contents, the second one's key gets
+    a number. Files of the same name from an earlier evaluation, by other evaluators, are removed: they are of other
+    detections."""
     folder = os.path.join(work_dir, "detections")
-    written = [(key, content) for key, content in submissions if content is not None]
+    written = []
+    for key, content in submissions:
+        same = [one for name_of, one in written if re.fullmatch(rf"{re.escape(key)}(_\d+)?", name_of)]
+        if content is not None and content not in same:
+            written.append((f"{key}_{len(same) + 1}" if same else key, content))
     if written:
         write_json(os.path.join(folder, f"{name}{IDS}"), meaning(dataset), indent=None)
     paths = [write_json(os.path.join(folder, f"{name}.{key}.json"), content, indent=None) for key, content in written]

@@ -22,6 +22,7 @@ _WINOGRAD_MIN_CHANNELS = 16
 _WINOGRAD_MIN_POSITIONS = 512  # output positions of the batch: with fewer, transforming the weights costs more than it saves
 _WEIGHT_GRAD_MIN = dict(channels=128, positions=2048)  # positions of one image; below, oneDNN's form is faster
 _HOOKS = ("__fhook__", "__fhook2__")  # attributes in which Jittor stores a module's forward hooks
+_KNOWN = ("jsra.ops.conv", "jsra.backbones.norm")  # where `execute` of the modules is that can be folded
 
 
 def fused_conv(
@@ -128,10 +129,20 @@ def fused_modules(x, conv, norm=None, added=None, relu=False):
     return fused_conv(x, conv.weight, bias, scale, added, relu, conv.stride, conv.padding, conv.dilation)
 
 
+def hooked(module) -> bool:
+    """Whether a module has a forward hook of the user, or an `execute` of its own (those of jsra.fuse do not count)."""
+    own = module.__dict__.get("execute")
+    return any(hasattr(module, hook) for hook in _HOOKS) or getattr(own, "__module__", None) not in (None, "jsra.fuse")
+
+
+def _is_known(module):
+    """Whether a module does what its class in this package does; a user's own class may do anything."""
+    return type(module).execute.__module__ in _KNOWN and not hooked(module)
+
+
 def _affine(conv, norm):
     """(scale or None, bias) to apply after the product with the weights; None if the modules themselves must run."""
-    modules = [conv] if norm is None else [conv, norm]
-    if conv.is_training() or conv.groups != 1 or any(hasattr(module, hook) for module in modules for hook in _HOOKS):
+    if not _is_known(conv) or not (norm is None or _is_known(norm)) or conv.is_training() or conv.groups != 1:
         return None
     if norm is None:
         return None, jt.zeros((conv.weight.shape[0],)) if conv.bias is None else conv.bias

@@ -25,6 +25,8 @@ from jsra.settings import fingerprint, resolved
 RESULT, SETTINGS = "result.json", "settings.json"
 CURE = "delete the file: the same command makes it again"
 OTHER = "other settings"  # state of a run whose result or checkpoints were made with other settings
+# Settings of a config that a run has of its own.
+OF_RUN = {"work_dir": "ROOT/<name of the config>/seed<k>: give --root", "seed": "0 to K - 1: give --seeds K"}
 TRANSFORMED = "test_"  # dataset entries with this prefix are also evaluated; their AP is the column AP_<rest>
 
 
@@ -49,6 +51,10 @@ class Run:
         self.seed = seed
         self.root = root
         self.config = load_config(self.path, overrides)
+        for text in overrides:
+            key = text.lstrip("+").partition("=")[0].strip()
+            if key in OF_RUN:
+                raise ConfigError(f"--set {key}: of a table's run it is {OF_RUN[key]}")
         self.work_dir = os.path.join(root, self.config["name"], f"seed{seed}")
         self.config["work_dir"] = self.work_dir
         self.config["seed"] = seed

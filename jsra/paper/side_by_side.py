@@ -68,7 +68,7 @@ def _start(run, overrides, environment):
 
 
 def _end_of(log, lines=5):
-    with open(log, encoding="utf8") as f:
+    with open(log, encoding="utf8", errors="replace") as f:  # other programs may write there, in the locale's encoding
         return "".join(f.readlines()[-lines:])
 
 

@@ -6,9 +6,13 @@ import numpy as np
 import pytest
 
 from jsra.analysis.analyze import analyze
+from jsra.analysis.errors import precisions
+from jsra.analysis.matching import images_of
 from jsra.cli import main
 from jsra.data.coco import COCODataset
+from jsra.data.dataset import DetectionDataset, Record
 from jsra.data.lvis import LVISDataset
+from jsra.evaluation.coco_ap import coco_ap
 from jsra.evaluation.dataset_evaluator import build_evaluators
 from jsra.evaluation.lvis_ap import lvis_package
 from jsra.evaluation.report import evaluate, meaning
@@ -117,6 +121,23 @@ def test_objects_that_a_training_leaves_out_count(tmp_path):
     found = analyze(dataset, rows, str(tmp_path / "out"), "odd", worst=0)
     assert found["AP"]["mAP"] == pytest.approx(1) and found["classes"]["cat"]["objects"] == 2
     assert not any(kind["count"] for kind in found["errors"].values())
+
+
+class Unsorted(DetectionDataset):
+    """Images 2 and 1, with an object each."""
+
+    def __init__(self):
+        super().__init__(["cat"], None, 1, 0, False, False, False, 0, False, 1)
+        self.cat_ids = [1]
+        self.records = [Record(i, f"{i}.png", 100, 100, [[0, 0, 10, 10]], [1]) for i in (2, 1)]
+
+
+def test_equal_scores_have_the_order_of_ap():
+    dataset = Unsorted()
+    rows = [dict(image_id=i, category_id=1, bbox=[x, 0, 10, 10], score=0.5) for i, x in ((2, 0), (1, 50))]
+    values, *_ = coco_ap(dataset.ground_truth(), rows, [1])
+    assert precisions(images_of(dataset, rows), 1)[1].mean() == pytest.approx(values["mAP_50"])
+    assert values["mAP_50"] < 0.3
 
 
 @needs_lvis

@@ -63,6 +63,28 @@ def test_wrong_arguments_say_what_there_is(bare):
             ops.bench(only=["nms"], device="cuda")
 
 
+class Fake:
+    """A peer with one program, which takes `seconds`."""
+
+    programs = {"torchvision 1": None}
+
+    def __init__(self, seconds):
+        self.seconds = seconds
+
+    def ask(self, program, **command):
+        assert program == "torchvision 1"
+        return {"directions": ["forward"], "seconds": self.seconds, "megabytes": 1}
+
+
+def test_two_peers_of_one_version_are_not_mixed(tmp_path):
+    entry = entries.Entry("x", lambda v: v * 1, lambda rng, count: [np.zeros(3, np.float32)], gradient=False, peer="x",
+                          compare=False)  # fmt: skip
+    (result,) = ops.measure(entry, [Fake(1.0), Fake(9.0)], 3, 2, str(tmp_path))
+    assert {name: times for name, times in result["times"].items() if name != "jsra"} == {
+        "torchvision 1": [1.0, 1.0], "torchvision 1 (2)": [9.0, 9.0],
+    }  # fmt: skip
+
+
 def test_a_peer_that_ends_says_so(tmp_path):
     script = tmp_path / "peer.py"
     script.write_text("import json\nprint(json.dumps({'programs': {'torchvision': 'x'}}), flush=True)\n")

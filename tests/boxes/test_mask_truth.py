@@ -32,6 +32,11 @@ def test_bitmaps_are_taken_too():
     assert truth.places.numpy().tolist() == [[0, 2, 3, 4, 2]]
 
 
+def test_an_empty_list_of_bitmaps():
+    truth = mask_truth(Targets([target([SQUARE]), {**target([]), "masks": []}], True))
+    assert truth.has.numpy().tolist() == [[1], [0]]
+
+
 @pytest.mark.parametrize("masks, found", [(None, "no masks"), (InstanceMasks([SQUARE] * 2, 20, 10), "2 masks")])
 def test_every_box_needs_one(masks, found):
     with pytest.raises(ValueError, match=f"image 7 has 1 bboxes and {found}.*dataset.train.with_masks=True"):

@@ -197,6 +197,12 @@ def test_json_has_no_nan():
     assert json_text(given) == '{"a": 0.5, "b": [3, null], "c": [0, 1], "d": true}'
 
 
+def test_json_of_numbers_of_numpy():
+    assert json_text({"id": np.int64(7), "of": [np.float32(0.5), np.float32("nan")]}) == '{"id": 7, "of": [0.5, null]}'
+    with pytest.raises(TypeError, match="set cannot be written as JSON"):
+        json_text({1})
+
+
 def test_a_file_to_write(tmp_path):
     path = str(tmp_path / "new" / "x.png")
     assert output_file(path, (".png",)) == path and os.path.isdir(tmp_path / "new")

@@ -34,6 +34,12 @@ def test_another_number_than_the_datas(count):
         check_model(Model(count), ["cat", "dog"], "dataset.train")
 
 
+def test_a_backbone_may_have_been_a_classifier():
+    model = Model(2)
+    model.backbone, model.rpn = Model(1000), Model(1)
+    check_model(model, ["cat", "dog"], "dataset.train")
+
+
 def test_a_real_head_says_how_many_it_has():
     head = build(
         dict(

@@ -33,6 +33,14 @@ def test_a_detector_of_one_stage():
     assert [r["size"] for r in model(jt.ones((2, 3, 4, 6)), given)] == [(5, 3), (60, 40)]
 
 
+def test_targets_may_be_vars():
+    model, images = Mean(Double()), jt.ones((1, 3, 4, 6))
+    target = dict(bboxes=jt.array([[0.0, 0.0, 1.0, 1.0]]), labels=jt.array([1]), bboxes_ignore=jt.zeros((0, 4)))
+    assert model(images, [target])["loss_mean"].item() == pytest.approx(2)
+    with pytest.raises(ValueError, match=r"labels must be whole numbers from 1 .*, not \[0\]"):
+        model(images, [{**target, "labels": jt.array([0])}])
+
+
 def test_targets_that_do_not_fit():
     model, images = Mean(Double()), jt.ones((1, 3, 4, 6))
     for targets, message in (
@@ -62,7 +70,8 @@ def test_targets_that_do_not_fit():
 def test_objects_that_are_none_are_refused(change, words):
     """A label that the loss does not know would be trained as another class, or as none."""
     model, images = Mean(Double()), jt.ones((1, 3, 4, 6))
-    model.backbone.num_classes = 2
+    model.head = Double()
+    model.head.num_classes = 2
     target = dict(img_id=7, bboxes=[[0, 0, 1, 1], [2, 2, 2, 4]], labels=[1, 2.0])
     assert model(images, [target])["loss_mean"].item() == pytest.approx(4)
     with pytest.raises(ValueError, match=f"image 7: {words}"):

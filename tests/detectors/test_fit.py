@@ -7,6 +7,7 @@ from jittor import nn
 
 from jsra.config import load_config
 from jsra.data.masks import InstanceMasks
+from jsra.detectors.detector import Detector
 from jsra.detectors.fit import check_fit, within
 from jsra.registry import ConfigError, build
 from jsra.resources import folder
@@ -90,11 +91,51 @@ def test_an_own_backbone(made, words):
 
 
 def test_a_fault_in_an_own_part_keeps_its_traceback():
-    built = model(FASTER)
+    built = model(FASTER).eval()
     built.backbone = Own(lambda x: int("x"))
     with pytest.raises(ValueError, match="invalid literal") as caught:
-        check_fit(built)
+        within(built, lambda: built(jt.zeros((1, 3, 64, 64))))
     assert not isinstance(caught.value, ConfigError)
+
+
+class Tokens(nn.Module):
+    """A backbone for images of 512 pixels; what it returns is for its own neck."""
+
+    def __init__(self):
+        super().__init__()
+        self.position = jt.zeros((1, 8, 64, 64))
+
+    def execute(self, images):
+        return {"map": images[:, :1, ::8, ::8].repeat(1, 8, 1, 1) + self.position}
+
+
+class Levels(nn.Module):
+    def execute(self, found):
+        return [found["map"], found["map"][:, :, ::2, ::2]]
+
+
+class Routed(Detector):
+    """It adds a channel to the images, and its head reads the coarser map alone."""
+
+    def __init__(self, backbone, neck, strides):
+        super().__init__(backbone, neck)
+        self.anchor_generator = type("Anchors", (), {"strides": strides})()
+
+    def features(self, images):
+        return super().features(jt.concat([images, images[:, :1]], dim=1))
+
+    def execute(self, images, targets=None):
+        return self.features(images)[1:]
+
+
+def test_own_parts_that_fit():
+    """An own backbone that needs another size, what it gives to an own neck, and maps that an own detector chooses."""
+    check_fit(Routed(Tokens(), Levels(), [(16, 16)]))
+    sized = Tokens()
+    sized.position = jt.zeros((1, 8, 32, 32))
+    check_fit(Routed(sized, Levels(), [(16, 16)]))
+    with pytest.raises(ConfigError, match=r"strides is \[\(64, 64\)\], but the strides of the maps are 8, 16: boxes"):
+        check_fit(Routed(sized, Levels(), [(64, 64)]))
 
 
 def test_a_head_on_rois_in_the_first_iteration():

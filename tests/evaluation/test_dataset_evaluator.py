@@ -1,5 +1,6 @@
 """The evaluators of a config, and the errors that are reported before a model runs."""
 
+import json
 import os
 
 import numpy as np
@@ -7,6 +8,7 @@ import pytest
 
 from jsra.config import load_config
 from jsra.data.coco import COCODataset
+from jsra.data.dataset import DetectionDataset, Record
 from jsra.data.image import DataError
 from jsra.data.masks import encode
 from jsra.evaluation.coco_ap import VALUES, coco_ap
@@ -16,7 +18,8 @@ from jsra.evaluation.dataset_evaluator import DatasetEvaluator, Metrics, build_e
 from jsra.evaluation.evaluator import Evaluator
 from jsra.evaluation.report import evaluate
 from jsra.evaluation.voc_boxes import VOCBoxAP
-from jsra.registry import ConfigError, registered
+from jsra.output import json_text
+from jsra.registry import ConfigError, _entries, registered
 from tests.data.tiny import ANNOTATIONS, NORMALIZE, write_coco
 from tests.test_configs import LEAVES, ROOT
 from tests.toy_detector import write_config
@@ -41,6 +44,64 @@ def test_a_config_chooses_its_evaluators(tmp_path):
         for r in evaluator.dataset.records
     ]
     assert list(evaluator.evaluate(results)) == evaluator.names
+
+
+class OwnData(DetectionDataset):
+    """Ids and labels of NumPy, and objects that the records do not have."""
+
+    def __init__(self, root: str, transforms=None):
+        super().__init__(["red", "green"], transforms, 1, 0, False, False, False, 0, False, 1)
+        self.cat_ids = list(np.arange(2))
+        self.records = [Record(i, f"{root}/{i}.png", 120, 100) for i in np.arange(2)]
+        self._filter(False, 0)
+
+    def ground_truth(self):
+        made = super().ground_truth()
+        box = dict(category_id=self.cat_ids[0], bbox=[0, 0, 10, 10], area=100, iscrowd=0)
+        made["annotations"] = [dict(box, id=i + 1, image_id=i) for i in self.img_ids]
+        return made
+
+
+class Counted(COCOBoxAP):
+    """Its result file is that of COCOBoxAP, or an empty one."""
+
+    names = ("counted",)
+
+    def __init__(self, empty=False):
+        super().__init__()
+        self.empty = empty
+
+    def submission(self, dataset, results):
+        return [] if self.empty else super().submission(dataset, results)
+
+    def evaluate(self, dataset, results, submission):
+        return Metrics({"counted": np.float32(len(submission))})
+
+
+@pytest.mark.parametrize("empty, more", [(False, []), (True, ["val.bbox_2.json"])])
+def test_an_own_data_set_and_an_own_evaluator(tmp_path, empty, more):
+    """Numbers of NumPy can be written, and the second evaluator does not overwrite the file of the first."""
+    dataset = OwnData(str(tmp_path))
+    results = [
+        {"img_id": i, "boxes": [[0, 0, 10, 10]], "scores": np.float32([0.5]), "labels": [1]} for i in dataset.img_ids
+    ]
+    found = evaluate([COCOBoxAP(), Counted(empty)], dataset, results, str(tmp_path), "val")
+    assert found["bbox_mAP"] == pytest.approx(1) and found["counted"] == (0 if empty else 2)
+    assert sorted(os.listdir(tmp_path / "detections")) == sorted(["val.bbox.json", "val.ids.json", *more])
+    with open(tmp_path / "detections" / "val.bbox.json") as file:
+        assert [row["image_id"] for row in json.load(file)] == [0, 1]
+    assert json.loads(json_text(dict(found)))["counted"] == found["counted"]
+
+
+def test_objects_of_an_own_data_set_are_evaluated(tmp_path):
+    made = config(tmp_path)
+    entry = dict(type="OwnData", root=made["dataset"]["val"]["root"], transforms=made["dataset"]["val"]["transforms"])
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setitem(_entries, "OwnData", (OwnData, "dataset"))
+        made["dataset"]["val"] = entry
+        evaluator = Evaluator(made, "val", progress=False)
+    assert evaluator.has_objects()
+    evaluator.check_objects()
 
 
 @pytest.mark.parametrize(
@@ -145,6 +206,8 @@ def test_masks_of_another_size_and_masks_without_a_pixel(tmp_path):
     result = {"img_id": r.img_id, "boxes": r.boxes, "scores": [0.9], "labels": r.labels}
     metrics = evaluate([COCOMaskAP()], dataset, [{**result, "masks": [encode(np.ones((40, 30)))]}])
     assert "no pixel" not in metrics.table  # only images with results count
+    bitmaps = evaluate([COCOMaskAP()], dataset, [{**result, "masks": np.ones((1, 40, 30), bool)}])
+    assert bitmaps["segm_mAP"] == metrics["segm_mAP"] and bitmaps["segm_mAP"] > 0
     others = [{**result, "img_id": 1, "masks": [encode(np.ones((30, 40)))]}]
     assert "\n1 objects have a mask that covers no pixel" in evaluate([COCOMaskAP()], dataset, others).table
     with pytest.raises(ConfigError, match=r"image id 2 has a mask of .* \[30, 40\], its picture has \[40, 30\]"):

@@ -241,6 +241,12 @@ def test_a_wrong_override_is_refused_before_anything_is_built(monkeypatch, tmp_p
         measure.report(table(1), "mini", root=str(tmp_path), overrides=["max_epochs=1"])
 
 
+@pytest.mark.parametrize("override, cure", [("work_dir=elsewhere", "give --root"), ("+seed=3", "give --seeds K")])
+def test_what_a_run_has_of_its_own_cannot_be_set(tmp_path, override, cure):
+    with pytest.raises(ConfigError, match=f"--set .*: of a table's run it is .*{cure}"):
+        measure.report(table(1), "mini", root=str(tmp_path), overrides=[override])
+
+
 def test_side_by_side(overrides, tmp_path):
     """Two seeds in processes of their own; the row is then read as if it had been trained here."""
     said = []
