@@ -222,6 +222,9 @@ def test_clips(tmp_path):
     again = generate_clips(str(tmp_path / "again"), **{**sizes, "train": 1, "test": 1})
     same = VIDDataset(again, "VID/train_videos", classes=CLASSES, filter_empty_gt=False)
     assert (same[2][0] == dataset[2][0]).all() and same.records[2].boxes.tolist() == dataset.records[2].boxes.tolist()
+    generate_clips(folder, **{**sizes, "train": 1, "test": 1, "frames": 2, "size": 64})  # nothing of the longer clip is left
+    short = VIDDataset(folder, "VID/train_videos", classes=CLASSES, filter_empty_gt=False)
+    assert [record.width for record in short.records] == [64, 64]
     with pytest.raises(ValueError, match="need 1 clip"):
         generate_clips(folder, train=0)
 
