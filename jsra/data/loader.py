@@ -124,9 +124,10 @@ class DataLoader:
 
     def load(self, indices, epoch):
         """One batch, loaded in this process."""
-        return collate([self._sample(index, epoch) for index in indices])
+        return collate([self.sample(index, epoch) for index in indices])
 
-    def _sample(self, index, epoch):
+    def sample(self, index, epoch):
+        """(image, target) of one sample, loaded in this process."""
         with seeded(self.dataset.seed, epoch, index) if self._seeds else contextlib.nullcontext():
             sample = self.dataset.get(index, epoch)
         if not isinstance(sample, tuple) or len(sample) != 2 or not isinstance(sample[1], dict):
