@@ -80,9 +80,7 @@ class Detector:
         """
         if isinstance(image, (list, tuple)):
             return [self(one) for one in image]
-        if self.model.is_training():  # the user trained it in between
-            self.model.eval()
-        batch, targets = self.prepare(image)
+        batch, targets = self._prepared(image)
         return self._named(self._run(batch, targets)[0])
 
     def follow(self, frames):
@@ -95,11 +93,16 @@ class Detector:
 
         runner, waiting = FrameRunner(self.model, self._flip), deque()
         for number, frame in enumerate(frames):
-            batch, (target,) = self.prepare(frame)
+            batch, (target,) = self._prepared(frame)
             waiting.append(frame)
             found = runner.push(batch, [{**target, "img_id": number, "video_id": 0}])
             yield from ((waiting.popleft(), self._named(result)) for result in found)
         yield from ((waiting.popleft(), self._named(result)) for result in runner.finish())
+
+    def _prepared(self, image):
+        if self.model.is_training():  # the user trained it in between
+            self.model.eval()
+        return self.prepare(image)
 
     def _named(self, result):
         result["names"] = [self.name(label) for label in result["labels"]]
@@ -168,7 +171,7 @@ def class_names(config, weights=None) -> tuple:
     for split in ("test", "val", "train"):
         settings = config["dataset"].get(split) or {}
         names = settings.get("classes")
-        if names and not isinstance(names, (list, tuple)):
+        if names and not isinstance(names, (list, tuple, dict)):  # {name: WordNet id} of a VIDDataset
             raise ConfigError(f"dataset.{split}.classes: expected a list of names, got {names!r}")
         if names:
             return tuple(names)

@@ -260,8 +260,8 @@ def test_a_reference_that_cannot_be_read(root):
         dataset.get(8)
 
 
-def problems_of(root, image_set="VID/train_videos"):
-    found = check({"type": "VIDDataset", "root": root, "image_set": image_set}, progress=False)
+def problems_of(root, image_set="VID/train_videos", **settings):
+    found = check({"type": "VIDDataset", "root": root, "image_set": image_set, **settings}, progress=False)
     return [(p.level, f"{p.where}: {p.what}") for p in found]
 
 
@@ -283,7 +283,7 @@ def test_check(root):
         ("error", "frame VID/train/a/000002.JPEG, track 1: the box (50, 5, 60, 17) is outside"),
         ("error", "frame VID/train/a/000003.JPEG: two objects have the track id 1"),
         ("warning", "class 'cat': 1 objects have this class"),
-        ("error", "video VID/train/a: its frames have several sizes: [(20, 20), (40, 30)]"),
+        ("warning", "video VID/train/a: its frames have several sizes: [(20, 20), (40, 30)]"),
         ("warning", "there is no frame between 000005.JPEG and 000007.JPEG"),
         ("error", "000007.JPEG cannot be read"),
         ("warning", "video VID/train/d: has only one frame"),
@@ -291,6 +291,8 @@ def test_check(root):
         ("error", "nothing of the image set: is neither a folder"),
     ):
         assert any(level == at and words in text for at, text in found), (words, found)
+    found = problems_of(root, "VID/all", references=dict(num=2))
+    assert ("error", "video VID/train/a: its frames have several sizes: [(20, 20), (40, 30)]") in found
 
 
 def test_real_clips():
