@@ -189,10 +189,12 @@ def test_configs(folder, tmp_path, monkeypatch):
             assert images.shape == (2 if split == "train" else 1, 3, 224, 224)
 
 
-def test_command(tmp_path, capsys):
+def test_command(tmp_path, monkeypatch):
     arguments = ["--train", "2", "--test", "1", "--size", "64", "--splits", "train", "val", "--workers", "1"]
     assert main(["data", "puppets", str(tmp_path), *arguments]) == 0
     assert sorted(os.listdir(tmp_path)) == ["annotations", "puppets.json", "train", "val"]
+    monkeypatch.setenv("JSRA_DATA", str(tmp_path / "sets"))  # data/puppets is where the configs look for it
+    assert main(["data", "puppets", "data/puppets", *arguments]) == 0 and (tmp_path / "sets" / "puppets" / "train").exists()
     with pytest.raises(ValueError, match="unknown split 'vall'"):
         generate(str(tmp_path), splits=("vall",))
     with pytest.raises(ValueError, match="at least 1 image"):
