@@ -99,7 +99,8 @@ template <class Done>
 void wait_until(Done done) {
     auto start = std::chrono::steady_clock::now();
     while (!done()) {
-        std::this_thread::sleep_for(std::chrono::milliseconds(20));
+        // Most turns are short: an operator that is in the cache is only loaded, in a few milliseconds.
+        std::this_thread::sleep_for(std::chrono::microseconds(500));
         if (!said && std::chrono::steady_clock::now() - start > std::chrono::seconds(1)) {
             said = true;
             dprintf(out, "%s\n", message.c_str());
