@@ -50,7 +50,8 @@ class Detector:
             check_model(self.model, self.classes, "the list of names")
 
     def prepare(self, image):
-        """(images [1, 3, h, w], [target]) for a path, a Pillow image or a uint8 RGB array [H, W, 3].
+        """(images [1, 3, h, w], [target]) for a path, a Pillow image or a uint8 RGB array [H, W, 3], and the model in
+        evaluation mode: it may have been trained in between.
 
         Raises jsra.data.image.DataError for a file that cannot be read, ValueError for anything else.
         """
@@ -59,6 +60,8 @@ class Detector:
         from jsra.data.image import new_target, read_image, rgb_pixels
         from jsra.data.loader import collate
 
+        if self.model.is_training():
+            self.model.eval()
         name = os.fspath(image) if isinstance(image, (str, os.PathLike)) else None
         if name is not None:
             pixels = read_image(name)
@@ -80,7 +83,7 @@ class Detector:
         """
         if isinstance(image, (list, tuple)):
             return [self(one) for one in image]
-        batch, targets = self._prepared(image)
+        batch, targets = self.prepare(image)
         return self._named(self._run(batch, targets)[0])
 
     def follow(self, frames):
@@ -93,16 +96,11 @@ class Detector:
 
         runner, waiting = FrameRunner(self.model, self._flip), deque()
         for number, frame in enumerate(frames):
-            batch, (target,) = self._prepared(frame)
+            batch, (target,) = self.prepare(frame)
             waiting.append(frame)
             found = runner.push(batch, [{**target, "img_id": number, "video_id": 0}])
             yield from ((waiting.popleft(), self._named(result)) for result in found)
         yield from ((waiting.popleft(), self._named(result)) for result in runner.finish())
-
-    def _prepared(self, image):
-        if self.model.is_training():  # the user trained it in between
-            self.model.eval()
-        return self.prepare(image)
 
     def _named(self, result):
         result["names"] = [self.name(label) for label in result["labels"]]
