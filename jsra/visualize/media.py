@@ -155,6 +155,7 @@ def _video(detector, path, target, threshold, results):
     video = open_video(path)
     first = next(iter(video.frames), None)
     if first is None:
+        video.check()
         raise DataError(f"{path}: no frame can be read from this video")
     write = video.writer(target + video.ending, first.shape[1::-1])
     frames = tqdm(chain([first], video.frames), total=video.count, unit="frame", leave=False, disable=None)

@@ -166,6 +166,30 @@ def test_gif_without_opencv(tmp_path, monkeypatch):
     assert [line.pop("frame") for line in lines] == [0, 1, 2] and lines == json.load(open(done.path))[path]
 
 
+def test_a_gif_that_was_cut(tmp_path):
+    """Anywhere; also a detector that answers late gives the results of all frames that can be read."""
+
+    class Late(OneByOne):
+        def follow(self, frames):
+            return super().follow(list(frames))
+
+    rng, path = np.random.default_rng(0), str(tmp_path / "clip.gif")
+    frames = [Image.fromarray(rng.integers(0, 256, (16, 16, 3), np.uint8)) for _ in range(4)]
+    frames[0].save(path, save_all=True, append_images=frames[1:], duration=40)
+    with open(path, "rb") as f:
+        data = f.read()
+    counts = set()
+    for cut in range(800, len(data) - 1, 53):
+        with open(path, "wb") as f:
+            f.write(data[:cut])
+        done = infer_all(Late(detector.function), [path], str(tmp_path / "out"))
+        count = len(json.load(open(done.path)).get(path, ()))
+        read = {0: "no frame can", 1: "only 1 frame could"}.get(count, f"only {count} frames could")
+        assert done.failed[path].startswith(f"{path}: {read} be read (") and "was cut" in done.failed[path]
+        counts.add(count)
+    assert counts == {0, 1, 2, 3}
+
+
 def test_the_frames_of_a_gif(tmp_path):
     """Frames of many colours, equal frames, and their own times; at any time one drawn frame is held."""
     rng = np.random.default_rng(0)
