@@ -23,10 +23,9 @@ def draw_batches(loader, folder: str, count: int = 3) -> list:
     Writes folder/train_batch0.jpg, ...; returns the paths. Batches are loaded in this process.
     """
     os.makedirs(folder, exist_ok=True)
-    features = getattr(loader.dataset, "features", None)
-    paths, sample = [], loader.sample if features is None else loader.dataset.picture
+    paths = []
     for number, indices in enumerate(loader.batches(0)[:count]):
-        samples = [sample(index, 0) for index in indices[:MOST]]
+        samples = loader.pictures(indices[:MOST])
         paths.append(os.path.join(folder, f"train_batch{number}.jpg"))
         pictures = [draw_truth(as_picture(loader.dataset, image), target) for image, target in samples]
         write_picture(paths[-1], np.asarray(sheet(pictures)), quality=90)

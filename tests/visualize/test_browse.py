@@ -92,6 +92,7 @@ def test_batches_are_drawn_as_the_users_data_set_gives_them(tmp_path):
 
     class Own(COCODataset):
         def get(self, index, epoch=0):
+            self.opened = True
             target = {"bboxes": np.float32([[2, 2, 40, 40]]), "labels": np.array([1])}
             return np.full((3, 64, 64), 100.0 * index, np.float32), target
 
@@ -100,6 +101,7 @@ def test_batches_are_drawn_as_the_users_data_set_gives_them(tmp_path):
         record.file = "volume"
     loader = dataset.loader(joint=True)
     paths = draw_batches(loader, str(tmp_path / "out"), 1)
+    assert not hasattr(dataset, "opened")  # the workers of a training will open its file, each its own
     undo = dataset.transforms.transforms[-1].undo
     undone = [undo(np.full((3, 64, 64), 100.0 * i, np.float32)) for i in loader.batches(0)[0]]
     with Image.open(paths[0]) as picture:
