@@ -107,8 +107,8 @@ def _browse(args):
 
 def _vid(args):
     from jsra.data.paths import data_path
-    from jsra.data.problems import refuse
-    from jsra.data.vid import refuse_numbers
+    from jsra.data.problems import first_lines, refuse
+    from jsra.data.vid import MOST_NOTES, refuse_numbers
     from jsra.data.vid_devkit import read_devkit
     from jsra.output import output_file, write_json
 
@@ -118,6 +118,8 @@ def _vid(args):
     refuse(root, problems)
     refuse_numbers(root, content)
     write_json(out, content, indent=None)
+    for line in first_lines([f"{p.where}: {p.what}" for p in problems], MOST_NOTES):
+        print(f"note: {line}")
     counts = ", ".join(f"{len(content[key])} {key}" for key in ("videos", "images", "annotations"))
     print(f"{out}: {counts}")
     return 0

@@ -312,6 +312,9 @@ def test_real_clips():
 
 def test_two_objects_of_one_track_in_a_frame_of_a_folder_are_noted(root, tmp_path, capsys):
     """A huge data set is not refused for them; but `jsra data vid` would write a file that cannot be read."""
+    write_frame(root, "VID/train/a/000004", [vid_object("cat", (1, 1, 9, 9))])
+    assert main(["data", "vid", root, str(tmp_path / "b.json"), "--sets", "VID/train_videos"]) == 0
+    assert "note: class 'cat': 1 objects have this class, which is not in" in capsys.readouterr().out
     foxes = [vid_object("n02118333", (x, 3, 30, 20)) for x in (2, 5)]
     write_frame(root, "VID/train/b/000001", foxes)
     said = [note for note in make(root).notes if "2 objects have the track id 0" in note]
