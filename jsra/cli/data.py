@@ -74,7 +74,7 @@ def _check(args):
     chosen = _chosen(args)[1]
     problems = check(chosen)
     if not any(p.level == "error" for p in problems):
-        problems += refusal(chosen, args.split == "train")
+        problems += refusal(chosen, args.split)
     print(f"dataset.{args.split}: {chosen.get('anno_file') or chosen['root']}")
     kinds = Counter()
     for p in sorted(problems, key=lambda p: p.level):

@@ -56,18 +56,20 @@ def check(config, progress=True):
     raise ConfigError(f"cannot check a {kind!r}, only {', '.join(KINDS)}")
 
 
-def refusal(config, training: bool = True) -> list:
-    """An error if the data set cannot be built although its files have none, or, for a training, has no object to learn: []
-    or a list with one problem. Tests use all images, as in a list of images without annotations.
+def refusal(config, split: str = "train") -> list:
+    """An error if the data set cannot be built although its files have none, or has no object to learn (train) or to evaluate
+    in a training (val): [] or a list with one problem. A test may use a list of images without annotations.
 
     For example, a class is listed twice, or no object is of the classes.
     """
     try:
-        dataset = build(config if training else all_images(config), "dataset", "dataset")
-        if training:
+        dataset = build(config if split == "train" else all_images(config), "dataset", "dataset")
+        if split == "train":
             dataset.check_objects()
+        elif split == "val" and not any(len(record.boxes) + len(record.ignored) for record in dataset.records):
+            raise DataError(f"{dataset!r} has no image with an object: there is nothing to evaluate")
     except (ConfigError, DataError, OSError) as reason:
-        who = "a training" if training else "a test"
+        who = "a training" if split in ("train", "val") else "a test"
         return [error(f"{who} refuses the data set", str(reason), "correct the config or the files")]
     return []
 

@@ -175,7 +175,7 @@ def test_crowds_alone_are_no_training_data(tmp_path, capsys, split, code):
     assert (said in capsys.readouterr().out) == bool(code)
 
 
-@pytest.mark.parametrize("split, code", [("train", 1), ("test", 0)])
+@pytest.mark.parametrize("split, code", [("train", 1), ("val", 1), ("test", 0)])
 def test_pictures_without_annotations_can_be_tested_on(tmp_path, capsys, split, code):
     """As in COCO's lists of its test images: a test uses all images, whatever filter_empty_gt says."""
     settings = dict(type="COCODataset", use_anno_cats=True, filter_min_size=0, **write_coco(str(tmp_path), []))
