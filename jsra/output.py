@@ -41,7 +41,7 @@ def check_folder(folder: str, inputs, option: str = "--out"):
 
 
 def distinct_names(paths) -> list:
-    """A file name without its extension for each path; equal names get a number, very long ones are cut."""
+    """The file name of each path without its extension; equal names get a number, very long ones are cut."""
     names, used = [], set()
     for path in paths:
         name = os.path.splitext(os.path.basename(path))[0]

@@ -153,7 +153,7 @@ def object_notes(counts) -> list:
 
 def listed_images(images, path, anno_file) -> dict:
     """The images {id: entry} whose ids a text file lists. Raises ConfigError for an id that is not among them."""
-    with open(existing_file(path, "the list of image ids"), encoding="utf-8-sig", errors="surrogateescape") as f:
+    with open(existing_file(path, "the list of image ids"), encoding="utf-8-sig") as f:
         wanted = set(f.read().split())
     absent = sorted(wanted - set(map(str, images)))
     if absent:
