@@ -50,8 +50,8 @@ class Detector:
             check_model(self.model, self.classes, "the list of names")
 
     def prepare(self, image):
-        """(images [1, 3, h, w], [target]) for a path, a Pillow image or a uint8 RGB array [H, W, 3], and the model in
-        evaluation mode: it may have been trained in between.
+        """(images [1, 3, h, w], [target]) for a path, a Pillow image or a uint8 RGB array [H, W, 3]; the model is then in
+        evaluation mode.
 
         Raises jsra.data.image.DataError for a file that cannot be read, ValueError for anything else.
         """
@@ -60,8 +60,7 @@ class Detector:
         from jsra.data.image import new_target, read_image, rgb_pixels
         from jsra.data.loader import collate
 
-        if self.model.is_training():
-            self.model.eval()
+        self._stop_training()
         name = os.fspath(image) if isinstance(image, (str, os.PathLike)) else None
         if name is not None:
             pixels = read_image(name)
@@ -100,7 +99,12 @@ class Detector:
             waiting.append(frame)
             found = runner.push(batch, [{**target, "img_id": number, "video_id": 0}])
             yield from ((waiting.popleft(), self._named(result)) for result in found)
+        self._stop_training()
         yield from ((waiting.popleft(), self._named(result)) for result in runner.finish())
+
+    def _stop_training(self):
+        if self.model.is_training():  # the user trained it in between
+            self.model.eval()
 
     def _named(self, result):
         result["names"] = [self.name(label) for label in result["labels"]]
