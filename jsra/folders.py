@@ -7,8 +7,9 @@ import sys
 
 
 def walk(folder: str):
-    """os.walk, except that a folder that may not be listed raises OSError (os.walk leaves it out), and that links to folders
-    are followed: after all other folders, each folder once, and never to a folder around `folder`."""
+    """os.walk, except that a folder that may not be listed raises OSError (os.walk leaves it out), that folders and files are
+    in the order of their names, and that links to folders are followed: after all other folders, each folder once, and never
+    to a folder around `folder`."""
 
     def fail(error):
         raise error
@@ -21,7 +22,8 @@ def walk(folder: str):
                 folders.clear()
                 continue
             seen.add((state.st_dev, state.st_ino))
-            yield place, folders, names
+            folders.sort()
+            yield place, folders, sorted(names)
             links = (os.path.join(place, name) for name in folders if os.path.islink(os.path.join(place, name)))
             tops += [link for link in links if not _around(os.path.realpath(link), os.path.realpath(folder))]
 

@@ -50,7 +50,8 @@ class Detector:
             check_model(self.model, self.classes, "the list of names")
 
     def prepare(self, image):
-        """(images [1, 3, h, w], [target]) for a path, a Pillow image or a uint8 RGB array [H, W, 3].
+        """(images [1, 3, h, w], [target]) for a path, a Pillow image or a uint8 RGB array [H, W, 3]; the model is then in
+        evaluation mode.
 
         Raises jsra.data.image.DataError for a file that cannot be read, ValueError for anything else.
         """
@@ -59,6 +60,7 @@ class Detector:
         from jsra.data.image import new_target, read_image, rgb_pixels
         from jsra.data.loader import collate
 
+        self._stop_training()
         name = os.fspath(image) if isinstance(image, (str, os.PathLike)) else None
         if name is not None:
             pixels = read_image(name)
@@ -80,7 +82,6 @@ class Detector:
         """
         if isinstance(image, (list, tuple)):
             return [self(one) for one in image]
-        self._stop_training()
         batch, targets = self.prepare(image)
         return self._named(self._run(batch, targets)[0])
 
@@ -94,7 +95,6 @@ class Detector:
 
         runner, waiting = FrameRunner(self.model, self._flip), deque()
         for number, frame in enumerate(frames):
-            self._stop_training()
             batch, (target,) = self.prepare(frame)
             waiting.append(frame)
             found = runner.push(batch, [{**target, "img_id": number, "video_id": 0}])
@@ -173,7 +173,7 @@ def class_names(config, weights=None) -> tuple:
     for split in ("test", "val", "train"):
         settings = config["dataset"].get(split) or {}
         names = settings.get("classes")
-        if names and not isinstance(names, (list, tuple)):
+        if names and not isinstance(names, (list, tuple, dict)):  # {name: WordNet id} of a VIDDataset
             raise ConfigError(f"dataset.{split}.classes: expected a list of names, got {names!r}")
         if names:
             return tuple(names)

@@ -8,6 +8,7 @@ from PIL import Image
 
 from jsra import Detector
 from jsra.config import load_config
+from jsra.inference import class_names
 from jsra.registry import ConfigError
 from tests.toy_detector import write_config
 
@@ -43,6 +44,8 @@ def test_classes_of_the_config_or_of_the_dataset_type(config):
         del split["classes"]
     assert Detector(settings).classes[0] == "person" and len(Detector(settings).classes) == 80
     assert Detector(settings, classes=["a"]).name(2) == "class 2"
+    settings["dataset"]["test"].update(type="VIDDataset", classes={"dog": "n02084071", "fox": "n02118333"})
+    assert class_names(settings) == ("dog", "fox")
 
 
 def test_names_that_are_not_the_models(config):
@@ -144,6 +147,9 @@ def test_a_model_in_training_mode_detects_too(config, tmp_path):
     boxes = detector(path)["boxes"]
     detector.model.train()
     np.testing.assert_array_equal(detector(path)["boxes"], boxes)
+    detector.model.train()
+    ((_, found),) = detector.follow([path])
+    np.testing.assert_array_equal(found["boxes"], boxes)
 
 
 def test_threads_leave_gradients_as_they_were(config, tmp_path):

@@ -74,7 +74,7 @@ def _check(args):
     chosen = _chosen(args)[1]
     problems = check(chosen)
     if not any(p.level == "error" for p in problems):
-        problems += refusal(chosen, args.split == "train")
+        problems += refusal(chosen, args.split)
     print(f"dataset.{args.split}: {chosen.get('anno_file') or chosen['root']}")
     kinds = Counter()
     for p in sorted(problems, key=lambda p: p.level):
@@ -107,23 +107,26 @@ def _browse(args):
 
 def _vid(args):
     from jsra.data.paths import data_path
-    from jsra.data.problems import refuse
-    from jsra.data.vid import refuse_numbers
+    from jsra.data.problems import first_lines, refuse
+    from jsra.data.vid import MOST_NOTES, refuse_numbers
     from jsra.data.vid_devkit import read_devkit
     from jsra.output import output_file, write_json
 
-    output_file(args.out, None, "OUT")
-    root = data_path(args.root)
+    root, out = data_path(args.root), data_path(args.out)  # as in the config that names them
+    output_file(out, None, "OUT")
     content, problems = read_devkit(root, args.sets, args.classes, not args.key_frames, progress=True)
     refuse(root, problems)
     refuse_numbers(root, content)
-    write_json(args.out, content, indent=None)
+    write_json(out, content, indent=None)
+    for line in first_lines([f"{p.where}: {p.what}" for p in problems], MOST_NOTES):
+        print(f"note: {line}")
     counts = ", ".join(f"{len(content[key])} {key}" for key in ("videos", "images", "annotations"))
-    print(f"{args.out}: {counts}")
+    print(f"{out}: {counts}")
     return 0
 
 
 def _puppets(args):
+    from jsra.data.paths import data_path
     from jsra.data.puppets.generate import generate
     from jsra.data.puppets.video import generate_clips
     from jsra.registry import ConfigError
@@ -133,7 +136,7 @@ def _puppets(args):
         raise ConfigError(f"--{unused} does not apply to {'clips' if args.video else 'images'}: leave it out")
     names = ("train", "test", "size", "seed", "workers", "force", "frames", "splits")
     given = {name: getattr(args, name) for name in names if getattr(args, name) is not None}
-    folder = (generate_clips if args.video else generate)(args.folder, **given)
+    folder = (generate_clips if args.video else generate)(data_path(args.folder), **given)
     base = "puppets_video" if args.video else "puppets"
     print(f"puppets in {folder}; train with a config based on jdet_configs/_base_/{base}.py")
     return 0

@@ -17,7 +17,7 @@ def add_parser(subparsers):
     )
     parser.add_argument("config", help="a .py or .yaml config")
     parser.add_argument("weights", help="a .safetensors, .pth or .pt file, a checkpoint folder, or a work_dir (its latest)")
-    parser.add_argument("inputs", nargs="+", metavar="input", help="pictures, folders (searched for pictures), videos")
+    parser.add_argument("inputs", nargs="+", metavar="input", help="pictures, videos, folders (without earlier results)")
     add_set(parser)
     parser.add_argument("--out", default="detections", help="folder of the results (default: %(default)s)")
     parser.add_argument("--threshold", type=score, default=0.5, help="minimum score drawn (default: %(default)s)")

@@ -23,6 +23,7 @@ def run(args):
     from jsra.data import starter
     from jsra.data.check import check
     from jsra.data.coco import UNUSABLE
+    from jsra.data.paths import absolute
     from jsra.data.problems import counted, first_lines
     from jsra.registry import ConfigError
     from jsra.runtime import prepare
@@ -55,7 +56,8 @@ def run(args):
         print(f"  {counted(done['unusable'], 'object')} {UNUSABLE}: not trained on")
     levels, others = Counter(), Counter()  # others: of other splits than train
     for name in done["counts"]:
-        for problem in check({"type": "COCODataset", "root": data, "anno_file": f"{args.folder}/annotations/{name}.json"}):
+        anno_file = absolute(f"{args.folder}/annotations/{name}.json")  # whatever JSRA_DATA is
+        for problem in check({"type": "COCODataset", "root": data, "anno_file": anno_file}):
             levels[problem.level] += 1
             others.update([name] if name != "train" else ())
             if problem.level == "error":

@@ -12,6 +12,7 @@ from jsra.data.check_vid import check_vid
 from jsra.data.classes import look_alikes
 from jsra.data.coco import listed_images, segmentation_problems
 from jsra.data.coco_file import file_name, of_annotation, read_coco
+from jsra.data.dataset import all_images
 from jsra.data.formats.annotations import rotation
 from jsra.data.image import DataError
 from jsra.data.lvis import image_file as lvis_file
@@ -55,18 +56,21 @@ def check(config, progress=True):
     raise ConfigError(f"cannot check a {kind!r}, only {', '.join(KINDS)}")
 
 
-def refusal(config, training: bool = True) -> list:
-    """An error if the data set cannot be built although its files have none, or, for a training, has no object to learn: []
-    or a list with one problem.
+def refusal(config, split: str = "train") -> list:
+    """An error if the data set cannot be built although its files have none, or has no object to learn (train) or to evaluate
+    in a training (val): [] or a list with one problem. A test may use a list of images without annotations.
 
     For example, a class is listed twice, or no object is of the classes.
     """
     try:
-        dataset = build(config, "dataset", "dataset")
-        if training:
+        dataset = build(config if split == "train" else all_images(config), "dataset", "dataset")
+        if split == "train":
             dataset.check_objects()
+        elif split == "val" and not any(len(record.boxes) + len(record.ignored) for record in dataset.records):
+            raise DataError(f"{dataset!r} has no image with an object: there is nothing to evaluate")
     except (ConfigError, DataError, OSError) as reason:
-        return [error("a training refuses the data set", str(reason), "correct the config or the files")]
+        who = "a training" if split in ("train", "val") else "a test"
+        return [error(f"{who} refuses the data set", str(reason), "correct the config or the files")]
     return []
 
 

@@ -36,16 +36,21 @@ def check_vid(config, progress=True) -> list:
     for image in images:
         videos[image.get("video_id", -1)].append(image)
     for video, frames in tqdm(videos.items(), "checking", disable=not progress or None, leave=False):
-        problems += _check_video(root, frames, own, video)
+        problems += _check_video(root, frames, own, video, config.get("references") is not None)
     return problems
 
 
-def _check_video(root, frames, own, video):
+def _check_video(root, frames, own, video, references):
     if video >= 0:
-        name = os.path.dirname(frames[0]["file_name"])
+        name = os.path.dirname(frames[0]["file_name"]) or video
         sizes = {(frame["width"], frame["height"]) for frame in frames}
         if len(sizes) > 1:
-            yield error(f"video {name}", f"its frames have several sizes: {sorted(sizes)}", "give them one size")
+            what, cure = f"its frames have several sizes: {sorted(sizes)}", "give them one size"
+            yield (
+                error(f"video {name}", what, cure)
+                if references
+                else warning(f"video {name}", what, f"fine for a detector of single frames; else {cure}")
+            )
         if len(frames) == 1:
             yield warning(f"video {name}", "has only one frame, which is its own reference", "fine for a still image")
         if not any(own[frame["id"]] for frame in frames):

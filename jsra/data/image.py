@@ -80,7 +80,7 @@ def count_frames(path) -> int:
     try:
         with open_image(path) as image:
             return 1 if image.format == "MPO" else getattr(image, "n_frames", 1)  # MPO: a photo and its preview or depth
-    except (OSError, ValueError, SyntaxError):
+    except Exception:  # the first one was read; what follows it may be damaged in any way
         return 1
 
 

@@ -13,6 +13,7 @@ waits forever. Workers are forked and never use Jittor.
 from __future__ import annotations
 
 import contextlib
+import copy
 
 import numpy as np
 
@@ -124,13 +125,20 @@ class DataLoader:
 
     def load(self, indices, epoch):
         """One batch, loaded in this process."""
-        return collate([self._sample(index, epoch) for index in indices])
+        return collate([self._sample(self.dataset, index, epoch) for index in indices])
 
-    def _sample(self, index, epoch):
-        with seeded(self.dataset.seed, epoch, index) if self._seeds else contextlib.nullcontext():
-            sample = self.dataset.get(index, epoch)
+    def pictures(self, indices, epoch=0) -> list:
+        """(image, target) of samples, also if the data set delivers features. They come from a copy of the data set: a user's
+        may open a file at its first picture, and workers that are forked later must not share it."""
+        dataset = copy.copy(self.dataset)
+        dataset.features = None
+        return [self._sample(dataset, index, epoch) for index in indices]
+
+    def _sample(self, dataset, index, epoch):
+        with seeded(dataset.seed, epoch, index) if self._seeds else contextlib.nullcontext():
+            sample = dataset.get(index, epoch)
         if not isinstance(sample, tuple) or len(sample) != 2 or not isinstance(sample[1], dict):
-            who = type(self.dataset).__name__
+            who = type(dataset).__name__
             raise ConfigError(f"{who}.get({index}): must return (image, target), not {short(sample)}")
         return sample
 

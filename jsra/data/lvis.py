@@ -91,13 +91,14 @@ class LVISDataset(COCODataset):
     def _records(self, file):
         by_id = {entry["id"]: entry for entry in file.content["categories"]}
         self.frequencies = {name: FREQUENCIES[by_id[i]["frequency"]] for i, name in zip(self.cat_ids, self.CLASSES)}
+        self._labels = {category: label for label, category in enumerate(self.cat_ids, 1)}
         return super()._records(file)
 
     def image_file(self, image):
         return image_file(image)
 
     def fields(self, image):
-        label = {category: i + 1 for i, category in enumerate(self.cat_ids)}
+        label = self._labels
         return {
             field: [label[c] for c in image[key] if c in label] for key, field in KNOWN.items() if image.get(key) is not None
         }

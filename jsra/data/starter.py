@@ -185,8 +185,10 @@ def split(found: Annotations) -> tuple:
         if "val" in splits:
             return splits, rule
         return {**splits, "val": splits["test"]}, f"{rule}; validation uses the test split"
-    pictures = [*rest, *(p for name in ("train", "val", "test") for p in splits.get(name, ()))]
-    pictures.sort(key=lambda p: p.file)
+    each = {}  # once, also if it is in several splits
+    for picture in (*rest, *(p for name in ("train", "val", "test") for p in splits.get(name, ()))):
+        each.setdefault(picture.file, picture)
+    pictures = sorted(each.values(), key=lambda p: p.file)
     if len(pictures) < 2:
         what = f"{counted(len(pictures), 'picture')} with annotations: training and validation need at least two"
         raise DataError("\n  ".join([what, *first_lines(found.problems)]))

@@ -313,7 +313,7 @@ class Pad:
         self.size_divisor = size_divisor
 
     def __call__(self, image, target, rng=None):
-        channels_first = isinstance(image, np.ndarray) and image.dtype == np.float32
+        channels_first = isinstance(image, np.ndarray) and image.dtype.kind == "f"
         image = image if channels_first else _pixels(image)
         height, width = image.shape[1:] if channels_first else image.shape[:2]
         down, right = -height % self.size_divisor, -width % self.size_divisor

@@ -147,6 +147,9 @@ def _work(function, pipe, others):
                 _pack(message[1], pipe)
         except (BrokenPipeError, ConnectionResetError):
             os._exit(0)
+        except Exception as error:  # a user's target with something that cannot be pickled
+            what = f"a sample cannot be sent from a data worker ({error}); num_workers=0 loads in the main process"
+            pipe.send(("error", (ConfigError(what), traceback.format_exc())))
 
 
 class _File:
@@ -168,10 +171,10 @@ def _pack(value, pipe):
 
 
 def _replace(value, files):
-    if isinstance(value, np.ndarray) and value.nbytes >= _SHARED_MIN and hasattr(os, "memfd_create"):
+    plain = type(value) is np.ndarray and value.dtype.kind in "biuf"  # others are more than bytes: masks, fields, objects
+    if plain and value.nbytes >= _SHARED_MIN and hasattr(os, "memfd_create"):
         fd = os.memfd_create("jsra-batch")
-        value = np.ascontiguousarray(value)
-        view, written = memoryview(value).cast("B"), 0
+        view, written = memoryview(np.ascontiguousarray(value)).cast("B"), 0
         while written < len(view):
             written += os.write(fd, view[written:])
         files.append(fd)

@@ -47,10 +47,12 @@ class FrameStream:
         return self.first + len(self.frames)
 
     def push(self, images, targets) -> list:
-        """Add frames [B, 3, H, W]; returns the results that are now complete. A new target['video_id'] ends the video."""
+        """Add frames [B, 3, H, W]; returns the results that are now complete. A new target['video_id'] ends the video; an
+        image without one is a video of its own."""
         results = []
         for i, target in enumerate(targets):
-            if self.frames and self.frames[-1].target.get("video_id") != target.get("video_id"):
+            video = target.get("video_id")
+            if self.frames and (video is None or self.frames[-1].target.get("video_id") != video):
                 results += self.finish()
             self._add(images[i : i + 1], target)
             if self.seen - self.done > self.after:

@@ -10,6 +10,7 @@ from tqdm import tqdm
 
 from jsra.data.image import read_image
 from jsra.data.masks import encode
+from jsra.data.transforms import steps_of
 from jsra.output import check_folder, distinct_names, picture_ending, write_picture
 from jsra.visualize.detections import draw_detections
 
@@ -19,13 +20,15 @@ STRIP = 6
 def draw_truth(image, target):
     """The image with the objects of a target, uint8 [H, W, 3]; ignored boxes (crowds, difficult objects) are grey."""
     picture = Image.fromarray(np.asarray(image, np.uint8))
-    for x0, y0, x1, y1 in target["bboxes_ignore"].tolist():
+    ignored = target.get("bboxes_ignore")
+    for x0, y0, x1, y1 in () if ignored is None else np.asarray(ignored).tolist():
         ImageDraw.Draw(picture).rectangle([x0, y0, max(x1 - 1, x0), max(y1 - 1, y0)], outline=(160, 160, 160), width=2)
     result = {"boxes": target["bboxes"], "labels": target["labels"]}
-    result["names"] = [target["classes"][label - 1] for label in target["labels"]]
-    if "video_id" in target:
+    if target.get("classes"):
+        result["names"] = [target["classes"][int(label) - 1] for label in target["labels"]]
+    if "video_id" in target and "track_ids" in target:
         result["names"] = [f"{name} {track}" for name, track in zip(result["names"], target["track_ids"])]
-    if target["masks"] is not None:
+    if target.get("masks") is not None:
         height, width = image.shape[:2]
         result["masks"] = [encode(mask[:height, :width]) for mask in np.asarray(target["masks"])]
     return draw_detections(np.asarray(picture), result, most=len(target["bboxes"]))
@@ -48,15 +51,14 @@ def browse(dataset, folder, count=20, seed=None, transformed=False, progress=Tru
     else:
         chosen = np.sort(np.random.default_rng(seed).choice(total, count, replace=False))
     chosen = [strips[i] for i in chosen]
-    places = [_place(dataset, strip) for strip in chosen]
-    names = distinct_names(places)
+    names = distinct_names([_place(dataset, strip) for strip in chosen])
     paths = []
-    for strip, place in zip(tqdm(chosen, "drawing", disable=not progress or None, leave=False), places):
+    for strip, name in zip(tqdm(chosen, "drawing", disable=not progress or None, leave=False), names):
         pictures = [draw_truth(*_sample(dataset, index, transformed)) for index in strip]
         height = max(picture.shape[0] for picture in pictures)
         pictures = [np.pad(p, ((0, height - p.shape[0]), (0, 0), (0, 0))) for p in pictures]
         drawn = np.concatenate(pictures, axis=1)
-        path = os.path.join(folder, names[place] + picture_ending(drawn))
+        path = os.path.join(folder, name + picture_ending(drawn))
         paths.append(write_picture(path, drawn, quality=92))
     return paths
 
@@ -91,7 +93,7 @@ def as_picture(dataset, image):
     """An image after the dataset's transforms as uint8 [H, W, 3], with normalisation undone."""
     if image.dtype == np.uint8:
         return image
-    return next((t.undo for t in dataset.transforms.transforms if hasattr(t, "undo")), _stretched)(image)
+    return next((t.undo for t in steps_of(dataset) if hasattr(t, "undo")), _stretched)(image)
 
 
 def _stretched(image):

@@ -16,8 +16,11 @@ def curves(runs, keys=None) -> dict:
     """{key: [(run name, iterations, values)]} of the runs' logs.
 
     runs: work_dirs or log.jsonl files. keys: names of training or validation values; default: the total loss, the learning
-    rate and the main metrics of the evaluations. Raises FileNotFoundError, and ConfigError for a key that no run has.
+    rate and the main metrics of the evaluations. A log that is given twice counts once. Raises FileNotFoundError, and
+    ConfigError for a key that no run has.
     """
+    logs = (os.path.join(run, log.FILE) if os.path.isdir(run) else run for run in runs)
+    runs = list({os.path.realpath(path): run for path, run in zip(logs, runs)}.values())
     names = _names(runs)
     records = [log.read(run) for run in runs]
     series = {}
@@ -49,12 +52,14 @@ def _headline(records):
 
 
 def _names(runs):
-    """Short names of the runs; longer ones if they would be equal."""
-    paths = [os.path.dirname(p) if os.path.isfile(p) else p for p in map(os.path.normpath, map(os.path.abspath, runs))]
+    """Short names of the runs, those of their folders; longer ones if they would be equal."""
+    paths = list(map(os.path.abspath, runs))
+    folders = [os.path.dirname(p) if os.path.isfile(p) else p for p in paths]
+    paths = [p if folders.count(folder) > 1 else folder for p, folder in zip(paths, folders)]
     parts = 1
     while True:
         names = ["/".join(p.split(os.sep)[-parts:]) for p in paths]
-        if len(set(names)) == len(names) or parts > 20:
+        if len(set(names)) == len(names):
             return names
         parts += 1
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import re
 from itertools import chain
 from typing import NamedTuple
 
@@ -18,22 +19,23 @@ from jsra.visualize.detections import draw_detections
 from jsra.visualize.video import VIDEOS, is_video, open_video
 
 FILE = "detections.json"
+_ENTRY = re.compile(r'"(\\.|[^"\\])*": (\[?\{"boxes": |\[\])')  # the first line of a result
 
 
 def find_inputs(paths) -> list:
     """The pictures and videos in a list of files and folders; folders are searched with their sub-folders, sorted by name.
 
-    In folders, special files and those that macOS adds ('._a.jpg') are left out. Raises FileNotFoundError, DataError
-    for a file of another kind or a folder without pictures, and OSError for a folder that may not be read.
+    In folders, special files, those that macOS adds ('._a.jpg') and the results of earlier runs in sub-folders are left out.
+    Raises FileNotFoundError, DataError for a file of another kind or a folder without pictures, and OSError for a folder that
+    may not be read.
     """
     found = []
     for path in paths:
         if os.path.isdir(path):
+            places = [(place, names) for place, _, names in walk(path) if place == path or not _is_written(place)]
             inside = [
-                os.path.join(place, name)
-                for place, folders, names in walk(path)
-                for name in sorted(names)
-                if name.lower().endswith(PICTURES + VIDEOS) and not name.startswith("._") and folders.sort() is None
+                os.path.join(place, name) for place, names in places for name in names
+                if name.lower().endswith(PICTURES + VIDEOS) and not name.startswith("._")
                 and (is_file(os.path.join(place, name)) or os.path.islink(os.path.join(place, name)))
             ]  # fmt: skip
             if not inside:
@@ -48,6 +50,15 @@ def find_inputs(paths) -> list:
         else:
             found.append(path)
     return list(dict.fromkeys(found))
+
+
+def _is_written(folder) -> bool:
+    """Whether `infer_all` wrote into a folder: its JSON file is there."""
+    try:
+        with open(os.path.join(folder, FILE), encoding="utf8", errors="replace") as f:
+            return f.readline() == "{\n" and _ENTRY.match(f.readline(1 << 16)) is not None
+    except OSError:
+        return False
 
 
 class Inferred(NamedTuple):
@@ -72,7 +83,7 @@ def infer_all(detector, inputs, out: str, threshold: float = 0.5) -> Inferred:
 
     check_folder(out, inputs)
     os.makedirs(out, exist_ok=True)
-    names, failed, interrupted = distinct_names(inputs), {}, False
+    names, failed, interrupted = dict(zip(inputs, distinct_names(inputs))), {}, False
     path = os.path.join(out, FILE)
     with open(new_file(path), "w", encoding="utf8") as f:
         results = _Results(f)
@@ -144,6 +155,7 @@ def _video(detector, path, target, threshold, results):
     video = open_video(path)
     first = next(iter(video.frames), None)
     if first is None:
+        video.check()
         raise DataError(f"{path}: no frame can be read from this video")
     write = video.writer(target + video.ending, first.shape[1::-1])
     frames = tqdm(chain([first], video.frames), total=video.count, unit="frame", leave=False, disable=None)

@@ -17,14 +17,15 @@ SIZES = (("small", 0, 32**2), ("medium", 32**2, 96**2), ("large", 96**2, np.inf)
 
 
 def draw_batches(loader, folder: str, count: int = 3) -> list:
-    """Draw the first `count` batches of a loader: the images as the model gets them, with boxes and masks.
+    """Draw the first `count` batches of a loader: the images as the model gets them, with boxes and masks. Of a data set that
+    delivers features, these are the images of the features.
 
     Writes folder/train_batch0.jpg, ...; returns the paths. Batches are loaded in this process.
     """
     os.makedirs(folder, exist_ok=True)
     paths = []
     for number, indices in enumerate(loader.batches(0)[:count]):
-        samples = [loader.dataset.picture(index) for index in indices[:MOST]]
+        samples = loader.pictures(indices[:MOST])
         paths.append(os.path.join(folder, f"train_batch{number}.jpg"))
         pictures = [draw_truth(as_picture(loader.dataset, image), target) for image, target in samples]
         write_picture(paths[-1], np.asarray(sheet(pictures)), quality=90)

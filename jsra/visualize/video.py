@@ -11,6 +11,7 @@ import numpy as np
 from PIL import Image, ImageSequence
 
 from jsra.data.image import DataError
+from jsra.data.problems import counted
 from jsra.output import new_file, whole_or_not
 from jsra.visualize.gif import GifWriter
 
@@ -51,12 +52,16 @@ def _pillow(path):
         image = Image.open(path)
     except OSError as error:
         raise DataError(f"{path}: cannot be read as a GIF ({error})") from None
-    durations = []
+    durations, broken = [], []
 
     def frames():
-        for frame in ImageSequence.Iterator(image):
-            durations.append(frame.info.get("duration") or 100)
-            yield np.asarray(frame.convert("RGB"))
+        try:
+            for frame in ImageSequence.Iterator(image):
+                pixels = np.asarray(frame.convert("RGB"))
+                durations.append(frame.info.get("duration") or 100)
+                yield pixels
+        except Exception as error:  # Pillow raises many kinds; a detector of several frames still has results to give
+            broken.append(str(error) or type(error).__name__)
 
     def writer(target, size):
         stack, times = contextlib.ExitStack(), iter(durations)
@@ -72,7 +77,22 @@ def _pillow(path):
 
         return write
 
-    return Video(frames(), ".gif", writer, getattr(image, "n_frames", None))
+    def check():
+        if broken:
+            read = f"only {counted(len(durations), 'frame')} could be read" if durations else "no frame can be read"
+            kept = "; the results of these frames are kept" if durations else ""
+            raise DataError(f"{path}: {read} ({broken[0]}): the file is damaged or was cut{kept}")
+
+    return Video(frames(), ".gif", writer, _frames_of_gif(path), check)
+
+
+def _frames_of_gif(path):
+    """The number of frames, None if the file is damaged."""
+    try:
+        with Image.open(path) as image:
+            return getattr(image, "n_frames", None)
+    except Exception:
+        return None
 
 
 def _opencv(cv2, path):

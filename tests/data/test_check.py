@@ -175,6 +175,15 @@ def test_crowds_alone_are_no_training_data(tmp_path, capsys, split, code):
     assert (said in capsys.readouterr().out) == bool(code)
 
 
+@pytest.mark.parametrize("split, code", [("train", 1), ("val", 1), ("test", 0)])
+def test_pictures_without_annotations_can_be_tested_on(tmp_path, capsys, split, code):
+    """As in COCO's lists of its test images: a test uses all images, whatever filter_empty_gt says."""
+    settings = dict(type="COCODataset", use_anno_cats=True, filter_min_size=0, **write_coco(str(tmp_path), []))
+    (tmp_path / "c.py").write_text(f"dataset = dict({split}={settings!r})")
+    assert main(["data", "check", str(tmp_path / "c.py"), "--split", split]) == code
+    assert ("error: a training refuses the data set: " in capsys.readouterr().out) == bool(code)
+
+
 def test_only_the_listed_images_are_checked(tmp_path):
     place = write_coco(str(tmp_path))
     (tmp_path / "images" / "0003.png").unlink()

@@ -269,3 +269,13 @@ def test_a_folder_with_the_sign_of_a_variable(tmp_path):
         (tmp_path / "a $HOME" / f"{name}.txt").write_text("0 0.5 0.5 0.2 0.4\n")
     assert main(["init", str(tmp_path / "a $HOME"), str(tmp_path / "a $HOME" / "p")]) == 0
     assert load_config(str(tmp_path / "a $HOME" / "p" / "config.py"))["work_dir"] == str(tmp_path / "a $HOME" / "p" / "run")
+
+
+def test_a_project_in_a_folder_called_data(tmp_path, monkeypatch):
+    """JSRA_DATA replaces the data/ of configs, not the folder that a command writes to and reads again."""
+    pictures(tmp_path / "in", "a.jpg", "b.jpg")
+    for name in "ab":
+        (tmp_path / "in" / f"{name}.txt").write_text("0 0.5 0.5 0.2 0.4\n")
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("JSRA_DATA", str(tmp_path / "elsewhere"))
+    assert main(["init", "in", "data/project"]) == 0 and not (tmp_path / "elsewhere").exists()

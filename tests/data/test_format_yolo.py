@@ -143,8 +143,19 @@ def test_tracks_are_no_scores(tmp_path):
     """`class x y w h track`: as a program that follows objects writes it without scores."""
     for name, track in (("a", 1), ("b", 7)):
         labelled(tmp_path, name, line=BOX.replace("\n", f" {track}\n"))
+    labelled(tmp_path, "c")  # nothing is followed here
     found, of = found_in(tmp_path)
-    assert [len(of[name]) for name in "ab"] == [2, 2] and any("a track" in line for line in found.problems)
+    assert [len(of[name]) for name in "abc"] == [2, 2, 2] and any("a track" in line for line in found.problems)
+
+
+@pytest.mark.parametrize("numbers", [(45, 45), (-30, 60)])
+def test_angles_are_no_tracks(tmp_path, numbers):
+    """Two objects of a picture have two tracks, from 0. A box without its angle would be wrong."""
+    labelled(tmp_path, "a", line="".join(BOX.replace("\n", f" {number}\n") for number in numbers))
+    labelled(tmp_path, "b")
+    found, of = found_in(tmp_path)
+    assert [len(of[name]) for name in "ab"] == [1, 2]
+    assert sum("a fifth number" in line and "no score" in line for line in found.problems) == 2
 
 
 def test_key_points_of_a_data_yaml_are_said(tmp_path):
@@ -152,7 +163,7 @@ def test_key_points_of_a_data_yaml_are_said(tmp_path):
     (tmp_path / "data.yaml").write_text("names: [x]\nkpt_shape: [2, 2]\ntrain: images\n")
     found, _ = found_in(tmp_path)
     assert tuple(round(v) for v in found.splits["train"][0].objects[0].box) == (40, 24, 60, 56)
-    assert found.problems == [f"{tmp_path}: each label has a box and key points, which are left out"]
+    assert found.problems == [f"{tmp_path}: labels have a box and key points, which are left out"]
 
 
 def test_labels_in_their_own_folder_come_before_old_ones(tmp_path):

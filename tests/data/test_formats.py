@@ -309,3 +309,14 @@ def test_a_category_that_was_joined_by_hand(tmp_path):
     found, _ = formats.find(str(tmp_path))
     assert found.classes == ["cat", "dog"] and [o.name for o in found.splits["all"][0].objects] == ["dog", "cat", "dog"]
     assert "category 'dog' has the ids 3 and 8: they are taken as one class" in found.problems[0]
+
+
+def test_pictures_of_two_splits_without_train_are_there_once(tmp_path):
+    """The same pictures in val and test: each was in the training twice."""
+    yolo(tmp_path)
+    found, _ = formats.find(str(tmp_path))
+    (own,) = found.splits.values()
+    found.splits = {"val": own, "test": list(own)}
+    splits, rule = starter.split(found)
+    assert sorted(p.file for listed in splits.values() for p in listed) == sorted(p.file for p in own)
+    assert "Roboflow" not in rule

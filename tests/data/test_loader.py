@@ -247,6 +247,34 @@ def test_exception_that_cannot_travel_keeps_its_text():
         list(DataLoader(Deadly(fail)).epoch(0))
 
 
+class OneSample(Deadly):
+    """A data set of samples whose targets have a `more`."""
+
+    def get(self, index, epoch):
+        return np.zeros((3, 4, 4), np.float32), {"img_id": index, "more": self.what}
+
+
+def test_a_sample_that_cannot_travel_is_no_killed_worker():
+    with pytest.raises(ConfigError, match="a sample cannot be sent from a data worker .*lambda.*num_workers=0 loads"):
+        next(DataLoader(OneSample(lambda: None)).epoch(0))
+
+
+@pytest.mark.parametrize(
+    "array",
+    [
+        np.ma.masked_array(np.zeros(20000), np.arange(20000) % 2), np.array([None, "a"] * 10000),
+        np.zeros(20000, [("x", "i4"), ("y", "f4")]), np.arange(40000, dtype=">f4"),
+    ],
+    ids=["masked", "objects", "fields", "big-endian"],
+)  # fmt: skip
+def test_large_arrays_keep_what_is_not_bytes(array):
+    loader = DataLoader(OneSample(array))
+    found = next(loader.epoch(0))[1][0]["more"]
+    loader.close()
+    assert type(found) is type(array) and found.dtype == array.dtype and (found == array).all()
+    assert np.array_equal(np.ma.getmaskarray(found), np.ma.getmaskarray(array)) or array.dtype.names
+
+
 def test_a_daemon_may_not_have_workers(dataset, monkeypatch):
     monkeypatch.setitem(multiprocessing.current_process()._config, "daemon", True)
     with pytest.raises(ConfigError, match="set num_workers=0"):

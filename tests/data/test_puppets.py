@@ -189,10 +189,12 @@ def test_configs(folder, tmp_path, monkeypatch):
             assert images.shape == (2 if split == "train" else 1, 3, 224, 224)
 
 
-def test_command(tmp_path, capsys):
+def test_command(tmp_path, monkeypatch):
     arguments = ["--train", "2", "--test", "1", "--size", "64", "--splits", "train", "val", "--workers", "1"]
     assert main(["data", "puppets", str(tmp_path), *arguments]) == 0
     assert sorted(os.listdir(tmp_path)) == ["annotations", "puppets.json", "train", "val"]
+    monkeypatch.setenv("JSRA_DATA", str(tmp_path / "sets"))  # data/puppets is where the configs look for it
+    assert main(["data", "puppets", "data/puppets", *arguments]) == 0 and (tmp_path / "sets" / "puppets" / "train").exists()
     with pytest.raises(ValueError, match="unknown split 'vall'"):
         generate(str(tmp_path), splits=("vall",))
     with pytest.raises(ValueError, match="at least 1 image"):
@@ -222,6 +224,9 @@ def test_clips(tmp_path):
     again = generate_clips(str(tmp_path / "again"), **{**sizes, "train": 1, "test": 1})
     same = VIDDataset(again, "VID/train_videos", classes=CLASSES, filter_empty_gt=False)
     assert (same[2][0] == dataset[2][0]).all() and same.records[2].boxes.tolist() == dataset.records[2].boxes.tolist()
+    generate_clips(folder, **{**sizes, "train": 1, "test": 1, "frames": 2, "size": 64})  # nothing of the longer clip is left
+    short = VIDDataset(folder, "VID/train_videos", classes=CLASSES, filter_empty_gt=False)
+    assert [record.width for record in short.records] == [64, 64]
     with pytest.raises(ValueError, match="need 1 clip"):
         generate_clips(folder, train=0)
 

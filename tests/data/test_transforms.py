@@ -163,6 +163,8 @@ def test_pad_before_and_after_normalize(rng):
     assert np.asarray(after["masks"]).shape == (2, 64, 64)
     normalized, after = Compose([Normalize([1, 1, 1], [1, 1, 1]), Pad(32)])(image, dict(target))
     assert normalized.shape == (3, 64, 64) and not normalized[:, 40:].any()
+    own = Compose([lambda image, target, rng: (image.transpose(2, 0, 1) / 255, target), Pad(32)])  # in double precision
+    assert own(image, dict(target))[0].shape == (3, 64, 64)
 
 
 def test_transforms_that_are_drawn_are_for_training():

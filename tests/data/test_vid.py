@@ -260,8 +260,8 @@ def test_a_reference_that_cannot_be_read(root):
         dataset.get(8)
 
 
-def problems_of(root, image_set="VID/train_videos"):
-    found = check({"type": "VIDDataset", "root": root, "image_set": image_set}, progress=False)
+def problems_of(root, image_set="VID/train_videos", **settings):
+    found = check({"type": "VIDDataset", "root": root, "image_set": image_set, **settings}, progress=False)
     return [(p.level, f"{p.where}: {p.what}") for p in found]
 
 
@@ -283,7 +283,7 @@ def test_check(root):
         ("error", "frame VID/train/a/000002.JPEG, track 1: the box (50, 5, 60, 17) is outside"),
         ("error", "frame VID/train/a/000003.JPEG: two objects have the track id 1"),
         ("warning", "class 'cat': 1 objects have this class"),
-        ("error", "video VID/train/a: its frames have several sizes: [(20, 20), (40, 30)]"),
+        ("warning", "video VID/train/a: its frames have several sizes: [(20, 20), (40, 30)]"),
         ("warning", "there is no frame between 000005.JPEG and 000007.JPEG"),
         ("error", "000007.JPEG cannot be read"),
         ("warning", "video VID/train/d: has only one frame"),
@@ -291,6 +291,8 @@ def test_check(root):
         ("error", "nothing of the image set: is neither a folder"),
     ):
         assert any(level == at and words in text for at, text in found), (words, found)
+    found = problems_of(root, "VID/all", references=dict(num=2))
+    assert ("error", "video VID/train/a: its frames have several sizes: [(20, 20), (40, 30)]") in found
 
 
 def test_real_clips():
@@ -310,6 +312,9 @@ def test_real_clips():
 
 def test_two_objects_of_one_track_in_a_frame_of_a_folder_are_noted(root, tmp_path, capsys):
     """A huge data set is not refused for them; but `jsra data vid` would write a file that cannot be read."""
+    write_frame(root, "VID/train/a/000004", [vid_object("cat", (1, 1, 9, 9))])
+    assert main(["data", "vid", root, str(tmp_path / "b.json"), "--sets", "VID/train_videos"]) == 0
+    assert "note: class 'cat': 1 objects have this class, which is not in" in capsys.readouterr().out
     foxes = [vid_object("n02118333", (x, 3, 30, 20)) for x in (2, 5)]
     write_frame(root, "VID/train/b/000001", foxes)
     said = [note for note in make(root).notes if "2 objects have the track id 0" in note]

@@ -58,6 +58,16 @@ def test_videos_do_not_see_one_another(rng):
     assert_same(streamed(model, batches)[0], expected)
 
 
+def test_still_images_do_not_see_one_another(rng):
+    """They name no video."""
+    model = build_fgfa(window=(1, 1))
+    model.eval()
+    images, targets = video(rng, 3)
+    stills = [{key: value for key, value in target.items() if key != "video_id"} for target in targets]
+    expected = [r for i in range(3) for r in plain(model, images[i : i + 1], stills[i : i + 1], 1, 1)]
+    assert_same(streamed(model, [(images[:2], stills[:2]), (images[2:], stills[2:])])[0], expected)
+
+
 def test_a_frame_of_another_size(rng):
     model = build_fgfa(window=(1, 1))
     model.eval()

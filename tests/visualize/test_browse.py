@@ -1,4 +1,5 @@
 import os
+import shutil
 
 import numpy as np
 import pytest
@@ -9,6 +10,7 @@ from jsra.data.coco import COCODataset
 from jsra.data.vid import VIDDataset
 from jsra.registry import build
 from jsra.visualize.browse import browse, draw_truth
+from jsra.visualize.training import draw_batches
 from tests.data.small_vid import write_vid
 from tests.data.tiny import ANNOTATIONS, NORMALIZE, SIZES, write_coco, write_coco_config
 
@@ -70,3 +72,39 @@ def test_pictures_from_before_are_counted(tmp_path, capsys):
     assert "from before" not in capsys.readouterr().out
     assert main(["data", "browse", config, "--out", out, "--count", "1"]) == 0
     assert f"1 pictures in {out} (and {len(os.listdir(out)) - 1} other files, from before)" in capsys.readouterr().out
+
+
+def test_pictures_of_one_name_are_all_written(tmp_path):
+    """Videos in one folder, and one file with two entries."""
+    root = write_vid(str(tmp_path / "vid"))
+    dataset = VIDDataset(root, ["VID/train_videos"], filter_empty_gt=False)
+    for record in dataset.records:
+        record.file = shutil.copy(record.file, f"{root}/{record.fields['video_id']}_{os.path.basename(record.file)}")
+    paths = browse(dataset, str(tmp_path / "out"), progress=False)
+    assert [os.path.basename(path) for path in paths] == ["vid.jpg", "vid_2.jpg"] and all(map(os.path.exists, paths))
+    dataset = COCODataset(**write_coco(str(tmp_path)), use_anno_cats=True)
+    dataset.records = dataset.records[:1] * 2
+    assert len(set(browse(dataset, str(tmp_path / "two"), progress=False))) == len(os.listdir(tmp_path / "two")) == 2
+
+
+def test_batches_are_drawn_as_the_users_data_set_gives_them(tmp_path):
+    """Its pictures are no files, and its targets have no more than a detector needs."""
+
+    class Own(COCODataset):
+        def get(self, index, epoch=0):
+            self.opened = True
+            target = {"bboxes": np.float32([[2, 2, 40, 40]]), "labels": np.array([1])}
+            return np.full((3, 64, 64), 100.0 * index, np.float32), target
+
+    dataset = Own(**write_coco(str(tmp_path)), use_anno_cats=True, transforms=build([NORMALIZE]), batch_size=2)
+    for record in dataset.records:
+        record.file = "volume"
+    loader = dataset.loader(joint=True)
+    paths = draw_batches(loader, str(tmp_path / "out"), 1)
+    assert not hasattr(dataset, "opened")  # the workers of a training will open its file, each its own
+    undo = dataset.transforms.transforms[-1].undo
+    undone = [undo(np.full((3, 64, 64), 100.0 * i, np.float32)) for i in loader.batches(0)[0]]
+    with Image.open(paths[0]) as picture:
+        sheet = np.asarray(picture).astype(int)
+    for place, expected in zip((sheet[50:64, :64], sheet[50:64, 64:]), undone):
+        assert np.abs(place - expected[50:64]).max() < 40 and place.shape[1] == 64

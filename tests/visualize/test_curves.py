@@ -30,6 +30,15 @@ def test_series_of_several_runs(tmp_path):
         curves([a], ["loss_class"])
 
 
+def test_several_logs_of_a_folder(tmp_path):
+    """The log of an earlier run, kept under another name; and one log twice."""
+    run = make_run(tmp_path / "run", [9.0, 8.0])
+    os.rename(os.path.join(run, "log.jsonl"), os.path.join(run, "old.jsonl"))
+    make_run(tmp_path / "run", [3.0])
+    found = curves([run, os.path.join(run, "old.jsonl"), os.path.join(run, "log.jsonl")], ["loss"])["loss"]
+    assert sorted(found) == [("log.jsonl", [1], [3.0]), ("old.jsonl", [1, 2], [9.0, 8.0])]
+
+
 def test_what_a_resumed_run_ran_again_counts_once(tmp_path):
     path = make_run(tmp_path / "r", [3.0, 2.0, 1.0])
     with Log(path, 4, 2, interval=1) as log:

@@ -1,5 +1,6 @@
 import json
 import os
+import shutil
 import sys
 from types import SimpleNamespace
 
@@ -48,6 +49,11 @@ def folder(tmp_path):
 def test_inputs_of_folders_in_order(folder):
     found = find_inputs([str(folder)])
     assert [p[len(str(folder)) + 1 :] for p in found] == ["broken.jpg", "two.bmp", "a/one.jpg", "b/one.png"]
+    for name in "qwerty":
+        (folder / "empty" / name).mkdir(parents=True)
+        Image.new("RGB", (8, 8)).save(folder / "empty" / name / "one.png")
+    assert [p[-9] for p in find_inputs([str(folder / "empty")])] == sorted("qwerty")
+    shutil.rmtree(folder / "empty")
     with pytest.raises(DataError, match="not a known extension of a picture or video"):
         find_inputs([str(folder / "notes.txt")])
     with pytest.raises(FileNotFoundError, match="absent.jpg"):
@@ -158,6 +164,30 @@ def test_gif_without_opencv(tmp_path, monkeypatch):
         assert drawn.n_frames == 3 and drawn.size == (64, 48)
     lines = [json.loads(line) for line in open(tmp_path / "out" / "clip.jsonl")]
     assert [line.pop("frame") for line in lines] == [0, 1, 2] and lines == json.load(open(done.path))[path]
+
+
+def test_a_gif_that_was_cut(tmp_path):
+    """Anywhere; also a detector that answers late gives the results of all frames that can be read."""
+
+    class Late(OneByOne):
+        def follow(self, frames):
+            return super().follow(list(frames))
+
+    rng, path = np.random.default_rng(0), str(tmp_path / "clip.gif")
+    frames = [Image.fromarray(rng.integers(0, 256, (16, 16, 3), np.uint8)) for _ in range(4)]
+    frames[0].save(path, save_all=True, append_images=frames[1:], duration=40)
+    with open(path, "rb") as f:
+        data = f.read()
+    counts = set()
+    for cut in range(800, len(data) - 1, 53):
+        with open(path, "wb") as f:
+            f.write(data[:cut])
+        done = infer_all(Late(detector.function), [path], str(tmp_path / "out"))
+        count = len(json.load(open(done.path)).get(path, ()))
+        read = {0: "no frame can", 1: "only 1 frame could"}.get(count, f"only {count} frames could")
+        assert done.failed[path].startswith(f"{path}: {read} be read (") and "was cut" in done.failed[path]
+        counts.add(count)
+    assert counts == {0, 1, 2, 3}
 
 
 def test_the_frames_of_a_gif(tmp_path):
@@ -328,3 +358,30 @@ def test_a_picture_with_several_frames_is_counted(tmp_path, ending):
     frames[0].save(one)
     done = infer_all(detector, [several, one], str(tmp_path / "out"))
     assert done.failed == {} and done.several == {several: 3}
+
+
+def test_results_of_earlier_runs_are_no_inputs(folder, tmp_path, monkeypatch):
+    """The folder of the results is in the folder of the pictures: the same command again, and with another --out."""
+    monkeypatch.chdir(folder)
+    before = find_inputs(["."])
+    for out in ("found", "found", "b/found"):
+        assert find_inputs(["."]) == before
+        infer_all(detector, before, out)
+    assert find_inputs(["."]) == before and find_inputs(["found"]) == ["found/one.jpg", "found/one_2.jpg", "found/two.jpg"]
+    os.makedirs("own")
+    Image.new("RGB", (8, 8)).save("own/a.png")
+    (folder / "own" / "detections.json").write_text(json.dumps({"a.png": [1, 2]}, indent=1))  # of another program
+    assert find_inputs(["."]) == [*before, "./own/a.png"]
+
+
+def test_a_picture_whose_later_pages_are_damaged(tmp_path):
+    pages = [Image.new("RGB", (32, 32), (value, 0, 0)) for value in (0, 90, 180)]
+    pages[0].save(tmp_path / "a.tif", save_all=True, append_images=pages[1:])
+    data = bytearray((tmp_path / "a.tif").read_bytes())
+    second = int.from_bytes(data[4:8], "little")
+    second += 2 + 12 * int.from_bytes(data[second : second + 2], "little")  # here the first page says where the second is
+    second = int.from_bytes(data[second : second + 4], "little")
+    data[second + 2 : second + 4] = b"\xff\xff"  # of the width
+    (tmp_path / "a.tif").write_bytes(data)
+    done = infer_all(detector, [str(tmp_path / "a.tif")], str(tmp_path / "out"))
+    assert done.failed == {} and (tmp_path / "out" / "a.jpg").exists()

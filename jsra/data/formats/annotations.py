@@ -104,8 +104,8 @@ def _files(folder):
         elif is_project(place):
             folders.clear()
             continue
-        folders[:] = sorted(name for name in folders if not name.startswith(".") and name not in NO_DATA)
-        found += [os.path.join(place, name) for name in sorted(names) if not name.startswith(".")]
+        folders[:] = [name for name in folders if not name.startswith(".") and name not in NO_DATA]
+        found += [os.path.join(place, name) for name in names if not name.startswith(".")]
     return [path for path in found if path not in written and is_file(path)]  # no pipes, no broken links
 
 

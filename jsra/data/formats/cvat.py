@@ -34,7 +34,7 @@ def find(folder: str):
             lists, files = listed_splits(places, problems)
         if root.find("track") is not None:
             problems.append(f"{path}: it has video tracks: export the task as 'CVAT for images'; they are left out")
-        listed += [e.text.strip() for e in root.iter("name") if e.text and _is_label_name(root, e)]
+        listed += [(label.findtext("name") or "").strip() for label in root.iter("label")]
         for image in root.findall("image"):
             name = image.get("name") or ""
             file, why = places.find(name, path, any_ending=True)  # frames of videos have no ending here, others .jpg for .png
@@ -56,10 +56,6 @@ def find(folder: str):
     names = classes_by_name(splits)
     classes = [name for name in dict.fromkeys([*listed, *names]) if name in names]
     return Annotations("CVAT", splits, classes, problems, files)
-
-
-def _is_label_name(root, element):
-    return any(element in list(label) for label in root.iter("label"))
 
 
 def _united(objects):

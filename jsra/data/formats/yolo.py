@@ -34,21 +34,22 @@ def find(folder: str):
     found = [one for one in found if not one.names or one.names in names]
     more = "key points" if any("kpt_shape" in one.settings for one in own.values() if one) else _after_the_box(lines)
     if more:
-        problems.append(f"{folder}: each label has a box and {more}, which are left out")
+        problems.append(f"{folder}: labels have a box and {more}, which are left out")
     of_settings, files = listed(found, places, problems)
     sound = {path for path, words in lines.items() if any(map(_is_sound, words))}
     of_lists, more_files = listed_splits(places, problems, {*sound, *files})
-    splits, numbered, scores, unlisted = {}, [], 0, []
+    splits, numbered, scores, unlisted, listed_for = {}, [], 0, [], set(of_settings.values())
     for file, path in labels.items():
         size, why = size_of(file)
         if size is None:
             problems.append(f"{path}: {why}: left out")
             continue
         objects = [Object(*o) for o in _objects(path, lines[path], size, more is not None, problems)]
-        scores += 0 if more else sum(len(words) == 6 for words in lines[path] if _is_sound(words))
+        if more is None:
+            scores += sum(len(words) == 6 and 0 <= float(words[5]) <= 1 for words in lines[path] if _is_sound(words))
         numbered.append((objects, own[os.path.dirname(path)]))
         subset = of_settings.get(file) or of_lists.get(file) or places.split(file) or "all"
-        if file not in of_settings and file not in of_lists and subset in of_settings.values():
+        if file not in of_settings and file not in of_lists and subset in listed_for:
             unlisted.append((file, subset))
         splits.setdefault(subset, []).append(Picture(file, path, *size, objects))
     if scores:
@@ -90,17 +91,23 @@ def _name(numbered, named, problems) -> list:
 
 
 def _after_the_box(lines):
-    """What follows the boxes of labels if all of them have the same number of values and these are no polygons; None if
-    nothing does: 'key points' (x, y and a visibility of 0, 1 or 2 each), 'a score and a track', or 'a track'."""
-    rows = [[float(w) for w in words[1:]] for listed in lines.values() for words in listed if _is_sound(words)]
-    if len({len(row) for row in rows}) != 1 or len(rows) < 2:
+    """What follows the boxes of labels that are no polygons, the same for all; None if nothing does: 'key points' (x, y and a
+    visibility of 0, 1 or 2 each), 'a score and a track', or 'a track or an angle'. A program that follows objects writes no
+    track where it does not follow any."""
+    files = [[[float(w) for w in words[1:]] for words in listed if _is_sound(words)] for listed in lines.values()]
+    sizes = {len(row) for rows in files for row in rows}
+    size = max(sizes, default=0)
+    files = [[row for row in rows if len(row) == size] for rows in files]
+    rows = [row for own in files for row in own]
+    last = [row[-1] for row in rows]
+    if len(rows) < 2:
         return None
-    if len(rows[0]) == 6 and all(row[5].is_integer() for row in rows) and not all(row[4].is_integer() for row in rows):
+    if sizes <= {5, 6} and size == 6 and all(v.is_integer() for v in last) and not all(row[4].is_integer() for row in rows):
         return "a score and a track"
-    if len(rows[0]) == 5 and all(row[4].is_integer() for row in rows) and any(row[4] > 1 for row in rows):
-        return "a track"
+    if sizes <= {4, 5} and size == 5 and all(v.is_integer() and v >= 0 for v in last) and max(last) > 1:
+        return "a track or an angle" if all(len({row[4] for row in own}) == len(own) for own in files) else None
     marks = [mark for row in rows for mark in row[6::3]]
-    return "key points" if len(rows[0]) % 3 == 1 and marks and set(marks) <= {0, 1, 2} else None
+    return "key points" if len(sizes) == 1 and size % 3 == 1 and marks and set(marks) <= {0, 1, 2} else None
 
 
 def _labels(places, lines, problems) -> dict:

@@ -41,11 +41,12 @@ def generate(folder, train=600, test=150, size=224, seed=0, workers=None, splits
         raise ConfigError(
             f"puppets: need at least 1 image per split and 64 pixels, got train={train}, test={test}, size={size}"
         )
+    splits = list(dict.fromkeys(splits))
     for split in splits:
         if split not in SPLITS:
             raise ConfigError(f"puppets: unknown split {split!r}; known: {', '.join(SPLITS)}")
     recipe = {
-        "version": VERSION, "train": train, "test": test, "size": size, "seed": seed, "splits": list(splits),
+        "version": VERSION, "train": train, "test": test, "size": size, "seed": seed, "splits": splits,
     }  # fmt: skip
     stamp = os.path.join(folder, "puppets.json")
     if not force and read_stamp(stamp) == recipe:

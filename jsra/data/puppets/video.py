@@ -63,6 +63,9 @@ def draw_clip(folder, split, index, seed, size, frames):
     places = [os.path.join(folder, part, "VID", split, clip_name(index)) for part in ("Data", "Annotations")]
     for place in places:
         os.makedirs(place, exist_ok=True)
+        for name in os.listdir(place):  # frames of an earlier, longer clip would be a part of this one
+            if name.endswith((".JPEG", ".xml")):
+                os.remove(os.path.join(place, name))
     for number in range(frames):
         pixels, objects = clip.frame(number)
         Image.fromarray(pixels).save(os.path.join(places[0], f"{number:06d}.JPEG"), quality=90)
