@@ -40,9 +40,9 @@ def check_folder(folder: str, inputs, option: str = "--out"):
             )
 
 
-def distinct_names(paths) -> dict:
-    """{path: file name without its extension}; equal names get a number, very long ones are cut."""
-    names, used = {}, set()
+def distinct_names(paths) -> list:
+    """The file name of each path without its extension; equal names get a number, very long ones are cut."""
+    names, used = [], set()
     for path in paths:
         name = os.path.splitext(os.path.basename(path))[0]
         while len(os.fsencode(name)) > NAME_BYTES:
@@ -52,7 +52,7 @@ def distinct_names(paths) -> dict:
         while name in used:
             name, number = f"{stem}_{number}", number + 1
         used.add(name)
-        names[path] = name
+        names.append(name)
     return names
 
 

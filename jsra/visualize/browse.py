@@ -48,15 +48,14 @@ def browse(dataset, folder, count=20, seed=None, transformed=False, progress=Tru
     else:
         chosen = np.sort(np.random.default_rng(seed).choice(total, count, replace=False))
     chosen = [strips[i] for i in chosen]
-    places = [_place(dataset, strip) for strip in chosen]
-    names = distinct_names(places)
+    names = distinct_names([_place(dataset, strip) for strip in chosen])
     paths = []
-    for strip, place in zip(tqdm(chosen, "drawing", disable=not progress or None, leave=False), places):
+    for strip, name in zip(tqdm(chosen, "drawing", disable=not progress or None, leave=False), names):
         pictures = [draw_truth(*_sample(dataset, index, transformed)) for index in strip]
         height = max(picture.shape[0] for picture in pictures)
         pictures = [np.pad(p, ((0, height - p.shape[0]), (0, 0), (0, 0))) for p in pictures]
         drawn = np.concatenate(pictures, axis=1)
-        path = os.path.join(folder, names[place] + picture_ending(drawn))
+        path = os.path.join(folder, name + picture_ending(drawn))
         paths.append(write_picture(path, drawn, quality=92))
     return paths
 

@@ -72,7 +72,7 @@ def infer_all(detector, inputs, out: str, threshold: float = 0.5) -> Inferred:
 
     check_folder(out, inputs)
     os.makedirs(out, exist_ok=True)
-    names, failed, interrupted = distinct_names(inputs), {}, False
+    names, failed, interrupted = dict(zip(inputs, distinct_names(inputs))), {}, False
     path = os.path.join(out, FILE)
     with open(new_file(path), "w", encoding="utf8") as f:
         results = _Results(f)
