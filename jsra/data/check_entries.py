@@ -10,6 +10,7 @@ from jsra.data.image import open_image, rgb_pixels
 from jsra.data.problems import error, warning
 from jsra.runtime.memory import no_memory
 
+FRACTIONS = "in the first pixel: fractions of the image? bbox is in pixels"
 DARK = 16  # of 255: the largest value if 12-bit pixels are stored in 16 bits
 
 
@@ -59,5 +60,12 @@ def check_box(xyxy, size, where):
         yield error(where, f"{text} is outside the image", "remove it, or look for swapped x and y")
     elif x0 < -1 or y0 < -1 or x1 > size[0] + 1 or y1 > size[1] + 1:
         yield warning(where, f"{text} exceeds the image ({size[0]} x {size[1]})", "cut it at the border")
+    elif (x1 - x0 < 1 or y1 - y0 < 1) and are_fractions(*xyxy):
+        yield warning(where, f"{text} is {FRACTIONS}; training ignores it", "multiply it by width and height, or remove it")
     elif x1 - x0 < 1 or y1 - y0 < 1:
         yield warning(where, f"{text} is thinner than a pixel; training ignores it", "remove it")
+
+
+def are_fractions(x0, y0, x1, y1) -> bool:
+    """Whether the corners of a box, which may be in pixels, look like fractions of the image: all are from 0 to 1."""
+    return 0 <= x0 < x1 <= 1 and 0 <= y0 < y1 <= 1

@@ -6,11 +6,12 @@ import os
 from collections import Counter
 
 from jsra.arguments import part
+from jsra.data.check_entries import FRACTIONS, are_fractions
 from jsra.data.coco_file import checksum, of_annotation, read_sound_coco
 from jsra.data.dataset import DetectionDataset, Record, label_map
 from jsra.data.image import DataError
 from jsra.data.masks import is_empty, mask_problem
-from jsra.data.paths import data_path, existing_file
+from jsra.data.paths import data_path, existing_file, text_of
 from jsra.data.problems import error, refuse
 from jsra.registry import ConfigError, register
 
@@ -70,8 +71,9 @@ class COCODataset(DetectionDataset):
         if image_ids is not None:
             file = file._replace(images=listed_images(file.images, data_path(image_ids), self.anno_file))
         by_name = {name: number for number, name in file.categories.items()}
-        classes = classes or (list(by_name) if use_anno_cats else COCO_CLASSES)
-        cure = "; add it to the categories of this file if only its objects are missing there"
+        given, classes = classes, classes or (list(by_name) if use_anno_cats else COCO_CLASSES)
+        own = "" if use_anno_cats or given else "write use_anno_cats=True for the classes of this file, or classes=[...]; or "
+        cure = f"; {own}add it to the categories of this file if only its objects are missing there"
         labels = label_map(classes, by_name, f"{self.anno_file}, which has {len(by_name)} categories", cure)
         super().__init__(
             classes, transforms, batch_size, num_workers, shuffle, drop_last, grouping, seed, with_masks, repeat
@@ -90,6 +92,7 @@ class COCODataset(DetectionDataset):
             for a in file.annotations[img_id]:
                 box = usable_box(a, width, height)
                 counts["all"] += 1
+                counts["fractions"] += box is None and are_fractions(*corners(a["bbox"]))
                 if box is None or a["category_id"] not in to_label:
                     counts["other" if a["category_id"] not in to_label else "unusable"] += 1
                     continue
@@ -137,12 +140,14 @@ class COCODataset(DetectionDataset):
 
 def object_notes(counts) -> list:
     """Lines for the log about objects that were left out or are doubtful. counts: numbers of all objects, of those of other
-    classes (other), without a usable box (unusable) and beyond the image (beyond)."""
+    classes (other), without a usable box (unusable), of these with fractions (fractions), and beyond the image (beyond)."""
     lines = []
     if counts["other"]:
         lines.append(f"{counts['other']} of {counts['all']} objects are of other classes: left out")
     if counts["unusable"]:
         lines.append(f"{counts['unusable']} of {counts['all']} objects are {UNUSABLE}: left out")
+    if counts["fractions"]:
+        lines.append(f"{counts['fractions']} of {counts['all']} boxes are {FRACTIONS}")
     if counts["beyond"]:
         lines.append(
             f"{counts['beyond']} of {counts['all']} boxes exceed their image by more than a pixel: `jsra data check` "
@@ -153,8 +158,7 @@ def object_notes(counts) -> list:
 
 def listed_images(images, path, anno_file) -> dict:
     """The images {id: entry} whose ids a text file lists. Raises ConfigError for an id that is not among them."""
-    with open(existing_file(path, "the list of image ids"), encoding="utf-8-sig") as f:
-        wanted = set(f.read().split())
+    wanted = set(text_of(existing_file(path, "the list of image ids")).split())
     absent = sorted(wanted - set(map(str, images)))
     if absent:
         raise ConfigError(
@@ -171,6 +175,12 @@ def usable_box(annotation, width, height):
     area = annotation.get("area")
     if annotation.get("ignore") or not inside or w < 1 or h < 1 or (area is not None and area <= 0):
         return None
+    return corners(annotation["bbox"])
+
+
+def corners(bbox) -> list:
+    """The box xyxy of [x, y, width, height]."""
+    x, y, w, h = bbox
     return [x, y, x + w, y + h]
 
 
@@ -184,7 +194,7 @@ def segmentation_problems(annotation, width, height) -> list:
     segmentation = annotation["segmentation"]
     what = mask_problem(segmentation, width, height)
     if what is None and is_empty(segmentation, width, height):
-        what = "it is completely outside the image"
+        what = "it has no pixel" if isinstance(segmentation, dict) else "it is completely outside the image"
     if what is None:
         return []
     cure = "draw the mask again, or remove the segmentation"

@@ -229,7 +229,8 @@ class DetectionDataset:
         if self.with_masks:
             segmentations = record.segmentations() or [None] * len(record.boxes)
             target["masks"] = InstanceMasks(segmentations, record.width, record.height)
-        target.update(record.fields or {})
+        fields = record.fields or {}
+        target.update({key: v.copy() if isinstance(v, np.ndarray) else v for key, v in fields.items()})
         return target
 
     def get(self, index, epoch=0):

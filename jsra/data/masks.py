@@ -115,7 +115,7 @@ def mask_problem(segmentation, width: int, height: int):
     if not isinstance(segmentation, (list, tuple)) or not segmentation:
         return f"a segmentation must be a list of polygons or an RLE, not {short(segmentation)}"
     for polygon in segmentation:
-        if not isinstance(polygon, (list, tuple)) or len(polygon) < 6 or len(polygon) % 2:
+        if not isinstance(polygon, (list, tuple, np.ndarray)) or len(polygon) < 6 or len(polygon) % 2:
             return f"a polygon needs x and y of at least 3 points, it is {short(polygon)}"
         try:
             within = -FARTHEST < min(polygon) and max(polygon) < FARTHEST and isfinite(sum(polygon))

@@ -7,7 +7,9 @@ jsra.engine.pretrained for weights). All other code gets the resolved path.
 
 from __future__ import annotations
 
+import codecs
 import importlib.util
+import io
 import os
 import unicodedata
 
@@ -48,6 +50,21 @@ def _in_package(name, file) -> str:
         distribution = name.replace("_", "-")
         raise FileNotFoundError(f"{PACKAGE}{name}/{file}: the package is not installed: pip install {distribution}")
     return os.path.join(list(found.submodule_search_locations)[0], file)
+
+
+def text_of(path, errors: str = "surrogateescape") -> str:
+    """The content of a text file in UTF-8 or (as some programs of Windows write) UTF-16. errors: what becomes of bytes in
+    another encoding, as for bytes.decode; by default they stay as they are in names of files."""
+    with open(path, "rb") as f:
+        data = f.read()
+    if data.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
+        return data.decode("utf-16", errors="replace")
+    return data.decode("utf-8-sig", errors=errors)
+
+
+def lines_of(path):
+    """The lines of a list of names; see text_of."""
+    return io.StringIO(text_of(path), newline=None)
 
 
 def existing_file(path, what: str) -> str:

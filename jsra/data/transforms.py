@@ -54,6 +54,9 @@ def _checked(where, sample, before):
     who = f"{where}: image id {target.get('img_id')!r}"
     if np.ndim(boxes) != 2 or np.shape(boxes)[1] != 4 or not np.isfinite(boxes).all():
         raise ConfigError(f"{who}: bboxes must be finite numbers [n, 4], not {short(np.asarray(boxes).tolist())}")
+    if (np.asarray(boxes)[:, 2:] < np.asarray(boxes)[:, :2]).any():
+        found = short(np.asarray(boxes).tolist())
+        raise ConfigError(f"{who}: bboxes must be (x0, y0, x1, y1) with x0 <= x1 and y0 <= y1, not {found}")
     for key in ("masks", *OBJECT_KEYS):
         if target.get(key) is not None and len(target[key]) != len(boxes):
             raise ConfigError(f"{who}: {len(boxes)} bboxes, but {len(target[key])} {key}")

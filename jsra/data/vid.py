@@ -8,7 +8,8 @@ from collections import Counter
 import numpy as np
 
 from jsra.arguments import part, short
-from jsra.data.coco import goes_beyond, object_notes, usable_box
+from jsra.data.check_entries import are_fractions
+from jsra.data.coco import corners, goes_beyond, object_notes, usable_box
 from jsra.data.coco_file import of_annotation, read_sound_coco
 from jsra.data.dataset import DetectionDataset, Record, label_map
 from jsra.data.image import DataError, read_image
@@ -114,6 +115,7 @@ class VIDDataset(DetectionDataset):
             size = int(image["width"]), int(image["height"])
             usable = [(usable_box(a, *size), to_label[a["category_id"]], a) for a in per_image[image["id"]]]
             counts["unusable"] += sum(box is None for box, *_ in usable)
+            counts["fractions"] += sum(box is None and are_fractions(*corners(a["bbox"])) for box, _, a in usable)
             counts["beyond"] += sum(box is not None and goes_beyond(box, *size) for box, *_ in usable)
             objects = [(box, label, a) for box, label, a in usable if box is not None and not a.get("iscrowd")]
             crowds = [(box, label) for box, label, a in usable if box is not None and a.get("iscrowd")]

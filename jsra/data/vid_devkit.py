@@ -21,7 +21,7 @@ from collections import Counter
 
 from jsra.arguments import short
 from jsra.data.image import DataError
-from jsra.data.paths import existing_file
+from jsra.data.paths import existing_file, lines_of
 from jsra.data.problems import error, warning
 from jsra.data.vid_classes import VID_CLASSES
 from jsra.data.voc_file import read_xml
@@ -65,16 +65,15 @@ def _lines(root, image_set):
         )
     listing = existing_file(os.path.join(root, "ImageSets", f"{image_set}.txt"), "the image set")
     found = []
-    with open(listing, encoding="utf-8-sig", errors="surrogateescape") as f:
-        for number, line in enumerate(f, start=1):
-            words = line.split()
-            if len(words) not in (0, 1, 2, 4) or not all(re.match(r"-?\d+$", word) for word in words[1:]):
-                raise DataError(
-                    f"{listing}, line {number}: {short(line.strip())} is no line of an image set: a path, or a path with one "
-                    "number or three"
-                )
-            if words and not (len(words) == 2 and words[1] == "-1"):
-                found.append((kind, words[0], int(words[2]) if len(words) == 4 else None))
+    for number, line in enumerate(lines_of(listing), start=1):
+        words = line.split()
+        if len(words) not in (0, 1, 2, 4) or not all(re.match(r"-?\d+$", word) for word in words[1:]):
+            raise DataError(
+                f"{listing}, line {number}: {short(line.strip())} is no line of an image set: a path, or a path with one "
+                "number or three"
+            )
+        if words and not (len(words) == 2 and words[1] == "-1"):
+            found.append((kind, words[0], int(words[2]) if len(words) == 4 else None))
     if not found:
         raise DataError(f"{listing} has no video and no image")
     return found

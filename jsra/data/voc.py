@@ -105,7 +105,9 @@ class VOCDataset(DetectionDataset):
         if others:
             listed = ", ".join(f"{name!r} {count}" for name, count in others.most_common(6))
             more = ", ..." if len(others) > 6 else ""
-            self.notes.append(f"{sum(others.values())} objects are of other classes, left out: {listed}{more}")
+            own = "; the default are the 20 classes of VOC: classes=[...] selects others"
+            cure = own if self.CLASSES == VOC_CLASSES else ""
+            self.notes.append(f"{sum(others.values())} objects are of other classes, left out: {listed}{more}{cure}")
         return records
 
     def box(self, box, width, height):

@@ -9,7 +9,7 @@ import xml.etree.ElementTree as ElementTree
 from jsra.arguments import short
 from jsra.data.image import PICTURES, is_special
 from jsra.data.masks import FARTHEST
-from jsra.data.paths import composed, data_path, existing_file
+from jsra.data.paths import composed, data_path, existing_file, lines_of
 from jsra.data.problems import error
 from jsra.registry import ConfigError
 
@@ -124,17 +124,16 @@ def read_listing(path, annotations) -> list:
     name files (0.jpg, JPEGImages/0.jpg, Annotations/0.xml): the annotation of that file is used.
     """
     names, known = [], None
-    with open(path, encoding="utf-8-sig", errors="surrogateescape") as f:
-        for line in f:
-            name = line.strip()
-            marked = re.match(r"^(.+?)\s+(-1|0|1)$", name)
-            if marked and known is None:  # names of macOS have another form
-                known = set(map(composed, os.listdir(annotations))) if os.path.isdir(annotations) else ()
-            own = f"{name}.xml"
-            if marked and composed(own) not in known and not os.path.isfile(os.path.join(annotations, own)):
-                name = marked[1]
-            if name:
-                names.append(_stem(name, annotations))
+    for line in lines_of(path):
+        name = line.strip()
+        marked = re.match(r"^(.+?)\s+(-1|0|1)$", name)
+        if marked and known is None:  # names of macOS have another form
+            known = set(map(composed, os.listdir(annotations))) if os.path.isdir(annotations) else ()
+        own = f"{name}.xml"
+        if marked and composed(own) not in known and not os.path.isfile(os.path.join(annotations, own)):
+            name = marked[1]
+        if name:
+            names.append(_stem(name, annotations))
     return names
 
 

@@ -55,10 +55,11 @@ def test_images_without_objects_are_left_out(place):
 
 
 def test_a_list_of_images(place, tmp_path):
-    """Ids as the file has them, numbers or text; Windows' line ends and its mark of UTF-8."""
+    """Ids as the file has them, numbers or text; Windows' line ends, and its marks of UTF-8 and UTF-16."""
     path = tmp_path / "ids.txt"
-    path.write_text("\ufeff5\r\n2\r\n", encoding="utf8")
-    assert COCODataset(**place, use_anno_cats=True, filter_min_size=0, image_ids=str(path)).img_ids == [2, 5]
+    for encoding in ("utf-8-sig", "utf-16"):
+        path.write_text("5\r\n2\r\n", encoding=encoding)
+        assert COCODataset(**place, use_anno_cats=True, filter_min_size=0, image_ids=str(path)).img_ids == [2, 5]
     with open(place["anno_file"], encoding="utf8") as f:
         content = json.load(f)
     for entry, key in [(i, "id") for i in content["images"]] + [(a, "image_id") for a in content["annotations"]]:
@@ -75,11 +76,13 @@ def test_the_log_says_what_is_left_out_or_doubtful(tmp_path):
         annotation(8, 5, 20, (1, 1, 10, 10), ignore=1),
         annotation(9, 5, 20, (30, 20, 60, 44)),  # x1, y1 in the place of width and height
         annotation(10, 5, 20, (0, 0, 60.5, 44)),
+        annotation(11, 5, 20, (0.1, 0.2, 0.3, 0.4)),
     ]
     notes = COCODataset(**write_coco(str(tmp_path), ANNOTATIONS + doubtful), classes=["cat", "person"]).notes
-    assert notes[0] == "2 of 10 objects are of other classes: left out"
-    assert notes[1].startswith("2 of 10 objects are marked ignore, thinner than a pixel")
-    assert notes[2].startswith("1 of 10 boxes exceed their image") and len(notes) == 4
+    assert notes[0] == "2 of 11 objects are of other classes: left out"
+    assert notes[1].startswith("3 of 11 objects are marked ignore, thinner than a pixel")
+    assert notes[2].startswith("1 of 11 boxes are in the first pixel: fractions of the image?")
+    assert notes[3].startswith("1 of 11 boxes exceed their image") and len(notes) == 5
 
 
 def test_chosen_classes_give_the_labels(place):
@@ -89,8 +92,10 @@ def test_chosen_classes_give_the_labels(place):
     assert dataset[1][1]["bboxes_ignore"].shape == (1, 4)
     with pytest.raises(ConfigError, match="did you mean 'person'"):
         COCODataset(**place, classes=["persn"])
-    with pytest.raises(ConfigError, match="no class 'bicycle'"):  # COCO's 80 by default
+    with pytest.raises(ConfigError, match="no class 'bicycle'.*use_anno_cats=True.*or add it"):  # COCO's 80 by default
         COCODataset(**place)
+    with pytest.raises(ConfigError, match=r"no class 'fox'; known: cat, dog, person; add it to the categories"):
+        COCODataset(**place, classes=["fox"])
 
 
 def test_useless_annotations_are_left_out(tmp_path):

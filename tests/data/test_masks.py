@@ -67,6 +67,13 @@ def test_nothing_of_a_crop_comes_back_when_it_is_padded():
     assert padded.segmentations[1] == [[1, 1, 4, 1, 4, 3]]  # one inside is a polygon still
 
 
+def test_polygons_may_be_arrays():
+    """Those of a user's own data set."""
+    lists, arrays = InstanceMasks([TRIANGLE], WIDTH, HEIGHT), InstanceMasks([[np.array(TRIANGLE[0])]], WIDTH, HEIGHT)
+    for change in (lambda masks: masks, lambda masks: masks.resize(80, 60), lambda masks: masks.flip(True, False)):
+        np.testing.assert_array_equal(np.asarray(change(arrays)), np.asarray(change(lists)))
+
+
 def test_select(masks):
     assert masks.select(np.array([True, False, False, True])).segmentations == [TRIANGLE, None]
     assert np.asarray(masks.select([False] * 4)).shape == (0, HEIGHT, WIDTH)

@@ -48,6 +48,23 @@ def test_fields_reach_the_target_through_flip_and_resize(file):
         assert np.asarray(target["masks"]).shape == (2, 64, 96)
 
 
+def test_a_transform_that_changes_a_target_does_not_change_the_record(file):
+    def own(image, target, rng):
+        for key in ("bboxes", "labels", "track_ids"):
+            target[key][:] = 2
+        target["masks"].segmentations[0][0][0] = 9.0
+        return image, target
+
+    dataset = One(file, [], **VIDEO)
+    before = dataset.target(dataset.records[0])
+    dataset.transforms.transforms = [own]
+    dataset.get(0)
+    after = dataset.target(dataset.records[0])
+    for key in ("bboxes", "labels", "track_ids"):
+        np.testing.assert_array_equal(before[key], after[key])
+    assert after["masks"].segmentations == [TRIANGLE, None]
+
+
 def test_what_belongs_to_an_object_goes_with_it(file):
     crop = dict(type="RandomCrop", crop_size=(10, 10))
     dataset = One(file, [crop], **VIDEO)

@@ -240,6 +240,7 @@ def test_what_takes_a_picture_refuses_what_normalize_makes(late, rng):
         (lambda image, target: (image, {"bboxes": target["bboxes"]}), "img_id, .* missing in the target"),
         (lambda image, target: (image, {**target, "bboxes": target["bboxes"][:0]}), "image id 5: 0 bboxes, but 1 labels"),
         (lambda image, target: (image, {**target, "bboxes": target["bboxes"] * np.nan}), "bboxes must be finite numbers"),
+        (lambda image, target: (image, {**target, "bboxes": np.array([[9, 1, 5, 4]])}), "x0 <= x1 and y0 <= y1, not"),
         (lambda image, target: (image, {**target, "labels": target["labels"] * 0}), r"labels must be .*1 to 2, not \[0\]"),
         (lambda image, target: (image, {**target, "labels": target["labels"] + 2}), r"labels must be .*1 to 2, not \[3\]"),
     ],

@@ -351,3 +351,9 @@ def test_frames_are_evaluated_all_and_in_order(root):
     assert not dataset.notes
     (note,) = build(all_images({**entry, "key_frames": True}, "dataset.val"), "dataset.val", "dataset").notes
     assert note == "key_frames: 18 frames for training are used, not all frames of the videos"
+
+
+def test_image_sets_in_utf_16(root):
+    with open(os.path.join(root, "ImageSets", "VID", "train_videos.txt"), "w", encoding="utf-16") as f:
+        f.write("a\r\ntrain/b\r\n")
+    assert len(make(root)) == 23

@@ -58,6 +58,12 @@ def test_objects_of_other_classes_are_counted_for_the_log(root):
     assert dataset.notes[0] == "2 objects are of other classes, left out: 'cat' 1, 'horse' 1"
 
 
+def test_the_default_classes_are_named_if_they_leave_objects_out(tmp_path):
+    root = write_voc(str(tmp_path), {1: [voc_object("fox", (1, 1, 9, 9)), voc_object("dog", (1, 1, 9, 9))]})
+    assert VOCDataset(root, filter_min_size=0).notes[0].endswith("'fox' 1; the default are the 20 classes of VOC: "
+                                                                 "classes=[...] selects others")  # fmt: skip
+
+
 def test_boxes_that_are_none_are_counted_for_the_log(tmp_path):
     boxes = [(9, 9, 5, 5), (9, 9, 8, 9), (90, 9, 95, 15), (1, 1, 9, 9)]
     dataset = make(write_voc(str(tmp_path), {1: [voc_object("dog", box) for box in boxes]}))
@@ -254,3 +260,9 @@ def test_lists_that_name_files(root, line):
     Path(root, "Annotations", "0002.xml").unlink()
     with pytest.raises(DataError, match=r"0002.*\.xml is missing"):
         make(root)
+
+
+def test_lists_in_utf_16(root):
+    """As PowerShell writes them."""
+    Path(root, "ImageSets", "Main", "trainval.txt").write_text("0001\r\n0002 1\r\n", encoding="utf-16")
+    assert make(root).img_ids == ["0001", "0002"]

@@ -1,3 +1,4 @@
+import json
 import os
 import shutil
 
@@ -63,6 +64,19 @@ def test_each_picture_has_the_name_of_its_file_if_training_repeats_images(tmp_pa
     for path, (width, height) in zip(paths, SIZES.values()):
         with Image.open(path) as picture:
             assert picture.size == (width, height), path
+
+
+def test_a_file_of_two_images_is_drawn_twice(tmp_path):
+    place = write_coco(str(tmp_path))
+    with open(place["anno_file"], encoding="utf8") as f:
+        content = json.load(f)
+    content["images"].append({**content["images"][0], "id": 9})
+    with open(place["anno_file"], "w", encoding="utf8") as f:
+        json.dump(content, f)
+    dataset = COCODataset(**place, use_anno_cats=True, filter_empty_gt=False)
+    paths = browse(dataset, str(tmp_path / "out"), progress=False)
+    assert len(set(paths)) == len(os.listdir(tmp_path / "out")) == 6
+    assert os.path.basename(paths[-1]).startswith("0001_2")
 
 
 def test_pictures_from_before_are_counted(tmp_path, capsys):

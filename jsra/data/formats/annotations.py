@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from xml.parsers.expat import errors
 
+from jsra.data import paths
 from jsra.data.coco_file import parse_json
 from jsra.data.image import DataError
 from jsra.data.masks import area, mask_problem, to_rle
@@ -157,10 +158,7 @@ def _cure_of_xml(path, error) -> str:
 def text_of(path: str) -> str:
     """The content of a text file in UTF-8 or (as some programs of Windows write) UTF-16; characters that are in another
     encoding become U+FFFD."""
-    with open(path, "rb") as f:
-        data = f.read()
-    wide = data.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE))
-    return data.decode("utf-16" if wide else "utf-8-sig", errors="replace")
+    return paths.text_of(path, errors="replace")
 
 
 def once(splits: dict, problems: list) -> dict:
