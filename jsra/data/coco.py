@@ -70,8 +70,11 @@ class COCODataset(DetectionDataset):
         if image_ids is not None:
             file = file._replace(images=listed_images(file.images, data_path(image_ids), self.anno_file))
         by_name = {name: number for number, name in file.categories.items()}
+        given = classes or use_anno_cats
         classes = classes or (list(by_name) if use_anno_cats else COCO_CLASSES)
         cure = "; add it to the categories of this file if only its objects are missing there"
+        if not given:
+            cure = "; these are the classes of COCO, because no classes are set: set classes=[...] or use_anno_cats=True"
         labels = label_map(classes, by_name, f"{self.anno_file}, which has {len(by_name)} categories", cure)
         super().__init__(
             classes, transforms, batch_size, num_workers, shuffle, drop_last, grouping, seed, with_masks, repeat
