@@ -27,9 +27,11 @@ from jsra.config_checks import (
     check_base,
     check_code,
     check_empty,
+    check_helpers,
     check_keys,
     check_names,
     checked,
+    helpers_of,
     is_code,
 )
 from jsra.folders import exists
@@ -166,23 +168,33 @@ def _named(value, path):
 
 def _read_with_bases(path, chain, read=None):
     """The merged content of a file and its bases. read: function (path, chain) -> a file's own content; default: _read."""
+    return _merged(path, chain, read)[0]
+
+
+def _merged(path, chain, read):
+    """(the merged content of a file and its bases, the variables that the code in these files reads)."""
     absolute = os.path.abspath(path)
     if absolute in chain:
         circle = " -> ".join(os.path.basename(p) for p in (*chain, absolute))
         raise ConfigError(f"{path}: {BASE} refers to itself ({circle})")
     content = (read or _read)(path, chain)
     check_base(content, path)
+    helpers = helpers_of(path, content)
     if BASE not in content:
-        return content
+        return content, helpers.read
     bases = content.pop(BASE)
     bases = [bases] if isinstance(bases, str) else bases
     if not isinstance(bases, (list, tuple)) or not all(isinstance(b, str) for b in bases):
         raise ConfigError(f"{path}: {BASE} must be a file name or a list of file names, it is {bases!r}")
-    merged = {}
+    merged, names = {}, set()
     for base in bases:
-        _merge(merged, _read_with_bases(_base_path(path, base), (*chain, absolute), read))
+        below, read_there = _merged(_base_path(path, base), (*chain, absolute), read)
+        _merge(merged, below)
+        names |= read_there
+    if read is None and COVER not in content:
+        check_helpers(path, content, merged, helpers, names)
     _merge(merged, content)
-    return merged
+    return merged, names | helpers.read
 
 
 def _base_path(path, base):

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import ast
 import datetime
 import inspect
 import os
+from collections import namedtuple
 
 from jsra.arguments import short
 from jsra.registry import ConfigError, nearest
@@ -26,6 +28,49 @@ def check_base(content, path):
     wrong = next((k for k, v in files.items() if isinstance(v, str)), None)
     if wrong:
         raise ConfigError(f"{path}: {wrong!r} is not read: the bases of a config are in {BASE}, written in this way")
+
+
+# The helper variables (with an underscore) of a file that it sets at its top level, and that it reads.
+Helpers = namedtuple("Helpers", "set read")
+
+
+def helpers_of(path, content) -> Helpers:
+    """The Helpers of a config file with this content. In YAML, anchors (&) can read any value."""
+    with open(path, "rb") as f:
+        text = f.read()
+    if not path.endswith(".py"):
+        return Helpers(set() if b"&" in text else set(filter(_is_helper, map(str, content))), set())
+    tree = ast.parse(text)
+    read = {node.id for node in ast.walk(tree) if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Load)}
+    if read & {"globals", "locals", "vars", "eval", "exec"}:
+        return Helpers(set(), read)
+    targets = [t for statement in tree.body if isinstance(statement, ast.Assign) for t in statement.targets]
+    return Helpers({t.id for t in targets if isinstance(t, ast.Name) and _is_helper(t.id)}, read)
+
+
+def _is_helper(name) -> bool:
+    return name.startswith("_") and not name.startswith("__") and name not in ("_", BASE)
+
+
+def check_helpers(path, content, merged, helpers, read_below):
+    """Raise ConfigError for a helper of a base that the file sets again and does not read: the base was executed before, so
+    the new value would have no effect.
+
+    content: of the file; merged: of its bases; helpers: of the file; read_below: the helpers that its bases read.
+    """
+    for name in sorted(helpers.set - helpers.read):
+        if name in read_below and name in merged and not _equal(content.get(name), merged[name]):
+            raise ConfigError(
+                f"{path}: {name} has no effect: it is a helper of the base, which was executed with its own {name}. Set the "
+                "values that were made from it (`jsra config` prints them)"
+            )
+
+
+def _equal(one, other) -> bool:
+    try:
+        return bool(one == other)
+    except ValueError:  # arrays
+        return True
 
 
 def is_code(value) -> bool:

@@ -152,9 +152,9 @@ def to_jsra(arrays: dict, family: str | None = None, classes: str | None = None,
     if family is None:
         own = needed and set(needed) <= set(map(current, arrays))
         arrays = arrays if own else unwrapped(arrays)
-        family = "jsra" if own else family_of(arrays)
+        family = "jsra" if own else family_of(arrays, needed)
     else:
-        seen = family_of(arrays)
+        seen = family_of(arrays, needed)
         if seen != family and "jsra" not in (seen, family) and {seen, family} != {"mmdet", "jdet"}:  # these two share names
             raise WeightsError(f"the names are those of {seen}, not of {family}: leave out the naming scheme (--from)")
     if classes not in (None, "coco80"):

@@ -41,10 +41,8 @@ def read_weights(path) -> dict:
         raise FileNotFoundError(f"{path}: there is no such weights file")
     _check_start(path)
     extension = os.path.splitext(path)[1].lower()
-    if extension in TORCH and not jittor_file.has_mark(path):
-        arrays = _state_dict(torch_file.read(path), path)
-    elif extension in (*TORCH, ".pkl"):
-        arrays = _state_dict(jittor_file.read(path), path)
+    if extension in (*TORCH, ".pkl"):
+        arrays = _state_dict((jittor_file if _is_pickle(path, extension) else torch_file).read(path), path)
     elif extension == ".safetensors":
         arrays = _read_safetensors(path)
     elif extension == ".npz":
@@ -61,6 +59,14 @@ def read_weights(path) -> dict:
         raise WeightsError(f"{path}: {odd} has dtype {arrays[odd].dtype}, which is none of numbers that weights have")
     with np.errstate(over="ignore"):  # numbers that are too large become infinite; an error names them when they are used
         return {name: a.astype(np.float32) if a.dtype.kind == "f" else a for name, a in arrays.items()}
+
+
+def _is_pickle(path, extension) -> bool:
+    """Whether a file is a pickle, as of jt.save and pickle.dump, and not of torch.save; both write under any of the names."""
+    if torch_file.wrote(path):
+        return False
+    with open(path, "rb") as file:
+        return extension == ".pkl" or file.read(1) == b"\x80"
 
 
 def _check_start(path):
@@ -150,7 +156,7 @@ def _read_npz(path) -> dict:
     try:
         with np.load(path, allow_pickle=False) as stored:
             return {name: stored[name] for name in stored.files}
-    except (OSError, EOFError, ValueError, AttributeError, zipfile.BadZipFile) as error:
+    except (OSError, EOFError, ValueError, TypeError, AttributeError, zipfile.BadZipFile) as error:
         raise WeightsError(f"{path}: not an .npz file of arrays, or damaged or truncated ({error})") from None
 
 

@@ -167,6 +167,9 @@ TIMM_SWIN = (
     *((f"backbone.layers.{i}.downsample.{{p}}", f"layers.{i + 1}.downsample.{{p}}") for i in range(3)),
 )
 
+# Swin alone with mmdet's names, as a classifier of mmpretrain.
+MMPRETRAIN_SWIN = (*_SWIN_MMDET, ("backbone.{p}", "backbone.{p}"))
+
 # Classifiers of PVTv2 by its authors, and of timm.
 PVT = (
     *((f"backbone.{ours}", theirs) for ours, theirs in _PVT_CONV),
@@ -218,13 +221,17 @@ RENAMED = (
 
 FAMILIES = {
     "mmdet": MMDET, "jdet": JDET, "torchvision": TORCHVISION, "dynamic_head": DYNAMIC_HEAD, "backbone": BACKBONE,
-    "efficientnet_lite": EFFICIENTNET_LITE, "swin": SWIN, "timm_swin": TIMM_SWIN, "pvt": PVT, "timm_pvt": TIMM_PVT,
+    "efficientnet_lite": EFFICIENTNET_LITE, "swin": SWIN, "timm_swin": TIMM_SWIN,
+    "mmpretrain_swin": MMPRETRAIN_SWIN, "pvt": PVT, "timm_pvt": TIMM_PVT,
     "deit": DEIT, "internimage": INTERNIMAGE, "flownet": FLOWNET, "mmtrack": MMTRACK,
 }  # fmt: skip
 # Families whose detectors are converted completely: remaining weights belong to another kind of detector.
 DETECTORS = ("mmdet", "torchvision", "mmtrack")
 # Families that have only a backbone.
-CLASSIFIERS = ("backbone", "efficientnet_lite", "swin", "timm_swin", "pvt", "timm_pvt", "deit", "internimage")
+CLASSIFIERS = (
+    "backbone", "efficientnet_lite", "swin", "timm_swin", "mmpretrain_swin", "pvt", "timm_pvt", "deit",
+    "internimage",
+)  # fmt: skip
 # The parts of our detectors, with which the names of their weights begin.
 PARTS = ("backbone", "neck", "rpn", "roi_head", "head", "motion", "aggregator", "rpn_backbone")
 # Prefixes that programs add to all names: of data-parallel and compiled modules, and of modules inside a trainer.
@@ -234,6 +241,7 @@ _SWIN_ADDED = re.compile(r"^backbone\.norm[0-3]\.(weight|bias)$")
 ADDED = {
     "swin": _SWIN_ADDED,
     "timm_swin": _SWIN_ADDED,
+    "mmpretrain_swin": _SWIN_ADDED,
     "deit": re.compile(r"^backbone\.(level_embed$|(spm|interactions|up|norm[1-4])\.|blocks\.\d+\.gamma[12]$)"),
 }
 # Weights that none of our models has or needs: counters, classifiers, constants, and the averages of mmdet 2's EMAHook (they
@@ -299,8 +307,14 @@ def unwrapped(arrays: dict) -> dict:
     return arrays
 
 
-def family_of(names) -> str:
-    """The naming scheme of these names: one of FAMILIES ('backbone' is a classification ResNet), or 'jsra'."""
+_MMDET_NECK = re.compile(r"neck\.(\d\.)?(lateral_convs|fpn_convs|convs)\.\d+\.conv\.")
+
+
+def family_of(names, needed=()) -> str:
+    """The naming scheme of these names: one of FAMILIES ('backbone' is a classification ResNet), or 'jsra'.
+
+    needed: the names of the model, if it is known: a user's own neck may have names that look like mmdet's.
+    """
     names = set(names)
     if any(n.startswith("detector.") for n in names):
         return "mmtrack"
@@ -312,6 +326,10 @@ def family_of(names) -> str:
         return "jdet"
     if any(n.startswith(("rpn_head.", "roi_head.bbox_head.", "bbox_head.")) for n in names):
         return "mmdet"
+    if any(_MMDET_NECK.match(n) and n not in needed for n in names):  # a detector without its heads
+        return "mmdet"
+    if any(n.startswith("backbone.stages.") and ".attn.w_msa." in n for n in names):
+        return "mmpretrain_swin"
     if any(n.startswith(("backbone.dyhead_tower.", "backbone.backbone.fpn_")) for n in names):
         return "dynamic_head"
     if any(n.startswith(("backbone.body.", "backbone.fpn.", "roi_heads.")) for n in names):

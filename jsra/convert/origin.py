@@ -47,12 +47,12 @@ def origin(path) -> Origin:
     """
     path = os.fspath(path)
     extension = os.path.splitext(path)[1].lower()
-    if not is_file(path) or extension not in (".safetensors", ".pth", ".pt", ".bin", ".ckpt"):
+    if not is_file(path) or extension not in (".safetensors", ".pth", ".pt", ".bin", ".ckpt", ".pkl"):
         return Origin()
     try:
         if extension == ".safetensors":
             return _of_safetensors(_header(path))
-        return _of_checkpoint(torch_file.read_header(path))
+        return _of_checkpoint(torch_file.read_header(path)) if torch_file.wrote(path) else Origin()
     except (WeightsError, ValueError, TypeError, AttributeError, RecursionError):
         return Origin()
 

@@ -58,7 +58,10 @@ class Tensor:
 
     def __init__(self, storage, offset, size, stride, *_):
         if not isinstance(storage, _Storage):
-            raise WeightsError("a tensor without a storage: the file is damaged or in another format")
+            raise WeightsError(
+                "a tensor without a storage: the file is damaged, or pickle.dump wrote it: save the weights in PyTorch with "
+                "torch.save"
+            )
         self.storage, self.offset, self.size, self.stride = storage, int(offset), tuple(size), tuple(stride)
 
     def array(self) -> np.ndarray:
@@ -202,6 +205,13 @@ def _read_legacy(path, with_data=True):
             (count,) = struct.unpack("<q", file.read(8))
             storage.fill(file.read(count * storage.item_size))
     return content
+
+
+def wrote(path: str) -> bool:
+    """Whether a file starts as those of torch.save, in one of its two formats; its name says nothing."""
+    with open(path, "rb") as file:
+        start = file.read(32)
+    return start.startswith(b"PK\x03\x04") or pickle.dumps(_LEGACY_MAGIC, 2)[2:-1] in start
 
 
 def read(path: str) -> dict:

@@ -10,7 +10,7 @@ from jsra.agreement import check_agreement, summary
 from jsra.arguments import a_part, parameters
 from jsra.config_checks import checked
 from jsra.data.classes import check_model, check_same
-from jsra.data.transforms import other_colours
+from jsra.data.transforms import other_colours, steps_of
 from jsra.defaults import plain, without_helpers
 from jsra.detectors.feature_cache import use_features
 from jsra.detectors.fit import check_fit
@@ -193,6 +193,19 @@ def _check_needs(model, dataset):
                 f"model{name and '.'}{name} is trained on {need}, and dataset.train ({kind.__name__}) gives none: {cure}, or "
                 "remove it from the model"
             )
+        if need == "masks" and _without_masks(dataset):
+            raise ConfigError(
+                f"model{name and '.'}{name} is trained on masks, and no object of {dataset!r} has a segmentation: use "
+                "annotations with masks, or remove the branch (model.roi_head.branches) for boxes alone"
+            )
+
+
+def _without_masks(dataset) -> bool:
+    """Whether no object has a mask. A user's own methods and transforms may make masks that the records do not have."""
+    ours = all(type(step).__module__.startswith("jsra.") for step in steps_of(dataset))
+    if not ours or not dataset.is_ours("get", "picture", "target"):
+        return False
+    return all(mask is None for record in dataset.records for mask in record.segmentations() or ())
 
 
 def _shared_images(train, val) -> list:

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import math
+
 from jsra.export.boxes import column, decode, nms, top
-from jsra.export.extractor import extract
+from jsra.export.extractor import extract, output_size
+from jsra.registry import ConfigError
 
 
 def detections(g, branch, maps, proposals, limits):
     """proposals [n, 4] -> (boxes [m, 4], scores [m], labels int64 [m], 1 for the first class), best first."""
     head = branch.head
     with g.scope("box"):
+        _check_size(branch)
         features = extract(g, branch.extractor, maps, proposals)
         with g.scope("head"):
             logits, deltas = _outputs(g, head, features)
@@ -20,6 +24,17 @@ def detections(g, branch, maps, proposals, limits):
             boxes = decode(g, head.box_coder, proposals, deltas, limits)
         with g.scope("select"):
             return _select(g, branch.test, boxes, scores, head)
+
+
+def _check_size(branch):
+    """Raise ConfigError if the head reads another number of features than the extractor gives: it would fail in any run."""
+    head, size = branch.head, output_size(branch.extractor)
+    given, read = branch.extractor.out_channels * math.prod(size), head.in_channels * math.prod(head.roi_feat_size)
+    if given != read:
+        raise ConfigError(
+            f"model.roi_head.box: the extractor gives {given} numbers per RoI, and the head reads {read}: set roi_feat_size "
+            "of the head to the extractor's output size"
+        )
 
 
 def _outputs(g, head, features):

@@ -28,6 +28,7 @@ SWIN = (
     "backbone.layers.2.downsample.reduction.weight",
 )  # fmt: skip
 
+SWINS = ("swin", "timm_swin", "mmpretrain_swin")
 PVT = (
     "backbone.patch_embed1.proj.weight", "backbone.patch_embed3.norm.bias", "backbone.block1.0.attn.q.weight",
     "backbone.block4.1.mlp.conv_bias", "backbone.block2.0.mlp.fc1.weight", "backbone.norm4.weight",
@@ -54,7 +55,7 @@ DYHEAD = (
 
 @pytest.mark.parametrize("family", FAMILIES)
 def test_names_there_and_back(family):
-    names = {**dict(efficientnet_lite=LITE, flownet=FLOWNET), **dict.fromkeys(("swin", "timm_swin"), SWIN)}
+    names = {**dict(efficientnet_lite=LITE, flownet=FLOWNET), **dict.fromkeys(SWINS, SWIN)}
     names = {**names, **dict.fromkeys(("pvt", "timm_pvt"), PVT), "internimage": INTERNIMAGE, "deit": DEIT}
     names["dynamic_head"], names["mmdet"] = DYHEAD, OURS + CASCADE + DYHEAD
     names = names.get(family, OURS + CASCADE)

@@ -7,7 +7,7 @@ import jittor as jt
 import numpy as np
 import pytest
 
-from jsra.convert import jittor_file
+from jsra.convert import jittor_file, torch_file
 from jsra.convert.convert import to_jsra
 from jsra.convert.files import read_weights, write_weights
 from jsra.convert.torch_file import WeightsError
@@ -34,6 +34,17 @@ def test_what_jittor_saves_is_read_under_every_extension(tmp_path, extension):
     path = str(tmp_path / f"a{extension}")
     jt.save({"model": {"fc.weight": jt.array([[1.0, 2.0]])}}, path)
     np.testing.assert_array_equal(read_weights(path)["fc.weight"], [[1.0, 2.0]])
+
+
+@pytest.mark.parametrize("extension", [".pkl", ".pth", ".bin"])
+def test_the_content_tells_the_format_and_not_the_name(tmp_path, extension):
+    """torch.save and pickle.dump write under any name."""
+    arrays = {"fc.weight": np.float32([[1, 2]])}
+    torch_file.write(str(tmp_path / "a.pth"), arrays)
+    (tmp_path / "a.pth").rename(tmp_path / f"torch{extension}")
+    (tmp_path / f"plain{extension}").write_bytes(pickle.dumps(arrays, 2))
+    for name in ("torch", "plain"):
+        np.testing.assert_array_equal(read_weights(tmp_path / f"{name}{extension}")["fc.weight"], [[1, 2]])
 
 
 @pytest.mark.parametrize("protocol", [2, 4])

@@ -5,6 +5,8 @@ import numpy as np
 import pytest
 from jittor import nn
 
+from jsra.backbones.swin import SwinTransformer
+from jsra.convert.convert import from_jsra
 from jsra.convert.files import write_weights
 from jsra.convert.load import Report, load_weights
 from jsra.convert.torch_file import WeightsError
@@ -154,6 +156,48 @@ def test_names_of_a_users_detector_are_its_own(tmp_path, name):
     write_weights(path, {n: np.full_like(a, 3) for n, a in arrays_of(model).items()})
     load_weights(model, path, strict=True)
     assert all((array == 3).all() for array in arrays_of(model).values())
+
+
+class WithNeck(nn.Module):
+    def __init__(self, own=False):
+        super().__init__()
+        self.neck = nn.Module()
+        layers = [nn.Conv2d(2, 2, 1) for _ in range(2)]
+        if own:
+            for i, layer in enumerate(layers):
+                layers[i] = nn.Module()
+                layers[i].conv = layer
+        self.neck.fpn_convs = nn.ModuleList(layers)
+        self.head = nn.Linear(2, 2)
+
+
+@pytest.mark.parametrize("own", [False, True])
+def test_a_neck_of_mmdet_without_its_heads(tmp_path, own):
+    """As people write it to train on other classes. A user's own neck may have such names itself."""
+    path, model = tmp_path / "n.pth", WithNeck(own)
+    write_weights(path, {f"neck.fpn_convs.{i}.conv.weight": np.full((2, 2, 1, 1), i + 5, np.float32) for i in range(2)})
+    report = load_weights(model, path)
+    assert report.family == ("jsra" if own else "mmdet") and len(report.matched) == 2 and not report.unexpected
+    for i, layer in enumerate(model.neck.fpn_convs):
+        assert ((layer.conv if own else layer).weight.numpy() == i + 5).all()
+
+
+def test_swin_of_mmpretrain(tmp_path, rng):
+    """The names of mmdet's Swin, a norm only at the end, and a classifier."""
+    model = nn.Module()
+    model.backbone = SwinTransformer(embed_dims=8, depths=(1, 1, 1, 1), num_heads=(1, 1, 2, 2))
+    ours = {n: rng.standard_normal(a.shape).astype(np.float32) for n, a in arrays_of(model).items() if a.dtype.kind == "f"}
+    theirs = from_jsra(ours, "mmpretrain_swin")
+    assert not theirs.unexpected and "backbone.stages.0.blocks.0.attn.w_msa.qkv.weight" in theirs.arrays
+    norms = [f"backbone.norm{i}.{kind}" for i in range(3) for kind in ("weight", "bias")]
+    kept = {n: a for n, a in theirs.arrays.items() if n not in norms}
+    path = tmp_path / "s.pth"
+    write_weights(path, {**kept, "head.fc.weight": np.ones((5, 64), np.float32), "head.fc.bias": np.ones(5, np.float32)})
+    before = arrays_of(model)
+    report = load_weights(model, path)
+    assert report.family == "mmpretrain_swin" and report.ignored == ["head.fc.weight", "head.fc.bias"]
+    for name, array in arrays_of(model).items():
+        np.testing.assert_array_equal(array, before[name] if name in norms or name not in ours else ours[name])
 
 
 def test_frozen_parameters_stay_frozen(tmp_path):

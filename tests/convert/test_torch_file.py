@@ -216,7 +216,9 @@ def test_npz_that_are_damaged_or_hold_objects(tmp_path):
     np.savez(tmp_path / "objects.npz", a=np.array([{}], object))
     (tmp_path / "cut.npz").write_bytes(whole.read_bytes()[:200])
     (tmp_path / "other.npz").write_bytes(b"nothing of it")
-    for name in ("objects", "cut", "other"):
+    with open(tmp_path / "single.npz", "wb") as file:
+        np.save(file, np.zeros(3))
+    for name in ("objects", "cut", "other", "single"):
         with pytest.raises(WeightsError, match=f"{name}.npz: not an .npz file of arrays, or damaged"):
             read_weights(tmp_path / f"{name}.npz")
 

@@ -147,7 +147,7 @@ def test_command_check(config, tmp_path, capsys):
 @pytest.mark.parametrize(
     "change, words",
     [
-        (dict(use_anno_cats=False), "there is no class 'person'"),  # the 80 classes of COCO: the file has other ones
+        (dict(use_anno_cats=False), "because no classes are set: set classes=[...]"),  # COCO's 80 classes
         (dict(classes=["cat", "cat"]), "a class appears twice in ['cat', 'cat']"),
         (dict(filter_min_size=500), "has no image with an object"),
         (dict(image_ids="ids.txt"), "lists 1 images"),

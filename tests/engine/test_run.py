@@ -71,6 +71,24 @@ def test_masks_that_the_data_lacks_are_said_before_the_run(tmp_path, monkeypatch
     build_run(load_config(path, ["+dataset.train.with_masks=true"])).close()
 
 
+def test_data_without_any_mask_cannot_train_masks(tmp_path, monkeypatch):
+    """One object with a mask is enough; a user's transform may make masks that the file does not have."""
+    monkeypatch.setattr(ToyDetector, "needs", ("masks",), raising=False)
+    path, annotations = write_config(tmp_path), tmp_path / "data" / "annotations.json"
+    content = json.loads(annotations.read_text())
+    settings = ["+dataset.train.with_masks=true"]
+    for segmentation, first in (([], []), (None, None), ([], [[1, 1, 9, 1, 9, 9]])):
+        for number, annotation in enumerate(content["annotations"]):
+            annotation["segmentation"] = segmentation if number else first
+        annotations.write_text(json.dumps(content))
+        if first:
+            build_run(load_config(path, settings)).close()
+        else:
+            with pytest.raises(ConfigError, match="on masks, and no object of COCODataset.* has a segmentation: use"):
+                build_run(load_config(path, settings))
+            assert not (tmp_path / "work" / "log.jsonl").exists()
+
+
 def test_null_is_the_default(tmp_path):
     run = build_run(load_config(write_config(tmp_path), ["+checkpoint_keep=null", "eval_interval=null", "log_interval=null"]))
     run.close()

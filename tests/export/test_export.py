@@ -173,6 +173,13 @@ def test_what_cannot_be_exported_is_listed():
         check_supported(load_config(path_of(name)), name)
 
 
+def test_a_head_for_other_features_is_refused():
+    detector = detector_of(CONFIGS[1])
+    detector.model.roi_head.box.head.roi_feat_size = (5, 5)
+    with pytest.raises(ConfigError, match="gives .* numbers per RoI, and the head reads .*: set roi_feat_size"):
+        onnx_model(detector.model, detector.transforms.transforms, NAMES)
+
+
 def command(tmp_path, *more):
     """The command on weights and a picture of its own."""
     state = detector_of(CONFIGS[1]).model.state_dict()

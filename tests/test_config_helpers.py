@@ -1,0 +1,46 @@
+"""Helpers of a config, with an underscore, that are set again where they have no effect."""
+
+import functools
+
+import pytest
+
+from jsra.config import load_config as load_checked
+from jsra.registry import ConfigError
+
+load_config = functools.partial(load_checked, known=None)
+
+
+@pytest.fixture
+def write(tmp_path):
+    def write(name, text):
+        (tmp_path / name).write_text(text)
+        return str(tmp_path / name)
+
+    return write
+
+
+@pytest.mark.parametrize("middle", [False, True])
+@pytest.mark.parametrize("leaf", ["leaf.py", "leaf.yaml"])
+def test_a_helper_of_a_base_that_is_set_again_in_vain(write, leaf, middle):
+    write("base.py", "_size = 3\n_note = 'base'\na = dict(x=_size)")
+    base = write("middle.py", "_base_ = 'base.py'") if middle else "base.py"
+    lines = (f"_base_ = {base!r}\n", "_size = 5") if leaf.endswith("py") else (f"_base_: {base}\n", "_size: 5")
+    with pytest.raises(ConfigError, match=f"{leaf}: _size has no effect: it is a helper of the base"):
+        load_config(write(leaf, "".join(lines)))
+
+
+@pytest.mark.parametrize(
+    "text, x",
+    [
+        ("_size = 5\na = dict(x=_size)", 5),  # read here
+        ("_size = 3", 3),  # the same value
+        ("_note = 'leaf'", 3),  # the base does not read it either
+        ("_sizes = 5", 3),
+        ("for _size in (4, 5): pass", 3),
+        ("_size = 5\na = dict(x=eval('_size'))", 5),
+        ("_cover_ = True\n_size = 5\na = dict(x=1)", 1),
+    ],
+)
+def test_helpers_that_a_file_may_set(write, text, x):
+    write("base.py", "_size = 3\n_note = 'base'\na = dict(x=_size)")
+    assert load_config(write("leaf.py", f"_base_ = 'base.py'\n{text}")).a.x == x
