@@ -91,14 +91,14 @@ def _name(numbered, named, problems) -> list:
 
 def _after_the_box(lines):
     """What follows the boxes of labels if all of them have the same number of values and these are no polygons; None if
-    nothing does: 'key points' (x, y and a visibility of 0, 1 or 2 each), 'a score and a track', or 'a track'."""
+    nothing does: 'key points' (x, y and a visibility of 0, 1 or 2 each), 'a score and a track', or 'a track or an angle'."""
     rows = [[float(w) for w in words[1:]] for listed in lines.values() for words in listed if _is_sound(words)]
     if len({len(row) for row in rows}) != 1 or len(rows) < 2:
         return None
     if len(rows[0]) == 6 and all(row[5].is_integer() for row in rows) and not all(row[4].is_integer() for row in rows):
         return "a score and a track"
     if len(rows[0]) == 5 and all(row[4].is_integer() for row in rows) and any(row[4] > 1 for row in rows):
-        return "a track"
+        return "a track or an angle"
     marks = [mark for row in rows for mark in row[6::3]]
     return "key points" if len(rows[0]) % 3 == 1 and marks and set(marks) <= {0, 1, 2} else None
 
@@ -118,7 +118,8 @@ def _labels(places, lines, problems) -> dict:
             found.setdefault(picture, []).append(path)
     chosen = {}
     for picture in (p for p in places.paths if p in found):
-        paths = sorted(found[picture], key=lambda path: places.fit(picture, path), reverse=True)
+        start = stem_of(picture)
+        paths = sorted(found[picture], key=lambda path: (places.fit(picture, path), stem_of(path) == start), reverse=True)
         problems += [f"{path}: {picture} also has labels in {paths[0]}, which is closer: left out" for path in paths[1:]]
         chosen[picture] = paths[0]
     return chosen
