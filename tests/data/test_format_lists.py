@@ -293,7 +293,7 @@ def test_backgrounds_are_counted(tmp_path, capsys):
         (tmp_path / "d" / "JPEGImages" / f"p{i}.txt").write_text("")
     assert main(["init", str(tmp_path / "d"), str(tmp_path / "out")]) == 0
     text = capsys.readouterr().out
-    assert "  1 picture of train without an object: a training leaves out these backgrounds; it uses them with " in text
+    assert "  1 picture of train without an object: a training leaves out these backgrounds; it uses them with `--set" in text
     config = load_config(str(tmp_path / "out" / "config.py"))
     for change, count in ({}, 2), ({"filter_empty_gt": False}, 3):
         assert len(build({**config["dataset"]["train"], **change}, "x", "dataset").records) == count
