@@ -1,14 +1,20 @@
-// One lock around every compilation of an operator, by Jittor or by jsra, in all processes that share a cache.
+// One lock around every compilation of an operator, by Jittor or by jsra, in all processes that share a cache, and a lock for
+// each operator.
 //
 // Jittor's own lock is a record lock: it is released when the process that held it ends, although compilers started by that
 // process may still write into the cache; waiting for it prints no message, and a signal during the wait is an error. flock
 // belongs to the open file, which the compilers inherit: it is released when the last of them has ended. Jittor's lock is
 // acquired too, because of processes without jsra; compile_lock.py switches off Jittor's own use of it.
+//
+// An operator that is in the cache is loaded in a few milliseconds, without the lock of all: it does not wait until another
+// process has compiled something else. But Jittor writes and reads its source again, so only one process at a time does that.
 #include <atomic>
 #include <cerrno>
 #include <chrono>
 #include <condition_variable>
 #include <exception>
+#include <functional>
+#include <memory>
 #include <mutex>
 #include <new>
 #include <set>
@@ -27,6 +33,7 @@ struct JitKey;
 JitKey& get_jk();
 struct Op {
     std::string get_jit_key(JitKey&);
+    static std::string get_filename_from_jit_key(const std::string& key, const std::string& suffix);
 };
 typedef void (*jit_op_entry_t)(Op*);
 extern jit_op_entry_t (*do_compile_hook)(Op*);
@@ -37,9 +44,10 @@ namespace {
 
 std::mutex mutex;
 std::condition_variable released;
-std::atomic<int> holders{0};  // number of threads that compile now
+std::atomic<int> holders{0};    // number of threads that have the lock of all compilations
+std::atomic<int> compiling{0};  // number of threads that compile or load an operator
 thread_local int depth = 0;  // a compilation may start another
-int ours = -1, queue = -1, jittors = -1, out = -1;
+int ours = -1, queue = -1, jittors = -1, operators = -1, out = -1;
 std::atomic<pid_t> owner{-1};   // the process that opened them
 std::atomic<pid_t> opening{-1};  // the forked process in which a thread opens them
 std::string own_path, jittors_path, message;
@@ -50,16 +58,17 @@ int open_locks() {
     ours = open(own_path.c_str(), O_RDWR | O_CREAT, 0666);
     queue = open((own_path + ".queue").c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0666);
     jittors = open(jittors_path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0666);
+    operators = open((own_path + ".operators").c_str(), O_RDWR | O_CREAT, 0666);
     owner = getpid();
-    return ours < 0 || queue < 0 || jittors < 0 ? errno : 0;
+    return ours < 0 || queue < 0 || jittors < 0 || operators < 0 ? errno : 0;
 }
 
 // A forked process shares its parent's open files, so flock would not separate the two: it opens its own files.
 void after_fork() {
     new (&mutex) std::mutex;
-    holders = 0;
+    holders = compiling = 0;
     depth = 0;
-    for (int file : {ours, queue, jittors}) close(file);
+    for (int file : {ours, queue, jittors, operators}) close(file);
     open_locks();
 }
 
@@ -112,7 +121,6 @@ void wait_until(Done done) {
 // have finished and that process has had its turn. So a process with many operators to compile does not block the others.
 struct Guard {
     Guard() {
-        separate();
         std::unique_lock<std::mutex> one(mutex);
         while (holders && !depth && another_waits()) released.wait_for(one, std::chrono::milliseconds(20));
         ++depth;
@@ -131,27 +139,56 @@ struct Guard {
     }
 };
 
+// One operator among all processes: the byte of a file at the hash of the operator's name. Like flock, a lock that belongs to
+// the open file and that the compilers inherit.
+struct OperatorLock {
+    off_t place;
+
+    explicit OperatorLock(const std::string& name) : place(std::hash<std::string>()(name) >> 2) {
+        wait_until([this] { return set(F_WRLCK); });
+    }
+    ~OperatorLock() { set(F_UNLCK); }
+
+    bool set(short kind) {
+        struct flock byte = {};
+        byte.l_type = kind;
+        byte.l_whence = SEEK_SET;
+        byte.l_start = place;
+        byte.l_len = 1;
+        return fcntl(operators, F_OFD_SETLK, &byte) == 0 || (errno != EAGAIN && errno != EACCES);
+    }
+};
+
+bool in_cache(const std::string& library) {  // Jittor writes the key when the compiler has finished
+    return access(library.c_str(), F_OK) == 0 && access((library + ".key").c_str(), F_OK) == 0;
+}
+
+struct Count {
+    Count() { ++compiling; }
+    ~Count() { --compiling; }
+};
+
 // If two threads compile the same operator, the second waits: Jittor writes the source again while the first one reads it.
 struct Once {
     std::string key;
     static std::mutex mutex;
     static std::condition_variable done;
-    static std::set<std::string> compiling;
+    static std::set<std::string> keys;
 
     explicit Once(std::string k) : key(std::move(k)) {
         std::unique_lock<std::mutex> one(mutex);
-        done.wait(one, [this] { return !compiling.count(key); });
-        compiling.insert(key);
+        done.wait(one, [this] { return !keys.count(key); });
+        keys.insert(key);
     }
     ~Once() {
         std::lock_guard<std::mutex> one(mutex);
-        compiling.erase(key);
+        keys.erase(key);
         done.notify_all();
     }
 };
 std::mutex Once::mutex;
 std::condition_variable Once::done;
-std::set<std::string> Once::compiling;
+std::set<std::string> Once::keys;
 
 // A signal to the process group (Ctrl-C, a closed terminal, a batch system) ends the compilers too. Jittor ends the process
 // if a signal ended one of its children, and a training run could not save: compile again instead. Any other signal stays
@@ -164,7 +201,7 @@ struct sigaction jittors_action;
 
 void child_ended(int number, siginfo_t* info, void* context) {
     bool by_signal = info->si_code == CLD_KILLED || info->si_code == CLD_DUMPED;
-    if (holders && by_signal && sent_to_group(info->si_status)) return;
+    if (compiling && by_signal && sent_to_group(info->si_status)) return;
     jittors_action.sa_sigaction(number, info, context);
 }
 
@@ -183,8 +220,13 @@ bool ended_by_signal(const std::string& error) {
 }
 
 jittor::jit_op_entry_t compile(jittor::Op* op) {
-    Guard guard;
-    Once once(op->get_jit_key(jittor::get_jk()));
+    separate();
+    Count count;
+    std::string key = op->get_jit_key(jittor::get_jk()), library = jittor::Op::get_filename_from_jit_key(key, ".so");
+    std::unique_ptr<Guard> guard(in_cache(library) ? nullptr : new Guard);
+    Once once(key);
+    if (in_cache(library)) guard.reset();  // another process compiled it meanwhile
+    OperatorLock lock(library);
     for (int again = 3;; again--) {
         try {
             return jittor::do_compile_inner(op);

@@ -120,17 +120,30 @@ def test_a_signal_to_the_group_does_not_end_a_process_that_compiles(tmp_path, nu
     assert err.count("a compiler was ended by a signal; it runs again") == 1
 
 
-@pytest.mark.parametrize("lock", ["jsra.lock", "jsra.lock.queue"])
-def test_waiting_is_said_in_one_line(tmp_path, lock):
-    """For one that compiles, and for one that waits already: whoever comes later is behind it."""
+@pytest.mark.parametrize(
+    "lock, hold",
+    [("jsra.lock", fcntl.flock), ("jsra.lock.queue", fcntl.flock), ("jsra.lock.operators", fcntl.lockf)],
+    ids=["compiles", "waits", "loads"],
+)
+def test_waiting_is_said_in_one_line(tmp_path, lock, hold):
+    """For one that compiles, for one that waits already (whoever comes later is behind it), for one with the same operator."""
     line = f"jsra: waiting for another process that compiles operators in {tmp_path}\n"
     with open(tmp_path / lock, "w") as holder:
-        fcntl.flock(holder, fcntl.LOCK_EX)
+        hold(holder, fcntl.LOCK_EX)
         process = start(tmp_path)
         said = iter(process.stderr.readline, "")
         assert line in said
     code, _, err = case.finish(process)
     assert code == 0 and line not in err, err
+
+
+def test_what_is_in_the_cache_does_not_wait_for_a_process_that_compiles(tmp_path):
+    code, _, err = case.finish(start(tmp_path))
+    assert code == 0, err
+    with open(tmp_path / "jsra.lock", "w") as holder:
+        fcntl.flock(holder, fcntl.LOCK_EX)
+        code, _, err = case.finish(start(tmp_path))
+    assert code == 0 and "waiting" not in err, err
 
 
 FORK = """
@@ -177,6 +190,7 @@ namespace jittor {
 struct JitKey {} key;
 JitKey& get_jk() { return key; }
 std::string Op::get_jit_key(JitKey&) { return std::to_string((long)this); }
+std::string Op::get_filename_from_jit_key(const std::string& key, const std::string& suffix) { return "/none/" + key + suffix; }
 jit_op_entry_t (*do_compile_hook)(Op*);
 jit_op_entry_t do_compile_inner(Op*) { usleep(200000); return nullptr; }
 }  // namespace jittor
