@@ -52,6 +52,9 @@ def run(args):
         print(f"  {line}")
     if done["small"]:
         print(f"  {counted(done['small'], 'picture')} with a side below {starter.LEAST_SIDE} pixels: not trained on")
+    if done["empty"]:
+        what = f"{counted(done['empty'], 'picture')} of train without an object: a training leaves out these backgrounds"
+        print(f"  {what}; it uses them with `--set +dataset.train.filter_empty_gt=False`")
     if done["unusable"]:
         print(f"  {counted(done['unusable'], 'object')} {UNUSABLE}: not trained on")
     levels, others = Counter(), Counter()  # others: of other splits than train

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import importlib.util
 import os
 import re
@@ -131,8 +132,13 @@ def _unpack(path, target):
     except RuntimeError as error:  # a password is needed, or it is compressed in another way
         why = error if isinstance(error, NotImplementedError) else "a password is needed"
         raise DataError(f"{path} cannot be unpacked here ({why}); unpack it, and give the folder") from None
-    except (zipfile.BadZipFile, zlib.error, EOFError) as error:
-        raise DataError(f"{path} cannot be unpacked ({error}); copy it again, or unpack it and give the folder") from None
+    except (zipfile.BadZipFile, zlib.error, EOFError, OSError) as error:
+        if isinstance(error, OSError) and error.errno != errno.EINVAL:
+            raise
+        cure = "copy it again, or unpack it and give the folder"
+        if os.path.exists(f"{os.path.splitext(path)[0]}.z01"):
+            cure = "it is one of several parts (.z01, ...): unpack them with another program, and give the folder"
+        raise DataError(f"{path} cannot be unpacked ({error}); {cure}") from None
     return target
 
 
@@ -219,9 +225,9 @@ def write(found: Annotations, data: str, folder: str, gpu: bool, pretrained: boo
 
     Returns {path, rule, counts: {split: (pictures, objects)}, objects: Counter of the names in train of objects to learn,
     pictures: {split: {'image id 1': Picture}} with the ids in the written files, unusable: number of objects that a training
-    leaves out, crowds: number of those that are ignored regions, shared: lines about splits with the same pictures, small:
-    number of pictures in train that a training leaves out}. Raises ConfigError if a file to be written has the name of the
-    user's own annotations.
+    leaves out, crowds: number of those that are ignored regions, shared: lines about splits with the same pictures, small
+    and empty: numbers of pictures in train that a training leaves out, for their size or as they have no object}. Raises
+    ConfigError if a file to be written has the name of the user's own annotations.
     """
     splits, rule = split(found)
     files = {name: os.path.join(folder, "annotations", f"{name}.json") for name in splits}
@@ -243,6 +249,7 @@ def write(found: Annotations, data: str, folder: str, gpu: bool, pretrained: boo
     return {
         "path": path, "rule": rule, "counts": counts, "objects": objects, "unusable": unusable, "crowds": crowds,
         "shared": _shared(splits), "small": len(splits["train"]) - len(large),
+        "empty": sum(not any(_usable(o, p) for o in p.objects) for p in large),
         "pictures": {name: {f"image id {i}": p for i, p in enumerate(listed, 1)} for name, listed in splits.items()},
     }  # fmt: skip
 

@@ -147,7 +147,7 @@ def test_command_check(config, tmp_path, capsys):
 @pytest.mark.parametrize(
     "change, words",
     [
-        (dict(use_anno_cats=False), "because no classes are set: set classes=[...]"),  # COCO's 80 classes
+        (dict(use_anno_cats=False), "the default is COCO's 80 classes: name those of this file"),  # COCO's 80 classes
         (dict(classes=["cat", "cat"]), "a class appears twice in ['cat', 'cat']"),
         (dict(filter_min_size=500), "has no image with an object"),
         (dict(image_ids="ids.txt"), "lists 1 images"),

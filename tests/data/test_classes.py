@@ -132,3 +132,5 @@ def test_a_class_that_the_categories_lack(tmp_path):
     """A validation file, say, of which no picture has an object of the class: exports list only what they have."""
     with pytest.raises(ConfigError, match="no class 'bird'.*; add it to the categories of this file"):
         COCODataset(**write_coco(str(tmp_path)), classes=["cat", "bird"])
+    with pytest.raises(ConfigError, match="no class '.*; the default is COCO's 80 classes: name those of this file"):
+        COCODataset(**write_coco(str(tmp_path)))

@@ -1,6 +1,7 @@
 """What `jsra init` does not use is named: hidden files apart, other formats, entries without use, folders of pictures."""
 
 import json
+import os
 import shlex
 import zipfile
 
@@ -279,3 +280,42 @@ def test_a_project_in_a_folder_called_data(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("JSRA_DATA", str(tmp_path / "elsewhere"))
     assert main(["init", "in", "data/project"]) == 0 and not (tmp_path / "elsewhere").exists()
+
+
+def test_the_last_part_of_a_zip_file(tmp_path):
+    """The others (.z01, ...) have the beginning."""
+    pictures(tmp_path, *(f"{i}.jpg" for i in range(9)))
+    with zipfile.ZipFile(tmp_path / "whole.zip", "w") as archive:
+        for i in range(9):
+            archive.write(tmp_path / f"{i}.jpg", f"{i}.jpg")
+    content = (tmp_path / "whole.zip").read_bytes()
+    half = len(content) // 2
+    (tmp_path / "a.zip").write_bytes(content[half:])
+    with pytest.raises(DataError, match="a.zip cannot be unpacked .*; copy it again, or unpack it and give the folder$"):
+        starter.read(str(tmp_path / "a.zip"), str(tmp_path / "out"))
+    (tmp_path / "a.z01").write_bytes(content[:half])
+    with pytest.raises(DataError, match="a.zip cannot be unpacked .* one of several parts .* with another program"):
+        starter.read(str(tmp_path / "a.zip"), str(tmp_path / "out"))
+
+
+@pytest.mark.parametrize("name", ["q.tga", "q.ppm", "q.dcm"])
+def test_pictures_in_formats_that_are_not_read(tmp_path, name):
+    yolo(tmp_path)
+    (tmp_path / "q.txt").write_text("0 0.5 0.5 0.2 0.4\n")
+    (tmp_path / name).write_text("x")
+    (line,) = [line for line in formats.find(str(tmp_path))[0].problems if "q.txt" in line]
+    assert f"{tmp_path}/{name} is in a format that is not read; convert it" in line
+
+
+@pytest.mark.parametrize("own", [False, True])
+def test_labels_called_like_the_picture_with_its_ending(tmp_path, own):
+    """a.jpg.txt for a.jpg, as some converters write it; a.txt comes first, if it is there."""
+    pictures(tmp_path, "images/a.jpg", "images/b.jpg")
+    (tmp_path / "a.jpg.txt").write_text("0 0.5 0.5 0.2 0.4\n")
+    (tmp_path / "b.txt").write_text("1 0.5 0.5 0.2 0.4\n")
+    if own:
+        (tmp_path / "images" / "a.txt").write_text("1 0.5 0.5 0.2 0.4\n")
+    found, _ = formats.find(str(tmp_path))
+    of = {os.path.basename(p.file): [o.name for o in p.objects] for p in found.splits["all"]}
+    assert of == {"a.jpg": ["class 1" if own else "class 0"], "b.jpg": ["class 1"]}
+    assert any("a.jpg.txt" in line for line in found.problems) == own

@@ -11,9 +11,11 @@ import pytest
 from PIL import Image
 
 from jsra.cli import main
+from jsra.config import load_config
 from jsra.data import formats, starter
 from jsra.data.image import DataError
 from jsra.data.masks import to_bitmap
+from jsra.registry import build
 from tests.data.test_formats import pictures
 
 COUNT = 4
@@ -284,6 +286,22 @@ def test_small_pictures_are_counted(tmp_path, capsys):
     assert "class 0: 2 objects to train on" in text  # of 3
 
 
+def test_backgrounds_are_counted(tmp_path, capsys):
+    """A training leaves them out, unless the config says otherwise; the validation uses them."""
+    yolo_files(tmp_path / "d")
+    for i in (0, 3):
+        (tmp_path / "d" / "JPEGImages" / f"p{i}.txt").write_text("")
+    assert main(["init", str(tmp_path / "d"), str(tmp_path / "out")]) == 0
+    text = capsys.readouterr().out
+    assert "  1 picture of train without an object: a training leaves out these backgrounds; it uses them with `--set" in text
+    config = load_config(str(tmp_path / "out" / "config.py"))
+    for change, count in ({}, 2), ({"filter_empty_gt": False}, 3):
+        assert len(build({**config["dataset"]["train"], **change}, "x", "dataset").records) == count
+    (tmp_path / "d" / "JPEGImages" / "p0.txt").write_text("0 0.5 0.5 0.2 0.4\n")
+    assert main(["init", str(tmp_path / "d"), str(tmp_path / "out"), "--force"]) == 0
+    assert "without an object" not in capsys.readouterr().out
+
+
 def test_a_zip_file_over_another_one(tmp_path):
     """Its files are not mixed with those of an earlier one."""
     for name in "ab":
@@ -327,6 +345,24 @@ def test_lists_of_voc(tmp_path, lists, train, val, test, form):
     splits = {name: "".join(os.path.basename(p.file)[0] for p in listed) for name, listed in found.splits.items()}
     assert splits == {name: own for name, own in (("train", train), ("val", val), ("test", test)) if own}
     assert not found.problems
+
+
+@pytest.mark.parametrize("val", [None, ""])
+def test_a_list_of_the_training_alone_in_voc(tmp_path, val):
+    """The rest is for validation, if it is not larger; an empty val.txt, as some scripts write it, changes nothing."""
+    voc_files(tmp_path)
+    lists = tmp_path / "ImageSets" / "Main"
+    lists.mkdir(parents=True)
+    (lists / "train.txt").write_text("p0\np1\np3\n")
+    if val is not None:
+        (lists / "val.txt").write_text(val)
+    splits, rule = starter.split(formats.find(str(tmp_path))[0])
+    assert {name: [os.path.basename(p.file) for p in listed] for name, listed in splits.items()} == {
+        "train": ["p0.jpg", "p1.jpg", "p3.jpg"], "val": ["p2.jpg"]
+    }  # fmt: skip
+    assert rule == "a split for training: 3 pictures; the rest for validation: 1"
+    (lists / "train.txt").write_text("p0\n")
+    assert list(formats.find(str(tmp_path))[0].splits) == ["train"]
 
 
 def test_lists_of_several_folders_of_voc(tmp_path):

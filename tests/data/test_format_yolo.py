@@ -227,3 +227,12 @@ def test_names_that_are_too_few_are_said_with_their_file(tmp_path):
     (tmp_path / "classes.txt").write_text("pills\n")
     (line,) = formats.find(str(tmp_path))[0].problems
     assert line.startswith(f"{tmp_path}/classes.txt: it has 1 name, but there are labels up to 2")
+
+
+def test_settings_in_another_encoding(tmp_path):
+    pictures(tmp_path, "a.jpg")
+    (tmp_path / "a.txt").write_text("0 0.5 0.5 0.5 0.5\n")
+    (tmp_path / "data.yaml").write_bytes("names: [汽车]\n".encode("gbk"))
+    found, _ = formats.find(str(tmp_path))
+    assert found.classes == ["class 0"]
+    assert f"{tmp_path}/data.yaml: not text in UTF-8 or UTF-16; save it as UTF-8: left out" in found.problems

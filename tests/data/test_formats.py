@@ -320,3 +320,22 @@ def test_pictures_of_two_splits_without_train_are_there_once(tmp_path):
     splits, rule = starter.split(found)
     assert sorted(p.file for listed in splits.values() for p in listed) == sorted(p.file for p in own)
     assert "Roboflow" not in rule
+
+
+def test_pictures_of_coco_without_a_size(tmp_path):
+    """Converters that people write leave it out; entries that cannot be used have a cure."""
+    coco(tmp_path)
+    content = json.loads((tmp_path / "instances.json").read_text())
+    for image, size in zip(content["images"], ({}, {"width": None, "height": 0})):
+        for key in ("width", "height"):
+            image.pop(key)
+        image.update(size)
+    content["annotations"][1]["bbox"] = {"x": 1, "y": 2}
+    (tmp_path / "instances.json").write_text(json.dumps(content))
+    found, _ = formats.find(str(tmp_path))
+    assert {(os.path.basename(p.file), p.width, p.height) for p in found.splits["all"]} == {
+        ("a.jpg", 100, 80), ("empty.jpg", 60, 60)
+    }  # fmt: skip
+    (picture,) = [p for p in found.splits["all"] if p.objects]
+    assert [(o.name, o.box) for o in picture.objects] == [("dog", DOG)]
+    assert any("annotation 2: bbox is {'x': 1, 'y': 2}; give [x, y, width, height]" in line for line in found.problems)

@@ -7,6 +7,7 @@ import pytest
 
 from jsra.data import formats, starter
 from jsra.data.formats.annotations import to_coco
+from jsra.data.masks import to_bitmap
 from jsra.registry import build
 from tests.data.test_formats import CAT, DOG, coco, cvat, labelme, pictures, voc, yolo
 
@@ -347,3 +348,41 @@ def test_polygons_of_a_group_of_cvat_are_one_object(tmp_path):
     assert [(o.name, o.box, len(o.segmentation)) for o in picture.objects[2:]] == [
         ("cat", (0, 0, 30, 20), 2), ("dog", (0, 0, 10, 10), 1), ("cat", (0, 0, 5, 5), 1), ("cat", (0, 0, 6, 6), 1)
     ]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    "element, box, area",
+    [
+        ('ellipse cx="40" cy="30" rx="20" ry="10"', (20, 20, 60, 40), 0),
+        ('ellipse cx="40" cy="30" rx="20" ry="10" rotation="90"', (30, 10, 50, 50), 0),
+        # rows of a box of 4 x 3: 0110, 1111, 0110
+        ('mask rle="1, 2, 1, 4, 1, 2, 1" left="10" top="20" width="4" height="3"', (10, 20, 14, 23), 8),
+        ('mask rle="0, 2, 10" left="10" top="20" width="4" height="3"', (10, 20, 12, 21), 2),
+        ('mask rle="0, 12" left="98" top="78" width="4" height="3"', (98, 78, 100, 80), 4),  # the picture has 100 x 80
+    ],
+)
+def test_ellipses_and_masks_of_cvat(tmp_path, element, box, area):
+    cvat(tmp_path)
+    changed(tmp_path / "annotations.xml", "<points ", f'<{element} label="dog"/><points ')
+    found, _ = formats.find(str(tmp_path))
+    (picture,) = [p for p in found.splits["all"] if p.objects]
+    one = picture.objects[2]
+    assert (one.name, tuple(round(v, 6) for v in one.box)) == ("dog", box)
+    assert (to_bitmap(one.segmentation, 100, 80).sum() if one.segmentation else 0) == area
+    if area:
+        ys, xs = to_bitmap(one.segmentation, 100, 80).nonzero()
+        assert (xs.min(), ys.min(), xs.max() + 1, ys.max() + 1) == box
+
+
+@pytest.mark.parametrize(
+    "rle, left, line",
+    [("1, 2, 1", 10, "has 4 pixels in its rle, but its box is 4 x 3"), ("-1, 13", 10, "has 12 pixels"),
+     ("0, 12", 100, "has no pixel in the picture"), ("1, x", 10, "are not numbers")],
+)  # fmt: skip
+def test_masks_of_cvat_that_cannot_be_read(tmp_path, rle, left, line):
+    cvat(tmp_path)
+    mask = f'<mask rle="{rle}" left="{left}" top="20" width="4" height="3" label="dog"/><points '
+    changed(tmp_path / "annotations.xml", "<points ", mask)
+    found, _ = formats.find(str(tmp_path))
+    assert sum(len(p.objects) for p in found.splits["all"]) == 2
+    assert sum(line in said and "the mask 'dog'" in said for said in found.problems) == 1

@@ -7,7 +7,7 @@ import urllib.parse
 from collections import Counter
 
 from jsra.data.coco import segmentation_problems
-from jsra.data.coco_file import check_coco, is_id
+from jsra.data.coco_file import check_coco, file_name, is_id
 from jsra.data.formats.annotations import (
     Annotations,
     Object,
@@ -37,19 +37,19 @@ _OF_ATTRIBUTES = {"rotation", "keyframe", "track_id"}
 
 def find(folder: str):
     """See jsra.data.formats."""
-    files, problems = [], []
+    files, problems, places = [], [], Pictures(folder)
     for path in files_below(folder, ".json"):
-        file = _read(path, problems)
+        file = _read(path, places, problems)
         if file is not None:
             name = os.path.relpath(path, folder)
             files.append((split_of(os.path.basename(name)) or split_of(os.path.dirname(name)), file))
     if not files:
         return Annotations("COCO", {}, [], problems) if problems else None
-    places, splits = Pictures(folder), {}
+    splits = {}
     # instances_val2017.json comes before person_keypoints_val2017.json: the same pictures, but all classes.
     files.sort(key=lambda f: "instances" not in os.path.basename(f[1].path))
     for split, file in files:
-        problems += [f"{file.path}: {p.where}: {p.what}: left out" for p in file.problems]
+        problems += [f"{file.path}: {p.where}: {p.what}; {p.cure}: left out" for p in file.problems]
         for picture in _pictures(places, file, problems):
             splits.setdefault(split or places.split(picture.file) or "all", []).append(picture)
     splits = once(splits, problems)
@@ -81,7 +81,7 @@ def _not_used(file) -> list:
     return without_use(file.path, "images", images) + without_use(file.path, "annotations", annotations)
 
 
-def _read(path, problems):
+def _read(path, places, problems):
     """The annotation file if it is in COCO's format and has annotations, else None."""
     content = json_of(path, problems)
     parts = ("images", "categories", "annotations")
@@ -94,7 +94,19 @@ def _read(path, problems):
     if annotations and not any(isinstance(a, dict) and "bbox" in a for a in annotations):  # COCO's panoptic_val2017.json
         problems.append(f"{path}: none of its {len(annotations)} annotations has a bbox, [x, y, width, height]: left out")
         return None
+    _add_sizes(path, content["images"], places)
     return check_coco(path, _merged(path, content, problems))
+
+
+def _add_sizes(path, images, places):
+    """Give the images without a width and a height those of their files."""
+    for image in images:
+        if not isinstance(image, dict) or image.get("width") or image.get("height") or not file_name(image):
+            continue
+        place = _place(places, image["file_name"], path)[0]
+        size = size_of(place)[0] if place else None
+        if size is not None:
+            image["width"], image["height"] = size
 
 
 def _merged(path, content, problems) -> dict:

@@ -1,10 +1,13 @@
-"""CVAT's XML for images ('CVAT for images 1.1'): one file with an <image> per picture, with <box> and <polygon> inside."""
+"""CVAT's XML for images ('CVAT for images 1.1'): one file with an <image> per picture, with <box>, <polygon>, <ellipse> and
+<mask> inside."""
 
 from __future__ import annotations
 
 import math
 import os
 from collections import Counter
+
+import numpy as np
 
 from jsra.data.formats.annotations import (
     Annotations,
@@ -20,6 +23,7 @@ from jsra.data.formats.annotations import (
 )
 from jsra.data.formats.lists import listed_splits
 from jsra.data.formats.pictures import Pictures, size_of, split_of
+from jsra.data.masks import encode
 
 
 def find(folder: str):
@@ -44,7 +48,7 @@ def find(folder: str):
                 continue
             said = image.get("subset") or "", os.path.dirname(name), os.path.basename(path)
             subset = next(filter(None, map(split_of, said)), None) or lists.get(file) or places.split(file) or "all"
-            objects = list(_united(_objects(image, f"{path}, {name}", problems)))
+            objects = list(_united(_objects(image, size, f"{path}, {name}", problems)))
             attributes.update(f"tag.{tag.get('label')}" for tag in image.findall("tag"))
             attributes.update(a.get("name") for a in image.iter("attribute") if (a.text or "").strip() not in ("", "false"))
             picture = Picture(file, path, *size, objects, places.fit(file, path, name), name, bool(why))
@@ -64,12 +68,14 @@ def _united(objects):
     for number, (group, o) in enumerate(objects):
         united.setdefault((o.name, group) if group and o.segmentation else number, []).append(o)
     for parts in united.values():
-        boxes = [v for part in parts for v in part.box]
-        yield Object(parts[0].name, bounds(boxes), [polygon for part in parts for polygon in part.segmentation])
+        if len(parts) > 1:
+            boxes = [v for part in parts for v in part.box]
+            parts = [Object(parts[0].name, bounds(boxes), [polygon for part in parts for polygon in part.segmentation])]
+        yield parts[0]
 
 
-def _objects(image, where, problems):
-    """(its group, Object) for each box and polygon of an image; the group is '' for none."""
+def _objects(image, size, where, problems):
+    """(its group, Object) for each object of an image of this size; the group is '' for none."""
     for element in image:
         name = (element.get("label") or "").strip()
         try:
@@ -83,10 +89,18 @@ def _objects(image, where, problems):
             elif element.tag == "polygon":
                 points = [float(v) for pair in element.get("points").split(";") for v in pair.split(",")]
                 polygons = [points]
+            elif element.tag == "ellipse":
+                points, polygons = _ellipse(element), []
+            elif element.tag == "mask":
+                points, polygons = _mask(element, size)
             else:
                 if element.tag not in ("tag", "attribute"):
-                    problems.append(f"{where}: the {element.tag} {name!r} is neither a box nor a polygon: left out")
+                    what = f"the {element.tag} {name!r} is not a box, a polygon, an ellipse or a mask"
+                    problems.append(f"{where}: {what}: left out")
                 continue
+        except _WrongMask as error:
+            problems.append(f"{where}: the mask {name!r} {error}: left out")
+            continue
         except (TypeError, ValueError, AttributeError):
             problems.append(f"{where}: the coordinates of the {element.tag} {name!r} are not numbers: left out")
             continue
@@ -100,3 +114,33 @@ def _objects(image, where, problems):
             continue
         group = element.get("group_id") if element.tag == "polygon" else None
         yield "" if group in (None, "0") else group, Object(name, box, polygons)
+
+
+def _ellipse(element) -> list:
+    """x0, y0, x1, y1 of the upright box around an ellipse."""
+    cx, cy, rx, ry = (float(element.get(key)) for key in ("cx", "cy", "rx", "ry"))
+    angle = math.radians(float(element.get("rotation") or 0))
+    w, h = (math.hypot(rx * a, ry * b) for a, b in ((math.cos(angle), math.sin(angle)), (math.sin(angle), math.cos(angle))))
+    return [cx - w, cy - h, cx + w, cy + h]
+
+
+class _WrongMask(Exception):
+    """A mask that cannot be used; the text says why."""
+
+
+def _mask(element, size) -> tuple:
+    """(x0, y0, x1, y1 of its pixels, RLE as in COCO) of a mask: row by row in its own box, the numbers of pixels that are by
+    turns outside and inside."""
+    left, top, width, height = (int(element.get(key)) for key in ("left", "top", "width", "height"))
+    counts = np.array([int(count) for count in element.get("rle").split(",")])
+    if min(width, height) <= 0 or counts.min() < 0 or counts.sum() != width * height:
+        raise _WrongMask(f"has {counts.sum()} pixels in its rle, but its box is {width} x {height}")
+    ys, xs = np.nonzero(np.repeat(np.arange(len(counts)) % 2, counts).reshape(height, width))
+    xs, ys = xs + left, ys + top
+    inside = (xs >= 0) & (ys >= 0) & (xs < size[0]) & (ys < size[1])
+    xs, ys = xs[inside], ys[inside]
+    if not len(xs):
+        raise _WrongMask("has no pixel in the picture")
+    whole = np.zeros((size[1], size[0]), np.uint8)
+    whole[ys, xs] = 1
+    return [int(xs.min()), int(ys.min()), int(xs.max()) + 1, int(ys.max()) + 1], encode(whole)

@@ -12,7 +12,11 @@ from jsra.data.image import PICTURES, open_image
 from jsra.data.paths import composed
 from jsra.data.problems import counted
 
-OTHERS = (".gif", ".heic", ".heif", ".avif", ".jp2", ".jxl", ".ppm", ".pgm", ".dng", ".svg")  # pictures that are not read
+# Pictures that are not read.
+OTHERS = (
+    ".gif", ".heic", ".heif", ".avif", ".jp2", ".jxl", ".jpe", ".ppm", ".pgm", ".pbm", ".dng", ".svg", ".tga", ".ico", ".exr",
+    ".psd", ".dcm", ".npy",
+)  # fmt: skip
 _SPLITS = re.compile(
     r"(?<![a-z])(?:(train(?:ing|set)?)|(val|valid|validation|validate|valset|dev|eval|evaluation)|(test(?:ing|set)?))(?![a-z])"
 )
@@ -69,6 +73,8 @@ class Pictures:
         if not ranked and any_ending:
             start, ending = os.path.splitext(name)
             return self.find(start if ending.lower() in (*PICTURES, *OTHERS) else name, source, stem=True)
+        if not ranked and stem and parts[-1] in self._by_name:  # a.jpg.txt for a.jpg
+            return self.find(name, source)
         if not ranked:
             start = parts[-1] if stem else os.path.splitext(parts[-1])[0]
             missing = f"the picture {name!r} is not in {self.folder}"

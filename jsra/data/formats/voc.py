@@ -103,7 +103,8 @@ def _lists(folder) -> dict:
 
 def _splits(main, found, places, listed, problems) -> dict:
     """{split: pictures} from ImageSets/Main (see _lists). Pictures that are not there are in a split of other lists,
-    {picture: split}; or, if there are no lists, that of the words train, val and test in their folders."""
+    {picture: split}; if there are no lists, in that of the words train, val and test in their folders; if only pictures for
+    training are named, at least half of all, in none ('all')."""
     splits, used, starts = {}, set(), {composed(os.path.splitext(path)[0]): path for path in found}
     for folder in dict.fromkeys(map(os.path.dirname, main)):
         own = {}
@@ -123,6 +124,10 @@ def _splits(main, found, places, listed, problems) -> dict:
             split = split or places.split(path) or places.split(picture.file) or "all"
         if split and path not in used:
             splits.setdefault(split, []).append(picture)
+    if used and not any(pictures for name, pictures in splits.items() if name != "train"):
+        rest = [picture for path, picture in found.items() if path not in used and not listed.get(picture.file)]
+        if len(rest) <= len(splits["train"]):  # only the pictures for training are named
+            splits["all"] = rest
     return {name: pictures for name, pictures in splits.items() if pictures}
 
 

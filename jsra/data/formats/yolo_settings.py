@@ -23,6 +23,7 @@ _WHOLE = ("labels.txt", "label_list.txt")  # a train_labels.txt is no such file
 _OF_YOLO = ("train", "val", "nc", "path", "kpt_shape")  # keys of a data.yaml
 SPLITS = ("train", "val", "test")  # of a place that has several, the first one counts
 MOST_CLASSES = 100_000
+NO_TEXT = "not text in UTF-8 or UTF-16; save it as UTF-8: left out"
 MOST_BYTES = 100_000  # of a .data file of Darknet; larger ones are something else
 
 
@@ -142,6 +143,9 @@ def _read_yaml(path, folder, problems) -> tuple:
         try:
             content = yaml.load(f, Loader=yaml.BaseLoader)  # everything is read as text: a class may be called no or 1.0
         except (yaml.YAMLError, UnicodeDecodeError) as error:
+            if "\ufffd" in text_of(path):
+                problems.append(f"{path}: {NO_TEXT}")
+                return [], {}
             problems.append(f"{path}: not valid YAML ({' '.join(str(error).split())}); correct it: left out")
             return [], {}
     if not isinstance(content, dict):
@@ -180,7 +184,7 @@ def _names_of_lines(path, problems) -> list:
     lines count."""
     names = [line.strip() for line in text_of(path).rstrip().splitlines()]
     if "\ufffd" in "".join(names):
-        problems.append(f"{path}: not text in UTF-8 or UTF-16; save it as UTF-8: left out")
+        problems.append(f"{path}: {NO_TEXT}")
         return []
     return [text or f"class {i}" for i, text in enumerate(names)]
 
