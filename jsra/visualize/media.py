@@ -19,7 +19,7 @@ from jsra.visualize.detections import draw_detections
 from jsra.visualize.video import VIDEOS, is_video, open_video
 
 FILE = "detections.json"
-NOT_READ = (*(ending for ending in OTHERS if ending not in VIDEOS), ".wmv", ".flv", ".mpg", ".mpeg", ".3gp")
+NOT_READ = (*(ending for ending in OTHERS if ending not in VIDEOS), ".jpe", ".wmv", ".flv", ".mpg", ".mpeg", ".3gp")
 
 
 def find_inputs(paths) -> list:
