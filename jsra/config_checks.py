@@ -20,6 +20,11 @@ MOVED = {
     "ap_mode": "evaluator=[dict(type='VOCBoxAP', mode=...)] next to dataset",
 }
 
+# Settings of other libraries, and what does the same here.
+ELSEWHERE = dict.fromkeys(
+    ("resume", "resume_from", "auto_resume"), "`jsra train CONFIG --resume` continues a run, --resume CHECKPOINT an older one"
+)
+
 
 def check_base(content, path):
     """Raise ConfigError for a key with file names that is meant to be BASE, as it is spelled in other libraries."""
@@ -120,9 +125,8 @@ def check_keys(config, known, path):
     """Raise ConfigError for keys at the top level, and of dataset entries, that do not exist."""
     for key in map(str, config):
         if key not in known and not key.startswith("_"):
-            raise ConfigError(
-                f"{path}: there is no setting {key!r}{nearest(key, known)}; helper names begin with an underscore"
-            )
+            hint = f"; {ELSEWHERE[key]}" if key in ELSEWHERE else nearest(key, known)
+            raise ConfigError(f"{path}: there is no setting {key!r}{hint}; helper names begin with an underscore")
     if config.get("dataset", {}) is None:  # the same as missing: code that needs it reports it
         del config["dataset"]
     splits = config.get("dataset", {})

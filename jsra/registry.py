@@ -129,8 +129,10 @@ def construct(cls, settings, path: str = "config", **extra):
     built = {key: build(value, f"{path}.{key}") for key, value in settings.items()}
     try:
         return cls(**built, **extra)
-    except ConfigError:
-        raise
+    except ConfigError as error:
+        if not str(error).startswith(cls.__name__):
+            raise
+        raise ConfigError(f"{path}: {error}") from error
     except ValueError as error:
         about = "" if str(error).startswith(cls.__name__) else f"{cls.__name__}: "
         raise ConfigError(f"{path}: {about}{error}") from error

@@ -31,7 +31,7 @@ def run(args):
     from jsra.inference import Detector
     from jsra.output import check_folder
     from jsra.runtime.distributed import is_main
-    from jsra.visualize.media import find_inputs, infer_all
+    from jsra.visualize.media import find_inputs, infer_all, left_out
 
     # Checked before the model is built: a wrong path should be reported immediately.
     inputs = find_inputs(args.inputs)
@@ -40,6 +40,7 @@ def run(args):
     detector = Detector(args.config, args.weights, args.overrides, flip=args.flip)
     if not is_main():
         return 0  # with mpirun: the first process detects and writes
+    _say_left_out(left_out(args.inputs))
     done = infer_all(detector, inputs, args.out, args.threshold)
     for path, reason in done.failed.items():
         print(f"failed: {path}: {reason}", file=sys.stderr)
@@ -53,3 +54,15 @@ def run(args):
     ended = ", interrupted" if done.interrupted else ""
     print(f"{len(inputs)} inputs, {len(done.failed)} failed{ended}; detections: {done.path}")
     return 130 if done.interrupted else 1 if done.failed else 0
+
+
+def _say_left_out(paths):
+    from jsra.data.problems import counted
+
+    if paths:
+        kinds = ", ".join(sorted({path[path.rfind(".") :].lower() for path in paths}))
+        print(
+            f"warning: {counted(len(paths), 'file')} not used, of kinds that are not read ({kinds}), such as {paths[0]}: "
+            "save them as .jpg, .png or .mp4",
+            file=sys.stderr,
+        )

@@ -149,7 +149,7 @@ class DetectionDataset:
                 )
             self.records = [r for r in self.records if id(r) not in out]
         if not self.records:
-            why = "".join(f"\n  {note}" for note in self.notes)
+            why = "".join(f"\n  {note}" for note in self.notes) or ": its annotations list none"
             raise ConfigError(f"{self!r} has no image{' with an object' if filter_empty_gt else ''}{why}")
 
     def check_pictures(self):

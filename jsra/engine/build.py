@@ -139,6 +139,8 @@ def _build_run(config, resume, seed):
     if evaluator is not None:
         notes += [f"dataset.val: {line}" for line in (*evaluator.dataset.notes, *_shared_images(dataset, evaluator.dataset))]
         notes += other_colours(dataset, evaluator.dataset)
+    else:
+        notes.append("the config has no dataset.val: nothing is evaluated, and no checkpoint counts as the best")
     if hasattr(run.scheduler, "notes"):
         notes += run.scheduler.notes(run.total, run.epoch_length)
     if config.get("logger"):

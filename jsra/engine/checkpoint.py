@@ -40,7 +40,7 @@ def saved(work_dir: str) -> list:
     folder = os.path.join(work_dir, FOLDER)
     names = os.listdir(folder) if exists(folder) and os.path.isdir(folder) else []
     found = [name for name in names if _NAME.match(name) and complete(os.path.join(folder, name))]
-    return [os.path.join(folder, name) for name in sorted(found, key=lambda name: int(_NAME.match(name)[1]))]
+    return [os.path.join(folder, name) for name in sorted(found, key=iteration_of)]
 
 
 def complete(path: str) -> bool:
@@ -52,6 +52,11 @@ def latest(work_dir: str):
     """The path of the last checkpoint of a run, or None."""
     paths = saved(work_dir)
     return paths[-1] if paths else None
+
+
+def iteration_of(path: str) -> int:
+    """The iteration in the name of a checkpoint."""
+    return int(_NAME.match(os.path.basename(path))[1])
 
 
 def best(work_dir: str, metric: str | None = None):
@@ -190,7 +195,7 @@ def set_aside(work_dir: str, iteration: int, resumed: str | None = None) -> list
     """
     found = []
     for path in saved(work_dir):
-        saved_at = int(_NAME.match(os.path.basename(path))[1])
+        saved_at = iteration_of(path)
         other = resumed is not None and not _same(path, resumed)
         if saved_at > iteration or (other and (saved_at == iteration or not _same(os.path.dirname(path), _folder(resumed)))):
             target, number = f"{path}.replaced", 2

@@ -87,6 +87,16 @@ class Run:
         with ema.averaged(self.optimizer):
             return (evaluate or self.evaluate)(self.model)
 
+    def check_alone(self):
+        """Raise ConfigError if another run has saved to the work_dir since this one was built: a script may build several
+        before it trains them."""
+        newest = on_main(lambda: checkpoint.latest(self.work_dir))
+        if newest and checkpoint.iteration_of(newest) > self.iteration:
+            raise ConfigError(
+                f"{newest} was saved by another run after this one was built: give each run its own work_dir, or build it "
+                "after the other one has ended (resume='auto' continues it)"
+            )
+
     def run_pending(self, signals):
         """Evaluate a resumed checkpoint if its evaluation was stopped."""
         if self.evaluate is not None and self.iteration and not self.metrics and self._at(self.eval_interval):

@@ -34,6 +34,7 @@ CURE = "pip install 'numpy<2'"
 class _Loader(importlib.machinery.SourceFileLoader):
     def exec_module(self, module):
         states = random.getstate(), np.random.get_state()  # Jittor seeds both by the time
+        _fork_compilers()
         try:
             super().exec_module(module)
         except SystemExit:
@@ -45,6 +46,14 @@ class _Loader(importlib.machinery.SourceFileLoader):
             random.setstate(states[0])
             np.random.set_state(states[1])
         after_jittor.set_right(module)
+
+
+def _fork_compilers():
+    """Let Jittor fork the processes with which it compiles, whatever start method the user has set: with 'spawn' each of them
+    would execute the user's script, which may fail there, and be started again without end."""
+    import jittor_utils
+
+    jittor_utils.Pool = multiprocessing.get_context("fork").Pool
 
 
 class _BeforeJittor:

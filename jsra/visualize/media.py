@@ -11,6 +11,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from jsra.data.formats.pictures import OTHERS
 from jsra.data.image import PICTURES, DataError, count_frames, read_image
 from jsra.folders import exists, is_file, walk
 from jsra.output import check_folder, cure, distinct_names, json_text, new_file, picture_ending, write_picture
@@ -20,6 +21,7 @@ from jsra.visualize.video import VIDEOS, is_video, open_video
 
 FILE = "detections.json"
 _ENTRY = re.compile(r'"(\\.|[^"\\])*": (\[?\{"boxes": |\[\])')  # the first line of a result
+NOT_READ = (*(ending for ending in OTHERS if ending not in VIDEOS), ".jpe", ".wmv", ".flv", ".mpg", ".mpeg", ".3gp")
 
 
 def find_inputs(paths) -> list:
@@ -59,6 +61,14 @@ def _is_written(folder) -> bool:
             return f.readline() == "{\n" and _ENTRY.match(f.readline(1 << 16)) is not None
     except OSError:
         return False
+
+
+def left_out(paths) -> list:
+    """The pictures and videos in the folders of `paths` that `find_inputs` leaves out because they are of a kind that is not
+    read, such as HEIC; sorted."""
+    places = ((place, names) for path in paths if os.path.isdir(path) for place, _, names in walk(path))
+    found = {os.path.join(place, name) for place, names in places for name in names if not name.startswith("._")}
+    return sorted(path for path in found if path.lower().endswith(NOT_READ))
 
 
 class Inferred(NamedTuple):

@@ -42,8 +42,9 @@ def open_video(path: str) -> Video:
         return _pillow(path)
     try:
         import cv2
-    except ImportError:
-        return _imageio(path)
+    except ImportError as error:
+        missing = isinstance(error, ModuleNotFoundError) and error.name == "cv2"
+        return _imageio(path, "" if missing else f"; the OpenCV that is installed cannot be loaded: {error}")
     return _opencv(cv2, path)
 
 
@@ -136,7 +137,7 @@ def _opencv(cv2, path):
     return Video(frames(), ".mp4", writer, count if count > 0 else None, check)
 
 
-def _imageio(path):
+def _imageio(path, note=""):
     try:
         import imageio
 
@@ -144,7 +145,7 @@ def _imageio(path):
     except (ImportError, ValueError) as error:
         raise ImportError(
             f"{path}: reading videos needs OpenCV (pip install {OPENCV}) or imageio with ffmpeg "
-            f"(pip install 'imageio[ffmpeg]' 'numpy<2'); {error}"
+            f"(pip install 'imageio[ffmpeg]' 'numpy<2'); {error}{note}"
         ) from None
     except (OSError, RuntimeError) as error:
         raise DataError(f"{path}: imageio cannot read this video ({error})") from None

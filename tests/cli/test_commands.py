@@ -146,6 +146,26 @@ def test_infer(trained, tmp_path):
         assert picture.size == (120, 100)
 
 
+def test_a_training_without_validation_says_so(tmp_path, capsys):
+    config = write_config(tmp_path)
+    assert main(["train", config, "--no-pictures", "--set", "dataset.val=null", "--set", "max_epoch=1"]) == 0
+    assert "no dataset.val: nothing is evaluated" in capsys.readouterr().err
+    assert main(["train", config, "--no-pictures", "--set", "max_epoch=1", "--work-dir", str(tmp_path / "b")]) == 0
+    assert "nothing is evaluated" not in capsys.readouterr().err
+
+
+def test_infer_names_files_of_kinds_that_are_not_read(trained, tmp_path, capsys):
+    folder, config = trained
+    pictures = tmp_path / "in"
+    pictures.mkdir()
+    (pictures / "one.png").write_bytes((folder / "data" / "images" / "0.png").read_bytes())
+    command = ["infer", config, str(folder / "work"), str(pictures), "--out", str(tmp_path / "found")]
+    assert main(command) == 0 and "not used" not in capsys.readouterr().err
+    (pictures / "two.HEIC").write_bytes(b"x")
+    assert main(command) == 0
+    assert f"1 file not used, of kinds that are not read (.heic), such as {pictures}/two.HEIC" in capsys.readouterr().err
+
+
 def test_plot(trained, tmp_path):
     pytest.importorskip("matplotlib", reason="needs matplotlib: pip install 'jsra[dev]'")
     assert main(["plot", str(trained[0] / "work"), "--out", str(tmp_path / "c.png")]) == 0

@@ -177,6 +177,11 @@ def test_a_data_set_without_an_object_says_why(tmp_path):
     place = write_coco(str(tmp_path), [annotation(i, i, 10, (0.1, 0.1, 0.5, 0.5)) for i in SIZES])
     with pytest.raises(ConfigError, match=r"has no image with an object\n  5 of 5 objects are .*thinner than a pixel"):
         COCODataset(**place, use_anno_cats=True)
+    empty = dict(images=[], annotations=[], categories=[dict(id=1, name="a")])
+    (tmp_path / "empty.json").write_text(json.dumps(empty))
+    settings = dict(type="COCODataset", root=str(tmp_path), anno_file=str(tmp_path / "empty.json"), classes=["a"])
+    with pytest.raises(ConfigError, match=r"^dataset\.val: COCODataset\(0 images, .* no image.*: its annotations list none"):
+        build(settings, "dataset.val", "dataset")
 
 
 def test_missing_pictures_are_found_without_reading(tmp_path):

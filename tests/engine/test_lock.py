@@ -11,7 +11,10 @@ import sys
 import pytest
 
 from jsra.cli import main
+from jsra.config import load_config
+from jsra.engine.build import build_run
 from jsra.engine.lock import FILE, WorkDirLock
+from jsra.engine.train import train
 from jsra.registry import ConfigError
 from jsra.runtime.after_jittor import give_signals_back
 from tests.toy_detector import write_config
@@ -68,6 +71,23 @@ def test_a_run_that_ended_or_failed_leaves_the_place(tmp_path, capsys):
     assert main(["train", config, "--set", "max_epoch=1"]) == 0
     work = str(tmp_path / "work")
     subprocess.run([sys.executable, "-c", HOLD, work], check=True, timeout=60)
+
+
+def test_of_runs_that_are_built_together_one_is_trained(tmp_path):
+    """In one process the lock stops nobody: a cell of a notebook that was interrupted is executed again."""
+    config = write_config(tmp_path)
+    runs = [build_run(load_config(config, [f"+seed={seed}", "max_epoch=1"])) for seed in (0, 1)]
+    train(runs[0])
+    weights = tmp_path / "work" / "checkpoints" / "iter_00000004" / "model.safetensors"
+    before = weights.read_bytes()
+    with pytest.raises(ConfigError, match="iter_00000004 was saved by another run after this one was built: give each run"):
+        train(runs[1])
+    assert weights.read_bytes() == before and train(runs[0]) == runs[0].metrics
+    again = build_run(load_config(config, ["max_epoch=2"]), resume="auto")
+    train(again)
+    assert again.iteration == 8
+    for run in (*runs, again):
+        run.close()
 
 
 def test_a_file_system_without_locks_stops_nobody(tmp_path, monkeypatch):

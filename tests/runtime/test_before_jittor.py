@@ -114,6 +114,14 @@ def test_the_random_numbers_of_the_user_continue():
     assert done.stdout == "True\n", done.stderr
 
 
+def test_jittor_is_imported_whatever_the_start_method_is(tmp_path):
+    """A script that is not written for 'spawn': the compilers of Jittor do not execute it, each again and again."""
+    script = tmp_path / "script.py"
+    script.write_text("import multiprocessing as m\nm.set_start_method('spawn')\nimport jsra, jittor\nprint('imported')\n")
+    ran = subprocess.run([sys.executable, str(script)], capture_output=True, text=True, timeout=120)
+    assert ran.stdout == "imported\n" and "already been set" not in ran.stderr
+
+
 def test_a_forked_process_compiles():
     """Another operator than those of the process before: Jittor would wait for threads that a forked process lacks."""
     code = (

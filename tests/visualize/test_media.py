@@ -11,7 +11,8 @@ from PIL import Image
 from jsra.data.image import DataError
 from jsra.registry import ConfigError
 from jsra.visualize.gif import GifWriter
-from jsra.visualize.media import find_inputs, infer_all
+from jsra.visualize.media import find_inputs, infer_all, left_out
+from jsra.visualize.video import open_video
 
 
 class OneByOne:
@@ -65,6 +66,16 @@ def test_inputs_of_folders_in_order(folder):
         find_inputs([str(folder / "empty" / "pipe.jpg")])
     with pytest.raises(DataError, match="no picture or video in this folder"):
         find_inputs([str(folder / "empty")])
+
+
+def test_what_is_of_a_kind_that_is_not_read_is_named(folder):
+    """A folder of a phone has HEIC beside JPEG; a text file or a label file is no picture."""
+    assert left_out([str(folder)]) == []
+    for name in ("a/one.heic", "b/IMG_2.HEIC", "clip.wmv", "one.txt", "clip.gif", "b/._one.heic"):
+        (folder / name).write_bytes(b"x")
+    names = [path[len(str(folder)) + 1 :] for path in left_out([str(folder), str(folder / "two.bmp")])]
+    assert names == ["a/one.heic", "b/IMG_2.HEIC", "clip.wmv"]
+    assert not {path[len(str(folder)) + 1 :] for path in find_inputs([str(folder)])} & set(names)
 
 
 def test_pictures_and_json(folder, tmp_path):
@@ -229,6 +240,20 @@ def test_a_video_that_fails_halfway_keeps_its_frames(tmp_path):
     assert done.failed == {path: "no more"} and len(json.load(open(done.path))[path]) == 2
     with Image.open(tmp_path / "out" / "clip.gif") as drawn:
         assert drawn.n_frames == 2
+
+
+def test_an_opencv_that_cannot_be_loaded_is_named(tmp_path, monkeypatch):
+    """Such as one without libGL, or one for another NumPy: 'install OpenCV' alone would not help."""
+    (tmp_path / "cv2.py").write_text("raise ImportError('libGL.so.1: cannot open shared object file')")
+    monkeypatch.syspath_prepend(str(tmp_path))
+    monkeypatch.delitem(sys.modules, "cv2", raising=False)
+    monkeypatch.setitem(sys.modules, "imageio", None)
+    with pytest.raises(ImportError, match=r"headless.*the OpenCV that is installed cannot be loaded: libGL\.so\.1"):
+        open_video(str(tmp_path / "clip.mp4"))
+    monkeypatch.setitem(sys.modules, "cv2", None)
+    with pytest.raises(ImportError, match="headless") as error:
+        open_video(str(tmp_path / "clip.mp4"))
+    assert "cannot be loaded" not in str(error.value)
 
 
 def test_video(tmp_path):
