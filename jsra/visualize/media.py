@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from jsra.data.formats.pictures import OTHERS
+from jsra.data.formats.pictures import OTHERS, stem_of
 from jsra.data.image import PICTURES, DataError, count_frames, read_image
 from jsra.folders import exists, is_file, walk
 from jsra.output import check_folder, cure, distinct_names, json_text, new_file, picture_ending, write_picture
@@ -21,7 +21,9 @@ from jsra.visualize.video import VIDEOS, is_video, open_video
 
 FILE = "detections.json"
 _ENTRY = re.compile(r'"(\\.|[^"\\])*": (\[?\{"boxes": |\[\])')  # the first line of a result
-NOT_READ = (*(ending for ending in OTHERS if ending not in VIDEOS), ".jpe", ".wmv", ".flv", ".mpg", ".mpeg", ".3gp")
+_NO_PHOTOS = (*VIDEOS, ".svg", ".ico", ".exr", ".psd", ".npy")  # of these nobody expects detections
+_PHOTOS = tuple(ending for ending in OTHERS if ending not in _NO_PHOTOS)
+_CLIPS = (".wmv", ".flv", ".mpg", ".mpeg", ".3gp")  # videos that are not read
 
 
 def find_inputs(paths) -> list:
@@ -34,10 +36,9 @@ def find_inputs(paths) -> list:
     found = []
     for path in paths:
         if os.path.isdir(path):
-            places = [(place, names) for place, _, names in walk(path) if place == path or not _is_written(place)]
             inside = [
-                os.path.join(place, name) for place, names in places for name in names
-                if name.lower().endswith(PICTURES + VIDEOS) and not name.startswith("._")
+                os.path.join(place, name) for place, names in _places(path) for name in names
+                if name.lower().endswith(PICTURES + VIDEOS)
                 and (is_file(os.path.join(place, name)) or os.path.islink(os.path.join(place, name)))
             ]  # fmt: skip
             if not inside:
@@ -54,21 +55,35 @@ def find_inputs(paths) -> list:
     return list(dict.fromkeys(found))
 
 
+def _places(folder):
+    """(folder, names of its files) of a folder and its sub-folders, without files that macOS adds and without the results of
+    earlier runs in sub-folders."""
+    for place, _, names in walk(folder):
+        if place == folder or not _is_written(place):
+            yield place, [name for name in names if not name.startswith("._")]
+
+
 def _is_written(folder) -> bool:
     """Whether `infer_all` wrote into a folder: its JSON file is there."""
+    path = os.path.join(folder, FILE)
     try:
-        with open(os.path.join(folder, FILE), encoding="utf8", errors="replace") as f:
-            return f.readline() == "{\n" and _ENTRY.match(f.readline(1 << 16)) is not None
+        if not is_file(path):  # a pipe could wait without end
+            return False
+        with open(path, encoding="utf8", errors="replace") as f:  # that of another program may have gigabytes in one line
+            return f.read(2) == "{\n" and _ENTRY.match(f.readline(1 << 16)) is not None
     except OSError:
         return False
 
 
 def left_out(paths) -> list:
     """The pictures and videos in the folders of `paths` that `find_inputs` leaves out because they are of a kind that is not
-    read, such as HEIC; sorted."""
-    places = ((place, names) for path in paths if os.path.isdir(path) for place, _, names in walk(path))
-    found = {os.path.join(place, name) for place, names in places for name in names if not name.startswith("._")}
-    return sorted(path for path in found if path.lower().endswith(NOT_READ))
+    read, such as HEIC; sorted. A picture that is there in another kind too (a raw file beside its JPEG) is not left out."""
+    found = set()
+    for place, names in (one for path in paths if os.path.isdir(path) for one in _places(path)):
+        read = {stem_of(name).lower() for name in names if name.lower().endswith(PICTURES)}
+        left = (n for n in names if n.lower().endswith(_PHOTOS) and stem_of(n).lower() not in read)
+        found.update(os.path.join(place, n) for n in (*left, *(n for n in names if n.lower().endswith(_CLIPS))))
+    return sorted(found)
 
 
 class Inferred(NamedTuple):
