@@ -84,7 +84,7 @@ def visible(text: str) -> str:
 
 def json_text(content, indent=None) -> str:
     """The content as standard JSON: NaN and infinities, which JSON does not have, become null. Numbers and arrays of NumPy,
-    which users' parts return, become numbers and lists."""
+    which users' parts return, become numbers and lists; so do keys."""
     try:
         return json.dumps(content, indent=indent, allow_nan=False)
     except (TypeError, ValueError):
@@ -95,7 +95,7 @@ def _finite(value):
     if hasattr(value, "tolist"):
         value = value.tolist()
     if isinstance(value, dict):
-        return {key: _finite(item) for key, item in value.items()}
+        return {key.tolist() if hasattr(key, "tolist") else key: _finite(item) for key, item in value.items()}
     if isinstance(value, (list, tuple)):
         return [_finite(item) for item in value]
     return None if isinstance(value, float) and not math.isfinite(value) else value

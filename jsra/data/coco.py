@@ -71,9 +71,9 @@ class COCODataset(DetectionDataset):
         if image_ids is not None:
             file = file._replace(images=listed_images(file.images, data_path(image_ids), self.anno_file))
         by_name = {name: number for number, name in file.categories.items()}
-        cure = "; add it to the categories of this file if only its objects are missing there"
-        if not classes and not use_anno_cats:
-            cure = "; the default is COCO's 80 classes: name those of this file (classes=[...]), or set use_anno_cats=True"
+        own = "the default is COCO's 80 classes: name those of this file (classes=[...]), or set use_anno_cats=True; or "
+        add = "add it to the categories of this file if only its objects are missing there"
+        cure = f"; {'' if classes or use_anno_cats else own}{add}"
         classes = classes or (list(by_name) if use_anno_cats else COCO_CLASSES)
         labels = label_map(classes, by_name, f"{self.anno_file}, which has {len(by_name)} categories", cure)
         super().__init__(

@@ -195,11 +195,8 @@ def test_json_has_no_nan():
     assert json_text([1.5, "NaN"]) == '[1.5, "NaN"]'
     given = {"a": np.float32(0.5), "b": [np.int64(3), np.float32(nan)], "c": np.arange(2), "d": np.bool_(True)}
     assert json_text(given) == '{"a": 0.5, "b": [3, null], "c": [0, 1], "d": true}'
-
-
-def test_json_of_numbers_of_numpy():
-    assert json_text({"id": np.int64(7), "of": [np.float32(0.5), np.float32("nan")]}) == '{"id": 7, "of": [0.5, null]}'
-    with pytest.raises(TypeError, match="set cannot be written as JSON"):
+    assert json_text({np.int64(7): {np.int64(8): 1}}) == '{"7": {"8": 1}}'
+    with pytest.raises(TypeError, match="set is not JSON serializable"):
         json_text({1})
 
 
@@ -234,7 +231,7 @@ def test_a_file_to_write(tmp_path):
         (["masks", "c.py", "w", "{picture}", "--out", "x"], "--out x has no ending"),
         (["masks", "c.py", "w", "{picture}", "--masks", "1,x"], "--masks '1,x': write numbers of masks"),
         (["masks", "c.py", "w", "{picture}", "--masks=-1"], "--masks '-1'"),
-        (["masks", "c.py", "w", "{picture}", "--masks", ""], "--masks ''"),
+        (["masks", "c.py", "w", "{picture}", "--masks", ""], "masks: the text is empty"),
         (["masks", "c.py", "w", "{picture}", "--boxes", "1,2,3"], "a box is four numbers"),
         (["masks", "c.py", "w", "{picture}", "--boxes", "1,2,nan,9"], "a box is four numbers"),
         (["masks", "c.py", "w", "{picture}", "--boxes", "1,2,inf,9"], "40 x 30 pixels, and this box is not inside it"),
