@@ -44,6 +44,11 @@ def use_features(config, split: str, dataset, model, progress: bool = True):
         return
     cache = construct(FeatureCache, config["feature_cache"], "feature_cache")
     _check_frozen(model)
+    if not dataset.is_ours("picture", "transformed"):
+        raise ConfigError(
+            f"feature_cache: the features are those of the files, and {type(dataset).__name__} makes its pictures itself "
+            "(picture, transformed): train without feature_cache"
+        )
     steps = [{k: v for k, v in t.items() if k != "prob"} for t in config["dataset"][split].get("transforms") or ()]
     code = {key: CODE[key] for key in ("data", "operators")}
     about = plain({"code": code, **completed({"backbone": config["model"]["backbone"], "transforms": steps})})

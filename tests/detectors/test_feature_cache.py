@@ -104,6 +104,19 @@ def test_the_annotated_size_is_part_of_the_name(config):
     assert files.path(record, None) != shown
 
 
+def test_pictures_that_a_user_makes_are_not_those_of_the_files(config):
+    dataset, model = parts(config)
+
+    class Dark(type(dataset)):
+        def picture(self, index, epoch=0):
+            image, target = super().picture(index, epoch)
+            return image / 2, target
+
+    dataset.__class__ = Dark
+    with pytest.raises(ConfigError, match="feature_cache: .*Dark makes its pictures itself"):
+        use_features(config, "train", dataset, model, progress=False)
+
+
 def test_what_is_there_is_not_computed_again(config):
     dataset, model = parts(config)
     use_features(config, "train", dataset, model, progress=False)
