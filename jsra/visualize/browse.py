@@ -26,8 +26,8 @@ def draw_truth(image, target):
     result = {"boxes": target["bboxes"], "labels": target["labels"]}
     if target.get("classes"):
         result["names"] = [target["classes"][int(label) - 1] for label in target["labels"]]
-    if "video_id" in target and "track_ids" in target:
-        result["names"] = [f"{name} {track}" for name, track in zip(result["names"], target["track_ids"])]
+        if "video_id" in target and "track_ids" in target:
+            result["names"] = [f"{name} {track}" for name, track in zip(result["names"], target["track_ids"])]
     if target.get("masks") is not None:
         height, width = image.shape[:2]
         result["masks"] = [encode(mask[:height, :width]) for mask in np.asarray(target["masks"])]
@@ -38,10 +38,10 @@ def browse(dataset, folder, count=20, seed=None, transformed=False, progress=Tru
     """Draw `count` images (evenly spread, or drawn from `seed`) with their ground truth into `folder`.
 
     For a video dataset, a picture is a strip of STRIP frames of a video, and objects have their track ids. transformed: draw
-    images after the dataset's transforms, as the model gets them (with normalisation undone). Returns the paths.
-    Raises ConfigError if `folder` is a folder with images of the dataset.
+    images after the dataset's transforms, as the model gets them (with normalisation undone), also where those of a user's
+    own data set are no files. Returns the paths. Raises ConfigError if `folder` is a folder with images of the dataset.
     """
-    check_folder(folder, (record.file for record in dataset.records))
+    check_folder(folder, (record.file for record in dataset.records if record.file))
     os.makedirs(folder, exist_ok=True)
     strips = _strips(dataset)
     total = len(strips)
@@ -76,14 +76,15 @@ def _strips(dataset) -> list:
 
 
 def _place(dataset, strip) -> str:
-    """The path from which a picture gets its name: its file, or the folder of its video."""
-    file = dataset.records[strip[0]].file
-    return file if len(strip) == 1 else os.path.dirname(file)
+    """The path from which a picture gets its name: its file, or the folder of its video; the id of an image that is no
+    file."""
+    record = dataset.records[strip[0]]
+    return (record.file if len(strip) == 1 else os.path.dirname(record.file)) or str(record.img_id)
 
 
 def _sample(dataset, index, transformed):
-    if not transformed:
-        record = dataset.records[index]
+    record = dataset.records[index]
+    if not transformed and (dataset.is_ours("get", "picture") or os.path.isfile(record.file)):
         return read_image(record.file, (record.width, record.height), record.img_id), dataset.target(record)
     image, target = dataset.get(dataset.first_sample(index))
     return as_picture(dataset, image), target

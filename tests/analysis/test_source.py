@@ -140,6 +140,21 @@ def test_equal_scores_have_the_order_of_ap():
     assert values["mAP_50"] < 0.3
 
 
+class Volume(Unsorted):
+    """Its pictures are no files."""
+
+    def get(self, index, epoch=0):
+        raise NotImplementedError
+
+
+def test_pictures_that_are_no_files_are_not_drawn(tmp_path):
+    pytest.importorskip("matplotlib", reason="needs matplotlib: pip install 'jsra[dev]'")
+    dataset = Volume()
+    found = analyze(dataset, [], str(tmp_path), "t")
+    assert found["errors"]["missed"]["count"] == 2
+    assert "without a picture file, so not drawn: 2 images" in (tmp_path / "index.html").read_text()
+
+
 @needs_lvis
 @pytest.mark.parametrize("key, errors", [(None, 1), ("neg_category_ids", 2), ("not_exhaustive_category_ids", 0)])
 def test_classes_that_are_not_annotated_in_an_image(tmp_path, key, errors):
