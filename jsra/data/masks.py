@@ -197,6 +197,20 @@ def encode(bitmap) -> dict:
     return {"size": [int(v) for v in rle["size"]], "counts": rle["counts"].decode("ascii")}
 
 
+def placed(bitmap, left: int, top: int, width: int, height: int):
+    """(RLE, (x0, y0, x1, y1) of its pixels) of a bitmap whose first pixel is at (left, top) in an image of (width, height)
+    pixels; None if it has no pixel in the image."""
+    ys, xs = np.nonzero(bitmap)
+    xs, ys = xs + left, ys + top
+    inside = (xs >= 0) & (ys >= 0) & (xs < width) & (ys < height)
+    xs, ys = xs[inside], ys[inside]
+    if not len(xs):
+        return None
+    whole = np.zeros((height, width), np.uint8)
+    whole[ys, xs] = 1
+    return encode(whole), (int(xs.min()), int(ys.min()), int(xs.max()) + 1, int(ys.max()) + 1)
+
+
 def area(rle) -> float:
     """The area of a mask in pixels."""
     return float(coco_mask.area(rle))

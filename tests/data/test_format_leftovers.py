@@ -319,3 +319,16 @@ def test_labels_called_like_the_picture_with_its_ending(tmp_path, own):
     of = {os.path.basename(p.file): [o.name for o in p.objects] for p in found.splits["all"]}
     assert of == {"a.jpg": ["class 1" if own else "class 0"], "b.jpg": ["class 1"]}
     assert any("a.jpg.txt" in line for line in found.problems) == own
+
+
+@pytest.mark.parametrize("form, ending, empty", [(voc, "xml", "<annotation/>"), (labelme, "json", '{"shapes": []}')])
+def test_annotations_called_like_the_picture_come_first(tmp_path, form, ending, empty):
+    """As above: a.xml before a.jpg.xml."""
+    form(tmp_path)
+    (own,) = tmp_path.rglob(f"a.{ending}")
+    other = own.with_name(f"a.jpg.{ending}")
+    other.write_text(empty)
+    found, _ = formats.find(str(tmp_path))
+    (picture,) = [p for p in found.splits["all"] if os.path.basename(p.file) == "a.jpg"]
+    assert picture.source == str(own) and len(picture.objects) == 2
+    assert any(line.startswith(f"{other}: 1 of its pictures are also in {own}") for line in found.problems)

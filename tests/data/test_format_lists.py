@@ -365,6 +365,18 @@ def test_a_list_of_the_training_alone_in_voc(tmp_path, val):
     assert list(formats.find(str(tmp_path))[0].splits) == ["train"]
 
 
+def test_a_list_of_the_validation_alone_in_voc(tmp_path):
+    """The rest is for training: it was not used, and the four fifths of the validation were trained on."""
+    voc_files(tmp_path)
+    (tmp_path / "ImageSets" / "Main").mkdir(parents=True)
+    (tmp_path / "ImageSets" / "Main" / "val.txt").write_text("p1\n")
+    splits, rule = starter.split(formats.find(str(tmp_path))[0])
+    assert {name: [os.path.basename(p.file) for p in listed] for name, listed in splits.items()} == {
+        "train": ["p0.jpg", "p2.jpg", "p3.jpg"], "val": ["p1.jpg"]
+    }  # fmt: skip
+    assert rule == "existing splits: val 1, train 3"
+
+
 def test_lists_of_several_folders_of_voc(tmp_path):
     """The trainval of one folder is not lost because another has train and val."""
     of = {"VOC2007": {"trainval": "01", "test": "2"}, "VOC2012": {"train": "0", "val": "1", "trainval": "01"}}

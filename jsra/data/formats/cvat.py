@@ -23,7 +23,7 @@ from jsra.data.formats.annotations import (
 )
 from jsra.data.formats.lists import listed_splits
 from jsra.data.formats.pictures import Pictures, size_of, split_of
-from jsra.data.masks import encode
+from jsra.data.masks import placed
 
 
 def find(folder: str):
@@ -92,7 +92,7 @@ def _objects(image, size, where, problems):
             elif element.tag == "ellipse":
                 points, polygons = _ellipse(element), []
             elif element.tag == "mask":
-                points, polygons = _mask(element, size)
+                polygons, points = _mask(element, size)
             else:
                 if element.tag not in ("tag", "attribute"):
                     what = f"the {element.tag} {name!r} is not a box, a polygon, an ellipse or a mask"
@@ -129,18 +129,14 @@ class _WrongMask(Exception):
 
 
 def _mask(element, size) -> tuple:
-    """(x0, y0, x1, y1 of its pixels, RLE as in COCO) of a mask: row by row in its own box, the numbers of pixels that are by
+    """(RLE as in COCO, x0, y0, x1, y1 of its pixels) of a mask: row by row in its own box, the numbers of pixels that are by
     turns outside and inside."""
     left, top, width, height = (int(element.get(key)) for key in ("left", "top", "width", "height"))
     counts = np.array([int(count) for count in element.get("rle").split(",")])
     if min(width, height) <= 0 or counts.min() < 0 or counts.sum() != width * height:
         raise _WrongMask(f"has {counts.sum()} pixels in its rle, but its box is {width} x {height}")
-    ys, xs = np.nonzero(np.repeat(np.arange(len(counts)) % 2, counts).reshape(height, width))
-    xs, ys = xs + left, ys + top
-    inside = (xs >= 0) & (ys >= 0) & (xs < size[0]) & (ys < size[1])
-    xs, ys = xs[inside], ys[inside]
-    if not len(xs):
+    bitmap = np.repeat(np.arange(len(counts)) % 2 == 1, counts).reshape(height, width)
+    mask = placed(bitmap, left, top, *size)
+    if mask is None:
         raise _WrongMask("has no pixel in the picture")
-    whole = np.zeros((size[1], size[0]), np.uint8)
-    whole[ys, xs] = 1
-    return [int(xs.min()), int(ys.min()), int(xs.max()) + 1, int(ys.max()) + 1], encode(whole)
+    return mask

@@ -26,7 +26,7 @@ from jsra.data.formats.annotations import (
 from jsra.data.formats.lists import listed_splits
 from jsra.data.formats.pictures import Pictures, size_of
 from jsra.data.image import PICTURES
-from jsra.data.masks import encode, to_bitmap
+from jsra.data.masks import encode, placed, to_bitmap
 from jsra.data.problems import counted
 
 OUTLINES = ("polygon", "rotation")  # the second is a rotated box of X-AnyLabeling, given by its corners
@@ -134,15 +134,7 @@ def _mask(shape, size):
         x, y = (int(v) for v in shape["points"][0])
     except (KeyError, TypeError, ValueError, OSError, OverflowError, SyntaxError, Image.DecompressionBombError):
         return None
-    ys, xs = np.nonzero(bitmap)
-    xs, ys = xs + x, ys + y
-    inside = (xs >= 0) & (ys >= 0) & (xs < size[0]) & (ys < size[1])
-    xs, ys = xs[inside], ys[inside]
-    if not len(xs):
-        return None
-    whole = np.zeros((size[1], size[0]), np.uint8)
-    whole[ys, xs] = 1
-    return encode(whole), (int(xs.min()), int(ys.min()), int(xs.max()) + 1, int(ys.max()) + 1)
+    return placed(bitmap, x, y, *size)
 
 
 def _part(shape, number):

@@ -100,8 +100,8 @@ class Pictures:
 
     def fit(self, path: str, source: str, name: str = "") -> tuple:
         """How near a picture is to an annotation file, and how well it agrees with the folders of `name`, the path that the
-        file gives; larger means nearer."""
-        return self._rank(path, self._parts(name, self._by_name)[:-1], source)
+        file gives; larger means nearer. Of files that are equally near, a.xml is nearer to a.jpg than a.jpg.xml is."""
+        return *self._rank(path, self._parts(name, self._by_name)[:-1], source), stem_of(source) == stem_of(path)
 
     @staticmethod
     def _parts(name, known):

@@ -103,8 +103,8 @@ def _lists(folder) -> dict:
 
 def _splits(main, found, places, listed, problems) -> dict:
     """{split: pictures} from ImageSets/Main (see _lists). Pictures that are not there are in a split of other lists,
-    {picture: split}; if there are no lists, in that of the words train, val and test in their folders; if only pictures for
-    training are named, at least half of all, in none ('all')."""
+    {picture: split}; if there are no lists, in that of the words train, val and test in their folders; in none ('all') if no
+    pictures for training are named, or only these, at least half of all."""
     splits, used, starts = {}, set(), {composed(os.path.splitext(path)[0]): path for path in found}
     for folder in dict.fromkeys(map(os.path.dirname, main)):
         own = {}
@@ -124,11 +124,12 @@ def _splits(main, found, places, listed, problems) -> dict:
             split = split or places.split(path) or places.split(picture.file) or "all"
         if split and path not in used:
             splits.setdefault(split, []).append(picture)
-    if used and not any(pictures for name, pictures in splits.items() if name != "train"):
+    splits = {name: pictures for name, pictures in splits.items() if pictures}
+    if used:
         rest = [picture for path, picture in found.items() if path not in used and not listed.get(picture.file)]
-        if len(rest) <= len(splits["train"]):  # only the pictures for training are named
+        if rest and ("train" not in splits or (len(splits) == 1 and len(rest) <= len(splits["train"]))):
             splits["all"] = rest
-    return {name: pictures for name, pictures in splits.items() if pictures}
+    return splits
 
 
 def _of_list(path, starts, problems) -> list:

@@ -125,8 +125,7 @@ def _labels(places, lines, problems) -> dict:
             found.setdefault(picture, []).append(path)
     chosen = {}
     for picture in (p for p in places.paths if p in found):
-        start = stem_of(picture)
-        paths = sorted(found[picture], key=lambda path: (places.fit(picture, path), stem_of(path) == start), reverse=True)
+        paths = sorted(found[picture], key=lambda path: places.fit(picture, path), reverse=True)
         problems += [f"{path}: {picture} also has labels in {paths[0]}, which is closer: left out" for path in paths[1:]]
         chosen[picture] = paths[0]
     return chosen
