@@ -136,7 +136,7 @@ def _with_home(args):
     """The arguments with the user's folder for `~`, which a shell leaves in --out=~/x. Raises ConfigError for empty text,
     which would count as not given."""
     for name, value in vars(args).items():
-        if value == "":
+        if value == "" or (isinstance(value, list) and "" in value):
             raise ConfigError(f"{name.replace('_', '-')}: the text is empty (a variable of the shell that is not set?)")
         if isinstance(value, str) and value.startswith("~"):
             setattr(args, name, os.path.expanduser(value))

@@ -21,7 +21,7 @@ def run(args):
     from shlex import quote
 
     from jsra.data import starter
-    from jsra.data.check import check
+    from jsra.data.check import check, refusal
     from jsra.data.coco import UNUSABLE
     from jsra.data.paths import absolute
     from jsra.data.problems import counted, first_lines
@@ -60,7 +60,9 @@ def run(args):
     levels, others = Counter(), Counter()  # others: of other splits than train
     for name in done["counts"]:
         anno_file = absolute(f"{args.folder}/annotations/{name}.json")  # whatever JSRA_DATA is
-        for problem in check({"type": "COCODataset", "root": data, "anno_file": anno_file}):
+        settings = {"type": "COCODataset", "root": data, "anno_file": anno_file, "use_anno_cats": True}
+        problems = check(settings)
+        for problem in problems if any(p.level == "error" for p in problems) else problems + refusal(settings, name):
             levels[problem.level] += 1
             others.update([name] if name != "train" else ())
             if problem.level == "error":

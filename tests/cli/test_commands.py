@@ -204,6 +204,7 @@ def test_masks_of_a_model_without_any(trained, capsys):
         (["train", "{config}", "--work-dir", ""], "work-dir: the text is empty"),
         (["train", "{config}", "--work-dir", "$HOME/w"], "are not replaced: write the path itself"),
         (["infer", "{config}", "", "a.jpg"], "weights: the text is empty"),
+        (["infer", "{config}", "w", "a.jpg", ""], "inputs: the text is empty"),
         (["train", "{config}", "--work-dir", "{tmp}/w", "--resume", "{tmp}/none"], "there is no such checkpoint"),
         (["test", "{config}", "absent.safetensors"], "these weights do not exist"),
         (["test", "{config}", "{config}", "--split", "holdout"], "no 'holdout'"),

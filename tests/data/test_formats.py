@@ -7,6 +7,7 @@ import unicodedata
 import pytest
 from PIL import Image
 
+from jsra.cli import main
 from jsra.config import load_config
 from jsra.data import formats, starter
 from jsra.data.image import DataError
@@ -339,3 +340,14 @@ def test_pictures_of_coco_without_a_size(tmp_path):
     (picture,) = [p for p in found.splits["all"] if p.objects]
     assert [(o.name, o.box) for o in picture.objects] == [("dog", DOG)]
     assert any("annotation 2: bbox is {'x': 1, 'y': 2}; give [x, y, width, height]" in line for line in found.problems)
+
+
+def test_a_validation_without_an_object_is_said(tmp_path, capsys):
+    """As a training says it, which refuses it; here every fifth picture is a background."""
+    pictures(tmp_path / "in", *(f"{name}.jpg" for name in "abcde"))
+    for name in "abcde":
+        (tmp_path / "in" / f"{name}.txt").write_text("" if name == "e" else "0 0.5 0.5 0.2 0.4\n")
+    assert main(["init", str(tmp_path / "in"), str(tmp_path / "out")]) == 1
+    said = capsys.readouterr().out
+    assert "error: val: a training refuses the data set: " in said and "nothing to evaluate" in said
+    assert main(["data", "check", str(tmp_path / "out" / "config.py"), "--split", "val"]) == 1
