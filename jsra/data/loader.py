@@ -13,7 +13,6 @@ waits forever. Workers are forked and never use Jittor.
 from __future__ import annotations
 
 import contextlib
-import copy
 
 import numpy as np
 
@@ -44,6 +43,18 @@ def collate(samples):
     for batch_image, (image, _) in zip(images, samples):
         batch_image[:, : image.shape[1], : image.shape[2]] = image
     return images, [target for _, target in samples]
+
+
+def separate(dataset):
+    """A shallow copy for the first pictures: a user's data set may open a file at its first one, and workers that are forked
+    later must not share it.
+
+    copy.copy would call methods of the user's class: a `__getattr__` that passes everything on calls itself without end there,
+    and Jittor has raised Python's limit so far that this ends the process.
+    """
+    made = object.__new__(type(dataset))
+    vars(made).update(vars(dataset))
+    return made
 
 
 def _collate_maps(samples):
@@ -128,9 +139,8 @@ class DataLoader:
         return collate([self._sample(self.dataset, index, epoch) for index in indices])
 
     def pictures(self, indices, epoch=0) -> list:
-        """(image, target) of samples, also if the data set delivers features. They come from a copy of the data set: a user's
-        may open a file at its first picture, and workers that are forked later must not share it."""
-        dataset = copy.copy(self.dataset)
+        """(image, target) of samples, also if the data set delivers features; see `separate`."""
+        dataset = separate(self.dataset)
         dataset.features = None
         return [self._sample(dataset, index, epoch) for index in indices]
 

@@ -1,12 +1,11 @@
 """Runs a model on a dataset, collects the results and computes the metrics of the config's evaluators."""
 from __future__ import annotations
 
-import copy
 import sys
 
 from jsra.agreement import check_agreement, summary
 from jsra.data.dataset import all_images
-from jsra.data.loader import collate
+from jsra.data.loader import collate, separate
 from jsra.data.transforms import Compose, check_fixed, drawn, steps_of, test_transforms
 from jsra.detectors.feature_cache import use_features
 from jsra.evaluation.dataset_evaluator import build_evaluators, evaluator_settings
@@ -45,9 +44,7 @@ class Evaluator:
         on_main(self.dataset.check_pictures)
         for evaluator in self.evaluators:
             evaluator.check(self.dataset)
-        # Wrong transforms should not be found after the first epoch. A copy, because a user's data set may open a file at its
-        # first picture, and workers that are forked later must not share it.
-        collate([copy.copy(self.dataset).get(0)])
+        collate([separate(self.dataset).get(0)])  # wrong transforms should not be found after the first epoch
 
     def _use_transforms_of_inference(self):
         """Replace the training's transforms of dataset.train, here and in the config (for cached features)."""

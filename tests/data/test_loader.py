@@ -275,6 +275,19 @@ def test_large_arrays_keep_what_is_not_bytes(array):
     assert np.array_equal(np.ma.getmaskarray(found), np.ma.getmaskarray(array)) or array.dtype.names
 
 
+class Refusing(OneSample):
+    """A data set with its own idea of copies, such as one that passes all attributes on to another."""
+
+    def __reduce_ex__(self, protocol):
+        raise TypeError("no copy")
+
+
+def test_the_first_pictures_need_no_copy_by_the_users_class():
+    given = Refusing(3)
+    ((_, target),) = DataLoader(given).pictures([0])
+    assert target["more"] == 3 and not hasattr(given, "features")
+
+
 def test_a_daemon_may_not_have_workers(dataset, monkeypatch):
     monkeypatch.setitem(multiprocessing.current_process()._config, "daemon", True)
     with pytest.raises(ConfigError, match="set num_workers=0"):
