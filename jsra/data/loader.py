@@ -49,8 +49,8 @@ def separate(dataset):
     """A shallow copy for the first pictures: a user's data set may open a file at its first one, and workers that are forked
     later must not share it.
 
-    copy.copy would call methods of the user's class: a `__getattr__` that passes everything on calls itself without end there,
-    and Jittor has raised Python's limit so far that this ends the process.
+    copy.copy would call methods of the user's class: a `__getattr__` that passes everything on calls itself without end
+    there, and Jittor has raised Python's limit so far that this ends the process.
     """
     made = object.__new__(type(dataset))
     vars(made).update(vars(dataset))
