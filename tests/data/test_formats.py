@@ -327,7 +327,7 @@ def test_pictures_of_coco_without_a_size(tmp_path):
     """Converters that people write leave it out; entries that cannot be used have a cure."""
     coco(tmp_path)
     content = json.loads((tmp_path / "instances.json").read_text())
-    for image, size in zip(content["images"], ({}, {"width": None, "height": 0})):
+    for image, size in zip(content["images"], ({}, {"width": None, "height": 0}, {})):
         for key in ("width", "height"):
             image.pop(key)
         image.update(size)
@@ -337,6 +337,8 @@ def test_pictures_of_coco_without_a_size(tmp_path):
     assert {(os.path.basename(p.file), p.width, p.height) for p in found.splits["all"]} == {
         ("a.jpg", 100, 80), ("empty.jpg", 60, 60)
     }  # fmt: skip
+    assert any("image (id 10): the picture 'gone.jpg' is not in" in line for line in found.problems)
+    assert not any("width is" in line for line in found.problems)
     (picture,) = [p for p in found.splits["all"] if p.objects]
     assert [(o.name, o.box) for o in picture.objects] == [("dog", DOG)]
     assert any("annotation 2: bbox is {'x': 1, 'y': 2}; give [x, y, width, height]" in line for line in found.problems)

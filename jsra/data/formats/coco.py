@@ -105,8 +105,7 @@ def _add_sizes(path, images, places):
             continue
         place = _place(places, image["file_name"], path)[0]
         size = size_of(place)[0] if place else None
-        if size is not None:
-            image["width"], image["height"] = size
+        image["width"], image["height"] = size or (1, 1)  # without a file that can be read, `_pictures` leaves it out
 
 
 def _merged(path, content, problems) -> dict:
