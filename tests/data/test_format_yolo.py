@@ -148,6 +148,17 @@ def test_tracks_are_no_scores(tmp_path):
     assert [len(of[name]) for name in "abc"] == [2, 2, 2] and any("a track" in line for line in found.problems)
 
 
+@pytest.mark.parametrize("line, masks", [("0 0.1 0.1 0.5 0.9 0.3 1\n", 1), ("0 0.5 0.5 0.2 0.4 0.9 1\n", 0)])
+def test_triangles_at_the_border_are_no_scores_and_tracks(tmp_path, line, masks):
+    """The second is a box of the one object that is followed."""
+    for name in "ab":
+        labelled(tmp_path, name, line=line)
+    found, of = found_in(tmp_path)
+    objects = [o for listed in found.splits.values() for p in listed for o in p.objects]
+    assert [bool(o.segmentation) for o in objects] == [bool(masks)] * 2
+    assert any("a score and a track" in line for line in found.problems) != bool(masks)
+
+
 @pytest.mark.parametrize("numbers", [(45, 45), (-30, 60)])
 def test_angles_are_no_tracks(tmp_path, numbers):
     """Two objects of a picture have two tracks, from 0. A box without its angle would be wrong."""

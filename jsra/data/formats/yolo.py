@@ -103,11 +103,17 @@ def _after_the_box(lines):
     if len(rows) < 2:
         return None
     if sizes <= {5, 6} and size == 6 and all(v.is_integer() for v in last) and not all(row[4].is_integer() for row in rows):
-        return "a score and a track"
+        if max(last) > 1 or all(map(_is_inside, rows)):  # others are triangles with a corner at the border of the picture
+            return "a score and a track"
     if sizes <= {4, 5} and size == 5 and all(v.is_integer() and v >= 0 for v in last) and max(last) > 1:
         return "a track or an angle" if all(len({row[4] for row in own}) == len(own) for own in files) else None
     marks = [mark for row in rows for mark in row[6::3]]
     return "key points" if len(sizes) == 1 and size % 3 == 1 and marks and set(marks) <= {0, 1, 2} else None
+
+
+def _is_inside(row) -> bool:
+    """Whether the box cx, cy, w, h at the beginning of a row is in the picture."""
+    return max(abs(row[0] - 0.5) + row[2] / 2, abs(row[1] - 0.5) + row[3] / 2) < 0.51
 
 
 def _labels(places, lines, problems) -> dict:
