@@ -24,10 +24,11 @@ def draw_truth(image, target):
     for x0, y0, x1, y1 in () if ignored is None else np.asarray(ignored).tolist():
         ImageDraw.Draw(picture).rectangle([x0, y0, max(x1 - 1, x0), max(y1 - 1, y0)], outline=(160, 160, 160), width=2)
     result = {"boxes": target["bboxes"], "labels": target["labels"]}
-    if target.get("classes"):
-        result["names"] = [target["classes"][int(label) - 1] for label in target["labels"]]
-        if "video_id" in target and "track_ids" in target:
-            result["names"] = [f"{name} {track}" for name, track in zip(result["names"], target["track_ids"])]
+    classes, tracks = target.get("classes"), target.get("track_ids")
+    known = {} if classes is None else dict(enumerate(classes, 1))
+    result["names"] = [known.get(int(label), f"class {label}") for label in target["labels"]]
+    if "video_id" in target and tracks is not None:
+        result["names"] = [f"{name} {track}" for name, track in zip(result["names"], tracks)]
     if target.get("masks") is not None:
         height, width = image.shape[:2]
         result["masks"] = [encode(mask[:height, :width]) for mask in np.asarray(target["masks"])]

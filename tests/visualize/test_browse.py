@@ -122,6 +122,15 @@ def test_pictures_that_are_no_files_are_drawn_as_the_data_set_gives_them(tmp_pat
         assert picture.size == (64, 64)
 
 
+@pytest.mark.parametrize(
+    "more", [{}, dict(classes=None), dict(classes=np.array(["a", "b"])), dict(video_id=1, track_ids=None)]
+)
+def test_targets_of_a_users_data_set(more):
+    """A label that there is no name for is refused by the model, with a message; it is no reason to end before."""
+    target = dict(bboxes=[[1, 1, 20, 20]] * 2, labels=[2, 3], bboxes_ignore=[], masks=np.ones((2, 40, 30), bool), **more)
+    assert draw_truth(np.zeros((40, 30, 3), np.uint8), target).any()
+
+
 def test_batches_are_drawn_as_the_users_data_set_gives_them(tmp_path):
     dataset = own(tmp_path, batch_size=2)
     loader = dataset.loader(joint=True)
