@@ -66,7 +66,7 @@ def run(args):
     results = evaluator.results(model)
     if not is_main():
         return 0
-    if args.format_only or not evaluator.has_objects():
+    if args.format_only or not dataset.has_objects():
         for path in submit(evaluator.evaluators, dataset, results, out, split):
             print(f"{len(results)} images; submission file: {path}")
         if os.path.exists(os.path.join(out, "metrics.json")):

@@ -66,7 +66,7 @@ def refusal(config, split: str = "train") -> list:
         dataset = build(config if split == "train" else all_images(config), "dataset", "dataset")
         if split == "train":
             dataset.check_objects()
-        elif split == "val" and not any(len(record.boxes) + len(record.ignored) for record in dataset.records):
+        elif split == "val" and not dataset.has_objects():
             raise DataError(f"{dataset!r} has no image with an object: there is nothing to evaluate")
     except (ConfigError, DataError, OSError) as reason:
         who = "a training" if split in ("train", "val") else "a test"

@@ -172,6 +172,12 @@ class DetectionDataset:
         """Whether these methods are those of the library."""
         return all((getattr(getattr(self, name), "__module__", None) or "").startswith("jsra.") for name in names)
 
+    def has_objects(self) -> bool:
+        """Whether there is something to evaluate. A user's own data set may have objects that its records have not."""
+        if not self.is_ours("get", "picture", "target", "ground_truth"):
+            return True
+        return any(len(record.boxes) + len(record.ignored) for record in self.records)
+
     def check_objects(self):
         """Raise DataError if no record has an object to learn: a training would end without an error, and find nothing."""
         if not self.is_ours("get", "picture", "target"):

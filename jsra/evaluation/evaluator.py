@@ -61,15 +61,9 @@ class Evaluator:
         """The names of the metrics, the main one first."""
         return [name for evaluator in self.evaluators for name in evaluator.names]
 
-    def has_objects(self) -> bool:
-        """Whether there is something to evaluate. A user's own data set may have objects that its records have not."""
-        if not self.dataset.is_ours("get", "picture", "target", "ground_truth"):
-            return True
-        return any(len(record.boxes) + len(record.ignored) for record in self.dataset.records)
-
     def check_objects(self):
         """Raise ConfigError if no image has an annotated object."""
-        if not self.has_objects():
+        if not self.dataset.has_objects():
             raise ConfigError(
                 f"dataset.{self.split}: {self.dataset!r} has no image with an object: there is nothing to evaluate; correct "
                 "its annotations or classes, or leave it out"

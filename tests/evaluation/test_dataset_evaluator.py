@@ -100,7 +100,7 @@ def test_objects_of_an_own_data_set_are_evaluated(tmp_path):
         patch.setitem(_entries, "OwnData", (OwnData, "dataset"))
         made["dataset"]["val"] = entry
         evaluator = Evaluator(made, "val", progress=False)
-    assert evaluator.has_objects()
+    assert evaluator.dataset.has_objects()
     evaluator.check_objects()
 
 
