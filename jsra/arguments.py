@@ -78,8 +78,8 @@ def parameters(cls) -> dict:
 
 
 def declared(cls) -> tuple:
-    """(`parameters`, whether a user's class takes any other name too)."""
-    found = {}
+    """(`parameters`, whether a user's constructor takes any other name too)."""
+    found, takes_any = {}, False
     for base in cls.__mro__:
         if "__init__" not in vars(base):
             continue
@@ -89,7 +89,9 @@ def declared(cls) -> tuple:
                 found.setdefault(p.name, p)
         if not any(p.kind is p.VAR_KEYWORD for p in own):
             return found, False
-    return found, not cls.__module__.startswith("jsra.")
+        # Those of object and of Jittor's Module have **kwargs, but no arguments.
+        takes_any = takes_any or base.__module__.partition(".")[0] not in ("jsra", "jittor", "builtins")
+    return found, takes_any
 
 
 def is_ours(cls, name) -> bool:

@@ -6,6 +6,7 @@ import re
 import typing
 
 import pytest
+from jittor import nn
 
 from jsra import arguments
 from jsra.arguments import _RANGE_OF, parameters, part
@@ -134,8 +135,17 @@ def test_own_parts_with_any_annotation_name_and_further_arguments(cls, settings)
     assert getattr(made, "more", {}) == {key: v for key, v in settings.items() if key == "other"}
 
 
+class Bare:
+    """Without a constructor: object takes anything by its signature, and Jittor's Module really does."""
+
+
+class BareModule(nn.Module): ...
+
+
 def test_own_parts_whose_settings_are_wrong():
     for cls, settings, words in (
+        (Bare, dict(size=1), "p.size: Bare takes no 'size'"),
+        (BareModule, dict(size=1), "p.size: BareModule takes no 'size'"),
         (Evaluated, dict(count=1.5), "p.count: expected a whole number, got 1.5"),
         (Free, dict(width="1"), "p.width: expected a number, got '1'"),
         (Evaluated, dict(sise=1), "p.sise: Evaluated takes no 'sise'; did you mean 'size'?"),
