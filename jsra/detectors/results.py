@@ -6,6 +6,7 @@ import jittor as jt
 import numpy as np
 
 from jsra.arguments import short
+from jsra.data.masks import encode
 from jsra.registry import ConfigError
 
 KEYS = ("img_id", "boxes", "scores", "labels")
@@ -39,7 +40,8 @@ def check_results(model, results, targets) -> list:
 
 
 def check_result(who: str, result) -> dict:
-    """The result of an image with NumPy arrays: boxes [n, 4] and scores [n] must be finite, labels [n] integers from 1.
+    """The result of an image with NumPy arrays: boxes [n, 4] and scores [n] must be finite, labels [n] integers from 1. Masks
+    become RLEs.
 
     who: the beginning of messages, such as the name of the detector.
     """
@@ -63,7 +65,22 @@ def check_result(who: str, result) -> dict:
     masks = result.get("masks")
     if masks is not None and len(masks) != count:
         raise ConfigError(f"{where}: {len(masks)} masks for {count} boxes")
-    return {**result, **arrays, "labels": labels.astype(np.int32)}
+    found = {**result, **arrays, "labels": labels.astype(np.int32)}
+    return found if masks is None else {**found, "masks": [_rle(where, mask) for mask in masks]}
+
+
+def _rle(where, mask) -> dict:
+    """A mask as COCO's RLE. A user's own detector may give it as a bitmap of the image, [height, width]."""
+    if isinstance(mask, dict):
+        return mask
+    bitmap = _array(mask)
+    sound = bitmap.ndim == 2 and (bitmap.dtype.kind in "biu" or (bitmap.dtype.kind == "f" and np.isin(bitmap, (0, 1)).all()))
+    if not sound:
+        raise ConfigError(
+            f"{where}: a mask is an RLE of COCO, or a bitmap [height, width] of 0 and 1, not {bitmap.dtype} "
+            f"{list(bitmap.shape)}: {short(bitmap.tolist())}; of probabilities, give those above a threshold (masks > 0.5)"
+        )
+    return encode(bitmap != 0)
 
 
 def _array(value):

@@ -4,6 +4,7 @@ import jittor as jt
 import numpy as np
 import pytest
 
+from jsra.data.masks import encode
 from jsra.detectors.results import check_losses, check_results
 from jsra.registry import ConfigError
 
@@ -25,6 +26,19 @@ def test_lists_and_vars_become_arrays():
     assert nothing["boxes"].shape == (0, 4)
 
 
+@pytest.mark.parametrize("kind", [np.uint8, bool, np.int64, np.float32])
+def test_bitmaps_become_rles(kind):
+    """RLEs are what evaluations, mirrored images, pictures and files need; and they are small."""
+    bitmap = np.zeros((6, 8), kind)
+    bitmap[1:3, 2:5] = 1
+    expected = encode(bitmap)
+    for masks in (bitmap[None], [bitmap], jt.array(bitmap[None]), [expected]):
+        (found,) = check_results(Own(), [result(masks=masks)], [{"img_id": 7}])
+        assert found["masks"] == [expected]
+    (found,) = check_results(Own(), [result(masks=256 * bitmap[None].astype(int))], [{"img_id": 7}])
+    assert found["masks"] == [expected]
+
+
 @pytest.mark.parametrize(
     "returned, message",
     [
@@ -41,6 +55,8 @@ def test_lists_and_vars_become_arrays():
         ([result(boxes=[0, 1, 2, 3])], r"image 7: .*boxes is int64 \[4\]"),
         ([result(boxes=[[0, 1, 2, 3], [0, 1]])], "image 7: .*boxes is object"),
         ([result(masks=[])], "image 7: 0 masks for 1 boxes"),
+        ([result(masks=np.full((1, 6, 8), 0.9))], r"image 7: .* not float64 \[6, 8\]: .*above a threshold \(masks > 0.5\)"),
+        ([result(masks=np.ones((1, 1, 6, 8), bool))], r"image 7: a mask is an RLE of COCO.* not bool \[1, 6, 8\]"),
     ],
 )
 def test_wrong_results(returned, message):
