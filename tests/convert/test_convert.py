@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 
+from jsra.cli import convert as command
 from jsra.convert.check import incomplete_parts
 from jsra.convert.convert import COCO_IDS, from_jsra, to_jsra
 from jsra.convert.names import FAMILIES, family_of, from_ours, to_ours
@@ -51,6 +52,10 @@ DYHEAD = (
     "neck.blocks.4.task.conv2.weight",
     "rpn.cls.weight", "roi_head.box.head.fcs.0.weight", "roi_head.box.head.box.bias",
 )  # fmt: skip
+
+
+def test_the_command_knows_every_family():
+    assert set(command.FAMILIES) == {"jsra", *FAMILIES}
 
 
 @pytest.mark.parametrize("family", FAMILIES)
