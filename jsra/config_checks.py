@@ -41,10 +41,10 @@ Helpers = namedtuple("Helpers", "set read")
 
 def helpers_of(path, content) -> Helpers:
     """The Helpers of a config file with this content. In YAML, anchors (&) can read any value."""
-    with open(path, "rb") as f:
+    with open(path, encoding="utf-8-sig", errors="replace") as f:  # as Python files are executed
         text = f.read()
     if not path.endswith(".py"):
-        return Helpers(set() if b"&" in text else set(filter(_is_helper, map(str, content))), set())
+        return Helpers(set() if "&" in text else set(filter(_is_helper, map(str, content))), set())
     tree = ast.parse(text)
     read = {node.id for node in ast.walk(tree) if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Load)}
     if read & {"globals", "locals", "vars", "eval", "exec"}:

@@ -44,3 +44,10 @@ def test_a_helper_of_a_base_that_is_set_again_in_vain(write, leaf, middle):
 def test_helpers_that_a_file_may_set(write, text, x):
     write("base.py", "_size = 3\n_note = 'base'\na = dict(x=_size)")
     assert load_config(write("leaf.py", f"_base_ = 'base.py'\n{text}")).a.x == x
+
+
+@pytest.mark.parametrize("name, start", [("a.py", "# coding: of-no-python\n"), ("a.py", "\ufeff"), ("a.yaml", "# \ufffd\n")])
+def test_the_encoding_of_a_file_is_that_in_which_it_is_executed(tmp_path, name, start):
+    text = start + ("seed = 3" if name.endswith("py") else "seed: 3")
+    (tmp_path / name).write_bytes(text.encode("utf-8"))
+    assert load_config(str(tmp_path / name)).seed == 3
