@@ -78,7 +78,7 @@ def _rle(where, mask) -> dict:
     if not sound:
         raise ConfigError(
             f"{where}: a mask is an RLE of COCO, or a bitmap [height, width] of 0 and 1, not {bitmap.dtype} "
-            f"{list(bitmap.shape)}: {short(bitmap.tolist())}; of probabilities, give those above a threshold (masks > 0.5)"
+            f"{list(bitmap.shape)}{' of other numbers' * (bitmap.ndim == 2)}: for probabilities, give masks > 0.5"
         )
     return encode(bitmap != 0)
 

@@ -55,7 +55,7 @@ def test_bitmaps_become_rles(kind):
         ([result(boxes=[0, 1, 2, 3])], r"image 7: .*boxes is int64 \[4\]"),
         ([result(boxes=[[0, 1, 2, 3], [0, 1]])], "image 7: .*boxes is object"),
         ([result(masks=[])], "image 7: 0 masks for 1 boxes"),
-        ([result(masks=np.full((1, 6, 8), 0.9))], r"image 7: .* not float64 \[6, 8\]: .*above a threshold \(masks > 0.5\)"),
+        ([result(masks=np.full((1, 6, 8), 0.9))], r"image 7: .* not float64 \[6, 8\] of other .*give masks > 0.5"),
         ([result(masks=np.ones((1, 1, 6, 8), bool))], r"image 7: a mask is an RLE of COCO.* not bool \[1, 6, 8\]"),
     ],
 )
