@@ -253,6 +253,9 @@ def test_wrong_requests():
     with pytest.raises(WeightsError, match="are those of torchvision, not of mmdet"):
         to_jsra({"backbone.body.conv1.weight": x}, "mmdet")  # would give backbone.body.conv1
     assert to_jsra({"rpn_head.rpn_conv.weight": x}, "jdet").family == "jdet"  # mmdet has this name too
+    swin = {"backbone.stages.1.blocks.0.attn.w_msa.qkv.bias": x}  # of a Swin alone, from either
+    assert to_jsra(swin).family == "mmpretrain_swin" and to_jsra(swin, "mmdet").family == "mmdet"
+    assert set(to_jsra(swin, "mmdet").arrays) == set(to_jsra(swin).arrays)
 
 
 def test_incomplete_parts():
