@@ -41,7 +41,7 @@ def check_results(model, results, targets) -> list:
 
 def check_result(who: str, result) -> dict:
     """The result of an image with NumPy arrays: boxes [n, 4] and scores [n] must be finite, labels [n] integers from 1. Masks
-    become RLEs.
+    that are bitmaps become RLEs.
 
     who: the beginning of messages, such as the name of the detector.
     """
@@ -66,21 +66,16 @@ def check_result(who: str, result) -> dict:
     if masks is not None and len(masks) != count:
         raise ConfigError(f"{where}: {len(masks)} masks for {count} boxes")
     found = {**result, **arrays, "labels": labels.astype(np.int32)}
-    return found if masks is None else {**found, "masks": [_rle(where, mask) for mask in masks]}
+    return found if masks is None else {**found, "masks": [_rle(mask) for mask in masks]}
 
 
-def _rle(where, mask) -> dict:
-    """A mask as COCO's RLE. A user's own detector may give it as a bitmap of the image, [height, width]."""
+def _rle(mask):
+    """A bitmap of the image, [height, width], as COCO's RLE. Anything else stays as it is: what uses masks says so."""
     if isinstance(mask, dict):
         return mask
     bitmap = _array(mask)
-    sound = bitmap.ndim == 2 and (bitmap.dtype.kind in "biu" or (bitmap.dtype.kind == "f" and np.isin(bitmap, (0, 1)).all()))
-    if not sound:
-        raise ConfigError(
-            f"{where}: a mask is an RLE of COCO, or a bitmap [height, width] of 0 and 1, not {bitmap.dtype} "
-            f"{list(bitmap.shape)}{' of other numbers' * (bitmap.ndim == 2)}: for probabilities, give masks > 0.5"
-        )
-    return encode(bitmap != 0)
+    kind, flat = bitmap.dtype.kind, bitmap.ndim == 2
+    return encode(bitmap != 0) if flat and (kind in "biu" or (kind == "f" and np.isin(bitmap, (0, 1)).all())) else mask
 
 
 def _array(value):

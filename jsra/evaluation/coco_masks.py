@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import numpy as np
+
 from jsra.data.coco import segmentation_problems
 from jsra.data.coco_file import of_annotation
 from jsra.data.masks import area, to_rle
@@ -49,6 +51,11 @@ class COCOMaskAP(COCOBoxAP):
                     "evaluate only boxes"
                 )
             for rle in result.get("masks") or ():
+                if not isinstance(rle, dict):
+                    raise ConfigError(
+                        f"{type(self).__name__}: image id {img_id}: a mask is an RLE of COCO, or a bitmap [height, width] of "
+                        f"0 and 1, not {type(rle).__name__} {list(np.shape(rle))}: of probabilities, give masks > 0.5"
+                    )
                 if list(rle["size"]) != sizes[img_id]:
                     raise ConfigError(
                         f"{type(self).__name__}: image id {img_id} has a mask of [height, width] {list(rle['size'])}, its "

@@ -216,6 +216,10 @@ def test_masks_of_another_size_and_masks_without_a_pixel(tmp_path):
     assert "no pixel" not in metrics.table  # only images with results count
     bitmaps = evaluate([COCOMaskAP()], dataset, [{**result, "masks": np.ones((1, 40, 30), bool)}])
     assert bitmaps["segm_mAP"] == metrics["segm_mAP"] and bitmaps["segm_mAP"] > 0
+    for mask in (np.full((40, 30), 0.9), np.ones((1, 40, 30), bool)):
+        with pytest.raises(ConfigError, match=r"id 2: a mask is an RLE .* not ndarray \[.*40, 30\]: of probabilities, give"):
+            evaluate([COCOMaskAP()], dataset, [{**result, "masks": [mask]}])
+        assert evaluate([COCOBoxAP()], dataset, [{**result, "masks": [mask]}])["bbox_mAP"] > 0
     others = [{**result, "img_id": 1, "masks": [encode(np.ones((30, 40)))]}]
     assert "\n1 objects have a mask that covers no pixel" in evaluate([COCOMaskAP()], dataset, others).table
     with pytest.raises(ConfigError, match=r"image id 2 has a mask of .* \[30, 40\], its picture has \[40, 30\]"):
