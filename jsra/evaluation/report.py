@@ -100,7 +100,7 @@ def write_submissions(dataset, submissions, work_dir, name) -> list:
         write_json(os.path.join(folder, f"{name}{IDS}"), meaning(dataset), indent=None)
     paths = [write_json(os.path.join(folder, f"{name}.{key}.json"), content, indent=None) for key, content in written]
     keys = filter(None, {getattr(cls, "key", None) for cls in registered("evaluator").values()})
-    ours = re.compile(rf"{re.escape(name)}\.({'|'.join(map(_numbered, keys))})\.json")
+    ours = re.compile(rf"{re.escape(str(name))}\.({'|'.join(map(_numbered, keys))})\.json")
     for file in os.listdir(folder) if os.path.isdir(folder) else ():
         path = os.path.join(folder, file)
         if ours.fullmatch(file) and path not in paths:

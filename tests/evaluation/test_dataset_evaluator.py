@@ -97,8 +97,8 @@ def test_an_own_data_set_and_an_own_evaluator(tmp_path, empty, more):
 
 def test_submissions_of_one_key_with_arrays(tmp_path):
     dataset, rows = OwnData(str(tmp_path)), [{"image_id": 0, "box": np.zeros(4)}]
-    paths = write_submissions(dataset, [("bbox", rows), ("bbox", [{"image_id": 0, "box": [0.0] * 4}])], str(tmp_path), "val")
-    assert [os.path.basename(path) for path in paths] == ["val.bbox.json"]
+    paths = write_submissions(dataset, [("bbox", rows), ("bbox", [{"image_id": 0, "box": [0.0] * 4}])], str(tmp_path), 12)
+    assert [os.path.basename(path) for path in paths] == ["12.bbox.json"]  # JDet's runner gives the epoch as the name
 
 
 def test_objects_of_an_own_data_set_are_evaluated(tmp_path):
