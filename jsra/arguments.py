@@ -94,6 +94,13 @@ def declared(cls) -> tuple:
     return found, takes_any
 
 
+def of_parents(cls) -> list:
+    """The names of arguments that only parents of a user's class have: its constructor may give them itself."""
+    first = next(base for base in cls.__mro__ if "__init__" in vars(base))
+    own = inspect.signature(first.__init__).parameters
+    return [] if first.__module__.startswith("jsra.") else [name for name in parameters(cls) if name not in own]
+
+
 def is_ours(cls, name) -> bool:
     """Whether `name` is an argument of one of jsra's classes: of cls, or of one that a user's part is a subclass of."""
     ours = (base.__init__ for base in cls.__mro__ if base.__module__.startswith("jsra.") and "__init__" in vars(base))
