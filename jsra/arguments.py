@@ -78,8 +78,8 @@ def parameters(cls) -> dict:
 
 
 def declared(cls) -> tuple:
-    """(`parameters`, whether a user's class takes any other name too)."""
-    found = {}
+    """(`parameters`, whether a user's constructor takes any other name too)."""
+    found, takes_any = {}, False
     for base in cls.__mro__:
         if "__init__" not in vars(base):
             continue
@@ -89,7 +89,16 @@ def declared(cls) -> tuple:
                 found.setdefault(p.name, p)
         if not any(p.kind is p.VAR_KEYWORD for p in own):
             return found, False
-    return found, not cls.__module__.startswith("jsra.")
+        # Those of object and of Jittor's Module have **kwargs, but no arguments.
+        takes_any = takes_any or base.__module__.partition(".")[0] not in ("jsra", "jittor", "builtins")
+    return found, takes_any
+
+
+def of_parents(cls) -> list:
+    """The names of arguments that only parents of a user's class have: its constructor may give them itself."""
+    first = next(base for base in cls.__mro__ if "__init__" in vars(base))
+    own = inspect.signature(first.__init__).parameters
+    return [] if first.__module__.startswith("jsra.") else [name for name in parameters(cls) if name not in own]
 
 
 def is_ours(cls, name) -> bool:

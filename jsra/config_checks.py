@@ -41,16 +41,25 @@ Helpers = namedtuple("Helpers", "set read")
 
 def helpers_of(path, content) -> Helpers:
     """The Helpers of a config file with this content. In YAML, anchors (&) can read any value."""
-    with open(path, "rb") as f:
+    with open(path, encoding="utf-8-sig", errors="replace") as f:  # as Python files are executed
         text = f.read()
     if not path.endswith(".py"):
-        return Helpers(set() if b"&" in text else set(filter(_is_helper, map(str, content))), set())
+        return Helpers(set() if "&" in text else set(filter(_is_helper, map(str, content))), set())
     tree = ast.parse(text)
     read = {node.id for node in ast.walk(tree) if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Load)}
     if read & {"globals", "locals", "vars", "eval", "exec"}:
         return Helpers(set(), read)
-    targets = [t for statement in tree.body if isinstance(statement, ast.Assign) for t in statement.targets]
-    return Helpers({t.id for t in targets if isinstance(t, ast.Name) and _is_helper(t.id)}, read)
+    set_here = {node.id for target in _targets(tree) for node in ast.walk(target) if isinstance(node, ast.Name)}
+    return Helpers({name for name in set_here if name in content and _is_helper(name)}, read)
+
+
+def _targets(tree):
+    """The left sides of the assignments in a Python file, also in an `if` and in functions."""
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Assign):
+            yield from node.targets
+        elif isinstance(node, ast.AnnAssign):
+            yield node.target
 
 
 def _is_helper(name) -> bool:

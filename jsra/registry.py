@@ -136,6 +136,10 @@ def construct(cls, settings, path: str = "config", **extra):
     except ValueError as error:
         about = "" if str(error).startswith(cls.__name__) else f"{cls.__name__}: "
         raise ConfigError(f"{path}: {about}{error}") from error
+    except TypeError as error:  # "missing 1 required positional argument: 'anno_file'"
+        text = str(error)
+        _refuse_missing(cls, [n for n in arguments.of_parents(cls) if "missing" in text and repr(n) in text], path)
+        raise
 
 
 def check_settings(cls, settings, path: str = "config", extra=()):
@@ -156,8 +160,12 @@ def check_settings(cls, settings, path: str = "config", extra=()):
             _raise(arguments.problem(node, value, f"{path}.{key}", _check_part))
             _raise(arguments.outside(key, value, f"{path}.{key}") if arguments.is_ours(cls, key) else None)
     missing = [n for n, p in accepted.items() if p.default is p.empty and n not in settings and n not in extra]
-    if missing:
-        raise ConfigError(f"{path}: {cls.__name__} needs {', '.join(map(repr, missing))}")
+    _refuse_missing(cls, [n for n in missing if n not in arguments.of_parents(cls)], path)
+
+
+def _refuse_missing(cls, names, path):
+    if names:
+        raise ConfigError(f"{path}: {cls.__name__} needs {', '.join(map(repr, names))}")
 
 
 def _check_part(kind, value, path):

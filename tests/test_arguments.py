@@ -6,6 +6,7 @@ import re
 import typing
 
 import pytest
+from jittor import nn
 
 from jsra import arguments
 from jsra.arguments import _RANGE_OF, parameters, part
@@ -134,8 +135,40 @@ def test_own_parts_with_any_annotation_name_and_further_arguments(cls, settings)
     assert getattr(made, "more", {}) == {key: v for key, v in settings.items() if key == "other"}
 
 
+class Bare:
+    """Without a constructor: object takes anything by its signature, and Jittor's Module really does."""
+
+
+class BareModule(nn.Module): ...
+
+
+def test_a_users_class_may_give_arguments_of_its_parent():
+    class Parent:
+        def __init__(self, root, file, size=1):
+            self.given = root, file, size
+
+    class Child(Parent):
+        def __init__(self, folder, **more):
+            super().__init__(root=folder, **more)
+
+    class Whole(Parent):
+        def __init__(self, **more):
+            super().__init__(**{"root": 1, "file": 2, **more})
+
+    assert construct(Child, dict(folder="a", file="b"), "p").given == ("a", "b", 1)
+    assert construct(Whole, dict(size=3), "p").given == (1, 2, 3)
+    for cls, settings, words in (
+        (Child, dict(folder="a"), "p: Child needs 'file'"), (Child, dict(file="a"), "p: Child needs 'folder'"),
+        (Child, dict(folder="a", files="b"), "p.files: Child takes no 'files'; did you mean 'file'?"),
+    ):  # fmt: skip
+        with pytest.raises(ConfigError, match=re.escape(words)):
+            construct(cls, settings, "p")
+
+
 def test_own_parts_whose_settings_are_wrong():
     for cls, settings, words in (
+        (Bare, dict(size=1), "p.size: Bare takes no 'size'"),
+        (BareModule, dict(size=1), "p.size: BareModule takes no 'size'"),
         (Evaluated, dict(count=1.5), "p.count: expected a whole number, got 1.5"),
         (Free, dict(width="1"), "p.width: expected a number, got '1'"),
         (Evaluated, dict(sise=1), "p.sise: Evaluated takes no 'sise'; did you mean 'size'?"),

@@ -29,6 +29,13 @@ def test_a_helper_of_a_base_that_is_set_again_in_vain(write, leaf, middle):
         load_config(write(leaf, "".join(lines)))
 
 
+@pytest.mark.parametrize("text", ["_size: int = 5", "_size, _more = 5, 6", "_size = _other = 5", "if True:\n    _size = 5"])
+def test_every_form_of_an_assignment(write, text):
+    write("base.py", "_size = 3\na = dict(x=_size)")
+    with pytest.raises(ConfigError, match="_size has no effect"):
+        load_config(write("leaf.py", f"_base_ = 'base.py'\n{text}"))
+
+
 @pytest.mark.parametrize(
     "text, x",
     [
@@ -39,8 +46,18 @@ def test_a_helper_of_a_base_that_is_set_again_in_vain(write, leaf, middle):
         ("for _size in (4, 5): pass", 3),
         ("_size = 5\na = dict(x=eval('_size'))", 5),
         ("_cover_ = True\n_size = 5\na = dict(x=1)", 1),
+        ("_size: int", 3),
+        ("def _f():\n    _size = 5", 3),
+        ("_more = {}\n_more['_size'] = 5", 3),
     ],
 )
 def test_helpers_that_a_file_may_set(write, text, x):
     write("base.py", "_size = 3\n_note = 'base'\na = dict(x=_size)")
     assert load_config(write("leaf.py", f"_base_ = 'base.py'\n{text}")).a.x == x
+
+
+@pytest.mark.parametrize("name, start", [("a.py", "# coding: of-no-python\n"), ("a.py", "\ufeff"), ("a.yaml", "# \ufffd\n")])
+def test_the_encoding_of_a_file_is_that_in_which_it_is_executed(tmp_path, name, start):
+    text = start + ("seed = 3" if name.endswith("py") else "seed: 3")
+    (tmp_path / name).write_bytes(text.encode("utf-8"))
+    assert load_config(str(tmp_path / name)).seed == 3

@@ -1,8 +1,8 @@
 """`jsra convert SRC DST`: converts weights of mmdet, torchvision and JDet to this package's names, and back."""
 
 FAMILIES = (
-    "jsra", "mmdet", "torchvision", "jdet", "dynamic_head", "backbone", "efficientnet_lite", "swin", "timm_swin", "pvt",
-    "timm_pvt", "deit", "internimage", "flownet", "mmtrack",
+    "jsra", "mmdet", "torchvision", "jdet", "dynamic_head", "backbone", "efficientnet_lite", "swin", "timm_swin",
+    "mmpretrain_swin", "pvt", "timm_pvt", "deit", "internimage", "flownet", "mmtrack",
 )  # fmt: skip
 
 

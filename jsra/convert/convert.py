@@ -137,6 +137,10 @@ def _check(name, array, family):
         raise WeightsError(f"{name}: these are names of {whose}, whose detectors are not converted")
 
 
+# Names that are also those of another family: (recognised, given).
+_SHARED = (("mmdet", "jdet"), ("jdet", "mmdet"), ("mmpretrain_swin", "mmdet"))
+
+
 def to_jsra(arrays: dict, family: str | None = None, classes: str | None = None, needed=()) -> Converted:
     """Convert weights with any known names to ours.
 
@@ -155,7 +159,7 @@ def to_jsra(arrays: dict, family: str | None = None, classes: str | None = None,
         family = "jsra" if own else family_of(arrays, needed)
     else:
         seen = family_of(arrays, needed)
-        if seen != family and "jsra" not in (seen, family) and {seen, family} != {"mmdet", "jdet"}:  # these two share names
+        if seen != family and "jsra" not in (seen, family) and (seen, family) not in _SHARED:
             raise WeightsError(f"the names are those of {seen}, not of {family}: leave out the naming scheme (--from)")
     if classes not in (None, "coco80"):
         raise WeightsError(f"classes: {classes!r} is not known; 'coco80' is")

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import hashlib
 import io
-import os
 import pickle
 
 import numpy as np
@@ -72,13 +71,6 @@ class _JittorUnpickler(Unpickler):
         if module in ("jittor", "jittor_core") and name in ("Var", "jittor_core.Var"):
             return lambda data, *_: data
         return super().find_class(module, name)
-
-
-def has_mark(path: str) -> bool:
-    """Whether a file ends with the mark of jt.save, which writes it under any extension."""
-    with open(path, "rb") as file:
-        file.seek(max(0, os.path.getsize(path) - len(_MARK)))
-        return file.read() == _MARK
 
 
 def read(path: str):

@@ -68,6 +68,8 @@ class Detector(nn.Module):
             targets = [{} for _ in range(batch)]
         if len(targets) != batch:
             raise ValueError(f"{batch} images but {len(targets)} targets")
+        # Not kept between calls: a head may be replaced by one for other classes.
+        most = min((count for _, count in counted(self)), default=None) if self.is_training() else None
         complete = []
         for i, target in enumerate(targets):
             target = {key: value.numpy() if isinstance(value, jt.Var) else value for key, value in target.items()}
@@ -81,20 +83,13 @@ class Detector(nn.Module):
                     raise ValueError(
                         f"image {target['img_id']!r}: {len(target['bboxes'])} bboxes but {len(target['labels'])} labels"
                     )
-                self._check_objects(target)
+                self._check_objects(target, most)
             complete.append(target)
         return Targets(complete, self.is_training())
 
-    def _number_of_classes(self):
-        """The number of classes, without background, of the parts that have one (jsra.data.classes.counted), or None."""
-        if not hasattr(self, "_classes"):
-            self._classes = min((count for _, count in counted(self)), default=None)
-        return self._classes
-
-    def _check_objects(self, target):
-        """Raise ValueError for labels that are not classes of this model, and for boxes that are not boxes."""
-        where = f"image {target['img_id']!r}"
-        labels, most = np.asarray(target["labels"]), self._number_of_classes()
+    def _check_objects(self, target, most):
+        """Raise ValueError for labels that are not classes, 1 to `most` (None: unknown), and for boxes that are not boxes."""
+        where, labels = f"image {target['img_id']!r}", np.asarray(target["labels"])
         sound = labels.dtype.kind in "iuf" and (labels == np.floor(labels)).all() and (labels >= 1).all()
         if labels.size and not (sound and (most is None or labels.max() <= most)):
             limit = "" if most is None else f" to {most}"

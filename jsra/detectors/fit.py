@@ -24,6 +24,7 @@ from jsra.roi.extractor import FPNRoIExtractor
 SIZE = 256  # pixels: maps of stride 64 have 4 x 4 cells
 _TOLERANCE = 1.5  # a stride may differ by this factor, because maps without padding are smaller
 _NEEDED = ("features", "forward_heads")  # of a detector
+_READING = ("execute", "found", "forward")  # methods of detectors, heads, branches and extractors that choose their maps
 
 
 def check_fit(model):
@@ -38,7 +39,8 @@ def check_fit(model):
     try:
         with jt.no_grad():
             maps = _maps(model)
-            _check_readers(model, maps)
+            if _are_maps(maps):  # a user's `features` may give anything to its own `execute`
+                _check_readers(model, maps)
             _check_masks(model)
             within(model, lambda: _dense_heads(model, maps))
     except Exception as error:
@@ -65,16 +67,23 @@ def _maps(model):
 
 
 def _is_ours(part, *names):
-    """Whether these methods of a part, where it has them, are those of this package."""
+    """Whether these methods of a part, where it has them, are those of this package, or of Jittor's containers."""
     methods = (getattr(type(part), name, None) for name in names)
-    return all(method is None or method.__module__.startswith("jsra.") for method in methods)
+    return all(method is None or method.__module__.startswith(("jsra.", "jittor")) for method in methods)
+
+
+def _are_arrays(maps):
+    return isinstance(maps, (list, tuple)) and len(maps) > 0 and all(isinstance(m, jt.Var) for m in maps)
+
+
+def _are_maps(maps):
+    return _are_arrays(maps) and all(m.ndim == 4 for m in maps)
 
 
 def _check_maps(maps, who):
-    arrays = isinstance(maps, (list, tuple)) and len(maps) > 0 and all(isinstance(m, jt.Var) for m in maps)
-    if not arrays or any(m.ndim != 4 for m in maps):
+    if not _are_maps(maps):
         kind = type(maps).__name__.rpartition(".")[2]  # of jittor_core.Var
-        found = f"shapes {[list(m.shape) for m in maps]}" if arrays else kind
+        found = f"shapes {[list(m.shape) for m in maps]}" if _are_arrays(maps) else kind
         raise ConfigError(f"{who}: must return a list of maps [B, C, H, W], finest first, not {found}")
 
 
@@ -91,13 +100,15 @@ def _dense_maps(model, maps):
 
 
 def _check_readers(model, maps):
-    """Compare strides and channels in the config with those of the maps. A detector with its own `execute` may give a part
-    any of the maps."""
-    known = _is_ours(model, "execute", "found")
-    for name, module in model.named_modules():
+    """Compare strides and channels in the config with those of the maps. A user's own detector, head or extractor may read
+    any of the maps, and maps that it makes from them."""
+    modules = dict(model.named_modules())
+    for name, module in modules.items():
+        words = name.split(".")
+        known = all(_is_ours(modules[".".join(words[:depth])], *_READING) for depth in range(len(words) + 1))
         generator, strides = getattr(module, "anchor_generator", None), getattr(module, "featmap_strides", None)
         where = f"model.{name}" if name else "model"
-        if generator is not None and hasattr(generator, "strides"):
+        if isinstance(getattr(generator, "strides", None), (list, tuple)):
             read = _dense_maps(model, maps)
             if known and len(generator.strides) != len(read):
                 raise ConfigError(
@@ -105,7 +116,7 @@ def _check_readers(model, maps):
                     f"{len(read)} maps (num_outs of the neck, out_indices of the backbone): give one for each map"
                 )
             _compare(generator.strides, read if known else maps, f"{where}.anchor_generator.strides", known)
-        if strides is not None:
+        if isinstance(strides, (list, tuple)):
             if known and len(strides) > len(maps):
                 raise ConfigError(f"{where}.featmap_strides: {len(strides)} strides for {len(maps)} maps")
             _compare(strides, maps, f"{where}.featmap_strides", known)
@@ -126,10 +137,10 @@ def _check_masks(model):
 
 
 def _compare(strides, maps, where, ordered):
-    """Raise ConfigError unless the strides are those of the maps: one by one if `ordered`, otherwise of any of them."""
+    """Raise ConfigError unless the strides are those of the maps: one by one if `ordered`, otherwise some of any of them."""
     given, real = np.array([np.max(stride) for stride in strides]), np.array([SIZE / max(m.shape[2:]) for m in maps])
     apart = np.abs(np.log(given[:, None] / real)) > np.log(_TOLERANCE)
-    if np.diag(apart).any() if ordered else apart.all(axis=1).any():
+    if np.diag(apart).any() if ordered else apart.all():
         shown = ", ".join(f"{true:g}" for true in (real[: len(strides)] if ordered else real))
         raise ConfigError(
             f"{where} is {list(strides)}, but the strides of the maps are {shown}: boxes would be at wrong places; correct "

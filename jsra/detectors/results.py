@@ -6,6 +6,7 @@ import jittor as jt
 import numpy as np
 
 from jsra.arguments import short
+from jsra.data.masks import encode
 from jsra.registry import ConfigError
 
 KEYS = ("img_id", "boxes", "scores", "labels")
@@ -39,7 +40,8 @@ def check_results(model, results, targets) -> list:
 
 
 def check_result(who: str, result) -> dict:
-    """The result of an image with NumPy arrays: boxes [n, 4] and scores [n] must be finite, labels [n] integers from 1.
+    """The result of an image with NumPy arrays: boxes [n, 4] and scores [n] must be finite, labels [n] integers from 1. Masks
+    that are bitmaps become RLEs.
 
     who: the beginning of messages, such as the name of the detector.
     """
@@ -63,7 +65,17 @@ def check_result(who: str, result) -> dict:
     masks = result.get("masks")
     if masks is not None and len(masks) != count:
         raise ConfigError(f"{where}: {len(masks)} masks for {count} boxes")
-    return {**result, **arrays, "labels": labels.astype(np.int32)}
+    found = {**result, **arrays, "labels": labels.astype(np.int32)}
+    return found if masks is None else {**found, "masks": [_rle(mask) for mask in masks]}
+
+
+def _rle(mask):
+    """A bitmap of the image, [height, width], as COCO's RLE. Anything else stays as it is: what uses masks says so."""
+    if isinstance(mask, dict):
+        return mask
+    bitmap = _array(mask)
+    kind, flat = bitmap.dtype.kind, bitmap.ndim == 2
+    return encode(bitmap != 0) if flat and (kind in "biu" or (kind == "f" and np.isin(bitmap, (0, 1)).all())) else mask
 
 
 def _array(value):

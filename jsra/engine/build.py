@@ -198,7 +198,8 @@ def _check_needs(model, dataset):
         if need == "masks" and _without_masks(dataset):
             raise ConfigError(
                 f"model{name and '.'}{name} is trained on masks, and no object of {dataset!r} has a segmentation: use "
-                "annotations with masks, or remove the branch (model.roi_head.branches) for boxes alone"
+                "annotations with masks, or, for boxes alone, remove the branch from model.roi_head.branches (a MaskRCNN "
+                "without it is a FasterRCNN, model.type)"
             )
 
 

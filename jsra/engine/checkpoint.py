@@ -60,18 +60,21 @@ def iteration_of(path: str) -> int:
 
 
 def best(work_dir: str, metric: str | None = None):
-    """The path of the existing checkpoint with the highest `metric` (None: the highest score, a metric that may have changed
-    at a resume), or None if none was evaluated. One whose state.json is damaged does not count: it must not end a run that
-    does not need it."""
-    scored = []
+    """The path of the existing checkpoint with the highest `metric`, or None if none was evaluated. If no checkpoint has that
+    metric, the highest score decides, that of a metric that may have changed at a resume. One whose state.json is damaged
+    does not count: it must not end a run that does not need it."""
+    by_metric, by_score = [], []
     for path in saved(work_dir):
         with contextlib.suppress(CheckpointError):
             state = read_state(path)
             metrics = state.get("metrics")
-            known = metric is not None and isinstance(metrics, dict) and metric in metrics
-            scored.append((metrics[metric] if known else state.get("score") if metric is None else None, path))
-    scored = [(score, path) for score, path in scored if isinstance(score, (int, float))]
-    return max(scored)[1] if scored else None
+            by_metric.append((metrics.get(metric) if isinstance(metrics, dict) else None, path))
+            by_score.append((state.get("score"), path))
+    for scored in (by_metric, by_score):
+        found = [(score, path) for score, path in scored if isinstance(score, (int, float))]
+        if found:
+            return max(found)[1]
+    return None
 
 
 def check(path: str) -> str:

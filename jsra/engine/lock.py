@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import fcntl
 import os
 import socket
+import weakref
 
 from jsra.registry import ConfigError
 
 FILE = "run.lock"
+_held = weakref.WeakValueDictionary()  # {_key of a file: the _Held of it}
 _UNSUPPORTED = (errno.ENOLCK, errno.ENOSYS, errno.EOPNOTSUPP, errno.EINVAL)
 
 
@@ -23,7 +26,27 @@ class WorkDirLock:
 
     def __init__(self, work_dir: str):
         os.makedirs(work_dir, exist_ok=True)
-        self._file = open(os.path.join(work_dir, FILE), "a+", encoding="utf8")
+        path = os.path.join(work_dir, FILE)
+        self._held = _held.get(_key(path)) or _Held(path, work_dir)
+
+    def release(self):
+        """Release the lock, if no other WorkDirLock of this process has it."""
+        self._held = None
+
+
+def _key(path):
+    """What identifies a file in this process, or None if there is no such file."""
+    with contextlib.suppress(OSError):
+        found = os.stat(path)
+        return os.getpid(), found.st_dev, found.st_ino
+    return None
+
+
+class _Held:
+    """The locked file. All locks of a process on it share one: closing a second one would release the first."""
+
+    def __init__(self, path, work_dir):
+        self._file = open(path, "a+", encoding="utf8")
         try:
             fcntl.lockf(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError as error:
@@ -37,6 +60,7 @@ class WorkDirLock:
                 f"{work_dir}: another run is using it{holder}: wait until it ends, or choose another work_dir "
                 "(--set work_dir=...)"
             ) from None
+        _held[_key(path)] = self
         self._file.truncate(0)
         self._file.write(f"process {os.getpid()} on {socket.gethostname()}\n")
         self._file.flush()
@@ -46,6 +70,6 @@ class WorkDirLock:
         text = self._file.read(200).strip()
         return f" ({text})" if text else ""
 
-    def release(self):
-        """Release the lock. Closing the file in this process is enough."""
-        self._file.close()
+    def __del__(self):
+        if hasattr(self, "_file"):
+            self._file.close()

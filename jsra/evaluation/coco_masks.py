@@ -6,7 +6,7 @@ import numpy as np
 
 from jsra.data.coco import segmentation_problems
 from jsra.data.coco_file import of_annotation
-from jsra.data.masks import area, encode, to_rle
+from jsra.data.masks import area, to_rle
 from jsra.data.problems import error, refuse
 from jsra.detectors.detector import Detector
 from jsra.evaluation.coco_ap import VALUES
@@ -42,9 +42,8 @@ class COCOMaskAP(COCOBoxAP):
             raise ConfigError(f"{name}: {type(model).__name__} without a mask branch makes no masks: evaluate boxes alone")
 
     def submission(self, dataset, results):
-        """COCO's result list, also with {segmentation: RLE}. A user's own model may give bitmaps [n, height, width]."""
+        """COCO's result list, also with {segmentation: RLE}."""
         sizes = {record.img_id: [record.height, record.width] for record in dataset.records}
-        results = {img_id: _with_rles(result) for img_id, result in results.items()}
         for img_id, result in results.items():
             if len(result["boxes"]) and result.get("masks") is None:
                 raise ConfigError(
@@ -52,6 +51,11 @@ class COCOMaskAP(COCOBoxAP):
                     "evaluate only boxes"
                 )
             for rle in result.get("masks") or ():
+                if not isinstance(rle, dict):
+                    raise ConfigError(
+                        f"{type(self).__name__}: image id {img_id}: a mask is an RLE of COCO, or a bitmap [height, width] of "
+                        f"0 and 1, not {type(rle).__name__} {list(np.shape(rle))}: of probabilities, give masks > 0.5"
+                    )
                 if list(rle["size"]) != sizes[img_id]:
                     raise ConfigError(
                         f"{type(self).__name__}: image id {img_id} has a mask of [height, width] {list(rle['size'])}, its "
@@ -67,13 +71,6 @@ class COCOMaskAP(COCOBoxAP):
         counts = rle["counts"]
         text = counts.decode("ascii") if isinstance(counts, bytes) else counts
         return {"segmentation": {"size": list(rle["size"]), "counts": text}}
-
-
-def _with_rles(result):
-    masks = result.get("masks")
-    if masks is None:
-        return result
-    return {**result, "masks": [mask if isinstance(mask, dict) else encode(np.asarray(mask)) for mask in masks]}
 
 
 def with_empty_masks(metrics, dataset, results):

@@ -12,7 +12,7 @@ import numpy as np
 from jsra.arguments import short
 from jsra.detectors.results import check_result
 from jsra.evaluation.dataset_evaluator import Metrics
-from jsra.output import write_json
+from jsra.output import json_text, write_json
 from jsra.registry import ConfigError, registered
 
 IDS = ".ids.json"  # end of the name of the file that says what the ids in submissions mean
@@ -93,17 +93,25 @@ def write_submissions(dataset, submissions, work_dir, name) -> list:
     folder = os.path.join(work_dir, "detections")
     written = []
     for key, content in submissions:
-        same = [one for name_of, one in written if re.fullmatch(rf"{re.escape(key)}(_\d+)?", name_of)]
-        if content is not None and content not in same:
+        same = [json_text(one) for name_of, one in written if re.fullmatch(_numbered(key), name_of)]
+        if content is not None and not (same and json_text(content) in same):
             written.append((f"{key}_{len(same) + 1}" if same else key, content))
     if written:
         write_json(os.path.join(folder, f"{name}{IDS}"), meaning(dataset), indent=None)
     paths = [write_json(os.path.join(folder, f"{name}.{key}.json"), content, indent=None) for key, content in written]
-    stale = {getattr(cls, "key", None) for cls in registered("evaluator").values()} - {key for key, _ in written}
-    for key in filter(None, stale):
-        with contextlib.suppress(FileNotFoundError, NotADirectoryError):
-            os.remove(os.path.join(folder, f"{name}.{key}.json"))
+    keys = filter(None, {getattr(cls, "key", None) for cls in registered("evaluator").values()})
+    ours = re.compile(rf"{re.escape(str(name))}\.({'|'.join(map(_numbered, keys))})\.json")
+    for file in os.listdir(folder) if os.path.isdir(folder) else ():
+        path = os.path.join(folder, file)
+        if ours.fullmatch(file) and path not in paths:
+            with contextlib.suppress(FileNotFoundError):
+                os.remove(path)
     return paths
+
+
+def _numbered(key) -> str:
+    """A pattern of the key and of the key with a number."""
+    return rf"{re.escape(key)}(_\d+)?"
 
 
 def meaning(dataset) -> dict:

@@ -103,7 +103,7 @@ class Run:
 
     def state(self) -> str:
         """'trained', 'at iteration n', 'other settings' or 'not trained'."""
-        from jsra.engine.checkpoint import latest
+        from jsra.engine.checkpoint import iteration_of, latest
         from jsra.runtime.distributed import on_main
 
         try:
@@ -113,7 +113,7 @@ class Run:
         except OtherSettings:
             return OTHER
         last = on_main(lambda: latest(self.work_dir))
-        return f"at iteration {int(os.path.basename(last)[5:])}" if last else "not trained"
+        return f"at iteration {iteration_of(last)}" if last else "not trained"
 
     def complete(self, train: bool = True) -> dict | None:
         """The result, which is read, or trained and evaluated now. train=False: None if there is no result."""

@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 
+from jsra.cli import convert as command
 from jsra.convert.check import incomplete_parts
 from jsra.convert.convert import COCO_IDS, from_jsra, to_jsra
 from jsra.convert.names import FAMILIES, family_of, from_ours, to_ours
@@ -51,6 +52,10 @@ DYHEAD = (
     "neck.blocks.4.task.conv2.weight",
     "rpn.cls.weight", "roi_head.box.head.fcs.0.weight", "roi_head.box.head.box.bias",
 )  # fmt: skip
+
+
+def test_the_command_knows_every_family():
+    assert set(command.FAMILIES) == {"jsra", *FAMILIES}
 
 
 @pytest.mark.parametrize("family", FAMILIES)
@@ -248,6 +253,9 @@ def test_wrong_requests():
     with pytest.raises(WeightsError, match="are those of torchvision, not of mmdet"):
         to_jsra({"backbone.body.conv1.weight": x}, "mmdet")  # would give backbone.body.conv1
     assert to_jsra({"rpn_head.rpn_conv.weight": x}, "jdet").family == "jdet"  # mmdet has this name too
+    swin = {"backbone.stages.1.blocks.0.attn.w_msa.qkv.bias": x}  # of a Swin alone, from either
+    assert to_jsra(swin).family == "mmpretrain_swin" and to_jsra(swin, "mmdet").family == "mmdet"
+    assert set(to_jsra(swin, "mmdet").arrays) == set(to_jsra(swin).arrays)
 
 
 def test_incomplete_parts():

@@ -76,3 +76,16 @@ def test_objects_that_are_none_are_refused(change, words):
     assert model(images, [target])["loss_mean"].item() == pytest.approx(4)
     with pytest.raises(ValueError, match=f"image 7: {words}"):
         model(images, [{**target, **change}])
+
+
+def test_a_head_may_be_replaced_by_one_for_more_classes():
+    model, images = Mean(Double()), jt.ones((1, 3, 4, 6))
+    target = dict(bboxes=[[0, 0, 1, 1]], labels=[3])
+    for count, fits in ((2, False), (3, True), (2, False)):
+        model.head = Double()
+        model.head.num_classes = count
+        if fits:
+            assert model(images, [target])["loss_mean"].item() == pytest.approx(2)
+        else:
+            with pytest.raises(ValueError, match=r"from 1 to 2 .*, not \[3\]"):
+                model(images, [target])

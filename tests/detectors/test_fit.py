@@ -1,5 +1,7 @@
 """Parts that do not fit together are refused when the run is built."""
 
+import functools
+
 import jittor as jt
 import numpy as np
 import pytest
@@ -134,8 +136,43 @@ def test_own_parts_that_fit():
     sized = Tokens()
     sized.position = jt.zeros((1, 8, 32, 32))
     check_fit(Routed(sized, Levels(), [(16, 16)]))
+    check_fit(Routed(sized, Levels(), [16, 32]))  # it may make the last one itself, from the one before
     with pytest.raises(ConfigError, match=r"strides is \[\(64, 64\)\], but the strides of the maps are 8, 16: boxes"):
         check_fit(Routed(sized, Levels(), [(64, 64)]))
+
+
+def test_features_that_are_no_maps():
+    built = Routed(Tokens(), Levels(), [16])
+    built.backbone.position = jt.zeros((1, 8, 32, 32))
+    for features, strides in ((lambda images: {"p3": images}, [16]), (lambda images: [images[0]], [16]), (None, 16)):
+        built.anchor_generator.strides = strides
+        made = {} if features is None else {"features": lambda self, images, given=features: given(images)}
+        built.__class__ = type("Own", (Routed,), {**made, "forward_heads": lambda self, maps, rois: None})
+        check_fit(built)
+
+
+@pytest.mark.parametrize(
+    "part, method, change",
+    [
+        ("roi_head", "execute", "model.roi_head.box.extractor.featmap_strides=[8, 16, 32]"),
+        ("roi_head.box", "forward", "model.roi_head.box.extractor.featmap_strides=[8, 16, 32]"),
+        ("rpn", "execute", "model.rpn.anchor_generator.strides=[8, 16, 32, 64]"),
+    ],
+)
+def test_an_own_head_that_reads_other_maps(part, method, change):
+    """Here it leaves out the finest one."""
+    built = model(FASTER, change).eval()
+    head = functools.reduce(getattr, part.split("."), built)
+
+    def own(self, feats, *args):
+        return getattr(type(head).__base__, method)(self, feats[1:], *args)
+
+    with pytest.raises(ConfigError, match="strides"):
+        check_fit(built)
+    head.__class__ = type("Own", (type(head),), {method: own, "__module__": __name__})
+    check_fit(built)
+    with jt.no_grad():
+        assert built(jt.zeros((1, 3, 64, 64)))[0]["boxes"].shape[1] == 4
 
 
 def test_a_head_on_rois_in_the_first_iteration():

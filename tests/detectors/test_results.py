@@ -4,6 +4,7 @@ import jittor as jt
 import numpy as np
 import pytest
 
+from jsra.data.masks import encode
 from jsra.detectors.results import check_losses, check_results
 from jsra.registry import ConfigError
 
@@ -23,6 +24,22 @@ def test_lists_and_vars_become_arrays():
     assert found[0]["labels"].dtype == np.int32
     (nothing,) = check_results(Own(), [result(boxes=[], scores=[], labels=[])], [{"img_id": 7}])
     assert nothing["boxes"].shape == (0, 4)
+
+
+@pytest.mark.parametrize("kind", [np.uint8, bool, np.int64, np.float32])
+def test_bitmaps_become_rles(kind):
+    """RLEs are what evaluations, mirrored images, pictures and files need; and they are small."""
+    bitmap = np.zeros((6, 8), kind)
+    bitmap[1:3, 2:5] = 1
+    expected = encode(bitmap)
+    for masks in (bitmap[None], [bitmap], jt.array(bitmap[None]), [expected]):
+        (found,) = check_results(Own(), [result(masks=masks)], [{"img_id": 7}])
+        assert found["masks"] == [expected]
+    (found,) = check_results(Own(), [result(masks=256 * bitmap[None].astype(int))], [{"img_id": 7}])
+    assert found["masks"] == [expected]
+    for mask in (0.9 * bitmap, bitmap[None], None):  # a model may give what only its own programs use
+        (found,) = check_results(Own(), [result(masks=[mask])], [{"img_id": 7}])
+        assert found["masks"][0] is mask
 
 
 @pytest.mark.parametrize(

@@ -44,6 +44,17 @@ def test_states_that_people_edit(tmp_path, seed):
     assert run.iteration == 2
 
 
+def test_the_best_one_before_the_first_evaluation_by_another_metric(tmp_path, seed):
+    """A run goes on with another evaluator: the best checkpoint of the former one is kept until there is a better one."""
+    run, work = make_run(tmp_path, seed), str(tmp_path)
+    for run.iteration, score in ((1, 0.5), (2, 0.4)):
+        checkpoint.update_state(run.save(), score=score, metrics={"bbox_mAP": score})
+    checkpoint.prune(work, 1, "voc_AP50")
+    assert checkpoint.saved(work) == [checkpoint.path_of(work, n) for n in (1, 2)]
+    checkpoint.update_state(checkpoint.path_of(work, 2), metrics={"voc_AP50": 0.1})
+    assert checkpoint.best(work, "voc_AP50") == checkpoint.path_of(work, 2)
+
+
 @pytest.mark.parametrize(
     "text, words",
     [

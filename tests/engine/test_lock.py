@@ -90,6 +90,27 @@ def test_of_runs_that_are_built_together_one_is_trained(tmp_path):
         run.close()
 
 
+def test_a_second_run_of_a_process_does_not_release_the_first(tmp_path):
+    """Such as one that is refused when it is built: a process has one lock on a file, however often it has opened it."""
+
+    def is_free():
+        return subprocess.run([sys.executable, "-c", HOLD, str(tmp_path)], capture_output=True, timeout=60).returncode == 0
+
+    first, second = WorkDirLock(str(tmp_path)), WorkDirLock(f"{tmp_path}/.")
+    second.release()
+    assert not is_free()
+    first.release()
+    assert is_free()
+    left = WorkDirLock(str(tmp_path))
+    (tmp_path / FILE).unlink()  # with the whole folder
+    again = WorkDirLock(str(tmp_path))
+    assert not is_free()
+    left.release()
+    assert not is_free()
+    del again
+    assert is_free()
+
+
 def test_a_file_system_without_locks_stops_nobody(tmp_path, monkeypatch):
     asked = []
 

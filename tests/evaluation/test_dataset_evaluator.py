@@ -16,7 +16,7 @@ from jsra.evaluation.coco_boxes import COCOBoxAP
 from jsra.evaluation.coco_masks import COCOMaskAP
 from jsra.evaluation.dataset_evaluator import DatasetEvaluator, Metrics, build_evaluators, evaluator_settings
 from jsra.evaluation.evaluator import Evaluator
-from jsra.evaluation.report import evaluate
+from jsra.evaluation.report import evaluate, write_submissions
 from jsra.evaluation.voc_boxes import VOCBoxAP
 from jsra.output import json_text
 from jsra.registry import ConfigError, _entries, registered
@@ -91,6 +91,14 @@ def test_an_own_data_set_and_an_own_evaluator(tmp_path, empty, more):
     with open(tmp_path / "detections" / "val.bbox.json") as file:
         assert [row["image_id"] for row in json.load(file)] == [0, 1]
     assert json.loads(json_text(dict(found)))["counted"] == found["counted"]
+    evaluate([COCOBoxAP()], dataset, results, str(tmp_path), "val")  # that of another evaluator is of earlier detections
+    assert sorted(os.listdir(tmp_path / "detections")) == ["val.bbox.json", "val.ids.json"]
+
+
+def test_submissions_of_one_key_with_arrays(tmp_path):
+    dataset, rows = OwnData(str(tmp_path)), [{"image_id": 0, "box": np.zeros(4)}]
+    paths = write_submissions(dataset, [("bbox", rows), ("bbox", [{"image_id": 0, "box": [0.0] * 4}])], str(tmp_path), 12)
+    assert [os.path.basename(path) for path in paths] == ["12.bbox.json"]  # JDet's runner gives the epoch as the name
 
 
 def test_objects_of_an_own_data_set_are_evaluated(tmp_path):
@@ -208,6 +216,10 @@ def test_masks_of_another_size_and_masks_without_a_pixel(tmp_path):
     assert "no pixel" not in metrics.table  # only images with results count
     bitmaps = evaluate([COCOMaskAP()], dataset, [{**result, "masks": np.ones((1, 40, 30), bool)}])
     assert bitmaps["segm_mAP"] == metrics["segm_mAP"] and bitmaps["segm_mAP"] > 0
+    for mask in (np.full((40, 30), 0.9), np.ones((1, 40, 30), bool)):
+        with pytest.raises(ConfigError, match=r"id 2: a mask is an RLE .* not ndarray \[.*40, 30\]: of probabilities, give"):
+            evaluate([COCOMaskAP()], dataset, [{**result, "masks": [mask]}])
+        assert evaluate([COCOBoxAP()], dataset, [{**result, "masks": [mask]}])["bbox_mAP"] > 0
     others = [{**result, "img_id": 1, "masks": [encode(np.ones((30, 40)))]}]
     assert "\n1 objects have a mask that covers no pixel" in evaluate([COCOMaskAP()], dataset, others).table
     with pytest.raises(ConfigError, match=r"image id 2 has a mask of .* \[30, 40\], its picture has \[40, 30\]"):
