@@ -136,9 +136,14 @@ def construct(cls, settings, path: str = "config", **extra):
     except ValueError as error:
         about = "" if str(error).startswith(cls.__name__) else f"{cls.__name__}: "
         raise ConfigError(f"{path}: {about}{error}") from error
-    except TypeError as error:  # "missing 1 required positional argument: 'anno_file'"
-        text = str(error)
-        _refuse_missing(cls, [n for n in arguments.of_parents(cls) if "missing" in text and repr(n) in text], path)
+    except TypeError as error:  # "missing 1 required positional argument: 'root'", "multiple values for keyword argument 'root'"
+        names = [name for name in arguments.of_parents(cls) if repr(name) in str(error)]
+        _refuse_missing(cls, names if "missing" in str(error) else (), path)
+        if names and "multiple values" in str(error):
+            raise ConfigError(
+                f"{path}: {cls.__name__} gives {names[0]!r} to its parent, and gets one from the config or from the run: its "
+                "constructor must pass on the one that it gets"
+            ) from error
         raise
 
 

@@ -160,6 +160,7 @@ def test_a_users_class_may_give_arguments_of_its_parent():
     for cls, settings, words in (
         (Child, dict(folder="a"), "p: Child needs 'file'"), (Child, dict(file="a"), "p: Child needs 'folder'"),
         (Child, dict(folder="a", files="b"), "p.files: Child takes no 'files'; did you mean 'file'?"),
+        (Child, dict(folder="a", file="b", root="c"), "p: Child gives 'root' to its parent, and gets one from the config or"),
     ):  # fmt: skip
         with pytest.raises(ConfigError, match=re.escape(words)):
             construct(cls, settings, "p")
