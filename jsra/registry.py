@@ -136,7 +136,7 @@ def construct(cls, settings, path: str = "config", **extra):
     except ValueError as error:
         about = "" if str(error).startswith(cls.__name__) else f"{cls.__name__}: "
         raise ConfigError(f"{path}: {about}{error}") from error
-    except TypeError as error:  # "missing 1 required positional argument: 'root'", "multiple values for keyword argument 'root'"
+    except TypeError as error:  # "missing 1 required positional argument: 'root'", "multiple values for ... 'root'"
         names = [name for name in arguments.of_parents(cls) if repr(name) in str(error)]
         _refuse_missing(cls, names if "missing" in str(error) else (), path)
         if names and "multiple values" in str(error):
