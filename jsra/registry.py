@@ -162,8 +162,9 @@ def check_settings(cls, settings, path: str = "config", extra=()):
         parameter = accepted.get(key)
         node = None if parameter is None else arguments.expected(parameter)
         if node is not None and value is not parameter.default:
-            _raise(arguments.problem(node, value, f"{path}.{key}", _check_part))
-            _raise(arguments.outside(key, value, f"{path}.{key}") if arguments.is_ours(cls, key) else None)
+            found, ours = arguments.problem(node, value, f"{path}.{key}", _check_part), arguments.is_ours(cls, key)
+            _raise(found if ours or not arguments.is_infinite(found) else None)
+            _raise(arguments.outside(key, value, f"{path}.{key}") if ours else None)
     missing = [n for n, p in accepted.items() if p.default is p.empty and n not in settings and n not in extra]
     _refuse_missing(cls, [n for n in missing if n not in arguments.of_parents(cls)], path)
 
