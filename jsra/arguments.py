@@ -169,6 +169,11 @@ def _problem_within(node, value, path, check_part):
     return next((f for f in found if f), None)
 
 
+def is_infinite(found) -> bool:
+    """Whether a result of `problem` is about an infinite number, which an argument of a user's own may be."""
+    return found is not None and isinstance(found[2], float) and math.isinf(found[2]) and "a number" in found[1]
+
+
 def outside(name, value, path):
     """Like `problem`, for the range of `value`, the argument `name` at `path`."""
     if name not in _RANGE_OF or value is None:

@@ -136,9 +136,14 @@ def construct(cls, settings, path: str = "config", **extra):
     except ValueError as error:
         about = "" if str(error).startswith(cls.__name__) else f"{cls.__name__}: "
         raise ConfigError(f"{path}: {about}{error}") from error
-    except TypeError as error:  # "missing 1 required positional argument: 'anno_file'"
-        text = str(error)
-        _refuse_missing(cls, [n for n in arguments.of_parents(cls) if "missing" in text and repr(n) in text], path)
+    except TypeError as error:  # "missing 1 required positional argument: 'root'", "multiple values for ... 'root'"
+        names = [name for name in arguments.of_parents(cls) if repr(name) in str(error)]
+        _refuse_missing(cls, names if "missing" in str(error) else (), path)
+        if names and "multiple values" in str(error):
+            raise ConfigError(
+                f"{path}: {cls.__name__} gives {names[0]!r} to its parent, and gets one from the config or from the run: its "
+                "constructor must pass on the one that it gets"
+            ) from error
         raise
 
 
@@ -157,8 +162,9 @@ def check_settings(cls, settings, path: str = "config", extra=()):
         parameter = accepted.get(key)
         node = None if parameter is None else arguments.expected(parameter)
         if node is not None and value is not parameter.default:
-            _raise(arguments.problem(node, value, f"{path}.{key}", _check_part))
-            _raise(arguments.outside(key, value, f"{path}.{key}") if arguments.is_ours(cls, key) else None)
+            found, ours = arguments.problem(node, value, f"{path}.{key}", _check_part), arguments.is_ours(cls, key)
+            _raise(found if ours or not arguments.is_infinite(found) else None)
+            _raise(arguments.outside(key, value, f"{path}.{key}") if ours else None)
     missing = [n for n, p in accepted.items() if p.default is p.empty and n not in settings and n not in extra]
     _refuse_missing(cls, [n for n in missing if n not in arguments.of_parents(cls)], path)
 

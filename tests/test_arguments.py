@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 import typing
 
@@ -11,6 +12,8 @@ from jittor import nn
 from jsra import arguments
 from jsra.arguments import _RANGE_OF, parameters, part
 from jsra.cli import main
+from jsra.losses.focal import FocalLoss
+from jsra.necks.fpn import FPN
 from jsra.registry import KINDS, ConfigError, build, construct, register, registered
 from tests.toy_detector import write_config
 
@@ -127,7 +130,7 @@ class Evaluated:
 @pytest.mark.parametrize(
     "cls, settings",
     [(Free, s) for s in (dict(one=3), dict(two=5), dict(two=[3, 4]), dict(three="y"), dict(four={"a": 1}), dict(five="x"),
-                         dict(width=0.5), dict(beta=-10.0), dict(other=1))]
+                         dict(width=0.5), dict(beta=-10.0), dict(other=1), dict(width=math.inf), dict(two=-math.inf))]
     + [(Evaluated, s) for s in (dict(size=[640, 480]), dict(ratio=None))],
 )  # fmt: skip
 def test_own_parts_with_any_annotation_name_and_further_arguments(cls, settings):
@@ -160,6 +163,7 @@ def test_a_users_class_may_give_arguments_of_its_parent():
     for cls, settings, words in (
         (Child, dict(folder="a"), "p: Child needs 'file'"), (Child, dict(file="a"), "p: Child needs 'folder'"),
         (Child, dict(folder="a", files="b"), "p.files: Child takes no 'files'; did you mean 'file'?"),
+        (Child, dict(folder="a", file="b", root="c"), "p: Child gives 'root' to its parent, and gets one from the config or"),
     ):  # fmt: skip
         with pytest.raises(ConfigError, match=re.escape(words)):
             construct(cls, settings, "p")
@@ -170,7 +174,10 @@ def test_own_parts_whose_settings_are_wrong():
         (Bare, dict(size=1), "p.size: Bare takes no 'size'"),
         (BareModule, dict(size=1), "p.size: BareModule takes no 'size'"),
         (Evaluated, dict(count=1.5), "p.count: expected a whole number, got 1.5"),
-        (Free, dict(width="1"), "p.width: expected a number, got '1'"),
+        (Free, dict(width="1"), "p.width: expected a number, got '1'"), (Free, dict(width=math.nan), "got nan"),
+        (Evaluated, dict(count=math.inf), "p.count: expected a whole number, got inf"),
+        (FPN, dict(in_channels=[1], out_channels=math.inf, num_outs=1), "p.out_channels: expected a whole number, got inf"),
+        (FocalLoss, dict(gamma=math.inf), "p.gamma: expected a number, got inf"),
         (Evaluated, dict(sise=1), "p.sise: Evaluated takes no 'sise'; did you mean 'size'?"),
     ):
         with pytest.raises(ConfigError, match=re.escape(words)):
@@ -271,7 +278,6 @@ def test_arguments_of_users_parts(users_parts):
 
 def test_a_range_holds_for_arguments_that_jsra_defines(users_parts):
     from jsra import registry
-    from jsra.losses.focal import FocalLoss
 
     @register("loss")
     class OwnFocal(FocalLoss):

@@ -137,7 +137,8 @@ def hooked(module) -> bool:
 
 def _is_known(module):
     """Whether a module does what its class in this package does; a user's own class may do anything."""
-    return type(module).execute.__module__ in _KNOWN and not hooked(module)
+    execute = getattr(type(module), "execute", None)  # a function is no module
+    return getattr(execute, "__module__", None) in _KNOWN and not hooked(module)
 
 
 def _affine(conv, norm):
