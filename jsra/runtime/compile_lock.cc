@@ -63,9 +63,35 @@ int open_locks() {
     return ours < 0 || queue < 0 || jittors < 0 || operators < 0 ? errno : 0;
 }
 
+// If two threads compile the same operator, the second waits: Jittor writes the source again while the first one reads it.
+struct Once {
+    std::string key;
+    static std::mutex mutex;
+    static std::condition_variable done;
+    static std::set<std::string> keys;
+
+    explicit Once(std::string k) : key(std::move(k)) {
+        std::unique_lock<std::mutex> one(mutex);
+        done.wait(one, [this] { return !keys.count(key); });
+        keys.insert(key);
+    }
+    ~Once() {
+        std::lock_guard<std::mutex> one(mutex);
+        keys.erase(key);
+        done.notify_all();
+    }
+};
+std::mutex Once::mutex;
+std::condition_variable Once::done;
+std::set<std::string> Once::keys;
+
 // A forked process shares its parent's open files, so flock would not separate the two: it opens its own files.
 void after_fork() {
     new (&mutex) std::mutex;
+    new (&released) std::condition_variable;
+    new (&Once::mutex) std::mutex;
+    new (&Once::done) std::condition_variable;
+    new (&Once::keys) std::set<std::string>;  // of threads that are not in this process
     holders = compiling = 0;
     depth = 0;
     for (int file : {ours, queue, jittors, operators}) close(file);
@@ -181,28 +207,6 @@ struct Count {
     Count() { ++compiling; }
     ~Count() { --compiling; }
 };
-
-// If two threads compile the same operator, the second waits: Jittor writes the source again while the first one reads it.
-struct Once {
-    std::string key;
-    static std::mutex mutex;
-    static std::condition_variable done;
-    static std::set<std::string> keys;
-
-    explicit Once(std::string k) : key(std::move(k)) {
-        std::unique_lock<std::mutex> one(mutex);
-        done.wait(one, [this] { return !keys.count(key); });
-        keys.insert(key);
-    }
-    ~Once() {
-        std::lock_guard<std::mutex> one(mutex);
-        keys.erase(key);
-        done.notify_all();
-    }
-};
-std::mutex Once::mutex;
-std::condition_variable Once::done;
-std::set<std::string> Once::keys;
 
 // A signal to the process group (Ctrl-C, a closed terminal, a batch system) ends the compilers too. Jittor ends the process
 // if a signal ended one of its children, and a training run could not save: compile again instead. Any other signal stays

@@ -177,7 +177,7 @@ def test_a_forked_process_is_another_process(tmp_path):
     assert code == 0 and "kept apart" in out, (out, err)
 
 
-THREADS = """
+JITTOR = """
 #include <stdarg.h>
 #include <string>
 #include <sys/syscall.h>
@@ -194,7 +194,9 @@ std::string Op::get_filename_from_jit_key(const std::string& key, const std::str
 jit_op_entry_t (*do_compile_hook)(Op*);
 jit_op_entry_t do_compile_inner(Op*) { usleep(200000); return nullptr; }
 }  // namespace jittor
+"""
 
+THREADS = JITTOR + """
 std::atomic<int> count{0};
 extern "C" int open(const char* path, int flags, ...) {  // each thread is slower than the one before: one has the lock while
     thread_local int number = count++;                   // another still opens the files
@@ -224,10 +226,33 @@ int main(int, char** arguments) {
 """
 
 
-def test_the_threads_of_a_forked_process_open_the_files_once(tmp_path):
-    """Two threads that open them at the same moment would wait for one another, and everybody for them."""
+FORK_DURING_A_COMPILATION = JITTOR + """
+int main(int, char** arguments) {
+    jsra_lock_compilations(arguments[1], arguments[2], "waiting");
+    jittor::Op op;
+    std::thread compiles([&op] { jittor::do_compile_hook(&op); }), waits([&op] { usleep(50000); jittor::do_compile_hook(&op); });
+    usleep(100000);
+    pid_t child = fork();
+    if (!child) {
+        alarm(10);
+        jittor::do_compile_hook(&op);
+        _exit(0);
+    }
+    int status;
+    compiles.join();
+    waits.join();
+    waitpid(child, &status, 0);
+    return status != 0;
+}
+"""
+
+
+@pytest.mark.parametrize("source", [THREADS, FORK_DURING_A_COMPILATION], ids=["threads", "during a compilation"])
+def test_a_forked_process_does_not_wait_for_ever(tmp_path, source):
+    """Two threads of it that open the files at the same moment would wait for one another, and everybody for them. A thread of
+    its parent that compiled the same operator at the fork does not exist in it."""
     program, folder = str(tmp_path / "program"), os.path.dirname(compile_lock.__file__)
     command = ["g++", "-std=c++14", "-pthread", f"-I{folder}", "-xc++", "-", "-o", program]
-    subprocess.run(command, input=THREADS, text=True, check=True)
+    subprocess.run(command, input=source, text=True, check=True)
     code, _, err = case.finish(case.start([program, str(tmp_path / "own"), str(tmp_path / "jittors")]))
     assert code == 0, err
