@@ -12,7 +12,6 @@ from jsra.analysis.confusion import confusion
 from jsra.analysis.errors import costs, precisions
 from jsra.analysis.matching import images_of
 from jsra.analysis.page import page, picture, table
-from jsra.data.problems import counted
 from jsra.evaluation.coco_ap import coco_ap
 from jsra.evaluation.lvis_ap import lvis_ap
 from jsra.output import whole_or_not, write_json
@@ -53,7 +52,7 @@ def analyze(dataset, detections, out: str, title: str, worst: int = 12, threshol
     }  # fmt: skip
     write_json(os.path.join(out, "analysis.json"), found, indent=1)
     with whole_or_not(os.path.join(out, "index.html")) as unfinished, open(unfinished, "w", encoding="utf8") as f:
-        f.write(page(title, [*_parts(found, images, names, out), *_worst(dataset, images, names, out, worst, threshold)]))
+        f.write(page(title, _parts(found, images, names, out, worst, not dataset.is_ours("get", "picture"))))
     return found
 
 
@@ -70,16 +69,7 @@ def _bar(value):
     return math.nan if value is None else 100 * value
 
 
-def _worst(dataset, images, names, out, count, threshold):
-    files = images if dataset.is_ours("get", "picture") else [image for image in images if os.path.isfile(image.file)]
-    shown = figures.worst(files, names, os.path.join(out, "worst"), count, threshold)
-    absent = len(images) - len(files)  # pictures of a user's own data set that are no files
-    said = f"<p>without a picture file, so not drawn: {counted(absent, 'image')}</p>" if absent and count else ""
-    if shown or said:
-        yield "Images with the most errors", f'<div class="grid">{"".join(picture(*one) for one in shown)}</div>{said}'
-
-
-def _parts(found, images, names, out):
+def _parts(found, images, names, out, worst, own):
     def place(name):
         return os.path.join(out, name)
 
@@ -109,3 +99,6 @@ def _parts(found, images, names, out):
     yield "Classes", picture(drawn) + table(("class", "objects", "AP", "AP50"), rows)
     matrix = figures.confusion_matrix(np.array(found["confusion"]), names, place("confusion.png"))
     yield "Confusion", picture(matrix, f"detections with a score of at least {found['threshold']:g}")
+    shown = figures.worst(images, names, place("worst"), worst, found["threshold"], own)
+    if shown:
+        yield "Images with the most errors", f'<div class="grid">{"".join(picture(*one) for one in shown)}</div>'

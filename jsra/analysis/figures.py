@@ -9,7 +9,7 @@ import numpy as np
 
 from jsra.analysis.errors import POINTS
 from jsra.analysis.matching import KINDS
-from jsra.data.image import read_image
+from jsra.data.image import DataError, read_image
 from jsra.output import picture_ending, pyplot, save_figure, write_picture
 from jsra.visualize.detections import color, draw_detections
 from jsra.visualize.literal import literal
@@ -93,8 +93,9 @@ def _said(image, i, names):
     return f"{kind}: {name}" if kind in KINDS else name
 
 
-def worst(images, names, folder, count: int, threshold: float) -> list:
-    """Draw the `count` images with the most errors; returns [(path, text about the errors)]."""
+def worst(images, names, folder, count: int, threshold: float, own: bool = False) -> list:
+    """Draw the `count` images with the most errors; returns [(path, text about the errors)]. own: pictures of a user's own
+    data set, which may be no files: these have None as the path."""
 
     def faults(image):
         shown = image.kinds[image.scores >= threshold]
@@ -107,9 +108,15 @@ def worst(images, names, folder, count: int, threshold: float) -> list:
         os.unlink(os.path.join(folder, name))
     drawn = []
     for number, (image, wrong) in enumerate(listed, start=1):
-        errors = draw_errors(image, names, threshold)
-        path = os.path.join(folder, f"worst_{number:02d}{picture_ending(errors)}")
-        write_picture(path, errors, quality=88)
         said = ", ".join(f"{wrong.count(kind)} {kind}" for kind in dict.fromkeys(wrong))
-        drawn.append((path, f"{os.path.basename(image.file)}: {said}"))
+        said = f"{os.path.basename(image.file) or f'image id {image.img_id}'}: {said}"
+        try:
+            errors = draw_errors(image, names, threshold)
+        except DataError:
+            if not own:
+                raise
+            drawn.append((None, f"{said} (no file of a picture, so not drawn)"))
+            continue
+        path = os.path.join(folder, f"worst_{number:02d}{picture_ending(errors)}")
+        drawn.append((write_picture(path, errors, quality=88), said))
     return drawn

@@ -27,11 +27,13 @@ def table(head, rows) -> str:
 
 
 def picture(path, caption="") -> str:
-    """An HTML figure that contains the data of the image file."""
+    """An HTML figure that contains the data of the image file; with None as the path, only the caption."""
+    text = html.escape(caption)
+    if path is None:
+        return f"<figure><figcaption>{text}</figcaption></figure>"
     kind = "jpeg" if path.endswith(".jpg") else "png"
     with open(path, "rb") as f:
         content = base64.b64encode(f.read()).decode("ascii")
-    text = html.escape(caption)
     alt = text or html.escape(os.path.basename(path))
     return f'<figure><img alt="{alt}" src="data:image/{kind};base64,{content}"><figcaption>{text}</figcaption></figure>'
 

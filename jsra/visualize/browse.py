@@ -8,7 +8,7 @@ import numpy as np
 from PIL import Image, ImageDraw
 from tqdm import tqdm
 
-from jsra.data.image import read_image
+from jsra.data.image import DataError, read_image
 from jsra.data.masks import encode
 from jsra.data.transforms import steps_of
 from jsra.output import check_folder, distinct_names, picture_ending, write_picture
@@ -26,7 +26,7 @@ def draw_truth(image, target):
     result = {"boxes": target["bboxes"], "labels": target["labels"]}
     classes, tracks = target.get("classes"), target.get("track_ids")
     known = {} if classes is None else dict(enumerate(classes, 1))
-    result["names"] = [known.get(int(label), f"class {label}") for label in target["labels"]]
+    result["names"] = [known.get(int(label), f"class {int(label)}") for label in target["labels"]]
     if "video_id" in target and tracks is not None:
         result["names"] = [f"{name} {track}" for name, track in zip(result["names"], tracks)]
     if target.get("masks") is not None:
@@ -39,8 +39,8 @@ def browse(dataset, folder, count=20, seed=None, transformed=False, progress=Tru
     """Draw `count` images (evenly spread, or drawn from `seed`) with their ground truth into `folder`.
 
     For a video dataset, a picture is a strip of STRIP frames of a video, and objects have their track ids. transformed: draw
-    images after the dataset's transforms, as the model gets them (with normalisation undone), also where those of a user's
-    own data set are no files. Returns the paths. Raises ConfigError if `folder` is a folder with images of the dataset.
+    images after the dataset's transforms, as the model gets them (with normalisation undone), also where a user's own data
+    set has no files of pictures. Returns the paths. Raises ConfigError if `folder` is a folder with images of the dataset.
     """
     check_folder(folder, (record.file for record in dataset.records if record.file))
     os.makedirs(folder, exist_ok=True)
@@ -84,9 +84,13 @@ def _place(dataset, strip) -> str:
 
 
 def _sample(dataset, index, transformed):
-    record = dataset.records[index]
-    if not transformed and (dataset.is_ours("get", "picture") or os.path.isfile(record.file)):
-        return read_image(record.file, (record.width, record.height), record.img_id), dataset.target(record)
+    if not transformed:
+        record = dataset.records[index]
+        try:
+            return read_image(record.file, (record.width, record.height), record.img_id), dataset.target(record)
+        except DataError:
+            if dataset.is_ours("get", "picture"):
+                raise
     image, target = dataset.get(dataset.first_sample(index))
     return as_picture(dataset, image), target
 

@@ -42,7 +42,8 @@ def find_inputs(paths) -> list:
                 and (is_file(os.path.join(place, name)) or os.path.islink(os.path.join(place, name)))
             ]  # fmt: skip
             if not inside:
-                raise DataError(f"{path}: there is no picture or video in this folder ({', '.join(PICTURES + VIDEOS)})")
+                more = "".join(f"; {other} is of a kind that is not read" for other in left_out([path])[:1])
+                raise DataError(f"{path}: there is no picture or video in this folder ({', '.join(PICTURES + VIDEOS)}){more}")
             found += inside
         elif not exists(path):
             raise FileNotFoundError(f"{path}: there is no such picture, video or folder")

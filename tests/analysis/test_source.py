@@ -147,12 +147,17 @@ class Volume(Unsorted):
         raise NotImplementedError
 
 
-def test_pictures_that_are_no_files_are_not_drawn(tmp_path):
+@pytest.mark.parametrize("file", ["", "volume.h5"])
+def test_pictures_that_are_no_files_are_not_drawn(tmp_path, file):
     pytest.importorskip("matplotlib", reason="needs matplotlib: pip install 'jsra[dev]'")
     dataset = Volume()
+    for record in dataset.records:
+        record.file = file and str(tmp_path / file)
+    (tmp_path / "volume.h5").write_bytes(b"x")
     found = analyze(dataset, [], str(tmp_path), "t")
     assert found["errors"]["missed"]["count"] == 2
-    assert "without a picture file, so not drawn: 2 images" in (tmp_path / "index.html").read_text()
+    said = f"{file or 'image id 1'}: 1 missed (no file of a picture, so not drawn)"
+    assert said in (tmp_path / "index.html").read_text()
 
 
 @needs_lvis

@@ -120,6 +120,10 @@ def test_pictures_that_are_no_files_are_drawn_as_the_data_set_gives_them(tmp_pat
     assert [os.path.basename(path) for path in paths] == ["1.jpg", "2.jpg", "3.jpg", "5.jpg"]
     with Image.open(paths[0]) as picture:
         assert picture.size == (64, 64)
+    dataset = own(tmp_path)
+    (tmp_path / "volume.h5").write_bytes(b"x")
+    dataset.records[0].file = str(tmp_path / "volume.h5")
+    assert os.path.basename(browse(dataset, "out", count=1, progress=False)[0]) == "volume.jpg"
 
 
 @pytest.mark.parametrize(

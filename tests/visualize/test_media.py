@@ -40,7 +40,10 @@ def test_inputs_of_folders_in_order(folder):
     os.mkfifo(folder / "empty" / "pipe.jpg")
     with pytest.raises(DataError, match="cannot be read from its beginning"):
         find_inputs([str(folder / "empty" / "pipe.jpg")])
-    with pytest.raises(DataError, match="no picture or video in this folder"):
+    with pytest.raises(DataError, match=r"no picture or video in this folder .*\.gif\)$"):
+        find_inputs([str(folder / "empty")])
+    (folder / "empty" / "a.heic").write_bytes(b"x")
+    with pytest.raises(DataError, match="empty/a.heic is of a kind that is not read$"):
         find_inputs([str(folder / "empty")])
 
 
