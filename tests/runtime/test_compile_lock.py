@@ -230,7 +230,8 @@ FORK_DURING_A_COMPILATION = JITTOR + """
 int main(int, char** arguments) {
     jsra_lock_compilations(arguments[1], arguments[2], "waiting");
     jittor::Op op;
-    std::thread compiles([&op] { jittor::do_compile_hook(&op); }), waits([&op] { usleep(50000); jittor::do_compile_hook(&op); });
+    std::thread compiles([&op] { jittor::do_compile_hook(&op); });
+    std::thread waits([&op] { usleep(50000); jittor::do_compile_hook(&op); });
     usleep(100000);
     pid_t child = fork();
     if (!child) {
@@ -249,8 +250,8 @@ int main(int, char** arguments) {
 
 @pytest.mark.parametrize("source", [THREADS, FORK_DURING_A_COMPILATION], ids=["threads", "during a compilation"])
 def test_a_forked_process_does_not_wait_for_ever(tmp_path, source):
-    """Two threads of it that open the files at the same moment would wait for one another, and everybody for them. A thread of
-    its parent that compiled the same operator at the fork does not exist in it."""
+    """Two threads of it that open the files at the same moment would wait for one another, and everybody for them. A thread
+    of its parent that compiled the same operator at the fork does not exist in it."""
     program, folder = str(tmp_path / "program"), os.path.dirname(compile_lock.__file__)
     command = ["g++", "-std=c++14", "-pthread", f"-I{folder}", "-xc++", "-", "-o", program]
     subprocess.run(command, input=source, text=True, check=True)
