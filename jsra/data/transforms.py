@@ -33,6 +33,22 @@ def _clip(boxes, width, height):
     return boxes
 
 
+def _with_arrays(target):
+    """The target with arrays instead of lists, which transforms of other libraries return."""
+    arrays = {}
+    for key in (*BOX_KEYS, *OBJECT_KEYS):
+        value = target.get(key)
+        if value is None or isinstance(value, np.ndarray):
+            continue
+        try:
+            arrays[key] = np.asarray(value)
+        except ValueError:  # items of different lengths
+            arrays[key] = np.array([str(value)])
+        if not arrays[key].size:
+            arrays[key] = np.zeros((0, 4), np.float32) if key in BOX_KEYS else np.zeros(0, np.int32)
+    return {**target, **arrays} if arrays else target
+
+
 def _checked(where, sample, before):
     """Returns the result of a transform. Raises ConfigError unless it is an image and a target with consistent objects."""
     if not isinstance(sample, tuple) or len(sample) != 2 or not isinstance(sample[1], dict):
@@ -48,15 +64,15 @@ def _checked(where, sample, before):
     lost = [key for key in before if key not in target]
     if lost:
         raise ConfigError(f"{where}: {', '.join(lost)} missing in the target that it returned")
+    target = _with_arrays(target)
     boxes = target.get("bboxes")
     if boxes is None:
-        return sample
+        return image, target
     who = f"{where}: image id {target.get('img_id')!r}"
-    if np.ndim(boxes) != 2 or np.shape(boxes)[1] != 4 or not np.isfinite(boxes).all():
-        raise ConfigError(f"{who}: bboxes must be finite numbers [n, 4], not {short(np.asarray(boxes).tolist())}")
-    if (np.asarray(boxes)[:, 2:] < np.asarray(boxes)[:, :2]).any():
-        found = short(np.asarray(boxes).tolist())
-        raise ConfigError(f"{who}: bboxes must be (x0, y0, x1, y1) with x0 <= x1 and y0 <= y1, not {found}")
+    if boxes.dtype.kind not in "iuf" or boxes.ndim != 2 or boxes.shape[1] != 4 or not np.isfinite(boxes).all():
+        raise ConfigError(f"{who}: bboxes must be finite numbers [n, 4], not {short(boxes.tolist())}")
+    if (boxes[:, 2:] < boxes[:, :2]).any():
+        raise ConfigError(f"{who}: bboxes must be (x0, y0, x1, y1) with x0 <= x1 and y0 <= y1, not {short(boxes.tolist())}")
     for key in ("masks", *OBJECT_KEYS):
         if target.get(key) is not None and len(target[key]) != len(boxes):
             raise ConfigError(f"{who}: {len(boxes)} bboxes, but {len(target[key])} {key}")
@@ -64,7 +80,7 @@ def _checked(where, sample, before):
     most = len(target.get("classes") or ()) or np.inf
     if labels.size and (labels.dtype.kind not in "iu" or labels.min() < 1 or labels.max() > most):
         raise ConfigError(f"{who}: labels must be whole numbers from 1 to {most}, not {short(labels.tolist())}")
-    return sample
+    return image, target
 
 
 class Compose:

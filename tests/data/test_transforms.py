@@ -240,6 +240,8 @@ def test_what_takes_a_picture_refuses_what_normalize_makes(late, rng):
         (lambda image, target: (image, {"bboxes": target["bboxes"]}), "img_id, .* missing in the target"),
         (lambda image, target: (image, {**target, "bboxes": target["bboxes"][:0]}), "image id 5: 0 bboxes, but 1 labels"),
         (lambda image, target: (image, {**target, "bboxes": target["bboxes"] * np.nan}), "bboxes must be finite numbers"),
+        (lambda image, target: (image, {**target, "bboxes": [[1, 2, 3, 4], [5]]}), r"numbers \[n, 4\], not .*\[5\]"),
+        (lambda image, target: (image, {**target, "bboxes": [[9, 1, 5, 4]]}), r"x0 <= x1 and y0 <= y1, not \[\[9, 1"),
         (lambda image, target: (image, {**target, "bboxes": np.array([[9, 1, 5, 4]])}), "x0 <= x1 and y0 <= y1, not"),
         (lambda image, target: (image, {**target, "labels": target["labels"] * 0}), r"labels must be .*1 to 2, not \[0\]"),
         (lambda image, target: (image, {**target, "labels": target["labels"] + 2}), r"labels must be .*1 to 2, not \[3\]"),
@@ -252,6 +254,26 @@ def test_what_a_users_transform_returns(change, message):
     target = {**new_target((40, 30), 5, classes=("a", "b")), "bboxes": np.ones((1, 4)), "labels": np.ones(1, int)}
     with pytest.raises(ConfigError, match=rf"transforms\[1\], function: .*{message}"):
         Compose([RandomFlip(0.0), own])(np.zeros((30, 40, 3), np.uint8), target)
+
+
+@pytest.mark.parametrize("boxes", [[], [(1, 2, 11, 12), (3.5, 4, 5, 6)]])
+@pytest.mark.parametrize(
+    "after", [RandomFlip(1.0), Resize(60, 80), RandomCrop((30, 40), allow_negative_crop=True), Normalize([0] * 3, [1] * 3)]
+)
+def test_lists_that_a_users_transform_returns(boxes, after, rng):
+    """Those of Albumentations are lists of tuples, and [] without boxes."""
+
+    def lists(image, target, rng):
+        return image, {**target, "bboxes": boxes, "labels": [1] * len(boxes)}
+
+    def arrays(image, target, rng):
+        return image, {**target, "bboxes": np.float32(boxes).reshape(-1, 4), "labels": np.ones(len(boxes), np.int32)}
+
+    image, target = np.zeros((30, 40, 3), np.uint8), new_target((40, 30))
+    found, expected = (Compose([own, after])(image, target, np.random.default_rng(0))[1] for own in (lists, arrays))
+    for key in ("bboxes", "labels"):
+        np.testing.assert_allclose(found[key], expected[key], rtol=1e-6)
+        assert isinstance(found[key], np.ndarray) and found[key].shape == expected[key].shape
 
 
 def test_a_transform_that_takes_no_random_generator():
