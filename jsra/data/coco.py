@@ -10,7 +10,7 @@ from jsra.data.check_entries import FRACTIONS, are_fractions
 from jsra.data.coco_file import checksum, of_annotation, read_sound_coco
 from jsra.data.dataset import DetectionDataset, Record, label_map
 from jsra.data.image import DataError
-from jsra.data.masks import is_empty, mask_problem
+from jsra.data.masks import FORM, is_empty, mask_problem
 from jsra.data.paths import data_path, existing_file, text_of
 from jsra.data.problems import error, refuse
 from jsra.registry import ConfigError, register
@@ -198,5 +198,5 @@ def segmentation_problems(annotation, width, height) -> list:
         what = "it has no pixel" if isinstance(segmentation, dict) else "it is completely outside the image"
     if what is None:
         return []
-    cure = "draw the mask again, or remove the segmentation"
+    cure = f"{'write it in this form' if what.startswith(FORM) else 'draw the mask again'}, or remove the segmentation"
     return [error(of_annotation(annotation), f"segmentation: {what}", cure)]

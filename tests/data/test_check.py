@@ -63,6 +63,14 @@ def test_problems_are_named(tmp_path, extra, level, words):
     assert any(level == at and words in text for at, text in found), found
 
 
+def test_the_cure_of_a_polygon_in_another_form_is_its_form(tmp_path):
+    """Some programs write a box as one flat list; the mask is not wrong."""
+    flat = annotation(7, 4, 20, (1, 1, 5, 5), segmentation=[1, 1, 6, 1, 6, 6, 1, 6])
+    place = write_coco(str(tmp_path), [*ANNOTATIONS, flat])
+    found = check(dict(type="COCODataset", use_anno_cats=True, **place), progress=False)
+    assert [(p.level, p.cure) for p in found] == [("error", "write it in this form, or remove the segmentation")]
+
+
 def test_files_and_categories(tmp_path):
     place = write_coco(str(tmp_path), categories=[*CATEGORIES, {"id": 10, "name": "cat"}])
     (tmp_path / "images" / "0001.png").unlink()
