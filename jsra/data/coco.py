@@ -158,8 +158,10 @@ def object_notes(counts) -> list:
 
 
 def listed_images(images, path, anno_file) -> dict:
-    """The images {id: entry} whose ids a text file lists. Raises ConfigError for an id that is not among them."""
+    """The images {id: entry} whose ids a text file lists. Raises ConfigError for an id that is not among them, or no id."""
     wanted = set(text_of(existing_file(path, "the list of image ids")).split())
+    if not wanted:
+        raise ConfigError(f"image_ids: {path} lists no image; write their ids, separated by spaces or lines")
     absent = sorted(wanted - set(map(str, images)))
     if absent:
         raise ConfigError(
