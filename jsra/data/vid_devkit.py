@@ -63,7 +63,8 @@ def _lines(root, image_set):
         raise ConfigError(
             f"image_set {image_set!r}: it must begin with {' or '.join(f'{s}/' for s in SETS)}, for example VID/train_videos"
         )
-    listing = existing_file(os.path.join(root, "ImageSets", f"{image_set}.txt"), "the image set")
+    name = image_set[:-4] if image_set.endswith(".txt") else image_set
+    listing = existing_file(os.path.join(root, "ImageSets", f"{name}.txt"), "the image set")
     found = []
     for number, line in enumerate(lines_of(listing), start=1):
         words = line.split()
