@@ -129,6 +129,7 @@ def _puppets(args):
     from jsra.data.paths import data_path
     from jsra.data.puppets.generate import generate
     from jsra.data.puppets.video import generate_clips
+    from jsra.output import check_folder
     from jsra.registry import ConfigError
 
     unused = "splits" if args.video else "frames"
@@ -136,7 +137,9 @@ def _puppets(args):
         raise ConfigError(f"--{unused} does not apply to {'clips' if args.video else 'images'}: leave it out")
     names = ("train", "test", "size", "seed", "workers", "force", "frames", "splits")
     given = {name: getattr(args, name) for name in names if getattr(args, name) is not None}
-    folder = (generate_clips if args.video else generate)(data_path(args.folder), **given)
+    folder = data_path(args.folder)
+    check_folder(folder, (), "DIR")
+    (generate_clips if args.video else generate)(folder, **given)
     base = "puppets_video" if args.video else "puppets"
     print(f"puppets in {folder}; train with a config based on jdet_configs/_base_/{base}.py")
     return 0

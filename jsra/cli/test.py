@@ -38,6 +38,7 @@ def run(args):
     from jsra.evaluation.evaluator import Evaluator
     from jsra.evaluation.report import submit
     from jsra.inference import load_model
+    from jsra.output import check_folder
     from jsra.registry import ConfigError
     from jsra.runtime.device import use_best_device
     from jsra.runtime.distributed import is_main, on_main
@@ -51,6 +52,7 @@ def run(args):
     check_agreement("settings", lambda: given)
     weights = on_main(lambda: weights_file(args.weights))
     out = args.out or os.path.join(config["work_dir"], "test")
+    on_main(lambda: check_folder(out, (), "--out" if args.out else "work_dir"))
     use_best_device(config)
     evaluator = Evaluator(config, split, work_dir=out, flip=args.flip)
     dataset = evaluator.dataset
@@ -63,10 +65,13 @@ def run(args):
     model = load_model(config, weights)
     check_model(model, dataset.CLASSES, f"dataset.{split}")
     evaluator.check_model(model)
+    on_main(lambda: os.makedirs(out, exist_ok=True))  # before the detections, which would be lost
     results = evaluator.results(model)
     if not is_main():
         return 0
     if args.format_only or not dataset.has_objects():
+        if not args.format_only:
+            print(f"dataset.{split}: no image has an annotated object: there is nothing to evaluate", file=sys.stderr)
         for path in submit(evaluator.evaluators, dataset, results, out, split):
             print(f"{len(results)} images; submission file: {path}")
         if os.path.exists(os.path.join(out, "metrics.json")):

@@ -6,7 +6,7 @@ from collections import Counter
 
 from PIL import ImageOps
 
-from jsra.data.image import open_image, rgb_pixels
+from jsra.data.image import open_image, rgb_pixels, separator
 from jsra.data.problems import error, warning
 from jsra.runtime.memory import no_memory
 
@@ -20,8 +20,8 @@ def check_image(path, size, where):
         with open_image(path) as image:
             found, turned = image.size, ImageOps.exif_transpose(image).size
             dark = rgb_pixels(image).max(initial=0) < DARK and image.mode.startswith("I")
-    except FileNotFoundError:
-        yield error(where, f"the image {path} is missing", "add the file, or remove the image")
+    except (FileNotFoundError, NotADirectoryError):
+        yield error(where, f"the image {path} is missing", f"add the file, or remove the image{separator(path)}")
         return
     except MemoryError:
         yield error(where, f"the image {path} cannot be read", no_memory())

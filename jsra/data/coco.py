@@ -10,7 +10,7 @@ from jsra.data.check_entries import FRACTIONS, are_fractions
 from jsra.data.coco_file import checksum, of_annotation, read_sound_coco
 from jsra.data.dataset import DetectionDataset, Record, label_map
 from jsra.data.image import DataError
-from jsra.data.masks import is_empty, mask_problem
+from jsra.data.masks import FORM, is_empty, mask_problem
 from jsra.data.paths import data_path, existing_file, text_of
 from jsra.data.problems import error, refuse
 from jsra.registry import ConfigError, register
@@ -158,8 +158,10 @@ def object_notes(counts) -> list:
 
 
 def listed_images(images, path, anno_file) -> dict:
-    """The images {id: entry} whose ids a text file lists. Raises ConfigError for an id that is not among them."""
+    """The images {id: entry} whose ids a text file lists. Raises ConfigError for an id that is not among them, or no id."""
     wanted = set(text_of(existing_file(path, "the list of image ids")).split())
+    if not wanted:
+        raise ConfigError(f"image_ids: {path} lists no image; write their ids, separated by spaces or lines")
     absent = sorted(wanted - set(map(str, images)))
     if absent:
         raise ConfigError(
@@ -198,5 +200,5 @@ def segmentation_problems(annotation, width, height) -> list:
         what = "it has no pixel" if isinstance(segmentation, dict) else "it is completely outside the image"
     if what is None:
         return []
-    cure = "draw the mask again, or remove the segmentation"
+    cure = f"{'write it in this form' if what.startswith(FORM) else 'draw the mask again'}, or remove the segmentation"
     return [error(of_annotation(annotation), f"segmentation: {what}", cure)]

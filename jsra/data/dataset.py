@@ -14,7 +14,7 @@ from collections import Counter
 import numpy as np
 
 from jsra.arguments import parameters, short
-from jsra.data.image import DataError, new_target, read_image
+from jsra.data.image import DataError, new_target, read_image, separator
 from jsra.data.masks import InstanceMasks
 from jsra.data.transforms import Compose
 from jsra.registry import ConfigError, get, nearest
@@ -166,7 +166,8 @@ class DetectionDataset:
         if missing:
             more = f" ({len(missing)} of {len(self.records)} are)" if len(missing) > 1 else ""
             first = f"image {missing[0].file} (image id {missing[0].img_id})"
-            raise DataError(f"{first} is missing{more}; correct the dataset's root or the annotations")
+            cure = f"correct the dataset's root or the annotations{separator(missing[0].file)}"
+            raise DataError(f"{first} is missing{more}; {cure}")
 
     def is_ours(self, *names) -> bool:
         """Whether these methods are those of the library."""

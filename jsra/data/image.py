@@ -51,6 +51,11 @@ def _what_it_is(path) -> str:
     return "it is damaged, or no picture in a known format"
 
 
+def separator(path) -> str:
+    """What to do about a missing file whose name has the separator of Windows, for the end of a message."""
+    return "; its \\ is the separator of Windows: write /" if os.sep == "/" and "\\" in os.fspath(path) else ""
+
+
 def read_image(path, size=None, img_id=None):
     """uint8 RGB [H, W, 3] of a file, as `rgb_pixels` gives it.
 
@@ -61,9 +66,9 @@ def read_image(path, size=None, img_id=None):
     try:
         with open_image(path) as image:
             pixels = rgb_pixels(image, size)
-    except FileNotFoundError:
+    except (FileNotFoundError, NotADirectoryError):
         cure = "; correct the dataset's root or the annotations" if img_id is not None else ""
-        raise DataError(f"{name} is missing{cure}") from None
+        raise DataError(f"{name} is missing{cure}{separator(path)}") from None
     except MemoryError:
         raise DataError(f"{name} cannot be read: {no_memory()}") from None
     except Exception as error:

@@ -35,8 +35,10 @@ def collate(samples):
     """
     if isinstance(samples[0][0], tuple):
         return _collate_maps([maps for maps, _ in samples]), [target for _, target in samples]
-    if any(np.ndim(image) != 3 or image.shape[0] != 3 or image.dtype.kind != "f" for image, _ in samples):
-        raise ConfigError("transforms: the result must be float32 [3, H, W]: add Normalize")
+    for image, _ in samples:
+        if np.ndim(image) != 3 or image.shape[0] != 3 or image.dtype.kind != "f":
+            found = f"{image.dtype} {list(image.shape)}" if isinstance(image, np.ndarray) else short(image)
+            raise ConfigError(f"transforms: the result must be float32 [3, H, W], not {found}: add Normalize")
     height = max(LEAST_SIDE, *(image.shape[1] for image, _ in samples))
     width = max(LEAST_SIDE, *(image.shape[2] for image, _ in samples))
     images = np.zeros((len(samples), 3, height, width), np.float32)

@@ -10,6 +10,7 @@ from pycocotools import mask as coco_mask
 from jsra.arguments import short
 from jsra.data.resize import resize_nearest
 
+FORM = "it must be a list of polygons, each one list of numbers, [[x0, y0, x1, y1, ...], ...]"
 FARTHEST = 1e6  # pixels; the memory of the rasteriser grows with the length of an edge
 
 
@@ -114,6 +115,8 @@ def mask_problem(segmentation, width: int, height: int):
         return _rle_problem(segmentation, width, height)
     if not isinstance(segmentation, (list, tuple)) or not segmentation:
         return f"a segmentation must be a list of polygons or an RLE, not {short(segmentation)}"
+    if _is_of_points(segmentation):
+        return f"{FORM}, not {short(segmentation)}"
     for polygon in segmentation:
         if not isinstance(polygon, (list, tuple, np.ndarray)) or len(polygon) < 6 or len(polygon) % 2:
             return f"a polygon needs x and y of at least 3 points, it is {short(polygon)}"
@@ -124,6 +127,17 @@ def mask_problem(segmentation, width: int, height: int):
         except (TypeError, ValueError, OverflowError):
             return f"a polygon has a coordinate that is not a number of pixels below {FARTHEST:g}"
     return None
+
+
+def _is_of_points(segmentation) -> bool:
+    """Whether a list has the coordinates of polygons in another form: [x, y, ...], [[x, y], ...] or [[[x, y], ...], ...]."""
+    items = [item for polygon in segmentation for item in (polygon if isinstance(polygon, (list, tuple)) else ())]
+    pairs = len(segmentation) > 2 and all(isinstance(p, (list, tuple)) and len(p) == 2 for p in segmentation)
+    return all(map(_is_number, segmentation)) or pairs or any(isinstance(item, (list, tuple)) for item in items)
+
+
+def _is_number(value) -> bool:
+    return isinstance(value, (int, float)) and not isinstance(value, bool)
 
 
 def _rle_problem(rle, width, height):

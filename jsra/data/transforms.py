@@ -135,7 +135,8 @@ def drawn(transforms) -> list:
 class Resize:
     """Resize so that the short side is `min_size`, or the long side is `max_size` if that gives a smaller image.
 
-    min_size: pixels, or a list from which one is drawn per sample. keep_ratio=False: width max_size, height min_size.
+    min_size: pixels, or a list from which one is drawn per sample; if it is above max_size, the two are exchanged, as in
+    mmdet. keep_ratio=False: width max_size, height min_size.
     Sizes are rounded and boxes scaled as in mmdet: new = int(old * scale + 0.5), boxes by the true ratio of each axis.
     Sets img_size, pad_shape and scale_factor (4 floats: x, y, x, y ratios).
     """
@@ -155,7 +156,6 @@ class Resize:
         short = self.min_size[int(rng.integers(len(self.min_size)))] if len(self.min_size) > 1 else self.min_size[0]
         if not self.keep_ratio:
             return self.max_size, short
-        # If min_size is above max_size, the two are exchanged, as in mmdet's scale tuples.
         low, high = sorted((short, self.max_size))
         scale = min(high / max(width, height), low / min(width, height))
         return max(1, int(width * scale + 0.5)), max(1, int(height * scale + 0.5))

@@ -22,7 +22,7 @@ from collections import Counter
 from jsra.arguments import short
 from jsra.data.image import DataError
 from jsra.data.paths import existing_file, lines_of
-from jsra.data.problems import error, warning
+from jsra.data.problems import counted, error, warning
 from jsra.data.vid_classes import VID_CLASSES
 from jsra.data.voc_file import read_xml
 from jsra.registry import ConfigError
@@ -63,7 +63,8 @@ def _lines(root, image_set):
         raise ConfigError(
             f"image_set {image_set!r}: it must begin with {' or '.join(f'{s}/' for s in SETS)}, for example VID/train_videos"
         )
-    listing = existing_file(os.path.join(root, "ImageSets", f"{image_set}.txt"), "the image set")
+    name = image_set[:-4] if image_set.endswith(".txt") else image_set
+    listing = existing_file(os.path.join(root, "ImageSets", f"{name}.txt"), "the image set")
     found = []
     for number, line in enumerate(lines_of(listing), start=1):
         words = line.split()
@@ -105,7 +106,7 @@ class _Content:
             place, key = folder, name
         video = (kind, place)
         if video not in self.videos:
-            self.videos[video] = self._frames(os.path.join(self.root, "Data", kind, place))
+            self.videos[video] = self._frames(kind, place)
             self.keys[video] = set() if key is not None else None
             self.places[video] = {n: i for i, name in enumerate(self.videos[video]) for n in (name, _number(name))}
         if key is not None and self.keys[video] is not None:
@@ -129,8 +130,9 @@ class _Content:
                     return place + ending
         return None
 
-    def _frames(self, folder):
+    def _frames(self, kind, place):
         """The frames of a video, by number."""
+        folder = os.path.join(self.root, "Data", kind, place)
         files = [name for name in os.listdir(folder) if name.lower().endswith((".jpeg", ".jpg"))]
         files.sort(key=lambda name: (_number(name), name))
         if not files:
@@ -141,7 +143,19 @@ class _Content:
                 self.problems.append(
                     warning(f"video {folder}", what, "add the frames, or number the others without a gap")
                 )
+        if files:
+            self._check_ends(folder, os.path.join(self.root, "Annotations", kind, place), files)
         return files
+
+    def _check_ends(self, folder, annotations, files):
+        """Warn of annotations before the first or after the last frame: their pictures are missing. Gaps are said anyway."""
+        first, last = _number(files[0]), _number(files[-1])
+        names = os.listdir(annotations) if os.path.isdir(annotations) else []
+        alone = [n for n in names if n.lower().endswith(".xml") and not first <= _number(n) <= last]
+        if alone:
+            example = min(alone, key=lambda name: (_number(name), name))
+            what = f"{counted(len(alone), 'annotation')} without a picture, such as {example}: left out"
+            self.problems.append(warning(f"video {folder}", what, "add the frames, or remove the annotations"))
 
     def content(self) -> dict:
         images, annotations, videos = [], [], []

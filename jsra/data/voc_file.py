@@ -164,13 +164,17 @@ def voc_entries(sets):
     """(image id, annotation file, image file without its extension) for each line of the image sets.
 
     The id is the name in the line; with several folders, the end of the folder's path that makes it unique is put before it.
+    Raises ConfigError if no image is listed.
     """
-    out = []
+    out, listings = [], []
     for (root, image_set), prefix in zip(sets, _prefixes([root for root, _ in sets])):
         listing = existing_file(os.path.join(root, "ImageSets", "Main", f"{image_set}.txt"), "the image set")
+        listings.append(listing)
         annotations = os.path.join(root, "Annotations")
         for name in read_listing(listing, annotations):
             out.append((prefix + name, os.path.join(annotations, f"{name}.xml"), os.path.join(root, "JPEGImages", name)))
+    if not out:
+        raise ConfigError(f"VOCDataset: {', '.join(listings)} lists no image; write their names, one a line")
     return out
 
 

@@ -12,6 +12,7 @@ from jsra.arguments import short
 from jsra.boxes.structures import Targets
 from jsra.data.classes import counted
 from jsra.data.loader import LEAST_SIDE
+from jsra.registry import ConfigError
 
 
 class BackboneMaps(NamedTuple):
@@ -59,7 +60,7 @@ class Detector(nn.Module):
         images [B, 3, H, W] normalised and padded; targets: one dict per image; sizes are (width, height) in pixels.
         Evaluation needs img_size, ori_img_size (default: the size of the images) and img_id; training also needs bboxes xyxy
         [n, 4] in pixels of the input, labels [n] (1-based) and bboxes_ignore [m, 4], each an array or a Var. Raises
-        ValueError for targets that do not fit.
+        ValueError for targets that do not fit; ConfigError, which is one, for a data set that gives wrong objects.
         """
         batch, _, height, width = images.shape
         if targets is None:
@@ -78,27 +79,28 @@ class Detector(nn.Module):
             if self.is_training():
                 for key in ("bboxes", "labels"):
                     if target.get(key) is None:
-                        raise ValueError(f"training needs {key!r} in every target; image {target['img_id']!r} has none")
+                        what = f"training needs {key!r} in every target; image {target['img_id']!r} has none"
+                        raise ConfigError(f"{what}: correct the data set")
                 if len(target["bboxes"]) != len(target["labels"]):
-                    raise ValueError(
-                        f"image {target['img_id']!r}: {len(target['bboxes'])} bboxes but {len(target['labels'])} labels"
-                    )
+                    what = f"{len(target['bboxes'])} bboxes but {len(target['labels'])} labels"
+                    raise ConfigError(f"image {target['img_id']!r}: {what}: correct the data set")
                 self._check_objects(target, most)
             complete.append(target)
         return Targets(complete, self.is_training())
 
     def _check_objects(self, target, most):
-        """Raise ValueError for labels that are not classes, 1 to `most` (None: unknown), and for boxes that are not boxes."""
+        """Raise ConfigError for labels that are not classes, 1 to `most` (None: unknown), and for boxes that are none."""
         where, labels = f"image {target['img_id']!r}", np.asarray(target["labels"])
         sound = labels.dtype.kind in "iuf" and (labels == np.floor(labels)).all() and (labels >= 1).all()
         if labels.size and not (sound and (most is None or labels.max() <= most)):
             limit = "" if most is None else f" to {most}"
             given = short(labels.tolist())
-            raise ValueError(f"{where}: labels must be whole numbers from 1{limit} (0 is the background), not {given}")
+            what = f"labels must be whole numbers from 1{limit} (0 is the background), not {given}"
+            raise ConfigError(f"{where}: {what}: correct the data set")
         for key in ("bboxes", "bboxes_ignore"):
             boxes = np.asarray(() if target.get(key) is None else target[key], np.float32)
             if boxes.size and not (
                 boxes.ndim == 2 and boxes.shape[1] == 4 and np.isfinite(boxes).all() and (boxes[:, 2:] >= boxes[:, :2]).all()
             ):
                 what = "finite numbers [n, 4], x0, y0, x1, y1 with x0 <= x1 and y0 <= y1"
-                raise ValueError(f"{where}: {key} must be {what}, not {short(boxes.tolist())}")
+                raise ConfigError(f"{where}: {key} must be {what}, not {short(boxes.tolist())}: correct the data set")

@@ -8,18 +8,25 @@ import numpy as np
 from PIL import Image, ImageDraw
 from tqdm import tqdm
 
+from jsra.arguments import short
 from jsra.data.image import DataError, read_image
 from jsra.data.masks import encode
 from jsra.data.transforms import steps_of
 from jsra.output import check_folder, distinct_names, picture_ending, write_picture
+from jsra.registry import ConfigError
 from jsra.visualize.detections import draw_detections
 
 STRIP = 6
 
 
 def draw_truth(image, target):
-    """The image with the objects of a target, uint8 [H, W, 3]; ignored boxes (crowds, difficult objects) are grey."""
+    """The image with the objects of a target, uint8 [H, W, 3]; ignored boxes (crowds, difficult objects) are grey.
+
+    Boxes of a user's own target that cannot be drawn are left out: the model says what is wrong with them, or needs none.
+    """
     picture = Image.fromarray(np.asarray(image, np.uint8))
+    if not drawable(target):
+        return np.asarray(picture)
     ignored = target.get("bboxes_ignore")
     for x0, y0, x1, y1 in () if ignored is None else np.asarray(ignored).tolist():
         ImageDraw.Draw(picture).rectangle([x0, y0, max(x1 - 1, x0), max(y1 - 1, y0)], outline=(160, 160, 160), width=2)
@@ -33,6 +40,15 @@ def draw_truth(image, target):
         height, width = image.shape[:2]
         result["masks"] = [encode(mask[:height, :width]) for mask in np.asarray(target["masks"])]
     return draw_detections(np.asarray(picture), result, most=len(target["bboxes"]))
+
+
+def drawable(target) -> bool:
+    """Whether a target has bboxes [n, 4] of finite numbers, and n labels; bboxes_ignore may be missing."""
+    if target.get("bboxes") is None or target.get("labels") is None:
+        return False
+    boxes, ignored = (np.asarray(() if target.get(key) is None else target[key]) for key in ("bboxes", "bboxes_ignore"))
+    sound = (b.dtype.kind in "iuf" and (not b.size or b.shape[1:] == (4,)) and np.isfinite(b).all() for b in (boxes, ignored))
+    return all(sound) and len(boxes) == len(target["labels"])
 
 
 def browse(dataset, folder, count=20, seed=None, transformed=False, progress=True):
@@ -84,14 +100,17 @@ def _place(dataset, strip) -> str:
 
 
 def _sample(dataset, index, transformed):
+    record = dataset.records[index]
     if not transformed:
-        record = dataset.records[index]
         try:
             return read_image(record.file, (record.width, record.height), record.img_id), dataset.target(record)
         except DataError:
             if dataset.is_ours("get", "picture"):
                 raise
     image, target = dataset.get(dataset.first_sample(index))
+    if not drawable(target):
+        what = "the target must have bboxes [n, 4], finite numbers, and n labels"
+        raise ConfigError(f"{type(dataset).__name__}.get: image {record.img_id!r}: {what}, not {short(target)}")
     return as_picture(dataset, image), target
 
 

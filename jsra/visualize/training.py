@@ -7,6 +7,7 @@ import os
 import numpy as np
 from PIL import Image
 
+from jsra.data.loader import collate
 from jsra.output import write_picture
 from jsra.visualize.browse import as_picture, draw_truth
 
@@ -26,6 +27,7 @@ def draw_batches(loader, folder: str, count: int = 3) -> list:
     paths = []
     for number, indices in enumerate(loader.batches(0)[:count]):
         samples = loader.pictures(indices[:MOST])
+        collate(samples)  # raises ConfigError for a user's own images in another form
         paths.append(os.path.join(folder, f"train_batch{number}.jpg"))
         pictures = [draw_truth(as_picture(loader.dataset, image), target) for image, target in samples]
         write_picture(paths[-1], np.asarray(sheet(pictures)), quality=90)

@@ -114,6 +114,25 @@ def test_test_says_what_is_left_out(trained, tmp_path, capsys):
     assert "dataset.test: 1 of 9 objects are" in capsys.readouterr().err
 
 
+@pytest.mark.parametrize("place, words", [("file", "--out: {} is a file: name a folder"), ("file/deep", "Not a directory")])
+def test_a_folder_that_cannot_be_made_is_said_before_the_model_runs(trained, tmp_path, monkeypatch, capsys, place, words):
+    """The detections of hours were lost."""
+    folder, config = trained
+    (tmp_path / "file").write_text("")
+    out = str(tmp_path / place)
+    monkeypatch.setattr("jsra.evaluation.evaluator.detect", lambda *_, **__: pytest.fail("the model ran"))
+    assert main(["test", config, str(folder / "work"), "--out", out]) == 2
+    assert words.format(out) in capsys.readouterr().err
+
+
+def test_results_in_a_file_are_refused(trained, tmp_path, capsys):
+    folder, config = trained
+    (tmp_path / "file").write_text("")
+    for command in (["analyze", str(folder / "work"), "--out"], ["data", "puppets"]):
+        assert main([*command, str(tmp_path / "file")]) == 2
+        assert f"{command[-1].replace('puppets', 'DIR')}: {tmp_path}/file is a file: name a folder" in capsys.readouterr().err
+
+
 def test_paths_and_numbers_from_python(trained, tmp_path, capsys):
     """main takes what a script has, not only texts."""
     folder, config = trained
@@ -129,7 +148,8 @@ def test_test_without_annotations_writes_the_submission_only(trained, tmp_path, 
     path.write_text(json.dumps({k: content[k] for k in ("images", "categories")}))
     arguments = ["--set", f"dataset.test.anno_file={path}", "--set", "+dataset.test.filter_empty_gt=False"]
     assert main(["test", config, str(folder / "work"), "--out", str(tmp_path), *arguments]) == 0
-    assert "submission file" in capsys.readouterr().out
+    captured = capsys.readouterr()
+    assert "submission file" in captured.out and "dataset.test: no image has an annotated object" in captured.err
     assert len(json.load(open(tmp_path / "detections" / "test.bbox.json"))) == 8
     assert not (tmp_path / "metrics.json").exists()
 

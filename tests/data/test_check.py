@@ -8,7 +8,8 @@ from PIL import Image
 from jsra.cli import main
 from jsra.data.check import check, check_box, check_voc
 from jsra.data.check_entries import check_image
-from jsra.registry import ConfigError
+from jsra.data.image import DataError
+from jsra.registry import ConfigError, build
 from tests.data.tiny import ANNOTATIONS, CATEGORIES, annotation, voc_object, write_coco, write_coco_config, write_voc
 
 EMPTY = {"size": [40, 20], "counts": [800]}
@@ -61,6 +62,14 @@ def test_a_sound_data_set(tmp_path):
 def test_problems_are_named(tmp_path, extra, level, words):
     found = problems_of(write_coco(str(tmp_path), copy.deepcopy([*ANNOTATIONS, extra])))
     assert any(level == at and words in text for at, text in found), found
+
+
+def test_the_cure_of_a_polygon_in_another_form_is_its_form(tmp_path):
+    """Some programs write a box as one flat list; the mask is not wrong."""
+    flat = annotation(7, 4, 20, (1, 1, 5, 5), segmentation=[1, 1, 6, 1, 6, 6, 1, 6])
+    place = write_coco(str(tmp_path), [*ANNOTATIONS, flat])
+    found = check(dict(type="COCODataset", use_anno_cats=True, **place), progress=False)
+    assert [(p.level, p.cure) for p in found] == [("error", "write it in this form, or remove the segmentation")]
 
 
 def test_files_and_categories(tmp_path):
@@ -184,6 +193,25 @@ def test_pictures_without_annotations_can_be_tested_on(tmp_path, capsys, split, 
     (tmp_path / "c.py").write_text(f"dataset = dict({split}={settings!r})")
     assert main(["data", "check", str(tmp_path / "c.py"), "--split", split]) == code
     assert ("error: a training refuses the data set: " in capsys.readouterr().out) == bool(code)
+
+
+@pytest.mark.parametrize("name, root, cure", [
+    ("images\\0001.png", ".", "remove the image; its \\ is the separator of Windows: write /"),
+    ("0001.png", "annotations.json", "remove the image"),
+])  # fmt: skip
+def test_pictures_below_a_file_or_with_names_of_windows_are_missing(tmp_path, name, root, cure):
+    place = write_coco(str(tmp_path))
+    content = json.loads((tmp_path / "annotations.json").read_text())
+    content["images"][0]["file_name"] = name
+    (tmp_path / "annotations.json").write_text(json.dumps(content))
+    settings = {"type": "COCODataset", "use_anno_cats": True, "filter_min_size": 0, **place, "root": str(tmp_path / root)}
+    first = check(settings, progress=False)[0]
+    assert first.what.endswith(f"{name} is missing") and first.cure == f"add the file, or {cure}"
+    dataset = build(settings, "dataset.train", "dataset")
+    for read in (dataset.check_pictures, lambda: dataset[0]):
+        with pytest.raises(DataError) as refused:
+            read()
+        assert str(refused.value).endswith(cure.replace("remove the image", "the annotations"))
 
 
 def test_only_the_listed_images_are_checked(tmp_path):

@@ -68,6 +68,9 @@ def test_a_list_of_images(place, tmp_path):
     path.write_text("x2")
     place = {**place, "anno_file": str(tmp_path / "named.json")}
     assert COCODataset(**place, use_anno_cats=True, filter_min_size=0, image_ids=str(path)).img_ids == ["x2"]
+    path.write_text("\n")
+    with pytest.raises(ConfigError, match="image_ids: .*ids.txt lists no image; write their ids"):
+        COCODataset(**place, use_anno_cats=True, image_ids=str(path))
 
 
 def test_the_log_says_what_is_left_out_or_doubtful(tmp_path):

@@ -94,7 +94,10 @@ def test_a_coordinate_that_would_fill_the_memory_is_refused(bad):
     (dict(size=[WIDTH, HEIGHT], counts=[1200]), r"RLE of size \[40, 30\], the image has \[30, 40\]"),
     ([[1, 2, 3, 4]], "at least 3 points"),
     ([[1, 2, 3, 4, 5, 6, 7]], "at least 3 points"),
-    ([1, 2, 3, 4, 5, 6], "at least 3 points"),
+    ([[1, 2], [9, 2]], "at least 3 points"),
+    ([1, 2, 9, 2, 9, 8], r"polygons, each one list of numbers, \[\[x0, .*, not \[1, 2, 9, 2, 9, 8\]"),
+    ([[1, 2], [9, 2], [9, 8]], "each one list of numbers"),
+    ([[[1, 2], [9, 2], [9, 8]]], "each one list of numbers"),
     ([], "a list of polygons or an RLE"),
     ("text", "a list of polygons or an RLE"),
 ])  # fmt: skip

@@ -243,13 +243,23 @@ def test_what_is_missing_is_named(root):
     os.remove(os.path.join(root, "Data/VID/train/a/000004.JPEG"))
     with pytest.raises(DataError, match="video train/a: frame 4 is missing; the video has 19 frames"):
         make(root, "VID/frames", key_frames=True)
-    assert len(make(root)) == 22
+    assert len(make(root)) == len(make(root, "VID/train_videos.txt")) == 22
     os.remove(os.path.join(root, "Annotations/VID/train/a/000006.xml"))
     with pytest.raises(DataError, match="frame train/a/000006.JPEG: annotation .*000006.xml is missing"):
         make(root)
     write_set(root, "VID/gone", ["train/gone", "train/a/000099"])
     with pytest.raises(DataError, match="(?s)2 errors.*train/gone of the image set: is neither a folder nor a picture in"):
         make(root, "VID/gone")
+
+
+def test_annotations_of_frames_that_are_missing_at_the_ends_of_a_video(root):
+    """Between other frames, the gap is said."""
+    for name in ("a/000000", "a/000018", "a/000019", "b/000001"):
+        os.remove(os.path.join(root, "Data/VID/train", f"{name}.JPEG"))
+    os.makedirs(os.path.join(root, "Annotations/VID/train/a/000500.xml.d"))
+    for lines in (make(root, "VID/train_videos").notes, [text for _, text in problems_of(root)]):
+        found = [line for line in lines if "without a picture" in line]
+        assert len(found) == 1 and "train/a: 3 annotations without a picture, such as 000000.xml" in found[0], lines
 
 
 def test_a_reference_that_cannot_be_read(root):

@@ -266,3 +266,9 @@ def test_lists_in_utf_16(root):
     """As PowerShell writes them."""
     Path(root, "ImageSets", "Main", "trainval.txt").write_text("0001\r\n0002 1\r\n", encoding="utf-16")
     assert make(root).img_ids == ["0001", "0002"]
+
+
+def test_an_empty_list_is_not_the_fault_of_the_annotations(root):
+    Path(root, "ImageSets/Main/none.txt").write_text("\n")
+    with pytest.raises(ConfigError, match="none.txt lists no image; write their names, one a line"):
+        make(root, image_set="none")

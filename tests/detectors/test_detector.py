@@ -5,6 +5,7 @@ import numpy as np
 import pytest
 
 from jsra.detectors.detector import Detector
+from jsra.registry import ConfigError
 
 
 class Mean(Detector):
@@ -74,7 +75,8 @@ def test_objects_that_are_none_are_refused(change, words):
     model.head.num_classes = 2
     target = dict(img_id=7, bboxes=[[0, 0, 1, 1], [2, 2, 2, 4]], labels=[1, 2.0])
     assert model(images, [target])["loss_mean"].item() == pytest.approx(4)
-    with pytest.raises(ValueError, match=f"image 7: {words}"):
+    # A ConfigError: the part of the model that says it is not what is wrong (jsra.detectors.fit.within).
+    with pytest.raises(ConfigError, match=f"^image 7: {words}.*: correct the data set$"):
         model(images, [{**target, **change}])
 
 

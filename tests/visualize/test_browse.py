@@ -9,7 +9,7 @@ from PIL import Image
 from jsra.cli import main
 from jsra.data.coco import COCODataset
 from jsra.data.vid import VIDDataset
-from jsra.registry import build
+from jsra.registry import ConfigError, build
 from jsra.visualize.browse import browse, draw_truth
 from jsra.visualize.training import draw_batches
 from tests.data.small_vid import write_vid
@@ -146,3 +146,26 @@ def test_batches_are_drawn_as_the_users_data_set_gives_them(tmp_path):
         sheet = np.asarray(picture).astype(int)
     for place, expected in zip((sheet[50:64, :64], sheet[50:64, 64:]), undone):
         assert np.abs(place - expected[50:64]).max() < 40 and place.shape[1] == 64
+
+
+@pytest.mark.parametrize("change", [
+    dict(bboxes=None), dict(labels=None), dict(labels=[1]), dict(bboxes=[[np.nan, 1, 2, 3]] * 2), dict(bboxes=[1, 2]),
+    dict(bboxes_ignore=[[1, 2, np.inf, 4]]), dict(bboxes=[["a"] * 4] * 2),
+])  # fmt: skip
+def test_boxes_that_cannot_be_drawn(tmp_path, change):
+    """A training goes on: the model says what is wrong with them, or needs none. `jsra data browse` names them."""
+    target = {**dict(bboxes=[[1, 1, 20, 20]] * 2, labels=[1, 2]), **change}
+    assert not draw_truth(np.zeros((40, 30, 3), np.uint8), target).any()
+    dataset = own(tmp_path)
+    dataset.get = lambda index, epoch=0: (np.zeros((3, 64, 64), np.float32), target)
+    assert len(draw_batches(dataset.loader(joint=True), str(tmp_path / "out"), 1)) == 1
+    with pytest.raises(ConfigError, match=r"Own.get: image 1: the target must have bboxes \[n, 4\], finite numbers"):
+        browse(dataset, str(tmp_path / "drawn"), progress=False)
+
+
+@pytest.mark.parametrize("image", [np.zeros((64, 48, 3), np.float32), np.zeros((3, 64, 64), np.uint8)])
+def test_images_of_another_form_are_refused_before_they_are_drawn(tmp_path, image):
+    dataset = own(tmp_path)
+    dataset.get = lambda index, epoch=0: (image, dict(bboxes=[[1, 1, 20, 20]], labels=[1]))
+    with pytest.raises(ConfigError, match=rf"must be float32 \[3, H, W\], not {image.dtype} \[{image.shape[0]}, "):
+        draw_batches(dataset.loader(joint=True), str(tmp_path / "out"), 1)
