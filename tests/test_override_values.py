@@ -48,3 +48,8 @@ def test_what_cannot_be_added_is_not_proposed(tmp_path, text, hint, more):
     for other in ("ema=True", "model.y=2"):
         with pytest.raises(ConfigError, match=rf"to add a new key, write \+{other.split('=')[0]}="):
             override(tmp_path, other)
+
+
+def test_what_is_no_path_is_named():
+    with pytest.raises(ConfigError, match="expected the path of a config file, or a Config from load_config, got a dict"):
+        load_config({"model": 1})
