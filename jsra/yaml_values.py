@@ -26,12 +26,15 @@ def unread(text: str) -> str | None:
     """What is wrong with the value of a command line of which YAML reads less than its text; None if nothing is lost."""
     if not text.strip():
         return "the value is empty (a variable of the shell that is not set?): None is written null, empty text '\"\"'"
-    value = repr(yaml.load(text, Loader=ValueLoader))  # as text: nan is not equal to itself
+    value, quotes = yaml.load(text, Loader=ValueLoader), "put the whole value in quotes, '\"...\"'"
+    plain = text.strip()
+    if isinstance(value, str) and value != plain and plain[0] not in "'\"!|>":  # a comment, an anchor (&), or ---
+        return f"YAML reads only {value!r} of the value: {quotes}"
     for found in re.finditer(r"(^|\s)#", text):
         before, cut = text[: found.start()], text[found.start() :].strip()
         with contextlib.suppress(yaml.YAMLError, ValueError):  # such as an opened quote, so that # is text
-            if repr(yaml.load(before, Loader=ValueLoader)) == value:
-                return f"{cut!r} would be a comment: put the whole value in quotes, '\"...\"'"
+            if repr(yaml.load(before, Loader=ValueLoader)) == repr(value):  # nan is not equal to itself
+                return f"{cut!r} would be a comment: {quotes}"
     return None
 
 

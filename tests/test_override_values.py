@@ -14,13 +14,20 @@ def override(tmp_path, text):
     return load_config(path, [text])
 
 
-@pytest.mark.parametrize("value, cut", [("runs/a #1", "#1"), ("#1", "#1"), ("a  # b c", "# b c"), ("[1] # 2", "# 2")])
+@pytest.mark.parametrize("value, cut", [("#1", "#1"), ("[1] # 2", "# 2"), ('"a" # b c', "# b c"), (".nan #", "#")])
 def test_a_value_is_not_cut_at_a_comment(tmp_path, value, cut):
     with pytest.raises(ConfigError, match=f"'{cut}' would be a comment: put the whole value in quotes"):
         override(tmp_path, f"work_dir={value}")
 
 
-@pytest.mark.parametrize("value", ["runs/a#1", '"runs/a #1"', "'a # b # c'", "'#'", '"a \\" # b"'])
+@pytest.mark.parametrize("value, left", [("runs/a #1", "runs/a"), ("a  # b c", "a"), ("&a b", "b"), ("--- a", "a")])
+def test_text_is_read_to_its_end(tmp_path, value, left):
+    with pytest.raises(ConfigError, match=f"YAML reads only '{left}' of the value: put the whole value in quotes"):
+        override(tmp_path, f"work_dir={value}")
+    assert override(tmp_path, f'work_dir="{value}"')["work_dir"] == value
+
+
+@pytest.mark.parametrize("value", ["runs/a#1", "a, b", "a&b", "C:\\\\a", '"runs/a #1"', "'a # b # c'", "'#'", '"a \\" # b"'])
 def test_text_with_the_sign_of_a_comment(tmp_path, value):
     text = value.strip("'\"").replace('\\"', '"')
     assert override(tmp_path, f"work_dir={value}")["work_dir"] == text
