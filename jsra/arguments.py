@@ -38,10 +38,10 @@ _RANGES = (
     )),
     ("a number of at least 0", lambda v: v >= 0, (
         "loss_weight", "loss_weights", "gamma", "beta", "min_size", "num_convs",
-        "stacked_convs", "num_fcs", "num_blocks", "start_level", "box_min_size",
+        "stacked_convs", "num_fcs", "num_blocks", "start_level", "box_min_size", "norm_eps",
     )),
     ("a number above 0", lambda v: v > 0, (
-        "ratios", "scales", "base_sizes", "octave_base_scale", "stds", "wh_ratio_clip", "finest_scale", "norm_eps",
+        "ratios", "scales", "base_sizes", "octave_base_scale", "stds", "wh_ratio_clip", "finest_scale",
         "mlp_ratio", "area", "layer_decay", "deform_ratio", "cffn_ratio", "flow_scale", "scale", "std",
     )),
     ("a whole number of at least 1", lambda v: v >= 1, (

@@ -29,15 +29,17 @@ from jsra.config_checks import (
     check_empty,
     check_helpers,
     check_keys,
+    check_named,
     check_names,
     checked,
     helpers_of,
     is_code,
+    no_setting,
 )
 from jsra.folders import exists
 from jsra.output import visible
 from jsra.registry import ConfigError, nearest
-from jsra.yaml_values import ValueDumper, ValueLoader
+from jsra.yaml_values import ValueDumper, ValueLoader, unread
 
 SHIPPED = "jsra:"
 # The keys at the top level of a config. Names that begin with an underscore are helpers of a file.
@@ -125,6 +127,8 @@ def load_config(path, overrides=(), known=KEYS) -> Config:
     which names the file: for a missing file, for errors when it is executed or parsed, for a circle of bases, for an unknown
     key, and for an override of a key that does not exist.
     """
+    if not isinstance(path, (str, os.PathLike)):
+        raise ConfigError(f"expected the path of a config file, or a Config from load_config, got a {type(path).__name__}")
     path = os.fspath(path)
     config = Config(_drop_code(_read_with_bases(path, ())))
     if config.get("name") is None:
@@ -135,7 +139,7 @@ def load_config(path, overrides=(), known=KEYS) -> Config:
         raise ConfigError(f"overrides: expected a list of texts 'key.key=value', got the text {overrides!r}")
     for text in overrides or ():
         try:
-            override(config, text)
+            override(config, text, known)
         except ConfigError as error:
             raise ConfigError(f"{path}: {error}") from None
     if known is not None:
@@ -254,6 +258,7 @@ def _run(path, wanted):
             file = getattr(sys.modules[name], "__file__", None)
             if file and os.path.dirname(os.path.abspath(file)) == folder:
                 del sys.modules[name]
+    check_named(scope, KEYS, f"{path}{wanted}")
     content = {key: value for key, value in scope.items() if not key.startswith("__") and not is_code(value)}
     _check_size(content, f"{path}{wanted}")
     for key, value in content.items():
@@ -325,8 +330,9 @@ def _without_cover(value):
     return {key: _without_cover(item) for key, item in value.items() if key != COVER}
 
 
-def override(config: Config, text: str):
+def override(config: Config, text: str, known=None):
     """Set one value: `a.b.0.c=VALUE`, with VALUE in YAML; numbers are indices of lists; `+a.b=VALUE` adds a new key.
+    known: the allowed keys at the top level; None: any.
 
     Raises ConfigError with the nearest key if the path does not exist, so that typing errors are noticed.
     """
@@ -343,16 +349,20 @@ def override(config: Config, text: str):
             f"override {text!r}: {keys[0]} is a helper, which was used when the file was executed: set the values that were "
             "made from it (`jsra config` prints them), or change the file"
         )
+    if known is not None and keys[0] not in (*known, *map(str, config)):
+        raise ConfigError(f"override {text!r}: {no_setting(keys[0], known)}")
     if visible(value) != value:
         raise ConfigError(
             f"override {visible(text)!r}: the value has bytes that are not letters in the encoding of this locale: rename "
             "the file or folder, or set another locale (LC_ALL=C.UTF-8)"
         )
     try:
-        value = yaml.load(value, Loader=ValueLoader)
+        lost, value = unread(value), yaml.load(value, Loader=ValueLoader)
     except (yaml.YAMLError, ValueError, RecursionError) as error:
         why = " ".join(str(error).split())
         raise ConfigError(f"override {text!r}: the value is not valid YAML: {why}") from None
+    if lost:
+        raise ConfigError(f"override {text!r}: {lost}")
     _check_size(value, f"override {text!r}")
     value = _without_cover(value)  # an override always replaces a dictionary
     _assign(config, keys, value, adds, text, ())

@@ -21,9 +21,14 @@ MOVED = {
 }
 
 # Settings of other libraries, and what does the same here.
-ELSEWHERE = dict.fromkeys(
-    ("resume", "resume_from", "auto_resume"), "`jsra train CONFIG --resume` continues a run, --resume CHECKPOINT an older one"
-)
+ELSEWHERE = {
+    **dict.fromkeys(
+        ("resume", "resume_from", "auto_resume"),
+        "`jsra train CONFIG --resume` continues a run, --resume CHECKPOINT an older one",
+    ),
+    "load_from": "pretrained_weights is the file to start from",
+    "custom_imports": "a Python config imports the files of your own parts itself",
+}
 
 
 def check_base(content, path):
@@ -93,6 +98,19 @@ def is_code(value) -> bool:
     return given or inspect.ismodule(value) or inspect.isroutine(value) or inspect.isclass(value)
 
 
+def check_named(scope, keys, path):
+    """Raise ConfigError for a function or a class with the name of a setting: it would be left out, and the value of a base
+    would stay. (A module may be imported for what it registers.)"""
+    for key in keys:
+        value = scope.get(key)
+        if is_code(value) and not inspect.ismodule(value):
+            kind, cure = ("class", f"{key} = dict(...)") if inspect.isclass(value) else ("function", f"{key} = {key}(...)")
+            raise ConfigError(
+                f"{path}: {key} is a {kind}, but also the name of a setting, which must be a value: write {cure}, or rename "
+                f"the {kind}"
+            )
+
+
 def check_code(value, place, path):
     """Raise ConfigError for modules, functions and classes inside a setting: a part is named by text."""
     if is_code(value):
@@ -130,12 +148,16 @@ def checked(value, path):
     )
 
 
+def no_setting(key, known) -> str:
+    """A message about a key at the top level that does not exist."""
+    return f"there is no setting {key!r}{f'; {ELSEWHERE[key]}' if key in ELSEWHERE else nearest(key, known)}"
+
+
 def check_keys(config, known, path):
     """Raise ConfigError for keys at the top level, and of dataset entries, that do not exist."""
     for key in map(str, config):
         if key not in known and not key.startswith("_"):
-            hint = f"; {ELSEWHERE[key]}" if key in ELSEWHERE else nearest(key, known)
-            raise ConfigError(f"{path}: there is no setting {key!r}{hint}; helper names begin with an underscore")
+            raise ConfigError(f"{path}: {no_setting(key, known)}; helper names begin with an underscore")
     if config.get("dataset", {}) is None:  # the same as missing: code that needs it reports it
         del config["dataset"]
     splits = config.get("dataset", {})

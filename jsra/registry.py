@@ -31,8 +31,11 @@ class ConfigError(ValueError):
 
 def nearest(word: str, known) -> str:
     """'; did you mean X?' for messages, or the list of known words if none is similar."""
-    known = sorted(known)
-    close = difflib.get_close_matches(word.lower(), [name.lower() for name in known], n=1)
+    known, word = sorted(known), word.lower()
+    close = difflib.get_close_matches(word, [name.lower() for name in known], n=1)
+    begun = [name.lower() for name in known if word.startswith(f"{name.lower()}_")]  # rpn_head: rpn, not roi_head
+    if begun and not (close and difflib.SequenceMatcher(None, word, close[0]).ratio() >= 0.8):
+        close = [max(begun, key=len)]
     meant = next((name for name in known if close and name.lower() == close[0]), None)
     return f"; did you mean {meant!r}?" if close else f"; known: {', '.join(known) or 'none'}"
 
@@ -155,7 +158,8 @@ def check_settings(cls, settings, path: str = "config", extra=()):
     accepted, any_name = arguments.declared(cls)
     for key in (*settings, *extra):
         if key not in accepted and not any_name:
-            raise ConfigError(f"{path}.{key}: {cls.__name__} takes no {key!r}{nearest(str(key), accepted)}")
+            names = [name for name in accepted if name not in extra]  # the others are given by the run
+            raise ConfigError(f"{path}.{key}: {cls.__name__} takes no {key!r}{nearest(str(key), names)}")
         if key in settings and key in extra:
             raise ConfigError(f"{path}.{key}: not a setting: the run gives it")
     for key, value in settings.items():

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import re
 from collections import Counter
 
@@ -19,6 +20,22 @@ class ValueLoader(yaml.SafeLoader):
             if count > 1:
                 raise yaml.constructor.ConstructorError(None, None, f"{key!r} is written {count} times", node.start_mark)
         return super().construct_mapping(node, deep)
+
+
+def unread(text: str) -> str | None:
+    """What is wrong with the value of a command line of which YAML reads less than its text; None if nothing is lost."""
+    if not text.strip():
+        return "the value is empty (a variable of the shell that is not set?): None is written null, empty text '\"\"'"
+    value, quotes = yaml.load(text, Loader=ValueLoader), "put the whole value in quotes, '\"...\"'"
+    plain = text.strip()
+    if isinstance(value, str) and value != plain and plain[0] not in "'\"!|>":  # a comment, an anchor (&), or ---
+        return f"YAML reads only {value!r} of the value: {quotes}"
+    for found in re.finditer(r"(^|\s)#", text):
+        before, cut = text[: found.start()], text[found.start() :].strip()
+        with contextlib.suppress(yaml.YAMLError, ValueError):  # such as an opened quote, so that # is text
+            if repr(yaml.load(before, Loader=ValueLoader)) == repr(value):  # nan is not equal to itself
+                return f"{cut!r} would be a comment: {quotes}"
+    return None
 
 
 def _tuple(loader, node):

@@ -304,7 +304,7 @@ def test_what_a_config_cannot_hold(write, name, text, words):
 @pytest.mark.parametrize(
     "text, words",
     [
-        ("load_from = 'x.pth'", r"a\.py: there is no setting 'load_from'; known: .*pretrained_weights"),
+        ("load_from = 'x.pth'", r"a\.py: there is no setting 'load_from'; pretrained_weights is"),
         ("resume_from = 'x.pth'", r"no setting 'resume_from'; `jsra train CONFIG --resume` continues a run"),
         ("pretrain_weights = 'x.pth'", "no setting 'pretrain_weights'; did you mean 'pretrained_weights'"),
         ("max_epochs = 3", "no setting 'max_epochs'; did you mean 'max_epoch'"),

@@ -61,3 +61,23 @@ def test_the_encoding_of_a_file_is_that_in_which_it_is_executed(tmp_path, name, 
     text = start + ("seed = 3" if name.endswith("py") else "seed: 3")
     (tmp_path / name).write_bytes(text.encode("utf-8"))
     assert load_config(str(tmp_path / name)).seed == 3
+
+
+@pytest.mark.parametrize(
+    "text, words",
+    [
+        ("max_epoch = lambda: 3", r"max_epoch is a function, but also the name of a setting.*write max_epoch = max_epoch\("),
+        ("class optimizer: pass", r"optimizer is a class, .*write optimizer = dict\("),
+        ("from collections import OrderedDict as model", "model is a class"),
+    ],
+)
+def test_code_with_the_name_of_a_setting_is_not_left_out(write, text, words):
+    base = write("base.py", "max_epoch = 12\noptimizer = dict(type='SGD')\nmodel = dict(type='X')")
+    with pytest.raises(ConfigError, match=f"leaf.py: {words}"):
+        load_checked(write("leaf.py", f"_base_ = {base!r}\n{text}"))
+
+
+def test_modules_and_functions_that_are_called_may_have_such_names(write):
+    text = "import json as dataset\ndef max_epoch(n):\n    return 2 * n\nmax_epoch = max_epoch(4)\nmodel = dict(type='X')"
+    found = load_checked(write("a.py", text))
+    assert found["max_epoch"] == 8 and "dataset" not in found

@@ -6,7 +6,7 @@ import pytest
 from jsra import registry
 from jsra.config import load_config
 from jsra.explain import explain
-from jsra.registry import ConfigError, build, get, register, registered
+from jsra.registry import ConfigError, build, get, nearest, register, registered
 
 
 @pytest.fixture
@@ -110,3 +110,21 @@ def test_a_part_of_a_helper_module_at_each_load(tmp_path):
             load_config(other / "config.py")
     finally:
         registry._entries.pop("TestOnlyOwn", None)
+
+
+def test_what_a_run_gives_is_not_proposed():
+    with pytest.raises(ConfigError, match="takes no 'paramwise_cfg'; known: betas, eps, grad_clip, lr, weight_decay$"):
+        build(dict(type="AdamW", lr=0.1, paramwise_cfg={}), "optimizer", params=[])
+
+
+@pytest.mark.parametrize(
+    "word, known, meant",
+    [
+        ("rpn_head", ("backbone", "neck", "rpn", "roi_head"), "rpn"),  # not the more similar roi_head
+        ("optimizer_config", ("optimizer", "scheduler"), "optimizer"),
+        ("loss_weights", ("loss", "loss_weight"), "loss_weight"),
+        ("out_size", ("output_size", "aligned"), "output_size"),
+    ],
+)
+def test_the_nearest_name(word, known, meant):
+    assert nearest(word, known) == f"; did you mean {meant!r}?"

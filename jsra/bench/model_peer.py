@@ -7,8 +7,7 @@ is imported from jsra.
 
 import io
 
-import numpy as np
-from peer import THREADS, serve
+from peer import THREADS, np, serve  # peer says what is missing
 
 # detector -> the config of mmdet: R50-FPN unless the name says otherwise, 80 classes.
 MMDET = {

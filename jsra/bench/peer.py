@@ -11,7 +11,10 @@ import os
 import sys
 import time
 
-import numpy as np
+try:
+    import numpy as np
+except ImportError as error:
+    sys.exit(f"{sys.executable}: {error}; a peer needs NumPy, and torchvision or onnxruntime")
 
 THREADS = int(os.environ.get("OMP_NUM_THREADS") or os.cpu_count())
 DIRECTIONS = ("forward", "backward", "inference", "training", "pasting")

@@ -34,7 +34,7 @@ def add_parser(subparsers):
 
 def run(args):
     from jsra.config import load_config
-    from jsra.convert.check import incomplete_parts
+    from jsra.convert.check import foreign_backbone, incomplete_parts
     from jsra.convert.convert import from_jsra, to_jsra
     from jsra.convert.files import WRITTEN, read_weights, write_weights
     from jsra.convert.load import match, misplaced, not_finite
@@ -66,6 +66,8 @@ def run(args):
         converted = fitted(shapes, converted)
         report = match(shapes, converted)
     lacking, other = report.missing + list(report.mismatched), misplaced(shapes, converted, report)
+    if not args.config and converted.family != "jsra":  # weights with our names may be those of a user's own backbone
+        other += foreign_backbone(converted.arrays)
     print(report)
     for line in weights_notes(file, config):
         print(line)

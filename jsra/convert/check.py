@@ -27,6 +27,13 @@ TOGETHER = (
     ("backbone.layer4", "backbone.layer3"),
 )
 NORM = ("weight", "bias", "running_mean", "running_var")
+# The norms of ResNet and ResNeXt, which have statistics.
+_RESNET_NORM = re.compile(r"(rpn_)?backbone\.(bn1|layer\d\.\d+\.(bn\d|downsample\.1))$")
+# The weights of all backbones of this package, by the first part of their names.
+_BACKBONE = re.compile(
+    r"backbone\.(conv1|bn1|layer[1-4]|stem_conv|stem_bn|blocks|patch_embed\d?|pos_embed|level_embed|layers|levels|block\d"
+    r"|norm\d|interactions|spm|up)(\.|$)"
+)
 
 
 def incomplete_parts(names) -> list:
@@ -42,12 +49,20 @@ def incomplete_parts(names) -> list:
         layer, _, kind = name.rpartition(".")
         layers.setdefault(layer, set()).add(kind)
     for layer, kinds in sorted(layers.items()):
-        wanted = NORM if kinds & {"running_mean", "running_var"} else ("weight",) if "bias" in kinds else ()
+        has_statistics = kinds & {"running_mean", "running_var"} or ("bias" in kinds and _RESNET_NORM.match(layer))
+        wanted = NORM if has_statistics else ("weight",) if "bias" in kinds else ()
         missing += [f"{layer}.{kind}" for kind in wanted if kind not in kinds]
     missing += _gaps(names)
     parts = {prefix for name in names for prefix in _prefixes(name)}
     missing += [f"{needed}.*" for part, needed in TOGETHER if part in parts and needed not in parts]
+    if {"backbone.layer1", "backbone.conv1"} <= parts and "backbone.conv1.weight" not in names:
+        missing.append("backbone.conv1.weight")  # the stem has several convolutions
     return sorted(set(missing))
+
+
+def foreign_backbone(names) -> list:
+    """The names of a backbone that this package does not have, such as a MobileNet or an HRNet."""
+    return [name for name in names if name.startswith("backbone.") and not _BACKBONE.match(name)]
 
 
 def _prefixes(name):

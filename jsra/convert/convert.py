@@ -128,12 +128,12 @@ _FOREIGN = {"backbone.bottom_up.": "detectron2", "proposal_generator.": "detectr
 _NUMBERS = re.compile(r"(^|[._])(weight|bias|running_mean|running_var)$")
 
 
-def _check(name, array, family):
-    """Raise WeightsError for a weight that cannot be converted."""
+def _check(name, array, keeps):
+    """Raise WeightsError for a weight that cannot be converted. keeps: whether names of other programs are kept."""
     if _NUMBERS.search(name) and array.dtype.kind != "f":
         raise WeightsError(f"{name} has dtype {array.dtype}: weights are floating-point numbers; quantised ones are not read")
     whose = next((whose for start, whose in _FOREIGN.items() if name.startswith(start)), None)
-    if whose and family not in ("jsra", "dynamic_head"):
+    if whose and not keeps:
         raise WeightsError(f"{name}: these are names of {whose}, whose detectors are not converted")
 
 
@@ -153,6 +153,7 @@ def to_jsra(arrays: dict, family: str | None = None, classes: str | None = None,
     """
     if family not in (None, *FAMILIES, "jsra"):
         raise WeightsError(f"unknown naming scheme {family!r}; known: {', '.join(FAMILIES)}, jsra")
+    given = family
     if family is None:
         own = needed and set(needed) <= set(map(current, arrays))
         arrays = arrays if own else unwrapped(arrays)
@@ -169,7 +170,7 @@ def to_jsra(arrays: dict, family: str | None = None, classes: str | None = None,
         if IGNORED.search(name) and ours not in needed:
             result.ignored.append(name)
             continue
-        _check(name, array, family)
+        _check(name, array, given == "jsra" or family == "dynamic_head" or ours in needed)
         if ours is None:
             result.unexpected.append(name)
             continue

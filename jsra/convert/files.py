@@ -135,7 +135,7 @@ def _state_dict(content, path) -> dict:
         )
     arrays = {str(name): value for name, value in content.items() if isinstance(value, np.ndarray)}
     if not arrays:
-        raise WeightsError(f"{path}: no tensors in it; its keys are {', '.join(map(str, list(content)[:8]))}")
+        raise WeightsError(f"{path}: no tensors in it; its keys are {', '.join(map(str, list(content)[:8])) or 'none'}")
     if caffe and any(name.endswith("layer1.0.conv3.weight") for name in arrays):
         raise WeightsError(
             f"{path}: its config has style='caffe': each block of this ResNet has the stride on its first 1x1 convolution, "

@@ -350,6 +350,17 @@ def steps_of(dataset):
     return getattr(getattr(dataset, "transforms", None), "transforms", ())
 
 
+def of_small_numbers(training) -> list:
+    """A list with a line for the log if the Normalize of a data set has numbers for images from 0 to 1, else []."""
+    step = next((t for t in steps_of(training) if isinstance(t, Normalize)), None)
+    if step is None or step.mean.max() >= 1 or step.inverse.min() <= 1:  # a std of at least 1
+        return []
+    return [
+        "warning: mean and std of Normalize in dataset.train.transforms look like those of images from 0 to 1, but jsra's "
+        "pixels are 0 to 255: multiply them by 255"
+    ]
+
+
 def other_colours(training, evaluation) -> list:
     """A list with a line for the log if the Normalize of these data sets differ, else []."""
     both = [next((t for t in steps_of(one) if isinstance(t, Normalize)), None) for one in (training, evaluation)]

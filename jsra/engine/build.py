@@ -10,7 +10,7 @@ from jsra.agreement import check_agreement, summary
 from jsra.arguments import a_part, parameters
 from jsra.config_checks import checked
 from jsra.data.classes import check_model, check_same
-from jsra.data.transforms import other_colours, steps_of
+from jsra.data.transforms import of_small_numbers, other_colours, steps_of
 from jsra.defaults import plain, without_helpers
 from jsra.detectors.feature_cache import use_features
 from jsra.detectors.fit import check_fit
@@ -135,7 +135,9 @@ def _build_run(config, resume, seed):
         run.last_saved = checkpoint.path_of(work_dir, run.iteration)
     run.start_log()
     run.log.info(f"{work_dir}: {len(loader)} batches an epoch, {run.total} iterations; {lr_line}")
-    notes = [f"dataset.train: {line}" for line in dataset.notes]
+    notes = [f"dataset.train: {line}" for line in dataset.notes] + of_small_numbers(dataset)
+    if config["optimizer"].get("lr") == 0:
+        notes.append("warning: optimizer.lr is 0: no weight will change")
     if evaluator is not None:
         notes += [f"dataset.val: {line}" for line in (*evaluator.dataset.notes, *_shared_images(dataset, evaluator.dataset))]
         notes += other_colours(dataset, evaluator.dataset)

@@ -9,6 +9,7 @@ import os
 import socket
 import weakref
 
+from jsra.output import check_folder
 from jsra.registry import ConfigError
 
 FILE = "run.lock"
@@ -25,6 +26,7 @@ class WorkDirLock:
     """
 
     def __init__(self, work_dir: str):
+        check_folder(work_dir, (), "work_dir")
         os.makedirs(work_dir, exist_ok=True)
         path = os.path.join(work_dir, FILE)
         self._held = _held.get(_key(path)) or _Held(path, work_dir)

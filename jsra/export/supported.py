@@ -73,6 +73,8 @@ def _transforms(config):
     for kind in kinds:
         if kind not in TRANSFORMS:
             yield f"the test transform {kind}; it must be {' or '.join(TRANSFORMS)}"
+    names = ", ".join(map(str, kinds))
+    if kinds and kinds.count("Normalize") != 1:
+        yield f"the test transforms {names}: Normalize must occur once"
     if "Resize" in kinds[1:]:
-        names = ", ".join(map(str, kinds))
         yield f"the test transforms {names}: Resize is not in the file; it must be the first, and occur once"

@@ -4,6 +4,7 @@ import pytest
 
 from jsra.backbones.norm import BatchNorm2d
 from jsra.backbones.resnet import ResNet, ResNeXt
+from jsra.registry import build
 
 
 def parameters(model):
@@ -29,6 +30,15 @@ def test_width(base, expected):
 def test_resnext_has_torchvisions_parameters():
     # torchvision's resnext50_32x4d has 25,028,904, of which the classifier's 2,049,000.
     assert parameters(ResNeXt(50, groups=32, base_width=4)) == 25_028_904 - 2_049_000
+
+
+def test_norms_without_an_epsilon(rng):
+    """torchvision's detectors for COCO have 0, which a config sets."""
+    for eps in (0.0, 0.5):
+        model = build(dict(type="ResNet", depth=18, norm_eps=eps, norm_eval=True, out_indices=(0,)), "backbone").eval()
+        model.bn1.running_var.update(jt.full((64,), 0.25))
+        x = jt.array(rng.standard_normal((1, 64, 4, 4), np.float32))
+        np.testing.assert_allclose(model.bn1(x).numpy(), x.numpy() / np.sqrt(0.25 + eps), rtol=1e-5)
 
 
 def test_a_new_block_is_the_identity(rng):

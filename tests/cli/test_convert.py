@@ -51,6 +51,20 @@ def test_what_is_not_of_the_backbone_is_told(convert):
     assert "1 weights are not of the backbone, left out: motion.a.weight" in said
 
 
+def test_a_detector_with_a_backbone_of_another_kind(convert):
+    """torchvision's detector on a MobileNet: the names of its heads alone are known."""
+    arrays = {
+        name: np.ones((1, 1, 1, 1), np.float32)
+        for name in (
+            "backbone.body.0.0.weight", "backbone.fpn.inner_blocks.0.0.weight", "backbone.fpn.layer_blocks.0.0.weight",
+            "rpn.head.conv.0.0.weight", "rpn.head.cls_logits.weight", "rpn.head.bbox_pred.weight",
+            "roi_heads.box_predictor.cls_score.weight",
+        )
+    }  # fmt: skip
+    code, said = convert(arrays)
+    assert code == 1 and "1 weights have no place in the detectors of jsra" in said and "backbone.0.0.weight" in said
+
+
 def test_names_of_no_scheme(convert):
     arrays = {"encoder.stem.weight": np.ones(2, np.float32)}
     code, said = convert(arrays)

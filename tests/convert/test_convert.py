@@ -4,10 +4,11 @@ import numpy as np
 import pytest
 
 from jsra.cli import convert as command
-from jsra.convert.check import incomplete_parts
+from jsra.convert.check import foreign_backbone, incomplete_parts
 from jsra.convert.convert import COCO_IDS, from_jsra, to_jsra
 from jsra.convert.names import FAMILIES, family_of, from_ours, to_ours
 from jsra.convert.torch_file import WeightsError
+from jsra.registry import registered
 
 OURS = (
     "backbone.conv1.weight", "backbone.layer3.5.bn2.running_var", "backbone.layer1.0.downsample.0.weight",
@@ -232,6 +233,10 @@ def test_quantised_weights_and_names_of_detectron2_are_refused():
         to_jsra({"conv1.weight": np.zeros((1, 1, 1, 1), np.int8)})
     with pytest.raises(WeightsError, match="backbone.bottom_up.stem.conv1.weight: these are names of detectron2"):
         to_jsra(dict.fromkeys(("backbone.bottom_up.stem.conv1.weight", "roi_heads.box_head.fc1.weight"), np.zeros(1)))
+    alone = {"backbone.bottom_up.stem.conv1.weight": np.zeros(1)}  # a backbone that was made for it
+    with pytest.raises(WeightsError, match="backbone.bottom_up.stem.conv1.weight: these are names of detectron2"):
+        to_jsra(alone)
+    assert to_jsra(alone, needed=tuple(alone)).arrays.keys() == to_jsra(alone, "jsra").arrays.keys() == alone.keys()
 
 
 @pytest.mark.parametrize("prefix", ["model.", "_orig_mod.", "model._orig_mod."])
@@ -276,6 +281,25 @@ def test_incomplete_parts():
         ("roi_head.mask.head.logits.weight", "roi_head.mask.head.logits.*"),
     ):
         assert found in incomplete_parts([n for n in complete if n != name]), name
+
+
+def test_norms_without_statistics_and_another_stem_are_incomplete():
+    names = ["backbone.conv1.weight", "backbone.bn1.weight", "backbone.bn1.bias", "backbone.layer1.0.bn2.weight"]
+    names += ["backbone.layer1.0.downsample.1.bias", "backbone.layer1.0.downsample.0.weight", "backbone.layer1.0.bn2.bias"]
+    missing = incomplete_parts(names)
+    for norm in ("backbone.bn1", "backbone.layer1.0.bn2", "backbone.layer1.0.downsample.1"):
+        assert f"{norm}.running_mean" in missing and f"{norm}.running_var" in missing
+    stem = ["backbone.conv1.0.weight", "backbone.conv1.3.weight", "backbone.layer1.0.conv1.weight"]
+    assert "backbone.conv1.weight" in incomplete_parts(stem)
+
+
+@pytest.mark.parametrize("cls", registered("backbone").values(), ids=str)
+def test_the_backbones_of_this_package_are_known(cls):
+    module = cls(depth=50) if "ResNe" in cls.__name__ else cls()
+    assert foreign_backbone([f"backbone.{name}" for name in module.state_dict()]) == []
+    assert foreign_backbone(["backbone.0.0.weight", "backbone.stage2.0.x", "neck.0.weight"]) == [
+        "backbone.0.0.weight", "backbone.stage2.0.x"
+    ]  # fmt: skip
 
 
 def test_layers_without_weights_are_not_missing():

@@ -16,6 +16,7 @@ from jsra.data.transforms import (
     Resize,
     check_fixed,
     drawn,
+    of_small_numbers,
     other_colours,
 )
 from jsra.registry import ConfigError, build
@@ -294,6 +295,19 @@ def test_another_normalize_is_named():
         other = Compose([Normalize(**{"mean": [1, 2, 3], "std": [4, 5, 6], **change})])
         (line,) = other_colours(one, SimpleNamespace(transforms=other))
         assert line.startswith("warning: dataset.val.transforms has another Normalize")
+
+
+def test_numbers_for_images_from_0_to_1_are_named():
+    def lines(mean, std):
+        return of_small_numbers(SimpleNamespace(transforms=Compose([Normalize(mean, std)])))
+
+    for mean, std in (([0.485, 0.456, 0.406], [0.229, 0.224, 0.225]), ([0.5] * 3, [0.5] * 3), ([0, 0, 0], [0.3] * 3)):
+        (line,) = lines(mean, std)
+        assert "images from 0 to 1" in line and "multiply them by 255" in line
+    means = [123.675, 116.28, 103.53]
+    for mean, std in ((means, [58.395, 57.12, 57.375]), ([0] * 3, [1] * 3), (means, [1] * 3), (means, [0.5] * 3)):
+        assert lines(mean, std) == []
+    assert of_small_numbers(SimpleNamespace(transforms=Compose([]))) == []
 
 
 def test_a_padded_picture_is_resized_and_mirrored(rng):

@@ -73,6 +73,14 @@ def test_a_run_that_ended_or_failed_leaves_the_place(tmp_path, capsys):
     subprocess.run([sys.executable, "-c", HOLD, work], check=True, timeout=60)
 
 
+def test_a_file_is_no_work_dir(tmp_path, capsys):
+    config = write_config(tmp_path)
+    (tmp_path / "a.txt").write_text("x")
+    for place in ("a.txt", "a.txt/run"):
+        assert main(["train", config, "--set", f"work_dir={tmp_path / place}"]) == 2
+        assert f"work_dir: {tmp_path / 'a.txt'} is a file: name a folder" in capsys.readouterr().err
+
+
 def test_of_runs_that_are_built_together_one_is_trained(tmp_path):
     """In one process the lock stops nobody: a cell of a notebook that was interrupted is executed again."""
     config = write_config(tmp_path)

@@ -252,3 +252,9 @@ def test_the_best_checkpoint_by_a_metric_that_changed_at_a_resume(tmp_path):
         run.save_and_evaluate(Interruptions())
         run.close()
     assert [os.path.basename(path) for path in checkpoint.saved(run.work_dir)] == ["iter_00000008", "iter_00000012"]
+
+
+def test_a_learning_rate_of_0_is_named(tmp_path, capsys):
+    for lr, named in ((0, True), (0.1, False)):
+        build_run(load_config(write_config(tmp_path / str(lr)), [f"optimizer.lr={lr}"])).close()
+        assert ("warning: optimizer.lr is 0: no weight will change" in capsys.readouterr().err) == named

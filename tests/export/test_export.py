@@ -169,6 +169,10 @@ def test_what_cannot_be_exported_is_listed():
         config["dataset"]["test"]["transforms"] = order
         with pytest.raises(ConfigError, match="Resize is not in the file; it must be the first, and occur once"):
             check_supported(config, "mine.py")
+    for wrong in ([resize], [resize, *others, dict(type="Normalize", mean=[0, 0, 0], std=[2, 2, 2])]):
+        config["dataset"]["test"]["transforms"] = wrong
+        with pytest.raises(ConfigError, match="Normalize must occur once"):
+            check_supported(config, "mine.py")
     for name in CONFIGS:
         check_supported(load_config(path_of(name)), name)
 
