@@ -125,6 +125,8 @@ def load_config(path, overrides=(), known=KEYS) -> Config:
     which names the file: for a missing file, for errors when it is executed or parsed, for a circle of bases, for an unknown
     key, and for an override of a key that does not exist.
     """
+    if not isinstance(path, (str, os.PathLike)):
+        raise ConfigError(f"expected the path of a config file, got {type(path).__name__}")
     path = os.fspath(path)
     config = Config(_drop_code(_read_with_bases(path, ())))
     if config.get("name") is None:

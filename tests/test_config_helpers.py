@@ -61,3 +61,21 @@ def test_the_encoding_of_a_file_is_that_in_which_it_is_executed(tmp_path, name, 
     text = start + ("seed = 3" if name.endswith("py") else "seed: 3")
     (tmp_path / name).write_bytes(text.encode("utf-8"))
     assert load_config(str(tmp_path / name)).seed == 3
+
+
+@pytest.mark.parametrize("value", ["[(1, 2)]", "{a: (1, 2)}", "{a: [(1, 2), 3]}"])
+def test_tuples_that_yaml_would_cut(tmp_path, value):
+    path = tmp_path / "a.yaml"
+    path.write_text(f"model: {value}")
+    words = r"'\(1': within {...} and \[...\], write a tuple in brackets, as \[1, 2\]"
+    with pytest.raises(ConfigError, match=words):
+        load_config(path)
+    path.write_text("model: {a: '(1, 2', b: [(x) y]}")
+    assert load_config(path).model == {"a": "(1, 2", "b": ["(x) y"]}
+    with pytest.raises(ConfigError, match=words):
+        load_config(path, [f"model={value}"])
+
+
+def test_a_config_that_is_no_file():
+    with pytest.raises(ConfigError, match="expected the path of a config file, got dict"):
+        load_config({"model": {}})

@@ -34,6 +34,7 @@ def train(run) -> dict:
 
     Raises NonFiniteLoss, and Interrupted (after saving) on SIGTERM or SIGINT.
     """
+    run.check_open()
     run.check_alone()
     end_compilers()  # if Jittor was imported before jsra
     followed = False  # whether the gradients of the first iteration were checked
