@@ -3,6 +3,8 @@
 import pytest
 
 from jsra.engine import log
+from jsra.engine.groups import ParameterGroups
+from jsra.engine.optimizer import SGD
 from jsra.engine.train import train
 from jsra.registry import ConfigError
 from tests.engine.toy import make_run
@@ -49,3 +51,18 @@ def test_a_run_that_was_stopped_may_be_trained_further(tmp_path):
     run.close()
     with pytest.raises(ConfigError, match=r"this run was closed \(Run.close\): build it again, with resume='auto'"):
         train(run)
+
+
+def test_weights_that_are_unfrozen_after_the_optimiser_was_built_are_said(tmp_path, capsys):
+    run = make_run(tmp_path / "a", epochs=1)
+    run.model.fc.weight.stop_grad()
+    frozen = run.model.fc.weight.numpy().copy()
+    start(run)
+    assert "optimiser does not have" not in capsys.readouterr().err
+    assert (run.model.fc.weight.numpy() == frozen).all()
+    run = make_run(tmp_path / "b", epochs=1)
+    run.model.conv.weight.stop_grad()
+    run.optimizer = SGD(ParameterGroups().groups(run.model), lr=0.05)
+    run.model.conv.weight.start_grad()
+    start(run)
+    assert "the optimiser does not have 1 weights that are not frozen (conv.weight, ...)" in capsys.readouterr().err
