@@ -145,6 +145,8 @@ class Run:
         }
 
         def write():
+            if self.lock is not None:
+                self.lock.check()
             if self.last_saved == checkpoint.path_of(self.work_dir, self.iteration) and checkpoint.complete(self.last_saved):
                 return self.last_saved
             return checkpoint.save(self.work_dir, self.model, self.optimizer, state)
