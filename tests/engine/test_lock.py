@@ -138,7 +138,7 @@ def test_a_run_whose_folder_another_one_has_taken_stops(tmp_path):
     shutil.rmtree(tmp_path / "work")
     subprocess.run([sys.executable, "-c", HOLD, str(tmp_path / "work")], check=True, timeout=60)
     run.iteration = 1
-    with pytest.raises(ConfigError, match="work was deleted while this run was using it, and another run was started there: this"):
+    with pytest.raises(ConfigError, match="work was deleted while this run was using it, and another run was started"):
         run.save()
     assert not os.path.exists(os.path.dirname(path))
     run.close()
