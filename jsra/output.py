@@ -25,6 +25,8 @@ def cure(error) -> str:
         return ": there is no room on the disk; free some, or write to another folder"
     if number == errno.EROFS:
         return ": it cannot be written to; choose another folder"
+    if number in (errno.EEXIST, errno.ENOTDIR):
+        return ": a file has the name of a folder that is needed; choose another folder"
     return ""
 
 

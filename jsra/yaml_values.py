@@ -19,7 +19,20 @@ class ValueLoader(yaml.SafeLoader):
         for key, count in Counter(written).items():
             if count > 1:
                 raise yaml.constructor.ConstructorError(None, None, f"{key!r} is written {count} times", node.start_mark)
+        _refuse_cut_tuples(node, [value for _, value in node.value])
         return super().construct_mapping(node, deep)
+
+    def construct_sequence(self, node, deep=False):
+        _refuse_cut_tuples(node, node.value)
+        return super().construct_sequence(node, deep)
+
+
+def _refuse_cut_tuples(node, values):
+    """Within {...} and [...], YAML ends a text at a comma: (0.9, 0.99) would be '(0.9' and one more entry."""
+    for value in values:
+        if isinstance(value, yaml.ScalarNode) and value.style is None and re.match(r"\([^)]*$", value.value):
+            problem = f"{value.value!r}: within {{...}} and [...], write a tuple in brackets, as [1, 2]"
+            raise yaml.constructor.ConstructorError(None, None, problem, value.start_mark)
 
 
 def unread(text: str) -> str | None:

@@ -81,3 +81,21 @@ def test_modules_and_functions_that_are_called_may_have_such_names(write):
     text = "import json as dataset\ndef max_epoch(n):\n    return 2 * n\nmax_epoch = max_epoch(4)\nmodel = dict(type='X')"
     found = load_checked(write("a.py", text))
     assert found["max_epoch"] == 8 and "dataset" not in found
+
+
+@pytest.mark.parametrize("value", ["[(1, 2)]", "{a: (1, 2)}", "{a: [(1, 2), 3]}"])
+def test_tuples_that_yaml_would_cut(tmp_path, value):
+    path = tmp_path / "a.yaml"
+    path.write_text(f"model: {value}")
+    words = r"'\(1': within {...} and \[...\], write a tuple in brackets, as \[1, 2\]"
+    with pytest.raises(ConfigError, match=words):
+        load_config(path)
+    path.write_text("model: {a: '(1, 2', b: [(x) y]}")
+    assert load_config(path).model == {"a": "(1, 2", "b": ["(x) y"]}
+    with pytest.raises(ConfigError, match=words):
+        load_config(path, [f"model={value}"])
+
+
+def test_a_config_that_is_no_file():
+    with pytest.raises(ConfigError, match="expected the path of a config file, .*got a dict"):
+        load_config({"model": {}})

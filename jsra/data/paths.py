@@ -77,6 +77,8 @@ def existing_file(path, what: str) -> str:
             cure = f"set JSRA_DATA to the folder that replaces data/, or {cure}"
         elif base:
             cure = f"JSRA_DATA is {base}: correct it, or {cure}"
+        if "puppets" in os.path.normpath(path).split(os.sep):
+            cure = f"draw the built-in data (`jsra data puppets data/puppets`), {cure}"
         raise FileNotFoundError(f"{what} does not exist: {os.path.abspath(path)}; {cure}")
     if is_special(path):
         raise DataError(f"{path} is not a regular file (a device or a pipe): give a file as {what}")

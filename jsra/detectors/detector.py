@@ -45,6 +45,28 @@ class Detector(nn.Module):
         self.backbone = backbone
         self.neck = neck
 
+    def eval(self):
+        """Evaluation mode, in which no parameter has a gradient."""
+        for part in self._parts_with_record():
+            if part.is_training():
+                del part.backup_grad_state
+        return super().eval()
+
+    def train(self):
+        """Training mode. What is frozen with stop_grad stays frozen: Jittor keeps a record of what the first eval() found,
+        and would train again what was frozen since then."""
+        for part in self._parts_with_record():
+            if part is not self and not part.is_training():  # it was put into evaluation mode alone
+                part.train()
+        super().train()
+        for part in self._parts_with_record():
+            del part.backup_grad_state
+        return self
+
+    def _parts_with_record(self):
+        """This module and the modules in it that have Jittor's record of which parameters eval() froze."""
+        return [part for part in self.modules() if "backup_grad_state" in vars(part)]
+
     def features(self, images):
         """images [B, 3, H, W], or BackboneMaps -> tuple of maps, finest first."""
         maps = images.maps if isinstance(images, BackboneMaps) else self.backbone(images.stop_grad())

@@ -31,7 +31,7 @@ def build_run(config, resume=None, seed=None) -> Run:
     """The run that a config describes (jsra.config.load_config).
 
     Args:
-        resume: None, 'auto' (the latest checkpoint of work_dir, if there is one) or the path of a checkpoint.
+        resume: None, 'auto' or True (the latest checkpoint of work_dir, if there is one) or the path of a checkpoint.
         seed: overrides config.seed (0 if that is absent too).
 
     Intervals are in epochs with max_epoch, in iterations with max_iter. config.amp, config.ema: True, or a dict of the
@@ -151,7 +151,8 @@ def _build_run(config, resume, seed):
         if line:
             run.log.info(line)
     if checkpoint_path is not None:
-        run.log.info(f"resumed from {checkpoint_path}, iteration {run.iteration}")
+        nothing = ": nothing is left to train (max_epoch, max_iter)" if run.iteration >= run.total else ""
+        run.log.info(f"resumed from {checkpoint_path}, iteration {run.iteration}{nothing}")
     if aside:
         names = ", ".join(os.path.basename(path) for path in aside)
         run.log.info(f"other checkpoints of {work_dir} do not belong to this run any more; they are kept as {names}")
@@ -245,6 +246,8 @@ def build_optimizer(config, model, batch_size: int) -> tuple:
 
 
 def _checkpoint(resume, work_dir):
+    if checkpoint.complete(work_dir):
+        raise ConfigError(f"work_dir: {work_dir} is a checkpoint: give the folder of its run, two levels above, or a new one")
     if resume in (None, False):
         earlier = checkpoint.latest(work_dir)
         if earlier:
@@ -253,6 +256,8 @@ def _checkpoint(resume, work_dir):
                 "work_dir (--set work_dir=...) or delete it"
             )
         return None
-    if resume == "auto":
+    if resume in ("auto", True):
         return checkpoint.latest(work_dir)
+    if not isinstance(resume, (str, os.PathLike)) or not os.fspath(resume):
+        raise ConfigError(f"resume: expected None, 'auto' or the path of a checkpoint, got {resume!r}")
     return checkpoint.check(checkpoint.latest(resume) or resume)

@@ -25,6 +25,7 @@ from jsra.convert.names import current
 from jsra.convert.origin import metadata, origin
 from jsra.folders import exists, is_file
 from jsra.output import json_text
+from jsra.registry import ConfigError
 from jsra.runtime.distributed import on_main
 
 FOLDER, MODEL, OPTIMIZER, STATE = "checkpoints", "model.safetensors", "optimizer.safetensors", "state.json"
@@ -280,6 +281,11 @@ def _read(path, with_optimizer):
                 f"{os.path.join(path, STATE)} is of iteration {state['iteration']}, its folder of {int(named[1])}: files of "
                 "two checkpoints are mixed; use another one"
             )
+        if not exists(os.path.join(path, OPTIMIZER)):
+            raise CheckpointError(
+                f"{path} has no {OPTIMIZER} and cannot be resumed: use another one, or start a new run from its weights "
+                "(pretrained_weights)"
+            )
     files = (MODEL, OPTIMIZER) if with_optimizer else (MODEL,)
     named = [{current(name): a for name, a in read_arrays(os.path.join(path, file)).items()} for file in files]
     return state, named[0], named[1] if with_optimizer else None
@@ -288,8 +294,10 @@ def _read(path, with_optimizer):
 def weights_file(path) -> str:
     """The weights file for `path`: the path itself, or the model file of a checkpoint, or of a work_dir's latest checkpoint.
 
-    Raises FileNotFoundError.
+    Raises FileNotFoundError, and ConfigError for what is no path.
     """
+    if not isinstance(path, (str, os.PathLike)) or not os.fspath(path):
+        raise ConfigError(f"weights: expected the path of a file, a checkpoint or a work_dir, got {path!r}")
     path = os.fspath(path)
     if re.match(r"[\w-]+://", path):
         raise FileNotFoundError(f"{path}: this is an address, and jsra downloads nothing: give the path of a downloaded file")

@@ -31,6 +31,11 @@ class WorkDirLock:
         path = os.path.join(work_dir, FILE)
         self._held = _held.get(_key(path)) or _Held(path, work_dir)
 
+    def check(self):
+        """Raise ConfigError if the work_dir was deleted and another run has locked a new one in its place."""
+        if self._held is not None:
+            self._held.check()
+
     def release(self):
         """Release the lock, if no other WorkDirLock of this process has it."""
         self._held = None
@@ -48,7 +53,7 @@ class _Held:
     """The locked file. All locks of a process on it share one: closing a second one would release the first."""
 
     def __init__(self, path, work_dir):
-        self._file = open(path, "a+", encoding="utf8")
+        self._path, self._file = path, open(path, "a+", encoding="utf8")
         try:
             fcntl.lockf(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError as error:
@@ -66,6 +71,14 @@ class _Held:
         self._file.truncate(0)
         self._file.write(f"process {os.getpid()} on {socket.gethostname()}\n")
         self._file.flush()
+
+    def check(self):
+        found, own = _key(self._path), os.fstat(self._file.fileno())
+        if found is not None and found[1:] != (own.st_dev, own.st_ino):
+            raise ConfigError(
+                f"{os.path.dirname(self._path) or '.'} was deleted while this run was using it, and another run was started "
+                "there: this one stops without saving"
+            )
 
     def _holder(self):
         self._file.seek(0)

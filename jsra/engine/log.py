@@ -48,6 +48,7 @@ class Log:
         self._began, self._from = time.monotonic(), iteration
         self._sums, self._count, self._since = {}, 0, time.monotonic()
         self._file = self._board = self._bar = None
+        self.closed = False
         if not active:
             return
         os.makedirs(work_dir, exist_ok=True)
@@ -70,6 +71,7 @@ class Log:
 
     def close(self):
         """End the bar and the files; a second time it does nothing."""
+        self.closed = True
         board, self._board = self._board, None
         for part in (self._bar, board, self._file):
             if part is not None:

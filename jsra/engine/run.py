@@ -3,6 +3,7 @@ from __future__ import annotations
 
 import dataclasses
 import math
+import numbers
 import sys
 
 from jsra.defaults import OUTPUT, differences, plain, without_helpers
@@ -44,6 +45,7 @@ class Run:
     last_saved: str | None = None
     log: object = None
     lock: object = None
+    closed: bool = False
 
     def __post_init__(self):
         self.main = is_main()
@@ -85,7 +87,17 @@ class Run:
     def evaluated(self, evaluate=None) -> dict:
         """The metrics of the model as it is saved (with ema: of the averaged weights). evaluate: default: the run's own."""
         with ema.averaged(self.optimizer):
-            return (evaluate or self.evaluate)(self.model)
+            metrics = (evaluate or self.evaluate)(self.model)
+        if not isinstance(metrics, dict) or not metrics:
+            raise ConfigError(f"evaluate of a run: expected a dictionary {{name: number}}, got {metrics!r}")
+        return metrics
+
+    def check_open(self):
+        """Open the log again if an earlier `train` of this run has ended. Raises ConfigError if the run was closed."""
+        if self.closed:
+            raise ConfigError("this run was closed (Run.close): build it again, with resume='auto'")
+        if self.log is None or self.log.closed:
+            self.start_log()
 
     def check_alone(self):
         """Raise ConfigError if another run has saved to the work_dir since this one was built: a script may build several
@@ -110,6 +122,8 @@ class Run:
         key = self._main_metric()
         if key not in metrics:
             raise ConfigError(f"best_metric: the evaluation gives no {key!r}{nearest(key, metrics)}")
+        if not isinstance(metrics[key], numbers.Real):
+            raise ConfigError(f"best_metric: the evaluation gives {metrics[key]!r} as {key!r}; expected a number")
         return float(metrics[key]) if math.isfinite(metrics[key]) else None
 
     def save(self) -> str:
@@ -131,6 +145,8 @@ class Run:
         }
 
         def write():
+            if self.lock is not None:
+                self.lock.check()
             if self.last_saved == checkpoint.path_of(self.work_dir, self.iteration) and checkpoint.complete(self.last_saved):
                 return self.last_saved
             return checkpoint.save(self.work_dir, self.model, self.optimizer, state)
@@ -174,6 +190,7 @@ class Run:
 
     def close(self):
         """Stop the loader's workers, close the log and release the work_dir."""
+        self.closed = True
         close = getattr(self.loader, "close", None)
         if close is not None:
             close()

@@ -16,6 +16,7 @@ import numpy as np
 from jsra.detectors.detector import model_input
 from jsra.detectors.fit import within
 from jsra.detectors.results import check_losses
+from jsra.engine.groups import trainable
 from jsra.engine.interrupt import Interrupted, Interruptions
 from jsra.engine.log import is_loss
 from jsra.engine.schedule import rate_factor
@@ -34,6 +35,7 @@ def train(run) -> dict:
 
     Raises NonFiniteLoss, and Interrupted (after saving) on SIGTERM or SIGINT.
     """
+    run.check_open()
     run.check_alone()
     end_compilers()  # if Jittor was imported before jsra
     followed = False  # whether the gradients of the first iteration were checked
@@ -54,6 +56,7 @@ def train(run) -> dict:
                 if not followed:
                     followed = True
                     _check_gradients(run)
+                    _check_unfrozen(run)
                 values, stop = read_losses(losses, targets, run, signals)
                 run.iteration += 1
                 run.log.iteration(run.iteration, run.epoch, run.optimizer.lr, values, waited, run.batch_size)
@@ -90,6 +93,17 @@ def _check_gradients(run):
         run.log.info(
             "warning: all gradients of the first iteration are zero: the loss depends on no trained parameter (computed with "
             "NumPy, or behind a stop_grad?), and nothing is learned"
+        )
+
+
+def _check_unfrozen(run):
+    """Say so if weights can learn that the optimiser does not have, because a user unfroze them after it was built."""
+    known = {id(parameter) for group in run.optimizer.param_groups for parameter in group["params"]}
+    left = [name for name, parameter in trainable(run.model) if id(parameter) not in known]
+    if left:
+        run.log.info(
+            f"warning: the optimiser does not have {len(left)} weights that are not frozen ({left[0]}, ...), so they are not "
+            "trained: set frozen_stages=-1 in the config, and freeze what shall be frozen after build_run"
         )
 
 

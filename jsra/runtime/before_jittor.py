@@ -2,6 +2,8 @@
 
 - NumPy 2: with it Jittor 1.3 finds no boxes, writes wrong weights and crashes in operators, so the import is refused.
 - Jittor compiles with g++ and Python's headers, also when it is already compiled itself: without them the import is refused.
+- Jittor reads variables of the environment: one that names no program, or asks for a GPU that is not there, would end the
+  process inside of Jittor, so the import is refused.
 - Jittor starts processes that share a semaphore, which needs /dev/shm: without it the import is refused.
 - Jittor takes what programs print, errors included, into the commands of its compiler. If every program prints a line here
   (LD_PRELOAD names a library that is missing; bash does not know the locale), the import is refused.
@@ -64,6 +66,7 @@ class _BeforeJittor:
         if name != "jittor":
             return None
         _refuse_numpy_2()
+        _refuse_wrong_variables()
         _refuse_without_compiler()
         _refuse_without_semaphores()
         spec = importlib.machinery.PathFinder.find_spec(name, path)
@@ -82,6 +85,16 @@ def _refuse_numpy_2():
             f"NumPy {np.__version__} is installed, and Jittor computes wrong results with NumPy 2: {CURE} "
             f"(in {sys.prefix}; OpenCV must be 'opencv-python-headless<4.11' then)"
         )
+
+
+def _refuse_wrong_variables():
+    for name in ("cc_path", "nvcc_path"):
+        program = os.environ.get(name)
+        if program and not shutil.which(program):
+            raise ImportError(f"{name}={program} is set in the environment and names no program: correct it, or unset it")
+    wanted = os.environ.get("use_cuda", "")
+    if wanted not in ("", "0") and os.environ.get("nvcc_path") == "":
+        raise ImportError(f"use_cuda={wanted} is set in the environment, and CUDA is off (`jsra doctor` says why): unset it")
 
 
 def _refuse_without_semaphores():

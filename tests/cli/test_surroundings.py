@@ -95,6 +95,13 @@ def test_a_read_only_place(config, tmp_path, capsys, monkeypatch):
     assert "cannot be written to; choose another folder" in capsys.readouterr().err
 
 
+def test_a_file_where_a_folder_is_needed(tmp_path, capsys):
+    (tmp_path / "a").write_text("")
+    for place in ("a", "a/b"):
+        assert main(["data", "puppets", str(tmp_path / place), "--train", "1", "--test", "1"]) == 2
+        assert "a file has the name of a folder that is needed; choose another folder" in capsys.readouterr().err
+
+
 def test_a_current_folder_that_was_removed(config, tmp_path, capsys, monkeypatch):
     (tmp_path / "gone").mkdir()
     monkeypatch.chdir(tmp_path / "gone")

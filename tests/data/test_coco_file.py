@@ -192,6 +192,8 @@ def test_places_that_are_none(tmp_path, monkeypatch):
     monkeypatch.delenv("JSRA_DATA", raising=False)
     with pytest.raises(FileNotFoundError, match="none.json; correct the path in the config"):
         COCODataset(str(tmp_path), str(tmp_path / "none.json"))
+    with pytest.raises(FileNotFoundError, match="draw the built-in data .`jsra data puppets data/puppets`., set JSRA_DATA"):
+        COCODataset("data/puppets/train", "data/puppets/annotations/train.json")
     with pytest.raises(FileNotFoundError, match="set JSRA_DATA to the folder that replaces data/"):
         COCODataset(str(tmp_path), "data/none.json")
     monkeypatch.setenv("JSRA_DATA", "~/none")

@@ -3,6 +3,7 @@
 import jittor as jt
 import numpy as np
 import pytest
+from jittor import nn
 
 from jsra.detectors.detector import Detector
 from jsra.registry import ConfigError
@@ -91,3 +92,29 @@ def test_a_head_may_be_replaced_by_one_for_more_classes():
         else:
             with pytest.raises(ValueError, match=r"from 1 to 2 .*, not \[3\]"):
                 model(images, [target])
+
+
+def test_what_a_user_freezes_after_an_evaluation_stays_frozen():
+    detector = Detector(nn.Conv(3, 2, 1), nn.Sequential(nn.Conv(2, 2, 1), nn.BatchNorm(2)))
+    frozen = lambda part: [p.is_stop_grad() for p in part.parameters()]  # noqa: E731
+    detector.eval()
+    detector.train()
+    for parameter in detector.backbone.parameters():
+        parameter.stop_grad()
+    detector.train()
+    assert all(frozen(detector.backbone)) and not all(frozen(detector.neck))
+    detector.eval()
+    detector.train()
+    assert all(frozen(detector.backbone)) and detector.backbone.is_training()
+    for parameter in detector.backbone.parameters():
+        parameter.start_grad()
+    detector.neck.eval()  # a part alone: train() of the whole trains it again, what it froze too
+    detector.train()
+    assert not any(frozen(detector.backbone)) and detector.neck.is_training()
+    assert frozen(detector.neck[0]) == [False, False]
+    detector.neck.eval()
+    detector.neck.train()
+    detector.neck[0].weight.stop_grad()
+    detector.eval()
+    detector.train()
+    assert frozen(detector.neck[0]) == [True, False]

@@ -15,6 +15,7 @@ from jsra.engine.build import build_run
 from jsra.engine.checkpoint import CheckpointError
 from jsra.engine.optimizer import SGD
 from jsra.engine.train import train
+from jsra.registry import ConfigError
 from tests.engine.toy import everything, make_run
 from tests.toy_detector import write_config
 
@@ -157,6 +158,9 @@ def test_errors_name_what_differs(tmp_path):
         checkpoint.weights_file(tmp_path / "absent.pth")
     with pytest.raises(FileNotFoundError, match="has no checkpoint"):
         checkpoint.weights_file(tmp_path / "checkpoints")
+    for wrong in (5, ""):
+        with pytest.raises(ConfigError, match=f"weights: expected the path of .*, got {wrong!r}"):
+            checkpoint.weights_file(wrong)
 
 
 @pytest.mark.parametrize("kind", [np.float16, np.float64, np.int32])

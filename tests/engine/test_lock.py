@@ -4,6 +4,7 @@ import contextlib
 import errno
 import fcntl
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -133,3 +134,19 @@ def test_a_file_system_without_locks_stops_nobody(tmp_path, monkeypatch):
     assert len(asked) == 2
     first.release()
     second.release()
+
+
+def test_a_run_whose_folder_another_one_has_taken_stops(tmp_path):
+    """The user has deleted the work_dir and started again, and the first run is still alive."""
+    config = load_config(write_config(tmp_path))
+    run = build_run(config)
+    shutil.rmtree(tmp_path / "work")
+    run.lock.check()
+    path = run.save()  # the folder alone is made again
+    shutil.rmtree(tmp_path / "work")
+    subprocess.run([sys.executable, "-c", HOLD, str(tmp_path / "work")], check=True, timeout=60)
+    run.iteration = 1
+    with pytest.raises(ConfigError, match="work was deleted while this run was using it, and another run was started"):
+        run.save()
+    assert not os.path.exists(os.path.dirname(path))
+    run.close()

@@ -109,6 +109,28 @@ def test_the_log_counts_the_pictures_that_are_left_out(tmp_path, capsys):
     assert "dataset.val: 7 of 8 images are in dataset.train too" in said
 
 
+def test_a_checkpoint_is_named_in_other_ways(tmp_path, capsys):
+    file = write_config(tmp_path)
+    config = load_config(file)
+    run = build_run(config)
+    run.iteration = run.total
+    path = run.save()
+    run.close()
+    capsys.readouterr()
+    build_run(config, resume=True).close()  # as 'auto'
+    assert f"iteration {run.total}: nothing is left to train (max_epoch, max_iter)" in capsys.readouterr().err
+    for wrong in (5, ""):
+        with pytest.raises(ConfigError, match=f"resume: expected None, 'auto' or the path of a checkpoint, got {wrong!r}"):
+            build_run(config, resume=wrong)
+    inside = load_config(file)
+    inside["work_dir"] = path
+    with pytest.raises(ConfigError, match=r"work_dir: .*iter_\d+ is a checkpoint: give the folder of its run"):
+        build_run(inside, resume="auto")
+    os.remove(os.path.join(path, "optimizer.safetensors"))
+    with pytest.raises(checkpoint.CheckpointError, match="has no optimizer.safetensors and cannot be resumed: .*pretrained"):
+        build_run(config, resume="auto")
+
+
 def test_resuming_with_other_settings_says_which(tmp_path, capsys):
     path = write_config(tmp_path)
     run = build_run(load_config(path))

@@ -53,6 +53,24 @@ def test_a_missing_compiler_is_said_in_one_line():
     assert line.startswith("jsra cost: g++ is not on PATH (apt-get install g++), and Jittor") and "jsra doctor" in line
 
 
+@pytest.mark.parametrize("name", ["cc_path", "nvcc_path"])
+def test_a_variable_that_names_no_program(name, monkeypatch):
+    monkeypatch.setenv(name, "/no/such/program")
+    with pytest.raises(ImportError, match=f"^{name}=/no/such/program .* names no program: correct it, or unset it$"):
+        before_jittor._refuse_wrong_variables()
+    monkeypatch.setenv(name, sys.executable)
+    before_jittor._refuse_wrong_variables()
+
+
+def test_a_gpu_is_wanted_where_none_is(monkeypatch):
+    monkeypatch.setenv("use_cuda", "1")
+    monkeypatch.setenv("nvcc_path", "")
+    with pytest.raises(ImportError, match="^use_cuda=1 is set in the environment, and CUDA is off .*: unset it$"):
+        before_jittor._refuse_wrong_variables()
+    monkeypatch.setenv("use_cuda", "0")
+    before_jittor._refuse_wrong_variables()
+
+
 def test_a_compile_of_jittor_is_announced(tmp_path):
     """In an empty place, and where the place comes from; the compile itself is not run."""
     code = (
