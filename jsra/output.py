@@ -29,9 +29,15 @@ def cure(error) -> str:
 
 
 def check_folder(folder: str, inputs, option: str = "--out"):
-    """Raise ConfigError if the folder for results is a file, or contains one of the input files or a link to it."""
+    """Raise ConfigError if the folder for results is a file or in a file, or contains one of the input files or a link to
+    it."""
     if os.path.exists(folder) and not os.path.isdir(folder):
         raise ConfigError(f"{option}: {folder} is a file: name a folder")
+    above = os.path.dirname(folder.rstrip(os.sep))
+    while above and not os.path.lexists(above):
+        above = os.path.dirname(above)
+    if above and not os.path.isdir(above):
+        raise ConfigError(f"{option}: {folder} leads through {above}, which is no folder: choose another")
     target = os.path.realpath(folder)
     for path in inputs:
         if target in (os.path.dirname(os.path.realpath(path)), os.path.realpath(os.path.dirname(path) or ".")):

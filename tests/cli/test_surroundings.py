@@ -185,6 +185,23 @@ def test_a_folder_of_results_that_is_a_file(tmp_path):
     (tmp_path / "x").write_text("precious")
     with pytest.raises(ConfigError, match="--out: .*x is a file: name a folder"):
         check_folder(str(tmp_path / "x"), [])
+    for place in ("x/new", "x/new/deeper/"):
+        with pytest.raises(ConfigError, match="--out: .* leads through .*x, which is no folder: choose another"):
+            check_folder(str(tmp_path / place), [])
+    os.symlink(tmp_path / "gone", tmp_path / "link")
+    with pytest.raises(ConfigError, match="leads through .*link, which is no folder"):
+        check_folder(str(tmp_path / "link" / "new"), [])
+    for place in (tmp_path / "new" / "deeper", "new", "new/deeper", "/new"):
+        check_folder(str(place), [])
+
+
+@pytest.mark.parametrize("command", ["train {config} --work-dir {file}", "test {config} w --out {file}/x", "init . {file}/x"])
+def test_a_folder_of_results_that_leads_through_a_file_is_said_before_the_work(tmp_path, capsys, command):
+    (tmp_path / "file").write_text("precious")
+    config = "jdet_configs/mini/puppets_r18_fpn_roi_align.py"
+    assert main(command.format(config=config, file=tmp_path / "file").split()) == 2
+    said = capsys.readouterr().err
+    assert "file is a file: name a folder" in said or "leads through" in said
 
 
 def test_json_has_no_nan():
