@@ -89,7 +89,7 @@ class Detector:
         """Yield (frame, detections) for each frame of a video, in order; frames: an iterable of inputs of `prepare`.
 
         A detector that uses several frames yields the detections of a frame after the following frames. It stores only the
-        frames of its window, so frames can come from a camera without end. Raises ValueError if frames differ in size.
+        frames of its window, so frames can come from a camera without end, and raises ValueError if they differ in size.
         """
         from jsra.test_time import FrameRunner
 

@@ -31,12 +31,13 @@ def cure(error) -> str:
 
 
 def check_folder(folder: str, inputs, option: str = "--out"):
-    """Raise ConfigError if the folder for results is a file, or contains one of the input files or a link to it."""
+    """Raise ConfigError if the folder for results is a file or below one, or contains an input file or a link to one."""
     there = folder
     while there and not os.path.lexists(there):
         there = os.path.dirname(there)
-    if os.path.exists(there) and not os.path.isdir(there):
-        raise ConfigError(f"{option}: {there} is a file: name a folder")
+    if there and not os.path.isdir(there):
+        found = "a file" if os.path.exists(there) else "a link to nothing"
+        raise ConfigError(f"{option}: {there} is {found}: name a folder")
     target = os.path.realpath(folder)
     for path in inputs:
         if target in (os.path.dirname(os.path.realpath(path)), os.path.realpath(os.path.dirname(path) or ".")):

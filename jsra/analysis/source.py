@@ -11,6 +11,7 @@ from jsra.config import Config, load_config
 from jsra.data.coco import goes_beyond
 from jsra.data.coco_file import is_id, is_number, parse_json
 from jsra.data.dataset import all_images
+from jsra.data.problems import counted
 from jsra.engine import checkpoint
 from jsra.engine.log import FILE, read
 from jsra.evaluation.report import IDS, changed_ids
@@ -40,7 +41,7 @@ def load(run: str, config=None, split: str | None = None):
     dataset = build(all_images(entry, f"dataset.{split}"), f"dataset.{split}", "dataset")
     detections = parse_json(path)
     _check_rows(detections, set(dataset.cat_ids), path)
-    _check_ids(os.path.join(found, wanted[0][: -len(".bbox.json")] + IDS), dataset, path)
+    _check_ids(_ids_of(path), dataset, path)
     unknown = {d["image_id"] for d in detections} - set(dataset.img_ids)
     if unknown:
         raise ConfigError(
@@ -69,6 +70,21 @@ def notes(dataset, detections) -> list:
     return [f"{count} of {len(boxes)} boxes exceed their image by more than a pixel: a bbox is [x, y, width, height]"]
 
 
+def added(dataset, path: str) -> list:
+    """A list with a line if images with objects came into the dataset after the file of its detections was written; else [].
+
+    path: of that file."""
+    ids = _ids_of(path)
+    then = {image for image, _ in parse_json(ids)["images"]} if is_file(ids) else set(dataset.img_ids)
+    found = {annotation["image_id"] for annotation in dataset.ground_truth()["annotations"]}
+    new = sorted((r for r in dataset.records if r.img_id in found - then), key=lambda r: str(r.img_id))
+    if not new:
+        return []
+    first = f"{os.path.basename(new[0].file)} (id {new[0].img_id})"
+    what = f"{counted(len(new), 'image')} of the annotations, such as {first}, came after {path} was written"
+    return [f"{what}: their objects count as missed; run `jsra test` again"]
+
+
 def outdated(run: str) -> list:
     """A list with a line if the work_dir `run` has a later checkpoint than the one whose detections are read; else []."""
     last = checkpoint.latest(run)
@@ -93,6 +109,11 @@ def outdated(run: str) -> list:
     if found is None or not isinstance(iteration, int) or int(found[1]) >= iteration:
         return []
     return [f"{what} is of iteration {int(found[1])}, and {run} has one of iteration {iteration}: {cure}"]
+
+
+def _ids_of(path):
+    """The file that says what the ids in a file of detections mean."""
+    return path[: -len(".bbox.json")] + IDS
 
 
 def _check_ids(path, dataset, detections):

@@ -28,13 +28,13 @@ def run(args):
     import os
 
     from jsra.analysis.analyze import analyze
-    from jsra.analysis.source import load, notes, outdated
+    from jsra.analysis.source import added, load, notes, outdated
     from jsra.output import check_folder
 
     out = args.out or os.path.join(args.folder, "analysis")
     check_folder(out, (), "--out" if args.out else "RUN")
     dataset, detections, path = load(args.folder, args.config, args.split)
-    for line in (*notes(dataset, detections), *outdated(args.folder)):
+    for line in (*notes(dataset, detections), *added(dataset, path), *outdated(args.folder)):
         print(f"warning: {line}", file=sys.stderr)
     print(f"detections: {path}")
     found = analyze(dataset, detections, out, f"Analysis of {path}", args.worst, args.threshold)

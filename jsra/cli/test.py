@@ -50,9 +50,9 @@ def run(args):
     given = {"weights": args.weights, "split": split, "out": args.out, "flip": args.flip}
     given["config"] = without_helpers(config.to_dict())
     check_agreement("settings", lambda: given)
-    weights = on_main(lambda: weights_file(args.weights))
     out = args.out or os.path.join(config["work_dir"], "test")
     on_main(lambda: check_folder(out, (), "--out" if args.out else "work_dir"))
+    weights = on_main(lambda: weights_file(args.weights))
     use_best_device(config)
     evaluator = Evaluator(config, split, work_dir=out, flip=args.flip)
     dataset = evaluator.dataset

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import warnings
 
 import numpy as np
@@ -48,6 +49,8 @@ def _what_it_is(path) -> str:
         return "it is a Git LFS pointer: fetch the pictures with `git lfs pull`"
     if start[:9].lower().startswith((b"<!doctype", b"<html")):
         return "it is a web page: download the picture again"
+    if re.match(rb".?ftyp(hei|hev|mif1|msf1)", start, re.DOTALL):
+        return "it is a HEIC picture, which is not read: convert it to JPEG or PNG"
     return "it is damaged, or no picture in a known format"
 
 
@@ -66,6 +69,8 @@ def read_image(path, size=None, img_id=None):
     try:
         with open_image(path) as image:
             pixels = rgb_pixels(image, size)
+    except IsADirectoryError:
+        raise DataError(f"{name} is a folder: give a picture file") from None
     except (FileNotFoundError, NotADirectoryError):
         cure = "; correct the dataset's root or the annotations" if img_id is not None else ""
         raise DataError(f"{name} is missing{cure}{separator(path)}") from None

@@ -10,6 +10,7 @@ import zipfile
 import zlib
 from collections import Counter
 
+from jsra import output
 from jsra.data import formats
 from jsra.data.coco import UNUSABLE, usable_box
 from jsra.data.formats.annotations import CONFIG, MARK, Annotations, Folder, files_below, is_project, to_coco
@@ -20,7 +21,6 @@ from jsra.data.image import PICTURES, DataError
 from jsra.data.paths import absolute
 from jsra.data.problems import MOST, counted, first_lines
 from jsra.folders import exists
-from jsra.output import write_json
 from jsra.registry import ConfigError
 
 WINDOWS = 0  # ZipInfo.create_system of zip files from DOS and Windows
@@ -109,6 +109,8 @@ def _unpack(path, target):
         raise DataError(f"{path}: expected a folder or a zip file; give the folder that holds this file and the pictures")
     try:
         with zipfile.ZipFile(path) as archive:
+            if not archive.infolist():
+                raise DataError(f"{path}: a zip file without any entry; write it again")
             inside = os.path.realpath(target)
             for entry in archive.infolist():
                 entry.filename = _name(entry)
@@ -152,7 +154,8 @@ def _name(entry) -> str:
 
 def check_folder(folder: str, data: str):
     """Raise ConfigError if the folder to write to is a second folder of data, which would not be read: if it has several
-    pictures, or some in folders for images or splits."""
+    pictures, or some in folders for images or splits. Also if it is no folder."""
+    output.check_folder(folder, (), "DIR")
     inside = os.path.realpath(data) + os.sep
     if is_project(folder) or inside.startswith(os.path.realpath(folder) + os.sep):
         return
@@ -184,13 +187,16 @@ def split(found: Annotations) -> tuple:
         splits["val"] = rest
         trained = counted(len(splits["train"]), "picture")
         return splits, f"a split for training: {trained}; the rest for validation: {len(rest)}"
+    bare = {}  # a test without objects: nothing can be validated with it
     if splits.get("train") and len(splits) > 1:
         rule = "existing splits: " + ", ".join(f"{name} {len(pictures)}" for name, pictures in splits.items())
         unused = "is" if len(rest) == 1 else "are"
         rule += f"; {counted(len(rest), 'picture')} without a split {unused} not used" if rest else ""
         if "val" in splits:
             return splits, rule
-        return {**splits, "val": splits["test"]}, f"{rule}; validation uses the test split"
+        if any(len(p.objects) > _unusable(p) + _crowds(p) for p in splits["test"]):
+            return {**splits, "val": splits["test"]}, f"{rule}; validation uses the test split"
+        bare["test"] = splits.pop("test")
     each = {}  # once, also if it is in several splits
     for picture in (*rest, *(p for name in ("train", "val", "test") for p in splits.get(name, ()))):
         each.setdefault(picture.file, picture)
@@ -206,13 +212,15 @@ def split(found: Annotations) -> tuple:
     train, val = ([p for i, g in enumerate(groups) if (i % every == every - 1) == held for p in g] for held in (False, True))
     named = len(splits.get("train", ()))
     why = "no split was found"
-    if rest and named:
+    if bare:
+        why = "the test split has no objects"
+    elif rest and named:
         why = f"only {named} pictures have a split, train"
     elif splits:
         why = f"no split for {'validation' if named else 'training'} was found"
     what = f"every {every}{ENDINGS.get(every, 'th')} picture, by file name, is for validation"
     copies = len(groups) < len(pictures)
-    return {"train": train, "val": val}, f"{why}: {what}" + (", with its copies by Roboflow" if copies else "")
+    return {"train": train, "val": val, **bare}, f"{why}: {what}" + (", with its copies by Roboflow" if copies else "")
 
 
 def has_weights() -> bool:
@@ -237,7 +245,7 @@ def write(found: Annotations, data: str, folder: str, gpu: bool, pretrained: boo
     counts = {}
     for name, pictures in splits.items():
         content = to_coco(pictures, found.classes, data)
-        write_json(files[name], content, indent=None)
+        output.write_json(files[name], content, indent=None)
         counts[name] = len(pictures), sum(len(p.objects) for p in pictures)
     large = [p for p in splits["train"] if min(p.width, p.height) >= LEAST_SIDE]
     objects = Counter(o.name for p in large for o in p.objects if not o.ignored and _usable(o, p))

@@ -4,21 +4,15 @@ from __future__ import annotations
 import colorsys
 
 import numpy as np
-from PIL import Image, ImageDraw, ImageFont
+from PIL import Image, ImageDraw
+
+from jsra.visualize.fonts import lettering
 
 
 def color(index: int) -> tuple:
     """The RGB colour of class `index`; hues differ by the golden ratio, so that neighbouring classes look different."""
     hue = (0.05 + index * 0.6180339887) % 1.0
     return tuple(int(255 * c) for c in colorsys.hsv_to_rgb(hue, 0.85, 0.95))
-
-
-def font(size: int):
-    """Pillow's own font with about `size` pixels (before Pillow 10.1: a small font of fixed size)."""
-    try:
-        return ImageFont.load_default(size)
-    except TypeError:
-        return ImageFont.load_default()
 
 
 def draw_detections(image, result: dict, threshold: float = 0.5, most: int = 100) -> np.ndarray:
@@ -37,13 +31,14 @@ def draw_detections(image, result: dict, threshold: float = 0.5, most: int = 100
     draw = ImageDraw.Draw(picture)
     height, width = image.shape[:2]
     line = max(2, round(min(height, width) / 300))
-    letters = font(max(11, round(min(height, width) / 40)))
+    size = max(11, round(min(height, width) / 40))
     for i in reversed(order):  # the best is drawn last, on top
         label = int(result["labels"][i])
         name = result["names"][i] if "names" in result else f"class {label}"
         box = [float(v) for v in result["boxes"][i]]
         draw.rectangle(_inside(box, width, height), outline=color(label), width=line)
-        _caption(draw, f"{name} {scores[i]:.2f}" if scored else name, box, color(label), letters, width, height)
+        letters, text = lettering(f"{name} {scores[i]:.2f}" if scored else str(name), size)
+        _caption(draw, text, box, color(label), letters, width, height)
     return np.asarray(picture)
 
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 import numpy as np
 from PIL import Image, ImageDraw
 
-from jsra.visualize.detections import font
+from jsra.visualize.fonts import lettering
 
 IN_A_LINE = 12  # masks per line
 
@@ -75,9 +75,9 @@ def draw_semantic_masks(image, boxes, masks, chosen, side: int = 220, margin: fl
     width, height = side + 6, head + side + 6
     sheet = Image.new("RGB", ((len(lines[0]) + 1) * width - 6, len(boxes) * len(lines) * height - 6), "white")
     draw = ImageDraw.Draw(sheet)
-    letters = font(12)
 
     def put(column, line, title, picture):
+        letters, title = lettering(title, 12)
         draw.text((column * width + 2, line * height + 2), title, fill="black", font=letters)
         _paste(sheet, picture, (column * width, line * height + head), side)
 

@@ -100,6 +100,8 @@ def _opencv(cv2, path):
     capture = cv2.VideoCapture(path)
     if not capture.isOpened():
         raise DataError(f"{path}: OpenCV cannot read this video")
+    if hasattr(cv2, "CAP_PROP_ORIENTATION_AUTO"):  # videos of phones are turned, as by imageio; OpenCV 4.11 has to be told
+        capture.set(cv2.CAP_PROP_ORIENTATION_AUTO, 1)
     rate = capture.get(cv2.CAP_PROP_FPS) or 25.0
     count = int(capture.get(cv2.CAP_PROP_FRAME_COUNT))
     read, seconds = [0], [0.0]

@@ -83,7 +83,7 @@ def test_ids_that_mean_something_else(run, capsys, change, words):
     assert main(["analyze", str(folder), "--worst", "0"]) == 0
 
 
-def test_corrected_boxes_and_new_images_are_no_other_ids(run):
+def test_corrected_boxes_and_new_images_are_no_other_ids(run, capsys):
     folder, path, _ = run
 
     def change(content):
@@ -92,6 +92,34 @@ def test_corrected_boxes_and_new_images_are_no_other_ids(run):
 
     rewrite(path, change)
     assert main(["analyze", str(folder), "--worst", "0"]) == 0
+    assert "came after" not in capsys.readouterr().err
+
+
+def test_new_images_with_objects_are_said(run, capsys):
+    """There are no detections in them: AP falls without a fault of the model."""
+    folder, path, test = run
+    detections = folder / "detections" / "val.bbox.json"
+
+    def change(content):
+        content["images"].append(dict(id=9, file_name="0009.png", width=40, height=40))
+        content["annotations"].append({**content["annotations"][0], "id": 99, "image_id": 9, "bbox": [1, 1, 30, 30]})
+
+    rewrite(path, change)
+    assert main(["analyze", str(folder), "--worst", "0"]) == 0
+    said = f"warning: 1 image of the annotations, such as 0009.png (id 9), came after {detections} was written: their objects"
+    assert said in capsys.readouterr().err
+    test("COCOBoxAP")
+    assert main(["analyze", str(folder), "--worst", "0"]) == 0
+    assert "came after" not in capsys.readouterr().err
+
+
+def test_where_the_page_goes_is_checked_at_the_start(run, tmp_path, capsys):
+    (tmp_path / "file").write_text("precious")
+    for place in ("file", "file/page"):
+        assert main(["analyze", str(run[0]), "--out", str(tmp_path / place)]) == 2
+        said = capsys.readouterr()
+        assert "--out: " in said.err and "detections" not in said.out
+    assert (tmp_path / "file").read_text() == "precious"
 
 
 def test_boxes_of_an_earlier_test_do_not_stay(run, capsys):

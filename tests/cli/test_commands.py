@@ -114,15 +114,15 @@ def test_test_says_what_is_left_out(trained, tmp_path, capsys):
     assert "dataset.test: 1 of 9 objects are" in capsys.readouterr().err
 
 
-@pytest.mark.parametrize("place, words", [("file", "--out: {} is a file: name a folder"), ("file/deep", "Not a directory")])
-def test_a_folder_that_cannot_be_made_is_said_before_the_model_runs(trained, tmp_path, monkeypatch, capsys, place, words):
+@pytest.mark.parametrize("place", ["file", "file/deep"])
+def test_a_folder_that_cannot_be_made_is_said_before_the_model_runs(trained, tmp_path, monkeypatch, capsys, place):
     """The detections of hours were lost."""
     folder, config = trained
     (tmp_path / "file").write_text("")
     out = str(tmp_path / place)
     monkeypatch.setattr("jsra.evaluation.evaluator.detect", lambda *_, **__: pytest.fail("the model ran"))
     assert main(["test", config, str(folder / "work"), "--out", out]) == 2
-    assert words.format(out) in capsys.readouterr().err
+    assert f"--out: {tmp_path / 'file'} is a file: name a folder" in capsys.readouterr().err
 
 
 def test_results_in_a_file_are_refused(trained, tmp_path, capsys):

@@ -13,7 +13,7 @@ from PIL import Image
 
 from jsra.cli import BROKEN_PIPE, main
 from jsra.convert.files import write_weights
-from jsra.output import check_folder, json_text, output_file, pyplot, save_figure, write_json, write_picture
+from jsra.output import check_folder, cure, json_text, output_file, pyplot, save_figure, write_json, write_picture
 from jsra.registry import ConfigError
 from tests.data.tiny import CATEGORIES, write_coco
 
@@ -95,11 +95,13 @@ def test_a_read_only_place(config, tmp_path, capsys, monkeypatch):
     assert "cannot be written to; choose another folder" in capsys.readouterr().err
 
 
-def test_a_file_where_a_folder_is_needed(tmp_path, capsys):
+def test_a_file_where_a_folder_is_needed(tmp_path):
+    """As the commands say it if it was not found at the start."""
     (tmp_path / "a").write_text("")
     for place in ("a", "a/b"):
-        assert main(["data", "puppets", str(tmp_path / place), "--train", "1", "--test", "1"]) == 2
-        assert "a file has the name of a folder that is needed; choose another folder" in capsys.readouterr().err
+        with pytest.raises(OSError) as error:
+            os.makedirs(tmp_path / place)
+        assert cure(error.value) == ": a file has the name of a folder that is needed; choose another folder"
 
 
 def test_a_current_folder_that_was_removed(config, tmp_path, capsys, monkeypatch):
@@ -190,8 +192,22 @@ def test_where_a_benchmark_writes_is_checked_at_the_start(tmp_path, capsys, what
 
 def test_a_folder_of_results_that_is_a_file(tmp_path):
     (tmp_path / "x").write_text("precious")
-    with pytest.raises(ConfigError, match="--out: .*x is a file: name a folder"):
-        check_folder(str(tmp_path / "x"), [])
+    for place in ("x", "x/", "x/new", "x/new/deeper/"):
+        with pytest.raises(ConfigError, match="--out: .*/x is a file: name a folder"):
+            check_folder(str(tmp_path / place), [])
+    os.symlink(tmp_path / "gone", tmp_path / "link")
+    with pytest.raises(ConfigError, match="/link is a link to nothing: name a folder"):
+        check_folder(str(tmp_path / "link" / "new"), [])
+    for place in (tmp_path / "new" / "deeper", "new", "new/deeper", "/new"):
+        check_folder(str(place), [])
+
+
+@pytest.mark.parametrize("command", ["train {config} --work-dir {file}", "test {config} w --out {file}/x", "init . {file}/x"])
+def test_a_folder_of_results_that_leads_through_a_file_is_said_before_the_work(tmp_path, capsys, command):
+    (tmp_path / "file").write_text("precious")
+    config = "jdet_configs/mini/puppets_r18_fpn_roi_align.py"
+    assert main(command.format(config=config, file=tmp_path / "file").split()) == 2
+    assert "file is a file: name a folder" in capsys.readouterr().err
 
 
 def test_json_has_no_nan():

@@ -235,6 +235,8 @@ def test_commands_and_places_that_init_prints(tmp_path, capsys):
         (b"version https://git-lfs.github.com/spec/v1\noid", "a Git LFS pointer: fetch the pictures with `git lfs pull`"),
         (b"<!DOCTYPE html><html>", "it is a web page: download the picture again"),
         (bytes(99), "it is empty or has only zeros: copy it again"),
+        (b"\0\0\0\x20ftypheic\0\0\0\0", "it is a HEIC picture, which is not read: convert it to JPEG or PNG"),
+        (b"\0\0\0\x1cftypmif1\0\0\0\0", "it is a HEIC picture, which is not read: convert it to JPEG or PNG"),
         (b"12 34", "it is damaged, or no picture in a known format"),
     ],
 )

@@ -110,13 +110,17 @@ def test_what_is_of_no_split(tmp_path):
     (tmp_path / "instances.json").rename(tmp_path / "trainval.json")
     found, _ = formats.find(str(tmp_path))
     one, empty = found.splits["all"]
-    found.splits = {"all": [one, empty], "test": [empty]}
+    other = dataclasses.replace(one, file=str(tmp_path / "c.png"))
+    found.splits = {"all": [empty, other], "test": [other]}
     splits, rule = starter.split(found)
-    assert splits == {"train": [one], "test": [empty], "val": [empty]} and "validation uses the test split" in rule
+    assert splits == {"train": [empty], "test": [other], "val": [other]} and "validation uses the test split" in rule
+    found.splits = {"all": [one, other, empty], "test": [empty]}  # COCO's image_info_test, a test of a competition
+    splits, rule = starter.split(found)
+    assert splits == {"train": [other], "val": [one], "test": [empty]}
+    assert rule == "the test split has no objects: every 2nd picture, by file name, is for validation"
     found.splits = {"all": [one, empty], "train": [one], "val": [empty]}
     splits, rule = starter.split(found)
     assert list(splits) == ["train", "val"] and rule == "existing splits: train 1, val 1"
-    other = dataclasses.replace(one, file=str(tmp_path / "c.png"))
     found.splits = {"all": [one, other], "train": [one], "val": [empty]}
     splits, rule = starter.split(found)
     assert splits == {"train": [one], "val": [empty]} and rule.endswith("; 1 picture without a split is not used")

@@ -5,7 +5,7 @@ import unicodedata
 
 import pytest
 
-from jsra.data import formats
+from jsra.data import formats, starter
 from tests.data.test_formats import pictures
 
 BOX = "0 0.5 0.5 0.2 0.4\n"  # in a picture of 100 x 80: (40, 24, 60, 56)
@@ -238,6 +238,10 @@ def test_names_that_are_too_few_are_said_with_their_file(tmp_path):
     (tmp_path / "classes.txt").write_text("pills\n")
     (line,) = formats.find(str(tmp_path))[0].problems
     assert line.startswith(f"{tmp_path}/classes.txt: it has 1 name, but there are labels up to 2")
+    (tmp_path / "classes.txt").write_text("\n")  # labelImg may leave it empty
+    found, _ = formats.find(str(tmp_path))
+    assert found.problems == [f"{tmp_path}/classes.txt: it has no names: left out"]
+    assert starter.files_not_used(found, str(tmp_path)) == []
 
 
 def test_settings_in_another_encoding(tmp_path):

@@ -196,6 +196,9 @@ def test_zip_files_that_were_cut_off(tmp_path):
     (tmp_path / "cut.zip").write_bytes(content[:500])
     with pytest.raises(DataError, match="a zip file that is damaged or truncated; copy it again"):
         starter.read(str(tmp_path / "cut.zip"), str(tmp_path / "out"))
+    zipfile.ZipFile(tmp_path / "empty.zip", "w").close()
+    with pytest.raises(DataError, match="empty.zip: a zip file without any entry; write it again"):
+        starter.read(str(tmp_path / "empty.zip"), str(tmp_path / "out"))
     (tmp_path / "changed.zip").write_bytes(content.replace(b"[][]", b"[][ ", 1))
     with pytest.raises(DataError, match="cannot be unpacked .*Bad CRC.*copy it again"):
         starter.read(str(tmp_path / "changed.zip"), str(tmp_path / "out"))

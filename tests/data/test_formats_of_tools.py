@@ -123,6 +123,8 @@ def test_a_group_of_labelme_is_one_object(tmp_path):
     (tmp_path / "a.json").write_text(json.dumps(dict(shapes=shapes, imagePath="empty.jpg")))  # the file's own name decides
     found, _ = formats.find(str(tmp_path))
     (picture,) = [p for p in found.splits["all"] if p.file.endswith("/a.jpg")]
+    said = f"{tmp_path}/a.json: its imagePath is 'empty.jpg', but the picture with its own name is used"
+    assert found.problems.count(said) == 1
     found = [(o.name, o.box, len(o.segmentation)) for o in picture.objects]
     assert found[:3] == [("dog", DOG, 2), ("cat", CAT, 0), ("dog", CAT, 0)]
     assert found[3:] == [("cat", (1, 2, 8, 9), 0), ("dog", (0, 0, 9, 8), 1), ("cat", (0, 0, 10, 10), 1)]

@@ -79,6 +79,11 @@ def test_where_sizes_agree_training_and_inference_see_the_same(tmp_path, orienta
     assert np.array_equal(read_image(path, shape[::-1]), expected)
 
 
+def test_a_folder_is_no_picture(tmp_path):
+    with pytest.raises(DataError, match=f"^image {tmp_path} is a folder: give a picture file$"):
+        read_image(str(tmp_path))
+
+
 def test_pipes_are_refused(tmp_path):
     """Reading one would wait without end."""
     for name in ("a.png", "a.xml", "ids.txt"):

@@ -131,7 +131,7 @@ def test_video_without_a_reader_says_what_to_install(tmp_path, monkeypatch):
 class FakeOpenCV:
     """Has what is used of OpenCV. A video: an AVI header with a number of frames, and the frames that can be read."""
 
-    CAP_PROP_FPS, CAP_PROP_FRAME_COUNT, CAP_PROP_POS_MSEC = 5, 7, 0
+    CAP_PROP_FPS, CAP_PROP_FRAME_COUNT, CAP_PROP_POS_MSEC, CAP_PROP_ORIENTATION_AUTO = 5, 7, 0, 49
 
     def __init__(self, readable, size=(63, 65), writes=True, keeps=True):
         self.readable, self.size, self.writes, self.keeps, self.written = readable, size, writes, keeps, []
@@ -142,10 +142,13 @@ class FakeOpenCV:
 
         def read():
             left[0] -= 1
-            return left[0] >= 0, np.full((height, width, 3), left[0] % 256, np.uint8)
+            upright = (height, width) if values.get(self.CAP_PROP_ORIENTATION_AUTO) else (width, height)
+            return left[0] >= 0, np.full((*upright, 3), left[0] % 256, np.uint8)
 
         values = {self.CAP_PROP_FPS: 10.0, self.CAP_PROP_FRAME_COUNT: 30.0, self.CAP_PROP_POS_MSEC: 0.0}
-        return SimpleNamespace(isOpened=lambda: True, get=values.get, read=read, release=lambda: None)
+        return SimpleNamespace(
+            isOpened=lambda: True, get=values.get, set=values.__setitem__, read=read, release=lambda: None
+        )
 
     def VideoWriter(self, path, code, rate, size):
         def write(frame):
@@ -165,6 +168,12 @@ def fake_video(tmp_path, monkeypatch, name, **options):
     header = b"RIFF\0\0\0\0AVI LIST\0\0\0\0hdrlavih" + b"".join(n.to_bytes(4, "little") for n in (56, 100000, 0, 0, 0, 30))
     (tmp_path / name).write_bytes(header if name.endswith(".avi") else b"")
     return infer_all(detector, [str(tmp_path / name)], str(tmp_path / "out")), str(tmp_path / name), fake
+
+
+def test_a_video_of_a_phone_is_read_upright(tmp_path, monkeypatch):
+    """The file says how the frames are to be turned; OpenCV 4.11 turns them only if it is told."""
+    _, _, fake = fake_video(tmp_path, monkeypatch, "clip.avi", readable=30, size=(48, 64))
+    assert {frame.shape for _, _, frame in fake.written} == {(64, 48, 3)}
 
 
 def test_a_video_of_an_odd_size_is_drawn_as_a_whole(tmp_path, monkeypatch):

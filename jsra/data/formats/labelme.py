@@ -55,6 +55,9 @@ def find(folder: str):
         if size is None:
             problems.append(f"{path}: {why}: left out")
             continue
+        other = os.path.normpath(os.path.join(os.path.dirname(path), _named(content)))
+        if other != file and other.lower().endswith(PICTURES) and os.path.isfile(other):
+            problems.append(f"{path}: its imagePath is {content['imagePath']!r}, but the picture with its own name is used")
         objects = list(_objects(path, content["shapes"], size, problems))
         unused.update(key for shape in content["shapes"] if isinstance(shape, dict) for key in _not_used(shape))
         marks = content.get("flags")
@@ -74,7 +77,7 @@ def _picture(path, content, places) -> tuple:
     the annotation names); otherwise the picture that it names, which is often a path of another machine, or an old name;
     otherwise a picture of this name in another folder.
     """
-    named = str(content.get("imagePath") or "").replace("\\", "/")
+    named = _named(content)
     stem = os.path.splitext(path)[0]
     near = [stem + ending for ending in (os.path.splitext(named)[1], *PICTURES) if ending]
     near += [os.path.join(os.path.dirname(path), name) for name in (named, os.path.basename(named))]
@@ -86,6 +89,10 @@ def _picture(path, content, places) -> tuple:
         missing = f"its picture {content.get('imagePath')!r} is missing"
         why = places.absent(os.path.basename(stem)) or missing + places.other_case(os.path.basename(stem), stem=True)
     return file, "" if file else why
+
+
+def _named(content):
+    return str(content.get("imagePath") or "").replace("\\", "/")
 
 
 def _not_used(shape):

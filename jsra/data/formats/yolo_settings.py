@@ -47,7 +47,10 @@ def sources(folder: str, is_label, problems: list) -> list:
     paths = [p for name in LISTS for p in files_below(folder, name) if name not in _WHOLE or os.path.basename(p) == name]
     paths.sort(key=lambda path: os.path.basename(path).lower() not in LISTS)  # labelImg's predefined_classes.txt comes last
     for path in dict.fromkeys(paths):
-        if not any(is_label(line.split()) for line in text_of(path).splitlines()):
+        text = text_of(path)
+        if not text.strip():
+            problems.append(f"{path}: it has no names: left out")
+        elif not any(is_label(line.split()) for line in text.splitlines()):
             names = _names_of_lines(path, problems)
             found += [Source(path, names, {})] if names else []
     return found
