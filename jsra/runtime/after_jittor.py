@@ -11,7 +11,7 @@ import signal
 
 def set_right(jittor):
     """Called once, after Jittor was imported."""
-    give_signals_back()
+    give_signals_back((signal.SIGINT, signal.SIGQUIT, signal.SIGCHLD))
     end_compilers()
     os.register_at_fork(after_in_child=lambda: _use_one_thread(jittor))
 
@@ -24,12 +24,13 @@ def _use_one_thread(jittor):
         ctypes.CDLL("libgomp.so.1").omp_set_num_threads(1)
 
 
-def give_signals_back():
-    """Install the handlers of SIGINT and SIGCHLD that Python knows.
+def give_signals_back(numbers=(signal.SIGINT, signal.SIGCHLD)):
+    """Install the handlers of these signals that Python knows. (It does not know one of faulthandler for SIGQUIT.)
 
-    Jittor installs its own in C without Python's knowledge: they end the process at Ctrl-C, and when a child was killed.
+    Jittor installs its own in C without Python's knowledge: they end the process at Ctrl-C, and when a child was killed, but
+    not at Ctrl-\\.
     """
-    for number in (signal.SIGINT, signal.SIGCHLD):
+    for number in numbers:
         with contextlib.suppress(ValueError):  # only the main thread may set handlers
             signal.signal(number, signal.getsignal(number) or signal.SIG_DFL)
 

@@ -178,6 +178,12 @@ def test_signals_stay_with_python():
     assert done.stdout == "-9\ninterrupted\n" and done.stderr == ""
 
 
+def test_sigquit_ends_the_process():
+    """Ctrl-\\, for a process that does not react to Ctrl-C."""
+    code = "import os, signal; signal.signal(signal.SIGQUIT, signal.SIG_DFL); import jsra, jittor; os.kill(os.getpid(), 3)"
+    assert run(f"import resource; resource.setrlimit(resource.RLIMIT_CORE, (0, 0)); {code}").returncode == -3
+
+
 def test_a_place_for_semaphores(monkeypatch):
     def fails(*args):
         raise OSError(30, "Read-only file system")
