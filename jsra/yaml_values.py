@@ -30,7 +30,7 @@ class ValueLoader(yaml.SafeLoader):
 def _refuse_cut_tuples(node, values):
     """Within {...} and [...], YAML ends a text at a comma: (0.9, 0.99) would be '(0.9' and one more entry."""
     for value in values:
-        if isinstance(value, yaml.ScalarNode) and value.style is None and re.match(r"\([^)]*$", value.value):
+        if isinstance(value, yaml.ScalarNode) and value.style is None and re.match(r"\([^)]+$", value.value):
             problem = f"{value.value!r}: within {{...}} and [...], write a tuple in brackets, as [1, 2]"
             raise yaml.constructor.ConstructorError(None, None, problem, value.start_mark)
 

@@ -90,8 +90,8 @@ def test_tuples_that_yaml_would_cut(tmp_path, value):
     words = r"'\(1': within {...} and \[...\], write a tuple in brackets, as \[1, 2\]"
     with pytest.raises(ConfigError, match=words):
         load_config(path)
-    path.write_text("model: {a: '(1, 2', b: [(x) y]}")
-    assert load_config(path).model == {"a": "(1, 2", "b": ["(x) y"]}
+    path.write_text("model: {a: '(1, 2', b: [(x) y, (, )]}")
+    assert load_config(path).model == {"a": "(1, 2", "b": ["(x) y", "(", ")"]}
     with pytest.raises(ConfigError, match=words):
         load_config(path, [f"model={value}"])
 

@@ -248,7 +248,7 @@ def build_optimizer(config, model, batch_size: int) -> tuple:
 
 
 def _checkpoint(resume, work_dir):
-    if checkpoint.complete(work_dir):
+    if checkpoint.complete(work_dir) and os.path.exists(os.path.join(work_dir, checkpoint.MODEL)):
         raise ConfigError(f"work_dir: {work_dir} is a checkpoint: give the folder of its run, two levels above, or a new one")
     if resume in (None, False):
         earlier = checkpoint.latest(work_dir)

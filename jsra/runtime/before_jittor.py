@@ -6,7 +6,8 @@
   process inside of Jittor, so the import is refused.
 - Jittor starts processes that share a semaphore, which needs /dev/shm: without it the import is refused.
 - Jittor takes what programs print, errors included, into the commands of its compiler. If every program prints a line here
-  (LD_PRELOAD names a library that is missing; bash does not know the locale), the import is refused.
+  (LD_PRELOAD names a library that is missing; bash does not know the locale), or mpicc does (no network interface, an MPI
+  other than Open MPI), the import is refused.
 - Under a limit of memory (`ulimit -v`) that is too small for it, Jittor crashes or waits without end: the import is refused.
 - When a part of its cache is out of date (the home folder was moved), Jittor compiles that part and ends the process with
   exit code 0 and without a word: here it is an ImportError.
@@ -72,6 +73,7 @@ class _BeforeJittor:
         spec = importlib.machinery.PathFinder.find_spec(name, path)
         _refuse_spaces(sys.executable, spec and spec.origin)
         _refuse_lines_of_programs()
+        _refuse_lines_of_mpicc()
         _refuse_little_memory()
         _announce_compile()
         if spec is not None and spec.origin:
@@ -144,6 +146,20 @@ def _refuse_lines_of_programs():
             raise ImportError(
                 f"every program that is started here prints {lines[0]!r}, which Jittor takes for a part of its compiler's "
                 "commands: correct what it names, such as LD_PRELOAD (or unset it), the locale (LC_ALL), the current folder"
+            )
+
+
+def _refuse_lines_of_mpicc():
+    mpicc = os.environ.get("mpicc_path") or shutil.which("mpicc")
+    if not mpicc or os.environ.get("use_mpi", "1") != "1":
+        return
+    with contextlib.suppress(OSError):
+        said = subprocess.run([mpicc, "--showme:compile"], stdin=subprocess.DEVNULL, capture_output=True, errors="replace")
+        lines = said.stderr.strip().splitlines()
+        if lines:
+            raise ImportError(
+                f"{mpicc} --showme:compile prints {lines[0]!r}, which Jittor takes for a part of its compiler's commands: "
+                "correct what it names, or set use_mpi=0 (one process)"
             )
 
 

@@ -116,6 +116,7 @@ def test_a_checkpoint_is_named_in_other_ways(tmp_path, capsys):
     run.iteration = run.total
     path = run.save()
     run.close()
+    (tmp_path / "work" / "state.json").write_text("of another program")
     capsys.readouterr()
     build_run(config, resume=True).close()  # as 'auto'
     assert f"iteration {run.total}: nothing is left to train (max_epoch, max_iter)" in capsys.readouterr().err

@@ -44,6 +44,21 @@ def test_lines_that_every_program_prints():
     assert line.startswith("jsra cost: every program") and "/no/such.so" in line and "LD_PRELOAD (or unset it)" in line
 
 
+def test_lines_that_mpicc_prints(tmp_path, monkeypatch):
+    """Of Open MPI without a network interface, or of another MPI, which does not know --showme."""
+    mpicc = tmp_path / "mpicc"
+    mpicc.write_text("#!/bin/sh\necho -I/include\necho unable to find network interfaces >&2\n")
+    mpicc.chmod(0o755)
+    monkeypatch.setenv("mpicc_path", str(mpicc))
+    with pytest.raises(ImportError, match="mpicc --showme:compile prints 'unable to find .*, or set use_mpi=0"):
+        before_jittor._refuse_lines_of_mpicc()
+    monkeypatch.setenv("use_mpi", "0")
+    before_jittor._refuse_lines_of_mpicc()
+    monkeypatch.delenv("use_mpi")
+    mpicc.write_text("#!/bin/sh\necho -I/include\n")
+    before_jittor._refuse_lines_of_mpicc()
+
+
 def test_a_missing_compiler_is_said_in_one_line():
     code = f"from jsra.cli import main; raise SystemExit(main(['cost', '{CONFIG}']))"
     environment = {name: value for name, value in os.environ.items() if name != "cc_path"}  # Jittor sets it
