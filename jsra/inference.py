@@ -32,7 +32,7 @@ class Detector:
     """
 
     def __init__(self, config, weights=None, overrides=(), classes=None, flip=False):
-        from jsra.data.classes import check_model
+        from jsra.data.classes import check_model, class_list
         from jsra.data.transforms import Compose, check_fixed
         from jsra.runtime.device import use_best_device
         from jsra.test_time import inference
@@ -45,7 +45,7 @@ class Detector:
         check_fixed(self.transforms.transforms, "the transforms of dataset.test, or else dataset.val")
         self.model = load_model(self.config, weights)
         self._run, self._flip = inference(self.model, flip), flip
-        self.classes = (() if classes is None else _names(classes)) or class_names(self.config, weights)
+        self.classes = (() if classes is None else class_list(classes)) or class_names(self.config, weights)
         if self.classes:
             check_model(self.model, self.classes, "the list of names")
 
@@ -113,15 +113,6 @@ class Detector:
     def name(self, label: int) -> str:
         """The class name of a 1-based label."""
         return self.classes[label - 1] if 0 < label <= len(self.classes) else f"class {label}"
-
-
-def _names(classes) -> tuple:
-    """A user's names of labels 1, 2, ... as a tuple. Raises ConfigError for anything but texts in an order."""
-    ordered = hasattr(classes, "__iter__") and not isinstance(classes, (str, bytes, dict, set, frozenset))
-    names = list(classes) if ordered else None
-    if names is None or not all(isinstance(name, str) for name in names):
-        raise ConfigError(f"classes: expected a list of names, in the order of labels 1, 2, ..., got {classes!r}")
-    return tuple(str(name) for name in names)
 
 
 def load_model(config, weights=None):

@@ -76,7 +76,7 @@ def added(dataset, path: str) -> list:
     path: of that file."""
     ids = _ids_of(path)
     then = {image for image, _ in parse_json(ids)["images"]} if is_file(ids) else set(dataset.img_ids)
-    found = {annotation["image_id"] for annotation in dataset.ground_truth()["annotations"]}
+    found = {annotation["image_id"] for annotation in dataset.ground_truth().get("annotations", ())}
     new = sorted((r for r in dataset.records if r.img_id in found - then), key=lambda r: str(r.img_id))
     if not new:
         return []
@@ -118,9 +118,11 @@ def _ids_of(path):
 
 def _check_ids(path, dataset, detections):
     """Raise ConfigError if ids have another meaning than when the detections were made. path: the file that says it."""
-    then = parse_json(path) if is_file(path) else None  # versions before had none
+    if not is_file(path):
+        return  # versions before had none
+    then = parse_json(path)
     try:
-        found = changed_ids(then, dataset) if then else ""
+        found = changed_ids(then, dataset)
     except (TypeError, KeyError, ValueError):
         raise ConfigError(f"{path} is damaged: remove it, or write it again with `jsra test`") from None
     if found:

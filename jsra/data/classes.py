@@ -5,6 +5,7 @@ Labels are numbers: with different classes, results would be wrong without an er
 
 from __future__ import annotations
 
+import numbers
 import re
 import unicodedata
 
@@ -20,7 +21,7 @@ def counted(model):
     attribute `num_classes`. That of a backbone, neck or RPN is of something else, e.g. the 1,000 classes of ImageNet."""
     for name, part in model.named_modules():
         count = getattr(part, "num_classes", None)
-        if isinstance(count, int) and not _OTHERS.intersection(name.split(".")):
+        if isinstance(count, numbers.Real) and not isinstance(count, bool) and not _OTHERS.intersection(name.split(".")):
             yield name, count
 
 
@@ -47,13 +48,16 @@ def check_same(first, second, where_first, where_second, spelling=True):
     else:
         label, one, other = next((i, a, b) for i, (a, b) in enumerate(zip(first, second), start=1) if a != b)
         order = ", the same names in another order" if sorted(first) == sorted(second) else ""
-        what = f"class {label} is {one!r} in {where_first} and {other!r} in {where_second}{order}"
+        one, other = _told_apart(one, other)
+        what = f"class {label} is {one} in {where_first} and {other} in {where_second}{order}"
     raise ConfigError(f"{what}: give both data sets the same classes=[...] (those of the weights, if you have weights)")
 
 
 def equal_names(first, second) -> bool:
-    """Whether two lists of class names are the same, except for their spelling (see `check_same`)."""
-    return list(map(plain, first)) == list(map(plain, second))
+    """Whether two lists of class names are the same, except for their spelling (see `check_same`). A name that is exactly
+    that of another class is not a spelling: 'Cat' and 'cat' may both be classes."""
+    same = list(map(plain, first)) == list(map(plain, second))
+    return same and all(one == other or other not in first for one, other in zip(first, second))
 
 
 def plain(name):
@@ -68,9 +72,31 @@ def look_alikes(classes) -> list:
         groups.setdefault(plain(name), []).append(name)
     lines = []
     for names in (names for names in groups.values() if len(names) > 1):
-        shown = map(ascii if len(set(map(_printed, names))) < len(names) else repr, names)
-        lines.append(f"the classes {', '.join(shown)} differ only in capital letters, spaces, _ or -")
+        lines.append(f"the classes {', '.join(_told_apart(*names))} differ only in capital letters, spaces, _ or -")
     return lines
+
+
+def class_list(classes) -> tuple:
+    """A user's names of labels 1, 2, ... as a tuple. Raises ConfigError for anything but texts in an order."""
+    ordered = hasattr(classes, "__iter__") and not isinstance(classes, (str, bytes, dict, set, frozenset))
+    names = list(classes) if ordered else None
+    if names is None or not all(isinstance(name, str) for name in names):
+        raise ConfigError(f"classes: expected a list of names, in the order of labels 1, 2, ..., got {classes!r}")
+    return tuple(str(name) for name in names)
+
+
+def look_alike(name: str, known):
+    """A text about one of the `known` names that looks the same as another `name`, else ''."""
+    for other in known:
+        if other != name and _printed(other) == _printed(name):
+            shown, own = _told_apart(name, other)
+            return f"; {own} looks the same as this {shown}: copy it from there"
+    return ""
+
+
+def _told_apart(*names) -> list:
+    """The names in quotes; with all characters that are not ASCII as escapes if a reader would not see the difference."""
+    return list(map(ascii if len(set(map(_printed, map(str, names)))) < len(names) else repr, names))
 
 
 def _printed(name: str) -> str:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import gzip
 import json
 import os
+import re
 import zlib
 from typing import NamedTuple
 
@@ -20,6 +21,8 @@ from jsra.data.problems import error, refuse
 
 MOST_AREA = FARTHEST**2
 MARKS = (None, 0, 1)  # values of iscrowd and ignore; the text '0' would count as true in Python
+NO_TEXT = re.compile(rb"[\x00-\x08\x0e-\x1a]")  # bytes that are in no text
+ANNO_FILE = "give the annotation file (.json), unpacked"
 
 
 class COCOFile(NamedTuple):
@@ -53,8 +56,8 @@ def check_coco(path, content, names=("file_name",)) -> COCOFile:
     problems = []
     lists = [_list(content, key, problems) for key in ("images", "categories", "annotations")]
     images, ids = _images(lists[0], names, problems)
-    categories = _categories(lists[1], problems)
-    annotations = _annotations(lists[2], images, ids, categories, problems)
+    categories, known = _categories(lists[1], problems)
+    annotations = _annotations(lists[2], images, ids, categories, known, problems)
     return COCOFile(path, content, images, categories, annotations, problems)
 
 
@@ -90,6 +93,8 @@ def parse_json(path):
     except (EOFError, gzip.BadGzipFile, zlib.error) as reason:
         raise DataError(f"{path}: a gzip file that is damaged or truncated ({reason}); copy it again") from None
     except UnicodeDecodeError as reason:
+        if NO_TEXT.search(reason.object[:4096]):
+            raise DataError(f"{path}: not valid JSON: it is not text (a picture or an archive?): {ANNO_FILE}") from None
         raise DataError(f"{path}: not text in UTF-8 or UTF-16 ({reason}); save it as UTF-8") from None
     except RecursionError:
         raise DataError(f"{path}: not valid JSON: too many nested lists; write the file again") from None
@@ -163,13 +168,15 @@ def file_name(entry, names=("file_name",)):
 
 
 def _categories(listed, problems):
-    """{id: name} of the valid categories."""
-    categories, names = {}, set()
+    """({id: name} of the valid categories, the ids of all categories)."""
+    categories, names, ids = {}, set(), set()
     for number, entry in enumerate(listed):
         if not isinstance(entry, dict):
             problems.append(error(f"categories[{number}]", f"is {short(entry)}", "write a dictionary, or remove it"))
             continue
         where, name = f"categories[{number}]", entry.get("name")
+        if is_id(entry.get("id")):
+            ids.add(entry["id"])
         if not is_id(entry.get("id")):
             problems.append(_unfit(entry, "id", where, "give it a unique whole number or text"))
         elif not isinstance(name, str) or not name.strip():
@@ -182,10 +189,10 @@ def _categories(listed, problems):
         else:
             categories[entry["id"]] = name
             names.add(name)
-    return categories
+    return categories, ids
 
 
-def _annotations(listed, images, ids, categories, problems):
+def _annotations(listed, images, ids, categories, known, problems):
     """{image id: [valid entries]}. Valid entries are handled by a fast check: COCO has 860,000 of them."""
     found = {i: [] for i in images}
     for number, entry in enumerate(listed):
@@ -204,7 +211,7 @@ def _annotations(listed, images, ids, categories, problems):
         except (TypeError, KeyError, ValueError, AttributeError, OverflowError):
             pass
         if isinstance(entry, dict):
-            problems += _annotation_problems(entry, of_annotation(entry, number), ids, categories)
+            problems += _annotation_problems(entry, of_annotation(entry, number), ids, known)
         else:
             problems.append(error(f"annotations[{number}]", f"is {short(entry)}", "write a dictionary, or remove it"))
     return found

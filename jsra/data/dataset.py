@@ -10,10 +10,12 @@ from __future__ import annotations
 import os
 import pickle
 from collections import Counter
+from collections.abc import Hashable
 
 import numpy as np
 
 from jsra.arguments import parameters, short
+from jsra.data.classes import look_alike
 from jsra.data.image import DataError, new_target, read_image, separator
 from jsra.data.masks import InstanceMasks
 from jsra.data.transforms import Compose
@@ -55,6 +57,8 @@ class Record:
 
     def _check(self):
         """Raise ConfigError for records that the reader of a user's own dataset has made in a wrong form."""
+        if not isinstance(self.img_id, Hashable):
+            raise ConfigError(f"record of {self.file}: an image id must be a number or text, not {short(self.img_id)}")
         for boxes, labels in ((self.boxes, self.labels), (self.ignored, self.ignored_labels)):
             if len(boxes) == len(labels) == 0:  # as `ignored` of most records
                 continue
@@ -192,6 +196,9 @@ class DetectionDataset:
     def _check_classes(self):
         """Raise ConfigError if classes, category ids and labels do not agree."""
         who, ids, count = type(self).__name__, list(getattr(self, "cat_ids", ())), len(self.CLASSES)
+        if len(set(self.CLASSES)) != count:
+            twice = next(name for name, times in Counter(self.CLASSES).items() if times > 1)
+            raise ConfigError(f"{who}: the class {twice!r} appears twice in CLASSES: give each class a name of its own")
         if len(set(ids)) != count or len(ids) != count:
             raise ConfigError(f"{who}: cat_ids must be {count} different ids, one for each of CLASSES, not {short(ids)}")
         for record in self.records:
@@ -324,7 +331,8 @@ def label_map(wanted, known, where, cure=""):
     `cure` at the end of its message."""
     for name in wanted:
         if name not in known:
-            raise ConfigError(f"{where}: there is no class {name!r}{nearest(name, known)}{cure}")
+            meant = look_alike(name, known) or nearest(name, known)
+            raise ConfigError(f"{where}: there is no class {name!r}{meant}{cure}")
     if len(set(wanted)) != len(wanted):
         raise ConfigError(f"{where}: a class appears twice in {list(wanted)}")
     return {name: i + 1 for i, name in enumerate(wanted)}

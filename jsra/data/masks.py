@@ -147,7 +147,7 @@ def _rle_problem(rle, width, height):
     try:
         counts = _counts(rle.get("counts"))
         readable = all(n >= 0 for n in counts)
-    except (TypeError, IndexError, ValueError):
+    except (TypeError, LookupError, ValueError):
         readable = False
     if not readable:
         return f"an RLE whose counts cannot be read: {short(rle.get('counts'))}"

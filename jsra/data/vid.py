@@ -9,6 +9,7 @@ import numpy as np
 
 from jsra.arguments import part, short
 from jsra.data.check_entries import are_fractions
+from jsra.data.classes import class_list
 from jsra.data.coco import corners, goes_beyond, object_notes, usable_box
 from jsra.data.coco_file import of_annotation, read_sound_coco
 from jsra.data.dataset import DetectionDataset, Record, label_map
@@ -64,7 +65,8 @@ class VIDDataset(DetectionDataset):
     ):
         sets = image_sets(image_set, anno_file)
         grouping = shuffle if aspect_ratio_grouping is None else aspect_ratio_grouping
-        names = tuple(classes or VID_CLASSES)
+        given = VID_CLASSES if classes is None else classes
+        names = class_list(tuple(given) if isinstance(given, dict) else given) or tuple(VID_CLASSES)
         super().__init__(names, transforms, batch_size, num_workers, shuffle, drop_last, grouping, seed, False, repeat)
         self.root = data_path(root)
         self.references = None if references is None else construct(References, references, "references")

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 
 from jsra.arguments import part
+from jsra.data.classes import class_list
 from jsra.data.dataset import DetectionDataset, Record, label_map
 from jsra.data.problems import refuse
 from jsra.data.voc_file import read_xml, voc_entries, voc_image, voc_sets
@@ -51,7 +52,7 @@ class VOCDataset(DetectionDataset):
     ):
         grouping = shuffle if aspect_ratio_grouping is None else aspect_ratio_grouping
         super().__init__(
-            classes or VOC_CLASSES,
+            class_list(() if classes is None else classes) or VOC_CLASSES,
             transforms,
             batch_size,
             num_workers,

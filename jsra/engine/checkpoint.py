@@ -21,6 +21,7 @@ import shutil
 import jittor as jt
 import numpy as np
 
+from jsra.arguments import short
 from jsra.convert.names import current
 from jsra.convert.origin import metadata, origin
 from jsra.folders import exists, is_file
@@ -319,7 +320,16 @@ def is_model(file) -> bool:
 def classes_of(path):
     """The class names that are stored with weights: in a checkpoint, or in a file (jsra.convert.origin); or None."""
     file = weights_file(path)
-    return read_state(os.path.dirname(file)).get("classes") if is_model(file) else list(origin(file).classes) or None
+    if not is_model(file):
+        return list(origin(file).classes) or None
+    folder = os.path.dirname(file)
+    classes = read_state(folder).get("classes")
+    if not isinstance(classes, (list, type(None))):
+        raise CheckpointError(
+            f"{os.path.join(folder, STATE)} is damaged: classes is {short(classes)}, not a list of names: correct it, or use "
+            "another checkpoint"
+        )
+    return classes
 
 
 def config_of(path):

@@ -9,6 +9,7 @@ import numpy as np
 from jsra.evaluation.coco_ap import MAX_DETECTIONS, VALUES, coco_ap, tools
 from jsra.evaluation.dataset_evaluator import DatasetEvaluator, Metrics
 from jsra.evaluation.tables import percent, text_table
+from jsra.evaluation.truth import check_truth
 from jsra.registry import register
 
 COLUMNS = {"AP": "mAP", "AP50": "mAP_50", "AP75": "mAP_75", "APS": "mAP_s", "APM": "mAP_m", "APL": "mAP_l"}
@@ -25,6 +26,9 @@ class COCOBoxAP(DatasetEvaluator):
     def __init__(self, backend: str = "auto"):
         tools(backend)  # raises before any training begins
         self.backend = backend
+
+    def check(self, dataset):
+        check_truth(dataset)
 
     def submission(self, dataset, results):
         """COCO's result list: {image_id, category_id, bbox [x, y, w, h], score}."""

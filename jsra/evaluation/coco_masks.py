@@ -24,6 +24,7 @@ class COCOMaskAP(COCOBoxAP):
     columns = {f"mask_{column}": f"segm_{value}" for column, value in COLUMNS.items()}
 
     def check(self, dataset):
+        super().check(dataset)
         content, images, categories = dataset.ground_truth(), set(dataset.img_ids), set(dataset.cat_ids)
         sizes, problems = {image["id"]: (int(image["width"]), int(image["height"])) for image in content["images"]}, []
         for a in content.get("annotations", ()):

@@ -129,11 +129,20 @@ def test_boxes_of_an_earlier_test_do_not_stay(run, capsys):
     assert "add dict(type='COCOBoxAP')" in capsys.readouterr().err
 
 
-def test_a_damaged_list_of_ids(run, capsys):
+@pytest.mark.parametrize("text", ['{"images": 5}', "null", "[]", "{}", '{"categories": [], "images": [[1, 2, 3]]}'])
+def test_a_damaged_list_of_ids(run, capsys, text):
     folder, _, _ = run
-    (folder / "detections" / "val.ids.json").write_text('{"images": 5}')
+    (folder / "detections" / "val.ids.json").write_text(text)
     assert main(["analyze", str(folder)]) == 2
     assert "val.ids.json is damaged" in capsys.readouterr().err
+
+
+def test_a_file_without_annotations(run, capsys):
+    """As of a test set: all detections are near nothing."""
+    folder, path, _ = run
+    rewrite(path, lambda content: content.pop("annotations"))
+    assert main(["analyze", str(folder), "--worst", "0"]) == 0
+    assert "background" in capsys.readouterr().out
 
 
 def test_objects_that_a_training_leaves_out_count(tmp_path):

@@ -5,6 +5,7 @@ import os
 import shutil
 
 import jittor as jt
+import numpy as np
 import pytest
 from jittor import nn
 
@@ -12,10 +13,12 @@ from jsra.cli import main
 from jsra.config import load_config
 from jsra.data.classes import check_model, check_same
 from jsra.data.coco import COCODataset
+from jsra.data.vid import VIDDataset
+from jsra.data.voc import VOCDataset
 from jsra.engine import checkpoint
 from jsra.engine.build import build_run
 from jsra.registry import ConfigError, build
-from tests.data.tiny import write_coco
+from tests.data.tiny import voc_object, write_coco, write_voc
 from tests.toy_detector import write_config
 
 
@@ -25,7 +28,7 @@ class Model(nn.Module):
         self.head.num_classes = count
 
 
-@pytest.mark.parametrize("count", [0, 1, 3, 80])
+@pytest.mark.parametrize("count", [0, 1, 3, 80, np.int64(1), 3.0])
 def test_another_number_than_the_datas(count):
     check_model(Model(2), ["cat", "dog"], "dataset.train")
     check_model(nn.Linear(2, 2), ["cat", "dog"], "dataset.train")
@@ -75,6 +78,34 @@ def test_other_names(second, words):
     check_same(["cat", "dog"], ("cat", "dog"), "a", "b")
     with pytest.raises(ConfigError, match=words):
         check_same(["cat", "dog"], second, "a", "b")
+
+
+@pytest.mark.parametrize("first, second", [(["Cat", "cat"], ["cat", "Cat"]), (["a-b", "a b", "c"], ["a b", "a-b", "C"])])
+def test_names_that_differ_only_in_spelling_are_not_confused(first, second):
+    with pytest.raises(ConfigError, match="class 1 is"):
+        check_same(first, second, "a", "b", spelling=False)
+    check_same(first, [first[0], *(name.upper() for name in first[1:])], "a", "b", spelling=False)
+
+
+def test_names_that_look_the_same_are_told_apart(tmp_path):
+    """As macOS and Linux write an accent."""
+    with pytest.raises(ConfigError, match=r"class 1 is 'caf\\xe9' in a and 'cafe\\u0301' in b"):
+        check_same(["caf\u00e9"], ["cafe\u0301"], "a", "b")
+    place = write_coco(str(tmp_path), categories=[{"id": i, "name": f"caf\u00e9{i}"} for i in (10, 20, 30)])
+    words = r"no class 'cafe\u030110'; 'caf\\xe910' looks the same as this 'cafe\\u030110': copy it from there"
+    with pytest.raises(ConfigError, match=words):
+        COCODataset(**place, classes=["cafe\u030110"])
+
+
+@pytest.mark.parametrize("classes", ["cat", [20, 10], ["cat", None], [["cat", "dog"]], {"cat", "dog"}])
+def test_classes_given_in_python_are_a_list_of_names(tmp_path, classes):
+    root = write_voc(str(tmp_path / "voc"), {1: [voc_object("cat", (1, 1, 9, 9))]})
+    for made in (
+        lambda: COCODataset(**write_coco(str(tmp_path)), classes=classes), lambda: VOCDataset(root, classes=classes),
+        lambda: VIDDataset(root, anno_file="a.json", classes=classes),
+    ):  # fmt: skip
+        with pytest.raises(ConfigError, match="classes: expected a list of names"):
+            made()
 
 
 def other_order(config, split):

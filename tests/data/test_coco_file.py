@@ -1,5 +1,6 @@
 """COCO annotation files with errors: every entry that cannot be used is named, by all readers of such files."""
 
+import bz2
 import copy
 import gzip
 import json
@@ -149,6 +150,12 @@ def test_annotations_of_an_unsound_image_are_not_those_of_a_missing_one(place):
     assert [p.where for p in read_coco(place["anno_file"]).problems] == ["image id 1"]
 
 
+@pytest.mark.parametrize("key, value", [("name", "dog"), ("name", None)])
+def test_annotations_of_an_unsound_category_are_not_those_of_a_missing_one(place, key, value):
+    rewritten(place, setting("categories", 0, key, value))
+    assert [p.where for p in read_coco(place["anno_file"]).problems if "is not listed" in p.what] == []
+
+
 @pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16", "utf-16-le", "utf-32"])
 @pytest.mark.parametrize("packed", [False, True])
 def test_encodings_and_gzip_are_read(place, encoding, packed):
@@ -178,6 +185,10 @@ def test_encodings_and_gzip_are_read(place, encoding, packed):
         (b'{"images": [],}', r"not valid JSON: .*\(char 1\d\); correct it"),
         (b"version https://git-lfs.github.com/spec/v1\noid sha256:1\n", "git lfs pull"),
         (b"\xff\xfe\xff\xd8", "not text in UTF-8 or UTF-16"),
+        ("Müller".encode("latin-1"), "not text in UTF-8 .*; save it as UTF-8"),
+        (gzip.compress("Müller".encode("latin-1")), "not text in UTF-8 .*; save it as UTF-8"),
+        (b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR", "not valid JSON.*not text .a picture or an archive.*give the annotation file"),
+        (bz2.compress(b'{"images": [], "categories": []}'), "not text .a picture or an archive.*unpacked"),
         (gzip.compress(b'{"images": []}', mtime=0)[:-9], "gzip file that is damaged or truncated"),
     ],
 )

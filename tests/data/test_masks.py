@@ -87,6 +87,7 @@ def test_a_coordinate_that_would_fill_the_memory_is_refused(bad):
 
 @pytest.mark.parametrize("bad, words", [
     (dict(size=[HEIGHT, WIDTH]), "counts cannot be read: None"),
+    (dict(size=[HEIGHT, WIDTH], counts={"a": 1}), "counts cannot be read: {'a': 1}"),
     (dict(size=[HEIGHT, WIDTH], counts=""), "an RLE of 0 pixels, the image has 1200"),
     (dict(size=[HEIGHT, WIDTH], counts=[]), "an RLE of 0 pixels, the image has 1200"),
     (dict(size=[HEIGHT, WIDTH], counts=[5, 10]), "an RLE of 15 pixels, the image has 1200"),

@@ -104,6 +104,19 @@ def test_records_of_a_users_data_set(boxes, labels, message):
         Record("a", "b.png", 9, 9, boxes, labels)
 
 
+def test_an_image_id_that_is_a_list():
+    with pytest.raises(ConfigError, match=r"record of b.png: an image id must be a number or text, not \[1\]"):
+        Record([1], "b.png", 9, 9)
+
+
+def test_a_class_that_a_users_data_set_has_twice(file):
+    """Metrics by class, {name: AP}, would have one of the two."""
+    dataset = One(file, [])
+    dataset.CLASSES, dataset.cat_ids = ("cat", "cat"), [1, 2]
+    with pytest.raises(ConfigError, match="One: the class 'cat' appears twice in CLASSES"):
+        dataset._filter(True, 1)
+
+
 def test_classes_of_a_users_data_set(file):
     for ids, labels, message in (([1], [1, 2], "cat_ids"), ([1, 1], [1, 2], "cat_ids"), ([1, 2], [1, 3], "the label 3")):
         dataset = One(file, [])

@@ -78,6 +78,13 @@ def test_a_state_that_is_damaged(tmp_path, text, words):
         run.resume(path)
 
 
+@pytest.mark.parametrize("classes", [5, "cat", {"0": "cat"}])
+def test_classes_that_are_no_list(tmp_path, classes):
+    checkpoint.update_state(make_run(tmp_path).save(), classes=classes)
+    with pytest.raises(CheckpointError, match="state.json is damaged: classes is .*, not a list of names"):
+        checkpoint.classes_of(tmp_path)
+
+
 def test_restore_is_exact(tmp_path, seed):
     run = make_run(tmp_path, seed)
     before = everything(run)

@@ -95,6 +95,43 @@ def test_an_own_data_set_and_an_own_evaluator(tmp_path, empty, more):
     assert sorted(os.listdir(tmp_path / "detections")) == ["val.bbox.json", "val.ids.json"]
 
 
+@pytest.mark.parametrize(
+    "change, words",
+    [
+        (lambda t: t["annotations"][0].update(category_id=99), "category 99 is not listed"),
+        (lambda t: t["annotations"][0].update(bbox=None), "bbox is None"),
+        (lambda t: t["annotations"][0].update(area="5"), "area is '5'"),
+        (lambda t: t.pop("categories"), "it has no categories"),
+        (lambda t: t["images"].pop(), "image id 1 of the data set is not listed"),
+        (lambda t: t["categories"].pop(), "category id .* of the data set is not listed"),
+    ],
+)
+def test_an_own_ground_truth_is_checked_before_the_inference(tmp_path, monkeypatch, change, words):
+    dataset = OwnData(str(tmp_path))
+    given = dataset.ground_truth()
+    monkeypatch.setattr(OwnData, "ground_truth", lambda self: given)
+    given["annotations"].append(dict(given["annotations"][0], image_id="elsewhere"))  # is not evaluated
+    for image in given["images"]:
+        del image["file_name"], image["width"]  # needed nowhere in AP of boxes
+        image["id"] = np.int64(image["id"])
+    COCOBoxAP().check(dataset)
+    change(given)
+    for evaluator in (COCOBoxAP(), COCOMaskAP()):
+        with pytest.raises((ConfigError, DataError), match=rf"OwnData.ground_truth\(\)[^$]*{words}"):
+            evaluator.check(dataset)
+    given = [given]
+    with pytest.raises(ConfigError, match="OwnData.ground_truth.*: expected a dictionary in COCO's format"):
+        COCOBoxAP().check(dataset)
+
+
+def test_ids_that_a_result_file_cannot_contain(tmp_path):
+    dataset = OwnData(str(tmp_path))
+    for img_id in (b"a", tmp_path, None, True):
+        dataset.records[0].img_id = img_id
+        with pytest.raises(ConfigError, match="OwnData: image ids must be numbers or text, for result files; one is"):
+            COCOBoxAP().check(dataset)
+
+
 def test_submissions_of_one_key_with_arrays(tmp_path):
     dataset, rows = OwnData(str(tmp_path)), [{"image_id": 0, "box": np.zeros(4)}]
     paths = write_submissions(dataset, [("bbox", rows), ("bbox", [{"image_id": 0, "box": [0.0] * 4}])], str(tmp_path), 12)
