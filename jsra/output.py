@@ -7,6 +7,7 @@ import errno
 import json
 import math
 import os
+import re
 import sys
 
 from jsra.registry import ConfigError
@@ -46,8 +47,18 @@ def check_folder(folder: str, inputs, option: str = "--out"):
             )
 
 
+def check_kept(folder: str, names, inputs, option: str = "--out"):
+    """Raise ConfigError if an input file in the folder has one of the names, a regular expression, that are written there."""
+    for place, name in map(os.path.split, inputs):
+        if re.fullmatch(names, name) and os.path.realpath(place or ".") == os.path.realpath(folder):
+            raise ConfigError(
+                f"{option}: {folder} has the input {name}, and a result of this name would replace it: choose another folder"
+            )
+
+
 def distinct_names(paths) -> list:
-    """The file name of each path without its extension; equal names get a number, very long ones are cut."""
+    """The file name of each path without its extension; equal names get a number, very long ones are cut. Names that differ
+    only in capital letters are one name on many disks."""
     names, used = [], set()
     for path in paths:
         name = os.path.splitext(os.path.basename(path))[0]
@@ -55,9 +66,9 @@ def distinct_names(paths) -> list:
             name = name[:-1]
         stem = name
         number = 2
-        while name in used:
+        while name.lower() in used:
             name, number = f"{stem}_{number}", number + 1
-        used.add(name)
+        used.add(name.lower())
         names.append(name)
     return names
 
@@ -127,6 +138,8 @@ def new_file(path: str) -> str:
 def whole_or_not(path: str):
     """Context manager: yields a path to write to; the file is renamed to `path` at the end, or removed if writing fails."""
     unfinished = f"{path}.unfinished"
+    if os.path.islink(unfinished):
+        os.unlink(unfinished)
     try:
         yield unfinished
         os.replace(unfinished, path)

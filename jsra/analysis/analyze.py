@@ -14,8 +14,10 @@ from jsra.analysis.matching import images_of
 from jsra.analysis.page import page, picture, table
 from jsra.evaluation.coco_ap import coco_ap
 from jsra.evaluation.lvis_ap import lvis_ap
-from jsra.output import whole_or_not, write_json
+from jsra.output import check_kept, whole_or_not, write_json
 
+DRAWN = r"(errors|precision_recall|sizes|classes|confusion)\.png"  # the figures
+WORST = "worst"  # the folder of the images with the most errors
 SIZES = {"small": "mAP_s", "medium": "mAP_m", "large": "mAP_l"}
 SAID = {
     "class": "hits an object of another class",
@@ -32,7 +34,10 @@ def analyze(dataset, detections, out: str, title: str, worst: int = 12, threshol
 
     dataset: of jsra.data; detections: in COCO's result format. worst: number of images to draw, those with the most errors.
     threshold: lowest score of detections in the confusion matrix and in these images; everything else uses all scores.
+    Raises ConfigError if one of the pictures to write is an image of the dataset.
     """
+    for folder, names in ((out, DRAWN), (os.path.join(out, WORST), figures.WORST)):
+        check_kept(folder, names, (record.file for record in dataset.records))
     os.makedirs(out, exist_ok=True)
     names = list(dataset.CLASSES)
     truth = dataset.ground_truth()
@@ -99,6 +104,6 @@ def _parts(found, images, names, out, worst, own):
     yield "Classes", picture(drawn) + table(("class", "objects", "AP", "AP50"), rows)
     matrix = figures.confusion_matrix(np.array(found["confusion"]), names, place("confusion.png"))
     yield "Confusion", picture(matrix, f"detections with a score of at least {found['threshold']:g}")
-    shown = figures.worst(images, names, place("worst"), worst, found["threshold"], own)
+    shown = figures.worst(images, names, place(WORST), worst, found["threshold"], own)
     if shown:
         yield "Images with the most errors", f'<div class="grid">{"".join(picture(*one) for one in shown)}</div>'

@@ -113,7 +113,7 @@ def _vid(args):
     from jsra.output import output_file, write_json
 
     root, out = data_path(args.root), data_path(args.out)  # as in the config that names them
-    output_file(out, None, "OUT")
+    output_file(out, (".json",), "OUT")
     content, problems = read_devkit(root, args.sets, args.classes, not args.key_frames, progress=True)
     refuse(root, problems)
     refuse_numbers(root, content)

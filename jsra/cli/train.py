@@ -76,6 +76,7 @@ def _show_curves(training):
     import os
 
     from jsra.visualize.curves import plot
+    from jsra.visualize.training import CURVES
 
     if training.main and importlib.util.find_spec("matplotlib"):
-        training.log.info(f"curves: {plot([training.work_dir], os.path.join(training.work_dir, 'curves.png'))}")
+        training.log.info(f"curves: {plot([training.work_dir], os.path.join(training.work_dir, CURVES))}")

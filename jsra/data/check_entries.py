@@ -4,9 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 
-from PIL import ImageOps
-
-from jsra.data.image import open_image, rgb_pixels, separator
+from jsra.data.image import open_image, rgb_pixels, separator, shown
 from jsra.data.problems import error, warning
 from jsra.runtime.memory import no_memory
 
@@ -18,7 +16,7 @@ def check_image(path, size, where):
     """Problems of an image file."""
     try:
         with open_image(path) as image:
-            found, turned = image.size, ImageOps.exif_transpose(image).size
+            turned, found = shown(image).size, image.size
             dark = rgb_pixels(image).max(initial=0) < DARK and image.mode.startswith("I")
     except (FileNotFoundError, NotADirectoryError):
         yield error(where, f"the image {path} is missing", f"add the file, or remove the image{separator(path)}")

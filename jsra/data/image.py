@@ -7,12 +7,17 @@ import re
 import warnings
 
 import numpy as np
-from PIL import Image, ImageOps, UnidentifiedImageError
+from PIL import Image, UnidentifiedImageError
 
 from jsra.runtime.memory import no_memory
 
 PICTURES = (".jpg", ".jpeg", ".jfif", ".png", ".bmp", ".webp", ".tif", ".tiff")  # files with these endings count as pictures
-
+# EXIF orientation -> how the stored picture is turned to be shown.
+_TURNS = {
+    2: Image.Transpose.FLIP_LEFT_RIGHT, 3: Image.Transpose.ROTATE_180, 4: Image.Transpose.FLIP_TOP_BOTTOM,
+    5: Image.Transpose.TRANSPOSE, 6: Image.Transpose.ROTATE_270, 7: Image.Transpose.TRANSVERSE, 8: Image.Transpose.ROTATE_90,
+}  # fmt: skip
+_ORIENTATION, _BITS, _COMPRESSION, _WHITE_IS, _PLANES = 274, 258, 259, 262, 284  # tags of EXIF and of TIFF files
 
 warnings.filterwarnings("ignore", category=Image.DecompressionBombWarning)  # for half as many as are read
 
@@ -94,6 +99,25 @@ def count_frames(path) -> int:
         return 1
 
 
+def shown(image):
+    """A Pillow image as it is shown: turned by its EXIF orientation, as in mmdet. An orientation in XMP is not used, nor that
+    of an EXIF which cannot be read. Pillow turns a TIFF when it is loaded: then `image` itself is turned."""
+    if image.format == "TIFF":
+        image.filename = ""  # otherwise Pillow maps the file into memory, with width and height exchanged if it is turned
+        image.load()
+        return image
+    image.load()
+    xmp = {key: image.info.pop(key) for key in ("xmp", "XML:com.adobe.xmp") if key in image.info}
+    try:
+        turn = _TURNS.get(image.getexif().get(_ORIENTATION))
+    except MemoryError:
+        raise
+    except Exception:  # Pillow raises many kinds for an EXIF that is broken
+        turn = None
+    image.info.update(xmp)
+    return image if turn is None else image.transpose(turn)
+
+
 def rgb_pixels(image, size=None):
     """uint8 RGB [H, W, 3] of a Pillow image.
 
@@ -101,16 +125,21 @@ def rgb_pixels(image, size=None):
     annotations is that of the stored image and not that of the rotated one. Of 16-bit pixels the upper 8 bits are used, as in
     OpenCV. Raises ValueError for pixels with more bits or floating-point pixels, because their range is unknown.
     """
-    turned = ImageOps.exif_transpose(image)
+    turned = shown(image)
     if size is not None and tuple(size) == image.size != turned.size:
         turned = image
     if turned.mode == "F":
         raise ValueError("floating-point pixels; save it with 8 or 16 bits")
+    tags = getattr(image, "tag_v2", {})  # of a TIFF
+    bits = tags.get(_BITS, (8,))
     if turned.mode.startswith("I"):
         values = np.asarray(turned)
         if values.size and (values.min() < 0 or values.max() > 65535):
             raise ValueError(f"pixels of {values.min()} to {values.max()}; save it with 8 or 16 bits")
-        turned = Image.fromarray((values.astype(np.uint16) >> 8).astype(np.uint8))
+        upper = (values.astype(np.uint16) >> (4 if bits == (12,) else 8)).astype(np.uint8)
+        turned = Image.fromarray(255 - upper if tags.get(_WHITE_IS) == 0 else upper)
+    elif len(bits) > 1 and max(bits) > 8 and tags.get(_PLANES) == 2 and tags.get(_COMPRESSION, 1) == 1:
+        raise ValueError(f"planes of {max(bits)} bits, one after the other; save it with the colours of a pixel together")
     return np.asarray(turned.convert("RGB"))
 
 

@@ -11,7 +11,8 @@ from jsra.arguments import short
 from jsra.data.resize import resize_nearest
 
 FORM = "it must be a list of polygons, each one list of numbers, [[x0, y0, x1, y1, ...], ...]"
-FARTHEST = 1e6  # pixels; the memory of the rasteriser grows with the length of an edge
+FARTHEST = 1e6  # pixels
+LONGEST = 1e7  # pixels of an outline: the rasteriser needs 40 bytes for each, and crashes if they are not there
 
 
 class InstanceMasks:
@@ -121,11 +122,14 @@ def mask_problem(segmentation, width: int, height: int):
         if not isinstance(polygon, (list, tuple, np.ndarray)) or len(polygon) < 6 or len(polygon) % 2:
             return f"a polygon needs x and y of at least 3 points, it is {short(polygon)}"
         try:
-            within = -FARTHEST < min(polygon) and max(polygon) < FARTHEST and isfinite(sum(polygon))
+            low, high = min(polygon), max(polygon)
+            within = -FARTHEST < low and high < FARTHEST and isfinite(sum(polygon))
             if not within or bool in map(type, polygon):  # JSON's true is Python's 1
                 raise ValueError(polygon)
         except (TypeError, ValueError, OverflowError):
             return f"a polygon has a coordinate that is not a number of pixels below {FARTHEST:g}"
+        if len(polygon) / 2 * (high - low) > LONGEST and _outline(polygon) > LONGEST:  # the first is the longest possible
+            return f"a polygon has an outline of more than {LONGEST:g} pixels"
     return None
 
 
@@ -138,6 +142,12 @@ def _is_of_points(segmentation) -> bool:
 
 def _is_number(value) -> bool:
     return isinstance(value, (int, float)) and not isinstance(value, bool)
+
+
+def _outline(polygon) -> float:
+    """The length of a polygon's outline, each edge by its longer side."""
+    points = np.reshape(np.asarray(polygon, float), (-1, 2))
+    return float(np.abs(points - np.roll(points, 1, axis=0)).max(axis=1).sum())
 
 
 def _rle_problem(rle, width, height):

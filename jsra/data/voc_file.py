@@ -34,8 +34,13 @@ def read_xml(path, where) -> tuple:
     if not all(size is not None and 0 < size < FARTHEST and size == int(size) for size in sizes):
         what = f"annotation {path} has no <size> with the picture's <width> and <height>"
         return None, [error(where, what, "write them in pixels, whole numbers")]
+    elsewhere = objects_elsewhere(root)
+    if elsewhere:  # as a picture without objects it would be a background
+        what = f"annotation {path} has objects in <{elsewhere}>, another format"
+        return None, [error(where, what, "write each <object> directly below <annotation>")]
     objects, wrong = read_objects(root)
-    content = {"file": root.findtext("filename"), "objects": objects, "width": int(sizes[0]), "height": int(sizes[1])}
+    size = {"width": int(sizes[0]), "height": int(sizes[1])}
+    content = {"file": root.findtext("filename"), "folder": os.path.dirname(path), "objects": objects, **size}
     cure = f"correct it in {path}, or remove the object"
     return content, [error(f"{where}, {which}", what, cure) for which, what in wrong]
 
@@ -53,6 +58,14 @@ def parse_xml(path):
     for node in root.iter():
         node.tag = node.tag.rpartition("}")[2]
     return root
+
+
+def objects_elsewhere(root):
+    """The name of the first entry of an annotation that is no <object> but has objects or boxes in it, as in FAIR1M; None if
+    there is none."""
+    others = (child for child in root if child.tag != "object")
+    inside = ".//object", ".//bndbox"
+    return next((child.tag for child in others if any(child.find(path) is not None for path in inside)), None)
 
 
 def read_objects(root) -> tuple:
@@ -192,9 +205,12 @@ def voc_image(path, content):
     """The image of an annotation file: `path` (the file's own name) with the extension of the picture that it names, or
     another.
 
-    A picture with another name is used only if there is none with the file's own name.
+    A picture with another name is used only if there is none with the file's own name, and it has no annotation of its own.
     """
-    named = os.path.basename(content["file"] or "")
-    endings = [os.path.splitext(named)[1], *PICTURES, *(ending.upper() for ending in PICTURES)]
-    candidates = [path + ending for ending in endings if ending] + [os.path.join(os.path.dirname(path), named)]
+    named = os.path.basename((content["file"] or "").strip().replace("\\", "/"))
+    stem, ending = os.path.splitext(named)
+    endings = [ending, *PICTURES, *(ending.upper() for ending in PICTURES)]
+    candidates = [path + ending for ending in endings if ending]
+    folder, other = os.path.dirname(path), os.path.join(content["folder"], f"{stem}.xml")
+    candidates += [] if os.path.isfile(other) else [os.path.join(folder, named)]
     return next((p for p in candidates if os.path.isfile(p)), f"{path}.jpg")

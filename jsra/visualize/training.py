@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import os
+import re
 
 import numpy as np
 from PIL import Image
 
 from jsra.data.loader import collate
-from jsra.output import write_picture
+from jsra.output import check_kept, write_picture
 from jsra.visualize.browse import as_picture, draw_truth
 
 SIDE = 400  # largest side of a picture in a sheet, in pixels
 MOST = 16  # pictures per sheet
+CURVES = "curves.png"  # drawn by `jsra train` at its end
 # COCO's sizes of objects, by the area of the box in pixels of the original image.
 SIZES = (("small", 0, 32**2), ("medium", 32**2, 96**2), ("large", 96**2, np.inf))
 
@@ -21,8 +23,11 @@ def draw_batches(loader, folder: str, count: int = 3) -> list:
     """Draw the first `count` batches of a loader: the images as the model gets them, with boxes and masks. Of a data set that
     delivers features, these are the images of the features.
 
-    Writes folder/train_batch0.jpg, ...; returns the paths. Batches are loaded in this process.
+    Writes folder/train_batch0.jpg, ...; returns the paths. Batches are loaded in this process. Raises ConfigError if one of
+    these files, or that of the curves, is a picture of the data set.
     """
+    files = (record.file for record in loader.dataset.records)
+    check_kept(folder, rf"train_batch\d+\.jpg|{re.escape(CURVES)}", files, "work_dir")
     os.makedirs(folder, exist_ok=True)
     paths = []
     for number, indices in enumerate(loader.batches(0)[:count]):

@@ -3,6 +3,7 @@
 import json
 import os
 import re
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -16,6 +17,7 @@ from jsra.analysis.matching import Image, images_of
 from jsra.cli import main
 from jsra.data.coco import COCODataset
 from jsra.evaluation.coco_ap import coco_ap
+from jsra.registry import ConfigError
 
 # An object of class 1 and one of class 2, and a crowd of class 1.
 BOXES = np.array([[0, 0, 10, 10], [50, 0, 60, 10]], float)
@@ -173,6 +175,23 @@ def test_again_with_fewer_pictures_and_names_that_are_not_utf8(scattered):
     assert sorted(os.listdir(out / "worst")) == ["mine.jpg", "worst_01.jpg"]
     page = (out / "index.html").read_text(encoding="utf8")
     assert r"<h1>run caf\udce9</h1>" in page and r"cat \ud83d" in page
+
+
+@pytest.mark.parametrize("out, name", [("images", "sizes.png"), (".", "worst_01.jpg")])
+def test_the_pictures_of_the_data_are_not_overwritten(scattered, out, name):
+    folder, path, detections = scattered
+    images = folder / "images"
+    if out == ".":
+        images = images.rename(folder / "worst")
+    content = json.loads(Path(path).read_text())
+    os.rename(images / content["images"][0]["file_name"], images / name)
+    content["images"][0]["file_name"] = name
+    Path(path).write_text(json.dumps(content))
+    dataset = COCODataset(root=str(images), anno_file=path, use_anno_cats=True, filter_min_size=1)
+    before = (images / name).read_bytes()
+    with pytest.raises(ConfigError, match=f"--out: .* has the input {name}, and a result of this name would replace it"):
+        analyze(dataset, detections, str(folder / out), "x")
+    assert (images / name).read_bytes() == before
 
 
 def test_a_picture_annotated_as_it_is_stored_is_drawn_so(scattered):

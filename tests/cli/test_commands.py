@@ -45,6 +45,18 @@ def test_train_shows_what_it_trains_on(trained):
     assert (folder / "work" / "curves.png").stat().st_size > 10_000
 
 
+@pytest.mark.parametrize("name", ["train_batch1.jpg", "curves.png"])
+def test_pictures_of_the_data_are_not_overwritten_by_those_of_a_run(tmp_path, capsys, name):
+    config = write_config(tmp_path)
+    images, annotations = tmp_path / "data" / "images", tmp_path / "data" / "annotations.json"
+    Image.open(images / "0.png").save(images / name)
+    before = (images / name).read_bytes()
+    annotations.write_text(annotations.read_text().replace("0.png", name))
+    assert main(["train", config, "--work-dir", str(images)]) == 2
+    assert f"work_dir: {images} has the input {name}, and a result of this name would replace" in capsys.readouterr().err
+    assert (images / name).read_bytes() == before
+
+
 def test_config_prints_values_and_their_origin(trained, capsys):
     folder, config = trained
     changes = ["--set", "optimizer.lr=0.5", "--set", "+best_metric='1e-4'"]

@@ -1,12 +1,15 @@
 """Pictures of every kind give the same pixels in training and in inference."""
 
 import os
+from pathlib import Path
 
 import numpy as np
 import pytest
 from PIL import Image
+from PIL.PngImagePlugin import PngInfo
 
 from jsra.data.check_entries import check_image
+from jsra.data.formats.pictures import size_of
 from jsra.data.image import DataError, read_image, rgb_pixels
 from jsra.data.paths import existing_file
 from jsra.data.voc_file import read_xml
@@ -82,6 +85,100 @@ def test_where_sizes_agree_training_and_inference_see_the_same(tmp_path, orienta
 def test_a_folder_is_no_picture(tmp_path):
     with pytest.raises(DataError, match=f"^image {tmp_path} is a folder: give a picture file$"):
         read_image(str(tmp_path))
+
+
+def xmp(orientation):
+    return f'<x:xmpmeta xmlns:tiff="http://ns.adobe.com/tiff/1.0/" tiff:Orientation="{orientation}"/>'
+
+
+@pytest.mark.parametrize("orientation", [None, 8])
+def test_an_orientation_in_xmp_is_not_used(tmp_path, orientation):
+    """OpenCV and torchvision do not read it."""
+    pixels, exif = np.random.default_rng(1).integers(0, 256, (20, 30, 3), dtype=np.uint8), Image.Exif()
+    if orientation:
+        exif[0x0112] = orientation
+    note = PngInfo()
+    note.add_itxt("XML:com.adobe.xmp", xmp(3))
+    Image.fromarray(pixels).save(tmp_path / "a.png", exif=exif, pnginfo=note)
+    assert np.array_equal(read_image(str(tmp_path / "a.png")), np.rot90(pixels, 1 if orientation else 0))
+
+
+def test_an_exif_that_is_broken_costs_no_picture(tmp_path):
+    pixels = np.random.default_rng(1).integers(0, 256, (20, 30, 3), dtype=np.uint8)
+    path = str(tmp_path / "a.png")
+    Image.fromarray(pixels).save(path, exif=b"\0\x08\0\x02\x01\x12\0\x03")
+    assert np.array_equal(read_image(path), pixels) and not list(check_image(path, (30, 20), "here"))
+    assert size_of(path) == ((30, 20), "")
+
+
+@pytest.mark.parametrize("orientation", range(2, 9))
+@pytest.mark.parametrize("mode", ["L", "RGB", "I;16"])
+@pytest.mark.parametrize("compression", [None, "tiff_lzw"])
+def test_the_orientation_of_a_tiff(tmp_path, orientation, mode, compression):
+    """Pillow 11 to 13 read those of one channel as garbage if the file is mapped into memory; before 10.1 they were turned
+    twice."""
+    rng, path = np.random.default_rng(2), str(tmp_path / "a.tif")
+    p = rng.integers(0, 256, (20, 30, 3) if mode == "RGB" else (20, 30), dtype=np.uint8)
+    stored = p.astype(np.uint16) << 8 if mode == "I;16" else p
+    Image.fromarray(stored).save(path, tiffinfo={274: orientation}, compression=compression)
+    swapped = np.swapaxes(p, 0, 1)
+    turned = p[:, ::-1], p[::-1, ::-1], p[::-1], swapped, np.rot90(p, -1), np.rot90(swapped, 2), np.rot90(p)
+    expected = turned[orientation - 2]
+    expected = expected if mode == "RGB" else np.repeat(expected[..., None], 3, 2)
+    size = expected.shape[1::-1]
+    assert np.array_equal(read_image(path), expected) and np.array_equal(read_image(path, size), expected)
+    assert size_of(path, size) == (size, "") and not list(check_image(path, size, "here"))
+
+
+def write_tiff(path, width, height, data, **tags):
+    """Write an uncompressed TIFF by hand. tags: bits, white (what 0 means), samples, planar."""
+    values = {256: width, 257: height, 259: 1, 262: tags.get("white", 1)}
+    values.update({277: tags.get("samples", 1), 284: tags.get("planar", 1)})
+    strips, start = values[277] if values[284] == 2 else 1, 8
+    entries = {tag: (3, [value]) for tag, value in values.items()}
+    entries[258] = 3, [tags["bits"]] * values[277]
+    entries[273] = 4, [start + i * len(data) // strips for i in range(strips)]
+    entries[278], entries[279] = (3, [height]), (4, [len(data) // strips] * strips)
+    end = start + len(data)
+    body, more = b"", b""
+    for tag, (kind, numbers) in sorted(entries.items()):
+        packed = b"".join(n.to_bytes({3: 2, 4: 4}[kind], "little") for n in numbers)
+        if len(packed) > 4:
+            more, packed = more + packed, (end + len(more)).to_bytes(4, "little")
+        body += tag.to_bytes(2, "little") + kind.to_bytes(2, "little") + len(numbers).to_bytes(4, "little")
+        body += packed.ljust(4, b"\0")
+    at = end + len(more)
+    head = b"II*\0" + at.to_bytes(4, "little")
+    Path(path).write_bytes(head + data + more + len(entries).to_bytes(2, "little") + body + bytes(4))
+    return str(path)
+
+
+def test_a_tiff_of_16_bits_in_which_0_is_white(tmp_path):
+    """As X-ray pictures are: OpenCV inverts it."""
+    values = np.arange(0, 65536, 256, dtype=np.uint16).reshape(8, 32)
+    path = write_tiff(tmp_path / "a.tif", 32, 8, values.astype("<u2").tobytes(), bits=16, white=0)
+    assert np.array_equal(read_image(path)[..., 0], 255 - (values >> 8))
+    path = write_tiff(tmp_path / "b.tif", 32, 8, (values >> 8).astype(np.uint8).tobytes(), bits=8, white=0)
+    assert np.array_equal(read_image(path)[..., 0], 255 - (values >> 8))
+
+
+def test_a_tiff_of_12_bits(tmp_path):
+    values = np.arange(0, 4096, 16).reshape(8, 32)
+    packed = int("".join(f"{v:012b}" for v in values.ravel()), 2).to_bytes(values.size * 3 // 2, "big")
+    path = write_tiff(tmp_path / "a.tif", 32, 8, packed, bits=12)
+    assert np.array_equal(read_image(path)[..., 0], values >> 4) and not list(check_image(path, (32, 8), "here"))
+
+
+def test_planes_of_a_tiff(tmp_path):
+    """Pillow reads uncompressed ones of 16 bits as 8 bits of twice as many pixels."""
+    values = np.random.default_rng(0).integers(0, 65536, (3, 8, 32)).astype("<u2")
+    path = write_tiff(tmp_path / "a.tif", 32, 8, values.tobytes(), bits=16, white=2, samples=3, planar=2)
+    with pytest.raises(DataError, match="planes of 16 bits, one after the other; save it with the colours of a pixel"):
+        read_image(path)
+    assert "planes of 16 bits" in next(check_image(path, (32, 8), "here")).what
+    upper = (values >> 8).astype(np.uint8)
+    path = write_tiff(tmp_path / "b.tif", 32, 8, upper.tobytes(), bits=8, white=2, samples=3, planar=2)
+    assert np.array_equal(read_image(path), upper.transpose(1, 2, 0))
 
 
 def test_pipes_are_refused(tmp_path):

@@ -85,6 +85,16 @@ def test_a_coordinate_that_would_fill_the_memory_is_refused(bad):
         to_rle([[1, 1, 9, 1, bad, 9]], WIDTH, HEIGHT)
 
 
+def test_an_outline_that_would_fill_the_memory_is_refused():
+    """One that goes to and fro: the rasteriser stores each of its pixels."""
+    far = [v for i in range(6) for v in ((0, 0) if i % 2 else (999_999, 999_990 - i))]
+    assert to_rle([far], WIDTH, HEIGHT)["size"] == [HEIGHT, WIDTH]
+    with pytest.raises(ValueError, match=r"a polygon has an outline of more than 1e\+07 pixels"):
+        to_rle([far * 3], WIDTH, HEIGHT)
+    near = [v for i in range(30_000) for v in (999_000 + i % 2, 999_000)]
+    assert to_rle([near], WIDTH, HEIGHT)["size"] == [HEIGHT, WIDTH]
+
+
 @pytest.mark.parametrize("bad, words", [
     (dict(size=[HEIGHT, WIDTH]), "counts cannot be read: None"),
     (dict(size=[HEIGHT, WIDTH], counts={"a": 1}), "counts cannot be read: {'a': 1}"),

@@ -127,6 +127,9 @@ def test_wrong_arguments(root):
 def test_one_file_gives_the_same(root, tmp_path):
     path = str(tmp_path / "out" / "all.json")
     assert main(["data", "vid", root, path, "--sets", "VID/train_videos", "DET/foxes"]) == 0
+    listed = os.path.join(root, "ImageSets", "VID", "train_videos.txt")
+    before = open(listed).read()
+    assert main(["data", "vid", root, listed, "--sets", "VID/train_videos"]) == 2 and open(listed).read() == before
     ours = make(root, ["VID/train_videos", "DET/foxes"])
     read = make(root, anno_file=path)
     assert len(ours) == len(read) == 24

@@ -121,10 +121,35 @@ def test_an_annotation_is_of_the_picture_of_its_own_name(root):
     named(root, 2, "0001.jpg")
     assert [r.file.rpartition("/")[2] for r in make(root).records] == ["0001.jpg", "0002.jpg"]
     (Path(root) / "JPEGImages" / "0002.jpg").rename(Path(root) / "JPEGImages" / "0002.image")
-    with pytest.raises(ConfigError, match=r"the annotations of 0001 and 0002 both read .*0001\.jpg; correct <filename>"):
-        make(root)
     named(root, 2, "0002.image")
     assert make(root)[1][1]["img_file"].endswith("0002.image")
+
+
+@pytest.mark.parametrize("listed", ["0001\n0002\n", "0002\n"])
+def test_the_picture_of_another_annotation_is_not_used(root, listed):
+    """Also where the other annotation is not in the list."""
+    named(root, 2, "0001.jpg")
+    (Path(root) / "JPEGImages" / "0002.jpg").unlink()
+    (Path(root) / "ImageSets" / "Main" / "trainval.txt").write_text(listed)
+    with pytest.raises(DataError, match=r"0002\.jpg \(image id 0002\) is missing"):
+        make(root).check_pictures()
+    settings = {"type": "VOCDataset", "root": root, "classes": ["cat", "dog", "horse"]}
+    assert any(p.where == "image 0002" and "0002.jpg is missing" in p.what for p in check(settings, progress=False))
+
+
+def test_two_annotations_that_name_one_picture(root):
+    for number in (1, 2):
+        (Path(root) / "JPEGImages" / f"000{number}.jpg").rename(Path(root) / "JPEGImages" / "one.jpg")
+        named(root, number, "one.jpg")
+    with pytest.raises(ConfigError, match=r"the annotations of 0001 and 0002 both read .*one\.jpg; correct <filename>"):
+        make(root)
+
+
+@pytest.mark.parametrize("name", ["\n  other.jpg\n", "C:\\\\Users\\\\me\\\\other.jpg"])
+def test_file_names_in_lines_of_their_own_and_of_windows(root, name):
+    (Path(root) / "JPEGImages" / "0002.jpg").rename(Path(root) / "JPEGImages" / "other.jpg")
+    named(root, 2, name)
+    assert make(root)[1][1]["img_file"].endswith("/other.jpg")
 
 
 def test_pictures_in_subfolders_and_of_other_endings(root):
@@ -166,6 +191,8 @@ def rewritten(root, number, change):
         ),
         (lambda text: text.replace("<ymin>5</ymin>", ""), "not four numbers of pixels: 5, nothing"),
         (lambda text: text.replace("<difficult>0", "<difficult>maybe", 1), r"<difficult> is 'maybe', not 0 or 1"),
+        (lambda text: re.sub("(<object>.*</object>)", r"<list>\1</list>", text), "objects in <list>, another format"),
+        (lambda text: text.replace("object>", "Object>"), "objects in <Object>, another format"),
     ],
 )
 def test_broken_annotations_are_named(root, change, words):

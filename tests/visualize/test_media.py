@@ -118,12 +118,22 @@ def test_results_never_overwrite_what_a_link_points_to(folder, tmp_path):
     for name in ("detections.json", "original.jsonl"):
         (tmp_path / name).write_text("precious")
         (out / name).symlink_to(tmp_path / name)
+    (out / "original.gif.unfinished").symlink_to(original)
     for link in (os.symlink, os.link):
         (out / "original.gif").unlink()
         link(original, out / "original.gif")
         assert infer_all(detector, [str(original)], str(out)).failed == {}
         assert original.read_bytes() == before and (out / "original.gif").read_bytes() != before
     assert {(tmp_path / name).read_text() for name in ("detections.json", "original.jsonl")} == {"precious"}
+
+
+def test_names_that_differ_in_capital_letters(tmp_path):
+    """On disks of Windows and macOS the second result would overwrite the first."""
+    for name in ("a.jpg", "A.png"):
+        (tmp_path / name[0]).mkdir()
+        Image.new("RGB", (64, 48), "gray").save(tmp_path / name[0] / name)
+    infer_all(detector, [str(tmp_path / "A" / "A.png"), str(tmp_path / "a" / "a.jpg")], str(tmp_path / "out"))
+    assert sorted(os.listdir(tmp_path / "out")) == ["A.jpg", "a_2.jpg", "detections.json"]
 
 
 def test_long_names_and_wide_pictures(tmp_path):

@@ -5,10 +5,10 @@ from __future__ import annotations
 import os
 import re
 
-from PIL import Image, ImageOps
+from PIL import Image
 
 from jsra.data.formats.annotations import files_below
-from jsra.data.image import PICTURES, open_image
+from jsra.data.image import PICTURES, open_image, shown
 from jsra.data.paths import composed
 from jsra.data.problems import counted
 
@@ -151,7 +151,7 @@ def size_of(path: str, stated=(None, None)):
     """
     try:
         with open_image(path) as image:
-            stored, shown = image.size, ImageOps.exif_transpose(image).size
+            turned, stored = shown(image).size, image.size
     except (OSError, ValueError, SyntaxError, Image.DecompressionBombError) as error:
         return None, f"the picture {path} cannot be read ({error})"
     try:
@@ -159,11 +159,11 @@ def size_of(path: str, stated=(None, None)):
     except (TypeError, ValueError, OverflowError):
         width = height = 0
     if width <= 0 or height <= 0:
-        return shown, ""
-    if (width, height) in (stored, shown):
-        return (width, height), AS_STORED if (width, height) != shown else ""
+        return turned, ""
+    if (width, height) in (stored, turned):
+        return (width, height), AS_STORED if (width, height) != turned else ""
     return None, (
-        f"annotated as a picture of {width} x {height} pixels, it has {shown[0]} x {shown[1]}: give the picture that was "
+        f"annotated as a picture of {width} x {height} pixels, it has {turned[0]} x {turned[1]}: give the picture that was "
         "annotated, or correct the size in the annotation"
     )
 

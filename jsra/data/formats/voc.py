@@ -21,7 +21,7 @@ from jsra.data.formats.annotations import (
 from jsra.data.formats.lists import listed_splits
 from jsra.data.formats.pictures import Pictures, size_of, split_called, stem_of
 from jsra.data.paths import composed
-from jsra.data.voc_file import names_meant, read_listing, read_objects
+from jsra.data.voc_file import names_meant, objects_elsewhere, read_listing, read_objects
 
 # What an <object> may have that is used, or that says nothing about its box. Others are named.
 _OF_OBJECT = {
@@ -45,9 +45,9 @@ def find(folder: str):
         if size is None:
             problems.append(f"{path}: {why}: left out")
             continue
-        inside = [child for child in root if child.tag != "object" and child.find(".//object") is not None]
-        if inside:  # FAIR1M; as a picture without objects it would be a background
-            problems.append(f"{path}: it has objects in <{inside[0].tag}>, another format: left out")
+        elsewhere = objects_elsewhere(root)
+        if elsewhere:
+            problems.append(f"{path}: it has objects in <{elsewhere}>, another format: left out")
             continue
         objects = list(_objects(root, path, problems))
         unused.update(key for o in root.findall("object") for key in _not_used(o))
