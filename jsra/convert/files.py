@@ -73,19 +73,36 @@ def _check_start(path):
     """Raise WeightsError for files that are often given by mistake instead of weights."""
     with open(path, "rb") as file:
         start = file.read(512)
-    if path.lower().endswith(".safetensors") and start[8:9] == b"{":
+    if start[8:9] == b"{" and start[5:8] == bytes(3):
+        if not path.lower().endswith(".safetensors"):
+            raise WeightsError(f"{path}: this is a safetensors file: rename it to .safetensors")
         return  # the length of the header, before it, may look like text
+    line = _text(start)
     start = start.lstrip().lower()
     if not start:
         raise WeightsError(f"{path}: the file is empty; download it again")
     if start.startswith(b"version https://git-lfs"):
         raise WeightsError(f"{path}: this is a Git LFS pointer, not the weights: run `git lfs pull` in its repository")
-    if start.startswith((b"<!doctype", b"<html", b"<?xml")):
+    if start.startswith(b"<"):
         raise WeightsError(f"{path}: this is a web page, not weights: the download returned an error or a log-in page")
     if start.startswith(b"\x1f\x8b"):
         raise WeightsError(f"{path}: compressed by gzip: unpack it (gunzip, or tar xzf)")
     if start.startswith((b"{", b"[")):
         raise WeightsError(f"{path}: this is text (JSON), not weights: the download returned an error, or it is another file")
+    if line and path.lower().endswith((*TORCH, ".pkl")):
+        raise WeightsError(
+            f"{path}: this is text ({line!r}), not weights: the download returned an error, or it is another file"
+        )
+
+
+def _text(start) -> str:
+    """The beginning of the first line of a text; "" for anything else, also for a pickle of the oldest protocol."""
+    try:
+        line = start.decode().strip().splitlines()[0]
+    except (UnicodeDecodeError, IndexError):
+        return ""
+    pickled = re.match(r"[(\]})]|c[\w.]+$", line)
+    return "" if pickled or not line.isprintable() else line[:60]
 
 
 def write_weights(path, arrays: dict, classes=(), config=None, source=None):
@@ -118,22 +135,27 @@ def write_weights(path, arrays: dict, classes=(), config=None, source=None):
 
 def _state_dict(content, path) -> dict:
     caffe = _is_caffe(content)
-    for key in _NESTED:
+    for key in (*_NESTED, *_NESTED):  # of Lightning and others, one inside another in any order
         if isinstance(content, dict) and isinstance(content.get(key), dict):
             averaged = next((k for k in _AVERAGED if k != key and isinstance(content.get(k), dict)), None)
             if averaged:
                 print(f"{path}: read {key!r}; the averaged weights, {averaged!r}, are not used", file=sys.stderr)
             content = content[key]
+    if isinstance(content, torch_file.Inert):
+        raise WeightsError(_whole(path, "its content"))
     if not isinstance(content, dict):
         raise WeightsError(f"{path}: holds {type(content).__name__}, not a dictionary of tensors")
     unread = [str(name) for name, value in content.items() if isinstance(value, torch_file.Unread)]
     if unread:
         raise WeightsError(
-            f"{path}: {len(unread)} tensors are of a kind that is not supported (sparse, quantised, of another device than "
-            f"CPU and GPU), such as {unread[0]}: save them in PyTorch as dense tensors on the CPU, "
+            f"{path}: {len(unread)} tensors are of a kind that is not supported (sparse, quantised, complex, 8-bit floats, "
+            f"of another device than CPU and GPU), such as {unread[0]}: save them in PyTorch as dense tensors on the CPU, "
             "torch.save({name: tensor.cpu() for name, tensor in model.state_dict().items()}, 'weights.pth')"
         )
     arrays = {str(name): value for name, value in content.items() if isinstance(value, np.ndarray)}
+    whole = next((key for key in (*_NESTED, *_AVERAGED) if isinstance(content.get(key), torch_file.Inert)), None)
+    if not arrays and whole:
+        raise WeightsError(_whole(path, repr(whole)))
     if not arrays:
         raise WeightsError(f"{path}: no tensors in it; its keys are {', '.join(map(str, list(content)[:8])) or 'none'}")
     if caffe and any(name.endswith("layer1.0.conv3.weight") for name in arrays):
@@ -142,6 +164,13 @@ def _state_dict(content, path) -> dict:
             "ours on the 3x3 one, so the results would be wrong; use weights of style='pytorch'"
         )
     return arrays
+
+
+def _whole(path, what) -> str:
+    return (
+        f"{path}: {what} is an object with its class, such as a whole model, which is not loaded: save the weights alone in "
+        "PyTorch, torch.save(model.state_dict(), 'weights.pth')"
+    )
 
 
 def _is_caffe(content) -> bool:

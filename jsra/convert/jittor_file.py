@@ -59,8 +59,6 @@ def _latin1(text="", *_):
 
 
 class _JittorUnpickler(Unpickler):
-    inert = (*Unpickler.inert, "jdet", "jittor")
-
     def find_class(self, module, name):
         if module in _ARRAYS and name in ("_reconstruct", "scalar"):
             return _Array if name == "_reconstruct" else _scalar

@@ -1,7 +1,7 @@
 """Reads and writes PyTorch's .pth files without PyTorch and without executing code in them.
 
 A .pth file is a pickle, which can call any function when it is loaded. The unpickler here supports only tensors and plain
-containers; other classes and functions are refused, except log objects of training frameworks, which are replaced by Inert.
+containers; all other objects are replaced by Inert, and modules that run code are refused.
 """
 
 from __future__ import annotations
@@ -88,7 +88,12 @@ class Inert:
 
 
 class Unread(Inert):
-    """Replaces a tensor of a kind that is not supported: sparse, quantised, or saved from another kind of device."""
+    """Replaces a tensor of a kind that is not supported: sparse, quantised, of complex numbers or 8-bit floats, or saved from
+    another kind of device; and a storage of such numbers."""
+
+
+def _rebuild_tensor(storage, *arguments):
+    return Unread() if isinstance(storage, Unread) else Tensor(storage, *arguments)
 
 
 def _rebuild_parameter(data, *_):
@@ -97,29 +102,29 @@ def _rebuild_parameter(data, *_):
 
 def _rebuild_from_type(function, _type, args, *_):
     """A tensor or parameter with attributes of its own, which are left out."""
-    return function(*args) if function in (Tensor, _rebuild_parameter) else Unread()
+    return function(*args) if function in (_rebuild_tensor, _rebuild_parameter) else Unread()
 
 
-# Modules of objects that training programs save with weights: settings, dates, logs, random states. Submodules are included.
-_INERT = (
-    "mmengine", "mmcv", "mmdet", "mmyolo", "numpy", "argparse", "datetime", "pathlib", "torch", "_codecs", "copyreg",
-    "collections", "omegaconf", "yacs", "fvcore", "detectron2", "addict", "uuid", "enum", "decimal", "random", "easydict",
-    "lightning", "lightning_fabric", "pytorch_lightning", "ml_collections",
+# Modules that run code, or use files and other programs: nothing that is saved with weights needs them.
+_RUNNING = (
+    "_pickle", "_posixsubprocess", "asyncio", "bdb", "code", "codeop", "commands", "ctypes", "dill", "ftplib", "http",
+    "importlib", "io", "marshal", "multiprocessing", "nt", "os", "pdb", "pickle", "pip", "platform", "posix", "profile",
+    "pty", "pydoc", "runpy", "shutil", "signal", "smtplib", "socket", "ssl", "subprocess", "sys", "tempfile", "threading",
+    "timeit", "trace", "urllib", "webbrowser", "zipimport",
 )  # fmt: skip
+_BUILTINS = ("builtins", "__builtin__")
 _INERT_BUILTINS = (
-    "bool", "bytearray", "bytes", "complex", "dict", "float", "frozenset", "int", "list", "long", "object", "range",
-    "set", "slice", "str", "tuple", "unicode",
+    "Ellipsis", "bool", "bytearray", "bytes", "complex", "dict", "float", "frozenset", "int", "list", "long", "object",
+    "range", "set", "slice", "str", "tuple", "unicode", "xrange",
 )  # fmt: skip
 
 
 class Unpickler(pickle.Unpickler):
     """pickle.Unpickler for tensors and plain containers.
 
-    Other objects that training programs save become Inert: their classes and functions are never imported or called.
-    `inert`: the modules (with submodules) for which this is allowed.
+    Other objects that training programs save, also those of a user's own classes, become Inert: their classes and functions
+    are never imported or called. What could run code is refused.
     """
-
-    inert = _INERT
 
     def __init__(self, file, storages: dict):
         super().__init__(file, encoding="utf-8")
@@ -129,7 +134,7 @@ class Unpickler(pickle.Unpickler):
         if (module, name) == ("collections", "OrderedDict"):
             return collections.OrderedDict
         if (module, name) == ("torch._utils", "_rebuild_tensor_v2"):
-            return Tensor
+            return _rebuild_tensor
         if module == "torch._utils" and name in ("_rebuild_parameter", "_rebuild_parameter_with_state"):
             return _rebuild_parameter
         if (module, name) == ("torch._tensor", "_rebuild_from_type_v2"):
@@ -140,14 +145,17 @@ class Unpickler(pickle.Unpickler):
             return _DTYPES[name]
         if module == "torch" and name == "Size":
             return tuple
-        if module.partition(".")[0] in self.inert or (module in ("builtins", "__builtin__") and name in _INERT_BUILTINS):
+        if name in _INERT_BUILTINS if module in _BUILTINS else module.partition(".")[0] not in _RUNNING:
             return Inert
         raise WeightsError(
-            f"refused: the file requests {module}.{name}, which weights do not need and which could run code"
+            f"refused: the file requests {module}.{name}, which weights do not need and which could run code; if you trust "
+            "the file, save the weights alone in PyTorch: torch.save(torch.load(FILE, weights_only=False)[KEY], 'w.pth')"
         )
 
     def persistent_load(self, pid):
         # ('storage', class, key, device, count) and, in the legacy format, its position if it is part of another storage.
+        if isinstance(pid, tuple) and len(pid) >= 5 and pid[:2] == ("storage", Inert):
+            return Unread()  # complex numbers, 8 bits, ...
         if not isinstance(pid, tuple) or len(pid) < 5 or pid[0] != "storage" or pid[1] not in _DTYPES.values():
             raise WeightsError("refused: a persistent object that is not a tensor's storage")
         if len(pid) > 5 and pid[5] is not None:
@@ -174,6 +182,8 @@ def _read_zip(path, with_data=True):
     storages = {}
     with zipfile.ZipFile(path) as archive:
         inside = [n for n in archive.namelist() if n.endswith("/data.pkl") or n == "data.pkl"]
+        if not inside and any(n.endswith(".npy") for n in archive.namelist()):
+            raise WeightsError("this is a NumPy file of arrays: rename it to .npz")
         if not inside:
             raise WeightsError("a zip file without data.pkl is not a PyTorch checkpoint: unpack it, if it contains one")
         folder = inside[0][: -len("data.pkl")]

@@ -90,7 +90,12 @@ def test_objects_of_training_frameworks_are_inert(tmp_path):
         read_weights(path)
 
 
-@pytest.mark.parametrize("name", ["lightning_fabric.utilities.data\nAttributeDict", "easydict\nEasyDict"])
+@pytest.mark.parametrize(
+    "name",
+    ["lightning_fabric.utilities.data\nAttributeDict", "easydict\nEasyDict", "__main__\nSettings", "my_project.config\nArgs",
+     "functools\npartial", "fractions\nFraction", "types\nSimpleNamespace", "re\n_compile", "operator\nitemgetter",
+     "__builtin__\nxrange"],
+)  # fmt: skip
 def test_settings_of_other_trainers_are_inert(tmp_path, name):
     content = b"\x80\x02}X\x10\x00\x00\x00hyper_parametersc" + name.encode() + b"\n)R}X\x01\x00\x00\x00aK\x01sbs."
     write_zip(str(tmp_path / "a.ckpt"), content)
@@ -130,6 +135,26 @@ def test_tensors_of_other_kinds_are_told(tmp_path, name):
         read_weights(path)
 
 
+@pytest.mark.parametrize("storage", ["torch\nComplexFloatStorage", "torch\nQUInt8Storage", "torch.storage\nUntypedStorage"])
+def test_numbers_of_other_kinds_are_told(tmp_path, storage):
+    """Complex numbers, quantised ones, and (without a type of their storage) 8-bit floats and unsigned integers."""
+    path = str(tmp_path / "a.pth")
+    torch_file.write(path, {"a": np.float32([1, 2])})
+    with zipfile.ZipFile(path) as archive:
+        parts = {name: archive.read(name) for name in archive.namelist()}
+    content = parts["archive/data.pkl"].replace(b"ctorch\nFloatStorage\n", b"c" + storage.encode() + b"\n")
+    write_zip(path, content)
+    with pytest.raises(WeightsError, match="1 tensors are of a kind that is not supported .* such as a: save them in"):
+        read_weights(path)
+
+
+@pytest.mark.parametrize("content", [b"cmodels.yolo\nModel\n)R", b"}X\x05\x00\x00\x00modelcmodels.yolo\nModel\n)Rs"])
+def test_whole_models_are_told(tmp_path, content):
+    write_zip(str(tmp_path / "a.pt"), b"\x80\x02" + content + b".")
+    with pytest.raises(WeightsError, match="a whole model, which is not loaded: save the weights alone in PyTorch"):
+        read_weights(str(tmp_path / "a.pt"))
+
+
 def test_a_torchscript_archive_is_told(tmp_path):
     path = tmp_path / "a.pt"
     with zipfile.ZipFile(path, "w") as archive:
@@ -165,7 +190,7 @@ def test_settings_dates_and_arrays_next_to_the_weights_are_inert(tmp_path):
 @pytest.mark.parametrize("name", ["getattr", "eval", "exec", "__import__", "open", "compile"])
 def test_builtins_that_run_code_are_refused(tmp_path, name):
     write_zip(str(tmp_path / "bad.pth"), b"\x80\x02cbuiltins\n" + name.encode() + b"\n(X\x01\x00\x00\x001tR.")
-    with pytest.raises(WeightsError, match=f"refused: the file requests builtins.{name}"):
+    with pytest.raises(WeightsError, match=f"refused: the file requests builtins.{name}, .* save the weights alone"):
         torch_file.read(str(tmp_path / "bad.pth"))
 
 
@@ -177,6 +202,10 @@ def test_builtins_that_run_code_are_refused(tmp_path, name):
         (b"", "is empty"),
         (b"\x1f\x8b\x08\x00" + bytes(99), "compressed by gzip"),
         (b'{"error": "not found"}', r"text \(JSON\)"),
+        (b"<Error><Code>AccessDenied</Code></Error>", "a web page"),
+        (b"404: Not Found", "text .'404: Not Found'., not weights"),
+        (b"Entry not found", "text .'Entry not found'., not weights"),
+        (b"@\x00\x00\x00\x00\x00\x00\x00{}" + bytes(99), "rename it to .safetensors"),
         (b"PK\x03\x04" + bytes(200), "truncated after 204 bytes"),
     ],
 )
@@ -256,6 +285,20 @@ def test_nested_and_parallel_checkpoints(tmp_path):
     assert list(found) == ["x"] and found["x"].dtype == np.float32
 
 
+@pytest.mark.parametrize("outer, inner", [("model", "state_dict"), ("state_dict", "model"), ("module", "model_state_dict")])
+def test_a_checkpoint_inside_another(monkeypatch, tmp_path, outer, inner):
+    (tmp_path / "a.pth").write_bytes(b"\0weights")
+    monkeypatch.setattr(torch_file, "read", lambda path: {outer: {inner: {"x": np.float32([1, 2])}}, "epoch": 1})
+    assert list(read_weights(tmp_path / "a.pth")) == ["x"]
+
+
+def test_arrays_of_numpy_under_another_name(tmp_path):
+    with open(tmp_path / "a.pth", "wb") as file:
+        np.savez(file, x=np.float32([1, 2]))
+    with pytest.raises(WeightsError, match="rename it to .npz"):
+        read_weights(tmp_path / "a.pth")
+
+
 @pytest.mark.parametrize(
     "key, text",
     [("config", "dict(depth=50, style='caffe')"), ("cfg", 'style = "caffe"'), ("cfg", "{'style': 'caffe'}")],
@@ -263,7 +306,7 @@ def test_nested_and_parallel_checkpoints(tmp_path):
 def test_a_resnet_with_its_stride_elsewhere_is_refused(tmp_path, monkeypatch, key, text):
     """mmdet's weights in Caffe's form have the names of the others."""
     path = tmp_path / "a.pth"
-    path.write_bytes(b"weights")
+    path.write_bytes(b"\0weights")
 
     def content(name, text):
         return {"meta": {key: text}, "state_dict": {f"backbone.layer1.0.{name}.weight": np.ones(2, np.float32)}}
