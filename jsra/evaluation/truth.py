@@ -33,7 +33,7 @@ def check_truth(dataset, boxes: bool = True):
     lines = [f"{p.where}: {p.what}; {p.cure}" for p in found.problems]
     for kind, ids, given in (("image", dataset.img_ids, found.images), ("category", dataset.cat_ids, found.categories)):
         known = {json_text(value) for value in given}
-        lines += [f"{kind} id {i} of the data set is not listed; list it" for i in ids if json_text(i) not in known]
+        lines += [f"{kind} id {i} of the data set is not listed; list it" for i in ids if json_text(_id(i)) not in known]
     if lines:
         raise ConfigError("\n  ".join([f"{where} cannot be evaluated:", *first_lines(lines)]))
 
@@ -69,4 +69,9 @@ def _needed(truth, boxes):
 
 
 def _of(entry, keys):
-    return {key: entry[key] for key in keys if key in entry}
+    return {key: _id(entry[key]) if key.endswith("id") else entry[key] for key in keys if key in entry}
+
+
+def _id(value):
+    """An id; 1.0, which is 1 as a key of a dictionary, as a whole number."""
+    return int(value) if isinstance(value, numbers.Real) and value == value // 1 and not isinstance(value, bool) else value

@@ -113,7 +113,7 @@ def test_an_own_ground_truth_is_checked_before_the_inference(tmp_path, monkeypat
     given["annotations"].append(dict(given["annotations"][0], image_id="elsewhere"))  # is not evaluated
     for image in given["images"]:
         del image["file_name"]  # not needed
-        image["id"] = np.int64(image["id"])
+        image["id"] = np.float64(image["id"])
     for category in given["categories"]:
         del category["name"]
     for annotation in given["annotations"]:
