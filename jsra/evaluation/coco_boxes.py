@@ -28,7 +28,7 @@ class COCOBoxAP(DatasetEvaluator):
         self.backend = backend
 
     def check(self, dataset):
-        check_truth(dataset)
+        check_truth(dataset, boxes=self.key != "segm")
 
     def submission(self, dataset, results):
         """COCO's result list: {image_id, category_id, bbox [x, y, w, h], score}."""

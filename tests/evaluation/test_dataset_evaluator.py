@@ -112,9 +112,27 @@ def test_an_own_ground_truth_is_checked_before_the_inference(tmp_path, monkeypat
     monkeypatch.setattr(OwnData, "ground_truth", lambda self: given)
     given["annotations"].append(dict(given["annotations"][0], image_id="elsewhere"))  # is not evaluated
     for image in given["images"]:
-        del image["file_name"], image["width"]  # needed nowhere in AP of boxes
-        image["id"] = np.int64(image["id"])
+        del image["file_name"]  # not needed
+        image["id"] = np.float64(image["id"])
+    for category in given["categories"]:
+        del category["name"]
+    for annotation in given["annotations"]:
+        square = np.zeros((100, 120), np.uint8)
+        square[:10, :10] = 1
+        rle = encode(square)
+        annotation["segmentation"] = {**rle, "counts": rle["counts"].encode()}  # as pycocotools writes it
     COCOBoxAP().check(dataset)
+    boxes = [annotation.pop("bbox") for annotation in given["annotations"]]
+    COCOMaskAP().check(dataset)
+    with pytest.raises(ConfigError, match="bbox is missing"):
+        COCOBoxAP().check(dataset)
+    for annotation, box in zip(given["annotations"], boxes):
+        annotation["bbox"] = box
+    width = given["images"][0].pop("width")
+    COCOBoxAP().check(dataset)
+    with pytest.raises(ConfigError, match="image id 0: width is missing"):
+        COCOMaskAP().check(dataset)
+    given["images"][0]["width"] = width
     change(given)
     for evaluator in (COCOBoxAP(), COCOMaskAP()):
         with pytest.raises((ConfigError, DataError), match=rf"OwnData.ground_truth\(\)[^$]*{words}"):
