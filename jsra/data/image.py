@@ -102,20 +102,24 @@ def count_frames(path) -> int:
 def shown(image):
     """A Pillow image as it is shown: turned by its EXIF orientation, as in mmdet. An orientation in XMP is not used, nor that
     of an EXIF which cannot be read. Pillow turns a TIFF when it is loaded: then `image` itself is turned."""
-    if image.format == "TIFF":
+    is_tiff = image.format == "TIFF"
+    if is_tiff:
         image.filename = ""  # otherwise Pillow maps the file into memory, with width and height exchanged if it is turned
-        image.load()
-        return image
+    xmp = _take_xmp(image)
     image.load()
-    xmp = {key: image.info.pop(key) for key in ("xmp", "XML:com.adobe.xmp") if key in image.info}
+    xmp.update(_take_xmp(image))  # in a PNG it can follow the pixels
     try:
-        turn = _TURNS.get(image.getexif().get(_ORIENTATION))
+        turn = None if is_tiff else _TURNS.get(image.getexif().get(_ORIENTATION))
     except MemoryError:
         raise
     except Exception:  # Pillow raises many kinds for an EXIF that is broken
         turn = None
     image.info.update(xmp)
     return image if turn is None else image.transpose(turn)
+
+
+def _take_xmp(image) -> dict:
+    return {key: image.info.pop(key) for key in ("xmp", "XML:com.adobe.xmp") if key in image.info}
 
 
 def rgb_pixels(image, size=None):

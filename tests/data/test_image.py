@@ -100,7 +100,11 @@ def test_an_orientation_in_xmp_is_not_used(tmp_path, orientation):
     note = PngInfo()
     note.add_itxt("XML:com.adobe.xmp", xmp(3))
     Image.fromarray(pixels).save(tmp_path / "a.png", exif=exif, pnginfo=note)
-    assert np.array_equal(read_image(str(tmp_path / "a.png")), np.rot90(pixels, 1 if orientation else 0))
+    expected = np.rot90(pixels, 1 if orientation else 0)
+    assert np.array_equal(read_image(str(tmp_path / "a.png")), expected)
+    tags = {700: xmp(3).encode(), **({274: orientation} if orientation else {})}
+    Image.fromarray(pixels).save(tmp_path / "a.tif", tiffinfo=tags)
+    assert np.array_equal(read_image(str(tmp_path / "a.tif")), expected)
 
 
 def test_an_exif_that_is_broken_costs_no_picture(tmp_path):
