@@ -156,6 +156,12 @@ def _state_dict(content, path) -> dict:
     whole = next((key for key in (*_NESTED, *_AVERAGED) if isinstance(content.get(key), torch_file.Inert)), None)
     if not arrays and whole:
         raise WeightsError(_whole(path, repr(whole)))
+    inside = [k for k, v in content.items() if isinstance(v, dict) and any(isinstance(a, np.ndarray) for a in v.values())]
+    if not arrays and inside:
+        raise WeightsError(
+            f"{path}: its tensors are in {', '.join(map(repr, inside))}, and only {', '.join(_NESTED)} are read: save those "
+            f"of the model alone in PyTorch, torch.save(torch.load(FILE, weights_only=False)[{inside[0]!r}], 'weights.pth')"
+        )
     if not arrays:
         raise WeightsError(f"{path}: no tensors in it; its keys are {', '.join(map(str, list(content)[:8])) or 'none'}")
     if caffe and any(name.endswith("layer1.0.conv3.weight") for name in arrays):
