@@ -303,6 +303,19 @@ def test_weights_under_another_key_are_told(monkeypatch, tmp_path, key):
         read_weights(tmp_path / "a.pth")
 
 
+def test_a_model_that_is_a_config_is_passed_over(monkeypatch, tmp_path):
+    (tmp_path / "a.pth").write_bytes(b"\0weights")
+    content = {"model": {"type": "FasterRCNN", "depth": 50}, "model_state_dict": {"x": np.float32([1, 2])}}
+    monkeypatch.setattr(torch_file, "read", lambda path: content)
+    assert list(read_weights(tmp_path / "a.pth")) == ["x"]
+
+
+def test_arrays_of_numpy_in_a_file_of_pytorch_are_told(tmp_path):
+    write_zip(str(tmp_path / "a.pth"), pickle.dumps({"x": np.float32([1, 2])}, protocol=2))
+    with pytest.raises(WeightsError, match="its keys are x; arrays of NumPy in it are not read: save tensors"):
+        read_weights(tmp_path / "a.pth")
+
+
 def test_arrays_of_numpy_under_another_name(tmp_path):
     with open(tmp_path / "a.pth", "wb") as file:
         np.savez(file, x=np.float32([1, 2]))
