@@ -136,7 +136,7 @@ def write_weights(path, arrays: dict, classes=(), config=None, source=None):
 def _state_dict(content, path) -> dict:
     caffe = _is_caffe(content)
     for key in (*_NESTED, *_NESTED):  # of Lightning and others, one inside another in any order
-        if isinstance(content, dict) and isinstance(content.get(key), dict):
+        if isinstance(content, dict) and _has_tensors(content.get(key)):  # `model` may also be a config
             averaged = next((k for k in _AVERAGED if k != key and isinstance(content.get(k), dict)), None)
             if averaged:
                 print(f"{path}: read {key!r}; the averaged weights, {averaged!r}, are not used", file=sys.stderr)
@@ -156,14 +156,31 @@ def _state_dict(content, path) -> dict:
     whole = next((key for key in (*_NESTED, *_AVERAGED) if isinstance(content.get(key), torch_file.Inert)), None)
     if not arrays and whole:
         raise WeightsError(_whole(path, repr(whole)))
+    inside = [k for k, v in content.items() if isinstance(v, dict) and any(isinstance(a, np.ndarray) for a in v.values())]
+    if not arrays and inside:
+        raise WeightsError(
+            f"{path}: its tensors are in {', '.join(map(repr, inside))}, and only {', '.join(_NESTED)} are read: save those "
+            f"of the model alone in PyTorch, torch.save(torch.load(FILE, weights_only=False)[{inside[0]!r}], 'weights.pth')"
+        )
     if not arrays:
-        raise WeightsError(f"{path}: no tensors in it; its keys are {', '.join(map(str, list(content)[:8])) or 'none'}")
+        items = [item for d in (content, *content.values()) if isinstance(d, dict) for item in d.values()]
+        objects = any(isinstance(item, torch_file.Inert) for item in items)
+        hint = "; arrays of NumPy in it are not read: save tensors, or write the arrays by numpy.savez" if objects else ""
+        raise WeightsError(f"{path}: no tensors in it; its keys are {', '.join(map(str, list(content)[:8])) or 'none'}{hint}")
     if caffe and any(name.endswith("layer1.0.conv3.weight") for name in arrays):
         raise WeightsError(
             f"{path}: its config has style='caffe': each block of this ResNet has the stride on its first 1x1 convolution, "
             "ours on the 3x3 one, so the results would be wrong; use weights of style='pytorch'"
         )
     return arrays
+
+
+def _has_tensors(value) -> bool:
+    """Whether a value is a dictionary with tensors, or one inside it under a key of _NESTED is."""
+    kinds = (np.ndarray, torch_file.Unread)
+    return isinstance(value, dict) and any(
+        isinstance(item, kinds) or (key in _NESTED and _has_tensors(item)) for key, item in value.items()
+    )
 
 
 def _whole(path, what) -> str:

@@ -234,8 +234,11 @@ def read(path: str) -> dict:
         if zipfile.is_zipfile(path):
             return _arrays(_read_zip(path))
         with open(path, "rb") as file:
-            if file.read(4) == b"PK\x03\x04":
-                raise WeightsError(f"truncated after {os.path.getsize(path)} bytes: its end is missing; download it again")
+            start = file.read(4)
+        if start == b"PK\x03\x04":
+            raise WeightsError(f"truncated after {os.path.getsize(path)} bytes: its end is missing; download it again")
+        if not start.startswith(pickle.PROTO):
+            raise WeightsError("not in one of PyTorch's two formats: another kind of file, or damaged; download it again")
         return _arrays(_read_legacy(path))
     except WeightsError as error:
         raise WeightsError(f"{path}: {error}") from None

@@ -204,6 +204,9 @@ def test_builtins_that_run_code_are_refused(tmp_path, name):
         (b'{"error": "not found"}', r"text \(JSON\)"),
         (b"<Error><Code>AccessDenied</Code></Error>", "a web page"),
         (b"404: Not Found", "text .'404: Not Found'., not weights"),
+        (b"\x89PNG\r\n\x1a\n" + bytes(99), "another kind of file"),
+        (b"\x89HDF\r\n\x1a\n" + bytes(99), "another kind of file"),
+        (bytes(999), "or damaged"),
         (b"Entry not found", "text .'Entry not found'., not weights"),
         (b"@\x00\x00\x00\x00\x00\x00\x00{}" + bytes(99), "rename it to .safetensors"),
         (b"PK\x03\x04" + bytes(200), "truncated after 204 bytes"),
@@ -290,6 +293,27 @@ def test_a_checkpoint_inside_another(monkeypatch, tmp_path, outer, inner):
     (tmp_path / "a.pth").write_bytes(b"\0weights")
     monkeypatch.setattr(torch_file, "read", lambda path: {outer: {inner: {"x": np.float32([1, 2])}}, "epoch": 1})
     assert list(read_weights(tmp_path / "a.pth")) == ["x"]
+
+
+@pytest.mark.parametrize("key", ["net", "params", "teacher", "ema"])
+def test_weights_under_another_key_are_told(monkeypatch, tmp_path, key):
+    (tmp_path / "a.pth").write_bytes(b"\0weights")
+    monkeypatch.setattr(torch_file, "read", lambda path: {key: {"x": np.float32([1, 2])}, "epoch": 1})
+    with pytest.raises(WeightsError, match=f"its tensors are in '{key}', and only state_dict, model, .* are read: save"):
+        read_weights(tmp_path / "a.pth")
+
+
+def test_a_model_that_is_a_config_is_passed_over(monkeypatch, tmp_path):
+    (tmp_path / "a.pth").write_bytes(b"\0weights")
+    content = {"model": {"type": "FasterRCNN", "depth": 50}, "model_state_dict": {"x": np.float32([1, 2])}}
+    monkeypatch.setattr(torch_file, "read", lambda path: content)
+    assert list(read_weights(tmp_path / "a.pth")) == ["x"]
+
+
+def test_arrays_of_numpy_in_a_file_of_pytorch_are_told(tmp_path):
+    write_zip(str(tmp_path / "a.pth"), pickle.dumps({"x": np.float32([1, 2])}, protocol=2))
+    with pytest.raises(WeightsError, match="its keys are x; arrays of NumPy in it are not read: save tensors"):
+        read_weights(tmp_path / "a.pth")
 
 
 def test_arrays_of_numpy_under_another_name(tmp_path):

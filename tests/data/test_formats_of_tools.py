@@ -338,6 +338,14 @@ def test_pictures_of_labelme_in_a_format_that_is_not_read(tmp_path):
     assert any(f"{tmp_path}/gone.heic is in a format that is not read" in line for line in found.problems)
 
 
+def test_a_picture_that_is_only_inside_a_file_of_labelme(tmp_path):
+    labelme(tmp_path)
+    content = json.loads((tmp_path / "gone.json").read_text())
+    (tmp_path / "gone.json").write_text(json.dumps({**content, "imageData": "aGVsbG8="}))
+    found, _ = formats.find(str(tmp_path))
+    assert any("gone.json: its picture" in line and "(imageData) is not read: save it" in line for line in found.problems)
+
+
 def test_polygons_of_a_group_of_cvat_are_one_object(tmp_path):
     cvat(tmp_path)
     polygon = '<polygon label="{}" group_id="{}" points="{}"/>'

@@ -87,6 +87,8 @@ def _picture(path, content, places) -> tuple:
         file = places.find(os.path.basename(stem), path, stem=True)[0] or places.find(named, path)[0]
     if file is None:
         missing = f"its picture {content.get('imagePath')!r} is missing"
+        if content.get("imageData"):
+            missing += "; the one inside this file (imageData) is not read: save it next to it"
         why = places.absent(os.path.basename(stem)) or missing + places.other_case(os.path.basename(stem), stem=True)
     return file, "" if file else why
 
