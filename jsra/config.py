@@ -17,6 +17,7 @@ import copy
 import os
 import re
 import sys
+import types
 
 import yaml
 
@@ -242,7 +243,9 @@ def _run(path, wanted):
     before = set(sys.modules)
     # Without this, a helper that was edited within the same second and kept its size would be read from its old .pyc.
     writes_bytecode, sys.dont_write_bytecode = sys.dont_write_bytecode, True
-    scope = {"__file__": path, "__name__": os.path.splitext(os.path.basename(path))[0]}
+    module = types.ModuleType(os.path.splitext(os.path.basename(path))[0])
+    module.__file__, scope = path, vars(module)
+    sys.modules.setdefault(module.__name__, module)  # dataclasses look for the module of a class
     sys.path.insert(0, folder)
     try:
         with open(path, encoding="utf-8-sig") as f:

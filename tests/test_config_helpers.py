@@ -1,6 +1,7 @@
 """Helpers of a config, with an underscore, that are set again where they have no effect."""
 
 import functools
+import sys
 
 import pytest
 
@@ -99,3 +100,11 @@ def test_tuples_that_yaml_would_cut(tmp_path, value):
 def test_a_config_that_is_no_file():
     with pytest.raises(ConfigError, match="expected the path of a config file, .*got a dict"):
         load_config({"model": {}})
+
+
+def test_a_dataclass_in_a_config(write):
+    """dataclasses look for the module of a class: AttributeError: 'NoneType' object has no attribute '__dict__'."""
+    before = set(sys.modules)
+    text = "import dataclasses\n@dataclasses.dataclass\nclass Size:\n    side: int = 3\na = dict(x=Size().side)\n"
+    assert load_config(write("sized.py", text))["a"]["x"] == 3
+    assert "sized" not in set(sys.modules) - before

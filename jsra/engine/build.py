@@ -2,6 +2,7 @@
 from __future__ import annotations
 
 import math
+import numbers
 import os
 
 import jittor as jt
@@ -67,7 +68,11 @@ def _build_run(config, resume, seed):
     from jsra.evaluation.evaluator import Evaluator
 
     _check_counts(config)
-    seed = int(config.get("seed") or 0) if seed is None else int(seed)
+    if seed is None:
+        seed = config.get("seed") or 0
+    elif not isinstance(seed, numbers.Integral) or isinstance(seed, bool) or seed < 0:
+        raise ConfigError(f"seed: expected a whole number of at least 0, got {seed!r}")
+    seed = int(seed)
     if seed > MOST_SEED:
         raise ConfigError(f"seed: expected a whole number of at most {MOST_SEED}, got {seed}")
     if (config.get("max_epoch") is None) == (config.get("max_iter") is None):

@@ -74,11 +74,28 @@ class _Held:
 
     def check(self):
         found, own = _key(self._path), os.fstat(self._file.fileno())
-        if found is not None and found[1:] != (own.st_dev, own.st_ino):
+        if found is not None and found[1:] != (own.st_dev, own.st_ino) and not self._adopted(found):
             raise ConfigError(
                 f"{os.path.dirname(self._path) or '.'} was deleted while this run was using it, and another run was started "
                 "there: this one stops without saving"
             )
+
+    def _adopted(self, found):
+        """Whether the file that is there now is a copy of this one, such as of a folder that was moved to another disk; then
+        it is locked from now on."""
+        if _held.get(found) is not None:
+            return False
+        with contextlib.suppress(OSError):
+            copy = open(self._path, "a+", encoding="utf8")
+            for file in (self._file, copy):
+                file.seek(0)
+            text = self._file.read(200)
+            if text and copy.read(200) == text:
+                fcntl.lockf(copy, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                self._file.close()
+                self._file, _held[found] = copy, self
+                return True
+        return False
 
     def _holder(self):
         self._file.seek(0)

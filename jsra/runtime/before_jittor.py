@@ -66,7 +66,7 @@ class _BeforeJittor:
     def find_spec(name, path=None, target=None):
         if name != "jittor":
             return None
-        _refuse_numpy_2()
+        refuse_numpy_2()
         _refuse_wrong_variables()
         _refuse_without_compiler()
         _refuse_without_semaphores()
@@ -81,7 +81,7 @@ class _BeforeJittor:
         return spec
 
 
-def _refuse_numpy_2():
+def refuse_numpy_2():
     if int(np.__version__.split(".")[0]) >= 2:
         raise ImportError(
             f"NumPy {np.__version__} is installed, and Jittor computes wrong results with NumPy 2: {CURE} "

@@ -28,11 +28,13 @@ def prepare() -> dict:
     """Set the environment for Jittor and link oneDNN; returns what was done, for `jsra doctor`.
 
     Does nothing at a second call, or if Jittor is already imported (its setup is then kept).
-    Raises OSError, which says what to do, if the cache directory cannot be written.
+    Raises OSError, which says what to do, if the cache directory cannot be written, and ImportError if Jittor was imported
+    with NumPy 2.
     """
     if prepared:
         return prepared
     if "jittor" in sys.modules:
+        before_jittor.refuse_numpy_2()
         prepared["skipped"] = "jittor was imported before jsra: its own set-up is used"
         return prepared
     before_jittor.watch()

@@ -150,3 +150,16 @@ def test_a_run_whose_folder_another_one_has_taken_stops(tmp_path):
         run.save()
     assert not os.path.exists(os.path.dirname(path))
     run.close()
+
+
+def test_a_run_whose_folder_was_copied_to_another_disk_goes_on(tmp_path):
+    """As when a disk gets full: the folder is copied, and a link to the copy takes its place."""
+    run = build_run(load_config(write_config(tmp_path)))
+    shutil.copytree(tmp_path / "work", tmp_path / "larger")
+    os.rename(tmp_path / "work", tmp_path / "before")
+    os.symlink(tmp_path / "larger", tmp_path / "work")
+    assert os.path.isdir(run.save())
+    second = [sys.executable, "-c", HOLD, str(tmp_path / "larger")]
+    assert "another run is using it" in subprocess.run(second, capture_output=True, text=True, timeout=60).stderr
+    run.close()
+    assert subprocess.run(second, timeout=60).returncode == 0

@@ -62,6 +62,13 @@ def test_numbers_that_make_no_sense_are_refused(tmp_path, change, words):
         build_run(load_config(write_config(tmp_path), [change]))
 
 
+@pytest.mark.parametrize("given", [-1, 1.5, float("nan"), "3", True])
+def test_a_seed_from_python_is_checked(tmp_path, given):
+    """-1 ended with a traceback of NumPy, and 1.5 was 1."""
+    with pytest.raises(ConfigError, match="seed: expected a whole number of at least 0, got"):
+        build_run(load_config(write_config(tmp_path)), seed=given)
+
+
 def test_masks_that_the_data_lacks_are_said_before_the_run(tmp_path, monkeypatch):
     monkeypatch.setattr(ToyDetector, "needs", ("masks",), raising=False)
     path = write_config(tmp_path)

@@ -23,6 +23,14 @@ def test_numpy_2_is_refused():
     assert "NumPy 2.1.3" in message and "pip install 'numpy<2'" in message
 
 
+def test_numpy_2_is_refused_if_jittor_was_imported_before():
+    done = run(
+        "import sys, types; sys.modules['jittor'] = types.ModuleType('jittor');"
+        "import numpy; numpy.__version__ = '2.1.3'; import jsra; print('jsra is there')"
+    )
+    assert done.returncode == 1 and done.stdout == "" and "NumPy 2.1.3 is installed" in done.stderr.splitlines()[-1]
+
+
 def test_commands_say_it_in_one_line():
     code = (
         "import numpy; numpy.__version__ = '2.1.3'; from jsra.cli import main;"

@@ -1,5 +1,7 @@
 import json
 import os
+import subprocess
+import sys
 
 import pytest
 
@@ -36,10 +38,50 @@ def test_what_jittor_remembers(user):
     assert home.writable_home() == str(user / "remembered")
 
 
-def test_a_broken_note_is_ignored(user):
-    os.makedirs(user / ".cache" / "jittor")
-    (user / ".cache" / "jittor" / "config.json").write_text("not json")
-    assert home.writable_home() == str(user)
+@pytest.mark.parametrize(
+    "note", ["not json", "", '{"JITTOR_H', "[]", "5", '{"JITTOR_HOME": null}', '{"JITTOR_HOME": 5}', b"\xff"]
+)
+def test_a_broken_note_is_removed(user, note):
+    """Cut by a full disk, for example: Jittor's import ended with a traceback, each time."""
+    path = user / ".cache" / "jittor" / "config.json"
+    os.makedirs(path.parent)
+    path.write_bytes(note if isinstance(note, bytes) else note.encode())
+    assert home.writable_home() == str(user) and not path.exists()
+
+
+def test_a_note_of_a_place_that_is_gone_says_where_it_is(user):
+    path = user / ".cache" / "jittor" / "config.json"
+    os.makedirs(path.parent)
+    path.write_text(json.dumps({"JITTOR_HOME": str(path / "below a file")}))
+    with pytest.raises(OSError, match=r"below a file.*an earlier \$JITTOR_HOME, noted by Jittor in .*delete that file"):
+        home.writable_home()
+
+
+def test_the_folder_is_jittors_own():
+    """Another compiler, kernel, host name or virtual environment: Jittor compiled itself for minutes without a line."""
+    code = (
+        "import jsra, glob; from jsra.runtime import home; found = glob.glob(home._core(home.place()[0]));"
+        "import jittor as jt; print(found == [jt.flags.cache_path], home.compiled(home.place()[0]))"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=100)
+    assert done.stdout == "True True\n", done.stderr
+
+
+def test_a_jittor_of_another_machine_does_not_count(user, monkeypatch):
+    monkeypatch.setenv("nvcc_path", "")
+    folder = home._core(str(user))
+    os.makedirs(folder)
+    (user / folder / "jittor_core.cpython-311.so").write_text("")
+    assert home.compiled(str(user))
+    for name, change in (("node", lambda: "other"), ("platform", lambda: "Linux-9.9")):
+        with monkeypatch.context() as m:
+            m.setattr(f"jsra.runtime.home.platform.{name}", change)
+            assert not home.compiled(str(user))
+    compiler = user / "g++"
+    compiler.write_text("#!/bin/sh\necho 'g++ (Other) 99.1.0'\n")
+    compiler.chmod(0o755)
+    monkeypatch.setenv("cc_path", str(compiler))
+    assert not home.compiled(str(user))
 
 
 # A path below a regular file cannot be written by anybody, the administrator (who runs the tests in CI) included.
