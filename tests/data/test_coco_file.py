@@ -164,7 +164,7 @@ def test_encodings_and_gzip_are_read(place, encoding, packed):
     content["categories"][0]["name"] = "猫"
     data = json.dumps(content, ensure_ascii=False).encode(encoding)
     with open(place["anno_file"], "wb") as f:
-        f.write(gzip.compress(data) if packed else data)
+        f.write(gzip.compress(data, mtime=0) if packed else data)
     assert read_sound_coco(place["anno_file"]).categories[20] == "猫"
 
 
@@ -186,7 +186,7 @@ def test_encodings_and_gzip_are_read(place, encoding, packed):
         (b"version https://git-lfs.github.com/spec/v1\noid sha256:1\n", "git lfs pull"),
         (b"\xff\xfe\xff\xd8", "not text in UTF-8 or UTF-16"),
         ("Müller".encode("latin-1"), "not text in UTF-8 .*; save it as UTF-8"),
-        (gzip.compress("Müller".encode("latin-1")), "not text in UTF-8 .*; save it as UTF-8"),
+        (gzip.compress("Müller".encode("latin-1"), mtime=0), "not text in UTF-8 .*; save it as UTF-8"),
         (b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR", "not valid JSON.*not text .a picture or an archive.*give the annotation file"),
         (bz2.compress(b'{"images": [], "categories": []}'), "not text .a picture or an archive.*unpacked"),
         (gzip.compress(b'{"images": []}', mtime=0)[:-9], "gzip file that is damaged or truncated"),
