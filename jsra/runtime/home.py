@@ -63,8 +63,8 @@ def compiled(directory: str) -> bool:
 
 
 def _core(directory: str) -> str:
-    """The folder in which Jittor compiles itself, as a pattern for glob: another one for another compiler, kernel, host name or
-    virtual environment. Jittor's own function (jittor_utils.find_cache_path) would make it, and note $JITTOR_HOME."""
+    """The folder in which Jittor compiles itself, as a pattern for glob: another one for another compiler, kernel, host name
+    or virtual environment. Jittor's own function (jittor_utils.find_cache_path) would make it, and note $JITTOR_HOME."""
     compiler, name = os.environ.get("cc_path") or "g++", re.sub(r"[ (){}]", "_", os.environ.get("cache_name", "default"))
     system = platform.platform() + platform.node()
     if len(system) > 14:
