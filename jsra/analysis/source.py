@@ -55,7 +55,8 @@ def _no_boxes(found, split, names, tested):
     """The message for a folder without boxes in COCO's format. tested: whether `jsra test` has written there."""
     cure = "run `jsra test CONFIG WEIGHTS` first"
     if tested and not any(name.endswith(".bbox.json") for name in names):  # e.g. VOCBoxAP, the default of a VOCDataset
-        cure = "its evaluators write no boxes: add dict(type='COCOBoxAP') to the config's evaluator, and test it again"
+        cure = "its evaluators write no boxes (or the files were removed): add dict(type='COCOBoxAP') to the config's "
+        cure += "evaluator, and test it again"
     there = f" (there are {', '.join(names)})" if names else ""
     return f"{found} has no {split}.bbox.json: {cure}{there}"
 

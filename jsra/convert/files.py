@@ -165,7 +165,7 @@ def _state_dict(content, path) -> dict:
     if not arrays:
         items = [item for d in (content, *content.values()) if isinstance(d, dict) for item in d.values()]
         objects = any(isinstance(item, torch_file.Inert) for item in items)
-        hint = "; arrays of NumPy in it are not read: save tensors, or write the arrays by numpy.savez" if objects else ""
+        hint = "; objects in it, such as arrays of NumPy, are not read: save tensors" if objects else ""
         raise WeightsError(f"{path}: no tensors in it; its keys are {', '.join(map(str, list(content)[:8])) or 'none'}{hint}")
     if caffe and any(name.endswith("layer1.0.conv3.weight") for name in arrays):
         raise WeightsError(

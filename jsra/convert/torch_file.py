@@ -242,7 +242,7 @@ def read(path: str) -> dict:
         return _arrays(_read_legacy(path))
     except WeightsError as error:
         raise WeightsError(f"{path}: {error}") from None
-    except (KeyError, struct.error, zipfile.BadZipFile) as error:
+    except (KeyError, struct.error, zipfile.BadZipFile, RecursionError) as error:
         raise WeightsError(f"{path}: damaged: {error}") from None
 
 

@@ -183,9 +183,12 @@ class Resize:
 class RandomFlip:
     """Mirror with probability `prob`; direction 'horizontal' (x -> width - x), 'vertical' or 'diagonal' (both)."""
 
-    def __init__(self, prob: float = 0.5, direction: str | tuple[str, ...] = "horizontal"):
+    def __init__(self, prob: float = 0.5, direction: str | tuple[str, ...] = "horizontal"):  # a tuple has its own message
         if direction not in ("horizontal", "vertical", "diagonal"):
-            raise ConfigError(f"RandomFlip: direction {direction!r}; known: horizontal, vertical, diagonal")
+            raise ConfigError(
+                f"RandomFlip: direction must be one of horizontal, vertical, diagonal, it is {direction!r}; RandomChoice "
+                "draws one of several transforms"
+            )
         if not 0 <= prob <= 1:
             raise ConfigError(f"RandomFlip: prob must be from 0 to 1, not {prob}")
         self.prob = prob

@@ -187,6 +187,14 @@ def test_settings_dates_and_arrays_next_to_the_weights_are_inert(tmp_path):
             np.testing.assert_array_equal(read_weights(mixed)["x"], [1, 2])
 
 
+def test_a_dictionary_that_contains_itself(tmp_path):
+    content = {}
+    content["model"] = content
+    write_zip(str(tmp_path / "a.pth"), pickle.dumps(content, protocol=2))
+    with pytest.raises(WeightsError, match="a.pth: damaged: maximum recursion"):
+        read_weights(tmp_path / "a.pth")
+
+
 @pytest.mark.parametrize("name", ["getattr", "eval", "exec", "__import__", "open", "compile"])
 def test_builtins_that_run_code_are_refused(tmp_path, name):
     write_zip(str(tmp_path / "bad.pth"), b"\x80\x02cbuiltins\n" + name.encode() + b"\n(X\x01\x00\x00\x001tR.")
@@ -312,7 +320,7 @@ def test_a_model_that_is_a_config_is_passed_over(monkeypatch, tmp_path):
 
 def test_arrays_of_numpy_in_a_file_of_pytorch_are_told(tmp_path):
     write_zip(str(tmp_path / "a.pth"), pickle.dumps({"x": np.float32([1, 2])}, protocol=2))
-    with pytest.raises(WeightsError, match="its keys are x; arrays of NumPy in it are not read: save tensors"):
+    with pytest.raises(WeightsError, match="keys are x; objects in it, such as arrays of NumPy, are not read"):
         read_weights(tmp_path / "a.pth")
 
 

@@ -109,6 +109,12 @@ def test_vertical_and_diagonal_flip(rng):
     assert np.array_equal(mask_boxes(after["masks"]), after["bboxes"])
 
 
+@pytest.mark.parametrize("direction", ["left", ["horizontal", "vertical"]])
+def test_a_flip_has_one_direction(direction):
+    with pytest.raises(ConfigError, match="must be one of horizontal, vertical, diagonal, it is .*RandomChoice"):
+        RandomFlip(0.5, direction)
+
+
 def test_flip_happens_with_its_probability(rng):
     image, _ = sample(rng)
     flips = sum(RandomFlip(0.5)(image, {}, rng)[1]["flip"] is not None for _ in range(400))

@@ -153,6 +153,9 @@ def test_resuming_with_other_settings_says_which(tmp_path, capsys):
     assert "other settings" not in capsys.readouterr().err
     build_run(load_config(path, ["optimizer.lr=0.5"]), resume="auto").close()
     assert "was made with other settings: optimizer.lr was 1, now 0.5; this run" in capsys.readouterr().err
+    build_run(load_config(path, ["+pretrained_weights=nowhere.pth"]), resume="auto").close()
+    said = capsys.readouterr().err
+    assert "now they are 'nowhere.pth': nothing is loaded from them" in said and "other settings" not in said
 
 
 def test_resuming_with_other_data_is_said(tmp_path, capsys):
