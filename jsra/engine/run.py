@@ -172,8 +172,15 @@ class Run:
                 "an uninterrupted run",
                 file=sys.stderr,
             )
-        config = state.get("config")
-        changed = differences(_settings(config if isinstance(config, dict) else {}), _settings(self.config))
+        config = state["config"] if isinstance(state.get("config"), dict) else {}
+        pretrained = self.config.get("pretrained_weights")
+        if pretrained and plain(pretrained) != plain(config.get("pretrained_weights")) and self.main:
+            print(
+                f"warning: pretrained_weights ({pretrained}) are not loaded: a resumed run has the weights of its "
+                "checkpoint. To begin with them, start a new run in another work_dir",
+                file=sys.stderr,
+            )
+        changed = differences(_settings(config), _settings(self.config))
         if changed and self.main:
             print(f"warning: {path} was made with other settings: {changed}; this run uses the new ones", file=sys.stderr)
         processes = state.get("processes", world_size())
@@ -207,6 +214,6 @@ class Run:
 
 
 def _settings(config) -> dict:
-    """The settings of a run's config that can change its result, except its length, as JSON data."""
-    unimportant = (*OUTPUT, "max_epoch", "max_iter")
+    """The settings of a run's config that can change its result when it is resumed, except its length, as JSON data."""
+    unimportant = (*OUTPUT, "max_epoch", "max_iter", "pretrained_weights")
     return plain({key: value for key, value in without_helpers(config).items() if key not in unimportant})

@@ -154,6 +154,19 @@ def test_resuming_with_other_settings_says_which(tmp_path, capsys):
     assert "was made with other settings: optimizer.lr was 1, now 0.5; this run" in capsys.readouterr().err
 
 
+def test_pretrained_weights_at_a_resume_are_said_to_have_no_effect(tmp_path, capsys):
+    """The line said that this run uses them."""
+    path = write_config(tmp_path)
+    run = build_run(load_config(path, ["+pretrained_weights=null"]))
+    weights = os.path.join(run.save(), "model.safetensors")
+    run.close()
+    for change, words in ((weights, "are not loaded: a resumed run has the weights of its checkpoint. To begin"), ("null", None)):
+        capsys.readouterr()
+        build_run(load_config(path, [f"+pretrained_weights={change}"]), resume="auto").close()
+        said = capsys.readouterr().err
+        assert "other settings" not in said and (words in said if words else "not loaded" not in said)
+
+
 def test_resuming_with_other_data_is_said(tmp_path, capsys):
     """One image fewer: the number of batches is the same."""
     path = write_config(tmp_path)
