@@ -160,7 +160,8 @@ def test_pretrained_weights_at_a_resume_are_said_to_have_no_effect(tmp_path, cap
     run = build_run(load_config(path, ["+pretrained_weights=null"]))
     weights = os.path.join(run.save(), "model.safetensors")
     run.close()
-    for change, words in ((weights, "are not loaded: a resumed run has the weights of its checkpoint. To begin"), ("null", None)):
+    line = "are not loaded: a resumed run has the weights of its checkpoint. To begin"
+    for change, words in ((weights, line), ("null", None)):
         capsys.readouterr()
         build_run(load_config(path, [f"+pretrained_weights={change}"]), resume="auto").close()
         said = capsys.readouterr().err
