@@ -75,6 +75,22 @@ def test_file_names_that_the_locale_lacks(config):
     assert run.returncode == 2 and run.stderr.count("\n") == 1 and "set PYTHONUTF8=1" in run.stderr, run.stderr
 
 
+def test_pictures_that_the_locale_lacks(tmp_path):
+    """All were left out, "is not in" the folder, and there were "no annotations in a known format"."""
+    place = write_coco(str(tmp_path / "data"))
+    with open(place["anno_file"]) as f:
+        content = json.load(f)
+    for image in content["images"]:
+        name = f"ä{image['file_name']}"
+        os.rename(os.path.join(place["root"], image["file_name"]), os.path.join(place["root"], name))
+        image["file_name"] = name
+    with open(place["anno_file"], "w") as f:
+        json.dump(content, f)
+    ascii_only = {"LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0"}
+    run = jsra("init", str(tmp_path / "data"), str(tmp_path / "out"), env={**os.environ, **ascii_only})
+    assert run.returncode == 2 and run.stderr.count("\n") == 1 and "set PYTHONUTF8=1" in run.stderr, run.stderr
+
+
 @pytest.mark.parametrize("encoding", ["ascii", "latin-1", "utf-8"])
 def test_letters_that_the_terminal_lacks(config, tmp_path, encoding):
     with open(tmp_path / "annotations.json") as f:
