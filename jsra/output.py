@@ -136,10 +136,9 @@ def new_file(path: str) -> str:
 
 @contextlib.contextmanager
 def whole_or_not(path: str):
-    """Context manager: yields a path to write to; the file is renamed to `path` at the end, or removed if writing fails."""
-    unfinished = f"{path}.unfinished"
-    if os.path.islink(unfinished):
-        os.unlink(unfinished)
+    """Context manager: yields a path to write to; the file is renamed to `path` at the end, or removed if writing fails. Of
+    processes that write the same file at the same time, the last one decides."""
+    unfinished = f"{path}.{os.getpid()}.unfinished"
     try:
         yield unfinished
         os.replace(unfinished, path)

@@ -112,7 +112,7 @@ def write_weights(path, arrays: dict, classes=(), config=None, source=None):
     extension = os.path.splitext(path)[1].lower()
     if extension not in WRITTEN:
         raise WeightsError(f"{path}: {extension or 'a file without extension'} is none of {', '.join(WRITTEN)}")
-    unfinished = f"{path}.unfinished{extension}"
+    unfinished = f"{path}.{os.getpid()}.unfinished{extension}"
     try:
         if extension in TORCH:
             torch_file.write(unfinished, arrays)

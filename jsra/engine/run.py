@@ -172,15 +172,15 @@ class Run:
                 "an uninterrupted run",
                 file=sys.stderr,
             )
-        then = state.get("config") if isinstance(state.get("config"), dict) else {}
-        old, new = (plain(config.get("pretrained_weights")) for config in (then, self.config))
-        if old != new and self.main:
+        config = state["config"] if isinstance(state.get("config"), dict) else {}
+        pretrained = self.config.get("pretrained_weights")
+        if pretrained and plain(pretrained) != plain(config.get("pretrained_weights")) and self.main:
             print(
-                f"warning: {path} was made with pretrained_weights {old!r}, now they are {new!r}: nothing is loaded from "
-                "them: a resumed run has the weights of the checkpoint",
+                f"warning: pretrained_weights ({pretrained}) are not loaded: a resumed run has the weights of its "
+                "checkpoint. To begin with them, start a new run in another work_dir",
                 file=sys.stderr,
             )
-        changed = differences(_settings(then), _settings(self.config))
+        changed = differences(_settings(config), _settings(self.config))
         if changed and self.main:
             print(f"warning: {path} was made with other settings: {changed}; this run uses the new ones", file=sys.stderr)
         processes = state.get("processes", world_size())
@@ -214,6 +214,6 @@ class Run:
 
 
 def _settings(config) -> dict:
-    """The settings of a run's config that can change its result, except its length and where it begins, as JSON data."""
+    """The settings of a run's config that can change its result when it is resumed, except its length, as JSON data."""
     unimportant = (*OUTPUT, "max_epoch", "max_iter", "pretrained_weights")
     return plain({key: value for key, value in without_helpers(config).items() if key not in unimportant})

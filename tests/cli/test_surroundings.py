@@ -13,7 +13,17 @@ from PIL import Image
 
 from jsra.cli import BROKEN_PIPE, main
 from jsra.convert.files import write_weights
-from jsra.output import check_folder, cure, json_text, output_file, pyplot, save_figure, write_json, write_picture
+from jsra.output import (
+    check_folder,
+    cure,
+    json_text,
+    output_file,
+    pyplot,
+    save_figure,
+    whole_or_not,
+    write_json,
+    write_picture,
+)
 from jsra.registry import ConfigError
 from tests.data.tiny import CATEGORIES, write_coco
 
@@ -62,6 +72,22 @@ def test_file_names_that_the_locale_lacks(config):
         f.write("\nwork_dir = '人'")
     ascii_only = {"LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0"}
     run = jsra("data", "browse", config, env={**os.environ, **ascii_only})
+    assert run.returncode == 2 and run.stderr.count("\n") == 1 and "set PYTHONUTF8=1" in run.stderr, run.stderr
+
+
+def test_pictures_that_the_locale_lacks(tmp_path):
+    """All were left out, "is not in" the folder, and there were "no annotations in a known format"."""
+    place = write_coco(str(tmp_path / "data"))
+    with open(place["anno_file"]) as f:
+        content = json.load(f)
+    for image in content["images"]:
+        name = f"ä{image['file_name']}"
+        os.rename(os.path.join(place["root"], image["file_name"]), os.path.join(place["root"], name))
+        image["file_name"] = name
+    with open(place["anno_file"], "w") as f:
+        json.dump(content, f)
+    ascii_only = {"LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0"}
+    run = jsra("init", str(tmp_path / "data"), str(tmp_path / "out"), env={**os.environ, **ascii_only})
     assert run.returncode == 2 and run.stderr.count("\n") == 1 and "set PYTHONUTF8=1" in run.stderr, run.stderr
 
 
@@ -144,6 +170,17 @@ def test_files_are_written_whole_or_not_at_all(tmp_path):
         with pytest.raises(OSError, match="large|Errno 27|requested"):
             limited(lambda name=name: write_weights(tmp_path / name, {"x": np.zeros(5000, np.float32)}))
     assert [p.name for p in tmp_path.iterdir()] == ["a.json"] and (tmp_path / "a.json").read_text() == "[\n 1\n]"
+
+
+def test_two_processes_write_the_same_file(tmp_path):
+    """Such as `jsra analyze` twice: one ended with "No such file or directory: ...unfinished", or the contents were mixed."""
+    path = str(tmp_path / "a.json")
+    with whole_or_not(path) as unfinished, open(unfinished, "w") as f:
+        f.write("[1")
+        other = f"from jsra.output import write_json; write_json({path!r}, list(range(9)))"
+        subprocess.run([sys.executable, "-c", other], cwd=ROOT, check=True, timeout=60)
+        f.write("]")
+    assert os.listdir(tmp_path) == ["a.json"] and (tmp_path / "a.json").read_text() == "[1]"
 
 
 def test_pictures_are_written_whole_and_not_through_links(tmp_path):

@@ -153,9 +153,20 @@ def test_resuming_with_other_settings_says_which(tmp_path, capsys):
     assert "other settings" not in capsys.readouterr().err
     build_run(load_config(path, ["optimizer.lr=0.5"]), resume="auto").close()
     assert "was made with other settings: optimizer.lr was 1, now 0.5; this run" in capsys.readouterr().err
-    build_run(load_config(path, ["+pretrained_weights=nowhere.pth"]), resume="auto").close()
-    said = capsys.readouterr().err
-    assert "now they are 'nowhere.pth': nothing is loaded from them" in said and "other settings" not in said
+
+
+def test_pretrained_weights_at_a_resume_are_said_to_have_no_effect(tmp_path, capsys):
+    """The line said that this run uses them."""
+    path = write_config(tmp_path)
+    run = build_run(load_config(path, ["+pretrained_weights=null"]))
+    weights = os.path.join(run.save(), "model.safetensors")
+    run.close()
+    line = "are not loaded: a resumed run has the weights of its checkpoint. To begin"
+    for change, words in ((weights, line), ("null", None)):
+        capsys.readouterr()
+        build_run(load_config(path, [f"+pretrained_weights={change}"]), resume="auto").close()
+        said = capsys.readouterr().err
+        assert "other settings" not in said and (words in said if words else "not loaded" not in said)
 
 
 def test_resuming_with_other_data_is_said(tmp_path, capsys):
