@@ -237,7 +237,7 @@ def test_states_count_the_seeds(tmp_path):
 
 def test_a_wrong_override_is_refused_before_anything_is_built(monkeypatch, tmp_path):
     monkeypatch.setattr(measure, "_measure", lambda *_: pytest.fail("a row was begun"))
-    with pytest.raises(ConfigError, match="the config has no 'max_epochs'"):
+    with pytest.raises(ConfigError, match="there is no setting 'max_epochs'; did you mean 'max_epoch'"):
         measure.report(table(1), "mini", root=str(tmp_path), overrides=["max_epochs=1"])
 
 
