@@ -45,7 +45,7 @@ class Detector:
         check_fixed(self.transforms.transforms, "the transforms of dataset.test, or else dataset.val")
         self.model = load_model(self.config, weights)
         self._run, self._flip = inference(self.model, flip), flip
-        self.classes = (() if classes is None else class_list(classes)) or class_names(self.config, weights)
+        self.classes = class_list(classes) or class_names(self.config, weights)
         if self.classes:
             check_model(self.model, self.classes, "the list of names")
 

@@ -77,7 +77,9 @@ def look_alikes(classes) -> list:
 
 
 def class_list(classes) -> tuple:
-    """A user's names of labels 1, 2, ... as a tuple. Raises ConfigError for anything but texts in an order."""
+    """A user's names of labels 1, 2, ... as a tuple; () for None. Raises ConfigError for anything but texts in an order."""
+    if classes is None:
+        return ()
     ordered = hasattr(classes, "__iter__") and not isinstance(classes, (str, bytes, dict, set, frozenset))
     names = list(classes) if ordered else None
     if names is None or not all(isinstance(name, str) for name in names):

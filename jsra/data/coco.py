@@ -75,7 +75,7 @@ class COCODataset(DetectionDataset):
         own = "the default is COCO's 80 classes: name those of this file (classes=[...]), or set use_anno_cats=True; or "
         add = "add it to the categories of this file if only its objects are missing there"
         cure = f"; {'' if classes or use_anno_cats else own}{add}"
-        classes = class_list(() if classes is None else classes) or (tuple(by_name) if use_anno_cats else COCO_CLASSES)
+        classes = class_list(classes) or (tuple(by_name) if use_anno_cats else COCO_CLASSES)
         labels = label_map(classes, by_name, f"{self.anno_file}, which has {len(by_name)} categories", cure)
         super().__init__(
             classes, transforms, batch_size, num_workers, shuffle, drop_last, grouping, seed, with_masks, repeat

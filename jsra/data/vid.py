@@ -65,8 +65,7 @@ class VIDDataset(DetectionDataset):
     ):
         sets = image_sets(image_set, anno_file)
         grouping = shuffle if aspect_ratio_grouping is None else aspect_ratio_grouping
-        given = VID_CLASSES if classes is None else classes
-        names = class_list(tuple(given) if isinstance(given, dict) else given) or tuple(VID_CLASSES)
+        names = class_list(tuple(classes) if isinstance(classes, dict) else classes) or tuple(VID_CLASSES)
         super().__init__(names, transforms, batch_size, num_workers, shuffle, drop_last, grouping, seed, False, repeat)
         self.root = data_path(root)
         self.references = None if references is None else construct(References, references, "references")

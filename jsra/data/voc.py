@@ -52,7 +52,7 @@ class VOCDataset(DetectionDataset):
     ):
         grouping = shuffle if aspect_ratio_grouping is None else aspect_ratio_grouping
         super().__init__(
-            class_list(() if classes is None else classes) or VOC_CLASSES,
+            class_list(classes) or VOC_CLASSES,
             transforms,
             batch_size,
             num_workers,

@@ -22,7 +22,6 @@ from jsra.engine.optimizer import SGD, AdamW
 from jsra.engine.pretrained import load_pretrained
 from jsra.engine.run import Run
 from jsra.engine.schedule import StepLR, scaled_lr
-from jsra.output import check_folder
 from jsra.registry import ConfigError, build, registered
 from jsra.runtime.arithmetic import arithmetic_of, set_arithmetic
 from jsra.runtime.distributed import is_main, on_main, rank, share_weights, world_size
@@ -59,7 +58,6 @@ def build_run(config, resume=None, seed=None) -> Run:
 def _locked(work_dir):
     """The WorkDirLock in process 0, None in the others."""
     held = []
-    on_main(lambda: check_folder(work_dir, (), "work_dir"))
     on_main(lambda: held.append(WorkDirLock(work_dir)))
     return held[0] if held else None
 
