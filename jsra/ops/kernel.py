@@ -23,6 +23,7 @@ import jittor as jt
 import numpy as np
 
 from jsra import resources
+from jsra.ops import kernel_files
 from jsra.runtime import compile_lock
 from jsra.runtime.memory import lacks_memory, no_memory
 
@@ -128,13 +129,17 @@ def _reason(compiler: str, jittor: str) -> str:
     return "\n".join(lines[:8])
 
 
+def _include_path(sources) -> str:
+    header = sources["cpu_header"] + sources.get("cuda_header", "")
+    return kernel_files.include_path(header, resources.folder("cuda_src"), jt.flags.cache_path)
+
+
 def _code(shapes, dtypes, variables, data, sources):
     results = jt.code(shapes, dtypes, variables, data=data, **sources)
     # 'host_cuda' is compiled for every test of a kernel and runs once: compiling with -O1 takes half as long as with -Ofast.
     optimisation = "-O1 " if _backend == "host_cuda" else ""
-    include = shlex.quote(resources.folder("cuda_src"))  # its path may have a space
     for result in results:
-        result.compile_options = {f"FLAGS: -I{include} {optimisation}": 1}
+        result.compile_options = {f"FLAGS: -I{shlex.quote(_include_path(sources))} {optimisation}": 1}
     return results
 
 
@@ -167,7 +172,7 @@ def _compile(name, variables, outputs, data, sources):
             if lacks_memory(error):
                 raise MemoryError(f"{name}: {no_memory()}") from None
             captured.seek(0)
-            text = _reason(captured.read(), str(error))
+            text = _reason(captured.read(), str(error)).replace(_include_path(sources), resources.folder("cuda_src"))
             mixed = _MIXED if {"float32", "float64"} <= {str(v.dtype) for v in variables} else ""
             raise KernelError(f"the kernel {name} does not compile under {_backend!r}:{mixed}\n{text}") from None
         finally:

@@ -1,11 +1,13 @@
 """The CUDA files with nvcc only, without Jittor: all compile for GPUs from sm_70 on; a failing launch is an error."""
 
+import hashlib
 import os
 import shutil
 import subprocess
 
 import pytest
 
+from jsra.ops.kernel_files import included
 from tests.gpu.instances import CUDA_SRC, architectures, instances, operators
 
 
@@ -18,14 +20,21 @@ def nvcc():
 
 
 @pytest.mark.parametrize("operator", operators())
-def test_compiles(operator, nvcc, tmp_path):
-    source = tmp_path / f"{operator}.cu"
-    source.write_text(instances(operator))
+def test_compiles(operator, nvcc, tmp_path, pytestconfig):
+    """Takes up to a minute; files that this compiler has compiled before are not compiled again."""
+    text, source = instances(operator), tmp_path / f"{operator}.cu"
     # CUDA 13 has no sm_70 any more: `architectures` then takes its oldest, sm_75.
     targets = [f"-gencode=arch=compute_{n},code=sm_{n}" for n in architectures(nvcc)]
-    command = [nvcc, "-std=c++17", "-O1", "--threads", "0", "-fatbin", f"-I{CUDA_SRC}", *targets, "-o", os.devnull]
-    done = subprocess.run([*command, str(source)], capture_output=True, text=True)
-    assert done.returncode == 0, done.stdout + done.stderr
+    command = [nvcc, "-std=c++17", "-O1", "--threads", "0", "-fatbin", *targets, "-o", os.devnull]
+    version = subprocess.run([nvcc, "--version"], capture_output=True, text=True, check=True).stdout
+    given = hashlib.sha256(repr([version, command, text, sorted(included(text, CUDA_SRC).items())]).encode()).hexdigest()
+    cache, key = getattr(pytestconfig, "cache", None), f"jsra/nvcc/{operator}"
+    if cache is None or cache.get(key, None) != given:
+        source.write_text(text)
+        done = subprocess.run([*command, f"-I{CUDA_SRC}", str(source)], capture_output=True, text=True)
+        assert done.returncode == 0, done.stdout + done.stderr
+        if cache is not None:
+            cache.set(key, given)
 
 
 LAUNCH = """

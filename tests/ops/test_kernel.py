@@ -93,6 +93,7 @@ def test_a_kernel_that_does_not_compile_says_what_the_compiler_said(gateway):
     with pytest.raises(kernel.KernelError, match="kernel broken_forward does not compile.*\n.*no_such_name") as caught:
         kernel.run("broken", "forward", [jt.ones((3,))], [((3,), "float32")], count=3)
     assert len(str(caught.value).splitlines()) < 12 and "Give all Vars one type" not in str(caught.value)
+    assert f"{resources.folder('cuda_src')}/broken/cpu.h:6:" in str(caught.value), "the file that one can mend"
     with pytest.raises(kernel.KernelError, match="its inputs are float32 and float64. Give all Vars one type"):
         mixed = [jt.ones((3,)), jt.ones((3,), dtype="float64")]
         kernel.run("broken", "forward", mixed, [((3,), "float32")], count=3)
