@@ -94,5 +94,5 @@ def test_the_loss_of_the_demo_falls(extractor, puppets, tmp_path):
     config["dataset"]["train"]["transforms"][0].update(min_size=96, max_size=96)
     config["optimizer"]["lr"] = 0.001
     config["scheduler"] = dict(type="StepLR", milestones=[], warmup=None)
-    _, losses = go({**config, "max_iter": 40, "eval_interval": 0}, tmp_path)
-    assert np.mean(losses[-4:]) < 0.6 * losses[0], losses
+    _, losses = go({**config, "max_iter": 20, "eval_interval": 0}, tmp_path)
+    assert np.mean(losses[-4:]) < 0.7 * losses[0], losses
