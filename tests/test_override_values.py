@@ -15,7 +15,8 @@ def override(tmp_path, text):
 
 
 @pytest.mark.parametrize(
-    "value, cut", [("#1", "#1"), ("[1] # 2", "# 2"), ("[1]# 2", "# 2"), ('"a" # b c', "# b c"), (".nan #", "#"), ("'a'#b", "#b")]
+    "value, cut",
+    [("#1", "#1"), ("[1] # 2", "# 2"), ("[1]# 2", "# 2"), ('"a" # b c', "# b c"), (".nan #", "#"), ("'a'#b", "#b")],
 )
 def test_a_value_is_not_cut_at_a_comment(tmp_path, value, cut):
     with pytest.raises(ConfigError, match=f"'{cut}' would be a comment: put the whole value in quotes"):
@@ -35,7 +36,10 @@ def test_text_of_which_nothing_is_left(tmp_path, value):
         override(tmp_path, f"work_dir={value}")
 
 
-@pytest.mark.parametrize("value", ["runs/a#1", "null#", "a\xa0", "a, b", "a&b", "C:\\\\a", '"runs/a #1"', "'a # b # c'", "'#'", '"a \\" # b"'])
+@pytest.mark.parametrize(
+    "value",
+    ["runs/a#1", "null#", "a\xa0", "a, b", "a&b", "C:\\\\a", '"runs/a #1"', "'a # b # c'", "'#'", '"a \\" # b"'],
+)
 def test_text_with_the_sign_of_a_comment(tmp_path, value):
     text = value.strip("'\"").replace('\\"', '"')
     assert override(tmp_path, f"work_dir={value}")["work_dir"] == text

@@ -149,16 +149,21 @@ def _refuse_lines_of_programs():
             )
 
 
+def mpicc():
+    """The path of the MPI compiler that Jittor will use; None or "" if it uses none."""
+    return os.environ.get("mpicc_path", shutil.which("mpicc")) if os.environ.get("use_mpi", "1") == "1" else None
+
+
 def _refuse_lines_of_mpicc():
-    mpicc = os.environ.get("mpicc_path") or shutil.which("mpicc")
-    if not mpicc or os.environ.get("use_mpi", "1") != "1":
+    path = mpicc()
+    if not path:
         return
     with contextlib.suppress(OSError):
-        said = subprocess.run([mpicc, "--showme:compile"], stdin=subprocess.DEVNULL, capture_output=True, errors="replace")
+        said = subprocess.run([path, "--showme:compile"], stdin=subprocess.DEVNULL, capture_output=True, errors="replace")
         lines = said.stderr.strip().splitlines()
         if lines:
             raise ImportError(
-                f"{mpicc} --showme:compile prints {lines[0]!r}, which Jittor takes for a part of its compiler's commands: "
+                f"{path} --showme:compile prints {lines[0]!r}, which Jittor takes for a part of its compiler's commands: "
                 "correct what it names, or set use_mpi=0 (one process)"
             )
 

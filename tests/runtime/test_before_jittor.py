@@ -63,6 +63,10 @@ def test_lines_that_mpicc_prints(tmp_path, monkeypatch):
     monkeypatch.setenv("use_mpi", "0")
     before_jittor._refuse_lines_of_mpicc()
     monkeypatch.delenv("use_mpi")
+    with monkeypatch.context() as m:  # without MPI: the one on PATH is not used either
+        m.setenv("PATH", str(tmp_path), prepend=os.pathsep)
+        m.setenv("mpicc_path", "")
+        before_jittor._refuse_lines_of_mpicc()
     mpicc.write_text("#!/bin/sh\necho -I/include\n")
     before_jittor._refuse_lines_of_mpicc()
 
