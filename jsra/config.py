@@ -129,6 +129,8 @@ def load_config(path, overrides=(), known=KEYS) -> Config:
     key, and for an override of a key that does not exist.
     """
     if not isinstance(path, (str, os.PathLike)):
+        if isinstance(path, Config):
+            raise ConfigError("load_config: expected the path of a config file, got a Config, which is loaded already")
         raise ConfigError(f"expected the path of a config file, or a Config from load_config, got a {type(path).__name__}")
     path = os.fspath(path)
     config = Config(_drop_code(_read_with_bases(path, ())))

@@ -15,7 +15,7 @@ from jsra.registry import ConfigError
 FIGURES = (".png", ".svg", ".pdf")  # extensions of figures by matplotlib
 PICTURES = (".png", ".jpg", ".jpeg", ".webp")  # extensions of pictures by Pillow
 JPEG_SIDE = 65500  # the largest width and height that a JPEG file can have
-NAME_BYTES = 230  # of a name without its extension; file systems allow 255, and a number and extensions are added
+NAME_BYTES = 220  # of a name without its extension; file systems allow 255, with a number and whole_or_not's extensions
 FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 
 

@@ -29,7 +29,7 @@ class ValueLoader(yaml.SafeLoader):
 
 def _refuse_cut_tuples(node, values):
     """Within {...} and [...], YAML ends a text at a comma: (0.9, 0.99) would be '(0.9' and one more entry."""
-    for value in values:
+    for value in values if node.flow_style else ():
         if isinstance(value, yaml.ScalarNode) and value.style is None and re.match(r"\([^)]+$", value.value):
             problem = f"{value.value!r}: within {{...}} and [...], write a tuple in brackets, as [1, 2]"
             raise yaml.constructor.ConstructorError(None, None, problem, value.start_mark)
@@ -40,10 +40,11 @@ def unread(text: str) -> str | None:
     if not text.strip():
         return "the value is empty (a variable of the shell that is not set?): None is written null, empty text '\"\"'"
     value, quotes = yaml.load(text, Loader=ValueLoader), "put the whole value in quotes, '\"...\"'"
-    plain = text.strip()
-    if isinstance(value, str) and value != plain and plain[0] not in "'\"!|>":  # a comment, an anchor (&), or ---
+    plain = text.strip(" \t\r\n")
+    cut = isinstance(value, str) and value != plain and plain[0] not in "'\"!|>"  # such as before a comment
+    if cut or (value is None and plain.startswith(("&", "---"))):
         return f"YAML reads only {value!r} of the value: {quotes}"
-    for found in re.finditer(r"(^|\s)#", text):
+    for found in re.finditer("#", text):
         before, cut = text[: found.start()], text[found.start() :].strip()
         with contextlib.suppress(yaml.YAMLError, ValueError):  # such as an opened quote, so that # is text
             if repr(yaml.load(before, Loader=ValueLoader)) == repr(value):  # nan is not equal to itself

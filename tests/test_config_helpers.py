@@ -97,9 +97,15 @@ def test_tuples_that_yaml_would_cut(tmp_path, value):
         load_config(path, [f"model={value}"])
 
 
-def test_a_config_that_is_no_file():
-    with pytest.raises(ConfigError, match="expected the path of a config file, .*got a dict"):
-        load_config({"model": {}})
+@pytest.mark.parametrize("text", ["model: {a: [\n (x,\n b]}", "model:\n- (x\n- b)", "model:\n  a: (x"])
+def test_text_in_lines_of_its_own_may_begin_with_a_bracket(tmp_path, text):
+    path = tmp_path / "a.yaml"
+    path.write_text(text)
+    if "{" in text:
+        with pytest.raises(ConfigError, match="write a tuple in brackets"):
+            load_config(path)
+    else:
+        assert load_config(path).model in (["(x", "b)"], {"a": "(x"})
 
 
 def test_a_dataclass_in_a_config(write):

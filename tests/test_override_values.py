@@ -14,7 +14,10 @@ def override(tmp_path, text):
     return load_config(path, [text])
 
 
-@pytest.mark.parametrize("value, cut", [("#1", "#1"), ("[1] # 2", "# 2"), ('"a" # b c', "# b c"), (".nan #", "#")])
+@pytest.mark.parametrize(
+    "value, cut",
+    [("#1", "#1"), ("[1] # 2", "# 2"), ("[1]# 2", "# 2"), ('"a" # b c', "# b c"), (".nan #", "#"), ("'a'#b", "#b")],
+)
 def test_a_value_is_not_cut_at_a_comment(tmp_path, value, cut):
     with pytest.raises(ConfigError, match=f"'{cut}' would be a comment: put the whole value in quotes"):
         override(tmp_path, f"work_dir={value}")
@@ -27,7 +30,16 @@ def test_text_is_read_to_its_end(tmp_path, value, left):
     assert override(tmp_path, f'work_dir="{value}"')["work_dir"] == value
 
 
-@pytest.mark.parametrize("value", ["runs/a#1", "a, b", "a&b", "C:\\\\a", '"runs/a #1"', "'a # b # c'", "'#'", '"a \\" # b"'])
+@pytest.mark.parametrize("value", ["&a", "--- &a"])
+def test_text_of_which_nothing_is_left(tmp_path, value):
+    with pytest.raises(ConfigError, match="YAML reads only None of the value: put the whole value in quotes"):
+        override(tmp_path, f"work_dir={value}")
+
+
+@pytest.mark.parametrize(
+    "value",
+    ["runs/a#1", "null#", "a\xa0", "a, b", "a&b", "C:\\\\a", '"runs/a #1"', "'a # b # c'", "'#'", '"a \\" # b"'],
+)
 def test_text_with_the_sign_of_a_comment(tmp_path, value):
     text = value.strip("'\"").replace('\\"', '"')
     assert override(tmp_path, f"work_dir={value}")["work_dir"] == text
@@ -60,3 +72,8 @@ def test_what_cannot_be_added_is_not_proposed(tmp_path, text, hint, more):
 def test_what_is_no_path_is_named():
     with pytest.raises(ConfigError, match="expected the path of a config file, or a Config from load_config, got a dict"):
         load_config({"model": 1})
+
+
+def test_a_config_is_not_loaded_twice(tmp_path):
+    with pytest.raises(ConfigError, match="load_config: .*got a Config, which is loaded already"):
+        load_config(override(tmp_path, "seed=2"))

@@ -71,7 +71,8 @@ class _Parser(argparse.ArgumentParser):
         given = [word for word in self._words if word in taking]
         if given and ("required" in message or "invalid" in message):
             message += f"; {', '.join(given)} also takes the words after it: write the others before it"
-        if "unrecognized" in message and "--set" in self._words and "=" in message:
+        values = "unrecognized" in message and any("=" in word and word[0] != "-" for word in message.split())
+        if values and any(word.partition("=")[0] == "--set" for word in self._words):
             message += "; --set takes one KEY=VALUE: write --set before each of them"
         super().error(message)
 

@@ -55,9 +55,9 @@ class Detector(nn.Module):
     def train(self):
         """Training mode. What is frozen with stop_grad stays frozen: Jittor keeps a record of what the first eval() found,
         and would train again what was frozen since then."""
-        for part in self._parts_with_record():
-            if part is not self and not part.is_training():  # it was put into evaluation mode alone
-                part.train()
+        alone = [part for part in self._parts_with_record() if part is not self and not part.is_training()]
+        for part in alone:  # they were put into evaluation mode alone, perhaps one inside another
+            part.train()
         super().train()
         for part in self._parts_with_record():
             del part.backup_grad_state

@@ -78,8 +78,9 @@ class Run:
             with signals.leaving_at_once(self.last_saved):
                 self.metrics = self.evaluated()
             self.log.metrics(self.iteration, self.metrics)
-            numbers = [f"{name} {value:.4f}" for name, value in self.metrics.items() if isinstance(value, float)]
-            self.log.info(f"{self.iteration}/{self.total}  {'  '.join(numbers)}")
+            found = ((name, _number(value)) for name, value in self.metrics.items())
+            shown = "  ".join(f"{name} {value:.4f}" for name, value in found if isinstance(value, float))
+            self.log.info(f"{self.iteration}/{self.total}  {shown}")
             score = self._score(self.metrics)
             on_main(lambda: checkpoint.update_state(self.last_saved, metrics=self.metrics, score=score))
         on_main(lambda: checkpoint.prune(self.work_dir, self.keep, self._main_metric()))
@@ -122,9 +123,10 @@ class Run:
         key = self._main_metric()
         if key not in metrics:
             raise ConfigError(f"best_metric: the evaluation gives no {key!r}{nearest(key, metrics)}")
-        if not isinstance(metrics[key], numbers.Real):
+        score = _number(metrics[key])
+        if not isinstance(score, numbers.Real):
             raise ConfigError(f"best_metric: the evaluation gives {metrics[key]!r} as {key!r}; expected a number")
-        return float(metrics[key]) if math.isfinite(metrics[key]) else None
+        return float(score) if math.isfinite(score) else None
 
     def save(self) -> str:
         """Write a checkpoint now (in process 0), unless that of this iteration is there already, perhaps with its metrics;
@@ -211,6 +213,12 @@ class Run:
         self.log = Log(self.work_dir, self.total, self.iteration, self.log_interval, active=self.main)
         about = dict(config=self.config, seed=self.seed, batch_size=self.batch_size, **provenance())
         self.log.record("run", iteration=self.iteration, total=self.total, **about)
+
+
+def _number(value):
+    """The number in an array or a Var of one, such as a mean; anything else unchanged."""
+    value = value.tolist() if hasattr(value, "tolist") else value
+    return value[0] if isinstance(value, list) and len(value) == 1 else value
 
 
 def _settings(config) -> dict:

@@ -97,13 +97,14 @@ def _check_gradients(run):
 
 
 def _check_unfrozen(run):
-    """Say so if weights can learn that the optimiser does not have, because a user unfroze them after it was built."""
+    """Say so if weights can learn that the optimiser does not have: a user unfroze them after it was built, or left them out
+    of the groups of parameters."""
     known = {id(parameter) for group in run.optimizer.param_groups for parameter in group["params"]}
     left = [name for name, parameter in trainable(run.model) if id(parameter) not in known]
     if left:
         run.log.info(
             f"warning: the optimiser does not have {len(left)} weights that are not frozen ({left[0]}, ...), so they are not "
-            "trained: set frozen_stages=-1 in the config, and freeze what shall be frozen after build_run"
+            "trained. If they were unfrozen after build_run: set frozen_stages=-1 in the config, and freeze the others"
         )
 
 

@@ -90,10 +90,16 @@ def refuse_numpy_2():
 
 
 def _refuse_wrong_variables():
-    for name in ("cc_path", "nvcc_path"):
+    for name, used in (("cc_path", True), ("nvcc_path", True), ("mpicc_path", mpicc())):
         program = os.environ.get(name)
-        if program and not shutil.which(program):
+        if program and used and not shutil.which(program):
             raise ImportError(f"{name}={program} is set in the environment and names no program: correct it, or unset it")
+    given = os.path.basename(os.environ.get("cc_path", "g++"))
+    if not any(known in given for known in ("g++", "clang", "icc", "icpc")):
+        raise ImportError(
+            f"cc_path={os.environ['cc_path']} is set in the environment, and Jittor knows a compiler by its name (g++, "
+            "clang++, icc, icpc): correct it, or unset it"
+        )
     wanted = os.environ.get("use_cuda", "")
     if wanted not in ("", "0") and os.environ.get("nvcc_path") == "":
         raise ImportError(f"use_cuda={wanted} is set in the environment, and CUDA is off (`jsra doctor` says why): unset it")
@@ -149,16 +155,21 @@ def _refuse_lines_of_programs():
             )
 
 
+def mpicc():
+    """The path of the MPI compiler that Jittor will use; None or "" if it uses none."""
+    return os.environ.get("mpicc_path", shutil.which("mpicc")) if os.environ.get("use_mpi", "1") == "1" else None
+
+
 def _refuse_lines_of_mpicc():
-    mpicc = os.environ.get("mpicc_path") or shutil.which("mpicc")
-    if not mpicc or os.environ.get("use_mpi", "1") != "1":
+    path = mpicc()
+    if not path:
         return
     with contextlib.suppress(OSError):
-        said = subprocess.run([mpicc, "--showme:compile"], stdin=subprocess.DEVNULL, capture_output=True, errors="replace")
+        said = subprocess.run([path, "--showme:compile"], stdin=subprocess.DEVNULL, capture_output=True, errors="replace")
         lines = said.stderr.strip().splitlines()
         if lines:
             raise ImportError(
-                f"{mpicc} --showme:compile prints {lines[0]!r}, which Jittor takes for a part of its compiler's commands: "
+                f"{path} --showme:compile prints {lines[0]!r}, which Jittor takes for a part of its compiler's commands: "
                 "correct what it names, or set use_mpi=0 (one process)"
             )
 

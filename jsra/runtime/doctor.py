@@ -136,10 +136,11 @@ def _cuda():
 
 
 def _mpi():
-    path = os.environ.get("mpicc_path") or shutil.which("mpicc")
+    path = before_jittor.mpicc()
     cure = "for several processes: apt-get install openmpi-bin libopenmpi-dev"
     if not path:
-        return Row("MPI", "-", "no mpicc on PATH", cure)
+        off = "use_mpi" in os.environ or "mpicc_path" in os.environ
+        return Row("MPI", "-", "off (use_mpi or mpicc_path in the environment)" if off else "no mpicc on PATH", cure)
     version = _output(path, "--showme:version").split("\n")[0].replace(f"{path}: ", "")
     if not version:
         return Row("MPI", "missing", f"{path} is not Open MPI's, which Jittor needs (--showme)", cure)

@@ -1,5 +1,6 @@
 """Jittor's home: the directory under which it compiles and caches."""
 
+import contextlib
 import glob
 import hashlib
 import importlib.util
@@ -43,7 +44,8 @@ def _noted() -> dict:
 def _repair_note():
     """Remove a note that Jittor cannot read (cut by a full disk, or by hand), with which its import fails."""
     if os.path.isfile(_note()) and not _noted():
-        os.remove(_note())
+        with contextlib.suppress(OSError):  # another process was faster; or the folder cannot be written, which is said then
+            os.remove(_note())
 
 
 def expand():

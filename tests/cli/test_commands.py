@@ -337,6 +337,8 @@ def test_a_loss_that_is_not_finite_ends_with_a_message(tmp_path, capsys):
     [
         (["train", "--resume", "CONFIG"], "required: config; --resume also takes the words after it"),
         (["train", "CONFIG", "--set", "max_epoch=1", "seed=2"], "arguments: seed=2; --set takes one KEY=VALUE: write --set"),
+        (["train", "CONFIG", "--set=max_epoch=1", "seed=2"], "arguments: seed=2; --set takes one KEY=VALUE"),
+        (["train", "CONFIG", "--set", "max_epoch=1", "--lr=3"], "unrecognized arguments: --lr=3\n"),
         (["table", "--rows", "SRA", "1"], "--rows: of one table, and no N is given"),
         (["table", "--plot", "FILE.png", "--cost-only"], "--plot, --cost-only: of one table"),
         (["table", "--set", "a=1", "--format", "csv"], "--set, --format: of one table"),

@@ -112,6 +112,10 @@ def test_what_a_user_freezes_after_an_evaluation_stays_frozen():
     detector.train()
     assert not any(frozen(detector.backbone)) and detector.neck.is_training()
     assert frozen(detector.neck[0]) == [False, False]
+    detector.neck[0].eval()
+    detector.neck.eval()
+    detector.train()
+    assert frozen(detector.neck[0]) == [False, False]
     detector.neck.eval()
     detector.neck.train()
     detector.neck[0].weight.stop_grad()

@@ -1,8 +1,10 @@
 """What users do with a Run in Python: their own evaluation, and training further after an error or a signal."""
 
+import jittor as jt
+import numpy as np
 import pytest
 
-from jsra.engine import log
+from jsra.engine import checkpoint, log
 from jsra.engine.groups import ParameterGroups
 from jsra.engine.optimizer import SGD
 from jsra.engine.train import train
@@ -30,6 +32,15 @@ def test_what_a_users_evaluation_gives_is_checked(tmp_path, given, words):
     with pytest.raises(ConfigError) as error:
         start(run)
     assert words in str(error.value)
+
+
+@pytest.mark.parametrize(
+    "given", [np.float32(0.5), np.array(0.5), np.array([0.5]), jt.array(0.5)], ids=["float32", "array", "array of one", "Var"]
+)
+def test_a_mean_of_numpy_or_jittor_is_a_number(tmp_path, capsys, given):
+    run = make_run(tmp_path, epochs=1, evaluate=lambda model: {"AP": given}, eval_interval=4)
+    start(run)
+    assert checkpoint.read_state(run.last_saved)["score"] == 0.5 and "4/4  AP 0.5000" in capsys.readouterr().err
 
 
 def test_a_run_that_was_stopped_may_be_trained_further(tmp_path):

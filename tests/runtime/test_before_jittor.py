@@ -63,6 +63,10 @@ def test_lines_that_mpicc_prints(tmp_path, monkeypatch):
     monkeypatch.setenv("use_mpi", "0")
     before_jittor._refuse_lines_of_mpicc()
     monkeypatch.delenv("use_mpi")
+    with monkeypatch.context() as m:  # without MPI: the one on PATH is not used either
+        m.setenv("PATH", str(tmp_path), prepend=os.pathsep)
+        m.setenv("mpicc_path", "")
+        before_jittor._refuse_lines_of_mpicc()
     mpicc.write_text("#!/bin/sh\necho -I/include\n")
     before_jittor._refuse_lines_of_mpicc()
 
@@ -76,13 +80,26 @@ def test_a_missing_compiler_is_said_in_one_line():
     assert line.startswith("jsra cost: g++ is not on PATH (apt-get install g++), and Jittor") and "jsra doctor" in line
 
 
-@pytest.mark.parametrize("name", ["cc_path", "nvcc_path"])
-def test_a_variable_that_names_no_program(name, monkeypatch):
-    monkeypatch.setenv(name, "/no/such/program")
-    with pytest.raises(ImportError, match=f"^{name}=/no/such/program .* names no program: correct it, or unset it$"):
+@pytest.mark.parametrize("name", ["cc_path", "nvcc_path", "mpicc_path"])
+def test_a_variable_that_names_no_program(name, monkeypatch, tmp_path):
+    monkeypatch.setenv(name, "/no/such/g++")
+    with pytest.raises(ImportError, match=rf"^{name}=/no/such/g\+\+ .* names no program: correct it, or unset it$"):
         before_jittor._refuse_wrong_variables()
-    monkeypatch.setenv(name, sys.executable)
+    if name == "mpicc_path":
+        monkeypatch.setenv("use_mpi", "0")
+        before_jittor._refuse_wrong_variables()
+        monkeypatch.delenv("use_mpi")
+    os.symlink(sys.executable, tmp_path / "x86_64-g++-12")
+    monkeypatch.setenv(name, str(tmp_path / "x86_64-g++-12"))
     before_jittor._refuse_wrong_variables()
+
+
+@pytest.mark.parametrize("path", ["", sys.executable])
+def test_a_compiler_that_jittor_does_not_know(path, monkeypatch):
+    """gcc or c++, for example: a TypeError in Jittor."""
+    monkeypatch.setenv("cc_path", path)
+    with pytest.raises(ImportError, match=f"^cc_path={path} is set in the environment, and Jittor knows a compiler by"):
+        before_jittor._refuse_wrong_variables()
 
 
 def test_a_gpu_is_wanted_where_none_is(monkeypatch):

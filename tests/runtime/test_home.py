@@ -49,6 +49,16 @@ def test_a_broken_note_is_removed(user, note):
     assert home.writable_home() == str(user) and not path.exists()
 
 
+def test_a_broken_note_that_another_process_removes(user, monkeypatch):
+    """Several processes begin at the same moment (mpirun)."""
+    path = user / ".cache" / "jittor" / "config.json"
+    os.makedirs(path.parent)
+    path.write_text("")
+    remove = os.remove
+    monkeypatch.setattr(os, "remove", lambda file: [remove(file), remove(file)])
+    assert home.writable_home() == str(user) and not path.exists()
+
+
 def test_a_note_of_a_place_that_is_gone_says_where_it_is(user):
     path = user / ".cache" / "jittor" / "config.json"
     os.makedirs(path.parent)
