@@ -150,7 +150,8 @@ def test_batches_are_drawn_as_the_users_data_set_gives_them(tmp_path):
 
 @pytest.mark.parametrize("change", [
     dict(bboxes=None), dict(labels=None), dict(labels=[1]), dict(bboxes=[[np.nan, 1, 2, 3]] * 2), dict(bboxes=[1, 2]),
-    dict(bboxes_ignore=[[1, 2, np.inf, 4]]), dict(bboxes=[["a"] * 4] * 2),
+    dict(bboxes_ignore=[[1, 2, np.inf, 4]]), dict(bboxes=[["a"] * 4] * 2), dict(bboxes=[[1, 2, 3, 4], [5]]),
+    dict(labels=["cat", "dog"]), dict(labels=[1, None]), dict(labels=[1, np.nan]), dict(labels=[[1], [2]]),
 ])  # fmt: skip
 def test_boxes_that_cannot_be_drawn(tmp_path, change):
     """A training goes on: the model says what is wrong with them, or needs none. `jsra data browse` names them."""
@@ -159,7 +160,7 @@ def test_boxes_that_cannot_be_drawn(tmp_path, change):
     dataset = own(tmp_path)
     dataset.get = lambda index, epoch=0: (np.zeros((3, 64, 64), np.float32), target)
     assert len(draw_batches(dataset.loader(joint=True), str(tmp_path / "out"), 1)) == 1
-    with pytest.raises(ConfigError, match=r"Own.get: image 1: the target must have bboxes \[n, 4\], finite numbers"):
+    with pytest.raises(ConfigError, match=r"Own.get: image 1: the target must have bboxes \[n, 4\] and labels \[n\]"):
         browse(dataset, str(tmp_path / "drawn"), progress=False)
 
 
