@@ -21,6 +21,8 @@ _DTYPES = {
     "LongStorage": "<i8", "IntStorage": "<i4", "ShortStorage": "<i2", "CharStorage": "i1", "ByteStorage": "u1",
     "BoolStorage": "?",
 }  # fmt: skip
+# How to save an entry of such a file alone.
+ALONE = "PyTorch, torch.save(torch.load(FILE, weights_only=False)[{!r}], 'weights.pth')"
 _LEGACY_MAGIC = 0x1950A86A20F9469CFC6C
 
 

@@ -101,6 +101,29 @@ def test_a_damaged_file_is_told(tmp_path):
         read_weights(path)
 
 
+class Net:
+    def __init__(self):
+        self.weight = np.ones(3)
+
+
+@pytest.mark.parametrize("content", [Net(), {"model": Net()}], ids=["alone", "under a key"])
+@pytest.mark.parametrize("name", ["a.pkl", "a.pth"])
+def test_whole_models_are_told(tmp_path, name, content):
+    (tmp_path / name).write_bytes(pickle.dumps(content))
+    with pytest.raises(WeightsError, match="a whole model, which is not loaded: save the weights alone"):
+        read_weights(tmp_path / name)
+
+
+def test_weights_under_another_key_can_be_saved_alone_as_it_is_said(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    jt.save({"generator": {"a.weight": jt.ones(2)}}, "a.pkl")
+    with pytest.raises(WeightsError, match="its tensors are in 'generator', .* alone in Jittor, ") as told:
+        read_weights("a.pkl")
+    cure = str(told.value).partition("alone in Jittor, ")[2]
+    exec(cure, {"jt": jt, "FILE": "a.pkl"})
+    assert read_weights("weights.pkl")["a.weight"].tolist() == [1, 1]
+
+
 def test_averaged_weights_next_to_those_that_are_read_are_said(tmp_path, capsys):
     path = tmp_path / "both.pkl"
     path.write_bytes(pickle.dumps({"model": {"a.weight": np.ones(2)}, "model_ema": {"a.weight": np.zeros(2)}}))
