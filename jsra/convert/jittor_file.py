@@ -87,6 +87,8 @@ def read(path: str):
         return _plain(load_pickle(_JittorUnpickler(io.BytesIO(raw), {})))
     except WeightsError as error:
         raise WeightsError(f"{path}: {error}") from None
+    except RecursionError as error:
+        raise WeightsError(f"{path}: damaged: {error}") from None
 
 
 def _plain(value):

@@ -99,6 +99,11 @@ def test_a_damaged_file_is_told(tmp_path):
     path.write_bytes(raw[:50])
     with pytest.raises(WeightsError, match="the pickle is damaged"):
         read_weights(path)
+    content = {}
+    content["model"] = content
+    path.write_bytes(pickle.dumps(content))
+    with pytest.raises(WeightsError, match="a.pkl: damaged: maximum recursion"):
+        read_weights(path)
 
 
 class Net:
