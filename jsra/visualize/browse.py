@@ -10,6 +10,7 @@ from tqdm import tqdm
 
 from jsra.arguments import short
 from jsra.data.image import DataError, read_image
+from jsra.data.loader import check_sample, collate
 from jsra.data.masks import encode
 from jsra.data.transforms import steps_of
 from jsra.output import check_folder, distinct_names, picture_ending, write_picture
@@ -111,7 +112,10 @@ def _sample(dataset, index, transformed):
         except DataError:
             if dataset.is_ours("get", "picture"):
                 raise
-    image, target = dataset.get(dataset.first_sample(index))
+    sample = dataset.first_sample(index)
+    image, target = check_sample(dataset, sample, dataset.get(sample))
+    if not (isinstance(image, np.ndarray) and image.dtype == np.uint8 and image.ndim == 3 and image.shape[2] == 3):
+        collate([(image, target)])  # raises ConfigError for an image that is not normalised either
     if not drawable(target):
         what = "the target must have bboxes [n, 4] and labels [n], finite numbers"
         raise ConfigError(f"{type(dataset).__name__}.get: image {record.img_id!r}: {what}, not {short(target)}")

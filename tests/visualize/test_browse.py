@@ -164,9 +164,22 @@ def test_boxes_that_cannot_be_drawn(tmp_path, change):
         browse(dataset, str(tmp_path / "drawn"), progress=False)
 
 
-@pytest.mark.parametrize("image", [np.zeros((64, 48, 3), np.float32), np.zeros((3, 64, 64), np.uint8)])
-def test_images_of_another_form_are_refused_before_they_are_drawn(tmp_path, image):
+@pytest.mark.parametrize(
+    "image, words",
+    [
+        (np.zeros((64, 48, 3), np.float32), r"float32 \[64, 48, 3\]"),
+        (np.zeros((3, 64, 64), np.uint8), r"uint8 \[3, 64, 64\]"),
+        (np.zeros((64, 64), np.uint8), r"uint8 \[64, 64\]"),
+        (Image.new("RGB", (64, 64)), "<PIL.Image"),
+    ],
+)
+def test_images_of_another_form_are_refused_before_they_are_drawn(tmp_path, image, words):
     dataset = own(tmp_path)
     dataset.get = lambda index, epoch=0: (image, dict(bboxes=[[1, 1, 20, 20]], labels=[1]))
-    with pytest.raises(ConfigError, match=rf"must be float32 \[3, H, W\], not {image.dtype} \[{image.shape[0]}, "):
+    with pytest.raises(ConfigError, match=rf"must be float32 \[3, H, W\], not {words}.*: add Normalize"):
         draw_batches(dataset.loader(joint=True), str(tmp_path / "out"), 1)
+    with pytest.raises(ConfigError, match=rf"must be float32 \[3, H, W\], not {words}.*: add Normalize"):
+        browse(dataset, str(tmp_path / "drawn"), progress=False)
+    dataset.get = lambda index, epoch=0: image
+    with pytest.raises(ConfigError, match=r"Own.get\(0\): must return \(image, target\), not "):
+        browse(dataset, str(tmp_path / "drawn"), progress=False)
