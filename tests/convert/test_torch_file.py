@@ -195,22 +195,6 @@ def test_a_dictionary_that_contains_itself(tmp_path):
         read_weights(tmp_path / "a.pth")
 
 
-class Settings:
-    class Model:
-        depth = 50
-
-    def rate(self):
-        return 0.1
-
-
-@pytest.mark.parametrize("value", [Settings.Model(), Settings.Model, Settings().rate], ids=["object", "class", "method"])
-@pytest.mark.parametrize("protocol", [2, 4])
-def test_classes_inside_others_and_methods_are_inert(tmp_path, value, protocol):
-    path = tmp_path / "a.pkl"
-    path.write_bytes(pickle.dumps({"model": {"x": np.float32([1, 2])}, "settings": value}, protocol))
-    assert list(read_weights(path)) == ["x"]
-
-
 @pytest.mark.parametrize("name", ["getattr", "eval", "exec", "__import__", "open", "compile"])
 def test_builtins_that_run_code_are_refused(tmp_path, name):
     write_zip(str(tmp_path / "bad.pth"), b"\x80\x02cbuiltins\n" + name.encode() + b"\n(X\x01\x00\x00\x001tR.")
