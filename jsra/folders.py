@@ -45,6 +45,16 @@ def is_file(path: str) -> bool:
     return mode is not None and stat.S_ISREG(mode)
 
 
+def check_letters(name: str):
+    """Raise OSError for a name that the encoding of file names cannot write: a file of this name may exist."""
+    encoding = sys.getfilesystemencoding()
+    try:
+        os.fspath(name).encode(encoding, sys.getfilesystemencodeerrors())
+    except UnicodeEncodeError as error:
+        if encoding != "utf-8":
+            raise OSError(no_letters(error)) from None
+
+
 def no_letters(error: UnicodeEncodeError) -> str:
     """The message for a file name that cannot be written in the encoding of file names, which the locale gives."""
     return (
@@ -58,9 +68,8 @@ def _mode(path):
         return os.stat(path).st_mode
     except PermissionError:
         raise
-    except UnicodeEncodeError as error:
-        if sys.getfilesystemencoding() == "utf-8":
-            return None
-        raise OSError(no_letters(error)) from None  # it may exist
+    except UnicodeEncodeError:
+        check_letters(path)
+        return None
     except (OSError, ValueError):
         return None

@@ -77,8 +77,8 @@ def added(dataset, path: str) -> list:
     path: of that file."""
     ids = _ids_of(path)
     then = {image for image, _ in parse_json(ids)["images"]} if is_file(ids) else set(dataset.img_ids)
-    found = {annotation["image_id"] for annotation in dataset.ground_truth().get("annotations", ())}
-    new = sorted((r for r in dataset.records if r.img_id in found - then), key=lambda r: str(r.img_id))
+    found = {annotation["image_id"] for annotation in dataset.ground_truth().get("annotations", ())} - then
+    new = sorted((r for r in dataset.records if r.img_id in found), key=lambda r: str(r.img_id))
     if not new:
         return []
     first = f"{os.path.basename(new[0].file)} (id {new[0].img_id})"

@@ -153,11 +153,12 @@ def to_jsra(arrays: dict, family: str | None = None, classes: str | None = None,
     """
     if family not in (None, *FAMILIES, "jsra"):
         raise WeightsError(f"unknown naming scheme {family!r}; known: {', '.join(FAMILIES)}, jsra")
-    given = family
+    keeps = family in ("jsra", "dynamic_head")
     if family is None:
         own = needed and set(needed) <= set(map(current, arrays))
         arrays = arrays if own else unwrapped(arrays)
         family = "jsra" if own else family_of(arrays, needed)
+        keeps = own or family == "dynamic_head"
     else:
         seen = family_of(arrays, needed)
         if seen != family and "jsra" not in (seen, family) and (seen, family) not in _SHARED:
@@ -170,7 +171,7 @@ def to_jsra(arrays: dict, family: str | None = None, classes: str | None = None,
         if IGNORED.search(name) and ours not in needed:
             result.ignored.append(name)
             continue
-        _check(name, array, given == "jsra" or family == "dynamic_head" or ours in needed)
+        _check(name, array, keeps or ours in needed)
         if ours is None:
             result.unexpected.append(name)
             continue

@@ -14,14 +14,13 @@ from operator import index
 import numpy as np
 
 from jsra.convert import jittor_file, torch_file
+from jsra.convert.nested import KEYS, inward
 from jsra.convert.origin import metadata
 from jsra.convert.torch_file import WeightsError
 from jsra.folders import is_file
 
 TORCH = (".pth", ".pt", ".bin", ".ckpt")
 WRITTEN = (*TORCH, ".pkl", ".safetensors", ".npz")
-# Keys under which frameworks store the state dict in a checkpoint.
-_NESTED = ("state_dict", "model", "model_state_dict", "module", "state_dict_ema")
 # Keys of weights that were averaged during training: timm's, torchvision's, ultralytics'. Not mmengine's ema_state_dict: its
 # EMAHook exchanges both when it saves, so that state_dict has the averaged weights.
 _AVERAGED = ("state_dict_ema", "model_ema", "ema")
@@ -42,7 +41,8 @@ def read_weights(path) -> dict:
     _check_start(path)
     extension = os.path.splitext(path)[1].lower()
     if extension in (*TORCH, ".pkl"):
-        arrays = _state_dict((jittor_file if _is_pickle(path, extension) else torch_file).read(path), path)
+        reader = jittor_file if _is_pickle(path, extension) else torch_file
+        arrays = _state_dict(reader.read(path), path, reader)
     elif extension == ".safetensors":
         arrays = _read_safetensors(path)
     elif extension == ".npz":
@@ -133,14 +133,13 @@ def write_weights(path, arrays: dict, classes=(), config=None, source=None):
         raise
 
 
-def _state_dict(content, path) -> dict:
+def _state_dict(content, path, reader) -> dict:
     caffe = _is_caffe(content)
-    for key in (*_NESTED, *_NESTED):  # of Lightning and others, one inside another in any order
-        if isinstance(content, dict) and _has_tensors(content.get(key)):  # `model` may also be a config
-            averaged = next((k for k in _AVERAGED if k != key and isinstance(content.get(k), dict)), None)
-            if averaged:
-                print(f"{path}: read {key!r}; the averaged weights, {averaged!r}, are not used", file=sys.stderr)
-            content = content[key]
+    for key, outer in inward(content):
+        averaged = next((k for k in _AVERAGED if k != key and isinstance(outer.get(k), dict)), None)
+        if averaged:
+            print(f"{path}: read {key!r}; the averaged weights, {averaged!r}, are not used", file=sys.stderr)
+        content = outer[key]
     if isinstance(content, torch_file.Inert):
         raise WeightsError(_whole(path, "its content"))
     if not isinstance(content, dict):
@@ -153,14 +152,14 @@ def _state_dict(content, path) -> dict:
             "torch.save({name: tensor.cpu() for name, tensor in model.state_dict().items()}, 'weights.pth')"
         )
     arrays = {str(name): value for name, value in content.items() if isinstance(value, np.ndarray)}
-    whole = next((key for key in (*_NESTED, *_AVERAGED) if isinstance(content.get(key), torch_file.Inert)), None)
+    whole = next((key for key in (*KEYS, *_AVERAGED) if isinstance(content.get(key), torch_file.Inert)), None)
     if not arrays and whole:
         raise WeightsError(_whole(path, repr(whole)))
     inside = [k for k, v in content.items() if isinstance(v, dict) and any(isinstance(a, np.ndarray) for a in v.values())]
     if not arrays and inside:
         raise WeightsError(
-            f"{path}: its tensors are in {', '.join(map(repr, inside))}, and only {', '.join(_NESTED)} are read: save those "
-            f"of the model alone in PyTorch, torch.save(torch.load(FILE, weights_only=False)[{inside[0]!r}], 'weights.pth')"
+            f"{path}: its tensors are in {', '.join(map(repr, inside))}, and only {', '.join(KEYS)} are read: save those "
+            f"of the model alone in {reader.ALONE.format(inside[0])}"
         )
     if not arrays:
         items = [item for d in (content, *content.values()) if isinstance(d, dict) for item in d.values()]
@@ -173,14 +172,6 @@ def _state_dict(content, path) -> dict:
             "ours on the 3x3 one, so the results would be wrong; use weights of style='pytorch'"
         )
     return arrays
-
-
-def _has_tensors(value) -> bool:
-    """Whether a value is a dictionary with tensors, or one inside it under a key of _NESTED is."""
-    kinds = (np.ndarray, torch_file.Unread)
-    return isinstance(value, dict) and any(
-        isinstance(item, kinds) or (key in _NESTED and _has_tensors(item)) for key, item in value.items()
-    )
 
 
 def _whole(path, what) -> str:

@@ -12,8 +12,9 @@ import pickle
 
 import numpy as np
 
-from jsra.convert.torch_file import Inert, Unpickler, WeightsError, load_pickle
+from jsra.convert.torch_file import Unpickler, WeightsError, load_pickle
 
+ALONE = "Jittor, jt.save(jt.load(FILE)[{!r}], 'weights.pkl')"  # how to save an entry of such a file alone
 _MARK = b"HCAJSLHD"
 _SHA1 = 20
 _ARRAYS = ("numpy.core.multiarray", "numpy._core.multiarray")
@@ -72,7 +73,7 @@ class _JittorUnpickler(Unpickler):
 
 
 def read(path: str):
-    """The content of a .pkl file, with NumPy arrays instead of Vars; objects that are not weights become None.
+    """The content of a .pkl file, with NumPy arrays instead of Vars; objects that are not weights are Inert.
 
     Raises WeightsError for a damaged file and for one that needs classes or functions not used for weights.
     """
@@ -86,6 +87,8 @@ def read(path: str):
         return _plain(load_pickle(_JittorUnpickler(io.BytesIO(raw), {})))
     except WeightsError as error:
         raise WeightsError(f"{path}: {error}") from None
+    except RecursionError as error:
+        raise WeightsError(f"{path}: damaged: {error}") from None
 
 
 def _plain(value):
@@ -95,7 +98,7 @@ def _plain(value):
         return {key: _plain(item) for key, item in value.items()}
     if isinstance(value, (list, tuple)):
         return [_plain(item) for item in value]
-    return None if isinstance(value, Inert) else value
+    return value
 
 
 def write(path: str, arrays: dict):

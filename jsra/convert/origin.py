@@ -10,6 +10,7 @@ from typing import NamedTuple
 
 from jsra.convert import torch_file
 from jsra.convert.names import family_of, unwrapped
+from jsra.convert.nested import inward
 from jsra.convert.torch_file import WeightsError
 from jsra.defaults import plain
 from jsra.folders import is_file
@@ -118,10 +119,10 @@ def _of_checkpoint(content) -> Origin:
 
 
 def _family(content) -> str:
-    if not isinstance(content, dict):
-        return ""
-    state = next((content[key] for key in ("model", "state_dict") if isinstance(content.get(key), dict)), content)
-    return family_of(unwrapped({str(n): t for n, t in state.items() if isinstance(t, torch_file.Tensor)}))
+    for key, outer in inward(content):
+        content = outer[key]
+    tensors = content.items() if isinstance(content, dict) else ()
+    return family_of(unwrapped({str(n): t for n, t in tensors if isinstance(t, torch_file.Tensor)}))
 
 
 def _names(found) -> tuple:

@@ -21,6 +21,8 @@ _DTYPES = {
     "LongStorage": "<i8", "IntStorage": "<i4", "ShortStorage": "<i2", "CharStorage": "i1", "ByteStorage": "u1",
     "BoolStorage": "?",
 }  # fmt: skip
+# How to save an entry of such a file alone.
+ALONE = "PyTorch, torch.save(torch.load(FILE, weights_only=False)[{!r}], 'weights.pth')"
 _LEGACY_MAGIC = 0x1950A86A20F9469CFC6C
 
 
@@ -105,6 +107,20 @@ def _rebuild_from_type(function, _type, args, *_):
     return function(*args) if function in (_rebuild_tensor, _rebuild_parameter) else Unread()
 
 
+def _refused(what):
+    return WeightsError(
+        f"refused: the file requests {what}, which weights do not need and which could run code; if you trust "
+        "the file, save the weights alone in PyTorch: torch.save(torch.load(FILE, weights_only=False)[KEY], 'w.pth')"
+    )
+
+
+def _attribute(owner=None, *_):
+    """Replaces getattr, with which pickle stores classes inside others, and methods: those of an Inert are Inert."""
+    if owner is Inert or isinstance(owner, Inert):
+        return Inert
+    raise _refused("builtins.getattr")
+
+
 # Modules that run code, or use files and other programs: nothing that is saved with weights needs them.
 _RUNNING = (
     "_pickle", "_posixsubprocess", "asyncio", "bdb", "code", "codeop", "commands", "ctypes", "dill", "ftplib", "http",
@@ -145,12 +161,11 @@ class Unpickler(pickle.Unpickler):
             return _DTYPES[name]
         if module == "torch" and name == "Size":
             return tuple
+        if module in _BUILTINS and name == "getattr":
+            return _attribute
         if name in _INERT_BUILTINS if module in _BUILTINS else module.partition(".")[0] not in _RUNNING:
             return Inert
-        raise WeightsError(
-            f"refused: the file requests {module}.{name}, which weights do not need and which could run code; if you trust "
-            "the file, save the weights alone in PyTorch: torch.save(torch.load(FILE, weights_only=False)[KEY], 'w.pth')"
-        )
+        raise _refused(f"{module}.{name}")
 
     def persistent_load(self, pid):
         # ('storage', class, key, device, count) and, in the legacy format, its position if it is part of another storage.

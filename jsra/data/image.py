@@ -102,11 +102,12 @@ def count_frames(path) -> int:
 def shown(image):
     """A Pillow image as it is shown: turned by its EXIF orientation, as in mmdet. An orientation in XMP is not used, nor that
     of an EXIF which cannot be read. Pillow turns a TIFF when it is loaded: then `image` itself is turned."""
-    is_tiff = image.format == "TIFF"
+    is_tiff, name, xmp = image.format == "TIFF", getattr(image, "filename", ""), _take_xmp(image)
     if is_tiff:
         image.filename = ""  # otherwise Pillow maps the file into memory, with width and height exchanged if it is turned
-    xmp = _take_xmp(image)
     image.load()
+    if is_tiff:
+        image.filename = name  # it may be a user's image
     xmp.update(_take_xmp(image))  # in a PNG it can follow the pixels
     try:
         turn = None if is_tiff else _TURNS.get(image.getexif().get(_ORIENTATION))

@@ -36,8 +36,9 @@ def collate(samples):
     if isinstance(samples[0][0], tuple):
         return _collate_maps([maps for maps, _ in samples]), [target for _, target in samples]
     for image, _ in samples:
-        if np.ndim(image) != 3 or image.shape[0] != 3 or image.dtype.kind != "f":
-            found = f"{image.dtype} {list(image.shape)}" if isinstance(image, np.ndarray) else short(image)
+        is_array = isinstance(image, np.ndarray)
+        if not is_array or image.ndim != 3 or image.shape[0] != 3 or image.dtype.kind != "f":
+            found = f"{image.dtype} {list(image.shape)}" if is_array else short(image)
             raise ConfigError(f"transforms: the result must be float32 [3, H, W], not {found}: add Normalize")
     height = max(LEAST_SIDE, *(image.shape[1] for image, _ in samples))
     width = max(LEAST_SIDE, *(image.shape[2] for image, _ in samples))
@@ -45,6 +46,13 @@ def collate(samples):
     for batch_image, (image, _) in zip(images, samples):
         batch_image[:, : image.shape[1], : image.shape[2]] = image
     return images, [target for _, target in samples]
+
+
+def check_sample(dataset, index, sample):
+    """Returns what `get` of a data set gave. Raises ConfigError unless it is an image and a target."""
+    if not isinstance(sample, tuple) or len(sample) != 2 or not isinstance(sample[1], dict):
+        raise ConfigError(f"{type(dataset).__name__}.get({index}): must return (image, target), not {short(sample)}")
+    return sample
 
 
 def separate(dataset):
@@ -148,11 +156,7 @@ class DataLoader:
 
     def _sample(self, dataset, index, epoch):
         with seeded(dataset.seed, epoch, index) if self._seeds else contextlib.nullcontext():
-            sample = dataset.get(index, epoch)
-        if not isinstance(sample, tuple) or len(sample) != 2 or not isinstance(sample[1], dict):
-            who = type(dataset).__name__
-            raise ConfigError(f"{who}.get({index}): must return (image, target), not {short(sample)}")
-        return sample
+            return check_sample(dataset, index, dataset.get(index, epoch))
 
     def __iter__(self):
         return self.epoch(0)

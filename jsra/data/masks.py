@@ -116,8 +116,14 @@ def mask_problem(segmentation, width: int, height: int):
         return _rle_problem(segmentation, width, height)
     if not isinstance(segmentation, (list, tuple)) or not segmentation:
         return f"a segmentation must be a list of polygons or an RLE, not {short(segmentation)}"
-    if _is_of_points(segmentation):
+    what = _polygon_problem(segmentation)
+    if what and _is_of_points(segmentation):  # only then, as it takes longer than the checks
         return f"{FORM}, not {short(segmentation)}"
+    return what
+
+
+def _polygon_problem(segmentation):
+    """What is wrong with a list of polygons, None if nothing."""
     for polygon in segmentation:
         if not isinstance(polygon, (list, tuple, np.ndarray)) or len(polygon) < 6 or len(polygon) % 2:
             return f"a polygon needs x and y of at least 3 points, it is {short(polygon)}"

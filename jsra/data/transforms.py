@@ -34,11 +34,11 @@ def _clip(boxes, width, height):
 
 
 def _with_arrays(target):
-    """The target with arrays instead of lists, which transforms of other libraries return."""
+    """The target with arrays instead of lists, which transforms of other libraries return; of lists without boxes, [0, 4]."""
     arrays = {}
     for key in (*BOX_KEYS, *OBJECT_KEYS):
         value = target.get(key)
-        if value is None or isinstance(value, np.ndarray):
+        if value is None or (isinstance(value, np.ndarray) and value.shape != (0,)):
             continue
         try:
             arrays[key] = np.asarray(value)

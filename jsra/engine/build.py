@@ -11,6 +11,7 @@ from jsra.agreement import check_agreement, summary
 from jsra.arguments import a_part, parameters
 from jsra.config_checks import checked
 from jsra.data.classes import check_model, check_same
+from jsra.data.loader import check_sample, separate
 from jsra.data.transforms import of_small_numbers, other_colours, steps_of
 from jsra.defaults import plain, without_helpers
 from jsra.detectors.feature_cache import use_features
@@ -195,7 +196,8 @@ def _check_needs(model, dataset):
     needs = {need: name for name, module in model.named_modules() for need in getattr(module, "needs", ())}
     target = dataset.target(dataset.records[0]) if needs else {}
     for need, name in needs.items():
-        if target.get(need) is None and dataset.get(0)[1].get(need) is None:  # a user's transform may add it
+        given = target if target.get(need) is not None else check_sample(dataset, 0, separate(dataset).get(0))[1]
+        if given.get(need) is None:  # a user's transform may add it
             kind = type(dataset)
             with_masks = need == "masks" and "with_masks" in parameters(kind)
             cure = "set dataset.train.with_masks=True" if with_masks else f"use a data set with {need}"

@@ -29,7 +29,11 @@ def check_truth(dataset, boxes: bool = True):
     where, truth = f"{who}.ground_truth()", dataset.ground_truth()
     if not isinstance(truth, dict):
         raise ConfigError(f"{where}: expected a dictionary in COCO's format, got {short(truth)}")
-    found = check_coco(where, json.loads(json_text(_needed(truth, boxes))))
+    try:
+        content = json.loads(json_text(_needed(truth, boxes)))
+    except TypeError as error:  # a generator, an object
+        raise ConfigError(f"{where}: {error}: give lists, dictionaries, numbers and texts") from None
+    found = check_coco(where, content)
     lines = [f"{p.where}: {p.what}; {p.cure}" for p in found.problems]
     for kind, ids, given in (("image", dataset.img_ids, found.images), ("category", dataset.cat_ids, found.categories)):
         known = {json_text(value) for value in given}

@@ -10,6 +10,7 @@ from tqdm import tqdm
 
 from jsra.arguments import short
 from jsra.data.image import DataError, read_image
+from jsra.data.loader import check_sample, collate
 from jsra.data.masks import encode
 from jsra.data.transforms import steps_of
 from jsra.output import check_folder, distinct_names, picture_ending, write_picture
@@ -43,12 +44,16 @@ def draw_truth(image, target):
 
 
 def drawable(target) -> bool:
-    """Whether a target has bboxes [n, 4] of finite numbers, and n labels; bboxes_ignore may be missing."""
+    """Whether a target has bboxes [n, 4] and labels [n] of finite numbers; bboxes_ignore may be missing."""
     if target.get("bboxes") is None or target.get("labels") is None:
         return False
-    boxes, ignored = (np.asarray(() if target.get(key) is None else target[key]) for key in ("bboxes", "bboxes_ignore"))
-    sound = (b.dtype.kind in "iuf" and (not b.size or b.shape[1:] == (4,)) and np.isfinite(b).all() for b in (boxes, ignored))
-    return all(sound) and len(boxes) == len(target["labels"])
+    given = (target["bboxes"], target.get("bboxes_ignore"), target["labels"])
+    try:
+        boxes, ignored, labels = (np.asarray(() if value is None else value) for value in given)
+    except ValueError:  # items of different lengths
+        return False
+    sound = (a.dtype.kind in "iuf" and np.isfinite(a).all() for a in (boxes, ignored, labels))
+    return all(sound) and all(not b.size or b.shape[1:] == (4,) for b in (boxes, ignored)) and labels.shape == boxes.shape[:1]
 
 
 def browse(dataset, folder, count=20, seed=None, transformed=False, progress=True):
@@ -107,9 +112,12 @@ def _sample(dataset, index, transformed):
         except DataError:
             if dataset.is_ours("get", "picture"):
                 raise
-    image, target = dataset.get(dataset.first_sample(index))
+    sample = dataset.first_sample(index)
+    image, target = check_sample(dataset, sample, dataset.get(sample))
+    if not (isinstance(image, np.ndarray) and image.dtype == np.uint8 and image.ndim == 3 and image.shape[2] == 3):
+        collate([(image, target)])  # raises ConfigError for an image that is not normalised either
     if not drawable(target):
-        what = "the target must have bboxes [n, 4], finite numbers, and n labels"
+        what = "the target must have bboxes [n, 4] and labels [n], finite numbers"
         raise ConfigError(f"{type(dataset).__name__}.get: image {record.img_id!r}: {what}, not {short(target)}")
     return as_picture(dataset, image), target
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 import functools
 import importlib.util
 import os
+import unicodedata
 
 from PIL import ImageFont
 
@@ -21,9 +22,18 @@ def lettering(text: str, size: int) -> tuple:
     numbers, \\u732b, as in a terminal."""
     if text.isascii():
         return _own(size), text
-    name, known = _best("".join(sorted({c for c in text if not c.isascii()})))
-    shown = (c if c.isascii() or c in known else c.encode("ascii", "backslashreplace").decode("ascii") for c in text)
+    name, known = _best("".join(sorted({c for c in text if not c.isascii() and not _ends_line(c)})))
+    shown = (c if (c.isascii() and not _ends_line(c)) or c in known else _number(c) for c in text)
     return _of(name, size), "".join(shown)
+
+
+def _ends_line(letter) -> bool:
+    """Whether a letter ends a paragraph (not \\n, which Pillow handles): Pillow fails for these."""
+    return letter != "\n" and unicodedata.bidirectional(letter) == "B"
+
+
+def _number(letter) -> str:
+    return f"\\x{ord(letter):02x}" if ord(letter) < 256 else letter.encode("ascii", "backslashreplace").decode("ascii")
 
 
 @functools.lru_cache(maxsize=None)

@@ -1,6 +1,7 @@
 """The detections that `jsra analyze` takes are those of this data set and of the last test."""
 
 import json
+import time
 
 import numpy as np
 import pytest
@@ -8,6 +9,7 @@ import pytest
 from jsra.analysis.analyze import analyze
 from jsra.analysis.errors import precisions
 from jsra.analysis.matching import images_of
+from jsra.analysis.source import added
 from jsra.cli import main
 from jsra.data.coco import COCODataset
 from jsra.data.dataset import DetectionDataset, Record
@@ -111,6 +113,21 @@ def test_new_images_with_objects_are_said(run, capsys):
     test("COCOBoxAP")
     assert main(["analyze", str(folder), "--worst", "0"]) == 0
     assert "came after" not in capsys.readouterr().err
+
+
+def test_many_new_images_take_no_time():
+    """It took as many steps as the square of their number."""
+
+    class Large:
+        img_ids, records = range(30_000), [Record(i, f"{i}.png", 9, 9) for i in range(30_000)]
+
+        @staticmethod
+        def ground_truth():
+            return {"annotations": [{"image_id": i} for i in range(30_000)]}
+
+    began = time.perf_counter()
+    assert added(Large, "none.bbox.json") == []
+    assert time.perf_counter() - began < 3
 
 
 def test_where_the_page_goes_is_checked_at_the_start(run, tmp_path, capsys):

@@ -2,6 +2,7 @@
 
 import os
 import pickle
+import sys
 
 import jittor as jt
 import numpy as np
@@ -99,6 +100,57 @@ def test_a_damaged_file_is_told(tmp_path):
     path.write_bytes(raw[:50])
     with pytest.raises(WeightsError, match="the pickle is damaged"):
         read_weights(path)
+
+
+def test_a_dictionary_that_contains_itself(tmp_path):
+    content, path, limit = {}, tmp_path / "a.pkl", sys.getrecursionlimit()
+    content["model"] = content
+    path.write_bytes(pickle.dumps(content))
+    try:
+        sys.setrecursionlimit(2000)  # Jittor sets it to a million, which takes seconds
+        with pytest.raises(WeightsError, match="a.pkl: damaged: maximum recursion"):
+            read_weights(path)
+    finally:
+        sys.setrecursionlimit(limit)
+
+
+class Net:
+    def __init__(self):
+        self.weight = np.ones(3)
+
+
+@pytest.mark.parametrize("content", [Net(), {"model": Net()}], ids=["alone", "under a key"])
+@pytest.mark.parametrize("name", ["a.pkl", "a.pth"])
+def test_whole_models_are_told(tmp_path, name, content):
+    (tmp_path / name).write_bytes(pickle.dumps(content))
+    with pytest.raises(WeightsError, match="a whole model, which is not loaded: save the weights alone"):
+        read_weights(tmp_path / name)
+
+
+def test_weights_under_another_key_can_be_saved_alone_as_it_is_said(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    jt.save({"generator": {"a.weight": jt.ones(2)}}, "a.pkl")
+    with pytest.raises(WeightsError, match="its tensors are in 'generator', .* alone in Jittor, ") as told:
+        read_weights("a.pkl")
+    cure = str(told.value).partition("alone in Jittor, ")[2]
+    exec(cure, {"jt": jt, "FILE": "a.pkl"})
+    assert read_weights("weights.pkl")["a.weight"].tolist() == [1, 1]
+
+
+class Settings:
+    class Model:
+        depth = 50
+
+    def rate(self):
+        return 0.1
+
+
+@pytest.mark.parametrize("value", [Settings.Model(), Settings.Model, Settings().rate], ids=["object", "class", "method"])
+@pytest.mark.parametrize("protocol", [2, 4])
+def test_classes_inside_others_and_methods_are_inert(tmp_path, value, protocol):
+    path = tmp_path / "a.pkl"
+    path.write_bytes(pickle.dumps({"model": {"x": np.float32([1, 2])}, "settings": value}, protocol))
+    assert list(read_weights(path)) == ["x"]
 
 
 def test_averaged_weights_next_to_those_that_are_read_are_said(tmp_path, capsys):

@@ -31,15 +31,27 @@ def write_checkpoint(path, meta, rows=3, extra=None):
         "roi_head.bbox_head.fc_cls.bias": np.ones(rows, np.float32),
     }
     write_weights(path, {**arrays, **(extra or {})})
+    about = pickle.dumps(meta, protocol=2)[2:-1]
+    change_pickle(
+        path, lambda state: b"}(X\x0a\x00\x00\x00state_dict" + state + b"X\x04\x00\x00\x00meta" + about + b"u"
+    )
+    return str(path)
+
+
+def put_under(path, keys):
+    """Put the state dict of a file under these keys, one dictionary inside another."""
+    for key in reversed(keys):
+        change_pickle(path, lambda state, key=key: b"}X" + len(key).to_bytes(4, "little") + key.encode() + state + b"s")
+
+
+def change_pickle(path, change):
+    """Replace the pickled content of a file of PyTorch, without its protocol and end."""
     with zipfile.ZipFile(path) as archive:
         entries = {name: archive.read(name) for name in archive.namelist()}
-    state = entries["archive/data.pkl"][2:-1]
-    about = pickle.dumps(meta, protocol=2)[2:-1]
-    entries["archive/data.pkl"] = b"\x80\x02}(X\x0a\x00\x00\x00state_dict" + state + b"X\x04\x00\x00\x00meta" + about + b"u."
+    entries["archive/data.pkl"] = b"\x80\x02" + change(entries["archive/data.pkl"][2:-1]) + b"."
     with zipfile.ZipFile(path, "w") as archive:
         for name, content in entries.items():
             archive.writestr(name, content)
-    return str(path)
 
 
 @pytest.mark.parametrize(

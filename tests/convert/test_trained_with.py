@@ -14,7 +14,7 @@ from jsra.convert.origin import origin
 from jsra.convert.trained_with import file_notes, run_notes
 from jsra.defaults import completed
 from jsra.inference import Detector
-from tests.convert.test_origin import write_checkpoint
+from tests.convert.test_origin import put_under, write_checkpoint
 from tests.toy_detector import write_config
 
 MODEL = "jsra:_base_/models/faster_rcnn_r50_fpn.py"
@@ -181,10 +181,12 @@ def test_the_boxes_of_mmdet_1(tmp_path, settings, version, legacy, capsys):
     assert ("one pixel larger" in capsys.readouterr().out) == legacy
 
 
-@pytest.mark.parametrize("nested", [False, True])
-def test_torchvisions_detectors_have_other_settings(tmp_path, settings, nested):
+@pytest.mark.parametrize("prefix", ["", "module."])
+@pytest.mark.parametrize("keys", [(), ("model",), ("model_state_dict",), ("model", "state_dict")], ids=".".join)
+def test_torchvisions_detectors_have_other_settings(tmp_path, settings, prefix, keys):
     path, arrays = str(tmp_path / "a.pth"), {"backbone.body.conv1.weight": np.zeros((1, 1, 1, 1), np.float32)}
-    torch_file.write(path, {f"module.{name}": array for name, array in arrays.items()} if nested else arrays)
+    torch_file.write(path, {f"{prefix}{name}": array for name, array in arrays.items()})
+    put_under(path, keys)
     (note,) = file_notes(path, settings())
     assert "torchvision has rpn.anchor_generator.round_sides true, roi_head.box.extractor.roi_layer.aligned false" in note
     assert "roi_layer.sampling_ratio 2. The weights fit" in note and "faster_rcnn_r50_fpn_torchvision.py" in note

@@ -48,6 +48,22 @@ def test_of_several_pictures_of_a_name_the_nearest_is_meant(tmp_path):
     assert "is not in" in found("3", "x.xml", stem=True)
 
 
+def test_the_path_of_another_machine_may_be_closed_here(tmp_path, monkeypatch):
+    """Such as /root/...: the picture is searched by its name, and only its own folder is looked into."""
+    stat = os.stat
+
+    def closed(path, *args, **options):
+        if str(path).startswith("/root/"):
+            raise PermissionError(13, "Permission denied", path)
+        return stat(path, *args, **options)
+
+    pictures(tmp_path, "1.jpg")
+    monkeypatch.setattr(os, "stat", closed)
+    places = Pictures(str(tmp_path))
+    assert places.find("/root/data/1.jpg", "a.json") == (str(tmp_path / "1.jpg"), "")
+    assert places.find("/root/data/2.jpg", "a.json")[0] is None
+
+
 def test_sizes(tmp_path):
     picture = Image.new("RGB", (100, 80))
     exif = picture.getexif()

@@ -132,6 +132,8 @@ def test_the_orientation_of_a_tiff(tmp_path, orientation, mode, compression):
     size = expected.shape[1::-1]
     assert np.array_equal(read_image(path), expected) and np.array_equal(read_image(path, size), expected)
     assert size_of(path, size) == (size, "") and not list(check_image(path, size, "here"))
+    with Image.open(path) as users:
+        assert np.array_equal(rgb_pixels(users), expected) and users.filename == path
 
 
 def write_tiff(path, width, height, data, **tags):

@@ -263,15 +263,15 @@ def test_what_a_users_transform_returns(change, message):
         Compose([RandomFlip(0.0), own])(np.zeros((30, 40, 3), np.uint8), target)
 
 
-@pytest.mark.parametrize("boxes", [[], [(1, 2, 11, 12), (3.5, 4, 5, 6)]])
+@pytest.mark.parametrize("boxes", [[], np.array([]), [(1, 2, 11, 12), (3.5, 4, 5, 6)]])
 @pytest.mark.parametrize(
     "after", [RandomFlip(1.0), Resize(60, 80), RandomCrop((30, 40), allow_negative_crop=True), Normalize([0] * 3, [1] * 3)]
 )
 def test_lists_that_a_users_transform_returns(boxes, after, rng):
-    """Those of Albumentations are lists of tuples, and [] without boxes."""
+    """Those of Albumentations are lists of tuples, and [] without boxes; others make an array of it."""
 
     def lists(image, target, rng):
-        return image, {**target, "bboxes": boxes, "labels": [1] * len(boxes)}
+        return image, {**target, "bboxes": boxes, "labels": [1] * len(boxes) if len(boxes) else boxes}
 
     def arrays(image, target, rng):
         return image, {**target, "bboxes": np.float32(boxes).reshape(-1, 4), "labels": np.ones(len(boxes), np.int32)}

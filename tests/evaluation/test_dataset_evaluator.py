@@ -137,6 +137,9 @@ def test_an_own_ground_truth_is_checked_before_the_inference(tmp_path, monkeypat
     for evaluator in (COCOBoxAP(), COCOMaskAP()):
         with pytest.raises((ConfigError, DataError), match=rf"OwnData.ground_truth\(\)[^$]*{words}"):
             evaluator.check(dataset)
+    given = {**given, "images": iter(given["images"])}
+    with pytest.raises(ConfigError, match="list_iterator is not JSON serializable: give lists"):
+        COCOBoxAP().check(dataset)
     given = [given]
     with pytest.raises(ConfigError, match="OwnData.ground_truth.*: expected a dictionary in COCO's format"):
         COCOBoxAP().check(dataset)

@@ -71,6 +71,18 @@ def test_images_are_not_mirrored_where_detections_are_evaluated(tmp_path, capsys
         Inference(config)
 
 
+@register("dataset")
+class OnlyImages(COCODataset):
+    def get(self, index, epoch=0):
+        return super().get(index, epoch)[0]
+
+
+def test_what_a_users_data_set_gives_is_checked_at_the_start(tmp_path):
+    config = load_config(write_config(tmp_path), ["dataset.val.type=OnlyImages"])
+    with pytest.raises(ConfigError, match=r"OnlyImages.get\(0\): must return \(image, target\), not array"):
+        Evaluator(config, "val")
+
+
 def test_images_that_training_leaves_out_are_tested(tmp_path):
     """Image 3 has no object, and 8 images are not a whole number of batches of 5."""
     path = write_config(tmp_path)

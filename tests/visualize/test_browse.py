@@ -150,7 +150,8 @@ def test_batches_are_drawn_as_the_users_data_set_gives_them(tmp_path):
 
 @pytest.mark.parametrize("change", [
     dict(bboxes=None), dict(labels=None), dict(labels=[1]), dict(bboxes=[[np.nan, 1, 2, 3]] * 2), dict(bboxes=[1, 2]),
-    dict(bboxes_ignore=[[1, 2, np.inf, 4]]), dict(bboxes=[["a"] * 4] * 2),
+    dict(bboxes_ignore=[[1, 2, np.inf, 4]]), dict(bboxes=[["a"] * 4] * 2), dict(bboxes=[[1, 2, 3, 4], [5]]),
+    dict(labels=["cat", "dog"]), dict(labels=[1, None]), dict(labels=[1, np.nan]), dict(labels=[[1], [2]]),
 ])  # fmt: skip
 def test_boxes_that_cannot_be_drawn(tmp_path, change):
     """A training goes on: the model says what is wrong with them, or needs none. `jsra data browse` names them."""
@@ -159,13 +160,26 @@ def test_boxes_that_cannot_be_drawn(tmp_path, change):
     dataset = own(tmp_path)
     dataset.get = lambda index, epoch=0: (np.zeros((3, 64, 64), np.float32), target)
     assert len(draw_batches(dataset.loader(joint=True), str(tmp_path / "out"), 1)) == 1
-    with pytest.raises(ConfigError, match=r"Own.get: image 1: the target must have bboxes \[n, 4\], finite numbers"):
+    with pytest.raises(ConfigError, match=r"Own.get: image 1: the target must have bboxes \[n, 4\] and labels \[n\]"):
         browse(dataset, str(tmp_path / "drawn"), progress=False)
 
 
-@pytest.mark.parametrize("image", [np.zeros((64, 48, 3), np.float32), np.zeros((3, 64, 64), np.uint8)])
-def test_images_of_another_form_are_refused_before_they_are_drawn(tmp_path, image):
+@pytest.mark.parametrize(
+    "image, words",
+    [
+        (np.zeros((64, 48, 3), np.float32), r"float32 \[64, 48, 3\]"),
+        (np.zeros((3, 64, 64), np.uint8), r"uint8 \[3, 64, 64\]"),
+        (np.zeros((64, 64), np.uint8), r"uint8 \[64, 64\]"),
+        (Image.new("RGB", (64, 64)), "<PIL.Image"),
+    ],
+)
+def test_images_of_another_form_are_refused_before_they_are_drawn(tmp_path, image, words):
     dataset = own(tmp_path)
     dataset.get = lambda index, epoch=0: (image, dict(bboxes=[[1, 1, 20, 20]], labels=[1]))
-    with pytest.raises(ConfigError, match=rf"must be float32 \[3, H, W\], not {image.dtype} \[{image.shape[0]}, "):
+    with pytest.raises(ConfigError, match=rf"must be float32 \[3, H, W\], not {words}.*: add Normalize"):
         draw_batches(dataset.loader(joint=True), str(tmp_path / "out"), 1)
+    with pytest.raises(ConfigError, match=rf"must be float32 \[3, H, W\], not {words}.*: add Normalize"):
+        browse(dataset, str(tmp_path / "drawn"), progress=False)
+    dataset.get = lambda index, epoch=0: image
+    with pytest.raises(ConfigError, match=r"Own.get\(0\): must return \(image, target\), not "):
+        browse(dataset, str(tmp_path / "drawn"), progress=False)

@@ -46,6 +46,15 @@ def test_letters_that_no_font_has_become_numbers(only):
     assert lettering("\u732b \u00fc 0.90", 12)[1] == "\\u732b \\xfc 0.90"
 
 
+@pytest.mark.parametrize("letter", ["\x85", "\u2029", "\x1c", "\r"])
+def test_letters_that_end_a_line(only, letter):
+    """Pillow raises for them in a font with other alphabets; \x85 is what is left of an ellipsis of Windows."""
+    only(deja_vu())
+    drawn(f"cat{letter}")
+    drawn(f"\u041a\u043e\u0442{letter}")
+    assert ascii(letter)[1:-1].replace("\\r", "\\x0d") in lettering(f"\u041a{letter}", 12)[1]
+
+
 def test_english_is_drawn_with_the_font_of_pillow(only):
     only(deja_vu())
     font, text = lettering("cat 0.90", 12)

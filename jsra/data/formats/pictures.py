@@ -11,7 +11,7 @@ from jsra.data.formats.annotations import files_below
 from jsra.data.image import PICTURES, open_image, shown
 from jsra.data.paths import composed
 from jsra.data.problems import counted
-from jsra.folders import exists
+from jsra.folders import check_letters
 
 # Pictures that are not read.
 OTHERS = (
@@ -77,7 +77,7 @@ class Pictures:
         if not ranked and stem and parts[-1] in self._by_name:  # a.jpg.txt for a.jpg
             return self.find(name, source)
         if not ranked:
-            exists(name)  # raises OSError if the encoding of file names lacks its letters: it may be there
+            check_letters(name)
             start = parts[-1] if stem else os.path.splitext(parts[-1])[0]
             missing = f"the picture {name!r} is not in {self.folder}"
             return None, self.absent(start) or missing + self.other_case(parts[-1], stem)
