@@ -113,9 +113,10 @@ _RUNNING = (
     "timeit", "trace", "urllib", "webbrowser", "zipimport",
 )  # fmt: skip
 _BUILTINS = ("builtins", "__builtin__")
+# getattr is how methods of a class are pickled, as in mmengine's HistoryBuffer; as Inert it reads no attribute.
 _INERT_BUILTINS = (
-    "Ellipsis", "bool", "bytearray", "bytes", "complex", "dict", "float", "frozenset", "int", "list", "long", "object",
-    "range", "set", "slice", "str", "tuple", "unicode", "xrange",
+    "Ellipsis", "bool", "bytearray", "bytes", "complex", "dict", "float", "frozenset", "getattr", "int", "list", "long",
+    "object", "range", "set", "slice", "str", "tuple", "unicode", "xrange",
 )  # fmt: skip
 
 
@@ -174,6 +175,11 @@ def load_pickle(unpickler):
         return unpickler.load()
     except WeightsError:
         raise
+    except UnicodeDecodeError:
+        raise WeightsError(
+            "a pickle of Python 2, as Caffe2, Detectron and detectron2 have them (R-50.pkl), or damaged: these are not read; "
+            "for a backbone, use the weights of torchvision"
+        ) from None
     except Exception as error:  # a damaged pickle can raise nearly any exception
         raise WeightsError(f"the pickle is damaged: {type(error).__name__}: {error}") from None
 
