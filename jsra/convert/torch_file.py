@@ -113,10 +113,11 @@ _RUNNING = (
     "timeit", "trace", "urllib", "webbrowser", "zipimport",
 )  # fmt: skip
 _BUILTINS = ("builtins", "__builtin__")
-# getattr is how methods of a class are pickled, as in mmengine's HistoryBuffer; as Inert it reads no attribute.
-_INERT_BUILTINS = (
-    "Ellipsis", "bool", "bytearray", "bytes", "complex", "dict", "float", "frozenset", "getattr", "int", "list", "long",
-    "object", "range", "set", "slice", "str", "tuple", "unicode", "xrange",
+# The built-ins that do. Others become Inert too: getattr, with which a method of a class is pickled (of mmengine's
+# HistoryBuffer), type (of None, in a type annotation), max and sum among the settings, ...
+_RUNNING_BUILTINS = (
+    "__build_class__", "__import__", "apply", "breakpoint", "compile", "delattr", "eval", "exec", "execfile", "exit", "file",
+    "globals", "input", "locals", "open", "quit", "raw_input", "reload", "setattr", "vars",
 )  # fmt: skip
 
 
@@ -146,7 +147,7 @@ class Unpickler(pickle.Unpickler):
             return _DTYPES[name]
         if module == "torch" and name == "Size":
             return tuple
-        if name in _INERT_BUILTINS if module in _BUILTINS else module.partition(".")[0] not in _RUNNING:
+        if name not in _RUNNING_BUILTINS if module in _BUILTINS else module.partition(".")[0] not in _RUNNING:
             return Inert
         raise WeightsError(
             f"refused: the file requests {module}.{name}, which weights do not need and which could run code; if you trust "

@@ -96,7 +96,7 @@ def test_objects_of_training_frameworks_are_inert(tmp_path):
     "name",
     ["lightning_fabric.utilities.data\nAttributeDict", "easydict\nEasyDict", "__main__\nSettings", "my_project.config\nArgs",
      "functools\npartial", "fractions\nFraction", "types\nSimpleNamespace", "re\n_compile", "operator\nitemgetter",
-     "__builtin__\nxrange"],
+     "__builtin__\nxrange", "__builtin__\ntype", "builtins\nmax", "__builtin__\nreduce", "builtins\nNotImplemented"],
 )  # fmt: skip
 def test_settings_of_other_trainers_are_inert(tmp_path, name):
     content = b"\x80\x02}X\x10\x00\x00\x00hyper_parametersc" + name.encode() + b"\n)R}X\x01\x00\x00\x00aK\x01sbs."
@@ -197,7 +197,7 @@ def test_a_dictionary_that_contains_itself(tmp_path):
         read_weights(tmp_path / "a.pth")
 
 
-@pytest.mark.parametrize("name", ["eval", "exec", "__import__", "open", "compile"])
+@pytest.mark.parametrize("name", ["eval", "exec", "__import__", "open", "compile", "breakpoint", "setattr"])
 def test_builtins_that_run_code_are_refused(tmp_path, name):
     write_zip(str(tmp_path / "bad.pth"), b"\x80\x02cbuiltins\n" + name.encode() + b"\n(X\x01\x00\x00\x001tR.")
     with pytest.raises(WeightsError, match=f"refused: the file requests builtins.{name}, .* save the weights alone"):
