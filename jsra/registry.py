@@ -159,7 +159,8 @@ def check_settings(cls, settings, path: str = "config", extra=()):
     for key in (*settings, *extra):
         if key not in accepted and not any_name:
             names = [name for name in accepted if name not in extra]  # the others are given by the run
-            raise ConfigError(f"{path}.{key}: {cls.__name__} takes no {key!r}{nearest(str(key), names)}")
+            hint = nearest(str(key), names) + _of_another(cls, key)
+            raise ConfigError(f"{path}.{key}: {cls.__name__} takes no {key!r}{hint}")
         if key in settings and key in extra:
             raise ConfigError(f"{path}.{key}: not a setting: the run gives it")
     for key, value in settings.items():
@@ -171,6 +172,14 @@ def check_settings(cls, settings, path: str = "config", extra=()):
             _raise(arguments.outside(key, value, f"{path}.{key}") if ours else None)
     missing = [n for n, p in accepted.items() if p.default is p.empty and n not in settings and n not in extra]
     _refuse_missing(cls, [n for n in missing if n not in arguments.of_parents(cls)], path)
+
+
+def _of_another(cls, key) -> str:
+    """A hint for a setting that another part of this kind takes: often it is left from the part in a base config."""
+    kind = next((kind for known, kind in _entries.values() if known is cls), None)
+    takes = (name for name, (known, k) in _entries.items() if k == kind and key in arguments.declared(known)[0])
+    owner = next(takes, None) if kind else None
+    return f"; {owner} takes it: if a base config has it, _cover_=True leaves the base's settings out" if owner else ""
 
 
 def _refuse_missing(cls, names, path):

@@ -117,6 +117,12 @@ def test_what_a_run_gives_is_not_proposed():
         build(dict(type="AdamW", lr=0.1, paramwise_cfg={}), "optimizer", params=[])
 
 
+def test_a_setting_of_another_part_of_its_kind():
+    """Often left from a base config, whose part has another type."""
+    with pytest.raises(ConfigError, match="AdamW takes no 'momentum'; known: .*; SGD takes it: if a base .* _cover_=True"):
+        build(dict(type="AdamW", lr=0.1, momentum=0.9), "optimizer", params=[])
+
+
 @pytest.mark.parametrize(
     "word, known, meant",
     [

@@ -124,7 +124,7 @@ def _parts(theirs, ours, array, family, coco_ids):
 
 
 # Detectors whose names look like those of one of FAMILIES, but have another meaning.
-_FOREIGN = {"backbone.bottom_up.": "detectron2", "proposal_generator.": "detectron2"}
+_FOREIGN = {"backbone.bottom_up.": "detectron2", "proposal_generator.": "detectron2", "res2_0_branch": "Caffe2"}
 _NUMBERS = re.compile(r"(^|[._])(weight|bias|running_mean|running_var)$")
 
 
@@ -134,7 +134,7 @@ def _check(name, array, keeps):
         raise WeightsError(f"{name} has dtype {array.dtype}: weights are floating-point numbers; quantised ones are not read")
     whose = next((whose for start, whose in _FOREIGN.items() if name.startswith(start)), None)
     if whose and not keeps:
-        raise WeightsError(f"{name}: these are names of {whose}, whose detectors are not converted")
+        raise WeightsError(f"{name}: these are names of {whose}, which are not converted")
 
 
 # Names that are also those of another family: (recognised, given).

@@ -41,8 +41,8 @@ def read_weights(path) -> dict:
     _check_start(path)
     extension = os.path.splitext(path)[1].lower()
     if extension in (*TORCH, ".pkl"):
-        reader = jittor_file if _is_pickle(path, extension) else torch_file
-        arrays = _state_dict(reader.read(path), path, reader)
+        pickled = _is_pickle(path, extension)
+        arrays = _state_dict((jittor_file if pickled else torch_file).read(path), path, pickled)
     elif extension == ".safetensors":
         arrays = _read_safetensors(path)
     elif extension == ".npz":
@@ -77,6 +77,8 @@ def _check_start(path):
         if not path.lower().endswith(".safetensors"):
             raise WeightsError(f"{path}: this is a safetensors file: rename it to .safetensors")
         return  # the length of the header, before it, may look like text
+    if path.lower().endswith(".safetensors") and torch_file.wrote(path):
+        raise WeightsError(f"{path}: this is a file of torch.save, not of safetensors: rename it to .pth")
     line = _text(start)
     start = start.lstrip().lower()
     if not start:
@@ -133,7 +135,8 @@ def write_weights(path, arrays: dict, classes=(), config=None, source=None):
         raise
 
 
-def _state_dict(content, path, reader) -> dict:
+def _state_dict(content, path, pickled) -> dict:
+    """The arrays of a checkpoint's content; pickled: the file is none of torch.save, so torch.load cannot read it."""
     caffe = _is_caffe(content)
     for key, outer in inward(content):
         averaged = next((k for k in _AVERAGED if k != key and isinstance(outer.get(k), dict)), None)
@@ -155,11 +158,11 @@ def _state_dict(content, path, reader) -> dict:
     whole = next((key for key in (*KEYS, *_AVERAGED) if isinstance(content.get(key), torch_file.Inert)), None)
     if not arrays and whole:
         raise WeightsError(_whole(path, repr(whole)))
-    inside = [k for k, v in content.items() if isinstance(v, dict) and any(isinstance(a, np.ndarray) for a in v.values())]
+    inside = list(_with_arrays(content))
     if not arrays and inside:
         raise WeightsError(
-            f"{path}: its tensors are in {', '.join(map(repr, inside))}, and only {', '.join(KEYS)} are read: save those "
-            f"of the model alone in {reader.ALONE.format(inside[0])}"
+            f"{path}: its tensors are in {', '.join(repr('.'.join(keys)) for keys in inside)}, and only {', '.join(KEYS)} "
+            f"are read: save those of the model alone, {_alone(inside[0], pickled)}"
         )
     if not arrays:
         items = [item for d in (content, *content.values()) if isinstance(d, dict) for item in d.values()]
@@ -172,6 +175,23 @@ def _state_dict(content, path, reader) -> dict:
             "ours on the 3x3 one, so the results would be wrong; use weights of style='pytorch'"
         )
     return arrays
+
+
+def _with_arrays(content, keys=()):
+    """The keys, from the outside to the inside, of each dictionary in another one, at most three deep, that has arrays."""
+    for key, value in content.items():
+        if isinstance(value, dict) and any(isinstance(item, np.ndarray) for item in value.values()):
+            yield (*keys, str(key))
+        elif isinstance(value, dict) and len(keys) < 2:
+            yield from _with_arrays(value, (*keys, str(key)))
+
+
+def _alone(keys, pickled) -> str:
+    """The line of Python that saves the weights under these keys of a FILE alone."""
+    inside = "".join(f"[{key!r}]" for key in keys)
+    if pickled:
+        return f"import pickle; pickle.dump(pickle.load(open(FILE, 'rb')){inside}, open('weights.pkl', 'wb'))"
+    return f"in PyTorch: torch.save(torch.load(FILE, weights_only=False){inside}, 'weights.pth')"
 
 
 def _whole(path, what) -> str:

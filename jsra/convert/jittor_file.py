@@ -14,7 +14,6 @@ import numpy as np
 
 from jsra.convert.torch_file import Unpickler, WeightsError, load_pickle
 
-ALONE = "Jittor, jt.save(jt.load(FILE)[{!r}], 'weights.pkl')"  # how to save an entry of such a file alone
 _MARK = b"HCAJSLHD"
 _SHA1 = 20
 _ARRAYS = ("numpy.core.multiarray", "numpy._core.multiarray")

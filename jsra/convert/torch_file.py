@@ -21,8 +21,6 @@ _DTYPES = {
     "LongStorage": "<i8", "IntStorage": "<i4", "ShortStorage": "<i2", "CharStorage": "i1", "ByteStorage": "u1",
     "BoolStorage": "?",
 }  # fmt: skip
-# How to save an entry of such a file alone.
-ALONE = "PyTorch, torch.save(torch.load(FILE, weights_only=False)[{!r}], 'weights.pth')"
 _LEGACY_MAGIC = 0x1950A86A20F9469CFC6C
 
 
@@ -129,9 +127,10 @@ _RUNNING = (
     "timeit", "trace", "urllib", "webbrowser", "zipimport",
 )  # fmt: skip
 _BUILTINS = ("builtins", "__builtin__")
-_INERT_BUILTINS = (
-    "Ellipsis", "bool", "bytearray", "bytes", "complex", "dict", "float", "frozenset", "int", "list", "long", "object",
-    "range", "set", "slice", "str", "tuple", "unicode", "xrange",
+# The built-ins that do. Others become Inert too: type (of None, in a type annotation), max and sum among the settings, ...
+_RUNNING_BUILTINS = (
+    "__build_class__", "__import__", "apply", "breakpoint", "compile", "delattr", "eval", "exec", "execfile", "exit", "file",
+    "globals", "input", "locals", "open", "quit", "raw_input", "reload", "setattr", "vars",
 )  # fmt: skip
 
 
@@ -163,7 +162,7 @@ class Unpickler(pickle.Unpickler):
             return tuple
         if module in _BUILTINS and name == "getattr":
             return _attribute
-        if name in _INERT_BUILTINS if module in _BUILTINS else module.partition(".")[0] not in _RUNNING:
+        if name not in _RUNNING_BUILTINS if module in _BUILTINS else module.partition(".")[0] not in _RUNNING:
             return Inert
         raise _refused(f"{module}.{name}")
 
@@ -189,6 +188,11 @@ def load_pickle(unpickler):
         return unpickler.load()
     except WeightsError:
         raise
+    except UnicodeDecodeError:
+        raise WeightsError(
+            "a pickle of Python 2, as Caffe2, Detectron and detectron2 have them (R-50.pkl), or damaged: these are not read; "
+            "for a backbone, use the weights of torchvision"
+        ) from None
     except Exception as error:  # a damaged pickle can raise nearly any exception
         raise WeightsError(f"the pickle is damaged: {type(error).__name__}: {error}") from None
 

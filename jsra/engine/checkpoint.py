@@ -348,7 +348,8 @@ def read_arrays(path: str) -> dict:
     try:
         return load_file(path)
     except SafetensorError as error:
-        raise CheckpointError(f"{path} is damaged or not a safetensors file: {error}") from None
+        message = f"{path} is damaged or not a safetensors file: {error}; use another checkpoint, if there is one"
+        raise CheckpointError(message) from None
 
 
 def _write_arrays(path, arrays, about=None):

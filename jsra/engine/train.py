@@ -114,10 +114,15 @@ def seed_of(seed: int, iteration: int) -> int:
 
 
 def total_loss(losses: dict):
-    """The sum of the entries that are losses (jsra.engine.log.is_loss); other entries are only logged."""
-    parts = [value for name, value in losses.items() if is_loss(name)]
-    if not parts:
+    """The sum of the entries that are losses (jsra.engine.log.is_loss); other entries are only logged. Raises ConfigError for
+    a loss that is not one number: the sum would have its shape, and so contain the other losses several times."""
+    found = {name: value for name, value in losses.items() if is_loss(name)}
+    if not found:
         raise ConfigError(f"the model returned no loss: none of {list(losses)} begins with 'loss'")
+    wide = next((name for name, value in found.items() if value.numel() != 1), None)
+    if wide:
+        raise ConfigError(f"{wide} has the shape {list(found[wide].shape)}; a loss is one number: take its sum or mean")
+    parts = list(found.values())
     total = parts[0]
     for part in parts[1:]:
         total = total + part

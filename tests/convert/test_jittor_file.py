@@ -130,10 +130,10 @@ def test_whole_models_are_told(tmp_path, name, content):
 def test_weights_under_another_key_can_be_saved_alone_as_it_is_said(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     jt.save({"generator": {"a.weight": jt.ones(2)}}, "a.pkl")
-    with pytest.raises(WeightsError, match="its tensors are in 'generator', .* alone in Jittor, ") as told:
+    with pytest.raises(WeightsError, match="its tensors are in 'generator', .* alone, ") as told:
         read_weights("a.pkl")
-    cure = str(told.value).partition("alone in Jittor, ")[2]
-    exec(cure, {"jt": jt, "FILE": "a.pkl"})
+    cure = str(told.value).partition("alone, ")[2]
+    exec(cure, {"FILE": "a.pkl"})
     assert read_weights("weights.pkl")["a.weight"].tolist() == [1, 1]
 
 
@@ -182,3 +182,36 @@ def test_names_of_jdets_detectors():
         {"rpn.rpn_conv.weight": np.zeros(1, np.float32), "bbox_head.fc_cls.bias": np.zeros(1, np.float32)}
     )
     assert oriented.family == "jdet" and list(oriented.arrays) == ["rpn.convs.0.weight"]
+
+
+def test_a_pickle_of_python_2_is_told(tmp_path):
+    """Its arrays are text with any bytes, as in Detectron's and detectron2's R-50.pkl."""
+    (tmp_path / "R-50.pkl").write_bytes(b"\x80\x02}(U\x05blobs}U\x07conv1_wU\x04\xbf\xff\x00\x01su.")
+    with pytest.raises(WeightsError, match="R-50.pkl: a pickle of Python 2, as Caffe2, Detectron .* weights of torchvision"):
+        read_weights(tmp_path / "R-50.pkl")
+
+
+def test_the_names_of_caffe2_are_refused(tmp_path):
+    blobs = {"conv1_w": np.ones(3, np.float32), "res2_0_branch2a_w": np.zeros((2, 2), np.float32)}
+    for content in (blobs, {"blobs": blobs}):
+        (tmp_path / "a.pkl").write_bytes(pickle.dumps(content, protocol=2))
+        with pytest.raises(WeightsError, match="res2_0_branch2a_w: these are names of Caffe2, which are not converted"):
+            to_jsra(read_weights(tmp_path / "a.pkl"))
+
+
+def test_the_cure_for_a_pickle_is_one_for_pickles(tmp_path, monkeypatch):
+    """torch.load cannot read what pickle.dump wrote."""
+    path = tmp_path / "a.pkl"
+    path.write_bytes(pickle.dumps({"nets": {"weights": {"x": np.float32([1, 2])}}}))
+    with pytest.raises(WeightsError, match="its tensors are in 'nets.weights', and only") as caught:
+        read_weights(path)
+    monkeypatch.chdir(tmp_path)
+    exec(str(caught.value).rpartition("alone, ")[2], {"FILE": str(path)})
+    np.testing.assert_array_equal(read_weights(tmp_path / "weights.pkl")["x"], [1, 2])
+
+
+def test_a_file_of_pytorch_under_the_name_of_safetensors(tmp_path):
+    torch_file.write(str(tmp_path / "a.pth"), {"x": np.float32([1, 2])})
+    os.rename(tmp_path / "a.pth", tmp_path / "a.safetensors")
+    with pytest.raises(WeightsError, match="a.safetensors: this is a file of torch.save, .* rename it to .pth"):
+        read_weights(tmp_path / "a.safetensors")

@@ -82,7 +82,9 @@ def write_zip(path, content):
 
 def test_objects_of_training_frameworks_are_inert(tmp_path):
     """A global of mmengine, its state and all, becomes nothing; the weights next to it are read."""
-    content = b"\x80\x02}(X\x04\x00\x00\x00metacmmengine.logging\nHistoryBuffer\n)R}X\x01\x00\x00\x00aK\x01sbu."
+    # The state has a method of the class, getattr(HistoryBuffer, "min"), as in each file that a training of mmengine writes.
+    method = b"X\x03\x00\x00\x00minc__builtin__\ngetattr\ncmmengine.logging\nHistoryBuffer\nX\x03\x00\x00\x00min\x86Rs"
+    content = b"\x80\x02}(X\x04\x00\x00\x00metacmmengine.logging\nHistoryBuffer\n)R}" + method + b"bu."
     path = str(tmp_path / "log.pth")
     write_zip(path, content)
     assert type(torch_file.read(path)["meta"]).__name__ == "Inert"
@@ -94,7 +96,7 @@ def test_objects_of_training_frameworks_are_inert(tmp_path):
     "name",
     ["lightning_fabric.utilities.data\nAttributeDict", "easydict\nEasyDict", "__main__\nSettings", "my_project.config\nArgs",
      "functools\npartial", "fractions\nFraction", "types\nSimpleNamespace", "re\n_compile", "operator\nitemgetter",
-     "__builtin__\nxrange"],
+     "__builtin__\nxrange", "__builtin__\ntype", "builtins\nmax", "__builtin__\nreduce", "builtins\nNotImplemented"],
 )  # fmt: skip
 def test_settings_of_other_trainers_are_inert(tmp_path, name):
     content = b"\x80\x02}X\x10\x00\x00\x00hyper_parametersc" + name.encode() + b"\n)R}X\x01\x00\x00\x00aK\x01sbs."
@@ -195,7 +197,7 @@ def test_a_dictionary_that_contains_itself(tmp_path):
         read_weights(tmp_path / "a.pth")
 
 
-@pytest.mark.parametrize("name", ["getattr", "eval", "exec", "__import__", "open", "compile"])
+@pytest.mark.parametrize("name", ["eval", "exec", "__import__", "open", "compile", "breakpoint", "setattr"])
 def test_builtins_that_run_code_are_refused(tmp_path, name):
     write_zip(str(tmp_path / "bad.pth"), b"\x80\x02cbuiltins\n" + name.encode() + b"\n(X\x01\x00\x00\x001tR.")
     with pytest.raises(WeightsError, match=f"refused: the file requests builtins.{name}, .* save the weights alone"):
@@ -303,11 +305,16 @@ def test_a_checkpoint_inside_another(monkeypatch, tmp_path, outer, inner):
     assert list(read_weights(tmp_path / "a.pth")) == ["x"]
 
 
-@pytest.mark.parametrize("key", ["net", "params", "teacher", "ema"])
-def test_weights_under_another_key_are_told(monkeypatch, tmp_path, key):
+@pytest.mark.parametrize("keys", [("net",), ("params",), ("teacher",), ("ema",), ("model", "teacher"), ("nets", "a", "b")])
+def test_weights_under_another_key_are_told(monkeypatch, tmp_path, keys):
     (tmp_path / "a.pth").write_bytes(b"\0weights")
-    monkeypatch.setattr(torch_file, "read", lambda path: {key: {"x": np.float32([1, 2])}, "epoch": 1})
-    with pytest.raises(WeightsError, match=f"its tensors are in '{key}', and only state_dict, model, .* are read: save"):
+    content = {"x": np.float32([1, 2])}
+    for key in reversed(keys):
+        content = {key: content, "epoch": 1}
+    monkeypatch.setattr(torch_file, "read", lambda path: content)
+    place, code = ".".join(keys), "".join(f"\\['{key}'\\]" for key in keys)
+    message = rf"its tensors are in '{place}', and only state_dict, model, .*FILE, weights_only=False\){code}, 'weights.pth'"
+    with pytest.raises(WeightsError, match=message):
         read_weights(tmp_path / "a.pth")
 
 

@@ -296,6 +296,14 @@ def test_model_without_losses():
     assert total_loss(losses).item() == 5
 
 
+@pytest.mark.parametrize("shape", [(4,), (2, 3), (0,)])
+def test_a_loss_that_is_not_one_number(shape):
+    """Of a user's own part: added to the others, it would count them once for each of its numbers."""
+    losses = {"loss_a": jt.ones(1), "loss_own": jt.ones(shape)}
+    with pytest.raises(ValueError, match=rf"loss_own has the shape \[{', '.join(map(str, shape))},?\]; a loss is one number"):
+        total_loss(losses)
+
+
 @pytest.mark.parametrize("connected", [True, False])
 def test_a_loss_that_depends_on_no_parameter_is_said(tmp_path, capsys, connected):
     run = make_run(tmp_path, epochs=1)
