@@ -20,6 +20,9 @@ VIDEOS = (".mp4", ".avi", ".mov", ".mkv", ".webm", ".m4v", ".gif")
 OPENCV = "'opencv-python-headless<4.11' 'numpy<2'"
 
 
+MOST_RATE = 65535  # of MPEG-4
+
+
 class Video(NamedTuple):
     """frames: an iterator of uint8 RGB [H, W, 3]. ending: extension of the file that `writer` writes.
 
@@ -118,7 +121,7 @@ def _opencv(cv2, path):
 
     def writer(target, size):
         sides = tuple(_even(int(side)) for side in size)
-        video = cv2.VideoWriter(new_file(target), cv2.VideoWriter_fourcc(*"mp4v"), rate, sides)
+        video = cv2.VideoWriter(new_file(target), cv2.VideoWriter_fourcc(*"mp4v"), _mpeg4_rate(rate), sides)
         if not video.isOpened():
             raise DataError(f"{target}: OpenCV cannot write this video; does this OpenCV have FFmpeg (pip install {OPENCV})?")
 
@@ -180,6 +183,12 @@ def _imageio(path, note=""):
         _check_end(path, read[0], count, max(seconds, count / rate) - read[0] / rate)
 
     return Video(frames(), ".mp4", writer, None, check)
+
+
+def _mpeg4_rate(rate: float) -> float:
+    """The rate in so few decimals that it is a fraction of numbers up to 65535, as MPEG-4 needs; OpenCV takes three."""
+    rate = min(rate, MOST_RATE)
+    return round(rate, next(digits for digits in (3, 2, 1, 0) if rate * 10**digits <= MOST_RATE))
 
 
 def _even(side: int) -> int:

@@ -380,3 +380,22 @@ def test_frames_of_videos_have_the_names_of_their_folders(tmp_path):
     found, _ = formats.find(str(tmp_path))
     boxes = {name: {p.file.split(os.sep)[-2]: p.objects[0].box[0] for p in listed} for name, listed in found.splits.items()}
     assert boxes == {"train": {"a": 0, "b": 1}, "val": {"c": 2}} and not found.problems
+
+
+@pytest.mark.parametrize("form", ["coco", "cvat"])
+def test_subsets_of_a_project_have_pictures_of_the_same_names(tmp_path, form):
+    """CVAT exports images/<subset>/<name>; COCO's files are named after the subset, its own XML says it of each picture."""
+    lines, names = [], ("night", "day")
+    for name in names:
+        pictures(tmp_path, f"images/{name}/1.jpg")
+        images, categories = [dict(id=1, file_name="1.jpg", width=100, height=80)], [dict(id=1, name=name)]
+        content = dict(images=images, annotations=[dict(id=1, image_id=1, category_id=1, bbox=[0, 0, 20, 20])])
+        if form == "coco":
+            (tmp_path / f"instances_{name}.json").write_text(json.dumps(dict(content, categories=categories)))
+        box = f'<box label="{name}" xtl="0" ytl="0" xbr="20" ybr="20"/>'
+        lines.append(f'<image name="1.jpg" subset="{name}">{box}</image>')
+    if form == "cvat":
+        (tmp_path / "annotations.xml").write_text(f"<annotations>{''.join(lines)}</annotations>")
+    found, _ = formats.find(str(tmp_path))
+    assert {p.file.split(os.sep)[-2]: p.objects[0].name for p in all_pictures(found)} == dict(zip(names, names))
+    assert not found.problems

@@ -237,7 +237,8 @@ def test_names_that_are_too_few_are_said_with_their_file(tmp_path):
     labelled(tmp_path, "a", line="2 0.5 0.5 0.2 0.4\n")
     (tmp_path / "classes.txt").write_text("pills\n")
     (line,) = formats.find(str(tmp_path))[0].problems
-    assert line.startswith(f"{tmp_path}/classes.txt: it has 1 name, but there are labels up to 2")
+    file = f"{tmp_path}/labels/a.txt"
+    assert line.startswith(f"{tmp_path}/classes.txt: it has 1 name, but there are labels up to 2, such as in {file}")
     (tmp_path / "classes.txt").write_text("\n")  # labelImg may leave it empty
     found, _ = formats.find(str(tmp_path))
     assert found.problems == [f"{tmp_path}/classes.txt: it has no names: left out"]

@@ -307,6 +307,7 @@ def test_objects_that_are_not_where_voc_has_them(tmp_path):
     [
         (dict(label="__ignore__"), {("cat", CAT)}, "the rectangle '__ignore__' is a region, not an object"),
         (dict(label="_background_"), {("cat", CAT)}, "the rectangle '_background_' is a region, not an object"),
+        (dict(shape_type="polygon"), {("cat", CAT)}, "the polygon 'dog' with 2 points is not an object"),
         (dict(flags={"bad": True, "good": False}), {("dog", DOG), ("cat", CAT)}, "are not used: 'flags.bad' (1)"),
         (dict(score=0.5, kie_linking=[]), {("dog", DOG), ("cat", CAT)}, "shapes have entries that are not used: 'score' (1)"),
     ],

@@ -133,8 +133,9 @@ class FakeOpenCV:
 
     CAP_PROP_FPS, CAP_PROP_FRAME_COUNT, CAP_PROP_POS_MSEC, CAP_PROP_ORIENTATION_AUTO = 5, 7, 0, 49
 
-    def __init__(self, readable, size=(63, 65), writes=True, keeps=True):
+    def __init__(self, readable, size=(63, 65), writes=True, keeps=True, rate=10.0):
         self.readable, self.size, self.writes, self.keeps, self.written = readable, size, writes, keeps, []
+        self.rate = rate
 
     def VideoCapture(self, path):
         width, height = self.size
@@ -145,7 +146,7 @@ class FakeOpenCV:
             upright = (height, width) if values.get(self.CAP_PROP_ORIENTATION_AUTO) else (width, height)
             return left[0] >= 0, np.full((*upright, 3), left[0] % 256, np.uint8)
 
-        values = {self.CAP_PROP_FPS: 10.0, self.CAP_PROP_FRAME_COUNT: 30.0, self.CAP_PROP_POS_MSEC: 0.0}
+        values = {self.CAP_PROP_FPS: self.rate, self.CAP_PROP_FRAME_COUNT: 30.0, self.CAP_PROP_POS_MSEC: 0.0}
         return SimpleNamespace(
             isOpened=lambda: True, get=values.get, set=values.__setitem__, read=read, release=lambda: None
         )
@@ -183,6 +184,13 @@ def test_a_video_of_an_odd_size_is_drawn_as_a_whole(tmp_path, monkeypatch):
     assert {(rate, size, frame.shape) for rate, size, frame in fake.written} == {(10.0, (64, 66), (66, 64, 3))}
     frame = fake.written[0][2]
     assert (frame[65] == frame[64]).all() and (frame[:, 63] == frame[:, 62]).all()
+
+
+@pytest.mark.parametrize("rate, written", [(29.97, 29.97), (211.222, 211.22), (1001.1111, 1001.1), (90000.0, 65535.0)])
+def test_the_rate_is_one_that_mpeg4_has(tmp_path, monkeypatch, rate, written):
+    """A fraction of numbers up to 65535: phones write others, such as 105611/500, and OpenCV could not write the video."""
+    done, _, fake = fake_video(tmp_path, monkeypatch, "clip.avi", readable=30, rate=rate)
+    assert done.failed == {} and {of_frame for of_frame, _, _ in fake.written} == {written}
 
 
 def test_a_video_that_was_cut_is_said(tmp_path, monkeypatch, capsys):

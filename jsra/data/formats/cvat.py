@@ -40,18 +40,20 @@ def find(folder: str):
             problems.append(f"{path}: it has video tracks: export the task as 'CVAT for images'; they are left out")
         listed += [(label.findtext("name") or "").strip() for label in root.iter("label")]
         for image in root.findall("image"):
-            name = image.get("name") or ""
-            file, why = places.find(name, path, any_ending=True)  # frames of videos have no ending here, others .jpg for .png
+            name, said = image.get("name") or "", image.get("subset") or ""
+            within = f"{said}/{name}" if said else name  # subsets of a project may have pictures of the same names
+            # Frames of videos have no ending here, others .jpg for .png.
+            file, why = places.find(within, path, any_ending=True)
             size, why = size_of(file, (image.get("width"), image.get("height"))) if file else (None, why)
             if size is None:
                 problems.append(f"{path}: {name}: {why}: left out")
                 continue
-            said = image.get("subset") or "", os.path.dirname(name), os.path.basename(path)
-            subset = next(filter(None, map(split_of, said)), None) or lists.get(file) or places.split(file) or "all"
+            words = said, os.path.dirname(name), os.path.basename(path)
+            subset = next(filter(None, map(split_of, words)), None) or lists.get(file) or places.split(file) or "all"
             objects = list(_united(_objects(image, size, f"{path}, {name}", problems)))
             attributes.update(f"tag.{tag.get('label')}" for tag in image.findall("tag"))
             attributes.update(a.get("name") for a in image.iter("attribute") if (a.text or "").strip() not in ("", "false"))
-            picture = Picture(file, path, *size, objects, places.fit(file, path, name), name, bool(why))
+            picture = Picture(file, path, *size, objects, places.fit(file, path, within), name, bool(why))
             splits.setdefault(subset, []).append(picture)
     if places is None:
         return None

@@ -157,7 +157,8 @@ def _part(shape, number):
         points = [[x - radius, y - radius], [x + radius, y + radius]]
     xs, ys = [p[0] for p in points], [p[1] for p in points]
     known = kind in (*OUTLINES, *CORNERS, "circle")
-    if not known or not points or not (min(xs) < max(xs) and min(ys) < max(ys)):
+    drawn = kind not in OUTLINES or len(points) > 2  # Labelme closes an outline of three points or more
+    if not known or not points or not drawn or not (min(xs) < max(xs) and min(ys) < max(ys)):
         return None, f"the {kind} {shape.get('label')!r} with {counted(len(points), 'point')} is not an object"
     label = shape.get("label")
     if label is None or not str(label).strip():
@@ -166,6 +167,6 @@ def _part(shape, number):
         return None, f"the {kind} {label!r} is a region, not an object"
     if not all(map(math.isfinite, xs + ys)):
         return None, f"the {kind} {label!r} has a coordinate that is not a number"
-    polygons = [[v for p in points for v in p]] if kind in OUTLINES and len(points) > 2 else []
+    polygons = [[v for p in points for v in p]] if kind in OUTLINES else []
     difficult = shape.get("difficult") is True  # a mark of X-AnyLabeling
     return Object(str(label).strip(), (min(xs), min(ys), max(xs), max(ys)), polygons, difficult), ""

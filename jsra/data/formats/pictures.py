@@ -66,7 +66,7 @@ class Pictures:
         name: a path or a file name; with stem, without its ending; with any_ending, its ending may be missing or another one
         if there is no picture of this name. If several pictures have this file name, the one whose
         folders agree with `name` is chosen; otherwise the one of the same split; otherwise the one in the folder nearest to
-        `source`. If there are still several, none is used.
+        `source`; otherwise the one in a folder that `source` is named after. If there are still several, none is used.
         """
         known = self._by_stem if stem else self._by_name
         parts = self._parts(name, known)
@@ -116,8 +116,9 @@ class Pictures:
         wanted = split_of(os.path.relpath(source, self.folder))
         same = sum(1 for _ in _while_equal(reversed(own), reversed(folders)))
         of_split = wanted is not None and split_of("/".join(own)) == wanted
+        called = any(f"_{stem_of(source)}".endswith(f"_{name}") for name in own if name)  # night/1.png, instances_night.json
         own, near = _without_kinds(own), _without_kinds(near)
-        return same, of_split, sum(1 for _ in _while_equal(own, near)), -len(own), -len(near)
+        return same, of_split, sum(1 for _ in _while_equal(own, near)), -len(own), -len(near), called
 
     def split(self, path: str):
         """The split that the folders of a picture name, or None."""

@@ -47,7 +47,7 @@ def find(folder: str):
         objects = [Object(*o) for o in _objects(path, lines[path], size, more is not None, problems)]
         if more is None:
             scores += sum(len(words) == 6 and 0 <= float(words[5]) <= 1 for words in lines[path] if _is_sound(words))
-        numbered.append((objects, own[os.path.dirname(path)]))
+        numbered.append((objects, own[os.path.dirname(path)], path))
         subset = of_settings.get(file) or of_lists.get(file) or places.split(file) or "all"
         if file not in of_settings and file not in of_lists and subset in listed_for:
             unlisted.append((file, subset))
@@ -65,16 +65,18 @@ def find(folder: str):
 def _name(numbered, named, problems) -> list:
     """The names of all classes. Replaces the numbers of objects by names.
 
-    numbered: (objects of a picture, the Source of its names or None). named: all Sources with names.
+    numbered: (objects of a picture, the Source of its names or None, its label file). named: all Sources with names.
     """
     classes, used = [], []
     for source in [*named, None]:
-        objects = [o for objects, own in numbered if own is source for o in objects]
+        placed = [(o, path) for objects, own, path in numbered if own is source for o in objects]
+        objects = [o for o, _ in placed]
         if not objects:
             continue
         names, largest = list(source.names) if source else [], max(o.name for o in objects)
         if largest >= len(names) > 0:
-            what = f"it has {counted(len(names), 'name')}, but there are labels up to {largest}"
+            first = next(path for o, path in placed if o.name >= len(names))
+            what = f"it has {counted(len(names), 'name')}, but there are labels up to {largest}, such as in {first}"
             what += ": the other classes are called 'class <number>'; add their names"
             problems.append(f"{source.path}: {what}")
         for name in (name for name in dict.fromkeys(names) if names.count(name) > 1):
