@@ -11,6 +11,7 @@ from __future__ import annotations
 import numpy as np
 
 from jsra.arguments import part, short, takes
+from jsra.data.masks import InstanceMasks
 from jsra.data.resize import resize_bilinear
 from jsra.registry import ConfigError, register
 
@@ -49,6 +50,29 @@ def _with_arrays(target):
     return {**target, **arrays} if arrays else target
 
 
+def _with_masks(who, image, target):
+    """The target with InstanceMasks instead of bitmaps [n, height, width], which transforms of other libraries return."""
+    masks = target.get("masks")
+    if masks is None or isinstance(masks, InstanceMasks):
+        return target
+    if isinstance(image, np.ndarray):
+        height, width = image.shape[:2] if image.dtype == np.uint8 else image.shape[1:]
+    else:
+        width, height = image.size
+    try:
+        bitmaps = np.asarray(masks)
+    except ValueError:  # bitmaps of several sizes
+        bitmaps = np.zeros(0, object)
+    empty = not bitmaps.size and len(masks) == 0
+    if not empty and (bitmaps.shape[1:] != (height, width) or bitmaps.dtype.kind not in "biuf"):
+        found = f"{bitmaps.dtype} {list(bitmaps.shape)}" if bitmaps.size else short(masks)
+        raise ConfigError(
+            f"{who}: masks must be InstanceMasks (jsra.data.masks), or bitmaps [n, {height}, {width}] of the picture, not "
+            f"{found}"
+        )
+    return {**target, "masks": InstanceMasks([], width, height) if empty else InstanceMasks.of_bitmaps(bitmaps != 0)}
+
+
 def _checked(where, sample, before):
     """Returns the result of a transform. Raises ConfigError unless it is an image and a target with consistent objects."""
     if not isinstance(sample, tuple) or len(sample) != 2 or not isinstance(sample[1], dict):
@@ -64,11 +88,11 @@ def _checked(where, sample, before):
     lost = [key for key in before if key not in target]
     if lost:
         raise ConfigError(f"{where}: {', '.join(lost)} missing in the target that it returned")
-    target = _with_arrays(target)
+    who = f"{where}: image id {target.get('img_id')!r}"
+    target = _with_masks(who, image, _with_arrays(target))
     boxes = target.get("bboxes")
     if boxes is None:
         return image, target
-    who = f"{where}: image id {target.get('img_id')!r}"
     if boxes.dtype.kind not in "iuf" or boxes.ndim != 2 or boxes.shape[1] != 4 or not np.isfinite(boxes).all():
         raise ConfigError(f"{who}: bboxes must be finite numbers [n, 4], not {short(boxes.tolist())}")
     if (boxes[:, 2:] < boxes[:, :2]).any():

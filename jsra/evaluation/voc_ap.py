@@ -61,7 +61,7 @@ def voc_ap(truth, detections, num_classes, iou_threshold=0.5):
         precision = hits / np.maximum(hits + misses, 1e-12)
         out.append({
             **{mode: average_precision(recall, precision, mode) if positives else float("nan") for mode in MODES},
-            "recall": float(recall[-1]) if len(rows) else 0.0,
+            "recall": float("nan") if not positives else float(recall[-1]) if len(rows) else 0.0,
             "objects": positives, "detections": len(rows),
         })  # fmt: skip
     return out

@@ -283,6 +283,31 @@ def test_lists_that_a_users_transform_returns(boxes, after, rng):
         assert isinstance(found[key], np.ndarray) and found[key].shape == expected[key].shape
 
 
+@pytest.mark.parametrize("form", [np.asarray, lambda masks: np.asarray(masks) > 0, lambda masks: list(np.asarray(masks))])
+def test_bitmaps_that_a_users_transform_returns(form, rng):
+    """Those of torchvision are [n, height, width]; NumPy's own resize would make None of them, without an error."""
+
+    def own(image, target, rng):
+        return image, {**target, "masks": form(target["masks"])}
+
+    steps = [Resize(80, 120), RandomFlip(1.0), Pad(32)]
+    image, target = sample(rng)
+    expected = Compose(steps)(image, dict(target))[1]["masks"]
+    for at in range(len(steps)):
+        found = Compose([*steps[:at], own, *steps[at:]])(image, dict(target))[1]["masks"]
+        assert isinstance(found, InstanceMasks) and np.array_equal(np.asarray(found), np.asarray(expected))
+    nothing = {**target, "bboxes": [], "labels": [], "masks": []}
+    assert np.asarray(Compose([lambda i, t, r: (i, nothing), *steps])(image, target)[1]["masks"]).shape == (0, 96, 128)
+
+
+@pytest.mark.parametrize("change", [lambda bitmaps: bitmaps[:, :-1], lambda bitmaps: bitmaps[0], lambda bitmaps: ["a", "b"]])
+def test_other_masks_of_a_users_transform_are_refused(change, rng):
+    image, target = sample(rng)
+    made = {**target, "masks": change(np.asarray(target["masks"]))}
+    with pytest.raises(ConfigError, match=r"image id 7: masks must be InstanceMasks .*, or bitmaps \[n, 40, 60\]"):
+        Compose([lambda image, target, rng: (image, made)])(image, target)
+
+
 def test_a_transform_that_takes_no_random_generator():
     class Own:
         def __call__(self, image, target):

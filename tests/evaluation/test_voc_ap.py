@@ -46,6 +46,11 @@ def test_perfect_and_empty():
     assert [r["area"] for r in run([])[:2]] == [0, 0]
 
 
+def test_recall_of_a_class_without_objects_is_undefined():
+    rows = run([("a", [0, 0, 10, 10], 0.9, 3)])
+    assert np.isnan(rows[2]["recall"]) and rows[2]["detections"] == 1 and rows[0]["recall"] == 0
+
+
 def test_second_detection_of_an_object_is_wrong():
     rows = [("a", [0, 0, 10, 10], 0.9, 1), ("a", [0, 0, 10, 9], 0.8, 1), ("b", [0, 0, 10, 10], 0.7, 1)]
     # Right, wrong, right: recall 1/2, 1/2, 1 and precision 1, 1/2, 2/3.
