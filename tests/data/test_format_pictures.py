@@ -59,9 +59,8 @@ def test_the_path_of_another_machine_may_be_closed_here(tmp_path, monkeypatch):
 
     pictures(tmp_path, "1.jpg")
     monkeypatch.setattr(os, "stat", closed)
-    places = Pictures(str(tmp_path))
-    assert places.find("/root/data/1.jpg", "a.json") == (str(tmp_path / "1.jpg"), "")
-    assert places.find("/root/data/2.jpg", "a.json")[0] is None
+    found = [Pictures(str(tmp_path)).find(f"/root/data/{name}.jpg", "a.json") for name in "12"]
+    assert found[0] == (str(tmp_path / "1.jpg"), "") and found[1][0] is None
 
 
 def test_sizes(tmp_path):
@@ -392,8 +391,7 @@ def test_subsets_of_a_project_have_pictures_of_the_same_names(tmp_path, form):
         content = dict(images=images, annotations=[dict(id=1, image_id=1, category_id=1, bbox=[0, 0, 20, 20])])
         if form == "coco":
             (tmp_path / f"instances_{name}.json").write_text(json.dumps(dict(content, categories=categories)))
-        box = f'<box label="{name}" xtl="0" ytl="0" xbr="20" ybr="20"/>'
-        lines.append(f'<image name="1.jpg" subset="{name}">{box}</image>')
+        lines.append(f'<image name="1.jpg" subset="{name}"><box label="{name}" xtl="0" ytl="0" xbr="20" ybr="20"/></image>')
     if form == "cvat":
         (tmp_path / "annotations.xml").write_text(f"<annotations>{''.join(lines)}</annotations>")
     found, _ = formats.find(str(tmp_path))
