@@ -36,6 +36,7 @@ from jsra.config_checks import (
     helpers_of,
     is_code,
     no_setting,
+    of_missing,
 )
 from jsra.folders import exists
 from jsra.output import visible
@@ -370,10 +371,10 @@ def override(config: Config, text: str, known=None):
         raise ConfigError(f"override {text!r}: {lost}")
     _check_size(value, f"override {text!r}")
     value = _without_cover(value)  # an override always replaces a dictionary
-    _assign(config, keys, value, adds, text, ())
+    _assign(config, keys, value, adds, text, (), known)
 
 
-def _assign(node, keys, value, adds, text, done):
+def _assign(node, keys, value, adds, text, done, known=None):
     key, rest = keys[0], keys[1:]
     place = ".".join(done) or "the config"
     if isinstance(node, (list, tuple)):
@@ -392,7 +393,7 @@ def _assign(node, keys, value, adds, text, done):
     if key not in node and not (adds and not rest):
         whole = "{" + f"{'.'.join(rest)}: {value}" + "}" if adds and len(rest) == 1 else "..."
         new = (*done, key) if adds else (*done, *keys)  # what + adds is the last key alone
-        hint = f"{nearest(key, map(str, node))}; to add a new key, write +{'.'.join(new)}={whole}"
+        hint = f"{of_missing(key, node, known)}; to add a new key, write +{'.'.join(new)}={whole}"
         raise ConfigError(f"override {text!r}: {place} has no {key!r}{hint}")
     node[key] = _assign(node[key], rest, value, adds, text, (*done, str(key))) if rest else value
     return node

@@ -8,8 +8,8 @@ import inspect
 import os
 from collections import namedtuple
 
-from jsra.arguments import short
-from jsra.registry import ConfigError, nearest
+from jsra.arguments import parameters, short
+from jsra.registry import ConfigError, nearest, registered
 
 BASE = "_base_"  # the key of a config's bases
 COVER = "_cover_"  # the key with which a dictionary replaces one of a base
@@ -151,6 +151,14 @@ def checked(value, path):
 def no_setting(key, known) -> str:
     """A message about a key at the top level that does not exist."""
     return f"there is no setting {key!r}{f'; {ELSEWHERE[key]}' if key in ELSEWHERE else nearest(key, known)}"
+
+
+def of_missing(key, part, known=None) -> str:
+    """For messages: what to say of a key that a part of a config lacks. known: its possible keys; None: those of its type."""
+    if known is None:
+        cls = registered().get(part["type"]) if isinstance(part.get("type"), str) else None
+        known = parameters(cls) if cls else ()
+    return ", so it has its default" if key in known else nearest(key, map(str, part))
 
 
 def check_keys(config, known, path):

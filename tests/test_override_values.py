@@ -69,6 +69,17 @@ def test_what_cannot_be_added_is_not_proposed(tmp_path, text, hint, more):
             override(tmp_path, other)
 
 
+@pytest.mark.parametrize("key", ["checkpoint_keep", "dataset.train.filter_empty_gt"])
+def test_a_setting_that_the_file_leaves_out_is_named_as_such(tmp_path, key):
+    """And not as a typing error for another one."""
+    path, last = tmp_path / "c.py", key.split(".")[-1]
+    path.write_text("checkpoint_interval = 1\ndataset = dict(train=dict(type='COCODataset', filter_min_size=8))")
+    with pytest.raises(ConfigError, match=f"has no '{last}', so it has its default; to add a new key, write [+]{key}="):
+        load_config(path, [f"{key}=0"])
+    with pytest.raises(ConfigError, match=f"(has no|no setting) '{last}s'; did you mean"):
+        load_config(path, [f"{key}s=0"])
+
+
 def test_what_is_no_path_is_named():
     with pytest.raises(ConfigError, match="expected the path of a config file, or a Config from load_config, got a dict"):
         load_config({"model": 1})

@@ -255,6 +255,9 @@ def build_optimizer(config, model, batch_size: int) -> tuple:
 def _checkpoint(resume, work_dir):
     if checkpoint.complete(work_dir) and os.path.exists(os.path.join(work_dir, checkpoint.MODEL)):
         raise ConfigError(f"work_dir: {work_dir} is a checkpoint: give the folder of its run, two levels above, or a new one")
+    folder = os.path.join(work_dir, checkpoint.FOLDER)
+    if os.path.lexists(folder) and not os.path.isdir(folder):
+        raise ConfigError(f"work_dir: {folder}, for the checkpoints, is no folder: rename it, or choose another work_dir")
     if resume in (None, False):
         earlier = checkpoint.latest(work_dir)
         if earlier:

@@ -89,12 +89,16 @@ def check(path: str) -> str:
             "state. To start a new run from the weights in a file, use pretrained_weights"
         )
     if not complete(path):
-        inside = saved(os.path.dirname(os.path.abspath(path)))  # of a work_dir's folder of checkpoints
-        last = f"; its last one is {inside[-1]}" if inside and os.path.samefile(os.path.dirname(inside[-1]), path) else ""
         raise FileNotFoundError(
-            f"{path} is not a checkpoint: it has no {STATE}; give a work_dir or a folder {FOLDER}/iter_... of it{last}"
+            f"{path} is not a checkpoint: it has no {STATE}; give a work_dir or a folder {FOLDER}/iter_... of it{_last(path)}"
         )
     return path
+
+
+def _last(folder) -> str:
+    """For messages: the last checkpoint in a work_dir's folder of checkpoints."""
+    inside = saved(os.path.dirname(os.path.abspath(folder)))
+    return f"; its last one is {inside[-1]}" if inside and os.path.samefile(os.path.dirname(inside[-1]), folder) else ""
 
 
 def path_of(work_dir: str, iteration: int) -> str:
@@ -250,9 +254,10 @@ def restore(path: str, model, optimizer=None) -> dict:
     own = model.state_dict()
     differing = sorted(set(own) ^ set(weights))
     if differing:
+        new = ", or start a new run from its weights (pretrained_weights)" if optimizer is not None else ""
         raise CheckpointError(
-            f"{path} is from another model: {len(differing)} names differ, {', '.join(differing[:4])} ...; resume with the "
-            "config that the run began with, or start a new run from its weights (pretrained_weights)"
+            f"{path} is from another model: {len(differing)} names differ, {', '.join(differing[:4])} ...; give the config "
+            f"that the run began with{new}"
         )
     for name, var in own.items():
         array = weights[name]
@@ -308,7 +313,7 @@ def weights_file(path) -> str:
         return path
     found = latest(path) or path
     if not is_file(os.path.join(found, MODEL)):
-        raise FileNotFoundError(f"{path} has no checkpoint: neither {FOLDER}/iter_*/ nor {MODEL}")
+        raise FileNotFoundError(f"{path} has no checkpoint: neither {FOLDER}/iter_*/ nor {MODEL}{_last(path)}")
     return os.path.join(found, MODEL)
 
 

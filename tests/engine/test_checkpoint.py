@@ -188,6 +188,8 @@ def test_the_folder_of_checkpoints_is_none(tmp_path):
         (tmp_path / "checkpoints" / f"iter_{iteration:08d}" / "state.json").write_text("{}")
     with pytest.raises(FileNotFoundError, match="give a work_dir or a folder .*; its last one is .*iter_00000012"):
         checkpoint.check(str(tmp_path / "checkpoints"))
+    with pytest.raises(FileNotFoundError, match="has no checkpoint: .*; its last one is .*iter_00000012"):
+        checkpoint.weights_file(str(tmp_path / "checkpoints"))
     with pytest.raises(FileNotFoundError, match=r"no state.json; give a work_dir or a folder checkpoints/iter_\.\.\. of it$"):
         checkpoint.check(str(tmp_path / "checkpoints" / ".."))
 
@@ -210,6 +212,15 @@ class Head(jt.nn.Module):
         self.roi_head = jt.nn.Module()
         self.roi_head.box = jt.nn.Module()
         self.roi_head.box.extractor, self.roi_head.box.head = jt.nn.Linear(2, 3), jt.nn.Linear(3, 1)
+
+
+def test_the_cure_for_a_checkpoint_of_another_model_is_that_of_a_test_or_of_a_resume(tmp_path):
+    run = make_run(tmp_path)
+    path, words = run.save(), "is from another model: .* names differ, .*; give the config that the run began with"
+    with pytest.raises(CheckpointError, match=f"{words}$"):
+        checkpoint.restore(path, Head())
+    with pytest.raises(CheckpointError, match=f"{words}, or start a new run from its weights"):
+        checkpoint.restore(path, Head(), run.optimizer)
 
 
 def test_a_checkpoint_under_earlier_names(tmp_path):

@@ -139,6 +139,16 @@ def test_a_checkpoint_is_named_in_other_ways(tmp_path, capsys):
         build_run(config, resume="auto")
 
 
+@pytest.mark.parametrize("resume", [None, "auto"])
+def test_a_file_with_the_name_of_the_checkpoints_folder(tmp_path, resume):
+    """Found at the start, and not when the first checkpoint is written."""
+    config = load_config(write_config(tmp_path))
+    os.makedirs(config["work_dir"])
+    open(os.path.join(config["work_dir"], "checkpoints"), "w").close()
+    with pytest.raises(ConfigError, match="work_dir: .*checkpoints, for the checkpoints, is no folder: rename it"):
+        build_run(config, resume=resume)
+
+
 def test_resuming_with_other_settings_says_which(tmp_path, capsys):
     path = write_config(tmp_path)
     run = build_run(load_config(path))
