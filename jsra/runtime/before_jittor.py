@@ -45,6 +45,14 @@ class _Loader(importlib.machinery.SourceFileLoader):
             raise ImportError(
                 f"Jittor has just compiled a part of its cache ({place}) again: run the same command again"
             ) from None
+        except RuntimeError as error:
+            if "Run cmd failed" not in str(error):
+                raise
+            used = "".join(f", {name}={os.environ[name]}" for name in ("cc_path", "nvcc_path") if os.environ.get(name))
+            raise ImportError(
+                f"Jittor does not compile with this compiler or CUDA{used}; the compiler's errors are above, and "
+                "`jsra doctor` says what fits"
+            ) from None
         finally:
             random.setstate(states[0])
             np.random.set_state(states[1])

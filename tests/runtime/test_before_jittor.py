@@ -4,6 +4,7 @@ import json
 import os
 import subprocess
 import sys
+import types
 
 import pytest
 
@@ -78,6 +79,17 @@ def test_a_missing_compiler_is_said_in_one_line():
     assert done.returncode == 2
     (line,) = done.stderr.splitlines()
     assert line.startswith("jsra cost: g++ is not on PATH (apt-get install g++), and Jittor") and "jsra doctor" in line
+
+
+@pytest.mark.parametrize("what", ["Run cmd failed: g++ ...", "of another kind"])
+def test_when_jittor_itself_does_not_compile(tmp_path, monkeypatch, what):
+    """With CUDA 13's own nvcc in nvcc_path, for example."""
+    (tmp_path / "broken.py").write_text(f"raise RuntimeError({what!r})")
+    monkeypatch.setenv("nvcc_path", "/usr/bin/nvcc")
+    ours = what.startswith("Run")
+    words = "does not compile with this .*, nvcc_path=/usr/bin/nvcc; .* above, and `jsra doctor`" if ours else what
+    with pytest.raises(ImportError if ours else RuntimeError, match=words):
+        before_jittor._Loader("broken", str(tmp_path / "broken.py")).exec_module(types.ModuleType("broken"))
 
 
 @pytest.mark.parametrize("name", ["cc_path", "nvcc_path", "mpicc_path"])
