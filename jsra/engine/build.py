@@ -9,7 +9,8 @@ import jittor as jt
 
 from jsra.agreement import check_agreement, summary
 from jsra.arguments import a_part, parameters
-from jsra.config_checks import checked
+from jsra.config import KEYS
+from jsra.config_checks import check_empty, check_keys, checked
 from jsra.data.classes import check_model, check_same
 from jsra.data.loader import check_sample, separate
 from jsra.data.transforms import of_small_numbers, other_colours, steps_of
@@ -41,7 +42,9 @@ def build_run(config, resume=None, seed=None) -> Run:
     jsra.runtime.arithmetic. Raises ConfigError, and FileNotFoundError for missing data, weights or checkpoints.
     The work_dir is locked until `Run.close`.
     """
-    for key, value in list(config.items()):  # a caller may have set a path or an array after load_config
+    check_keys(config, KEYS, "build_run")  # a caller may have changed the config after load_config
+    check_empty(config, "build_run")
+    for key, value in list(config.items()):  # a path or an array becomes text or a list
         if not str(key).startswith("_"):
             config[key] = checked(value, key)
     check_agreement("settings", lambda: {"config": plain(without_helpers(config)), "resume": resume, "seed": seed})

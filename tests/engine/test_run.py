@@ -294,6 +294,30 @@ def test_a_users_data_set_of_pictures_that_are_no_files(tmp_path, capsys, file):
     assert "are in dataset.train too" not in capsys.readouterr().err
 
 
+@pytest.mark.parametrize(
+    "key, value, words",
+    [
+        ("max_epochs", 3, "there is no setting 'max_epochs'; did you mean 'max_epoch'"),
+        ("optimiser", {"lr": 1}, "there is no setting 'optimiser'; did you mean 'optimizer'"),
+        ("scheduler", {}, "scheduler: an empty dictionary"),
+    ],
+)
+def test_a_config_that_was_changed_in_python_is_checked_again(tmp_path, key, value, words):
+    """A key that nothing reads had no effect, without a line."""
+    config = load_config(write_config(tmp_path))
+    config[key] = value
+    with pytest.raises(ConfigError, match=f"build_run: {words}"):
+        build_run(config)
+
+
+def test_empty_settings_of_python_are_all_defaults(tmp_path):
+    config = load_config(write_config(tmp_path))
+    config["ema"] = {}
+    run = build_run(config)
+    run.close()
+    assert run.optimizer.averages
+
+
 def test_the_best_checkpoint_by_a_metric_that_changed_at_a_resume(tmp_path):
     """AP 0.9 of the first one is no more than AP_50 0.6 of the second."""
     path = write_config(tmp_path)
