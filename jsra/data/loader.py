@@ -55,6 +55,11 @@ def check_sample(dataset, index, sample):
     return sample
 
 
+def first_of(dataset):
+    """The first (image, target) of a data set, checked, for a look at its form before a run."""
+    return check_sample(dataset, 0, separate(dataset).get(0))
+
+
 def separate(dataset):
     """A shallow copy for the first pictures: a user's data set may open a file at its first one, and workers that are forked
     later must not share it.

@@ -12,7 +12,7 @@ from jsra.arguments import a_part, parameters
 from jsra.config import KEYS
 from jsra.config_checks import check_empty, check_keys, checked
 from jsra.data.classes import check_model, check_same
-from jsra.data.loader import check_sample, separate
+from jsra.data.loader import first_of
 from jsra.data.transforms import of_small_numbers, other_colours, steps_of
 from jsra.defaults import plain, without_helpers
 from jsra.detectors.feature_cache import use_features
@@ -198,9 +198,10 @@ def _check_needs(model, dataset):
     """Raise ConfigError if the training data lacks something that a branch is trained on (Branch.needs), e.g. masks."""
     needs = {need: name for name, module in model.named_modules() for need in getattr(module, "needs", ())}
     target = dataset.target(dataset.records[0]) if needs else {}
+    missing = [need for need in needs if target.get(need) is None]
+    given = first_of(dataset)[1] if missing else {}  # a user's transform may add it
     for need, name in needs.items():
-        given = target if target.get(need) is not None else check_sample(dataset, 0, separate(dataset).get(0))[1]
-        if given.get(need) is None:  # a user's transform may add it
+        if need in missing and given.get(need) is None:
             kind = type(dataset)
             with_masks = need == "masks" and "with_masks" in parameters(kind)
             cure = "set dataset.train.with_masks=True" if with_masks else f"use a data set with {need}"

@@ -5,7 +5,7 @@ import sys
 
 from jsra.agreement import check_agreement, summary
 from jsra.data.dataset import all_images
-from jsra.data.loader import check_sample, collate, separate
+from jsra.data.loader import collate, first_of
 from jsra.data.transforms import Compose, check_fixed, drawn, steps_of, test_transforms
 from jsra.detectors.feature_cache import use_features
 from jsra.evaluation.dataset_evaluator import build_evaluators, evaluator_settings
@@ -44,8 +44,7 @@ class Evaluator:
         on_main(self.dataset.check_pictures)
         for evaluator in self.evaluators:
             evaluator.check(self.dataset)
-        first = check_sample(self.dataset, 0, separate(self.dataset).get(0))
-        collate([first])  # wrong transforms should not be found after the first epoch
+        collate([first_of(self.dataset)])  # wrong transforms should not be found after the first epoch
 
     def _use_transforms_of_inference(self):
         """Replace the training's transforms of dataset.train, here and in the config (for cached features)."""

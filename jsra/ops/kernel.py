@@ -138,8 +138,9 @@ def _code(shapes, dtypes, variables, data, sources):
     results = jt.code(shapes, dtypes, variables, data=data, **sources)
     # 'host_cuda' is compiled for every test of a kernel and runs once: compiling with -O1 takes half as long as with -Ofast.
     optimisation = "-O1 " if _backend == "host_cuda" else ""
+    options = {f"FLAGS: -I{shlex.quote(_include_path(sources))} {optimisation}": 1}  # the path may have a space
     for result in results:
-        result.compile_options = {f"FLAGS: -I{shlex.quote(_include_path(sources))} {optimisation}": 1}
+        result.compile_options = options
     return results
 
 

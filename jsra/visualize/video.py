@@ -18,8 +18,6 @@ from jsra.visualize.gif import GifWriter
 VIDEOS = (".mp4", ".avi", ".mov", ".mkv", ".webm", ".m4v", ".gif")
 # The newest OpenCV installs NumPy 2, with which Jittor does not work.
 OPENCV = "'opencv-python-headless<4.11' 'numpy<2'"
-
-
 MOST_RATE = 65535  # of MPEG-4
 
 

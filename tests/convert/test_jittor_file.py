@@ -127,16 +127,6 @@ def test_whole_models_are_told(tmp_path, name, content):
         read_weights(tmp_path / name)
 
 
-def test_weights_under_another_key_can_be_saved_alone_as_it_is_said(tmp_path, monkeypatch):
-    monkeypatch.chdir(tmp_path)
-    jt.save({"generator": {"a.weight": jt.ones(2)}}, "a.pkl")
-    with pytest.raises(WeightsError, match="its tensors are in 'generator', .* alone, ") as told:
-        read_weights("a.pkl")
-    cure = str(told.value).partition("alone, ")[2]
-    exec(cure, {"FILE": "a.pkl"})
-    assert read_weights("weights.pkl")["a.weight"].tolist() == [1, 1]
-
-
 class Settings:
     class Model:
         depth = 50
@@ -199,11 +189,18 @@ def test_the_names_of_caffe2_are_refused(tmp_path):
             to_jsra(read_weights(tmp_path / "a.pkl"))
 
 
-def test_the_cure_for_a_pickle_is_one_for_pickles(tmp_path, monkeypatch):
-    """torch.load cannot read what pickle.dump wrote."""
-    path = tmp_path / "a.pkl"
-    path.write_bytes(pickle.dumps({"nets": {"weights": {"x": np.float32([1, 2])}}}))
-    with pytest.raises(WeightsError, match="its tensors are in 'nets.weights', and only") as caught:
+@pytest.mark.parametrize("keys", [("generator",), ("nets", "weights")], ids=".".join)
+@pytest.mark.parametrize("save", ["jt.save", "pickle.dump"])
+def test_the_cure_for_a_pickle_is_one_for_pickles(tmp_path, monkeypatch, save, keys):
+    """torch.load cannot read what these wrote."""
+    path, content = tmp_path / "a.pkl", {"x": np.float32([1, 2])}
+    for key in reversed(keys):
+        content = {key: content}
+    if save == "jt.save":
+        jt.save(content, str(path))
+    else:
+        path.write_bytes(pickle.dumps(content))
+    with pytest.raises(WeightsError, match=f"its tensors are in '{'.'.join(keys)}', and only .* alone, ") as caught:
         read_weights(path)
     monkeypatch.chdir(tmp_path)
     exec(str(caught.value).rpartition("alone, ")[2], {"FILE": str(path)})
